@@ -1,0 +1,53 @@
+# `make` lists the targets. Everything is installed into .venv by the targets themselves.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format constraints clean
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing the gateway and its consumers into $(VENV) …"
+	$(PIP) install -c constraints.txt -e '.[all]'
+	@touch $@
+
+$(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing the gateway and its development tools into $(VENV) …"
+	$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/run.stamp
+
+run: $(VENV)/run.stamp  ## everything on this machine, with a demo portal that sends events
+	$(BIN)/gateway up --demo
+
+test: $(VENV)/dev.stamp  ## the tests, against real servers that they start themselves
+	$(BIN)/python -m pytest
+
+check: $(VENV)/dev.stamp  ## lint, format, types and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/dev.stamp  ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+constraints: $(BIN)/python  ## compile constraints.txt anew from pyproject.toml
+	$(PIP) install 'pip-tools>=7.4'
+	$(BIN)/pip-compile --quiet --strip-extras --all-extras --no-annotate --no-header \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
+	  --unsafe-package bitrix24-event-gateway --output-file constraints.txt pyproject.toml
+	sed -i '/^#/d; /^$$/d' constraints.txt
+
+clean:  ## remove what the targets above made, except var/
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info

@@ -1,0 +1,1 @@
+"""Independent consumer processes, and the runtime that every one of them runs on."""

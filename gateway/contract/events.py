@@ -1,0 +1,187 @@
+"""The events on the streams: CloudEvents 1.0 in the structured JSON mode.
+
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
+
+Readers must ignore fields and types that they do not know: both may be added within version 1.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+__all__ = [
+    "APP_INSTALLED",
+    "APP_UNINSTALLED",
+    "COMMENT_ADDED",
+    "COMMENT_DELETED",
+    "COMMENT_UPDATED",
+    "AppData",
+    "AppEvent",
+    "CloudEvent",
+    "Comment",
+    "CommentData",
+    "CommentEvent",
+    "InvalidEvent",
+    "OtherEvent",
+    "decode_event",
+    "encode_event",
+    "source_of",
+]
+
+COMMENT_ADDED: Final = "bitrix24.crm.timeline.comment.added"
+COMMENT_UPDATED: Final = "bitrix24.crm.timeline.comment.updated"
+COMMENT_DELETED: Final = "bitrix24.crm.timeline.comment.deleted"
+APP_INSTALLED: Final = "bitrix24.app.installed"
+APP_UNINSTALLED: Final = "bitrix24.app.uninstalled"
+
+# A string on purpose: encoding stays as cheap as copying it, and the wire form is exact.
+Timestamp = Annotated[
+    str, Meta(description="RFC 3339, UTC", extra_json_schema={"format": "date-time"})
+]
+
+
+class InvalidEvent(ValueError):
+    """The bytes are not an event of this contract; trying again cannot help."""
+
+
+class CloudEvent(Struct, frozen=True, kw_only=True):
+    """The attributes that every event has; `data` is added by its subclasses.
+
+    `id` is the receipt id (UUIDv7): unique per accepted request, and the key on which effects are
+    made idempotent. `time` is Bitrix24's clock in whole seconds and only informational;
+    `receivedat` is the gateway's clock in milliseconds.
+    """
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: Timestamp
+    receivedat: Timestamp
+    traceparent: str | UnsetType = UNSET
+    datacontenttype: Literal["application/json"] = "application/json"
+
+    @property
+    def received_at(self) -> datetime:
+        """When the gateway received the request, as an aware datetime in UTC."""
+        return datetime.fromisoformat(self.receivedat)
+
+    @property
+    def occurred_at(self) -> datetime:
+        """When Bitrix24 says it happened, as an aware datetime in UTC."""
+        return datetime.fromisoformat(self.time)
+
+
+class Comment(Struct, frozen=True, kw_only=True):
+    """What a comment looked like when the enricher fetched it.
+
+    `state` is `present`, `deleted` or `unavailable`; `reason` says why it is unavailable. For a
+    deleted comment the other fields hold what was last known of it, if anything was.
+    """
+
+    state: Literal["present", "deleted", "unavailable"]
+    text: str | None = None
+    text_plain: str | None = None
+    author_id: int | None = None
+    entity_type: str | None = None
+    entity_id: int | None = None
+    created_at: Timestamp | None = None
+    files: tuple[dict[str, Any], ...] = ()
+    fetched_at: Timestamp | None = None
+    content_hash: str | None = None
+    reason: str | None = None
+
+
+class CommentData(Struct, frozen=True, kw_only=True):
+    """Which comment changed, in which portal, and through which binding we were told.
+
+    `domain` is informational (it changes when a portal is renamed); `member_id` identifies the
+    portal. `user_id` is the owner of the tokens that came with the event, who usually is the user
+    who acted; null for robots, workflows and webhooks. `comment` is there on `comments` only.
+    """
+
+    comment_id: int
+    member_id: str
+    domain: str
+    user_id: int | None = None
+    event_handler_id: int | None = None
+    comment: Comment | UnsetType = UNSET
+
+
+class CommentEvent(CloudEvent, frozen=True, kw_only=True):
+    """A timeline comment was added, updated or deleted."""
+
+    type: Literal[
+        "bitrix24.crm.timeline.comment.added",
+        "bitrix24.crm.timeline.comment.updated",
+        "bitrix24.crm.timeline.comment.deleted",
+    ]
+    data: CommentData
+
+
+class AppData(Struct, frozen=True, kw_only=True):
+    """Which portal installed or uninstalled the application.
+
+    `clean` is true when the user asked for the application's data to be erased.
+    """
+
+    member_id: str
+    domain: str
+    user_id: int | None = None
+    event_handler_id: int | None = None
+    clean: bool = False
+
+
+class AppEvent(CloudEvent, frozen=True, kw_only=True):
+    """The application was installed in a portal or uninstalled from it."""
+
+    type: Literal["bitrix24.app.installed", "bitrix24.app.uninstalled"]
+    data: AppData
+
+
+class OtherEvent(CloudEvent, frozen=True, kw_only=True):
+    """An event of a type that this version of the contract does not describe."""
+
+    data: dict[str, Any] = {}
+
+
+class _Typed(Struct):
+    type: str
+
+
+_typed = msgspec.json.Decoder(_Typed)
+_other = msgspec.json.Decoder(OtherEvent)
+_comment = msgspec.json.Decoder(CommentEvent)
+_app = msgspec.json.Decoder(AppEvent)
+_decoders: dict[str, msgspec.json.Decoder[CommentEvent] | msgspec.json.Decoder[AppEvent]] = {
+    COMMENT_ADDED: _comment,
+    COMMENT_UPDATED: _comment,
+    COMMENT_DELETED: _comment,
+    APP_INSTALLED: _app,
+    APP_UNINSTALLED: _app,
+}
+_encoder = msgspec.json.Encoder()
+
+
+def decode_event(raw: bytes) -> CommentEvent | AppEvent | OtherEvent:
+    """Read the `event` field of a stream entry.
+
+    Raises InvalidEvent for anything that is not a CloudEvent of this contract.
+    """
+    try:
+        return _decoders.get(_typed.decode(raw).type, _other).decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidEvent(str(error)) from error
+
+
+def encode_event(event: CloudEvent) -> bytes:
+    """Write an event as the `event` field of a stream entry."""
+    return _encoder.encode(event)
+
+
+def source_of(member_id: str) -> str:
+    """The CloudEvents `source` of a portal."""
+    return f"urn:bitrix24:{member_id}"

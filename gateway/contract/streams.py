@@ -1,0 +1,43 @@
+"""Names of the streams, and which partition an event belongs to.
+
+The partition number stands in braces so that all keys of a partition share a slot of a cluster:
+https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags
+"""
+
+from typing import Final
+from zlib import crc32
+
+from msgspec import Struct
+
+__all__ = ["EVENT_FIELD", "Streams"]
+
+EVENT_FIELD: Final = b"event"
+"""The one field of an entry on `events` and `comments`."""
+
+
+class Streams(Struct, frozen=True, kw_only=True):
+    """The streams of one installation: its prefix and its number of partitions."""
+
+    prefix: str = "b24"
+    partitions: int = 1
+
+    def key(self, stream: str, partition: int) -> str:
+        """The key of a stream's partition; `stream` is `events` or `comments`."""
+        return f"{self.prefix}:{stream}:{{{partition}}}"
+
+    def keys(self, stream: str) -> tuple[str, ...]:
+        """The keys of all partitions of a stream, in order."""
+        return tuple(self.key(stream, partition) for partition in range(self.partitions))
+
+    def dead(self, group: str, partition: int) -> str:
+        """The key of a group's dead letters of one partition."""
+        return f"{self.prefix}:dead:{group}:{{{partition}}}"
+
+    def partition_of(self, member_id: str, comment_id: int) -> int:
+        """The partition of a comment: the same on every machine and in every version.
+
+        CRC-32 of `<member_id>:<comment_id>` in UTF-8, modulo the number of partitions.
+        """
+        if self.partitions == 1:
+            return 0
+        return crc32(f"{member_id}:{comment_id}".encode()) % self.partitions

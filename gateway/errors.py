@@ -1,0 +1,11 @@
+"""The root of the gateway's exceptions; each subclass's name says who has to act."""
+
+__all__ = ["GatewayError", "OperatorError"]
+
+
+class GatewayError(Exception):
+    """Anything that the gateway raises on purpose."""
+
+
+class OperatorError(GatewayError):
+    """The operator has to change something before the process can start; shown without a trace."""

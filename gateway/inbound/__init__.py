@@ -1,0 +1,1 @@
+"""Bitrix24's bytes become a verified, normalised event: pure functions, no I/O."""

@@ -1,0 +1,1 @@
+"""Who may send: registered portals and their application tokens."""

@@ -1,0 +1,1 @@
+"""A stand-in portal: real wire bodies, for the demo, for tests and for trying things out."""

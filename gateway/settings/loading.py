@@ -1,0 +1,170 @@
+"""Reading the settings: a TOML file, then the environment; all faults are told at once."""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from gateway.errors import OperatorError
+from gateway.settings.tree import PortalSettings, Settings
+
+__all__ = ["SettingsError", "load", "resolve_secret"]
+
+_CONFIG_VARIABLE = "GATEWAY_CONFIG"
+_DEFAULT_FILE = "gateway.toml"
+_FAULT_PATH = re.compile(r" - at `\$(?P<path>[^`]*)`$")
+
+
+class SettingsError(OperatorError):
+    """Settings that cannot be used; one line per fault, each naming its key."""
+
+
+def load(config: str | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the file `config` (else `GATEWAY_CONFIG`, else `./gateway.toml`), then the environment.
+
+    Raises SettingsError naming every fault.
+    """
+    environ = os.environ if environ is None else environ
+    given = config or environ.get(_CONFIG_VARIABLE)
+    path = Path(given or _DEFAULT_FILE)
+    tree = _read_file(path) if given or path.exists() else {}
+    return _Loading(str(path)).settings(tree, environ)
+
+
+def resolve_secret(value: str, *, name: str, environ: Mapping[str, str] | None = None) -> str:
+    """The secret behind a setting: itself, `env:NAME` or `file:/path` (stripped of white space).
+
+    Raises SettingsError, which names the setting `name` and never the value, if it is missing
+    or empty.
+    """
+    environ = os.environ if environ is None else environ
+    secret = value
+    if value.startswith("env:"):
+        secret = environ.get(value[4:], "")
+    elif value.startswith("file:"):
+        try:
+            secret = Path(value[5:]).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{name}: {value} cannot be read: {error}") from error
+    if not secret:
+        raise SettingsError(f"{name}: {value or 'the value'} is not set or empty")
+    return secret
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: not valid TOML: {error}") from error
+
+
+class _Loading:
+    """One reading of the settings, which collects faults on its way."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._faults: list[str] = []
+        self._sections = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+
+    def settings(self, tree: dict[str, Any], environ: Mapping[str, str]) -> Settings:
+        self._faults += [
+            f"{self._path}: [{name}]: unknown section; known are {', '.join(self._sections)}"
+            for name in sorted(tree.keys() - self._sections.keys())
+        ]
+        variables = self._variables(environ)
+        built = {
+            name: self._section(name, tree.get(name, {}), variables.get(name, {}))
+            if _is_table(kind)
+            else self._tables(name, tree.get(name, []), variables.get(name))
+            for name, kind in self._sections.items()
+        }
+        if not self._faults:
+            self._refuse_contradictions(built["portals"])
+        if self._faults:
+            raise SettingsError("\n".join(self._faults))
+        return Settings(**built)
+
+    def _variables(self, environ: Mapping[str, str]) -> dict[str, Any]:
+        """The variables that set something, as {section: {key: text}} or {section: text}."""
+        found: dict[str, Any] = {}
+        for variable, text in environ.items():
+            if not variable.startswith("GATEWAY_") or variable == _CONFIG_VARIABLE:
+                continue
+            section, _, key = variable.removeprefix("GATEWAY_").lower().partition("_")
+            kind = self._sections.get(section)
+            if kind is not None and _is_table(kind) and key in kind.__struct_fields__:
+                found.setdefault(section, {})[key] = text
+            elif kind is not None and not _is_table(kind) and not key:
+                found[section] = text
+            else:
+                self._faults.append(f"{variable}: unknown setting")
+        return found
+
+    def _section(self, name: str, table: Any, variables: dict[str, str]) -> Any:
+        if not isinstance(table, dict):
+            self._faults.append(f"{self._path}: [{name}] must be a table")
+            return None
+        section = self._sections[name]
+        kinds = {field.name: field.type for field in msgspec.structs.fields(section)}
+        self._faults += [
+            f"{self._path}: [{name}] {key}: unknown key; known are {', '.join(kinds)}"
+            for key in sorted(table.keys() - kinds.keys())
+        ]
+        from_file = {
+            key: self._converted(table[key], kind, f"{self._path}: [{name}] {key}")
+            for key, kind in kinds.items()
+            if key in table and key not in variables
+        }
+        from_environment = {
+            key: self._from_text(text, kinds[key], f"GATEWAY_{name}_{key}".upper())
+            for key, text in variables.items()
+        }
+        return section(**from_file | from_environment)
+
+    def _tables(self, name: str, tables: Any, variable: str | None) -> Any:
+        kind = self._sections[name]
+        if variable is not None:
+            return self._from_text(variable, kind, f"GATEWAY_{name.upper()}")
+        return self._converted(tables, kind, f"{self._path}: [[{name}]]")
+
+    def _from_text(self, text: str, kind: Any, name: str) -> Any:
+        value: Any = text
+        if "tuple[" in str(kind):
+            if text.lstrip().startswith("["):
+                try:
+                    value = msgspec.json.decode(text)
+                except msgspec.DecodeError as error:
+                    self._faults.append(f"{name}: not valid JSON: {error}")
+                    return None
+            else:
+                value = [word.strip() for word in text.split(",") if word.strip()]
+        return self._converted(value, kind, name, is_text=True)
+
+    def _converted(self, value: Any, kind: Any, name: str, *, is_text: bool = False) -> Any:
+        try:
+            return msgspec.convert(value, kind, strict=not is_text)
+        except msgspec.ValidationError as error:
+            text = str(error)
+            at = _FAULT_PATH.search(text)
+            self._faults.append(f"{name}{at['path'] if at else ''}: {_FAULT_PATH.sub('', text)}")
+            return None
+
+    def _refuse_contradictions(self, portals: tuple[PortalSettings, ...]) -> None:
+        seen: set[str] = set()
+        for portal in portals:
+            if portal.member_id in seen:
+                self._faults.append(
+                    f"{self._path}: [[portals]] member_id {portal.member_id} is there twice"
+                )
+            seen.add(portal.member_id)
+
+
+def _is_table(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Struct)

@@ -1,0 +1,60 @@
+"""Fixtures that every test may use: a real server on a free port, and the wire bodies."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from gateway import connections
+from gateway.local.server import RedisServer, ServerBinary, find_server
+
+WIRE = Path(__file__).parent / "wire"
+
+
+@pytest.fixture(scope="session")
+def server_binary() -> ServerBinary:
+    return find_server()
+
+
+@pytest.fixture(scope="session")
+def shared_server(
+    server_binary: ServerBinary, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RedisServer]:
+    """One server for all tests of a session that do not hurt it; emptied for each."""
+    server = RedisServer(server_binary, tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def redis_url(shared_server: RedisServer) -> str:
+    """The URL of an empty server."""
+    client = connections.control(shared_server.url)
+    await client.flushall()
+    await client.aclose()
+    return shared_server.url
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """A client of the empty server."""
+    client = connections.control(redis_url)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def own_server(server_binary: ServerBinary, tmp_path: Path) -> Iterator[RedisServer]:
+    """A server of the test's own, with an append-only file, to be killed and paused at will."""
+    server = RedisServer(server_binary, tmp_path / "redis", append_only=True)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=sorted(path.name for path in WIRE.glob("*.form")))
+def wire_body(request: pytest.FixtureRequest) -> tuple[str, bytes]:
+    """Each real-shaped body in turn: its name, and its bytes."""
+    return request.param, (WIRE / request.param).read_bytes()

@@ -1,0 +1,106 @@
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import SettingsError, load, resolve_secret
+
+
+def written(directory: Path, text: str) -> str:
+    path = directory / "gateway.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_defaults_are_complete() -> None:
+    settings = load(environ={})
+
+    assert settings.http.port == 8080
+    assert settings.redis.streams.keys("events") == ("b24:events:{0}",)
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    config = written(tmp_path, "[http]\nport = 9000\nmax_body = 1000")
+
+    settings = load(config, {"GATEWAY_HTTP_PORT": "9001"})
+
+    assert (settings.http.port, settings.http.max_body) == (9001, 1000)
+
+
+def test_the_variable_for_the_file_is_read(tmp_path: Path) -> None:
+    config = written(tmp_path, "[redis]\nprefix = 'other'")
+
+    assert load(environ={"GATEWAY_CONFIG": config}).redis.prefix == "other"
+
+
+def test_lists_in_the_environment_are_words_or_json() -> None:
+    words = load(environ={"GATEWAY_VAULT_KEYS": "env:NEW, env:OLD"})
+    tables = load(
+        environ={
+            "GATEWAY_PORTALS": (
+                '[{"member_id": "m", "domain": "d", "application_tokens": ["env:TOKEN"]}]'
+            )
+        }
+    )
+
+    assert words.vault.keys == ("env:NEW", "env:OLD")
+    assert tables.portals[0].application_tokens == ("env:TOKEN",)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[http]\nprot = 1", "[http] prot: unknown key"),
+        ("[htpp]\nport = 1", "[htpp]: unknown section"),
+        ("[http]\nport = 'x'", "[http] port: Expected `int`, got `str`"),
+        ("[http]\nport = 70000", "[http] port: Expected `int` <= 65535"),
+        ("[publish]\nack = 'maybe'", "[publish] ack: "),
+        ("http = 1", "[http] must be a table"),
+        ("[[portals]]\nmember_id = 'm'", "[[portals]][0]: Object missing required field"),
+        ("[[notifier.routes]]\nurls = []", "[notifier] routes[0].urls: "),
+        ("[http", "not valid TOML"),
+    ],
+)
+def test_a_fault_in_the_file_is_named_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(written(tmp_path, text), {})
+
+    assert said in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "variable", ["GATEWAY_HTTP_PROT", "GATEWAY_NONSENSE", "GATEWAY_PORTALS_X", "GATEWAY_HTTP"]
+)
+def test_an_unknown_variable_is_named(variable: str) -> None:
+    with pytest.raises(SettingsError, match=f"{variable}: unknown setting"):
+        load(environ={variable: "1"})
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    config = written(tmp_path, "[http]\nport = 'x'\nworkers = 0\n[nope]\n")
+
+    with pytest.raises(SettingsError) as caught:
+        load(config, {"GATEWAY_ADMIN_PORT": "y"})
+
+    assert len(str(caught.value).splitlines()) == 4
+
+
+def test_one_portal_cannot_be_there_twice(tmp_path: Path) -> None:
+    portal = "[[portals]]\nmember_id='m'\ndomain='d'\napplication_tokens=['t']\n"
+
+    with pytest.raises(SettingsError, match="member_id m is there twice"):
+        load(written(tmp_path, portal * 2), {})
+
+
+def test_secrets_come_from_values_variables_and_files(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("from-file\n")
+
+    assert resolve_secret("plain", name="n") == "plain"
+    assert resolve_secret("env:T", name="n", environ={"T": "from-env"}) == "from-env"
+    assert resolve_secret(f"file:{tmp_path}/token", name="n") == "from-file"
+
+
+@pytest.mark.parametrize("value", ["", "env:MISSING", "file:/nowhere/at/all"])
+def test_a_missing_secret_stops_and_names_the_setting(value: str) -> None:
+    with pytest.raises(SettingsError, match=r"^\[\[portals\]\] m: "):
+        resolve_secret(value, name="[[portals]] m", environ={})
