@@ -1,36 +1,20 @@
-"""The command line of the consumers: reads arguments and settings, wires the parts, runs."""
+"""The command `consumers`: the table of its commands, each a module of consumers.commands."""
 
-import sys
+from typing import Final
 
-import click
+from gateway.commandline import command_line, run
 
-from gateway.errors import OperatorError
-from gateway.settings import Settings, load
+__all__ = ["TABLE", "cli", "main"]
 
-__all__ = ["main"]
+TABLE: Final[dict[str, str]] = {}
 
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--config", metavar="FILE", help="Settings; default: ./gateway.toml, if there is one."
+cli = command_line(
+    package="consumers.commands",
+    table=TABLE,
+    summary="Run consumers of the gateway's streams, and look after what they produced.",
 )
-@click.version_option(package_name="bitrix24-event-gateway")
-@click.pass_context
-def cli(context: click.Context, config: str | None) -> None:
-    """Run consumers of the gateway's streams, and look after what they produced."""
-    context.obj = config
-
-
-def settings_of(context: click.Context) -> Settings:
-    """The settings, read when a command needs them, so that `--help` works without any."""
-    return load(context.find_root().obj)
 
 
 def main() -> None:
-    """Run; an error that the operator has to mend is one line per fault, and exit code 2."""
-    try:
-        cli(standalone_mode=True)
-    except OperatorError as error:
-        for line in str(error).splitlines():
-            click.echo(f"consumers: {line}", err=True)
-        sys.exit(2)
+    """The console script."""
+    run(cli, name="consumers")

@@ -1,0 +1,76 @@
+"""The root that the commands `gateway` and `consumers` share.
+
+A command line is a table: the name of each command with its one line for `--help`. The command
+itself is the object `command` in the module of that name in the package of commands, and is
+imported when it is called, so that `--help` and small commands do not pay for the large ones.
+"""
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+
+import click
+
+from gateway.errors import OperatorError
+from gateway.settings import Settings, load
+
+__all__ = ["CommandTable", "command_line", "run", "settings_of"]
+
+
+class CommandTable(click.Group):
+    """A group whose commands are the modules of `package` that `table` names, in its order."""
+
+    def __init__(self, *, package: str, table: Mapping[str, str], summary: str) -> None:
+        super().__init__(help=summary, context_settings={"help_option_names": ["-h", "--help"]})
+        self.table = table
+        self._package = package
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """The names, in the order of the table."""
+        return list(self.table)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command itself; this imports its module."""
+        if cmd_name not in self.table:
+            return None
+        command = import_module(f"{self._package}.{cmd_name}").command
+        assert isinstance(command, click.Command)  # noqa: S101 - tells the type checker
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in `--help`, from the table alone."""
+        if not self.table:
+            return
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self.table.items()))
+
+
+def command_line(*, package: str, table: Mapping[str, str], summary: str) -> CommandTable:
+    """A command line with the options that both have: `--config` and `--version`."""
+    group = CommandTable(package=package, table=table, summary=summary)
+    group.params.append(
+        click.Option(
+            ["--config"],
+            metavar="FILE",
+            help="Settings; default: $GATEWAY_CONFIG, else ./gateway.toml, if there is one.",
+        )
+    )
+    return click.version_option(package_name="bitrix24-event-gateway")(group)
+
+
+def settings_of(context: click.Context) -> Settings:
+    """The settings, read when a command needs them, so that `--help` works without any.
+
+    Raises SettingsError naming every fault.
+    """
+    return load(context.find_root().params["config"])
+
+
+def run(group: CommandTable, *, name: str) -> None:
+    """Run; an error that the operator has to mend is one line per fault, and exit code 2."""
+    try:
+        group(prog_name=name)
+    except OperatorError as error:
+        for line in str(error).splitlines():
+            click.echo(f"{name}: {line}", err=True)
+        sys.exit(2)

@@ -1,0 +1,1 @@
+"""The commands of `gateway`: reading arguments and settings, wiring the parts, running them."""

@@ -1,0 +1,71 @@
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import consumers.cli
+import gateway.cli
+from gateway.commandline import CommandTable, command_line, run, settings_of
+from gateway.settings import SettingsError
+
+ROOTS = [gateway.cli.cli, consumers.cli.cli]
+
+
+@pytest.mark.parametrize("root", ROOTS, ids=["gateway", "consumers"])
+def test_every_command_is_there_and_says_of_itself_what_the_table_says(root: CommandTable) -> None:
+    context = click.Context(root)
+
+    for name, summary in root.table.items():
+        command = root.get_command(context, name)
+        assert command is not None
+        assert command.name == name
+        assert command.get_short_help_str(limit=200) == summary
+
+
+@pytest.mark.parametrize("root", ROOTS, ids=["gateway", "consumers"])
+def test_help_lists_the_table_and_imports_no_command(
+    root: CommandTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(root, "get_command", None)
+
+    shown = CliRunner().invoke(root, ["--help"])
+
+    assert shown.exit_code == 0
+    assert all(name in shown.output for name in root.table)
+
+
+def test_a_name_that_is_not_in_the_table_is_no_command() -> None:
+    shown = CliRunner().invoke(gateway.cli.cli, ["settings"])
+
+    assert shown.exit_code == 2
+    assert "No such command 'settings'" in shown.output
+
+
+def test_an_operators_fault_is_one_line_each_and_exit_code_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = command_line(package="nowhere", table={}, summary="A command line.")
+
+    def fail(**_options: object) -> None:
+        raise SettingsError("first\nsecond")
+
+    monkeypatch.setattr(root, "main", fail)
+    monkeypatch.setattr(sys, "argv", ["gateway"])
+    with pytest.raises(SystemExit) as caught:
+        run(root, name="gateway")
+
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == "gateway: first\ngateway: second\n"
+
+
+def test_a_command_reads_the_settings_that_the_root_was_given(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    config = tmp_path_factory.mktemp("config") / "other.toml"
+    config.write_text("[http]\nport = 9001\n")
+    root = command_line(package="nowhere", table={}, summary="A command line.")
+    context = click.Context(root)
+    context.params["config"] = str(config)
+
+    assert settings_of(click.Context(click.Command("serve"), parent=context)).http.port == 9001
