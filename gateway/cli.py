@@ -6,7 +6,9 @@ from gateway.commandline import command_line, run
 
 __all__ = ["TABLE", "cli", "main"]
 
-TABLE: Final[dict[str, str]] = {}
+TABLE: Final = {
+    "trigger": "Send a realistic Bitrix24 request to a URL.",
+}
 
 cli = command_line(
     package="gateway.commands",

@@ -1,0 +1,110 @@
+"""`gateway trigger`: one kind of request, once or at a steady rate, to a gateway."""
+
+import asyncio
+import time
+from urllib.parse import urlsplit
+
+import click
+import msgspec
+
+from gateway.commandline import settings_of
+from gateway.sandbox.bodies import EVENTS, FORMS, Form, body_of
+from gateway.sandbox.portal import Portal, choose_portal
+from gateway.sandbox.sending import Answer, NoAnswer, sending
+from gateway.settings import Http
+
+__all__ = ["command", "receiver_url"]
+
+
+@click.command("trigger")
+@click.argument("event", required=False)
+@click.option("--list", "is_list", is_flag=True, help="List the events and their forms.")
+@click.option("--url", help="Where to; default: the receiver of the settings.")
+@click.option("--form", type=click.Choice(FORMS), default="app", help="Of a comment's event.")
+@click.option("--member-id", help="The portal; default: the first registered one, else a sandbox.")
+@click.option("--domain", help="The portal's domain; default: as registered.")
+@click.option("--token", help="The application token; default: as registered.")
+@click.option("--comment-id", type=click.IntRange(min=0), default=999, show_default=True)
+@click.option("--repeat", type=click.IntRange(min=1), default=1, help="How many requests.")
+@click.option("--rate", type=click.FloatRange(min=0.01), default=1.0, help="Requests per second.")
+@click.option("--show", is_flag=True, help="Print the body and send nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
+@click.pass_context
+def command(
+    context: click.Context,
+    event: str | None,
+    *,
+    is_list: bool,
+    url: str | None,
+    form: Form,
+    member_id: str | None,
+    domain: str | None,
+    token: str | None,
+    comment_id: int,
+    repeat: int,
+    rate: float,
+    show: bool,
+    as_json: bool,
+) -> None:
+    """Send a realistic Bitrix24 request to a URL.
+
+    EVENT is what happened, as `comment.updated`; --list shows all of them. Ends with 0 if every
+    request was answered with 200, else with 1.
+    """
+    if is_list:
+        _list(as_json=as_json)
+        return
+    if event not in EVENTS:
+        raise click.BadParameter(f"must be one of {', '.join(EVENTS)}", param_hint="EVENT")
+    if form not in EVENTS[event].forms:
+        raise click.BadParameter(f"{event} has no form {form}", param_hint="--form")
+    settings = settings_of(context)
+    portal = choose_portal(settings, member_id=member_id, domain=domain, token=token)
+    if show:
+        click.echo(_body(event, portal, comment_id, form))
+        return
+    target = url or receiver_url(settings.http)
+    if urlsplit(target).scheme not in ("http", "https"):
+        raise click.BadParameter("must begin with http:// or https://", param_hint="--url")
+
+    async def send() -> bool:
+        is_fine = True
+        async with sending(target) as sender:
+            began = time.monotonic()
+            for number in range(repeat):
+                await asyncio.sleep(began + number / rate - time.monotonic())
+                answer = await sender.send(_body(event, portal, comment_id, form))
+                click.echo(_line(event, form, answer, as_json=as_json))
+                is_fine &= answer.status == 200
+        return is_fine
+
+    try:
+        context.exit(0 if asyncio.run(send()) else 1)
+    except NoAnswer as error:
+        raise click.ClickException(f"no answer from {error}") from error
+
+
+def receiver_url(http: Http) -> str:
+    """Where the receiver of these settings is reached from this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(http.host, http.host)  # noqa: S104
+    return f"http://{host}:{http.port}{http.path}"
+
+
+def _body(event: str, portal: Portal, comment_id: int, form: Form) -> bytes:
+    return body_of(event, portal=portal, ts=int(time.time()), comment_id=comment_id, form=form)
+
+
+def _line(event: str, form: Form, answer: Answer, *, as_json: bool) -> str:
+    if as_json:
+        told = {"event": event, "form": form} | msgspec.structs.asdict(answer)
+        return msgspec.json.encode(told).decode()
+    stored = f"  {answer.event_id} stored in the {answer.stored}" if answer.event_id else ""
+    return f"{event}  {answer.status} {answer.body}{stored}  {answer.took_ms} ms"
+
+
+def _list(*, as_json: bool) -> None:
+    for name, event in EVENTS.items():
+        told = {"event": name, "summary": event.summary, "forms": event.forms}
+        forms = f" [{', '.join(event.forms)}]" if len(event.forms) > 1 else ""
+        line = f"{name:16} {event.summary}{forms}"
+        click.echo(msgspec.json.encode(told) if as_json else line)

@@ -1,0 +1,192 @@
+"""The bodies that Bitrix24 sends, key by key in its order. Pure: the clock is an argument.
+
+What is documented: https://apidocs.bitrix24.com/api-reference/events/index.html. The order of
+keys, the upper-case names and `data[FIELDS][ID]` are those of real requests. The pages about
+timeline comments show `data[ID]` and names in mixed case: the form `as-documented`.
+"""
+
+from typing import Final, Literal, TypeAlias, get_args
+
+from msgspec import Struct
+
+from gateway.sandbox.form import Value, encode_form
+from gateway.sandbox.portal import Portal
+
+__all__ = ["EVENTS", "FORMS", "Event", "Form", "body_of"]
+
+Form: TypeAlias = Literal[
+    "app", "app-without-tokens", "webhook", "webhook-three-keys", "as-documented"
+]
+"""Through which binding a comment's event is told.
+
+`app`: an application, on behalf of a user; `app-without-tokens`: nobody in particular acted (a
+robot, an agent); `webhook`: an outgoing webhook; `webhook-three-keys`: the same from an old portal;
+`as-documented`: the shape of the reference pages.
+"""
+
+FORMS: Final[tuple[Form, ...]] = get_args(Form)
+
+Fields: TypeAlias = dict[str, Value]
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """A kind of request: its name on the wire (empty for a robot), and who registered it."""
+
+    summary: str
+    name: str = ""
+    handler_id: int = 0
+    webhook_handler_id: int = 0
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """The forms in which it exists; the first is the usual one."""
+        return FORMS if self.webhook_handler_id else FORMS[:1]
+
+
+EVENTS: Final[dict[str, Event]] = {
+    "comment.added": Event(
+        summary="a timeline comment was added",
+        name="onCrmTimelineCommentAdd",
+        handler_id=184,
+        webhook_handler_id=974,
+    ),
+    "comment.updated": Event(
+        summary="a timeline comment was updated",
+        name="onCrmTimelineCommentUpdate",
+        handler_id=185,
+        webhook_handler_id=975,
+    ),
+    "comment.deleted": Event(
+        summary="a timeline comment was deleted",
+        name="onCrmTimelineCommentDelete",
+        handler_id=186,
+        webhook_handler_id=976,
+    ),
+    "app.installed": Event(
+        summary="the application was installed; carries all tokens",
+        name="onAppInstall",
+        handler_id=183,
+    ),
+    "app.uninstalled": Event(
+        summary="the application was uninstalled, its data to be erased",
+        name="onAppUninstall",
+        handler_id=187,
+    ),
+    "offline.signal": Event(
+        summary="something is waiting in the portal's queue of offline events; has no data",
+        name="onOfflineEvent",
+        handler_id=190,
+    ),
+    "robot.activity": Event(summary="an automation rule ran; has no event name"),
+}
+
+
+def body_of(
+    event: str, *, portal: Portal, ts: int, comment_id: int = 999, form: Form = "app"
+) -> bytes:
+    """The body of one request; `ts` is the portal's clock in Unix seconds.
+
+    Raises ValueError if there is no such event, or not in this form.
+    """
+    kind = EVENTS.get(event)
+    if kind is None:
+        raise ValueError(f"{event}: no such event; known are {', '.join(EVENTS)}")
+    if form not in kind.forms:
+        raise ValueError(f"{event} exists only in the form {', '.join(kind.forms)}")
+    if event == "robot.activity":
+        fields = _robot(portal, ts)
+    elif event.startswith("comment."):
+        fields = _comment(kind, portal, ts, comment_id, form)
+    else:
+        fields = _lifecycle(event, kind, portal, ts)
+    return encode_form(fields)
+
+
+def _comment(kind: Event, portal: Portal, ts: int, comment_id: int, form: Form) -> Fields:
+    fields: Fields = {
+        "event": kind.name.upper(),
+        "event_handler_id": kind.handler_id,
+        "data": {"FIELDS": {"ID": comment_id}},
+        "ts": ts,
+        "auth": _portal_keys(portal),
+    }
+    match form:
+        case "app":
+            fields["auth"] = _user_keys(portal, ts)
+        case "app-without-tokens":
+            pass
+        case "webhook":
+            fields["event_handler_id"] = kind.webhook_handler_id
+        case "webhook-three-keys":
+            fields["event_handler_id"] = None
+            fields["auth"] = {
+                "domain": portal.domain,
+                "member_id": portal.member_id,
+                "application_token": portal.application_token,
+            }
+        case "as-documented":
+            fields["event"] = kind.name
+            fields["event_handler_id"] = None
+            fields["data"] = {"ID": comment_id}
+    return fields
+
+
+def _lifecycle(event: str, kind: Event, portal: Portal, ts: int) -> Fields:
+    data: dict[str, Fields] = {
+        "app.installed": {"VERSION": 1, "ACTIVE": "Y", "INSTALLED": "Y", "LANGUAGE_ID": "en"},
+        "app.uninstalled": {"CLEAN": True, "LANGUAGE_ID": "en"},
+    }
+    return {
+        "event": kind.name.upper(),
+        "event_handler_id": kind.handler_id,
+        "data": data.get(event),
+        "ts": ts,
+        "auth": _portal_keys(portal)
+        if event == "app.uninstalled"
+        else _user_keys(portal, ts, with_refresh_token=True),
+    }
+
+
+def _robot(portal: Portal, ts: int) -> Fields:
+    workflow = "6581f2a9b3c4d5.12345678"
+    return {
+        "workflow_id": workflow,
+        "code": "send_to_gateway",
+        "document_id": ["crm", "CCrmDocumentDeal", "DEAL_15"],
+        "document_type": ["crm", "CCrmDocumentDeal", "DEAL"],
+        "event_token": f"{workflow}|A1_2_3_4|x",
+        "properties": {"comment": "hello"},
+        "use_subscription": "N",
+        "timeout_duration": 0,
+        "ts": ts,
+        "auth": _portal_keys(portal),
+    }
+
+
+def _portal_keys(portal: Portal) -> Fields:
+    """`auth` when nobody in particular acted."""
+    return {
+        "domain": portal.domain,
+        "client_endpoint": portal.client_endpoint,
+        "server_endpoint": portal.server_endpoint,
+        "member_id": portal.member_id,
+        "application_token": portal.application_token,
+    }
+
+
+def _user_keys(portal: Portal, ts: int, *, with_refresh_token: bool = False) -> Fields:
+    """`auth` when a user acted; only some events bring a refresh token."""
+    return {
+        "access_token": portal.access_token,
+        "expires": ts + 3600,
+        "expires_in": 3600,
+        "scope": portal.scope,
+        "domain": portal.domain,
+        "server_endpoint": portal.server_endpoint,
+        "status": portal.status,
+        "client_endpoint": portal.client_endpoint,
+        "member_id": portal.member_id,
+        "user_id": portal.user_id,
+        "refresh_token": portal.refresh_token if with_refresh_token else None,
+        "application_token": portal.application_token,
+    }

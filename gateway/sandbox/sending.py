@@ -1,0 +1,66 @@
+"""Sending a body as Bitrix24's queue does, and reading the gateway's answer."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+from msgspec import Struct
+
+from gateway.errors import GatewayError
+
+__all__ = ["Answer", "NoAnswer", "Sender", "sending"]
+
+_HEADERS = {
+    "Content-Type": "application/x-www-form-urlencoded",
+    "User-Agent": "Bitrix24 Webhook Engine",
+}
+_SHOWN_BODY = 200
+
+
+class NoAnswer(GatewayError):
+    """Nobody listens there, or no answer came in time; the request may have been accepted."""
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What came back. `event_id` and `stored` are empty unless an event was stored."""
+
+    status: int
+    body: str
+    event_id: str
+    stored: str
+    took_ms: float
+
+
+class Sender:
+    """One client that sends to one URL; made by `sending`."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self.url = url
+        self._session = session
+
+    async def send(self, body: bytes) -> Answer:
+        """Send one request, without following redirects; raises NoAnswer."""
+        began = time.perf_counter()
+        try:
+            async with self._session.post(
+                self.url, data=body, headers=_HEADERS, allow_redirects=False
+            ) as response:
+                text = await response.text(errors="replace")
+        except (TimeoutError, aiohttp.ClientError) as error:
+            raise NoAnswer(f"{self.url}: {str(error) or 'no answer in time'}") from error
+        return Answer(
+            status=response.status,
+            body=text.strip()[:_SHOWN_BODY],
+            event_id=response.headers.get("X-Event-Id", ""),
+            stored=response.headers.get("X-Event-Stored", ""),
+            took_ms=round((time.perf_counter() - began) * 1000, 1),
+        )
+
+
+@asynccontextmanager
+async def sending(url: str, *, timeout_s: float = 30.0) -> AsyncIterator[Sender]:
+    """A sender to `url`, whose connections are closed at the end."""
+    timeout = aiohttp.ClientTimeout(total=timeout_s)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        yield Sender(session, url)
