@@ -22,7 +22,9 @@ class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """[log]: how much, and in which form; `auto` is coloured on a terminal, else JSON."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least level that is logged."""
     format: Literal["auto", "json", "console"] = "auto"
+    """`json` lines, coloured `console` lines, or `auto`: colour on a terminal, else JSON."""
 
 
 def _mask(

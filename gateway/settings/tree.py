@@ -1,4 +1,9 @@
-"""The tree of settings: every section and key, its type, bounds and default."""
+"""The tree of settings: every section and key, its type, bounds, default and meaning.
+
+The text under a key says what it means; docs/settings.md is made of it. A value that is a secret
+has the type `Secret`, a URL that may hold a password `SecretUrl`: gateway.settings.masking goes by
+these.
+"""
 
 from typing import Annotated
 
@@ -16,6 +21,8 @@ __all__ = [
     "Publish",
     "Redis",
     "Route",
+    "Secret",
+    "SecretUrl",
     "Settings",
     "Spool",
     "Vault",
@@ -25,6 +32,10 @@ __all__ = [
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
+Secret = Annotated[str, Meta(extra={"secret": "whole"})]
+"""The secret itself, or better a reference to it: `env:NAME` or `file:/path`."""
+SecretUrl = Annotated[str, Meta(extra={"secret": "password"})]
+"""A URL in which a password may stand."""
 
 
 class _Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,9 +45,12 @@ class _Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Redis(_Section, frozen=True, kw_only=True):
     """[redis]: where the streams are. `partitions` is fixed for the life of an installation."""
 
-    url: Annotated[str, Meta(pattern=r"^(rediss?|unix)://")] = "redis://127.0.0.1:6379/0"
+    url: Annotated[SecretUrl, Meta(pattern=r"^(rediss?|unix)://")] = "redis://127.0.0.1:6379/0"
+    """The server: `redis://`, `rediss://` (TLS) or `unix://`, with user and password if it asks."""
     prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]+$")] = "b24"
+    """What the names of all streams begin with; two installations can share one server by it."""
     partitions: Annotated[int, Meta(ge=1, le=1024)] = 1
+    """Into how many streams events are spread; one process of a group works on each at a time."""
 
     @property
     def streams(self) -> Streams:
@@ -45,75 +59,97 @@ class Redis(_Section, frozen=True, kw_only=True):
 
 
 class Http(_Section, frozen=True, kw_only=True):
-    """[http]: the public listener."""
+    """[http]: the public listener, which Bitrix24 posts to."""
 
     host: str = "127.0.0.1"
+    """The address to listen on; `0.0.0.0` for all, when no proxy stands in front."""
     port: Port = 8080
+    """The port to listen on."""
     path: Annotated[str, Meta(pattern=r"^/")] = "/bitrix24/events"
+    """The only path that answers; part of the URL that a portal's administrator pastes."""
     max_body: Positive = 65536
+    """The largest body in bytes; a larger one is answered 413. Real ones stay under 1 KiB."""
     workers: Annotated[int, Meta(ge=1, le=64)] = 1
+    """How many processes share the port."""
     grace_s: Seconds = 20.0
+    """How many seconds a stopping receiver gives the requests under way."""
 
 
 class Admin(_Section, frozen=True, kw_only=True):
     """[admin]: the listener for operators; keep it on loopback or behind a proxy."""
 
     host: str = "127.0.0.1"
+    """The address to listen on."""
     port: Port = 8081
+    """The port to listen on."""
 
 
 class Publish(_Section, frozen=True, kw_only=True):
     """[publish]: what `stored` means, and how long a request may wait for it."""
 
     ack: Annotated[str, Meta(pattern=r"^(written|fsynced|replicated:[1-9][0-9]?)$")] = "written"
+    """When an event is stored: `written` to Redis, `fsynced` on its disk, `replicated:<n>`."""
     deadline_s: Seconds = 2.0
+    """How many seconds a request may wait for Redis before it is answered otherwise."""
     max_queued: Positive = 20_000
+    """How many events may wait for Redis at once; beyond that, requests are answered 503."""
 
 
 class Spool(_Section, frozen=True, kw_only=True):
     """[spool]: where events wait on this machine while Redis is away."""
 
     dir: str = "var/spool"
+    """The directory; on a disk that survives a restart."""
     max_bytes: Positive = 1 << 30
+    """The largest size of the spool in bytes; when it is full, requests are answered 503."""
 
 
 class Vault(_Section, frozen=True, kw_only=True):
-    """[vault]: Fernet keys, newest first, as values, `env:NAME` or `file:/path`."""
+    """[vault]: the keys that encrypt what the gateway keeps of secrets."""
 
-    keys: tuple[str, ...] = ()
+    keys: tuple[Secret, ...] = ()
+    """Fernet keys, newest first; without any, the gateway keeps no secrets at all."""
 
 
 class Audit(_Section, frozen=True, kw_only=True):
     """[audit]: the audit consumer's log."""
 
     dir: str = "var/audit"
+    """The directory of the log."""
 
 
 class Warehouse(_Section, frozen=True, kw_only=True):
     """[warehouse]: where the warehouse consumer loads to."""
 
-    destination: str = "duckdb:///var/warehouse.duckdb"
+    destination: SecretUrl = "duckdb:///var/warehouse.duckdb"
+    """`duckdb:///<path>`, `postgres://user:password@host/database`, or another dlt destination."""
 
 
 class Route(_Section, frozen=True, kw_only=True):
-    """[[notifier.routes]]: Apprise URLs, as values, `env:NAME` or `file:/path`."""
+    """[[notifier.routes]]: somebody who is told of events."""
 
-    urls: Annotated[tuple[str, ...], Meta(min_length=1)]
+    urls: Annotated[tuple[Secret, ...], Meta(min_length=1)]
+    """Where to: Apprise URLs."""
     name: str = ""
+    """What the logs call this route."""
 
 
 class Notifier(_Section, frozen=True, kw_only=True):
     """[notifier]: who is told of what."""
 
     routes: tuple[Route, ...] = ()
+    """The routes, each a table `[[notifier.routes]]`."""
 
 
 class PortalSettings(_Section, frozen=True, kw_only=True):
-    """[[portals]]: a portal that may send, and its tokens (values, `env:NAME` or `file:/path`)."""
+    """[[portals]]: a portal that may send."""
 
     member_id: Annotated[str, Meta(min_length=1, max_length=64)]
+    """The portal's own id, `auth[member_id]` in what it sends; it outlives a change of domain."""
     domain: str
-    application_tokens: Annotated[tuple[str, ...], Meta(min_length=1)]
+    """The portal's address, for people."""
+    application_tokens: Annotated[tuple[Secret, ...], Meta(min_length=1)]
+    """The tokens that its deliveries may carry: one for each application or outgoing webhook."""
 
 
 class Settings(_Section, frozen=True, kw_only=True):
