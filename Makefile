@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format constraints clean
+.PHONY: help run test check format docs constraints clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ check: $(VENV)/dev.stamp  ## lint, format, types and import contracts
 format: $(VENV)/dev.stamp  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/dev.stamp  ## write docs/settings.md anew from the tree of settings
+	$(BIN)/python -m gateway.settings.reference > docs/settings.md
 
 constraints: $(BIN)/python  ## compile constraints.txt anew from pyproject.toml
 	$(PIP) install 'pip-tools>=7.4'

@@ -8,6 +8,7 @@ __all__ = ["TABLE", "cli", "main"]
 
 TABLE: Final = {
     "trigger": "Send a realistic Bitrix24 request to a URL.",
+    "config": "Show the effective settings, secrets masked.",
 }
 
 cli = command_line(
