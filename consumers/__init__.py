@@ -1,1 +1,24 @@
-"""Independent consumer processes, and the runtime that every one of them runs on."""
+"""Independent consumer processes, and the runtime that every one of them runs on.
+
+A consuming service imports everything it needs from here; docs/consumers.md shows how.
+"""
+
+from consumers.runtime.consumer import BatchHandler, Consumer, EventHandler
+from consumers.runtime.entry import Entry, Event, Partition
+from consumers.runtime.failures import Reject, Transient
+from gateway.contract import AppEvent, Comment, CommentEvent, OtherEvent
+
+__all__ = [
+    "AppEvent",
+    "BatchHandler",
+    "Comment",
+    "CommentEvent",
+    "Consumer",
+    "Entry",
+    "Event",
+    "EventHandler",
+    "OtherEvent",
+    "Partition",
+    "Reject",
+    "Transient",
+]

@@ -6,7 +6,9 @@ from gateway.commandline import command_line, run
 
 __all__ = ["TABLE", "cli", "main"]
 
-TABLE: Final[dict[str, str]] = {}
+TABLE: Final = {
+    "run": "Run a consumer: audit, notifier, warehouse, enricher, or module:object of your own.",
+}
 
 cli = command_line(
     package="consumers.commands",

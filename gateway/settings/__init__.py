@@ -9,6 +9,7 @@ from gateway.settings.loading import SettingsError, load, resolve_secret
 from gateway.settings.tree import (
     Admin,
     Audit,
+    Consumers,
     Http,
     Notifier,
     PortalSettings,
@@ -24,6 +25,7 @@ from gateway.settings.tree import (
 __all__ = [
     "Admin",
     "Audit",
+    "Consumers",
     "Http",
     "Notifier",
     "PortalSettings",

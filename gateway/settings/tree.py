@@ -15,6 +15,7 @@ from gateway.logs import LogSettings
 __all__ = [
     "Admin",
     "Audit",
+    "Consumers",
     "Http",
     "Notifier",
     "PortalSettings",
@@ -111,6 +112,17 @@ class Vault(_Section, frozen=True, kw_only=True):
     """Fernet keys, newest first; without any, the gateway keeps no secrets at all."""
 
 
+class Consumers(_Section, frozen=True, kw_only=True):
+    """[consumers]: what every consumer's process has, whichever consumer it is."""
+
+    host: str = "127.0.0.1"
+    """The address of the listener for `/healthz`, `/readyz` and `/metrics`."""
+    port: Port = 0
+    """Its port; 0 is a free one, told in the log, so that several consumers share a machine."""
+    grace_s: Seconds = 20.0
+    """How many seconds a stopping consumer gives the handlers under way."""
+
+
 class Audit(_Section, frozen=True, kw_only=True):
     """[audit]: the audit consumer's log."""
 
@@ -161,6 +173,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     publish: Publish = Publish()
     spool: Spool = Spool()
     vault: Vault = Vault()
+    consumers: Consumers = Consumers()
     audit: Audit = Audit()
     warehouse: Warehouse = Warehouse()
     notifier: Notifier = Notifier()

@@ -1,0 +1,1 @@
+"""The runtime: reads the partitions of a stream for a group, and calls a consumer's handlers."""

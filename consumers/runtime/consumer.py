@@ -1,0 +1,145 @@
+"""What a service declares: its group, the stream it reads, and its handlers. Does no I/O."""
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from fnmatch import translate
+from typing import Final, Literal, TypeVar
+
+from msgspec import Struct
+
+from consumers.runtime.entry import Entry, Partition
+
+__all__ = ["BatchHandler", "Consumer", "EventHandler"]
+
+_Function = TypeVar("_Function", bound=Callable[..., Awaitable[None]])
+_GROUP: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+class EventHandler(Struct, frozen=True):
+    """A function called once for each entry."""
+
+    call: Callable[[Entry], Awaitable[None]]
+
+
+class BatchHandler(Struct, frozen=True):
+    """A function called for up to `max_events` entries of a partition, in their order.
+
+    It is called when that many are there, or `max_wait_s` seconds after the first of them came.
+    """
+
+    call: Callable[[Sequence[Entry]], Awaitable[None]]
+    max_events: int
+    max_wait_s: float
+
+
+class Consumer:
+    """A group's name, the stream it reads and the handlers of its events.
+
+    `group` belongs to one consumer: its processes share the partitions of `stream`. `start` says
+    where a group that does not exist yet begins: at the `beginning` of the stream, or `now`.
+    `lifespan` makes the context that is entered before the first read and left after the last
+    acknowledgement; `partition_lifespan` makes one for each partition that the process owns,
+    entered before the first of its entries is handled and left before another process may own it.
+
+    Entries are handled in order for each comment, and for up to `concurrency` comments of a
+    partition at a time. `transient` are exceptions that count as `Transient`. After `max_attempts`
+    calls that raised anything else the entry becomes a dead letter.
+    """
+
+    def __init__(
+        self,
+        *,
+        group: str,
+        stream: str,
+        start: Literal["beginning", "now"] = "beginning",
+        concurrency: int = 64,
+        max_attempts: int = 5,
+        transient: tuple[type[Exception], ...] = (),
+        lifespan: Callable[[], AbstractAsyncContextManager[object]] = nullcontext,
+        partition_lifespan: Callable[
+            [Partition], AbstractAsyncContextManager[object]
+        ] = nullcontext,
+    ) -> None:
+        if not _GROUP.fullmatch(group):
+            raise ValueError(f"group {group!r}: letters, digits, `.`, `_` and `-`, at most 64")
+        if start not in {"beginning", "now"}:
+            raise ValueError(f"start {start!r}: `beginning` or `now`")
+        if concurrency < 1 or max_attempts < 1:
+            raise ValueError("concurrency and max_attempts are at least 1")
+        self.group = group
+        self.stream = stream
+        self.start = start
+        self.concurrency = concurrency
+        self.max_attempts = max_attempts
+        self.transient = transient
+        self.lifespan = lifespan
+        self.partition_lifespan = partition_lifespan
+        self.batch_handler: BatchHandler | None = None
+        self._handlers: list[tuple[re.Pattern[str], EventHandler | BatchHandler]] = []
+        self._by_type: dict[str, EventHandler | BatchHandler | None] = {}
+
+    def on(self, pattern: str) -> Callable[[_Function], _Function]:
+        """Handle each event whose type matches `pattern` (as a shell matches file names).
+
+        The function takes the event, or the event and its Entry. The first matching one in the
+        order of declaration is called; entries that none matches are acknowledged and counted.
+        """
+
+        def register(function: _Function) -> _Function:
+            if self.batch_handler is not None:
+                raise ValueError("a consumer has either handlers of events or one of batches")
+            self._add(pattern, EventHandler(_of_entry(function)))
+            return function
+
+        return register
+
+    def on_batch(
+        self, pattern: str, *, max_events: int = 1000, max_wait_s: float = 1.0
+    ) -> Callable[[_Function], _Function]:
+        """Handle the events whose type matches `pattern` in batches, one batch at a time.
+
+        The function takes a sequence of entries of one partition, in their order. All of them are
+        acknowledged when it returns.
+        """
+
+        def register(function: _Function) -> _Function:
+            if self._handlers:
+                raise ValueError("a consumer has either handlers of events or one of batches")
+            if max_events < 1 or max_wait_s < 0:
+                raise ValueError("max_events is at least 1, and max_wait_s not negative")
+            self.batch_handler = BatchHandler(function, max_events, max_wait_s)
+            self._add(pattern, self.batch_handler)
+            return function
+
+        return register
+
+    def handler_of(self, event_type: str) -> EventHandler | BatchHandler | None:
+        """The handler of an event type; None if no pattern matches."""
+        try:
+            return self._by_type[event_type]
+        except KeyError:
+            found = next((h for p, h in self._handlers if p.match(event_type)), None)
+            # Types come from outside: a sender of ever new ones must not fill the memory.
+            if len(self._by_type) < 1000:
+                self._by_type[event_type] = found
+            return found
+
+    def _add(self, pattern: str, handler: EventHandler | BatchHandler) -> None:
+        self._handlers.append((re.compile(translate(pattern)), handler))
+        self._by_type.clear()
+
+
+def _of_entry(function: Callable[..., Awaitable[None]]) -> Callable[[Entry], Awaitable[None]]:
+    """The function as one of the entry alone, whether it takes the event or the entry as well."""
+    parameters = [
+        parameter
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    if len(parameters) == 1:
+        return lambda entry: function(entry.event)
+    if len(parameters) == 2:
+        return lambda entry: function(entry.event, entry)
+    raise ValueError("a handler takes the event, or the event and its entry")

@@ -1,0 +1,96 @@
+"""Running a consumer as a real process, and putting events on its stream."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from redis.asyncio import Redis
+from uuid_utils import uuid7
+
+from gateway.contract import CommentData, CommentEvent, encode_event, source_of
+
+
+def comment_event(comment_id: int, *, event_id: str | None = None) -> CommentEvent:
+    return CommentEvent(
+        id=event_id or str(uuid7()),
+        source=source_of("portal"),
+        type="bitrix24.crm.timeline.comment.updated",
+        subject=f"comment/{comment_id}",
+        time="2025-12-18T08:18:53Z",
+        receivedat="2025-12-18T08:18:53.412Z",
+        data=CommentData(comment_id=comment_id, member_id="portal", domain="acme.bitrix24.com"),
+    )
+
+
+async def publish(redis: Redis, key: str, events: list[CommentEvent]) -> None:
+    async with redis.pipeline(transaction=False) as pipeline:
+        for event in events:
+            pipeline.xadd(key, {"event": encode_event(event)})
+        await pipeline.execute()
+
+
+async def until(condition: Callable[[], Awaitable[bool] | bool], *, timeout_s: float = 15) -> None:
+    """Poll until the condition holds; fail the test at the deadline."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        held = condition()
+        if held if isinstance(held, bool) else await held:
+            return
+        assert time.monotonic() < deadline, f"not within {timeout_s} s: {condition}"
+        await asyncio.sleep(0.02)
+
+
+class ServiceProcess:
+    """`consumers run …` as a child process, whose effects are lines of a file."""
+
+    def __init__(self, process: subprocess.Popen[bytes], effects: Path) -> None:
+        self.process = process
+        self._effects = effects
+
+    def effects(self) -> list[list[str]]:
+        """Each effect as its words; a line cut off by a kill is none."""
+        if not self._effects.exists():
+            return []
+        whole, _, _cut = self._effects.read_text().rpartition("\n")
+        return [line.split() for line in whole.splitlines()]
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@contextmanager
+def service(
+    redis_url: str,
+    directory: Path,
+    *,
+    name: str = "tests.integration.consumers.service:app",
+    **environment: str,
+) -> Iterator[ServiceProcess]:
+    effects = directory / "effects"
+    with (directory / f"log-{time.monotonic_ns()}").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "consumers", "run", name],
+            env={
+                **os.environ,
+                "GATEWAY_REDIS_URL": redis_url,
+                "SERVICE_EFFECTS": str(effects),
+                **environment,
+            },
+            stderr=log,
+        )
+    try:
+        yield ServiceProcess(process, effects)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

@@ -1,0 +1,17 @@
+"""A small service, run as a process by the tests: appends each event it handles to a file."""
+
+import asyncio
+import os
+from pathlib import Path
+
+from consumers import CommentEvent, Consumer, Entry
+
+app = Consumer(group="search-index", stream="events", start="beginning")
+
+
+@app.on("bitrix24.crm.timeline.comment.*")
+async def index(event: CommentEvent, entry: Entry) -> None:
+    await asyncio.sleep(float(os.environ.get("SERVICE_TAKES_S", "0")))
+    line = f"{event.id} {event.data.comment_id} {entry.id} {entry.epoch} {os.getpid()}\n"
+    with Path(os.environ["SERVICE_EFFECTS"]).open("a") as file:  # noqa: ASYNC230 - one short line
+        file.write(line)
