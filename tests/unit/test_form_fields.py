@@ -1,0 +1,144 @@
+"""Reading the receiver's fields by their raw names gives what decoding the whole body gives."""
+
+from itertools import product
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.inbound import form_fields
+from gateway.inbound.form import DEFAULT_LIMITS, FormError, Limits, parse_form
+from gateway.inbound.form_fields import FormFields, extract, fields_of
+
+KNOWN_NAMES = sorted(form_fields._PLACES)
+
+# Names that are not known, and that change what known ones mean.
+MEDDLING_NAMES = [
+    "data",
+    "auth",
+    "data[FIELDS]",
+    "data[]",
+    "auth[user_id][]",
+    "ts[a]",
+    "%74s",
+    " ts",
+]
+
+VALUES = ["", "1", "a+b", "%D0%96", "%ff", "%", "%2", "x=y", "\0", "a[b]", "\N{SNOWMAN}"]
+
+
+def outcome(body: bytes, limits: Limits) -> tuple[FormFields | None, str | None]:
+    """What the slow way gives: the fields, or the reason for none."""
+    try:
+        return fields_of(parse_form(body, limits)), None
+    except FormError as error:
+        return None, error.reason
+
+
+def assert_same_either_way(body: bytes, limits: Limits = DEFAULT_LIMITS) -> None:
+    fields, reason = outcome(body, limits)
+    if reason is None:
+        assert extract(body, limits) == fields
+    else:
+        with pytest.raises(FormError, match=f"^{reason.replace('_', ' ')}$"):
+            extract(body, limits)
+
+
+def test_an_update_of_a_comment_has_all_that_the_receiver_needs() -> None:
+    body = (
+        b"event=ONCRMTIMELINECOMMENTUPDATE&event_handler_id=185&data%5BFIELDS%5D%5BID%5D=999"
+        b"&ts=1766047133&auth%5Bdomain%5D=acme.bitrix24.com&auth%5Bmember_id%5D=fake-member"
+        b"&auth%5Buser_id%5D=7&auth%5Bapplication_token%5D=fake%2Btoken"
+    )
+    assert extract(body) == FormFields(
+        event="ONCRMTIMELINECOMMENTUPDATE",
+        event_handler_id="185",
+        ts="1766047133",
+        fields_id="999",
+        member_id="fake-member",
+        domain="acme.bitrix24.com",
+        application_token="fake+token",
+        user_id="7",
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (b"data[ID]=5", FormFields(data_id="5")),
+        (b"data%5bid%5d=5", FormFields(data_id_lowercase="5")),
+        (b"data%5BCLEAN%5D=1", FormFields(clean="1")),
+        (b"ts=1&ts=2", FormFields(ts="2")),
+        (b"auth[user_id]=1&auth%5Buser_id%5D=2", FormFields(user_id="2")),
+        (b"event[]=x&ts=1", FormFields(ts="1")),
+        (b"auth[member_id][]=x", FormFields()),
+        (b"auth[member_id]=x&auth=y", FormFields()),
+        (b"data[FIELDS][ID]=1&data[FIELDS]=2", FormFields()),
+        (b"data[FIELDS]=2&data[FIELDS][ID]=1", FormFields(fields_id="1")),
+        (b"event", FormFields(event="")),
+        (b"", FormFields()),
+    ],
+)
+def test_fields_are_those_of_php(body: bytes, fields: FormFields) -> None:
+    assert extract(body) == fields
+    assert_same_either_way(body)
+
+
+def test_a_body_of_bitrix24_is_read_without_decoding_it_whole(
+    wire_body: tuple[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, body = wire_body
+    expected = fields_of(parse_form(body))
+
+    def refuse(*_: object) -> None:
+        raise AssertionError(f"{name} has a name that is not known")
+
+    if not name.startswith("robot"):  # its properties have names of the administrator's choice
+        monkeypatch.setattr(form_fields, "parse_form", refuse)
+    assert extract(body) == expected
+
+
+def test_places_are_in_the_order_of_the_fields() -> None:
+    for place, name in enumerate(form_fields._NEEDED):
+        fields = extract(f"{name}=x".encode())
+        assert [field == "x" for field in msgspec.structs.astuple(fields)].index(True) == place
+        assert_same_either_way(f"{name}=x".encode())
+
+
+def test_no_known_name_leads_to_another() -> None:
+    names = [name.replace("[", "\0[") for name in (*form_fields._NEEDED, *form_fields._PASSED_OVER)]
+    assert not [
+        (one, other) for one, other in product(names, names) if other.startswith(one + "\0")
+    ]
+
+
+bodies = st.lists(
+    st.tuples(st.sampled_from(KNOWN_NAMES + MEDDLING_NAMES), st.sampled_from(VALUES)), max_size=20
+).map(lambda pairs: "&".join(f"{name}={value}" for name, value in pairs).encode())
+
+limits = st.builds(
+    Limits,
+    max_bytes=st.integers(0, 500),
+    max_keys=st.integers(0, 20),
+    max_depth=st.integers(0, 5),
+)
+
+
+@given(bodies)
+def test_both_ways_agree_on_names_of_bitrix24(body: bytes) -> None:
+    assert_same_either_way(body)
+
+
+@given(bodies, limits)
+def test_both_ways_agree_on_limits(body: bytes, limits: Limits) -> None:
+    assert_same_either_way(body, limits)
+
+
+@given(st.binary(max_size=200))
+def test_both_ways_agree_on_any_bytes(body: bytes) -> None:
+    assert_same_either_way(body)
+
+
+def test_a_representation_shows_no_token() -> None:
+    assert "fake" not in repr(extract(b"auth[application_token]=fake&event=x"))
