@@ -1,0 +1,138 @@
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumers.cli import cli as consumers_cli
+from gateway.cli import cli as gateway_cli
+from gateway.settings import Settings, load, resolve_secret
+from tests.integration.deploy.files import (
+    COMPOSE,
+    CONTAINERFILE,
+    DEPLOY,
+    EXAMPLE_SETTINGS,
+    ROOT,
+    checked,
+    example_env,
+    image_env,
+    installed,
+    on_path,
+    services,
+)
+
+OURS = [name for name, service in services().items() if service["image"].startswith("bitrix24")]
+
+
+def environment_of(service: str) -> dict[str, str]:
+    return image_env() | services()[service]["environment"]
+
+
+def settings_of(service: str) -> Settings:
+    """What the process of this service reads, its settings file being the example."""
+    environ = environment_of(service)
+    mounts = [volume.split(":") for volume in services()[service]["volumes"]]
+    assert ["./gateway.toml", environ["GATEWAY_CONFIG"], "ro"] in mounts
+    return load(environ=environ | {"GATEWAY_CONFIG": str(EXAMPLE_SETTINGS)})
+
+
+def test_the_linters_have_nothing_to_say() -> None:
+    checked(installed("hadolint"), CONTAINERFILE)
+    checked(installed("yamllint"), "--strict", "-c", ROOT / ".yamllint.yaml", COMPOSE)
+
+
+def test_everything_that_the_image_copies_is_let_into_its_context() -> None:
+    copied = {
+        name
+        for sources in re.findall(r"^COPY (?!--from)(.+) \S+$", CONTAINERFILE.read_text(), re.M)
+        for name in sources.split()
+    }
+    allowed = re.findall(r"^!(.+?)/?$", (ROOT / ".dockerignore").read_text(), re.M)
+
+    assert copied == set(allowed)
+    assert all((ROOT / name).exists() for name in copied)
+
+
+def test_the_compose_file_fits_the_specification() -> None:
+    checked(installed("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", COMPOSE)
+
+
+def test_docker_compose_can_read_the_compose_file(tmp_path: Path) -> None:
+    docker = on_path("docker")
+    if subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode:
+        pytest.skip("docker is installed here without its compose plugin")
+
+    checked(
+        *(docker, "compose", "--file", COMPOSE, "--env-file", DEPLOY / ".env.example"),
+        *("config", "--quiet"),
+    )
+
+
+def test_there_is_a_service_for_the_receiver_and_for_each_consumer() -> None:
+    commands = {tuple(services()[name]["command"]) for name in OURS}
+
+    assert commands == {
+        ("gateway", "serve"),
+        *(("consumers", "run", name) for name in ("audit", "notifier", "warehouse")),
+    }
+    assert "serve" in gateway_cli.table
+    assert "run" in consumers_cli.table
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_a_service_starts_with_the_example_settings_and_reaches_redis(service: str) -> None:
+    settings = settings_of(service)
+
+    assert settings.redis.url == f"redis://:{example_env()['REDIS_PASSWORD']}@redis:6379/0"
+    assert set(services()[service]["networks"]) >= {"streams"}
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_what_a_service_keeps_is_in_its_volume(service: str) -> None:
+    volumes = [volume.split(":") for volume in services()[service]["volumes"]]
+    ((_, kept),) = (parts for parts in volumes if len(parts) == 2)
+    settings = settings_of(service)
+
+    for path in (
+        settings.spool.dir,
+        settings.audit.dir,
+        settings.warehouse.destination.removeprefix("duckdb:///"),
+    ):
+        assert Path(path).is_relative_to(kept)
+
+
+def test_a_service_has_the_secrets_it_needs_and_no_others() -> None:
+    def secrets(service: str) -> set[str]:
+        return set(environment_of(service)) & set(example_env())
+
+    receiver, notifier = settings_of("receiver"), settings_of("notifier")
+    for portal in receiver.portals:
+        for token in portal.application_tokens:
+            resolve_secret(token, name="token", environ=environment_of("receiver"))
+    for route in notifier.notifier.routes:
+        for url in route.urls:
+            resolve_secret(url, name="url", environ=environment_of("notifier"))
+
+    assert secrets("receiver") == {"ACME_APPLICATION_TOKEN"}
+    assert secrets("notifier") == {"SALES_ROUTE_URL"}
+    assert secrets("audit") == secrets("warehouse") == set()
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_a_service_is_given_longer_to_stop_than_it_takes(service: str) -> None:
+    settings = settings_of(service)
+    given_s = int(services()[service]["stop_grace_period"].removesuffix("s"))
+
+    assert given_s > max(settings.http.grace_s, settings.consumers.grace_s)
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_the_health_check_of_the_image_asks_where_every_process_answers(service: str) -> None:
+    asked = re.search(r"http://127\.0\.0\.1:(\d+)/healthz", CONTAINERFILE.read_text())
+    settings: Any = settings_of(service)
+    listener = settings.admin if service == "receiver" else settings.consumers
+
+    assert asked
+    assert int(asked[1]) == listener.port
+    assert listener.host == "0.0.0.0"

@@ -1,0 +1,92 @@
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import AuthenticationError, OutOfMemoryError
+
+from gateway import connections
+from gateway.local.server import ServerBinary, free_port
+from tests.integration.deploy.files import REDIS_CONF, example_env, services
+from tests.integration.polling import eventually
+
+PASSWORD = example_env()["REDIS_PASSWORD"]
+
+
+@pytest.fixture(scope="module")
+def configured_port(
+    server_binary: ServerBinary, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[int]:
+    """A server started as the service `redis` of the compose file is, but on a port of its own."""
+    command: list[str] = services()["redis"]["command"]
+    mounted = {
+        inside: outside
+        for outside, inside, *_ in (volume.split(":") for volume in services()["redis"]["volumes"])
+    }
+    options = [str(REDIS_CONF) if mounted.get(word) == "./redis.conf" else word for word in command]
+    port = free_port()
+    process = subprocess.Popen(
+        [server_binary.path, *options[1:], "--port", str(port)],
+        cwd=tmp_path_factory.mktemp("redis-conf"),
+        stdout=subprocess.DEVNULL,
+    )
+    yield port
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+
+
+@pytest.fixture
+async def configured(configured_port: int) -> AsyncIterator[Redis]:
+    client = connections.control(f"redis://:{PASSWORD}@127.0.0.1:{configured_port}/0")
+    await eventually(client.ping)
+    await client.flushall()
+    yield client
+    await client.aclose()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("appendonly", "yes"),
+        ("appendfsync", "always"),
+        ("no-appendfsync-on-rewrite", "no"),
+        ("save", ""),
+        ("maxmemory", str(1 << 30)),
+        ("maxmemory-policy", "noeviction"),
+        ("maxmemory-clients", "10%"),
+        ("stream-node-max-bytes", "16384"),
+        ("timeout", "0"),
+        ("tcp-keepalive", "60"),
+        ("latency-monitor-threshold", "50"),
+    ],
+)
+async def test_the_server_runs_with_what_streams_need(
+    configured: Redis, name: str, value: str
+) -> None:
+    assert (await configured.config_get(name))[name] == value
+
+
+async def test_it_asks_for_the_password(configured_port: int) -> None:
+    stranger = connections.control(f"redis://127.0.0.1:{configured_port}/0")
+
+    with pytest.raises(AuthenticationError):
+        await stranger.xadd("b24:events:{0}", {"event": "{}"})
+    await stranger.aclose()
+
+
+async def test_a_full_server_refuses_entries_and_keeps_those_it_has(configured: Redis) -> None:
+    await configured.xadd("b24:events:{0}", {"event": "{}"})
+    await configured.xgroup_create("b24:events:{0}", "audit", id="0")
+    try:
+        await configured.config_set("maxmemory", "1mb")
+        with pytest.raises(OutOfMemoryError):
+            await configured.xadd("b24:events:{0}", {"event": "x" * (2 << 20)})
+            await configured.xadd("b24:events:{0}", {"event": "{}"})
+        read = await configured.xreadgroup("audit", "c", {"b24:events:{0}": ">"})
+    finally:
+        await configured.config_set("maxmemory", "1gb")
+
+    ((_, entries),) = read.items()
+    assert len(entries) >= 1

@@ -1,0 +1,46 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import load
+from tests.integration.deploy.files import DEPLOY, EXAMPLE_SETTINGS, checked, installed, on_path
+
+UNITS = {"gateway.service": "gateway.service", "consumers@.service": "consumers@audit.service"}
+
+
+@pytest.fixture(params=UNITS)
+def unit(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A unit as it would be installed, with its program where this project is installed here."""
+    text = (DEPLOY / "systemd" / request.param).read_text()
+    path = tmp_path / UNITS[request.param]
+    path.write_text(text.replace("/opt/gateway/bin", str(Path(installed("gateway")).parent)))
+    return path
+
+
+def test_systemd_can_read_the_unit(unit: Path) -> None:
+    said = checked(on_path("systemd-analyze"), "verify", unit)
+
+    assert unit.name not in said
+
+
+def test_the_unit_is_confined(unit: Path) -> None:
+    """Exposure of at most 2.0 of 10, as systemd itself reckons it; an ordinary unit has 9.6."""
+    checked(on_path("systemd-analyze"), "security", "--offline=yes", "--threshold=20", unit)
+
+
+def test_what_the_process_keeps_is_in_the_only_directory_it_may_write(unit: Path) -> None:
+    state = re.search(r"^StateDirectory=(\S+)$", unit.read_text(), re.M)
+    settings = load(str(EXAMPLE_SETTINGS), {})
+
+    assert state
+    for path in (settings.spool.dir, settings.audit.dir):
+        assert Path(path).is_relative_to(Path("/var/lib") / state[1])
+
+
+def test_the_unit_is_given_longer_to_stop_than_it_takes(unit: Path) -> None:
+    given = re.search(r"^TimeoutStopSec=(\d+)$", unit.read_text(), re.M)
+    settings = load(str(EXAMPLE_SETTINGS), {})
+
+    assert given
+    assert int(given[1]) > max(settings.http.grace_s, settings.consumers.grace_s)
