@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format docs constraints clean
+.PHONY: help run test check format docs image constraints clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ format: $(VENV)/dev.stamp  ## let ruff rewrite what it can
 
 docs: $(VENV)/dev.stamp  ## write docs/settings.md anew from the tree of settings
 	$(BIN)/python -m gateway.settings.reference > docs/settings.md
+
+image:  ## build the container image, by docker
+	docker build -f deploy/Containerfile -t bitrix24-event-gateway .
 
 constraints: $(BIN)/python  ## compile constraints.txt anew from pyproject.toml
 	$(PIP) install 'pip-tools>=7.4'

@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 
-from consumers.cli import cli as consumers_cli
-from gateway.cli import cli as gateway_cli
 from gateway.settings import Settings, load, resolve_secret
 from tests.integration.deploy.files import (
     COMPOSE,
@@ -45,10 +43,12 @@ def test_the_linters_have_nothing_to_say() -> None:
 def test_everything_that_the_image_copies_is_let_into_its_context() -> None:
     copied = {
         name
-        for sources in re.findall(r"^COPY (?!--from)(.+) \S+$", CONTAINERFILE.read_text(), re.M)
+        for sources in re.findall(
+            r"^COPY (?!--from)(.+) \S+$", CONTAINERFILE.read_text(), re.MULTILINE
+        )
         for name in sources.split()
     }
-    allowed = re.findall(r"^!(.+?)/?$", (ROOT / ".dockerignore").read_text(), re.M)
+    allowed = re.findall(r"^!(.+?)/?$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
 
     assert copied == set(allowed)
     assert all((ROOT / name).exists() for name in copied)
@@ -76,8 +76,6 @@ def test_there_is_a_service_for_the_receiver_and_for_each_consumer() -> None:
         ("gateway", "serve"),
         *(("consumers", "run", name) for name in ("audit", "notifier", "warehouse")),
     }
-    assert "serve" in gateway_cli.table
-    assert "run" in consumers_cli.table
 
 
 @pytest.mark.parametrize("service", OURS)

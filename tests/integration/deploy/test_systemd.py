@@ -30,7 +30,7 @@ def test_the_unit_is_confined(unit: Path) -> None:
 
 
 def test_what_the_process_keeps_is_in_the_only_directory_it_may_write(unit: Path) -> None:
-    state = re.search(r"^StateDirectory=(\S+)$", unit.read_text(), re.M)
+    state = re.search(r"^StateDirectory=(\S+)$", unit.read_text(), re.MULTILINE)
     settings = load(str(EXAMPLE_SETTINGS), {})
 
     assert state
@@ -39,7 +39,7 @@ def test_what_the_process_keeps_is_in_the_only_directory_it_may_write(unit: Path
 
 
 def test_the_unit_is_given_longer_to_stop_than_it_takes(unit: Path) -> None:
-    given = re.search(r"^TimeoutStopSec=(\d+)$", unit.read_text(), re.M)
+    given = re.search(r"^TimeoutStopSec=(\d+)$", unit.read_text(), re.MULTILINE)
     settings = load(str(EXAMPLE_SETTINGS), {})
 
     assert given
