@@ -24,7 +24,8 @@ OURS = [name for name, service in services().items() if service["image"].startsw
 
 
 def environment_of(service: str) -> dict[str, str]:
-    return image_env() | services()[service]["environment"]
+    given: dict[str, str] = services()[service]["environment"]
+    return image_env() | given
 
 
 def settings_of(service: str) -> Settings:
