@@ -7,6 +7,7 @@ from gateway.commandline import command_line, run
 __all__ = ["TABLE", "cli", "main"]
 
 TABLE: Final = {
+    "serve": "The receiver: accepts deliveries and stores them as events.",
     "trigger": "Send a realistic Bitrix24 request to a URL.",
     "config": "Show the effective settings, secrets masked.",
 }

@@ -19,10 +19,12 @@ __all__ = [
     "COMMENT_UPDATED",
     "AppData",
     "AppEvent",
+    "AppType",
     "CloudEvent",
     "Comment",
     "CommentData",
     "CommentEvent",
+    "CommentType",
     "InvalidEvent",
     "OtherEvent",
     "decode_event",
@@ -40,6 +42,14 @@ APP_UNINSTALLED: Final = "bitrix24.app.uninstalled"
 Timestamp = Annotated[
     str, Meta(description="RFC 3339, UTC", extra_json_schema={"format": "date-time"})
 ]
+
+
+CommentType = Literal[
+    "bitrix24.crm.timeline.comment.added",
+    "bitrix24.crm.timeline.comment.updated",
+    "bitrix24.crm.timeline.comment.deleted",
+]
+AppType = Literal["bitrix24.app.installed", "bitrix24.app.uninstalled"]
 
 
 class InvalidEvent(ValueError):
@@ -114,11 +124,7 @@ class CommentData(Struct, frozen=True, kw_only=True):
 class CommentEvent(CloudEvent, frozen=True, kw_only=True):
     """A timeline comment was added, updated or deleted."""
 
-    type: Literal[
-        "bitrix24.crm.timeline.comment.added",
-        "bitrix24.crm.timeline.comment.updated",
-        "bitrix24.crm.timeline.comment.deleted",
-    ]
+    type: CommentType
     data: CommentData
 
 
@@ -138,7 +144,7 @@ class AppData(Struct, frozen=True, kw_only=True):
 class AppEvent(CloudEvent, frozen=True, kw_only=True):
     """The application was installed in a portal or uninstalled from it."""
 
-    type: Literal["bitrix24.app.installed", "bitrix24.app.uninstalled"]
+    type: AppType
     data: AppData
 
 

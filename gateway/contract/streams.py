@@ -33,6 +33,10 @@ class Streams(Struct, frozen=True, kw_only=True):
         """The key of a group's dead letters of one partition."""
         return f"{self.prefix}:dead:{group}:{{{partition}}}"
 
+    def producer(self, partition: int, producer_id: str) -> str:
+        """The key that remembers a producer's last batch on a partition of `events`."""
+        return f"{self.prefix}:producer:{{{partition}}}:{producer_id}"
+
     def partition_of(self, member_id: str, comment_id: int) -> int:
         """The partition of a comment: the same on every machine and in every version.
 

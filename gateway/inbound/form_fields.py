@@ -37,6 +37,8 @@ class FormFields(Struct, frozen=True, gc=False):
     domain: str | None = None
     application_token: str | None = None
     user_id: str | None = None
+    workflow_id: str | None = None
+    """Robots and workflow activities send it, and no `event`."""
 
     def __repr__(self) -> str:
         """Without the token, since traces and logs show representations."""
@@ -55,6 +57,7 @@ _NEEDED: Final = (
     "auth[domain]",
     "auth[application_token]",
     "auth[user_id]",
+    "workflow_id",
 )
 
 # Names that events (https://apidocs.bitrix24.com/api-reference/events/) and robots
@@ -67,7 +70,7 @@ _PASSED_OVER: Final = (
     *(f"data[{key}]" for key in ("VERSION", "ACTIVE", "INSTALLED", "LANGUAGE_ID")),
     *(f"auth[{key}]" for key in ("access_token", "refresh_token", "expires", "expires_in")),
     *(f"auth[{key}]" for key in ("scope", "status", "client_endpoint", "server_endpoint")),
-    *("workflow_id", "code", "event_token", "use_subscription", "timeout_duration"),
+    *("code", "event_token", "use_subscription", "timeout_duration"),
     *(f"document_{part}[{index}]" for part in ("id", "type") for index in range(3)),
 )
 
@@ -133,6 +136,7 @@ def fields_of(form: dict[str, Node]) -> FormFields:
         domain=_text(auth, "domain"),
         application_token=_text(auth, "application_token"),
         user_id=_text(auth, "user_id"),
+        workflow_id=_text(form, "workflow_id"),
     )
 
 

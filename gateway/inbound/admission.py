@@ -1,0 +1,180 @@
+"""From the fields of a delivery to an event: verified, then normalised.
+
+Everything here is a function of its arguments. What each field really looks like, and which of
+them may be missing, differs between applications, webhooks, robots and versions:
+https://apidocs.bitrix24.com/api-reference/events/index.html
+"""
+
+import re
+from typing import Final, Protocol
+
+from msgspec import Struct
+
+from gateway.contract import (
+    APP_INSTALLED,
+    APP_UNINSTALLED,
+    COMMENT_ADDED,
+    COMMENT_DELETED,
+    COMMENT_UPDATED,
+    AppData,
+    AppEvent,
+    AppType,
+    CommentData,
+    CommentEvent,
+    CommentType,
+    source_of,
+)
+from gateway.inbound import clock
+from gateway.inbound.errors import Forbidden, Malformed
+from gateway.inbound.form_fields import FormFields
+
+__all__ = ["Admitted", "Ignored", "KnownPortal", "KnownPortals", "admit"]
+
+# Event names are upper-case on the wire and camel-case in the documentation.
+_COMMENT_TYPES: Final[dict[str, CommentType]] = {
+    "ONCRMTIMELINECOMMENTADD": COMMENT_ADDED,
+    "ONCRMTIMELINECOMMENTUPDATE": COMMENT_UPDATED,
+    "ONCRMTIMELINECOMMENTDELETE": COMMENT_DELETED,
+}
+_APP_TYPES: Final[dict[str, AppType]] = {
+    "ONAPPINSTALL": APP_INSTALLED,
+    "ONAPPUNINSTALL": APP_UNINSTALLED,
+}
+_DOMAIN: Final = re.compile(r"[A-Za-z0-9_.:\-]{1,255}")
+_MAX_ID: Final = 2**63 - 1
+_MAX_ID_DIGITS: Final = 19
+
+
+class KnownPortal(Protocol):
+    """A registered portal."""
+
+    @property
+    def domain(self) -> str:
+        """Its host name, as it was registered."""
+        ...
+
+
+class KnownPortals(Protocol):
+    """Who may send. Neither method does I/O."""
+
+    def find(self, member_id: str) -> KnownPortal | None:
+        """The portal of this id, if it is registered."""
+        ...
+
+    def verify(self, member_id: str, application_token: str | None) -> KnownPortal | None:
+        """The portal of this id, if the token is one of its tokens; in constant time."""
+        ...
+
+
+class Admitted(Struct, frozen=True):
+    """A genuine event that is to be stored; `comment_id` is 0 for the application's own events."""
+
+    event: CommentEvent | AppEvent
+    member_id: str
+    comment_id: int
+
+
+class Ignored(Struct, frozen=True):
+    """A genuine delivery that nobody here asked for; answered 200, so that Bitrix24 is content."""
+
+    reason: str
+    member_id: str
+
+
+def admit(
+    fields: FormFields, portals: KnownPortals, *, receipt_id: str, received_ms: int
+) -> Admitted | Ignored:
+    """Verify a delivery and normalise it; the verdict on who sent it comes before any other.
+
+    Raises Forbidden or Malformed.
+    """
+    member_id = fields.member_id or ""
+    portal = portals.verify(member_id, fields.application_token)
+    if portal is None:
+        is_known = portals.find(member_id) is not None
+        raise Forbidden(_refusal(fields.application_token, is_known=is_known), member_id)
+    if fields.event is None:
+        if fields.workflow_id is not None:
+            return Ignored("robot", member_id)
+        raise Malformed("no_event")
+    name = fields.event.upper()
+    received_at = clock.milliseconds(received_ms)
+    domain = fields.domain or ""
+    if not _DOMAIN.fullmatch(domain):
+        domain = portal.domain
+    if (comment_type := _COMMENT_TYPES.get(name)) is not None:
+        # The documentation of comment events shows data[ID]; what is sent is data[FIELDS][ID].
+        text = fields.fields_id or fields.data_id or fields.data_id_lowercase
+        comment_id = _positive(text)
+        if comment_id is None:
+            raise Malformed("bad_id" if text else "no_id")
+        return Admitted(
+            CommentEvent(
+                id=receipt_id,
+                source=source_of(member_id),
+                type=comment_type,
+                subject=f"comment/{comment_id}",
+                time=_time(fields.ts, received_ms),
+                receivedat=received_at,
+                data=CommentData(
+                    comment_id=comment_id,
+                    member_id=member_id,
+                    domain=domain,
+                    user_id=_positive(fields.user_id),
+                    event_handler_id=_positive(fields.event_handler_id),
+                ),
+            ),
+            member_id,
+            comment_id,
+        )
+    if (app_type := _APP_TYPES.get(name)) is not None:
+        return Admitted(
+            AppEvent(
+                id=receipt_id,
+                source=source_of(member_id),
+                type=app_type,
+                subject="app",
+                time=_time(fields.ts, received_ms),
+                receivedat=received_at,
+                data=AppData(
+                    member_id=member_id,
+                    domain=domain,
+                    user_id=_positive(fields.user_id),
+                    event_handler_id=_positive(fields.event_handler_id),
+                    clean=fields.clean == "1",
+                ),
+            ),
+            member_id,
+            0,
+        )
+    return Ignored("offline_signal" if name == "ONOFFLINEEVENT" else "not_subscribed", member_id)
+
+
+def _refusal(token: str | None, *, is_known: bool) -> str:
+    """Why, for the operator; the sender is told nothing."""
+    if not is_known:
+        return "unknown_portal"
+    return "wrong_token" if token else "missing_token"
+
+
+def _positive(text: str | None) -> int | None:
+    """The number, if the text is a positive decimal of at most 63 bits without leading zeros."""
+    if (
+        text is None
+        or not text.isdecimal()
+        or not text.isascii()
+        or text[0] == "0"
+        or len(text) > _MAX_ID_DIGITS
+    ):
+        return None
+    number = int(text)
+    return number if number <= _MAX_ID else None
+
+
+def _time(ts: str | None, received_ms: int) -> str:
+    """Bitrix24's clock, which is informational; the time of receipt where it cannot be read."""
+    seconds = _positive(ts)
+    try:
+        return clock.seconds(seconds if seconds is not None else received_ms // 1000)
+    except ValueError:
+        return clock.seconds(received_ms // 1000)

@@ -1,0 +1,66 @@
+"""Every metric of the gateway's processes, each with a sentence; units stand in the names."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+__all__ = [
+    "BATCH_EVENTS",
+    "DELIVERIES",
+    "DELIVERY_SECONDS",
+    "DRAINED_EVENTS",
+    "PUBLISH_FAILURES",
+    "PUBLISH_SECONDS",
+    "QUEUED_EVENTS",
+    "SPOOL_BYTES",
+    "SPOOL_EVENTS",
+    "SPOOL_OLDEST_SECONDS",
+]
+
+DELIVERIES: Final = Counter(
+    "b24gw_deliveries",
+    "Requests to the handler by outcome (stored, spooled, ignored, forbidden, malformed, "
+    "refused, unavailable) and reason.",
+    ["outcome", "reason"],
+)
+DELIVERY_SECONDS: Final = Histogram(
+    "b24gw_delivery_seconds",
+    "Time from a request's body being complete to its answer.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+BATCH_EVENTS: Final = Histogram(
+    "b24gw_batch_events",
+    "Events per batch that went to Redis.",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
+)
+PUBLISH_SECONDS: Final = Histogram(
+    "b24gw_publish_seconds",
+    "Time of one batch's script call, including the wait for the configured durability.",
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
+PUBLISH_FAILURES: Final = Counter(
+    "b24gw_publish_failures",
+    "Batches that Redis did not take, by reason (away, refused).",
+    ["reason"],
+)
+QUEUED_EVENTS: Final = Gauge(
+    "b24gw_queued_events",
+    "Events that wait for their batch in this process.",
+    multiprocess_mode="livesum",
+)
+SPOOL_EVENTS: Final = Gauge(
+    "b24gw_spool_events",
+    "Events that wait in this machine's spool.",
+    multiprocess_mode="mostrecent",
+)
+SPOOL_BYTES: Final = Gauge(
+    "b24gw_spool_bytes", "Bytes of the events in the spool.", multiprocess_mode="mostrecent"
+)
+SPOOL_OLDEST_SECONDS: Final = Gauge(
+    "b24gw_spool_oldest_timestamp_seconds",
+    "When the oldest event in the spool was put there (Unix time; 0 when it is empty).",
+    multiprocess_mode="mostrecent",
+)
+DRAINED_EVENTS: Final = Counter(
+    "b24gw_drained_events", "Events that went from the spool to their stream."
+)

@@ -1,0 +1,33 @@
+"""Whether a delivery's application token is one of a portal's.
+
+The token in the body is the only proof that Bitrix24 gives: no signature, no nonce.
+https://apidocs.bitrix24.com/api-reference/events/safe-event-handlers.html
+"""
+
+from collections.abc import Iterable
+from hashlib import sha256
+from hmac import compare_digest
+from typing import Final
+
+__all__ = ["NO_DIGESTS", "digest_of", "is_genuine"]
+
+# What an unknown portal is compared with, so that it costs the same time as a known one. It is
+# no digest of any text anybody knows.
+NO_DIGESTS: Final = (bytes(32),)
+
+
+def digest_of(token: str) -> bytes:
+    """The digest under which a token is kept: tokens themselves stay out of long-lived memory."""
+    return sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def is_genuine(token: str | None, digests: Iterable[bytes]) -> bool:
+    """True if `token` is one of those with these digests.
+
+    Takes the same time whichever digest matches, or none. An empty or missing token never does.
+    """
+    claimed = digest_of(token or "")
+    is_known = False
+    for digest in digests:
+        is_known |= compare_digest(claimed, digest)
+    return is_known and bool(token)

@@ -1,0 +1,134 @@
+"""The drainer: publishes what waits in the spool, oldest first, once Redis is back.
+
+One of a machine's worker processes drains, the one that holds a file lock; the kernel gives the
+lock to another one when it dies. A batch keeps the producer and the sequence number that it had
+when Redis did not confirm it, so Redis recognises it if it was written after all; and it is
+removed from the spool only when it is on its stream, so a crash at any point repeats it and
+nothing more.
+"""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Final
+
+import structlog
+
+from gateway import metrics
+from gateway.contract import Streams
+from gateway.publishing.errors import StreamUnavailable
+from gateway.publishing.spool import Spool
+from gateway.publishing.spool_file import SpoolUnavailable
+from gateway.publishing.stream_writer import StreamWriter
+
+__all__ = ["Drainer"]
+
+log: Any = structlog.get_logger(__name__)
+
+_CHUNK: Final = 32
+# Batches per turn: a chunk takes some 10 ms, which bounds how long an append can wait behind it.
+_LOOK_S: Final = 0.5
+_RETRY_S: Final = (0.2, 0.5, 1.0, 2.0)
+# How often Redis is tried while it is away: soon after a blip, and not often in an outage.
+
+
+class Drainer:
+    """Drains the spool of this machine while it holds the lock in `directory`."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        directory: Path,
+        streams: Streams,
+        writer_of: Callable[[int], StreamWriter],
+    ) -> None:
+        self._spool = spool
+        self._streams = streams
+        self._writer_of = writer_of
+        self._writers: dict[int, StreamWriter] = {}
+        self._lock = os.open(
+            directory / "drainer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start draining."""
+        self._task = asyncio.create_task(self._run(), name="drainer")
+
+    async def close(self) -> None:
+        """Finish the chunk in hand, and end."""
+        self._stopping.set()
+        if self._task is not None:
+            await self._task
+        for writer in self._writers.values():
+            await writer.close()
+        os.close(self._lock)
+
+    async def _run(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            pause_s = _LOOK_S
+            try:
+                await self._spool.measure()
+                if self._is_leader():
+                    pause_s = await self._drain_once()
+                failures = 0
+            except StreamUnavailable as error:
+                pause_s = _RETRY_S[min(failures, len(_RETRY_S) - 1)]
+                failures += 1
+                if failures == 1:
+                    log.warning("the spool waits for redis", error=str(error))
+            except SpoolUnavailable as error:
+                log.error("the spool cannot be drained", error=str(error))
+            except Exception:
+                log.exception("draining failed")
+            await self._pause(pause_s)
+
+    async def _drain_once(self) -> float:
+        """Publish a chunk of every partition that has a backlog; returns how long to rest."""
+        started = perf_counter()
+        partitions = await self._spool.partitions()
+        for partition in partitions:
+            await self._drain_partition(partition)
+        if not partitions:
+            return _LOOK_S
+        # Half of the time at most: the other half belongs to the events that come in now.
+        return perf_counter() - started
+
+    async def _drain_partition(self, partition: int) -> None:
+        batches = await self._spool.oldest(partition, _CHUNK)
+        if partition not in self._writers:
+            self._writers[partition] = self._writer_of(partition)
+        published = []
+        try:
+            for batch in batches:
+                await self._writers[partition].write(
+                    self._streams.producer(partition, batch.producer),
+                    batch.sequence,
+                    batch.events,
+                )
+                published.append(batch)
+        finally:
+            if published:
+                await self._spool.remove(published)
+                events = sum(len(batch.events) for batch in published)
+                metrics.DRAINED_EVENTS.inc(events)
+                log.info("spooled events published", partition=partition, events=events)
+
+    def _is_leader(self) -> bool:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass

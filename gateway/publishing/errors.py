@@ -1,0 +1,27 @@
+"""What can keep an event from being stored, and whether it may have been stored all the same."""
+
+from gateway.errors import GatewayError
+
+__all__ = ["StreamUnavailable", "Unavailable"]
+
+
+class Unavailable(GatewayError):
+    """An event cannot be stored now; answered 503. `reason` is a short code."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class StreamUnavailable(GatewayError):
+    """Redis did not confirm a batch at the configured durability.
+
+    The batch may have been written: only the same batch, with the same sequence number, may be
+    tried again. `reason` is `away` (no answer), `refused` (Redis said no: out of memory,
+    read-only, no permission) or `not_durable` (written, but not confirmed by disk or replicas).
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail

@@ -1,0 +1,192 @@
+"""The publisher: requests that arrive together go to Redis together, and each learns its result.
+
+Batching is natural: while one batch is on its way, the next one fills; there is no timer, and an
+event that comes alone waits for nobody. Each partition has a lane of its own, with one batch
+under way at most, so that events of a comment stay in the order of their arrival.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import structlog
+from uuid_utils import uuid7
+
+from gateway import metrics
+from gateway.publishing.batch import Batch, Stored
+from gateway.publishing.errors import StreamUnavailable, Unavailable
+from gateway.publishing.spool import Spool
+from gateway.publishing.spool_file import SpooledBatch, SpoolUnavailable
+from gateway.publishing.stream_writer import StreamWriter, stream_writer
+from gateway.settings import Publish, Redis
+
+__all__ = ["Publisher"]
+
+log: Any = structlog.get_logger(__name__)
+
+
+class Publisher:
+    """Stores events on the `events` stream of one installation, or in the spool.
+
+    An event goes to the spool when Redis does not take it in time, and when older events of its
+    partition wait there. `start` before the first event, `close` after the last one.
+    """
+
+    def __init__(self, redis: Redis, settings: Publish, spool: Spool) -> None:
+        self._max_queued = settings.max_queued
+        self._queued = 0
+        producer_id = str(uuid7())
+        self._lanes = [
+            _Lane(
+                partition,
+                producer_id,
+                stream_writer(redis, settings, partition),
+                spool,
+                memory=redis.streams.producer(partition, producer_id),
+                deadline_s=settings.deadline_s,
+                on_taken=self._taken,
+            )
+            for partition in range(redis.partitions)
+        ]
+        metrics.QUEUED_EVENTS.set_function(lambda: self._queued)
+
+    async def publish(self, event: bytes, partition: int) -> Stored:
+        """Store an event; returns when it is stored, and says where.
+
+        Raises Unavailable if neither Redis nor the spool took it, or if too many events wait
+        already. A caller that is cancelled learns it when its batch is settled.
+        """
+        if self._queued >= self._max_queued:
+            raise Unavailable("queue_full")
+        self._queued += 1
+        return await self._lanes[partition].add(event).settled()
+
+    def start(self) -> None:
+        """Start publishing."""
+        for lane in self._lanes:
+            lane.start()
+
+    async def close(self) -> None:
+        """Store what has been accepted, and end."""
+        await asyncio.gather(*(lane.close() for lane in self._lanes))
+
+    def _taken(self, events: int) -> None:
+        self._queued -= events
+
+
+class _Lane:
+    """The batches of one partition, one after the other."""
+
+    def __init__(
+        self,
+        partition: int,
+        producer_id: str,
+        writer: StreamWriter,
+        spool: Spool,
+        *,
+        memory: str,
+        deadline_s: float,
+        on_taken: Callable[[int], None],
+    ) -> None:
+        self._partition = partition
+        self._producer_id = producer_id
+        self._writer = writer
+        self._spool = spool
+        self._memory = memory
+        self._deadline_s = deadline_s
+        self._on_taken = on_taken
+        self._waiting: deque[Batch] = deque()
+        self._has_work = asyncio.Event()
+        self._is_closing = False
+        self._sequence = 0
+        self._task: asyncio.Task[None] | None = None
+
+    def add(self, event: bytes) -> Batch:
+        """Put an event into the batch that fills; returns that batch."""
+        if not self._waiting or self._waiting[-1].is_full:
+            self._waiting.append(Batch())
+            self._has_work.set()
+        batch = self._waiting[-1]
+        batch.events.append(event)
+        return batch
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name=f"publisher lane {self._partition}")
+
+    async def close(self) -> None:
+        self._is_closing = True
+        self._has_work.set()
+        if self._task is not None:
+            await self._task
+        await self._writer.close()
+
+    async def _run(self) -> None:
+        while True:
+            while not self._waiting:
+                if self._is_closing:
+                    return
+                self._has_work.clear()
+                await self._has_work.wait()
+            batch = self._waiting.popleft()
+            self._on_taken(len(batch.events))
+            self._sequence += 1
+            batch.sequence = self._sequence
+            try:
+                batch.settle(await self._store(batch))
+            except Unavailable as error:
+                batch.fail(error)
+            except Exception:
+                log.exception("batch failed", partition=self._partition)
+                batch.fail(Unavailable("internal"))
+
+    async def _store(self, batch: Batch) -> Stored:
+        if self._spool.has_backlog(self._partition):
+            return await self._to_spool(batch)  # behind the older events that wait there
+        started = perf_counter()
+        try:
+            ids = await self._write(batch)
+        except StreamUnavailable as error:
+            metrics.PUBLISH_FAILURES.labels(error.reason).inc()
+            log.warning(
+                "redis did not take a batch; it goes to the spool",
+                partition=self._partition,
+                events=len(batch.events),
+                reason=error.reason,
+                error=error.detail,
+            )
+            return await self._to_spool(batch)
+        metrics.PUBLISH_SECONDS.observe(perf_counter() - started)
+        metrics.BATCH_EVENTS.observe(len(batch.events))
+        log.debug("batch published", partition=self._partition, entries=ids.decode())
+        return Stored.STREAM
+
+    async def _write(self, batch: Batch) -> bytes:
+        """Write, and once more if the connection was lost: the script makes that safe."""
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                try:
+                    return await self._writer.write(self._memory, batch.sequence, batch.events)
+                except StreamUnavailable as error:
+                    if error.reason != "away":
+                        raise
+                return await self._writer.write(self._memory, batch.sequence, batch.events)
+        except TimeoutError as error:
+            raise StreamUnavailable("away", f"no answer in {self._deadline_s} s") from error
+
+    async def _to_spool(self, batch: Batch) -> Stored:
+        try:
+            await self._spool.append(
+                SpooledBatch(self._partition, self._producer_id, batch.sequence, batch.events)
+            )
+        except SpoolUnavailable as error:
+            log.error(
+                "the spool did not take a batch",
+                partition=self._partition,
+                events=len(batch.events),
+                error=str(error),
+            )
+            raise Unavailable("spool_" + error.reason) from error
+        log.debug("batch spooled", partition=self._partition, events=len(batch.events))
+        return Stored.SPOOL

@@ -1,0 +1,91 @@
+"""The spool as the event loop sees it: its file, used by one thread of its own."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import structlog
+
+from gateway import metrics
+from gateway.errors import OperatorError
+from gateway.publishing.spool_file import SpooledBatch, SpoolFile, SpoolUnavailable
+
+__all__ = ["Spool"]
+
+log: Any = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+
+class Spool:
+    """Batches that wait on this machine until Redis takes them.
+
+    The worker processes of a machine share it: what one of them spooled, all of them see.
+    """
+
+    def __init__(self, file: SpoolFile, look: SpoolFile, thread: ThreadPoolExecutor) -> None:
+        self._file = file  # the thread's
+        self._look = look  # the event loop's, for `has_backlog` only
+        self._thread = thread
+
+    @classmethod
+    async def open(cls, directory: Path, *, max_bytes: int) -> Self:
+        """Open or create the spool; raises OperatorError if the directory cannot be used."""
+        thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
+        loop = asyncio.get_running_loop()
+        try:
+            file = await loop.run_in_executor(
+                thread, lambda: SpoolFile(directory, max_bytes=max_bytes)
+            )
+            look = SpoolFile(directory, max_bytes=max_bytes, is_checked=False)
+        except SpoolUnavailable as error:
+            thread.shutdown()
+            raise OperatorError(f"[spool] dir {directory} cannot be used: {error}") from error
+        return cls(file, look, thread)
+
+    def has_backlog(self, partition: int) -> bool:
+        """True if older events of this partition wait, so that newer ones must wait behind them.
+
+        A few microseconds. False where the spool cannot be read: order then gives way to storing.
+        """
+        try:
+            return self._look.has_backlog(partition)
+        except SpoolUnavailable as error:
+            log.error("the spool cannot be read", reason=error.reason, error=str(error))
+            return False
+
+    async def append(self, batch: SpooledBatch) -> None:
+        """Put a batch behind all others; it is on the disk when this returns.
+
+        Raises SpoolUnavailable; then it is not in the spool.
+        """
+        await self._run(lambda: self._file.append([batch]))
+
+    async def partitions(self) -> list[int]:
+        """The partitions that have a backlog."""
+        return await self._run(self._file.partitions)
+
+    async def oldest(self, partition: int, limit: int) -> list[SpooledBatch]:
+        """The oldest batches of a partition, in order."""
+        return await self._run(lambda: self._file.oldest(partition, limit))
+
+    async def remove(self, batches: Sequence[SpooledBatch]) -> None:
+        """Forget batches that are on their stream."""
+        await self._run(lambda: self._file.remove([batch.position for batch in batches]))
+
+    async def measure(self) -> None:
+        """Bring the gauges up to date."""
+        events, size, oldest_ms = await self._run(self._file.totals)
+        metrics.SPOOL_EVENTS.set(events)
+        metrics.SPOOL_BYTES.set(size)
+        metrics.SPOOL_OLDEST_SECONDS.set(oldest_ms / 1000)
+
+    async def close(self) -> None:
+        """Close; appends that are under way end first."""
+        await self._run(self._file.close)
+        self._look.close()
+        self._thread.shutdown()
+
+    async def _run(self, act: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, act)

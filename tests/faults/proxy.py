@@ -1,0 +1,77 @@
+"""A TCP proxy in front of a server, which can lose replies and cut connections."""
+
+import asyncio
+import contextlib
+from types import TracebackType
+from typing import Self
+
+
+class LossyProxy:
+    """Forwards to `port` on loopback; listens on a free port of its own.
+
+    `lose_replies(n)`: the next n chunks that the server sends are swallowed, and their
+    connections cut: the server carried the commands out, and the client never learns it.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._to_lose = 0
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = 0
+        self.lost = 0
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def lose_replies(self, count: int) -> None:
+        self._to_lose = count
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        with contextlib.suppress(OSError, asyncio.CancelledError):
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+            try:
+                await asyncio.wait(
+                    [
+                        asyncio.create_task(self._pump(reader, far_writer, is_reply=False)),
+                        asyncio.create_task(self._pump(far_reader, writer, is_reply=True)),
+                    ],
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+            finally:
+                far_writer.close()
+        writer.close()
+
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_reply: bool
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                if is_reply and self._to_lose:
+                    self._to_lose -= 1
+                    self.lost += 1
+                    return
+                writer.write(data)
+                await writer.drain()

@@ -1,0 +1,161 @@
+"""Publisher, spool and drainer together, with a server that goes away and comes back."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from gateway import settings
+from gateway.local.server import RedisServer
+from gateway.publishing.batch import Stored
+from gateway.publishing.drainer import Drainer
+from gateway.publishing.errors import Unavailable
+from gateway.publishing.publisher import Publisher
+from gateway.publishing.spool import Spool
+from gateway.publishing.stream_writer import stream_writer
+from tests.faults.proxy import LossyProxy
+
+Edge = Callable[..., Awaitable[Publisher]]
+
+
+@pytest.fixture
+async def edge(tmp_path: Path) -> AsyncIterator[Edge]:
+    """Starts a publisher with a spool and a drainer, as a receiver process has them."""
+    async with AsyncExitStack() as stack:
+
+        async def start(url: str, *, max_bytes: int = 1 << 20, **publish: Any) -> Publisher:
+            redis, how = settings.Redis(url=url), settings.Publish(**publish)
+            spool = await Spool.open(tmp_path / "spool", max_bytes=max_bytes)
+            stack.push_async_callback(spool.close)
+            drainer = Drainer(
+                spool, tmp_path / "spool", redis.streams, partial(stream_writer, redis, how)
+            )
+            stack.push_async_callback(drainer.close)
+            publisher = Publisher(redis, how, spool)
+            stack.push_async_callback(publisher.close)
+            publisher.start()
+            drainer.start()
+            return publisher
+
+        yield start
+
+
+async def events_on(server: RedisServer) -> list[bytes]:
+    client = Redis.from_url(server.url)
+    try:
+        entries: Any = await client.xrange("b24:events:{0}")
+        return [fields[b"event"] for _, fields in entries]
+    finally:
+        await client.aclose()
+
+
+async def until_there_are(server: RedisServer, count: int) -> list[bytes]:
+    async with asyncio.timeout(15):
+        while len(events := await events_on(server)) < count:
+            await asyncio.sleep(0.02)
+    return events
+
+
+async def test_events_wait_in_the_spool_while_redis_is_away_and_keep_their_order(
+    own_server: RedisServer, edge: Edge
+) -> None:
+    publisher = await edge(own_server.url)
+    sent = [b"%03d" % n for n in range(90)]
+    assert await publisher.publish(sent[0], 0) is Stored.STREAM
+    own_server.kill()
+
+    stored = [await publisher.publish(event, 0) for event in sent[1:60]]
+    own_server.start()
+    # These come while the backlog drains: they keep their place behind it.
+    stored += [await publisher.publish(event, 0) for event in sent[60:]]
+
+    assert set(stored[:59]) == {Stored.SPOOL}
+    assert await until_there_are(own_server, 90) == sent
+    async with asyncio.timeout(5):
+        while await publisher.publish(b"live again", 0) is not Stored.STREAM:
+            await asyncio.sleep(0.05)
+
+
+async def test_a_batch_that_was_written_though_redis_did_not_say_so_is_not_published_twice(
+    own_server: RedisServer, edge: Edge
+) -> None:
+    async with LossyProxy(own_server.port) as proxy:
+        publisher = await edge(proxy.url)
+        await publisher.publish(b"first", 0)
+        proxy.lose_replies(2)  # the call, and its repetition
+
+        stored = await asyncio.gather(*(publisher.publish(b"%d" % n, 0) for n in range(20)))
+
+        assert stored == [Stored.SPOOL] * 20
+        async with asyncio.timeout(10):
+            while await publisher.publish(b"last", 0) is not Stored.STREAM:
+                await asyncio.sleep(0.05)
+    events = await events_on(own_server)
+    assert events[:21] == [b"first", *(b"%d" % n for n in range(20))]
+    assert set(events[21:]) == {b"last"}
+
+
+async def test_a_server_that_hangs_costs_one_deadline_and_no_event(
+    own_server: RedisServer, edge: Edge
+) -> None:
+    publisher = await edge(own_server.url, deadline_s=0.3)
+    await publisher.publish(b"first", 0)
+    own_server.pause()
+
+    async with asyncio.timeout(2):
+        stored = [await publisher.publish(b"%d" % n, 0) for n in range(20)]
+    own_server.resume()
+
+    assert stored == [Stored.SPOOL] * 20
+    assert await until_there_are(own_server, 21) == [b"first", *(b"%d" % n for n in range(20))]
+
+
+async def test_out_of_memory_counts_as_being_away(own_server: RedisServer, edge: Edge) -> None:
+    publisher = await edge(own_server.url)
+    client = Redis.from_url(own_server.url)
+    await client.config_set("maxmemory", "1")
+
+    assert await publisher.publish(b"too much", 0) is Stored.SPOOL
+
+    await client.config_set("maxmemory", "0")
+    await client.aclose()
+    assert await until_there_are(own_server, 1) == [b"too much"]
+
+
+async def test_a_full_spool_refuses_and_accepts_again_once_redis_took_its_events(
+    own_server: RedisServer, edge: Edge
+) -> None:
+    publisher = await edge(own_server.url, max_bytes=100_000)
+    own_server.kill()
+    stored = 0
+    with pytest.raises(Unavailable, match="spool_full"):
+        while stored < 1000:
+            await publisher.publish(b"%05d" % stored + bytes(1000), 0)
+            stored += 1
+    own_server.start()
+
+    assert 10 < stored < 100
+    events = await until_there_are(own_server, stored)
+    assert [int(event[:5]) for event in events] == list(range(stored))
+    async with asyncio.timeout(5):
+        while await publisher.publish(b"99999", 0) is not Stored.STREAM:
+            await asyncio.sleep(0.05)
+
+
+async def test_workers_of_one_machine_share_the_spool_and_one_of_them_drains(
+    own_server: RedisServer, edge: Edge
+) -> None:
+    first, second = await edge(own_server.url), await edge(own_server.url)
+    own_server.kill()
+    assert await first.publish(b"1", 0) is Stored.SPOOL
+
+    # The other worker sees the backlog, and does not overtake it.
+    own_server.start()
+    assert await second.publish(b"2", 0) in {Stored.SPOOL, Stored.STREAM}
+
+    assert await until_there_are(own_server, 2) == [b"1", b"2"]

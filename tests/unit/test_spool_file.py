@@ -1,0 +1,144 @@
+"""The spool's file: order, bounds, corruption, several processes."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.publishing.spool_file import SpooledBatch, SpoolFile, SpoolUnavailable
+
+
+def batch(number: int, *, partition: int = 0, size: int = 10) -> SpooledBatch:
+    return SpooledBatch(partition, "producer", number, [b"%05d" % number + bytes(size)])
+
+
+def sequences(file: SpoolFile, partition: int = 0) -> list[int]:
+    return [found.sequence for found in file.oldest(partition, 10_000)]
+
+
+def test_batches_come_back_in_order_and_whole(tmp_path: Path) -> None:
+    file = SpoolFile(tmp_path, max_bytes=1 << 20)
+    file.append([SpooledBatch(0, "p", 7, [b"a", b"\x00\xff"])])
+    file.append([batch(8), batch(1, partition=3)])
+
+    first, second = file.oldest(0, 10)
+
+    assert (first.producer, first.sequence, first.events) == ("p", 7, [b"a", b"\x00\xff"])
+    assert second.sequence == 8
+    assert sorted(file.partitions()) == [0, 3]
+    assert file.totals()[0] == 4
+    file.close()
+
+
+def test_removed_batches_are_gone_for_a_second_opener_too(tmp_path: Path) -> None:
+    file, other = (SpoolFile(tmp_path, max_bytes=1 << 20) for _ in range(2))
+    file.append([batch(1), batch(2)])
+    assert other.has_backlog(0)
+
+    file.remove([found.position for found in file.oldest(0, 10)])
+
+    assert not other.has_backlog(0)
+    assert file.totals() == (0, 0, 0)
+    file.close()
+    other.close()
+
+
+def test_a_full_spool_says_so_and_keeps_what_it_has(tmp_path: Path) -> None:
+    file = SpoolFile(tmp_path, max_bytes=200_000)
+    written = 0
+    with pytest.raises(SpoolUnavailable, match="^full"):
+        while written < 1000:
+            file.append([batch(written, size=5000)])
+            written += 1
+
+    assert 10 < written < 50
+    assert sequences(file) == list(range(written))
+    assert (tmp_path / "spool.sqlite3").stat().st_size <= 200_000
+    file.remove([found.position for found in file.oldest(0, 5)])
+    file.append([batch(written)])
+    file.close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [b"this is not a database at all" * 500, b"SQLite format 3\x00" + bytes(8000)],
+    ids=["foreign file", "empty pages"],
+)
+def test_a_corrupt_file_is_set_aside_and_not_deleted(tmp_path: Path, damage: bytes) -> None:
+    (tmp_path / "spool.sqlite3").write_bytes(damage)
+
+    file = SpoolFile(tmp_path, max_bytes=1 << 20)
+
+    file.append([batch(1)])
+    assert sequences(file) == [1]
+    (aside,) = tmp_path.glob("spool.sqlite3.corrupt-*")
+    assert aside.read_bytes() == damage
+    file.close()
+
+
+def test_damage_while_in_use_is_noticed_by_every_user_of_the_file(tmp_path: Path) -> None:
+    file, other = (SpoolFile(tmp_path, max_bytes=1 << 20) for _ in range(2))
+    file.append([batch(1)])
+    raw = sqlite3.connect(tmp_path / "spool.sqlite3")
+    raw.execute("UPDATE batch SET events = x'00'")
+    raw.commit()
+    raw.close()
+
+    assert file.oldest(0, 10) == []
+    other.append([batch(2)])
+
+    assert sequences(file) == [2]
+    assert [p for p in tmp_path.glob("*.corrupt-*") if not p.name.endswith(("-wal", "-shm"))]
+    file.close()
+    other.close()
+
+
+def test_a_file_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    raw = sqlite3.connect(tmp_path / "spool.sqlite3")
+    raw.execute("PRAGMA user_version = 99")
+    raw.commit()
+    raw.close()
+
+    with pytest.raises(SpoolUnavailable, match="another version"):
+        SpoolFile(tmp_path, max_bytes=1 << 20)
+
+    assert list(tmp_path.glob("*.corrupt-*")) == []
+
+
+APPENDER = """
+import sys
+from pathlib import Path
+from gateway.publishing.spool_file import SpooledBatch, SpoolFile
+file = SpoolFile(Path(sys.argv[1]), max_bytes=1 << 24)
+number = len(file.oldest(0, 100_000))
+while True:
+    file.append([SpooledBatch(0, "p", number, [b"x" * 500] * 3)])
+    print(number, flush=True)
+    number += 1
+"""
+
+
+def test_a_process_killed_while_it_appends_loses_nothing_that_it_confirmed(
+    tmp_path: Path,
+) -> None:
+    for _ in range(5):
+        process = subprocess.Popen(
+            [sys.executable, "-c", APPENDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        confirmed = [int(process.stdout.readline()) for _ in range(20)]
+        os.kill(process.pid, signal.SIGKILL)
+        confirmed += [int(line) for line in process.stdout.read().split()]
+        process.wait()
+        process.stdout.close()
+
+        file = SpoolFile(tmp_path, max_bytes=1 << 24)
+        found = sequences(file)
+        file.close()
+
+        assert found[: confirmed[-1] + 1] == list(range(confirmed[-1] + 1))
+        assert len(found) - (confirmed[-1] + 1) <= 1  # one may be stored and not confirmed
