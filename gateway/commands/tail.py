@@ -1,0 +1,83 @@
+"""`gateway tail`: one readable line for each entry of a stream."""
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import click
+
+from gateway import connections
+from gateway.commandline import settings_of
+from gateway.ops import tail
+from gateway.ops.moments import parse_moment, position_before
+from gateway.settings import Settings
+
+__all__ = ["command"]
+
+
+@click.command("tail")
+@click.option(
+    "--stream",
+    default="events",
+    show_default=True,
+    metavar="NAME",
+    help="events, comments or dead:<group>.",
+)
+@click.option("--since", metavar="TIME", help="Old entries first: 10m, 2h, or an ISO 8601 time.")
+@click.option("--event", "event_id", metavar="ID", help="Only the event of this id.")
+@click.option("--type", "event_type", metavar="TYPE", help="Only this type: comment.updated, app.*")
+@click.option("--portal", metavar="ID", help="Only this portal: its member id or domain.")
+@click.option("--count", type=click.IntRange(min=1), help="End after so many entries.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
+@click.pass_context
+def command(
+    context: click.Context,
+    *,
+    stream: str,
+    since: str | None,
+    event_id: str | None,
+    event_type: str | None,
+    portal: str | None,
+    count: int | None,
+    as_json: bool,
+) -> None:
+    """Follow a stream without consuming it.
+
+    Begins with what is stored from now on, and goes on until Ctrl-C; when Redis is away it waits.
+    Times are in UTC.
+    """
+    settings = settings_of(context)
+    wanted = tail.Wanted(event_id=event_id, type=event_type, portal=portal)
+    try:
+        keys = tail.keys_of(stream, settings.redis.streams)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--stream") from error
+    try:
+        after = position_before(parse_moment(since, now=datetime.now(UTC))) if since else None
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--since") from error
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_tail(settings, keys, after, wanted, count=count, as_json=as_json))
+
+
+async def _tail(
+    settings: Settings,
+    keys: tuple[str, ...],
+    after: str | None,
+    wanted: tail.Wanted,
+    *,
+    count: int | None,
+    as_json: bool,
+) -> None:
+    shown = 0
+    async with connections.reader(settings.redis.url, block_s=tail.BLOCK_S) as reader:
+        async for entry in tail.follow(reader, keys, after=after, told=_tell):
+            if wanted.has(entry):
+                click.echo(tail.as_json(entry) if as_json else tail.as_line(entry))
+                shown += 1
+                if shown == count:
+                    return
+
+
+def _tell(sentence: str) -> None:
+    click.echo(f"tail: {sentence}", err=True)

@@ -1,0 +1,39 @@
+"""A moment in the past as an operator types it, and as a position in a stream."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+__all__ = ["parse_moment", "position_before"]
+
+_AGO: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def parse_moment(text: str, *, now: datetime) -> datetime:
+    """`90s`, `10m`, `2h` or `1d` before `now`, or an ISO 8601 time (UTC if it names no zone).
+
+    Raises ValueError, with a sentence for people.
+    """
+    if match := _AGO.fullmatch(text.strip().lower()):
+        try:
+            return now - timedelta(**{_UNITS[match[2]]: float(match[1])})
+        except OverflowError:
+            raise ValueError(f"{text}: too long ago") from None
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ValueError(
+            f"{text}: neither a time ago (90s, 10m, 2h, 1d) nor a time (2026-01-31T12:00:00Z)"
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def position_before(moment: datetime) -> str:
+    """The last possible entry id before a moment: what follows it was stored at or after it.
+
+    An entry id begins with the server's clock in milliseconds:
+    https://redis.io/docs/latest/develop/data-types/streams/#entry-ids
+    """
+    milliseconds = round(moment.timestamp() * 1000)
+    return f"{milliseconds - 1}-{2**64 - 1}" if milliseconds > 0 else "0-0"

@@ -1,0 +1,193 @@
+"""Following a stream without consuming it: plain XREAD, no group, nothing is written.
+
+`follow` does the I/O; what an entry looks like to a person and which entries are wanted are
+decided by pure functions.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from gateway.connections import AWAY
+from gateway.contract import (
+    EVENT_FIELD,
+    AppEvent,
+    CommentEvent,
+    InvalidEvent,
+    OtherEvent,
+    Streams,
+    decode_event,
+)
+from gateway.errors import OperatorError
+
+__all__ = ["BLOCK_S", "Entry", "Wanted", "as_json", "as_line", "follow", "keys_of"]
+
+BLOCK_S: Final = 2.0
+_COUNT: Final = 100
+_LONGEST_PAUSE_S: Final = 5.0
+_LONGEST_TEXT: Final = 80
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """An entry as it was read. `event` is None if its field is missing or not an event."""
+
+    stream: str
+    id: str
+    fields: Mapping[bytes, bytes]
+    event: CommentEvent | AppEvent | OtherEvent | None
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """Which entries to show; what is not given does not matter.
+
+    `type` may leave out `bitrix24.` and `crm.timeline.`, and `*` stands for anything. `portal` is a
+    member id or a domain.
+    """
+
+    event_id: str | None = None
+    type: str | None = None
+    portal: str | None = None
+
+    def has(self, entry: Entry) -> bool:
+        """Whether the entry is wanted. One that is no event only is if nothing is asked for."""
+        event = entry.event
+        if event is None:
+            return self == Wanted()
+        names = (event.type, event.type.removeprefix("bitrix24."), _short(event.type))
+        return (
+            self.event_id in (None, event.id)
+            and (self.type is None or any(fnmatchcase(name, self.type) for name in names))
+            and self.portal in (None, *_portal_names(event))
+        )
+
+
+def keys_of(stream: str, streams: Streams) -> tuple[str, ...]:
+    """The keys of `events`, `comments` or `dead:<group>`; raises ValueError for another name."""
+    match stream.split(":"):
+        case ["events" | "comments"]:
+            return streams.keys(stream)
+        case ["dead", group] if group:
+            return tuple(streams.dead(group, partition) for partition in range(streams.partitions))
+    raise ValueError(f"{stream}: must be events, comments or dead:<group>")
+
+
+async def follow(
+    reader: Redis,
+    keys: Sequence[str],
+    *,
+    after: str | None = None,
+    told: Callable[[str], None],
+) -> AsyncIterator[Entry]:
+    """The entries of all keys as they are stored, each key's in order, without an end.
+
+    Begins after the entry id `after`, else with what is stored from now on. While Redis is away it
+    keeps trying, tells that once and when Redis is back, and goes on where it was. Raises
+    OperatorError if Redis answers that it will not do this. Safe to cancel.
+    """
+    positions: dict[Any, Any] = dict.fromkeys(keys, after) if after else {}
+    pause_s = 0.0
+    while True:
+        try:
+            if not positions:
+                positions = {key: await _end_of(reader, key) for key in keys}
+            page: Any = await reader.xread(positions, count=_COUNT, block=int(BLOCK_S * 1000))
+        except AWAY as error:
+            if not pause_s:
+                told(f"Redis is away, trying again: {error}")
+            pause_s = min(2 * pause_s + 0.25, _LONGEST_PAUSE_S)
+            await asyncio.sleep(pause_s)
+            continue
+        except ResponseError as error:
+            raise OperatorError(f"Redis refuses to read {', '.join(keys)}: {error}") from error
+        if pause_s:
+            told("Redis is back")
+            pause_s = 0.0
+        for key, entries in page.items():
+            for entry_id, fields in entries:
+                positions[key.decode()] = entry_id.decode()
+                yield _entry(key.decode(), entry_id.decode(), fields)
+
+
+def as_line(entry: Entry) -> str:
+    """One line for people, without control characters."""
+    words = [*_event_words(entry), f"entry {entry.id}"]
+    if b"failed_at" in entry.fields:
+        text = {name.decode(): value.decode(errors="replace") for name, value in _others(entry)}
+        words.append(
+            f"dead in {text.get('group')} after {text.get('attempts')} attempts: "
+            f"{text.get('reason')}: {text.get('error')}"
+        )
+    return "".join(one if one.isprintable() else "\ufffd" for one in "  ".join(words))
+
+
+def as_json(entry: Entry) -> str:
+    """One line of JSON: `stream`, `entry_id`, `event`, and the other fields if there are any.
+
+    `event` is null where the field is not an event; the field is then shown as `raw`.
+    """
+    told: dict[str, Any] = {"stream": entry.stream, "entry_id": entry.id, "event": entry.event}
+    if entry.event is None:
+        told["raw"] = entry.fields.get(EVENT_FIELD, b"").decode(errors="replace")
+    if others := _others(entry):
+        told["fields"] = {
+            name.decode(errors="replace"): value.decode(errors="replace") for name, value in others
+        }
+    return msgspec.json.encode(told).decode()
+
+
+def _entry(stream: str, entry_id: str, fields: Mapping[bytes, bytes]) -> Entry:
+    try:
+        event = decode_event(fields.get(EVENT_FIELD, b""))
+    except InvalidEvent:
+        event = None
+    return Entry(stream=stream, id=entry_id, fields=fields, event=event)
+
+
+def _others(entry: Entry) -> list[tuple[bytes, bytes]]:
+    return [(name, value) for name, value in entry.fields.items() if name != EVENT_FIELD]
+
+
+def _event_words(entry: Entry) -> list[str]:
+    event = entry.event
+    if event is None:
+        return ["not an event"]
+    # The gateway's clock; to the millisecond, without the zone, which is always UTC.
+    words = [event.receivedat[11:23], _short(event.type), event.subject]
+    if isinstance(event, CommentEvent | AppEvent):
+        words.append(event.data.domain or event.data.member_id)
+        if event.data.user_id is not None:
+            words.append(f"user {event.data.user_id}")
+    if isinstance(event, CommentEvent) and event.data.comment:
+        comment = event.data.comment
+        text = comment.text_plain or comment.text or ""
+        cut = text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
+        words.append(f"{comment.state} {cut!r}" if cut else comment.state)
+    return [*words, event.id]
+
+
+def _short(event_type: str) -> str:
+    return event_type.removeprefix("bitrix24.").removeprefix("crm.timeline.")
+
+
+def _portal_names(event: CommentEvent | AppEvent | OtherEvent) -> tuple[str, ...]:
+    if isinstance(event, OtherEvent):
+        return (event.source.rpartition(":")[2],)
+    return (event.data.member_id, event.data.domain)
+
+
+async def _end_of(reader: Redis, key: str) -> str:
+    """The id of the last entry that was ever stored; `$` would skip what comes between reads."""
+    try:
+        about: Any = await reader.xinfo_stream(key)
+    except ResponseError as error:
+        if "no such key" in str(error):
+            return "0-0"
+        raise
+    last: bytes = about["last-generated-id"]
+    return last.decode()
