@@ -1,0 +1,32 @@
+"""Tells people about changed comments where they already are: through Apprise, and in Bitrix24.
+
+The handler puts each event into an outbox for every target (handling.py, outbox.py); a sender for
+each target delivers what is due (sending.py). So a target that is dead delays nobody, and gathering
+windows, digests, quiet hours and caps are only decisions on when something is due (planning.py).
+"""
+
+from consumers import AppEvent, CommentEvent, Consumer, Entry, OtherEvent
+from gateway.settings import Settings
+
+__all__ = ["build"]
+
+
+def build(settings: Settings) -> Consumer:
+    """The notifier; raises OperatorError naming every route and key that cannot work."""
+    # Apprise and Jinja2 are imported by those who run it, not by those who ask for its name.
+    from consumers.notifier.handling import Notifier  # noqa: PLC0415
+    from consumers.notifier.routes import routes_of  # noqa: PLC0415
+
+    notifier = Notifier(settings, routes_of(settings.notifier))
+    app = Consumer(
+        group="notifier",
+        stream=settings.notifier.stream,
+        start="now",
+        lifespan=notifier.lifespan,
+    )
+
+    @app.on("bitrix24.*")
+    async def notify(event: CommentEvent | AppEvent | OtherEvent, entry: Entry) -> None:
+        await notifier.handle(event, entry)
+
+    return app

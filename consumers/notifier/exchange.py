@@ -1,0 +1,158 @@
+"""What happens on the network while Apprise sends: seen, and fenced in.
+
+Apprise tells whether a message was accepted, and hides the rest in its plugins, which call
+`requests`, `smtplib` or sockets themselves. Two hooks, inert outside of `watched`, give back what
+the notifier needs:
+
+* the status and `Retry-After` of the last HTTP response, taken where `requests` returns it
+* a refusal to connect to a private address, taken where the interpreter connects a socket. The
+  address judged is the one that is connected to, so neither a name that resolves differently the
+  second time (DNS rebinding) nor a redirect gets around it. A proxy does: it is asked to connect
+  by name.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cache, wraps
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any, Final
+
+import requests
+
+from gateway.errors import OperatorError
+
+__all__ = ["Exchange", "Fence", "Refused", "retry_after_s", "watched"]
+
+Network = IPv4Network | IPv6Network
+_NAT64: Final = ip_network("64:ff9b::/96")
+_CONNECTS: Final = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
+_MAX_RETRY_AFTER_S: Final = 3600.0
+
+
+class Refused(OSError):
+    """The address is in a private network that the settings do not allow."""
+
+
+class Fence:
+    """Which addresses targets may have: public ones, and those of `networks`; or any."""
+
+    def __init__(self, *, allow_private: bool, networks: tuple[str, ...]) -> None:
+        self._allow_private = allow_private
+        try:
+            self._networks: tuple[Network, ...] = tuple(map(ip_network, networks))
+        except ValueError as error:
+            raise OperatorError(f"[notifier] allow_networks: {error}") from error
+
+    def allows_host(self, host: str) -> bool:
+        """Whether a URL may name this host. A name may; its address is judged when it is used."""
+        try:
+            ip_address(host.strip("[]"))
+        except ValueError:
+            return self._allow_private or host.rstrip(".").lower() != "localhost"
+        return self.allows_address(host)
+
+    def allows_address(self, host: str) -> bool:
+        """Whether a socket may be connected to this address; not to a name, which hides one."""
+        if self._allow_private:
+            return True
+        try:
+            address = ip_address(host.partition("%")[0].strip("[]"))
+        except ValueError:
+            return False
+        if isinstance(address, IPv6Address):
+            # An IPv4 address in disguise is judged as what it is.
+            if address.ipv4_mapped is not None:
+                address = address.ipv4_mapped
+            elif address in _NAT64:
+                address = ip_address(int(address) & 0xFFFFFFFF)
+            elif address.sixtofour is not None:
+                address = address.sixtofour
+        if any(address in network for network in self._networks):
+            return True
+        return address.is_global and not address.is_multicast
+
+
+class Exchange:
+    """One sending of one message, and what was seen of it."""
+
+    def __init__(self, fence: Fence) -> None:
+        self.fence = fence
+        self.status: int | None = None
+        self.retry_after_s: float | None = None
+        self.refused = False
+
+
+_under_way: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+
+
+@contextmanager
+def watched(exchange: Exchange) -> Iterator[None]:
+    """Watch and fence in everything that this thread sends until the block ends."""
+    _install()
+    token = _under_way.set(exchange)
+    try:
+        yield
+    finally:
+        _under_way.reset(token)
+
+
+def retry_after_s(header: str | None, *, now: datetime) -> float | None:
+    """The seconds that a `Retry-After` asks for, at most an hour; None if it says nothing useful.
+
+    Seconds or a date: https://www.rfc-editor.org/rfc/rfc9110#name-retry-after. Some services send
+    fractions of seconds.
+    """
+    if not header:
+        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(header)
+        except ValueError:
+            return None
+        seconds = (moment.astimezone(UTC) - now).total_seconds()
+    return min(seconds, _MAX_RETRY_AFTER_S) if seconds >= 0 else None
+
+
+@cache
+def _install() -> None:
+    """Set the two hooks, once for the process: an audit hook cannot be removed."""
+    sys.addaudithook(_judge)
+    requests.Session.send = _seen(requests.Session.send)  # type: ignore[method-assign]
+
+
+def _judge(event: str, arguments: tuple[Any, ...]) -> None:
+    if event not in _CONNECTS:
+        return
+    exchange = _under_way.get()
+    if exchange is None:
+        return
+    address = arguments[1]
+    if address is None:  # sendmsg on a socket that is connected
+        return
+    # The address of a local socket is a path, and this machine is private.
+    host = str(address[0]) if isinstance(address, tuple) else ""
+    if exchange.fence.allows_address(host):
+        return
+    exchange.refused = True
+    raise Refused("the address is in a private network, which [notifier] allow_private forbids")
+
+
+def _seen(send: Callable[..., requests.Response]) -> Callable[..., requests.Response]:
+    @wraps(send)
+    def sending(*arguments: Any, **options: Any) -> requests.Response:
+        response = send(*arguments, **options)
+        exchange = _under_way.get()
+        if exchange is not None:
+            exchange.status = response.status_code
+            exchange.retry_after_s = retry_after_s(
+                response.headers.get("Retry-After"), now=datetime.now(UTC)
+            )
+        return response
+
+    return sending

@@ -1,0 +1,105 @@
+"""From the stream into the outboxes: what the notifier does with each event, and its senders."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from msgspec import Struct
+
+from consumers import Entry, Transient
+from consumers.notifier import metrics
+from consumers.notifier.matching import Event, is_echo
+from consumers.notifier.notices import News, key_of, merged, news_of
+from consumers.notifier.outbox import AWAY, Change, Outbox
+from consumers.notifier.routes import Route, routes_for
+from consumers.notifier.sending import Sender
+from gateway import connections
+from gateway.settings import Settings
+
+__all__ = ["Notifier"]
+
+log = structlog.get_logger()
+
+
+class _Line(Struct, frozen=True, eq=False):
+    """A route's line to one of its targets."""
+
+    route: Route
+    sender: Sender
+
+
+class Notifier:
+    """The notifier's handler, and the senders that run beside it."""
+
+    def __init__(self, settings: Settings, routes: tuple[Route, ...]) -> None:
+        self._settings = settings
+        self._routes = routes
+        self._lines: tuple[_Line, ...] = ()
+
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[None]:
+        """Run the senders; on leaving, let what is being sent end."""
+        redis = connections.control(self._settings.redis.url)
+        self._lines = tuple(
+            _Line(route, Sender(channel, outbox, clock=_now_ms))
+            for route in self._routes
+            for channel in route.channels
+            for outbox in (
+                Outbox(redis, prefix=self._settings.redis.prefix, name=channel.target.name),
+            )
+        )
+        if not self._routes:
+            log.warning("notifier has no routes, nobody will be told of anything")
+        try:
+            async with asyncio.TaskGroup() as senders:
+                for line in self._lines:
+                    senders.create_task(line.sender.run())
+                try:
+                    yield
+                finally:
+                    for line in self._lines:
+                        line.sender.stop()
+        finally:
+            await redis.aclose()
+
+    async def handle(self, event: Event, entry: Entry) -> None:
+        """Put an event into the outbox of every target that is to be told of it.
+
+        Idempotent on the event's id for each target. Waits for no target. Raises Transient while
+        Redis is away.
+        """
+        if entry.is_replay:
+            return
+        wanted = {route.name for route in routes_for(event, self._routes, self._settings.notifier)}
+        news = news_of(event, entry.raw, now_ms=_now_ms())
+        is_over = news.kind in {"deleted", "gone"} and not is_echo(event, self._settings.notifier)
+        lines = [one for one in self._lines if one.route.name in wanted or is_over]
+        try:
+            for line in lines:
+                await self._take(line, news, key_of(event), is_wanted=line.route.name in wanted)
+        except AWAY as error:
+            raise Transient("Redis is away") from error
+
+    async def _take(self, line: _Line, news: News, key: str, *, is_wanted: bool) -> None:
+        sender = line.sender
+        waiting = None if is_wanted else await sender.outbox.notice(key)
+        if waiting is None and not is_wanted:
+            return
+        while True:
+            notice = merged(waiting, news, is_wanted=is_wanted)
+            is_new = waiting is None and notice is not None
+            due_ms = sender.channel.policy.timing.due_ms(news.at_ms) if is_new else None
+            reply = await sender.outbox.take(news.event_id, Change(key, waiting, notice, due_ms))
+            if reply == "taken":
+                return
+            if reply == "done":
+                break
+            waiting = reply
+        metrics.TAKEN.labels(sender.channel.target.name).inc()
+        sender.wake()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

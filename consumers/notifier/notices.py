@@ -1,0 +1,156 @@
+"""What is waiting to be told about one comment, and what each new event makes of it. Pure.
+
+A notice is all that a target has not been told yet about one comment. Edits join it; a deletion
+withdraws it. While a notice is being sent it is leased, and what happens meanwhile stands behind
+it.
+"""
+
+from typing import Final, Literal
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from consumers.notifier.matching import Event
+from gateway.contract import COMMENT_ADDED, COMMENT_DELETED, CommentEvent
+
+__all__ = [
+    "News",
+    "Notice",
+    "decoded",
+    "encoded",
+    "given_back",
+    "key_of",
+    "merged",
+    "news_of",
+    "sent",
+]
+
+Kind = Literal["added", "changed", "deleted", "gone"]
+
+
+class News(Struct, frozen=True, kw_only=True):
+    """An event as the notices see it.
+
+    `gone` is a comment that was already deleted when its text was fetched: there is nothing to
+    show, and its deletion is an event of its own.
+    """
+
+    event_id: str
+    raw: bytes
+    kind: Kind
+    at_ms: int
+
+
+class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a target has not been told yet about one comment.
+
+    `event_id` and `raw` are the newest event's; `first` and `last` say what happened first and
+    last, `count` how many events there were, and `since_ms` when the first of them was taken up.
+    `is_held` marks what quiet hours or the hourly cap kept back. `lease` names the attempt to send
+    it that is under way; `behind` came since that began, and `is_withdrawn` says that the comment
+    was deleted since.
+    """
+
+    event_id: str
+    raw: bytes
+    first: Kind
+    last: Kind
+    since_ms: int
+    count: int = 1
+    tries: int = 0
+    is_held: bool = False
+    lease: str = ""
+    is_withdrawn: bool = False
+    behind: "Notice | None" = None
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(Notice)
+
+
+def encoded(notice: Notice | None) -> bytes:
+    """The bytes that stand in Redis; none for no notice."""
+    return b"" if notice is None else _encoder.encode(notice)
+
+
+def decoded(value: bytes | None) -> Notice | None:
+    """The opposite of `encoded`."""
+    return _decoder.decode(value) if value else None
+
+
+def key_of(event: Event) -> str:
+    """What a notice is about: a comment of a portal, or else the one event."""
+    if isinstance(event, CommentEvent):
+        return f"{event.data.member_id}:{event.data.comment_id}"
+    return event.id
+
+
+def news_of(event: Event, raw: bytes, *, now_ms: int) -> News:
+    """The event as the notices see it."""
+    kind: Kind = "changed"
+    if event.type == COMMENT_DELETED:
+        kind = "deleted"
+    elif (
+        isinstance(event, CommentEvent)
+        and event.data.comment is not UNSET
+        and event.data.comment.state == "deleted"
+    ):
+        kind = "gone"
+    elif event.type == COMMENT_ADDED:
+        kind = "added"
+    return News(event_id=event.id, raw=raw, kind=kind, at_ms=now_ms)
+
+
+def merged(waiting: Notice | None, news: News, *, is_wanted: bool) -> Notice | None:
+    """What is to be told now, where `waiting` was.
+
+    `is_wanted` says whether the route asked for the new event itself. A deletion withdraws what is
+    waiting in any case: a comment that was added and deleted before anything about it was sent
+    leaves no trace, and of one that was edited and deleted only the deletion is told.
+    """
+    is_over = news.kind in {"deleted", "gone"}
+    if waiting is None:
+        return _fresh(news) if is_wanted and news.kind != "gone" else None
+    if waiting.lease:
+        return msgspec.structs.replace(
+            waiting,
+            behind=merged(waiting.behind, news, is_wanted=is_wanted),
+            is_withdrawn=waiting.is_withdrawn or is_over,
+        )
+    if is_over:
+        if waiting.first == "added" or not is_wanted or news.kind == "gone":
+            return None
+        return msgspec.structs.replace(_fresh(news), since_ms=waiting.since_ms)
+    return _joined(waiting, _fresh(news)) if is_wanted else waiting
+
+
+def sent(notice: Notice) -> Notice | None:
+    """What is still to be told after the leased notice was delivered."""
+    return notice.behind
+
+
+def given_back(notice: Notice, *, has_failed: bool = True) -> Notice | None:
+    """What is still to be told after the leased notice was not delivered."""
+    free = msgspec.structs.replace(
+        notice, lease="", behind=None, is_withdrawn=False, tries=notice.tries + has_failed
+    )
+    if not notice.is_withdrawn:
+        return free if notice.behind is None else _joined(free, notice.behind)
+    # The deletion, if it was asked for, stands behind; nobody was told of a comment just added.
+    return None if notice.first == "added" else notice.behind
+
+
+def _fresh(news: News) -> Notice:
+    return Notice(
+        event_id=news.event_id,
+        raw=news.raw,
+        first=news.kind,
+        last=news.kind,
+        since_ms=news.at_ms,
+    )
+
+
+def _joined(old: Notice, new: Notice) -> Notice:
+    return msgspec.structs.replace(
+        old, event_id=new.event_id, raw=new.raw, last=new.last, count=old.count + new.count
+    )

@@ -1,0 +1,112 @@
+"""What a target's sender does next with the notices that are due. Pure.
+
+Crashes, age, quiet hours, digests and the hourly cap all come down to one decision for each notice:
+send it now, alone or together with others; hold it back until later; or give it up.
+"""
+
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from itertools import groupby
+from typing import Literal
+
+from msgspec import Struct
+
+from consumers.notifier.notices import Notice
+from consumers.notifier.timing import Timing
+
+__all__ = ["Due", "GivenUp", "Parcel", "Plan", "Policy", "plan"]
+
+
+class Due(Struct, frozen=True):
+    """A notice whose time has come, under its key."""
+
+    key: str
+    notice: Notice
+
+
+class Parcel(Struct, frozen=True):
+    """One message: one notice, or several in a digest."""
+
+    notices: tuple[Due, ...]
+
+    @property
+    def id(self) -> str:
+        """The same for every attempt to send the same thing: receivers may drop doubles by it."""
+        ids = [due.notice.event_id for due in self.notices]
+        return ids[0] if len(ids) == 1 else sha256(" ".join(sorted(ids)).encode()).hexdigest()[:32]
+
+
+class GivenUp(Struct, frozen=True):
+    """A notice that nobody will be told of, and why."""
+
+    due: Due
+    reason: Literal["too old", "cut off by a crash"]
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """What a route's settings say about sending."""
+
+    timing: Timing
+    max_per_hour: int = 0
+    max_age_ms: int = 86_400_000
+    after_crash: Literal["resend", "drop"] = "resend"
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """The decisions for the notices that are due; those not mentioned stay due."""
+
+    parcels: tuple[Parcel, ...] = ()
+    held: tuple[Due, ...] = ()
+    held_until_ms: int = 0
+    given_up: tuple[GivenUp, ...] = ()
+
+
+def plan(
+    due: Sequence[Due], policy: Policy, *, now_ms: int, sent_this_hour: int, max_parcels: int
+) -> Plan:
+    """Decide on the notices in `due`, which are in the order of their times.
+
+    At most `max_parcels` are sent; `sent_this_hour` messages have been sent in this hour.
+    """
+    given_up = tuple(
+        GivenUp(one, reason) for one in due if (reason := _hopeless(one.notice, policy, now_ms))
+    )
+    lost = {one.due.key for one in given_up}
+    live = [one for one in due if one.key not in lost]
+    quiet_until = policy.timing.quiet_until_ms(now_ms)
+    if quiet_until is not None:
+        return Plan(held=tuple(live), held_until_ms=quiet_until, given_up=given_up)
+    parcels = list(_parcels(live, is_digest=policy.timing.digest_minutes > 0))
+    if not policy.max_per_hour:
+        return Plan(parcels=tuple(parcels[:max_parcels]), given_up=given_up)
+    left = max(0, policy.max_per_hour - sent_this_hour)
+    return Plan(
+        parcels=tuple(parcels[: min(left, max_parcels)]),
+        held=tuple(one for parcel in parcels[left:] for one in parcel.notices),
+        held_until_ms=policy.timing.hour_ms(now_ms)[1],
+        given_up=given_up,
+    )
+
+
+def _hopeless(
+    notice: Notice, policy: Policy, now_ms: int
+) -> Literal["too old", "cut off by a crash"] | None:
+    # A lease that is due has run out: its holder crashed between sending and saying so.
+    if notice.lease and policy.after_crash == "drop":
+        return "cut off by a crash"
+    return "too old" if now_ms - notice.since_ms > policy.max_age_ms else None
+
+
+def _parcels(due: Sequence[Due], *, is_digest: bool) -> Iterator[Parcel]:
+    """The messages: again as they were, if they were cut off; held ones together; others each."""
+    cut_off = sorted((one for one in due if one.notice.lease), key=lambda one: one.notice.lease)
+    for _, again in groupby(cut_off, key=lambda one: one.notice.lease):
+        yield Parcel(tuple(again))
+    together = tuple(
+        one for one in due if not one.notice.lease and (is_digest or one.notice.is_held)
+    )
+    if together:
+        yield Parcel(together)
+    for one in due:
+        if not (one.notice.lease or is_digest or one.notice.is_held):
+            yield Parcel((one,))

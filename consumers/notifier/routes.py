@@ -1,0 +1,123 @@
+"""The settings as routes that work: conditions, templates, targets; or every fault in them."""
+
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from consumers.notifier.exchange import Fence
+from consumers.notifier.matching import Event, Matcher, is_echo, needs_text
+from consumers.notifier.planning import Policy
+from consumers.notifier.rendering import Templates
+from consumers.notifier.samples import samples
+from consumers.notifier.targets import Target
+from consumers.notifier.timing import Timing
+from gateway.errors import OperatorError
+from gateway.settings import Notifier, resolve_secret
+from gateway.settings import Route as RouteSettings
+
+__all__ = ["Channel", "Route", "routes_for", "routes_of"]
+
+_TEMPLATES: Final = ("title", "body", "digest_title", "digest_body")
+
+
+class Channel(Struct, frozen=True, eq=False):
+    """One target of a route, with all that is needed to tell it something."""
+
+    target: Target
+    templates: Templates
+    policy: Policy
+    max_backlog: int
+
+
+class Route(Struct, frozen=True, eq=False):
+    """Who is told of which events."""
+
+    name: str
+    matcher: Matcher
+    channels: tuple[Channel, ...]
+
+
+def routes_of(settings: Notifier) -> tuple[Route, ...]:
+    """The routes in their order; raises OperatorError with one line for each fault, no secrets."""
+    faults: list[str] = []
+    routes: list[Route] = []
+    fence = Fence(allow_private=settings.allow_private, networks=settings.allow_networks)
+    for number, route in enumerate(settings.routes, 1):
+        name = route.name or str(number)
+        if name in {other.name for other in routes}:
+            faults.append(f"[[notifier.routes]] {name} name: two routes have this name")
+        routes.append(_route(route, name, settings, fence, faults))
+    if faults:
+        raise OperatorError("\n".join(dict.fromkeys(faults)))
+    return tuple(routes)
+
+
+def routes_for(event: Event, routes: tuple[Route, ...], settings: Notifier) -> tuple[Route, ...]:
+    """The routes that an event goes to, in their order."""
+    if is_echo(event, settings):
+        return ()
+    found = tuple(route for route in routes if route.matcher.matches(event))
+    return found[:1] if settings.deliver == "first" else found
+
+
+def _route(
+    route: RouteSettings, name: str, settings: Notifier, fence: Fence, faults: list[str]
+) -> Route:
+    key = f"[[notifier.routes]] {name}"
+    if needs_text(route) and settings.stream != "comments":
+        faults.append(
+            f"{key}: entity_types, entity_ids, authors and words need "
+            'the comments themselves: set [notifier] stream = "comments"'
+        )
+    channels: list[Channel] = []
+    try:
+        timing = Timing.of(route, name=key)
+        given = {part: _source(route, part, key) for part in _TEMPLATES}
+    except OperatorError as fault:
+        faults.append(str(fault))
+    else:
+        for number, url in enumerate(route.urls, 1):
+            try:
+                target = Target(
+                    resolve_secret(url, name=f"{key} urls[{number}]"),
+                    name=f"{name}/{number}",
+                    key=f"{key} urls[{number}]",
+                    timeout_s=route.timeout_s,
+                    fence=fence,
+                )
+                channels.append(_channel(route, target, timing, given, key=key))
+            except OperatorError as fault:
+                faults.append(str(fault))
+    return Route(name, Matcher.of(route), tuple(channels))
+
+
+def _channel(
+    route: RouteSettings, target: Target, timing: Timing, given: dict[str, str], *, key: str
+) -> Channel:
+    templates = Templates(
+        given,
+        language=route.language,
+        dialect=target.dialect,
+        is_title_in_body=target.is_title_in_body,
+        zone=timing.zone,
+        name=key,
+    )
+    templates.check([notices for _, notices in samples()])
+    policy = Policy(
+        timing=timing,
+        max_per_hour=route.max_per_hour,
+        max_age_ms=round(route.max_age_s * 1000),
+        after_crash=route.after_crash,
+    )
+    return Channel(target, templates, policy, route.max_backlog)
+
+
+def _source(route: RouteSettings, part: str, key: str) -> str:
+    source: str = getattr(route, part)
+    if not source.startswith("file:"):
+        return source
+    try:
+        return Path(source[5:]).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise OperatorError(f"{key} {part}: {source} cannot be read: {error}") from error

@@ -1,0 +1,104 @@
+"""Made-up notices of every kind, to try templates on before real ones come."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from msgspec import UNSET
+
+from consumers.notifier.matching import Event
+from consumers.notifier.notices import Kind, Notice
+from gateway.contract import (
+    APP_UNINSTALLED,
+    COMMENT_ADDED,
+    COMMENT_DELETED,
+    COMMENT_UPDATED,
+    AppData,
+    AppEvent,
+    Comment,
+    CommentData,
+    CommentEvent,
+    encode_event,
+    source_of,
+)
+
+__all__ = ["samples"]
+
+_ID: Final = "01936b2e-0000-7000-8000-000000000000"
+_MEMBER: Final = "0123456789abcdef0123456789abcdef"
+_TIME: Final = "2025-12-18T08:18:53Z"
+_TEXT: Final = (
+    "Call the client [b]today[/b], [user=7]Anna[/user]: the offer is at "
+    "[url=https://example.com/offer]example.com[/url].\n[quote]We need it by Friday.[/quote]"
+)
+
+
+def samples() -> Iterator[tuple[str, tuple[Notice, ...]]]:
+    """Each sample's name, and the notices of one message."""
+    full = Comment(
+        state="present",
+        text=_TEXT,
+        author_id=7,
+        entity_type="deal",
+        entity_id=2,
+        created_at=_TIME,
+        files=({"id": 1, "name": "offer.pdf"},),
+        fetched_at=_TIME,
+    )
+    yield "an edit", (_notice(_comment_event(COMMENT_UPDATED, full), "changed", count=3),)
+    yield "a new comment", (_notice(_comment_event(COMMENT_ADDED, full), "added"),)
+    yield "a deletion", (_notice(_comment_event(COMMENT_DELETED, None), "deleted"),)
+    yield "without the text", (_notice(_comment_event(COMMENT_UPDATED, None), "changed"),)
+    unavailable = Comment(state="unavailable", reason="access denied")
+    yield "unavailable", (_notice(_comment_event(COMMENT_UPDATED, unavailable), "changed"),)
+    yield "an application's end", (_notice(_app_event(), "changed"),)
+    yield (
+        "a digest",
+        (
+            _notice(_comment_event(COMMENT_UPDATED, full), "changed", count=2),
+            _notice(_comment_event(COMMENT_ADDED, None, comment_id=1000), "added"),
+            _notice(_comment_event(COMMENT_DELETED, None, comment_id=1001), "deleted"),
+        ),
+    )
+
+
+def _notice(event: Event, kind: Kind, *, count: int = 1) -> Notice:
+    return Notice(
+        event_id=event.id,
+        raw=encode_event(event),
+        first=kind,
+        last=kind,
+        since_ms=round(event.received_at.timestamp() * 1000),
+        count=count,
+    )
+
+
+def _comment_event(
+    event_type: str, comment: Comment | None, *, comment_id: int = 999
+) -> CommentEvent:
+    return CommentEvent(
+        id=_ID,
+        source=source_of(_MEMBER),
+        type=event_type,  # type: ignore[arg-type]  # one of the three above
+        subject=f"comment/{comment_id}",
+        time=_TIME,
+        receivedat=_TIME,
+        data=CommentData(
+            comment_id=comment_id,
+            member_id=_MEMBER,
+            domain="acme.bitrix24.com",
+            user_id=7,
+            comment=UNSET if comment is None else comment,
+        ),
+    )
+
+
+def _app_event() -> AppEvent:
+    return AppEvent(
+        id=_ID,
+        source=source_of(_MEMBER),
+        type=APP_UNINSTALLED,
+        subject="app",
+        time=_TIME,
+        receivedat=_TIME,
+        data=AppData(member_id=_MEMBER, domain="acme.bitrix24.com", user_id=1),
+    )

@@ -1,0 +1,277 @@
+"""A target's sender: takes what is due from its outbox, sends it, and writes down what came of it.
+
+One for each target, so that a dead target holds up nothing else. All decisions are made in
+planning.py and notices.py; several processes may run senders of the same target.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from typing import Final
+from uuid import uuid4
+
+import structlog
+from msgspec.structs import replace
+
+from consumers.notifier import metrics
+from consumers.notifier.notices import Notice, given_back, sent
+from consumers.notifier.outbox import AWAY, Change, Outbox
+from consumers.notifier.planning import Due, Parcel, Plan, plan
+from consumers.notifier.rendering import Message
+from consumers.notifier.routes import Channel
+from consumers.notifier.targets import Outcome
+
+__all__ = ["Sender", "pause_s"]
+
+log = structlog.get_logger()
+
+_LOOK_S: Final = 2.0
+"""How long a sender sleeps at most: another process may have put something into the outbox."""
+_READ: Final = 200
+"""Notices read at once, and so the most in one digest."""
+_FIRST_PAUSE_S: Final = 1.0
+_LAST_PAUSE_S: Final = 300.0
+_LEASE_MARGIN_MS: Final = 5_000
+"""For the lease to outlast the deadline of a sending by the time it takes to write it down."""
+
+
+class Sender:
+    """Sends what is due of one outbox until it is told to stop.
+
+    `clock` gives the time in milliseconds since 1970.
+    """
+
+    def __init__(self, channel: Channel, outbox: Outbox, *, clock: Callable[[], int]) -> None:
+        self.channel = channel
+        self.outbox = outbox
+        self._clock = clock
+        self._target = channel.target
+        self._lease_ms = round(channel.target.deadline_s * 1000) + _LEASE_MARGIN_MS
+        self._awake = asyncio.Event()
+        self._is_stopping = False
+        self._under_way: dict[asyncio.Task[None], Parcel] = {}
+        self._failures = 0
+
+    def wake(self) -> None:
+        """Look again at once: something new is due, or may be soon."""
+        self._awake.set()
+
+    def stop(self) -> None:
+        """Begin nothing more; `run` returns when what is under way has ended."""
+        self._is_stopping = True
+        self._awake.set()
+
+    async def run(self) -> None:
+        """Send until stopped. Redis being away is waited out."""
+        while not self._is_stopping:
+            self._awake.clear()
+            try:
+                rest_s = await self._round()
+            except AWAY as error:
+                log.warning("outbox is away", target=self._target.name, error=str(error))
+                rest_s = _LOOK_S
+            if rest_s > 0:
+                await self._rest(rest_s)
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+        self._target.close()
+
+    async def _rest(self, rest_s: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(rest_s):
+                await self._awake.wait()
+
+    async def _round(self) -> float:
+        """Send what is due as far as there is room; the seconds until there may be more to do."""
+        now_ms = self._clock()
+        hour_ms, _ = self.channel.policy.timing.hour_ms(now_ms)
+        look = await self.outbox.look(now_ms=now_ms, hour_ms=hour_ms, limit=_READ)
+        metrics.BACKLOG.labels(self._target.name).set(look.waiting)
+        metrics.IS_PAUSED.labels(self._target.name).set(look.paused_ms > 0)
+        if look.waiting > self.channel.max_backlog:
+            await self._trim(look.waiting - self.channel.max_backlog)
+        room = self._room()
+        if look.paused_ms or not room:
+            # The end of a sending wakes this loop.
+            return min(_LOOK_S, look.paused_ms / 1000 or _LOOK_S)
+        # What this process is sending is never cut off, however late the answer is written down.
+        busy = {due.key for parcel in self._under_way.values() for due in parcel.notices}
+        decided = plan(
+            [due for due in look.due if due.key not in busy],
+            self.channel.policy,
+            now_ms=now_ms,
+            sent_this_hour=look.sent_this_hour,
+            max_parcels=room,
+        )
+        for given_up in decided.given_up:
+            await self._give_up(given_up.due, given_up.reason)
+        if decided.held:
+            await self.outbox.swap(
+                [
+                    Change(due.key, due.notice, _held(due.notice), decided.held_until_ms)
+                    for due in decided.held
+                ]
+            )
+        if await self._claim(decided, hour_ms=hour_ms, now_ms=now_ms):
+            return 0
+        if look.next_due_ms is None:
+            return _LOOK_S
+        return min(_LOOK_S, max(0.001, (look.next_due_ms - self._clock()) / 1000))
+
+    def _room(self) -> int:
+        """How many messages may be begun: while a target fails, one at a time tries it."""
+        at_once = 1 if self._failures else self._target.at_once
+        return max(0, at_once - len(self._under_way))
+
+    async def _claim(self, decided: Plan, *, hour_ms: int, now_ms: int) -> bool:
+        """Lease the notices of each parcel and begin to send it; whether to look again at once."""
+        if not decided.parcels:
+            return bool(decided.held or decided.given_up)
+        leases = {parcel: uuid4().hex for parcel in decided.parcels}
+        leased = [
+            Parcel(tuple(Due(d.key, replace(d.notice, lease=leases[p])) for d in p.notices))
+            for p in decided.parcels
+        ]
+        until_ms = now_ms + self._lease_ms
+        changes = [
+            Change(old.key, old.notice, new.notice, until_ms)
+            for before, after in zip(decided.parcels, leased, strict=True)
+            for old, new in zip(before.notices, after.notices, strict=True)
+        ]
+        if await self.outbox.claim(
+            changes,
+            messages=len(leased),
+            hour_ms=hour_ms,
+            max_per_hour=self.channel.policy.max_per_hour,
+        ):
+            for parcel in leased:
+                task = asyncio.create_task(self._send(parcel))
+                self._under_way[task] = parcel
+                task.add_done_callback(self._ended)
+        return True
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        del self._under_way[task]
+        self.wake()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("sender failed", target=self._target.name, exc_info=error)
+
+    async def _send(self, parcel: Parcel) -> None:
+        message = self._message(parcel)
+        outcome = await self._target.deliver(message, message_id=parcel.id)
+        line = log.bind(
+            target=self._target.name,
+            event_id=parcel.notices[0].notice.event_id,
+            notices=len(parcel.notices),
+        )
+        if outcome.is_accepted:
+            self._failures = 0
+            metrics.SENT.labels(self._target.name).inc()
+            line.info("notification sent")
+            await self._settle(parcel, sent)
+        else:
+            await self._failed(parcel, outcome, line)
+
+    async def _failed(
+        self, parcel: Parcel, outcome: Outcome, line: structlog.typing.FilteringBoundLogger
+    ) -> None:
+        """Leave the target alone for a while, and let others of its notices try it first then."""
+        self._failures += 1
+        pause = pause_s(self._failures, outcome.retry_after_s)
+        metrics.FAILED.labels(self._target.name).inc()
+        line.warning(
+            "notification failed", reason=outcome.reason, failures=self._failures, retry_in_s=pause
+        )
+        pause_ms = round(pause * 1000)
+        await self._patiently(partial(self.outbox.pause, pause_ms))
+        await self._settle(parcel, given_back, due_ms=self._clock() + pause_ms)
+
+    def _message(self, parcel: Parcel) -> Message:
+        notices = [due.notice for due in parcel.notices]
+        try:
+            return self.channel.templates.message(notices)
+        except Exception as error:  # noqa: BLE001 - a template may raise anything
+            log.error(
+                "template failed, the default one is used",
+                target=self._target.name,
+                event_id=notices[0].event_id,
+                error=str(error),
+            )
+            return self.channel.templates.plain_message(notices)
+
+    async def _settle(
+        self,
+        parcel: Parcel,
+        rest: Callable[[Notice], Notice | None],
+        *,
+        due_ms: int | None = None,
+    ) -> None:
+        """Put what is left of each notice in its place, however long Redis is away.
+
+        A notice whose lease another process has taken over meanwhile is that one's.
+        """
+        await self._patiently(partial(self._settle_all, parcel, rest, due_ms))
+
+    async def _settle_all(
+        self, parcel: Parcel, rest: Callable[[Notice], Notice | None], due_ms: int | None
+    ) -> None:
+        changes = [self._settled(due.key, due.notice, rest, due_ms) for due in parcel.notices]
+        if await self.outbox.swap(changes):
+            return
+        for due in parcel.notices:
+            present = await self.outbox.notice(due.key)
+            while present is not None and present.lease == due.notice.lease:
+                if await self.outbox.swap([self._settled(due.key, present, rest, due_ms)]):
+                    break
+                present = await self.outbox.notice(due.key)
+
+    def _settled(
+        self, key: str, notice: Notice, rest: Callable[[Notice], Notice | None], due_ms: int | None
+    ) -> Change:
+        left = rest(notice)
+        if left is not None and due_ms is None:
+            due_ms = self.channel.policy.timing.due_ms(left.since_ms)
+        return Change(key, notice, left, due_ms)
+
+    async def _give_up(self, due: Due, reason: str) -> None:
+        """Tell nobody of a notice, and say so, if it still is what it was."""
+        if await self.outbox.swap([self._settled(due.key, due.notice, sent, None)]):
+            metrics.GIVEN_UP.labels(self._target.name, reason).inc()
+            log.error(
+                "notification given up",
+                target=self._target.name,
+                event_id=due.notice.event_id,
+                reason=reason,
+            )
+
+    async def _trim(self, excess: int) -> None:
+        """Give up the oldest notices of a backlog that is too long; what is being sent stays."""
+        for due in await self.outbox.oldest(excess):
+            if not due.notice.lease:
+                await self._give_up(due, "backlog full")
+
+    @staticmethod
+    async def _patiently(call: Callable[[], Awaitable[None]]) -> None:
+        """Repeat a harmless command until Redis answers."""
+        while True:
+            try:
+                await call()
+            except AWAY:
+                await asyncio.sleep(_FIRST_PAUSE_S)
+            else:
+                return
+
+
+def pause_s(failures: int, asked_for_s: float | None) -> float:
+    """How long to leave a target alone after so many failures in a row.
+
+    What it asked for, else from one second, doubled each time, to five minutes.
+    """
+    if asked_for_s is not None:
+        return asked_for_s
+    return min(_LAST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(failures - 1, 16))
+
+
+def _held(notice: Notice) -> Notice:
+    return given_back(replace(notice, is_held=True), has_failed=False) or notice

@@ -1,0 +1,178 @@
+"""A target: one URL of a route, and how a message gets there. All that is known about Apprise.
+
+Apprise's plugins are synchronous: its `async_notify` runs each of them in one small pool of threads
+for the whole process, in which a target that hangs takes the others' threads. So each target has
+threads of its own here.
+"""
+
+import asyncio
+import copy
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from apprise import Apprise, AppriseAsset, NotifyFormat
+from apprise.plugins.base import NotifyBase
+from apprise.url import URLBase
+from msgspec import Struct
+
+from consumers.notifier import bitrix24
+from consumers.notifier.exchange import Exchange, Fence, watched
+from consumers.notifier.markup import Dialect
+from consumers.notifier.rendering import Message
+from gateway.errors import OperatorError
+
+__all__ = ["Outcome", "Target", "quieten_apprise"]
+
+_DIALECTS: Final[dict[NotifyFormat, Dialect]] = {
+    NotifyFormat.TEXT: "text",
+    NotifyFormat.MARKDOWN: "markdown",
+    NotifyFormat.HTML: "html",
+}
+_FORMATS: Final = {dialect: form for form, dialect in _DIALECTS.items()} | {
+    "bbcode": NotifyFormat.TEXT
+}
+_MAX_CONNECT_S: Final = 4.0
+_AT_ONCE: Final = 8
+"""Messages under way at once to a target without a rate of its own: 80/s if each takes 100 ms."""
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What became of a message: accepted, or why not."""
+
+    is_accepted: bool
+    reason: str = ""
+    retry_after_s: float | None = None
+
+
+class Target:
+    """One Apprise URL.
+
+    `name` is what logs, metrics and keys call it. Raises OperatorError for a URL that cannot work,
+    without showing it.
+    """
+
+    def __init__(self, url: str, *, name: str, key: str, timeout_s: float, fence: Fence) -> None:
+        self.name = name
+        self._fence = fence
+        self._plugin = _plugin(url, key=key)
+        plugin = self._plugin
+        if plugin.host and not fence.allows_host(plugin.host):
+            raise OperatorError(
+                f"{key}: {plugin.host} is in a private network: "
+                "allow it with [notifier] allow_private or allow_networks"
+            )
+        if plugin.socket_read_timeout == URLBase.socket_read_timeout:
+            plugin.socket_read_timeout = timeout_s
+        if plugin.socket_connect_timeout == URLBase.socket_connect_timeout:
+            plugin.socket_connect_timeout = min(timeout_s, _MAX_CONNECT_S)
+        rate_s = max(0.0, plugin.request_rate_per_sec)
+        # Plugins with a rate sleep in their thread, and two at once would not see each other.
+        self.at_once = 1 if rate_s else _AT_ONCE
+        self.deadline_s = max(1, len(plugin)) * (
+            plugin.socket_connect_timeout + plugin.socket_read_timeout + rate_s
+        )
+        self._threads = ThreadPoolExecutor(self.at_once, thread_name_prefix=f"notify-{name}")
+
+    @property
+    def dialect(self) -> Dialect:
+        """What the target shows."""
+        if isinstance(self._plugin, bitrix24.NotifyBitrix24):
+            return "bbcode"
+        return _DIALECTS[self._plugin.resolve_format(None)]
+
+    @property
+    def is_title_in_body(self) -> bool:
+        """Whether the title is put before the body, in its dialect."""
+        return bool(self._plugin.title_maxlen <= 0)
+
+    @property
+    def shown(self) -> str:
+        """The URL with its secrets masked."""
+        return str(self._plugin.url(privacy=True)).partition("?")[0]
+
+    async def deliver(self, message: Message, *, message_id: str) -> Outcome:
+        """Send a message; returns by the deadline at the latest, and does not raise.
+
+        `message_id` is given to targets that can carry it: as the header `Idempotency-Key` of
+        json://, xml://, form:// and of mails, as the tag of a notification in Bitrix24. Cancelling
+        ends the wait, not a sending that has begun.
+        """
+        exchange = Exchange(self._fence)
+        sending = asyncio.get_running_loop().run_in_executor(
+            self._threads, self._send, message, message_id, exchange
+        )
+        try:
+            return await asyncio.wait_for(sending, self.deadline_s)
+        except TimeoutError:
+            return Outcome(is_accepted=False, reason=f"no answer within {self.deadline_s:g} s")
+
+    def close(self) -> None:
+        """Start no more sendings; those that have begun end by their time-outs."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _send(self, message: Message, message_id: str, exchange: Exchange) -> Outcome:
+        # A plugin with a rate remembers when it last sent, and has one thread; others are copied,
+        # because their headers differ for each message.
+        plugin = self._plugin if self.at_once == 1 else copy.copy(self._plugin)
+        _mark(plugin, message_id)
+        apprise = Apprise(asset=plugin.asset)
+        apprise.add(plugin)
+        with watched(exchange):
+            result = apprise.notify(
+                title=message.title, body=message.body, body_format=_FORMATS[message.dialect]
+            )
+        if result:
+            return Outcome(is_accepted=True)
+        return Outcome(
+            is_accepted=False,
+            reason=_reason(result, exchange),
+            retry_after_s=exchange.retry_after_s,
+        )
+
+
+def quieten_apprise() -> None:
+    """Keep Apprise's own lines, which know no event, out of the log; results carry them."""
+    logger = logging.getLogger("apprise")
+    logger.propagate = False
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+
+
+def _plugin(url: str, *, key: str) -> NotifyBase:
+    quieten_apprise()
+    bitrix24.register()
+    asset = AppriseAsset(
+        app_id="Bitrix24 Event Gateway",
+        app_desc="Bitrix24 Event Gateway",
+        app_url="",
+        async_mode=False,  # one plugin in a thread of ours: no pool below it
+        service_timeout=0,
+        http_redirects=False,  # a POST is not to be sent on to wherever an answer says
+        interpret_emojis=False,
+        interpret_escapes=False,
+    )
+    plugin = Apprise.instantiate(url, asset=asset)
+    if plugin is None:
+        scheme = url.partition("://")[0] if "://" in url else "no scheme"
+        raise OperatorError(
+            f"{key}: not a URL that Apprise can use ({scheme}); see docs/notifier.md"
+        )
+    return plugin
+
+
+def _mark(plugin: NotifyBase, message_id: str) -> None:
+    if isinstance(plugin, bitrix24.NotifyBitrix24):
+        plugin.tag = message_id
+    elif isinstance(headers := getattr(plugin, "headers", None), dict):
+        plugin.headers = headers | {"Idempotency-Key": message_id}
+
+
+def _reason(result: Any, exchange: Exchange) -> str:
+    if exchange.refused:
+        return "refused: the address is in a private network"
+    entries = [
+        entry.message for one in result.results for try_ in one.attempts for entry in try_.logs
+    ]
+    said = entries[-1] if entries else "not accepted"
+    return f"HTTP {exchange.status}: {said}"[:300] if exchange.status else said[:300]
