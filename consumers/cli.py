@@ -8,6 +8,7 @@ __all__ = ["TABLE", "cli", "main"]
 
 TABLE: Final = {
     "run": "Run a consumer: audit, notifier, warehouse, enricher, or module:object of your own.",
+    "audit": "Check the audit log, look into it, and prove what it holds.",
 }
 
 cli = command_line(

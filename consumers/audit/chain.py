@@ -1,0 +1,277 @@
+"""The one writer of one chain: the log of one partition of one stream.
+
+`append` returns when the records are on the disk; only then are their entries acknowledged. It
+changes nothing in memory before that, and after a failed write the chain is opened anew from what
+the disk holds, so that a full disk or a torn write cannot leave the two apart.
+"""
+
+import fcntl
+import os
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+from msgspec import Struct
+
+from consumers.audit.batch import Batch, Position
+from consumers.audit.files import sync_directory
+from consumers.audit.head import HeadFile
+from consumers.audit.records import Begun, Head, NewKey, Removed, Repaired, Signer, Tombstone
+from consumers.audit.recovery import Found, find
+from consumers.audit.seen import SeenEntries
+from gateway.errors import GatewayError
+
+__all__ = ["CannotWrite", "Chain", "ChainOptions", "ChainTaken", "StreamEntry"]
+
+log = structlog.get_logger()
+
+
+class ChainTaken(GatewayError):
+    """The chain is not ours to write to: another process has it."""
+
+
+class CannotWrite(GatewayError):
+    """The disk is full or broken. Nothing of the batch is in the log; try again later."""
+
+    def __init__(self, chain: Path, error: OSError) -> None:
+        super().__init__(f"{chain}: {error.strerror or error}")
+
+
+class StreamEntry(Protocol):
+    """What the log needs to know of an entry: its id, and the event's JSON."""
+
+    @property
+    def id(self) -> str:
+        """Unique within stream and partition, and rising."""
+        ...
+
+    @property
+    def raw(self) -> bytes:
+        """One JSON object in UTF-8."""
+        ...
+
+
+class ChainOptions(Struct, frozen=True, kw_only=True):
+    """How chains are written. A checkpoint follows after `checkpoint_every` records at most."""
+
+    signer: Signer | None = None
+    former_keys: tuple[str, ...] = ()
+    checkpoint_every: int = 1000
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @property
+    def public_key(self) -> str:
+        """Of the signer; empty without one."""
+        return self.signer.public_key if self.signer else ""
+
+
+class Chain:
+    """Append-only and thread-safe. Open it with `Chain.open`; close it when done."""
+
+    def __init__(self, root: Path, stream: str, partition: int, options: ChainOptions) -> None:
+        self.directory = root / f"{stream}-{partition}"
+        self._stream = stream
+        self._partition = partition
+        self._options = options
+        self._serial = threading.Lock()
+        self._lock = -1
+        self._file = -1
+        self._head: HeadFile | None = None
+        self._found(Found())
+
+    @classmethod
+    def open(cls, root: Path, stream: str, partition: int, options: ChainOptions) -> "Chain":
+        """Take the chain, repair what a crash left, and begin it if it is new.
+
+        Raises ChainTaken, CannotWrite, or LogDamaged if acknowledged records are not there.
+        """
+        chain = cls(root, stream, partition, options)
+        try:
+            chain._take()
+            chain._ready()
+        except BaseException:
+            chain._give_back()
+            raise
+        return chain
+
+    def append(self, entries: Sequence[StreamEntry]) -> int:
+        """Add the events that the chain does not hold yet; return how many these were.
+
+        On return all of them are on the disk. Calling it again with the same entries changes
+        nothing. Raises CannotWrite (then none of them is in the chain) or LogDamaged.
+        """
+        with self._serial:
+            self._ready()
+            known = self._seen.known_among([entry.id for entry in entries])
+            fresh = {entry.id: entry.raw for entry in entries if entry.id not in known}
+            if not fresh:
+                return 0
+
+            def fill(batch: Batch) -> None:
+                for entry_id, raw in fresh.items():
+                    batch.add_event(self._stream, self._partition, entry_id, raw)
+
+            self._commit(fill, fresh=tuple(fresh))
+            return len(fresh)
+
+    def checkpoint(self) -> None:
+        """Sign what came since the last checkpoint, if anything did. Raises as `append` does."""
+        with self._serial:
+            self._ready()
+            if self._at.leaves:
+                self._commit(Batch.checkpoint, same_day=True)
+
+    def bury(self, removed: Sequence[Removed], *, kept_days: int) -> None:
+        """Record that the oldest files are going to be removed. Raises as `append` does."""
+        with self._serial:
+            self._ready()
+            self._commit(
+                lambda batch: batch.add(Tombstone, kept_days=kept_days, removed=tuple(removed))
+            )
+
+    @property
+    def position(self) -> Position:
+        """Where the chain ends."""
+        return self._at
+
+    def close(self) -> None:
+        """Write a last checkpoint if that is possible, and let others have the chain."""
+        with self._serial:
+            try:
+                if self._head is not None and self._at.leaves:
+                    self._commit(Batch.checkpoint, same_day=True)
+            except CannotWrite as error:
+                log.warning("audit log closed without a checkpoint", error=str(error))
+            finally:
+                self._give_back()
+
+    def _take(self) -> None:
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o640)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ChainTaken(f"{self.directory}: another process writes to it") from error
+        except OSError as error:
+            raise CannotWrite(self.directory, error) from error
+
+    def _ready(self) -> None:
+        """Open the files if they are not: at the start, and after a failed write."""
+        if self._lock < 0:
+            raise ChainTaken(f"{self.directory}: closed by this process")
+        if self._head is not None:
+            return
+        key = self._options.public_key
+        try:
+            found = find(self.directory, key=key, former_keys=self._options.former_keys)
+            if found.day:
+                path = self.directory / f"{found.day}.jsonl"
+                self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
+            self._head = HeadFile(self.directory)
+        except OSError as error:
+            self._drop_files()
+            raise CannotWrite(self.directory, error) from error
+        self._found(found)
+        self._note(found)
+
+    def _note(self, found: Found) -> None:
+        """Begin a new chain, or record what opening it found."""
+        key, cut = self._options.public_key, found.cut
+
+        def fill(batch: Batch) -> None:
+            if found.seq == 0:
+                batch.add(Begun)
+            elif found.key != key:
+                batch.add(NewKey, former=found.key)
+            if cut is not None:
+                batch.add(Repaired, file=cut.file, cut_bytes=cut.size, cut_sha256=cut.sha256)
+
+        if cut is not None:
+            log.warning("bytes cut off that were never acknowledged", file=cut.file, size=cut.size)
+        if found.seq == 0 or found.key != key or cut is not None:
+            self._commit(fill)
+
+    def _found(self, found: Found) -> None:
+        self._at = Position(found.prev, found.seq, found.day, found.end, found.leaves)
+        self._seen = SeenEntries(self.directory, newest=found.newest, recent=found.recent)
+
+    def _commit(
+        self, fill: Callable[[Batch], None], *, fresh: Sequence[str] = (), same_day: bool = False
+    ) -> None:
+        """Write what `fill` puts into a batch, then the head, both durably; all or nothing."""
+        now = self._options.clock().astimezone(UTC)
+        today = now.date().isoformat()
+        try:
+            if today > self._at.day and not same_day:
+                self._change_day(today, now)
+            self._write(fill, now, fresh)
+        except OSError as error:
+            with suppress(OSError):  # what is left of it is cut off when the chain is opened anew
+                os.ftruncate(self._file, self._at.end)
+            self._drop_files()
+            raise CannotWrite(self.directory, error) from error
+
+    def _change_day(self, today: str, now: datetime) -> None:
+        """Close the newest file with a checkpoint, and begin the next one."""
+        if self._at.leaves:
+            self._write(Batch.checkpoint, now, ())
+        path = self.directory / f"{today}.jsonl"
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o640)
+        sync_directory(self.directory)
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = file
+        self._at = Position(self._at.prev, self._at.seq, today, 0, ())
+
+    def _write(self, fill: Callable[[Batch], None], now: datetime, fresh: Sequence[str]) -> None:
+        head = self._head
+        assert head is not None  # noqa: S101 - `_ready` has opened it
+        name = self.directory.name
+        recorded_at = f"{now.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+        batch = Batch(
+            self._at,
+            chain=name,
+            recorded_at=recorded_at,
+            signer=self._options.signer,
+            checkpoint_every=self._options.checkpoint_every,
+        )
+        fill(batch)
+        left = memoryview(batch.data)
+        while left:
+            left = left[os.write(self._file, left) :]
+        os.fdatasync(self._file)
+        at = batch.position
+        newest = self._seen.newest_with(fresh)
+        head.write(
+            Head(
+                prev=at.prev,
+                seq=at.seq,
+                recorded_at=recorded_at,
+                chain=name,
+                file=f"{at.day}.jsonl",
+                end=at.end,
+                newest=newest,
+            ),
+            self._options.signer,
+        )
+        self._at = at
+        self._seen.add(fresh)
+
+    def _drop_files(self) -> None:
+        """Forget the open files; `_ready` opens them again and cuts off what is half done."""
+        if self._head is not None:
+            self._head.close()
+            self._head = None
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _give_back(self) -> None:
+        self._drop_files()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1

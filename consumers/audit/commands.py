@@ -1,0 +1,207 @@
+"""`consumers audit …`: keys, verification, search and proofs."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+import msgspec
+
+from consumers.audit import signing
+from consumers.audit.files import chains
+from consumers.audit.findings import ChainReport, Fault
+from consumers.audit.proofs import InvalidProof, NotProvable, check, prove, read
+from consumers.audit.search import Hit, Wanted, search
+from consumers.audit.verification import verify_chain
+from gateway.commandline import settings_of
+
+__all__ = ["command"]
+
+_Json = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+_Keys = click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    metavar="PUBLIC",
+    help="The public key that must have signed: a PEM file, or hexadecimal. May be repeated.",
+)
+_Dir = click.option(
+    "--dir",
+    "directory",
+    type=click.Path(path_type=Path),
+    help="The log; default: the setting [audit] dir.",
+)
+
+
+class _Time(click.ParamType[datetime]):
+    """An ISO 8601 time or day; UTC where it does not say otherwise."""
+
+    name = "time"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Read it."""
+        try:
+            time = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r}: give a time such as 2026-11-22 or 2026-11-22T08:30Z", param, ctx)
+        return time.replace(tzinfo=time.tzinfo or UTC)
+
+
+@click.group("audit")
+def command() -> None:
+    """Check the audit log, look into it, and prove what it holds."""
+
+
+@command.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def keygen(file: Path) -> None:
+    """Make an Ed25519 key: the private one in FILE, the public one in FILE.pub."""
+    public = signing.generate(file)
+    click.echo(f"private key   {file}   keep it off the machine's backups of the log")
+    click.echo(f"public key    {file}.pub   give it to whoever verifies")
+    click.echo(f"              {public}")
+    click.echo(f'\n[audit]\nsigning_key = "file:{file.absolute()}"')
+
+
+@command.command()
+@click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@_Keys
+@click.option("--partitions", type=click.IntRange(min=1), help="How many chains have to be there.")
+@_Json
+def verify(
+    directory: Path, *, keys: tuple[str, ...], partitions: int | None, as_json: bool
+) -> None:
+    """Check the log in DIRECTORY; exit code 1 if it is not whole.
+
+    Names the first record of each partition that is changed, missing or out of order.
+    """
+    known = {signing.public_key(key) for key in keys}
+    reports = [verify_chain(chain, keys=known) for chain in chains(directory)]
+    found = {report.chain for report in reports}
+    reports += [
+        ChainReport(chain=name, fault=Fault(what="missing", file=name, detail="no such chain"))
+        for name in (f"events-{number}" for number in range(partitions or 1))
+        if name not in found
+    ]
+    is_whole = all(report.is_whole for report in reports)
+    if as_json:
+        answer = {"is_whole": is_whole, "chains": reports}
+        click.echo(msgspec.json.format(msgspec.json.encode(answer)))
+    else:
+        for report in reports:
+            _print_report(report, has_keys=bool(known))
+        click.echo(f"{directory}: {'whole' if is_whole else 'NOT WHOLE'}")
+    sys.exit(0 if is_whole else 1)
+
+
+def _print_report(report: ChainReport, *, has_keys: bool) -> None:
+    if report.fault is not None:
+        click.echo(f"{report.chain}/{report.fault}")
+    else:
+        click.echo(
+            f"{report.chain}: {report.events} events in {report.records} records, "
+            f"{report.files} files, {report.first_day} to {report.last_day}; last record "
+            f"{report.last_seq} {report.last_hash}"
+        )
+        if report.first_seq > 1:
+            click.echo(f"  records 1 to {report.first_seq - 1} were removed by retention")
+        click.echo(f"  {report.signed_count} of {report.checkpoints} checkpoints are signed")
+        for key in report.keys:
+            click.echo(f"  signed by {key}{'' if has_keys else ' (is it yours? --key makes sure)'}")
+    for note in report.notes:
+        click.echo(f"  {note}")
+
+
+@command.command()
+@click.option("--event", "event_id", metavar="ID", help="The event's id.")
+@click.option("--portal", "member_id", metavar="ID", help="The portal's member_id.")
+@click.option("--from", "since", type=_Time(), help="Recorded at this time (UTC) or later.")
+@click.option("--to", "until", type=_Time(), help="Recorded before this time (UTC).")
+@_Dir
+@_Json
+@click.pass_context
+def show(
+    context: click.Context,
+    *,
+    event_id: str | None,
+    member_id: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    directory: Path | None,
+    as_json: bool,
+) -> None:
+    """Find records; --json gives their exact lines. Exit code 1 if there are none."""
+    wanted = Wanted(event_id=event_id, member_id=member_id, since=since, until=until)
+    count = 0
+    for count, hit in enumerate(search(_directory(context, directory), wanted), 1):
+        if as_json:
+            click.echo(hit.line)
+            continue
+        if count == 1:
+            click.echo(_row("RECORDED", "RECORD", "TYPE", "SUBJECT", "PORTAL", "EVENT", "PLACE"))
+        click.echo(_row_of(hit))
+    sys.exit(0 if count else 1)
+
+
+def _row_of(hit: Hit) -> str:
+    return _row(
+        hit.record.recorded_at,
+        str(hit.record.seq),
+        hit.event.type.removeprefix("bitrix24."),
+        hit.event.subject,
+        hit.event.source.removeprefix("urn:bitrix24:"),
+        hit.event.id,
+        f"{hit.chain}/{hit.file}:{hit.number}",
+    )
+
+
+def _row(*cells: str) -> str:
+    widths = (24, 8, 28, 16, 32, 36, 0)
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+
+
+@command.command("prove")
+@click.argument("event_id")
+@_Dir
+@click.pass_context
+def prove_command(context: click.Context, event_id: str, *, directory: Path | None) -> None:
+    """Print, as JSON, what a third party needs to check that an event is in the log."""
+    root = _directory(context, directory)
+    hit = next(search(root, Wanted(event_id=event_id)), None)
+    if hit is None:
+        raise click.ClickException(f"no record of the event {event_id}")
+    try:
+        proof = prove(root, hit)
+    except NotProvable as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(msgspec.json.format(msgspec.json.encode(proof)))
+
+
+@command.command("verify-proof")
+@click.argument("file", type=click.File("rb"))
+@_Keys
+@_Json
+def verify_proof(file: BinaryIO, *, keys: tuple[str, ...], as_json: bool) -> None:
+    """Check a proof that `prove` printed; FILE may be `-`. Exit code 1 if it proves nothing."""
+    try:
+        record, checkpoint = check(
+            read(file.read()), keys={signing.public_key(key) for key in keys}
+        )
+    except InvalidProof as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(msgspec.json.encode({"record": record, "checkpoint": checkpoint}))
+        return
+    click.echo(
+        f"record {record.seq} of {checkpoint.chain} was recorded at {record.recorded_at}, and "
+        f"signed for in record {checkpoint.seq} at {checkpoint.recorded_at} by {checkpoint.key}"
+    )
+    if not keys:
+        click.echo("is it the right key? --key makes sure")
+
+
+def _directory(context: click.Context, given: Path | None) -> Path:
+    return given or Path(settings_of(context).audit.dir)

@@ -1,0 +1,114 @@
+"""The audit consumer: one chain for each partition that this process owns."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from consumers import Consumer, Entry, Partition
+from consumers.audit.chain import CannotWrite, Chain, ChainOptions, ChainTaken
+from consumers.audit.recovery import LogDamaged
+from consumers.audit.retention import compress_closed, remove_expired
+from consumers.audit.signing import SigningKey
+from gateway.settings import Audit, Settings
+
+__all__ = ["AuditLog", "consumer_of"]
+
+log = structlog.get_logger()
+
+STREAM = "events"
+
+# A commit costs two writes to the disk, about 2 ms together: 1,000 events share them.
+_MAX_EVENTS = 1000
+_MAX_WAIT_S = 0.05
+
+
+class AuditLog:
+    """The chains of the partitions that this process owns, and their upkeep."""
+
+    def __init__(self, settings: Audit, options: ChainOptions) -> None:
+        self._settings = settings
+        self._options = options
+        self._root = Path(settings.dir)
+        self._chains: dict[int, Chain] = {}
+
+    @asynccontextmanager
+    async def partition(self, partition: Partition) -> AsyncIterator[None]:
+        """Hold the chain of a partition.
+
+        A chain that cannot be opened now is opened with the first batch. Raises LogDamaged.
+        """
+        try:
+            await asyncio.to_thread(self._chain, partition.number)
+        except (ChainTaken, CannotWrite) as error:
+            log.warning("audit log not open yet", partition=partition.number, error=str(error))
+        upkeep = asyncio.create_task(self._upkeep(partition.number))
+        try:
+            yield
+        finally:
+            upkeep.cancel()
+            with suppress(asyncio.CancelledError):
+                await upkeep
+            chain = self._chains.pop(partition.number, None)
+            if chain is not None:
+                await asyncio.to_thread(chain.close)
+
+    async def append(self, entries: Sequence[Entry]) -> None:
+        """Add entries of one partition; they are on the disk when it returns. Idempotent.
+
+        Raises ChainTaken, CannotWrite or LogDamaged: then none of them is in the log.
+        """
+        await asyncio.to_thread(self._append, entries)
+
+    def _append(self, entries: Sequence[Entry]) -> None:
+        self._chain(entries[0].partition).append(entries)
+
+    def _chain(self, partition: int) -> Chain:
+        if partition not in self._chains:
+            self._chains[partition] = Chain.open(self._root, STREAM, partition, self._options)
+        return self._chains[partition]
+
+    async def _upkeep(self, partition: int) -> None:
+        """Sign what is new, compress what is closed, remove what is expired, time and again."""
+        while True:
+            await asyncio.sleep(self._settings.checkpoint_every_s)
+            chain = self._chains.get(partition)
+            if chain is None:
+                continue
+            try:
+                await asyncio.to_thread(self._keep, chain)
+            except (OSError, ChainTaken, CannotWrite, LogDamaged) as error:
+                log.warning("upkeep of the audit log failed", partition=partition, error=str(error))
+
+    def _keep(self, chain: Chain) -> None:
+        chain.checkpoint()
+        today = datetime.now(UTC).date()
+        remove_expired(chain, today=today, kept_days=self._settings.kept_days)
+        if self._settings.compress:
+            compress_closed(chain.directory, newest_day=chain.position.day)
+
+
+def consumer_of(settings: Settings) -> Consumer:
+    """The consumer that writes the log of the settings. Raises SettingsError, KeyUnusable."""
+    audit = settings.audit
+    signer = SigningKey.of_setting(audit.signing_key)
+    if signer is None:
+        log.warning("audit log is chained but not signed", setting="[audit] signing_key is empty")
+    options = ChainOptions(
+        signer=signer,
+        former_keys=audit.former_keys,
+        checkpoint_every=audit.checkpoint_every,
+    )
+    audit_log = AuditLog(audit, options)
+    consumer = Consumer(
+        group="audit",
+        stream=STREAM,
+        start="beginning",
+        transient=(ChainTaken, CannotWrite, LogDamaged),
+        partition_lifespan=audit_log.partition,
+    )
+    consumer.on_batch("*", max_events=_MAX_EVENTS, max_wait_s=_MAX_WAIT_S)(audit_log.append)
+    return consumer

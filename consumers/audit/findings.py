@@ -1,0 +1,60 @@
+"""What a verification says: per chain, what it holds and the first thing that is wrong with it."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+__all__ = ["ChainReport", "Fault", "What"]
+
+What = Literal[
+    "changed",  # its bytes do not give its hash
+    "missing",  # records or files are gone
+    "reordered",  # the record stands elsewhere
+    "repeated",  # the record stands twice
+    "replaced",  # whole in itself, but it does not follow on from the record before
+    "truncated",  # the log ends before its head
+    "forged",  # a signature, or what it vouches for, does not fit
+    "unsigned",  # a signature that has to be there is not
+    "misplaced",  # the record belongs to another file or chain
+]
+
+
+class Fault(Struct, frozen=True, kw_only=True):
+    """The first thing that is wrong with a chain. `line` counts from 1 within the file."""
+
+    what: What
+    file: str
+    line: int | None = None
+    seq: int | None = None
+    detail: str
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{place}: {self.what}: {self.detail}"
+
+
+class ChainReport(Struct, kw_only=True):
+    """One chain: `first_seq` is above 1 where retention removed older files.
+
+    `signed_count` of the checkpoints are signed. `notes` are true of a whole log too.
+    """
+
+    chain: str
+    files: int = 0
+    records: int = 0
+    events: int = 0
+    first_seq: int = 0
+    last_seq: int = 0
+    last_hash: str = ""
+    first_day: str = ""
+    last_day: str = ""
+    checkpoints: int = 0
+    signed_count: int = 0
+    keys: list[str] = []
+    fault: Fault | None = None
+    notes: list[str] = []
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is wrong."""
+        return self.fault is None

@@ -1,0 +1,273 @@
+"""Checking a chain: one pass over the bytes of its files, in constant memory.
+
+A record of an event is checked without parsing it: it has to begin with the hash of the record
+before it and the next number, and to end with its own hash. Only the log's own records, a few in
+a thousand, and the first line that does not fit are looked at more closely.
+"""
+
+import gzip
+import zlib
+from collections.abc import Collection, Iterable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO
+
+from consumers.audit import merkle
+from consumers.audit.diagnosis import diagnose
+from consumers.audit.files import DayFile, day_files, open_lines
+from consumers.audit.findings import ChainReport, Fault, What
+from consumers.audit.head import read_head
+from consumers.audit.records import (
+    GENESIS,
+    HASH_END_BYTES,
+    Begun,
+    Checkpoint,
+    Head,
+    InvalidRecord,
+    NewKey,
+    Record,
+    Repaired,
+    Tombstone,
+    decode,
+    hash_in,
+    signed_part,
+)
+from consumers.audit.signing import is_signed_by
+
+__all__ = ["verify_chain"]
+
+_OwnRecord = Begun | Checkpoint | NewKey | Repaired | Tombstone
+
+
+class _Broken(Exception):
+    """The walk ends here."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
+def verify_chain(chain: Path, *, keys: Collection[str] = ()) -> ChainReport:
+    """Check the chain in a directory; a writer may be at work on it meanwhile.
+
+    With `keys`, public keys in hexadecimal, the head has to be signed by one of them, and nothing
+    may be signed by another. Without, signatures only have to fit the keys that stand beside them.
+    """
+    report = ChainReport(chain=chain.name)
+    try:
+        _Walk(chain, report, frozenset(keys)).run()
+    except _Broken as broken:
+        report.fault = broken.fault
+    return report
+
+
+class _Walk:
+    """One pass over a chain. `prev` and `seq` are those of the last record that was right."""
+
+    def __init__(self, chain: Path, report: ChainReport, keys: frozenset[str]) -> None:
+        self._chain = chain
+        self._report = report
+        self._keys = keys
+        self._head = read_head(chain)  # before the files: these can only go further
+        self._files = day_files(chain)
+        self._prev = GENESIS
+        self._seq = 0
+        self._leaves: list[bytes] = []
+        self._file = ""
+        self._line = 0
+        self._goes_on_from = GENESIS
+        self._buried: set[str] = set()
+
+    def run(self) -> None:
+        """Raises _Broken at the first fault."""
+        self._check_head()
+        for index, file in enumerate(self._files):
+            self._file = file.name
+            if index == 0:
+                self._begin(file)
+            with open_lines(file) as lines:
+                self._check_file(file, lines, is_last=index == len(self._files) - 1)
+        self._check_end()
+
+    def _begin(self, file: DayFile) -> None:
+        """Take the first record's word for what it goes on from; a tombstone has to bear it out."""
+        with open_lines(file) as lines:
+            record = _intact(next(_unpacked(lines), b""))
+        self._report.files = len(self._files)
+        self._report.first_day, self._report.last_day = file.day, self._files[-1].day
+        if record is not None:
+            self._prev, self._seq = record.prev, record.seq - 1
+        self._report.first_seq = self._seq + 1
+        self._goes_on_from = self._prev
+
+    def _check_file(self, file: DayFile, lines: BinaryIO, *, is_last: bool) -> None:
+        """The loop that the speed of a verification depends on."""
+        prev, seq, leaves = self._prev.encode(), self._seq, self._leaves
+        head_seq = self._head.head.seq if self._head else 0
+        begin = b'{"kind":"event","prev":"%b","seq":%d,'
+        end = b',"hash":"%b"}\n'
+        number = 0
+        for number, line in enumerate(_unpacked(lines), 1):
+            digest = sha256(line[:-HASH_END_BYTES])
+            found = digest.hexdigest().encode()
+            if line.startswith(begin % (prev, seq + 1)) and line.endswith(end % found):
+                leaves.append(digest.digest())
+                self._report.events += 1
+            else:
+                self._prev, self._seq, self._line = prev.decode(), seq, number
+                own = self._own_record(file, line, lines, is_last=is_last)
+                if own is None:
+                    break
+                self._check_own(own, line)
+                if not isinstance(own, Checkpoint):
+                    leaves.append(digest.digest())
+            prev, seq = found, seq + 1
+            if number == 1:
+                self._check_day(file, line)
+            if seq == head_seq:
+                self._meet_head(found.decode(), number)
+        self._prev, self._seq, self._line = prev.decode(), seq, number
+
+    def _own_record(
+        self, file: DayFile, line: bytes, following: Iterable[bytes], *, is_last: bool
+    ) -> _OwnRecord | None:
+        """The line as a record of the log's own that follows on; None for an unfinished last one.
+
+        Raises _Broken for anything else.
+        """
+        head_seq = self._head.head.seq if self._head else 0
+        if is_last and not line.endswith(b"\n") and self._seq >= head_seq:
+            self._report.notes.append(
+                f"{file.name} ends with {len(line)} bytes of a record that was never acknowledged: "
+                "its writer is at work, or removes them at its next start"
+            )
+            return None
+        record = _intact(line)
+        if (
+            isinstance(record, _OwnRecord)
+            and record.prev == self._prev
+            and record.seq == self._seq + 1
+        ):
+            return record
+        raise _Broken(
+            diagnose(
+                line,
+                file=file.name,
+                number=self._line,
+                prev=self._prev,
+                seq=self._seq + 1,
+                following=following,
+            )
+        )
+
+    def _check_own(self, record: _OwnRecord, line: bytes) -> None:
+        if record.chain != self._chain.name:
+            raise self._broken("misplaced", f"the record is of the chain {record.chain}")
+        self._check_signature(record, line)
+        if isinstance(record, Checkpoint):
+            self._report.checkpoints += 1
+            self._report.signed_count += bool(record.key)
+            expected = (self._seq + 1 - len(self._leaves), merkle.root(self._leaves).hex())
+            if (record.first, record.root) != expected:
+                raise self._broken("forged", "the checkpoint is not that of the records before it")
+            self._leaves.clear()
+        elif isinstance(record, Tombstone):
+            self._buried.update(removed.last_hash for removed in record.removed)
+        elif isinstance(record, Repaired):
+            self._report.notes.append(
+                f"{self._file}:{self._line}: {record.cut_bytes} bytes that were never acknowledged "
+                f"were cut off {record.file} after a crash"
+            )
+
+    def _check_signature(self, record: Record, line: bytes) -> None:
+        if not record.key:
+            if self._report.keys:
+                raise self._broken("unsigned", "records before it are signed, this one is not")
+            return
+        if self._keys and record.key not in self._keys:
+            raise self._broken("forged", f"signed by the key {record.key}, which was not given")
+        if not is_signed_by(record.key, signed_part(line), record.signature):
+            raise self._broken("forged", "the signature does not fit")
+        if record.key not in self._report.keys:
+            self._report.keys.append(record.key)
+
+    def _check_head(self) -> None:
+        if self._head is None:
+            raise _Broken(Fault(what="missing", file="head", detail="the head is not there"))
+        head = self._head.head
+        self._file = "head"
+        if head.chain != self._chain.name:
+            raise self._broken("misplaced", f"the head is that of the chain {head.chain}")
+        if self._keys and not head.key:
+            raise self._broken("unsigned", "the head is not signed")
+        self._check_signature(head, self._head.line)
+        self._report.keys.clear()  # from here on: the keys of the records, in their order
+
+    def _check_day(self, file: DayFile, line: bytes) -> None:
+        record = _intact(line)
+        day = record.recorded_at[:10] if record else "no day"
+        if day != file.day:
+            raise self._broken("misplaced", f"its first record is of {day}", line=1)
+
+    def _meet_head(self, found: str, number: int) -> None:
+        assert self._head is not None  # noqa: S101 - `_check_head` has seen it
+        if found != self._head.head.prev:
+            raise self._broken("replaced", "the head vouches for another record here", line=number)
+
+    def _check_end(self) -> None:
+        assert self._head is not None  # noqa: S101 - `_check_head` has seen it
+        report = self._report
+        report.records = self._seq + 1 - report.first_seq if self._files else 0
+        report.last_seq, report.last_hash = self._seq, self._prev
+        head = self._head.head
+        if self._seq < head.seq:
+            raise _Broken(self._short_of(head))
+        if self._goes_on_from not in self._buried | {GENESIS} or (
+            self._goes_on_from == GENESIS and report.first_seq > 1
+        ):
+            first = self._files[0].name
+            detail = f"records 1 to {report.first_seq - 1} are gone, and no tombstone says so"
+            raise _Broken(Fault(what="missing", file=first, line=1, detail=detail))
+        self._note_tail()
+
+    def _short_of(self, head: Head) -> Fault:
+        """The log ends too early."""
+        gone = f"the log ends with record {self._seq}, but record {head.seq} was acknowledged"
+        if head.file not in {file.name for file in self._files}:
+            return Fault(what="missing", file=head.file, detail=f"the file is gone: {gone}")
+        return Fault(
+            what="truncated",
+            file=self._file,
+            line=self._line or None,
+            detail=f"{gone}: {head.seq - self._seq} records are missing at its end",
+        )
+
+    def _note_tail(self) -> None:
+        """Records behind the head: those of a writer at work are behind the old head only."""
+        now = read_head(self._chain)
+        if now is not None and self._seq > now.head.seq:
+            self._report.notes.append(
+                f"{self._seq - now.head.seq} records at the end were never acknowledged: their "
+                "writer is at work, or removes them at its next start"
+            )
+
+    def _broken(self, what: What, detail: str, *, line: int | None = None) -> _Broken:
+        number = line or self._line or None
+        seq = self._seq + 1 if number else None
+        return _Broken(Fault(what=what, file=self._file, line=number, seq=seq, detail=detail))
+
+
+def _intact(line: bytes) -> Record | None:
+    """The record of a line whose hash fits; None for any other."""
+    try:
+        return decode(line) if hash_in(line) is not None else None
+    except InvalidRecord:
+        return None
+
+
+def _unpacked(lines: BinaryIO) -> Iterator[bytes]:
+    """The lines; damage to compressed data ends them with a line that fits nowhere."""
+    try:
+        yield from lines
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        yield b"damaged\n"

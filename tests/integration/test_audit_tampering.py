@@ -1,0 +1,270 @@
+"""Whatever is done to the files of a log, `verify` names the first record that it was done to."""
+
+import gzip
+import re
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from consumers.audit.head import read_head
+from consumers.audit.merkle import root
+from consumers.audit.records import hash_in, seal
+from consumers.audit.retention import compress_closed
+from consumers.audit.signing import SigningKey
+from tests.audit_log import a_key, entries, tamper, verify, write
+
+# One genesis record, 10 events a day, a checkpoint after every 8 records and at the end of a day.
+FIRST, SECOND, THIRD = "2026-11-20.jsonl", "2026-11-21.jsonl", "2026-11-22.jsonl"
+
+
+@pytest.fixture
+def key() -> SigningKey:
+    return a_key()
+
+
+@pytest.fixture
+def chain(tmp_path: Path, key: SigningKey) -> Path:
+    return write(tmp_path, key, entries(1, 10), entries(11, 20), entries(21, 30))
+
+
+def found(chain: Path, *keys: SigningKey) -> tuple[str, str, int | None]:
+    fault = verify(chain, *keys).fault
+    assert fault is not None
+    return fault.what, fault.file, fault.line
+
+
+def test_an_untouched_log_is_whole(chain: Path, key: SigningKey) -> None:
+    report = verify(chain, key)
+    assert report.fault is None
+    assert (report.events, report.files) == (30, 3)
+    assert report.records == report.last_seq
+    assert report.checkpoints == report.signed_count == 6
+    assert report.keys == [key.public_key]
+    assert report.notes == []
+
+
+def test_a_changed_byte_is_named(chain: Path, key: SigningKey) -> None:
+    tamper(
+        chain / SECOND,
+        lambda lines: [*lines[:4], lines[4].replace(b"acme", b"acne"), *lines[5:]],
+    )
+    assert found(chain, key) == ("changed", SECOND, 5)
+
+
+@pytest.mark.parametrize("position", [0, 20, 90, 300, -70, -10, -3, -2, -1])
+def test_every_byte_of_a_line_counts(chain: Path, key: SigningKey, position: int) -> None:
+    def flip(lines: list[bytes]) -> list[bytes]:
+        line = bytearray(lines[4])
+        line[position] ^= 1
+        return [*lines[:4], bytes(line), *lines[5:]]
+
+    tamper(chain / SECOND, flip)
+    assert found(chain, key)[1:] == (SECOND, 5)
+
+
+def test_a_removed_line_is_missing(chain: Path, key: SigningKey) -> None:
+    tamper(chain / SECOND, lambda lines: lines[:4] + lines[5:])
+    assert found(chain, key) == ("missing", SECOND, 5)
+
+
+def test_swapped_lines_are_reordered(chain: Path, key: SigningKey) -> None:
+    tamper(chain / FIRST, lambda lines: [*lines[:2], lines[3], lines[2], *lines[4:]])
+    assert found(chain, key) == ("reordered", FIRST, 3)
+
+
+def test_a_repeated_line_is_named(chain: Path, key: SigningKey) -> None:
+    tamper(chain / FIRST, lambda lines: [*lines[:3], lines[2], *lines[3:]])
+    assert found(chain, key) == ("repeated", FIRST, 4)
+
+
+def test_a_record_with_a_new_hash_does_not_fit_its_neighbour(chain: Path, key: SigningKey) -> None:
+    def replace(lines: list[bytes]) -> list[bytes]:
+        line = seal(lines[2][: lines[2].rindex(b',"hash"')].replace(b"acme", b"acne"))[0]
+        return [*lines[:2], line, *lines[3:]]
+
+    tamper(chain / FIRST, replace)
+    assert found(chain, key) == ("replaced", FIRST, 4)
+
+
+@pytest.mark.parametrize("cut", [1, 5, 200])
+def test_a_file_cut_in_the_middle_of_a_record_is_truncated(
+    chain: Path, key: SigningKey, cut: int
+) -> None:
+    path = chain / THIRD
+    path.write_bytes(path.read_bytes()[:-cut])
+    assert found(chain, key) == ("truncated", THIRD, 12)
+
+
+def test_an_older_file_cut_in_the_middle_of_a_record_is_truncated(
+    chain: Path, key: SigningKey
+) -> None:
+    path = chain / FIRST
+    path.write_bytes(path.read_bytes()[:-5])
+    assert found(chain, key) == ("truncated", FIRST, 13)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 11])
+def test_removed_last_lines_are_missed(chain: Path, key: SigningKey, count: int) -> None:
+    tamper(chain / THIRD, lambda lines: lines[:-count])
+    assert found(chain, key) == ("truncated", THIRD, 12 - count)
+
+
+def test_removed_lines_behind_the_last_checkpoint_are_missed(
+    tmp_path: Path, key: SigningKey
+) -> None:
+    chain = write(tmp_path, key, entries(1, 10), every=8)
+    tamper(chain / FIRST, lambda lines: lines[:9])  # ends with a checkpoint, signed and right
+    assert found(chain, key) == ("truncated", FIRST, 9)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (FIRST, ("missing", SECOND, 1)),
+        (SECOND, ("missing", THIRD, 1)),
+        (THIRD, ("missing", THIRD, None)),
+    ],
+)
+def test_a_removed_file_is_missed(
+    chain: Path, key: SigningKey, name: str, expected: tuple[str, str, int | None]
+) -> None:
+    (chain / name).unlink()
+    assert found(chain, key) == expected
+
+
+def test_a_removed_line_at_the_end_of_a_day_is_missed(chain: Path, key: SigningKey) -> None:
+    tamper(chain / FIRST, lambda lines: lines[:-1])
+    assert found(chain, key) == ("missing", SECOND, 1)
+
+
+def test_an_emptied_directory_is_missed(chain: Path, key: SigningKey) -> None:
+    for path in chain.glob("*.jsonl"):
+        path.unlink()
+    assert found(chain, key) == ("missing", THIRD, None)
+
+
+def test_a_removed_head_is_missed(chain: Path, key: SigningKey) -> None:
+    (chain / "head").unlink()
+    assert found(chain, key) == ("missing", "head", None)
+
+
+def test_a_renamed_file_is_misplaced(chain: Path, key: SigningKey) -> None:
+    (chain / FIRST).rename(chain / "2026-11-19.jsonl")
+    assert found(chain, key) == ("misplaced", "2026-11-19.jsonl", 1)
+
+
+def test_the_chain_of_another_partition_is_misplaced(
+    chain: Path, key: SigningKey, tmp_path: Path
+) -> None:
+    chain.rename(tmp_path / "events-1")
+    assert found(tmp_path / "events-1", key) == ("misplaced", "head", None)
+
+
+def test_damage_to_a_compressed_file_is_named(chain: Path, key: SigningKey) -> None:
+    compress_closed(chain, newest_day="2026-11-22")
+    assert verify(chain, key).fault is None
+    path = chain / f"{FIRST}.gz"
+    packed = bytearray(path.read_bytes())
+    packed[len(packed) // 2] ^= 0xFF
+    path.write_bytes(packed)
+    assert found(chain, key)[:2] == ("changed", FIRST)
+
+
+def test_a_changed_record_in_a_compressed_file_is_named(chain: Path, key: SigningKey) -> None:
+    compress_closed(chain, newest_day="2026-11-22")
+    path = chain / f"{FIRST}.gz"
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()).replace(b"/3", b"/4", 1)))
+    assert found(chain, key) == ("changed", FIRST, 4)
+
+
+class Forger:
+    """Somebody who can write to the disk and knows all but the key."""
+
+    def __init__(self, chain: Path) -> None:
+        self.chain = chain
+
+    def rewrite(self, change: tuple[bytes, bytes], *, signer: SigningKey | None = None) -> None:
+        """Change an event in the first file and make all hashes and roots fit again."""
+        prev, leaves = b"0" * 64, list[bytes]()
+        for path in sorted(self.chain.glob("*.jsonl")):
+            lines = []
+            for line in path.read_bytes().replace(*change, 1).splitlines(keepends=True):
+                body = line[: line.rindex(b',"hash"')]
+                body = re.sub(rb'"prev":"\w{64}"', b'"prev":"%b"' % prev, body, count=1)
+                is_checkpoint = b'"kind":"checkpoint"' in body
+                if is_checkpoint:
+                    new_root = root(leaves).hex().encode()
+                    body = re.sub(rb'"root":"\w{64}"', b'"root":"%b"' % new_root, body)
+                    leaves.clear()
+                body = self._sign_again(body, signer)
+                fitting, digest = seal(body)
+                if not is_checkpoint:
+                    leaves.append(bytes.fromhex(digest))
+                lines.append(fitting)
+                prev = digest.encode()
+            path.write_bytes(b"".join(lines))
+        self._rewrite_head(prev, signer)
+
+    def _sign_again(self, body: bytes, signer: SigningKey | None) -> bytes:
+        if signer is None or b',"signature":"' not in body:
+            return body
+        body = body[: body.rindex(b',"signature"')]
+        body = re.sub(rb'"key":"\w{64}"', b'"key":"%b"' % signer.public_key.encode(), body)
+        return body + b',"signature":"%b"' % signer.sign(body).encode()
+
+    def _rewrite_head(self, prev: bytes, signer: SigningKey | None) -> None:
+        signed = read_head(self.chain)
+        assert signed is not None
+        head = signed.line
+        body = head[: head.rindex(b',"hash"')]
+        body = re.sub(rb'"prev":"\w{64}"', b'"prev":"%b"' % prev, body)
+        (self.chain / "head").write_bytes(seal(self._sign_again(body, signer))[0].ljust(2048))
+
+
+def test_a_rewritten_history_without_the_key_is_forged(chain: Path, key: SigningKey) -> None:
+    Forger(chain).rewrite((b"acme", b"acne"))
+    assert found(chain)[0] == "forged"
+    assert found(chain, key)[0] == "forged"
+
+
+def test_a_history_rewritten_with_another_key_is_forged(chain: Path, key: SigningKey) -> None:
+    other = a_key()
+    Forger(chain).rewrite((b"acme", b"acne"), signer=other)
+    assert verify(chain).fault is None, "only the right key can tell"
+    assert found(chain, key) == ("forged", "head", None)
+
+
+def test_a_history_stripped_of_its_signatures_is_unsigned(
+    chain: Path, key: SigningKey, tmp_path: Path
+) -> None:
+    unsigned = write(tmp_path / "stripped", None, entries(1, 10), entries(11, 20))
+    assert verify(unsigned).fault is None
+    assert found(unsigned, key) == ("unsigned", "head", None)
+
+
+def test_a_forged_checkpoint_is_named(chain: Path, key: SigningKey) -> None:
+    def forge(lines: list[bytes]) -> list[bytes]:
+        assert b'"kind":"checkpoint"' in lines[8]
+        body = lines[8][: lines[8].rindex(b',"hash"')]
+        made_up = sha256(b"made up").hexdigest().encode()
+        body = re.sub(rb'"root":"\w{64}"', b'"root":"%b"' % made_up, body)
+        return [*lines[:8], seal(body)[0], *lines[9:]]
+
+    tamper(chain / FIRST, forge)
+    assert found(chain, key) == ("forged", FIRST, 9)
+
+
+def test_a_checkpoint_without_its_signature_is_unsigned(chain: Path, key: SigningKey) -> None:
+    def strip(lines: list[bytes]) -> list[bytes]:
+        body = lines[8][: lines[8].rindex(b',"hash"')]
+        body = re.sub(rb',"(key|signature)":"\w+"', b"", body)
+        return [*lines[:8], seal(body)[0], *lines[9:]]
+
+    tamper(chain / FIRST, strip)
+    assert found(chain, key) == ("unsigned", FIRST, 9)
+
+
+def test_every_line_of_a_log_gives_its_hash(chain: Path) -> None:
+    for path in chain.glob("*.jsonl"):
+        assert all(hash_in(line) for line in path.read_bytes().splitlines(keepends=True))
