@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
+
+from gateway.settings import Settings
 
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"
@@ -54,6 +57,20 @@ def services() -> dict[str, Any]:
     text = _INTERPOLATION.sub(lambda match: env[match[1]], COMPOSE.read_text())
     found: dict[str, Any] = yaml.safe_load(text)["services"]
     return found
+
+
+def kept_paths(settings: Settings, *, working_directory: Path) -> list[Path]:
+    """Where processes with these settings write: every `dir`, and DuckDB's file."""
+    sections = msgspec.structs.asdict(settings).values()
+    directories = [
+        getattr(section, key)
+        for section in sections
+        if isinstance(section, msgspec.Struct)
+        for key in section.__struct_fields__
+        if key.rpartition("_")[2] == "dir"
+    ]
+    database = settings.warehouse.destination.removeprefix("duckdb:///")
+    return [working_directory / path for path in (*directories, database)]
 
 
 def image_env() -> dict[str, str]:

@@ -16,6 +16,7 @@ from tests.integration.deploy.files import (
     example_env,
     image_env,
     installed,
+    kept_paths,
     on_path,
     services,
 )
@@ -91,14 +92,12 @@ def test_a_service_starts_with_the_example_settings_and_reaches_redis(service: s
 def test_what_a_service_keeps_is_in_its_volume(service: str) -> None:
     volumes = [volume.split(":") for volume in services()[service]["volumes"]]
     ((_, kept),) = (parts for parts in volumes if len(parts) == 2)
-    settings = settings_of(service)
+    (working_directory,) = re.findall(
+        r"^WORKDIR (/var/.*)$", CONTAINERFILE.read_text(), re.MULTILINE
+    )
 
-    for path in (
-        settings.spool.dir,
-        settings.audit.dir,
-        settings.warehouse.destination.removeprefix("duckdb:///"),
-    ):
-        assert Path(path).is_relative_to(kept)
+    paths = kept_paths(settings_of(service), working_directory=Path(working_directory))
+    assert all(path.is_relative_to(kept) for path in paths)
 
 
 def test_a_service_has_the_secrets_it_needs_and_no_others() -> None:

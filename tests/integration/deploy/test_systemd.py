@@ -4,7 +4,14 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import load
-from tests.integration.deploy.files import DEPLOY, EXAMPLE_SETTINGS, checked, installed, on_path
+from tests.integration.deploy.files import (
+    DEPLOY,
+    EXAMPLE_SETTINGS,
+    checked,
+    installed,
+    kept_paths,
+    on_path,
+)
 
 UNITS = {"gateway.service": "gateway.service", "consumers@.service": "consumers@audit.service"}
 
@@ -31,11 +38,12 @@ def test_the_unit_is_confined(unit: Path) -> None:
 
 def test_what_the_process_keeps_is_in_the_only_directory_it_may_write(unit: Path) -> None:
     state = re.search(r"^StateDirectory=(\S+)$", unit.read_text(), re.MULTILINE)
-    settings = load(str(EXAMPLE_SETTINGS), {})
+    working = re.search(r"^WorkingDirectory=(\S+)$", unit.read_text(), re.MULTILINE)
 
     assert state
-    for path in (settings.spool.dir, settings.audit.dir):
-        assert Path(path).is_relative_to(Path("/var/lib") / state[1])
+    assert working
+    paths = kept_paths(load(str(EXAMPLE_SETTINGS), {}), working_directory=Path(working[1]))
+    assert all(path.is_relative_to(Path("/var/lib") / state[1]) for path in paths)
 
 
 def test_the_unit_is_given_longer_to_stop_than_it_takes(unit: Path) -> None:
