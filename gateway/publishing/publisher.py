@@ -15,6 +15,7 @@ import structlog
 from uuid_utils import uuid7
 
 from gateway import metrics
+from gateway.contract import Streams
 from gateway.publishing.batch import Batch, Stored
 from gateway.publishing.errors import StreamUnavailable, Unavailable
 from gateway.publishing.spool import Spool
@@ -37,14 +38,12 @@ class Publisher:
     def __init__(self, redis: Redis, settings: Publish, spool: Spool) -> None:
         self._max_queued = settings.max_queued
         self._queued = 0
-        producer_id = str(uuid7())
         self._lanes = [
             _Lane(
                 partition,
-                producer_id,
                 stream_writer(redis, settings, partition),
                 spool,
-                memory=redis.streams.producer(partition, producer_id),
+                redis.streams,
                 deadline_s=settings.deadline_s,
                 on_taken=self._taken,
             )
@@ -77,30 +76,34 @@ class Publisher:
 
 
 class _Lane:
-    """The batches of one partition, one after the other."""
+    """The batches of one partition, one after the other.
+
+    To Redis a lane is a producer that numbers its batches, and Redis takes a lower number than the
+    last one for a batch that it has. So a lane that has spooled becomes a new producer before it
+    writes to Redis again: what it left in the spool is still taken, whenever it comes and
+    whatever happened to the spool meanwhile.
+    """
 
     def __init__(
         self,
         partition: int,
-        producer_id: str,
         writer: StreamWriter,
         spool: Spool,
+        streams: Streams,
         *,
-        memory: str,
         deadline_s: float,
         on_taken: Callable[[int], None],
     ) -> None:
         self._partition = partition
-        self._producer_id = producer_id
         self._writer = writer
         self._spool = spool
-        self._memory = memory
+        self._streams = streams
+        self._become_new_producer()
         self._deadline_s = deadline_s
         self._on_taken = on_taken
         self._waiting: deque[Batch] = deque()
         self._has_work = asyncio.Event()
         self._is_closing = False
-        self._sequence = 0
         self._task: asyncio.Task[None] | None = None
 
     def add(self, event: bytes) -> Batch:
@@ -131,8 +134,6 @@ class _Lane:
                 await self._has_work.wait()
             batch = self._waiting.popleft()
             self._on_taken(len(batch.events))
-            self._sequence += 1
-            batch.sequence = self._sequence
             try:
                 batch.settle(await self._store(batch))
             except Unavailable as error:
@@ -142,7 +143,12 @@ class _Lane:
                 batch.fail(Unavailable("internal"))
 
     async def _store(self, batch: Batch) -> Stored:
-        if self._spool.has_backlog(self._partition):
+        has_backlog = self._spool.has_backlog(self._partition)
+        if self._has_spooled and not has_backlog:
+            self._become_new_producer()
+        self._sequence += 1
+        batch.sequence = self._sequence
+        if has_backlog:
             return await self._to_spool(batch)  # behind the older events that wait there
         started = perf_counter()
         try:
@@ -162,6 +168,12 @@ class _Lane:
         log.debug("batch published", partition=self._partition, entries=ids.decode())
         return Stored.STREAM
 
+    def _become_new_producer(self) -> None:
+        self._producer_id = str(uuid7())
+        self._memory = self._streams.producer(self._partition, self._producer_id)
+        self._sequence = 0
+        self._has_spooled = False
+
     async def _write(self, batch: Batch) -> bytes:
         """Write, and once more if the connection was lost: the script makes that safe."""
         try:
@@ -176,6 +188,7 @@ class _Lane:
             raise StreamUnavailable("away", f"no answer in {self._deadline_s} s") from error
 
     async def _to_spool(self, batch: Batch) -> Stored:
+        self._has_spooled = True
         try:
             await self._spool.append(
                 SpooledBatch(self._partition, self._producer_id, batch.sequence, batch.events)

@@ -17,6 +17,7 @@ from gateway.publishing.drainer import Drainer
 from gateway.publishing.errors import Unavailable
 from gateway.publishing.publisher import Publisher
 from gateway.publishing.spool import Spool
+from gateway.publishing.spool_file import SpoolFile
 from gateway.publishing.stream_writer import stream_writer
 from tests.faults.proxy import LossyProxy
 
@@ -159,3 +160,26 @@ async def test_workers_of_one_machine_share_the_spool_and_one_of_them_drains(
     assert await second.publish(b"2", 0) in {Stored.SPOOL, Stored.STREAM}
 
     assert await until_there_are(own_server, 2) == [b"1", b"2"]
+
+
+async def test_a_spooled_batch_is_taken_however_long_after_newer_ones_it_comes(
+    own_server: RedisServer, edge: Edge, tmp_path: Path
+) -> None:
+    """As when a spool that could not be read, or was set aside, is there again."""
+    publisher = await edge(own_server.url)
+    await publisher.publish(b"1", 0)
+    own_server.kill()
+    assert await publisher.publish(b"2", 0) is Stored.SPOOL
+    file = SpoolFile(tmp_path / "spool", max_bytes=1 << 20)
+    missing = file.oldest(0, 10)
+    file.remove([batch.position for batch in missing])
+
+    own_server.start()
+    while await publisher.publish(b"3", 0) is not Stored.STREAM:
+        await asyncio.sleep(0.05)
+    file.append(missing)
+    file.close()
+
+    async with asyncio.timeout(10):
+        while b"2" not in await events_on(own_server):
+            await asyncio.sleep(0.05)
