@@ -8,6 +8,7 @@ __all__ = ["TABLE", "cli", "main"]
 
 TABLE: Final = {
     "serve": "The receiver: accepts deliveries and stores them as events.",
+    "up": "Run everything on this machine: Redis, receiver, consumers.",
     "tail": "Follow a stream without consuming it.",
     "trigger": "Send a realistic Bitrix24 request to a URL.",
     "config": "Show the effective settings, secrets masked.",

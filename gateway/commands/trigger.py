@@ -11,9 +11,8 @@ from gateway.commandline import settings_of
 from gateway.sandbox.bodies import EVENTS, FORMS, Form, body_of
 from gateway.sandbox.portal import Portal, choose_portal
 from gateway.sandbox.sending import Answer, NoAnswer, sending
-from gateway.settings import Http
 
-__all__ = ["command", "receiver_url"]
+__all__ = ["command"]
 
 
 @click.command("trigger")
@@ -63,7 +62,7 @@ def command(
     if show:
         click.echo(_body(event, portal, comment_id, form))
         return
-    target = url or receiver_url(settings.http)
+    target = url or settings.http.local_url
     if urlsplit(target).scheme not in ("http", "https"):
         raise click.BadParameter("must begin with http:// or https://", param_hint="--url")
 
@@ -82,12 +81,6 @@ def command(
         context.exit(0 if asyncio.run(send()) else 1)
     except NoAnswer as error:
         raise click.ClickException(f"no answer from {error}") from error
-
-
-def receiver_url(http: Http) -> str:
-    """Where the receiver of these settings is reached from this machine."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(http.host, http.host)  # noqa: S104
-    return f"http://{host}:{http.port}{http.path}"
 
 
 def _body(event: str, portal: Portal, comment_id: int, form: Form) -> bytes:

@@ -90,6 +90,17 @@ class RedisServer:
         return self.directory / "redis.log"
 
     @property
+    def argv(self) -> tuple[str, ...]:
+        """The command line that starts it in the foreground."""
+        return (
+            self.binary.path,
+            *("--bind", "127.0.0.1", "--port", str(self.port)),
+            *("--dir", str(self.directory.resolve()), "--logfile", "redis.log"),
+            *("--save", "", "--maxmemory-policy", "noeviction"),
+            *self._options,
+        )
+
+    @property
     def pid(self) -> int:
         """The process id; 0 when it is not running."""
         return self._process.pid if self._process and self._process.poll() is None else 0
@@ -98,13 +109,7 @@ class RedisServer:
         """Start, and return when the server answers; raises OperatorError if it does not."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self._process = subprocess.Popen(  # noqa: S603 - the path comes from find_server
-            [
-                self.binary.path,
-                *("--bind", "127.0.0.1", "--port", str(self.port)),
-                *("--dir", str(self.directory.resolve()), "--logfile", "redis.log"),
-                *("--save", "", "--maxmemory-policy", "noeviction"),
-                *self._options,
-            ],
+            self.argv,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -112,7 +117,7 @@ class RedisServer:
             start_new_session=True,
         )
         deadline = time.monotonic() + timeout_s
-        while not self._answers():
+        while not self.answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise OperatorError(
@@ -148,7 +153,8 @@ class RedisServer:
         """Let a frozen process go on."""
         os.kill(self.pid, signal.SIGCONT)
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether it answers PING at this moment; not while it still loads its files."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=0.5) as connection:
                 connection.settimeout(0.5)

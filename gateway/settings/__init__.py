@@ -5,7 +5,7 @@ environment, where `[section] key` is `GATEWAY_SECTION_KEY`. Lists and tables in
 are JSON; a list of plain words may also be separated by commas.
 """
 
-from gateway.settings.loading import SettingsError, load, resolve_secret
+from gateway.settings.loading import SettingsError, is_given, load, resolve_secret
 from gateway.settings.tree import (
     Admin,
     Audit,
@@ -37,6 +37,7 @@ __all__ = [
     "Spool",
     "Vault",
     "Warehouse",
+    "is_given",
     "load",
     "resolve_secret",
 ]

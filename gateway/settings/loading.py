@@ -13,7 +13,7 @@ from msgspec import Struct
 from gateway.errors import OperatorError
 from gateway.settings.tree import PortalSettings, Settings
 
-__all__ = ["SettingsError", "load", "resolve_secret"]
+__all__ = ["SettingsError", "is_given", "load", "resolve_secret"]
 
 _CONFIG_VARIABLE = "GATEWAY_CONFIG"
 _DEFAULT_FILE = "gateway.toml"
@@ -30,10 +30,20 @@ def load(config: str | None = None, environ: Mapping[str, str] | None = None) ->
     Raises SettingsError naming every fault.
     """
     environ = os.environ if environ is None else environ
-    given = config or environ.get(_CONFIG_VARIABLE)
-    path = Path(given or _DEFAULT_FILE)
-    tree = _read_file(path) if given or path.exists() else {}
+    path, tree = _file(config, environ)
     return _Loading(str(path)).settings(tree, environ)
+
+
+def is_given(
+    section: str, key: str, config: str | None = None, environ: Mapping[str, str] | None = None
+) -> bool:
+    """Whether the file or the environment sets `[section] key`, be it to the default.
+
+    Raises SettingsError if the file cannot be read.
+    """
+    environ = os.environ if environ is None else environ
+    table = _file(config, environ)[1].get(section, {})
+    return f"GATEWAY_{section}_{key}".upper() in environ or key in table
 
 
 def resolve_secret(value: str, *, name: str, environ: Mapping[str, str] | None = None) -> str:
@@ -54,6 +64,13 @@ def resolve_secret(value: str, *, name: str, environ: Mapping[str, str] | None =
     if not secret:
         raise SettingsError(f"{name}: {value or 'the value'} is not set or empty")
     return secret
+
+
+def _file(config: str | None, environ: Mapping[str, str]) -> tuple[Path, dict[str, Any]]:
+    """The file that is read, and what it holds: nothing, if it is the default and not there."""
+    given = config or environ.get(_CONFIG_VARIABLE)
+    path = Path(given or _DEFAULT_FILE)
+    return path, _read_file(path) if given or path.exists() else {}
 
 
 def _read_file(path: Path) -> dict[str, Any]:

@@ -76,6 +76,11 @@ class Http(_Section, frozen=True, kw_only=True):
     grace_s: Seconds = 20.0
     """How many seconds a stopping receiver gives the requests under way."""
 
+    @property
+    def local_url(self) -> str:
+        """Where a delivery is sent to from this machine."""
+        return f"{_local_url(self.host, self.port)}{self.path}"
+
 
 class Admin(_Section, frozen=True, kw_only=True):
     """[admin]: the listener for operators; keep it on loopback or behind a proxy."""
@@ -84,6 +89,11 @@ class Admin(_Section, frozen=True, kw_only=True):
     """The address to listen on."""
     port: Port = 8081
     """The port to listen on."""
+
+    @property
+    def local_url(self) -> str:
+        """Where it is reached from this machine."""
+        return _local_url(self.host, self.port)
 
 
 class Publish(_Section, frozen=True, kw_only=True):
@@ -244,3 +254,9 @@ class Settings(_Section, frozen=True, kw_only=True):
     notifier: Notifier = Notifier()
     log: LogSettings = LogSettings()
     portals: tuple[PortalSettings, ...] = ()
+
+
+def _local_url(host: str, port: int) -> str:
+    """A listener on all addresses is reached on loopback."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://{f'[{reached}]' if ':' in reached else reached}:{port}"

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings import SettingsError, load, resolve_secret
+from gateway.settings import SettingsError, is_given, load, resolve_secret
 
 
 def written(directory: Path, text: str) -> str:
@@ -30,6 +30,15 @@ def test_the_variable_for_the_file_is_read(tmp_path: Path) -> None:
     config = written(tmp_path, "[redis]\nprefix = 'other'")
 
     assert load(environ={"GATEWAY_CONFIG": config}).redis.prefix == "other"
+
+
+def test_a_key_that_is_set_to_its_default_is_given_nevertheless(tmp_path: Path) -> None:
+    config = written(tmp_path, "[redis]\nurl = 'redis://127.0.0.1:6379/0'")
+
+    assert is_given("redis", "url", config, {})
+    assert not is_given("redis", "prefix", config, {})
+    assert is_given("redis", "url", environ={"GATEWAY_REDIS_URL": "redis://127.0.0.1:6379/0"})
+    assert not is_given("redis", "url", environ={})
 
 
 def test_lists_in_the_environment_are_words_or_json() -> None:

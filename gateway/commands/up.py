@@ -1,0 +1,31 @@
+"""`gateway up`: everything on one machine."""
+
+import asyncio
+
+import click
+
+from gateway.commandline import settings_of
+from gateway.local.up import up
+from gateway.settings import is_given
+
+__all__ = ["command"]
+
+
+@click.command("up")
+@click.option("--demo", "with_demo", is_flag=True, help="With a sandbox portal that sends events.")
+@click.pass_context
+def command(context: click.Context, *, with_demo: bool) -> None:
+    """Run everything on this machine: Redis, receiver, consumers.
+
+    Each runs as a process of its own and is started again if it dies. Redis is an embedded server
+    with its files in var/redis, unless [redis] url is set. Ctrl-C stops everything in order.
+    """
+    config = context.find_root().params["config"]
+    asyncio.run(
+        up(
+            settings_of(context),
+            config=config,
+            with_own_redis=not is_given("redis", "url", config),
+            with_demo=with_demo,
+        )
+    )

@@ -1,0 +1,125 @@
+"""`gateway up`: everything on one machine. Wires settings, Redis, processes, terminal and demo."""
+
+import asyncio
+import os
+import shutil
+import sys
+from contextlib import AsyncExitStack
+from os.path import relpath
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from gateway.errors import OperatorError
+from gateway.local import demo
+from gateway.local.console import OWN_NAME, Console
+from gateway.local.embedded import EmbeddedRedis, embedded_redis
+from gateway.local.lines import Lines
+from gateway.local.plan import CONSUMERS, NAMES, demo_settings, environment, tiers, welcome
+from gateway.local.ports import is_taken
+from gateway.local.server import free_port
+from gateway.local.supervisor import Supervisor
+from gateway.settings import Settings
+
+__all__ = ["up"]
+
+_REDIS_DIR: Final = Path("var/redis")
+# The receiver finishes what is in flight for [http] grace_s; the others are quicker.
+_MORE_GRACE_S: Final = 5.0
+
+
+async def up(given: Settings, *, config: str | None, with_own_redis: bool, with_demo: bool) -> None:
+    """Run everything until SIGINT or SIGTERM, and return when all of it has ended.
+
+    `config` is the file that the processes read, too. Raises OperatorError if something cannot
+    start.
+    """
+    settings = _with_ports(given)
+    console = Console(_lines(settings))
+    embedded: EmbeddedRedis | None = None
+    async with AsyncExitStack() as stack:
+        if with_own_redis:
+            embedded = stack.enter_context(embedded_redis(_REDIS_DIR))
+            redis = msgspec.structs.replace(settings.redis, url=embedded.url)
+            settings = msgspec.structs.replace(settings, redis=redis)
+        if with_demo:
+            sink_url = await stack.enter_async_context(demo.notification_sink(console.said))
+            settings = demo_settings(settings, sink_url=sink_url)
+        console.welcome = welcome(
+            settings,
+            command=_command(),
+            own_redis=embedded.name if embedded else None,
+            with_demo=with_demo,
+        )
+        supervisor = Supervisor(
+            tiers(
+                config,
+                environment(given, settings),
+                redis=embedded.child if embedded else None,
+                receiver_ready=lambda: _listening(settings),
+            ),
+            console,
+            grace_s=settings.http.grace_s + _MORE_GRACE_S,
+        )
+        if with_demo:
+            await _with_demo(supervisor, settings, console)
+        else:
+            await supervisor.run()
+    console.said(OWN_NAME, "everything has ended")
+
+
+async def _with_demo(supervisor: Supervisor, settings: Settings, console: Console) -> None:
+    async def demonstrate() -> None:
+        await console.is_ready.wait()
+        await demo.run(settings, CONSUMERS, console.said)
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            console.before_stop = tasks.create_task(demonstrate()).cancel
+            await supervisor.run()
+    except* OperatorError as errors:
+        raise errors.exceptions[0] from None
+
+
+def _with_ports(settings: Settings) -> Settings:
+    """The settings with a free port where any port will do; raises OperatorError for a taken one.
+
+    The processes would say so themselves, but only after everything else has been started.
+    """
+    chosen = {}
+    for section in ("http", "admin"):
+        listener = getattr(settings, section)
+        if listener.port == 0:
+            chosen[section] = msgspec.structs.replace(listener, port=free_port())
+        elif is_taken(listener.host, listener.port):
+            raise OperatorError(
+                f"[{section}] port: {listener.port} is taken on {listener.host}; "
+                f"set GATEWAY_{section.upper()}_PORT to another one, or to 0 for any free one"
+            )
+    return msgspec.structs.replace(settings, **chosen)
+
+
+def _command() -> str:
+    """How a person calls this program in another terminal in the same directory."""
+    return "gateway" if shutil.which("gateway") else min(sys.argv[0], relpath(sys.argv[0]), key=len)
+
+
+def _lines(settings: Settings) -> Lines:
+    return Lines(
+        (OWN_NAME, *NAMES, *demo.NAMES),
+        in_colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR"),
+        as_json=settings.log.format == "json",
+    )
+
+
+async def _listening(settings: Settings) -> None:
+    """Wait until the receiver listens; should it never, its process ends and says why."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(settings.http.host, settings.http.port)
+        except OSError:
+            await asyncio.sleep(0.05)
+        else:
+            writer.close()
+            return

@@ -1,0 +1,100 @@
+import asyncio
+from collections.abc import Sequence
+
+from gateway.local.plan import demo_settings, environment, tiers, welcome
+from gateway.local.supervisor import Child
+from gateway.sandbox.portal import SANDBOX
+from gateway.settings import (
+    Admin,
+    Http,
+    Notifier,
+    PortalSettings,
+    Redis,
+    Route,
+    Settings,
+    load,
+)
+
+ACME = PortalSettings(member_id="m", domain="acme", application_tokens=("env:ACME_TOKEN",))
+GIVEN = Settings(portals=(ACME,), notifier=Notifier(routes=(Route(urls=("slack://fake",)),)))
+
+
+def names(tier: Sequence[Child]) -> list[str]:
+    return [child.name for child in tier]
+
+
+def planned(config: str | None = None, redis: Child | None = None) -> Sequence[Sequence[Child]]:
+    return tiers(config, {"A": "b"}, redis=redis, receiver_ready=lambda: asyncio.sleep(0))
+
+
+def test_the_demo_adds_its_portal_and_keeps_its_notifications_to_itself() -> None:
+    demo = demo_settings(GIVEN, sink_url="json://127.0.0.1:1/")
+
+    assert [portal.member_id for portal in demo.portals] == ["m", SANDBOX.member_id]
+    assert [route.urls for route in demo.notifier.routes] == [("json://127.0.0.1:1/",)]
+    assert demo_settings(demo, sink_url="json://127.0.0.1:1/") == demo
+
+
+def test_the_variables_lead_to_the_wanted_settings_and_say_no_more() -> None:
+    wanted = demo_settings(
+        Settings(redis=Redis(url="redis://127.0.0.1:6390/0"), http=Http(port=1), admin=Admin()),
+        sink_url="json://127.0.0.1:1/",
+    )
+
+    variables = environment(Settings(), wanted)
+
+    assert load(environ=variables) == wanted
+    assert sorted(variables) == [
+        "GATEWAY_HTTP_PORT",
+        "GATEWAY_NOTIFIER_ALLOW_NETWORKS",
+        "GATEWAY_NOTIFIER_ROUTES",
+        "GATEWAY_PORTALS",
+        "GATEWAY_REDIS_URL",
+    ]
+    assert environment(GIVEN, GIVEN) == {}
+
+
+def test_redis_comes_first_and_the_receiver_last() -> None:
+    redis = Child(name="redis", argv=("redis-server",))
+
+    assert [names(tier) for tier in planned(redis=redis)] == [
+        ["redis"],
+        ["audit", "notifier"],
+        ["receiver"],
+    ]
+    assert names(planned()[0]) == []
+
+
+def test_every_process_reads_the_same_file_and_variables() -> None:
+    children = [child for tier in planned("other.toml") for child in tier]
+
+    assert all(child.argv[3:5] == ("--config", "other.toml") for child in children)
+    assert all(child.env == {"A": "b"} for child in children)
+    assert [child.argv[-1] for child in children] == ["audit", "notifier", "serve"]
+
+
+def test_the_welcome_names_what_a_person_needs_and_no_secret() -> None:
+    settings = Settings(
+        redis=Redis(url="redis://user:fake-password@redis.example:6379/0"),
+        http=Http(host="0.0.0.0", port=9000),
+        portals=(ACME,),
+    )
+
+    told = "\n".join(welcome(settings, command="gateway", own_redis=None, with_demo=True))
+
+    for fact in (
+        "POST http://127.0.0.1:9000/bitrix24/events",
+        "http://127.0.0.1:8081/healthz",
+        "redis://user:***@redis.example:6379/0",
+        "var/audit/",
+        "duckdb:///var/warehouse.duckdb",
+        "gateway tail",
+        "gateway trigger comment.updated --url http://127.0.0.1:9000/bitrix24/events",
+        "Ctrl-C",
+        "once a second",
+    ):
+        assert fact in told
+    assert "fake-password" not in told
+    assert "none: every request" in "\n".join(
+        welcome(Settings(), command="gateway", own_redis="redis-server 8.0.0", with_demo=False)
+    )
