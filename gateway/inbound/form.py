@@ -58,11 +58,8 @@ _MIN_INDEX: Final = -(2**63)
 _MAX_INDEX: Final = 2**63 - 1
 _MAX_INDEX_DIGITS: Final = len(str(_MIN_INDEX))
 
-# What C's isspace() accepts, one of which may stand before the `]` of an empty index.
-_BLANKS: Final = frozenset(" \t\n\v\f\r")
-
-# A top-level name used to become a variable's name, so none of these is left in it.
-_MANGLED: Final = str.maketrans(" .[", "___")
+# Between brackets, nothing or one of C's white-space characters: append.
+_APPENDING: Final = frozenset(["", *" \t\n\v\f\r"])
 
 
 class _Array(dict[str, Node]):
@@ -112,7 +109,9 @@ def percent_decode(encoded: bytes) -> bytes:
 
 def _decoded_name(encoded: bytes) -> str:
     """A name up to its first NUL byte, where PHP, which is written in C, sees its end."""
-    name, _, _ = percent_decode(encoded).partition(b"\0")
+    # Brackets first, in two passes of C: nearly always nothing is left for the loop of percent_decode.
+    brackets_decoded = encoded.replace(b"%5B", b"[").replace(b"%5D", b"]")
+    name, _, _ = percent_decode(brackets_decoded).partition(b"\0")
     try:
         return name.decode()
     except UnicodeDecodeError as error:
@@ -126,20 +125,24 @@ def _path(name: str, max_depth: int) -> list[str | None] | None:
     if bracket == 0 or not name:
         return None
     if bracket < 0:
-        return [name.translate(_MANGLED)]
-    path: list[str | None] = [name[:bracket].translate(_MANGLED)]
+        return [_mangled(name)]
+    path: list[str | None] = [_mangled(name[:bracket])]
     while name.startswith("[", bracket):
         if len(path) > max_depth:
             raise FormError("too_deep")
-        start = bracket + 1
-        after_blank = start + (name[start : start + 1] in _BLANKS)
-        close = name.find("]", after_blank)
+        close = name.find("]", bracket)
         if close < 0:
             # Never closed: at the top it is part of the name, further in it is ignored.
-            return path if len(path) > 1 else [name.translate(_MANGLED)]
-        path.append(None if close == after_blank else name[start:close])
+            return path if len(path) > 1 else [_mangled(name)]
+        key = name[bracket + 1 : close]
+        path.append(None if key in _APPENDING else key)
         bracket = close + 1
     return path
+
+
+def _mangled(name: str) -> str:
+    """A top-level name, which used to become a variable's, without what a variable cannot have."""
+    return name.replace(" ", "_").replace(".", "_").replace("[", "_")
 
 
 def _put(form: _Array, path: list[str | None], value: str) -> None:
