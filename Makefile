@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format docs image constraints clean
+.PHONY: help run test fuzz record-php bench-form check format docs image constraints clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -26,11 +26,24 @@ $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/run.stamp
 
+$(VENV)/fuzz.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install -c constraints.txt -e '.[fuzz]'
+	@touch $@ $(VENV)/dev.stamp $(VENV)/run.stamp
+
 run: $(VENV)/run.stamp  ## everything on this machine, with a demo portal that sends events
 	$(BIN)/gateway up --demo
 
 test: $(VENV)/dev.stamp  ## the tests, against real servers that they start themselves
 	$(BIN)/python -m pytest
+
+fuzz: $(VENV)/fuzz.stamp  ## look for bodies that break the decoder: a million, or RUNS=n
+	$(BIN)/python -m tests.fuzz.fuzz_form -runs=$(or $(RUNS),1000000)
+
+record-php: $(VENV)/dev.stamp  ## ask the installed PHP anew how it reads the bodies of tests/fuzz
+	$(BIN)/python -m tests.fuzz.record_php
+
+bench-form: $(VENV)/dev.stamp  ## microseconds to read a body of Bitrix24
+	$(BIN)/python -m tests.benchmarks.bench_form
 
 check: $(VENV)/dev.stamp  ## lint, format, types and import contracts
 	$(BIN)/ruff check .
@@ -56,4 +69,4 @@ constraints: $(BIN)/python  ## compile constraints.txt anew from pyproject.toml
 	sed -i '/^#/d; /^$$/d' constraints.txt
 
 clean:  ## remove what the targets above made, except var/
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz_cache build dist *.egg-info

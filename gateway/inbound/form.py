@@ -109,7 +109,7 @@ def percent_decode(encoded: bytes) -> bytes:
 
 def _decoded_name(encoded: bytes) -> str:
     """A name up to its first NUL byte, where PHP, which is written in C, sees its end."""
-    # Brackets first, in two passes of C: nearly always nothing is left for the loop of percent_decode.
+    # Brackets first: they make no new escapes, and mostly leave none for a loop in Python.
     brackets_decoded = encoded.replace(b"%5B", b"[").replace(b"%5D", b"]")
     name, _, _ = percent_decode(brackets_decoded).partition(b"\0")
     try:

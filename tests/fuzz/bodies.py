@@ -9,6 +9,7 @@ __all__ = ["FRAGMENTS", "assembled", "oddities", "wire_bodies"]
 FRAGMENTS: Final = (
     *(b"a", b"b", b".", b"+", b" ", b"x.y", b"event", b"ts", b"auth", b"data", b"FIELDS", b"ID"),
     *(b"[", b"]", b"[]", b"[a]", b"[b]", b"[b", b"[+]", b"[ID]", b"[FIELDS]", b"[user_id]"),
+    *(b"[a][7][]", b"[b][c]", b"%5Bd%5D%5B%5D%5B0%5D"),
     *(b"%5B", b"%5D", b"%5b", b"%5d", b"%5BID%5D", b"%5BFIELDS%5D", b"auth%5Buser_id%5D"),
     *(b"0", b"7", b"-7", b"07", b"[0]", b"[7]", b"[-7]", b"[07]", b"[-]", b"-"),
     *(b"[9223372036854775806]", b"[9223372036854775807]", b"[9223372036854775808]"),

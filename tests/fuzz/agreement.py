@@ -1,0 +1,58 @@
+"""The laws that hold for every body: PHP reads it alike, and so does whoever skips most of it."""
+
+from collections.abc import Callable
+from typing import TypeVar
+from urllib.parse import unquote_to_bytes
+
+from gateway.inbound.form import FormError, Limits, Node, parse_form
+from gateway.inbound.form_fields import FormFields, extract, fields_of
+from tests.fuzz.php import LIMITS, Answer, PhpNode
+
+__all__ = ["assert_read_as_php_does", "assert_same_either_way"]
+
+T = TypeVar("T")
+
+
+def assert_same_either_way(body: bytes, limits: Limits) -> FormFields | str:
+    """The fields, or the reason why there are none, which both ways must agree on."""
+    decoded = _outcome(lambda: fields_of(parse_form(body, limits)))
+    assert _outcome(lambda: extract(body, limits)) == decoded
+    return decoded
+
+
+def assert_read_as_php_does(body: bytes, php: Answer) -> None:
+    """The same form, or a refusal where PHP warns or a name is not UTF-8.
+
+    Not for names that PHP drops for the sake of cookies.
+    """
+    faults = php.warnings | _faults_of_names(body)
+    outcome = _outcome(lambda: parse_form(body, LIMITS))
+    if faults:
+        assert outcome in faults
+    else:
+        assert outcome == _decoded(php.form)
+
+
+def _outcome(read: Callable[[], T]) -> T | str:
+    """What is read, or the reason for a refusal; any other exception passes."""
+    try:
+        return read()
+    except FormError as refusal:
+        return refusal.reason
+
+
+def _faults_of_names(body: bytes) -> set[str]:
+    """Names that PHP takes and `parse_form` refuses."""
+    for pair in body.split(b"&"):
+        name = unquote_to_bytes(pair.partition(b"=")[0].replace(b"+", b" "))
+        try:
+            name.partition(b"\0")[0].decode()
+        except UnicodeDecodeError:
+            return {"name_not_utf8"}
+    return set()
+
+
+def _decoded(node: PhpNode) -> Node:
+    if isinstance(node, bytes):
+        return node.decode(errors="replace")
+    return {key.decode(): _decoded(child) for key, child in node.items()}
