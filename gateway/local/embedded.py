@@ -8,7 +8,7 @@ import asyncio
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -51,30 +51,34 @@ class EmbeddedRedis:
 
 
 @contextmanager
-def embedded_redis(directory: Path, *, wait_s: float = _LOCK_WAIT_S) -> Iterator[EmbeddedRedis]:
+def embedded_redis(
+    directory: Path, *, waiting: Callable[[], None], wait_s: float = _LOCK_WAIT_S
+) -> Iterator[EmbeddedRedis]:
     """A server with its append-only file in `directory`, which is locked meanwhile.
 
-    Waits up to `wait_s` for the server of a run that was killed. Raises OperatorError if another
-    one goes on, or if there is no server on this machine.
+    Waits up to `wait_s` for the server of a run that was killed, and calls `waiting` if it has to.
+    Raises OperatorError if another one goes on, or if there is no server on this machine.
     """
     binary = find_server()
     directory.mkdir(parents=True, exist_ok=True)
     lock = os.open(directory / "lock", os.O_CREAT | os.O_RDWR, 0o600)
     try:
-        _lock(lock, directory, time.monotonic() + wait_s)
+        if not _has_locked(lock):
+            waiting()
+            deadline = time.monotonic() + wait_s
+            while not _has_locked(lock):
+                if time.monotonic() > deadline:
+                    raise OperatorError(f"another `gateway up` uses {directory}")
+                time.sleep(0.05)
         port = free_port() if is_taken("127.0.0.1", PORT) else PORT
         yield EmbeddedRedis(RedisServer(binary, directory, port=port, append_only=True), lock)
     finally:
         os.close(lock)
 
 
-def _lock(lock: int, directory: Path, deadline: float) -> None:
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise OperatorError(f"another `gateway up` uses {directory}") from None
-            time.sleep(0.05)
-        else:
-            return
+def _has_locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

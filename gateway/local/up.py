@@ -25,6 +25,7 @@ from gateway.settings import Settings
 __all__ = ["up"]
 
 _REDIS_DIR: Final = Path("var/redis")
+_WAITING: Final = f"waiting for an earlier run's Redis to leave {_REDIS_DIR}"
 # The receiver finishes what is in flight for [http] grace_s; the others are quicker.
 _MORE_GRACE_S: Final = 5.0
 
@@ -40,7 +41,9 @@ async def up(given: Settings, *, config: str | None, with_own_redis: bool, with_
     embedded: EmbeddedRedis | None = None
     async with AsyncExitStack() as stack:
         if with_own_redis:
-            embedded = stack.enter_context(embedded_redis(_REDIS_DIR))
+            embedded = stack.enter_context(
+                embedded_redis(_REDIS_DIR, waiting=lambda: console.said(OWN_NAME, _WAITING))
+            )
             redis = msgspec.structs.replace(settings.redis, url=embedded.url)
             settings = msgspec.structs.replace(settings, redis=redis)
         if with_demo:
@@ -78,8 +81,15 @@ async def _with_demo(supervisor: Supervisor, settings: Settings, console: Consol
         async with asyncio.TaskGroup() as tasks:
             console.before_stop = tasks.create_task(demonstrate()).cancel
             await supervisor.run()
-    except* OperatorError as errors:
-        raise errors.exceptions[0] from None
+    except ExceptionGroup as group:
+        raise _first(group) from None
+
+
+def _first(error: Exception) -> Exception:
+    """What went wrong first, without the groups that tasks wrap around it."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _with_ports(settings: Settings) -> Settings:

@@ -3,42 +3,52 @@
 import socket
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from gateway.errors import OperatorError
 from gateway.local import embedded
-from gateway.local.embedded import embedded_redis
+from gateway.local.embedded import EmbeddedRedis, embedded_redis
 from gateway.local.ports import is_taken
 
 
+def held(
+    directory: Path, waited: list[bool] | None = None
+) -> AbstractContextManager[EmbeddedRedis]:
+    waited = [] if waited is None else waited
+    return embedded_redis(directory, waiting=lambda: waited.append(True), wait_s=0)
+
+
 def test_two_servers_never_share_a_directory(tmp_path: Path) -> None:
+    waited: list[bool] = []
     with (
-        embedded_redis(tmp_path),
+        held(tmp_path, waited),
         pytest.raises(OperatorError, match="another `gateway up` uses"),
-        embedded_redis(tmp_path, wait_s=0),
+        held(tmp_path, waited),
     ):
         pass
 
-    with embedded_redis(tmp_path, wait_s=0):
-        pass
+    assert waited == [True]
+    with held(tmp_path, waited):
+        assert waited == [True]
 
 
 def test_the_lock_is_held_as_long_as_the_server_lives(tmp_path: Path) -> None:
-    with embedded_redis(tmp_path) as redis:
+    with held(tmp_path) as redis:
         # Stands for the server: it inherits what the server inherits.
         heir = subprocess.Popen(
             [sys.executable, "-c", "input()"],
             stdin=subprocess.PIPE,
             pass_fds=redis.child.pass_fds,
         )
-    with pytest.raises(OperatorError), embedded_redis(tmp_path, wait_s=0):
+    with pytest.raises(OperatorError), held(tmp_path):
         pass
 
     heir.communicate(b"\n")
 
-    with embedded_redis(tmp_path, wait_s=0):
+    with held(tmp_path):
         pass
 
 
@@ -49,8 +59,8 @@ def test_it_moves_to_another_port_when_its_own_is_taken(
         port = other.getsockname()[1]
         monkeypatch.setattr(embedded, "PORT", port)
         assert is_taken("127.0.0.1", port)
-        with embedded_redis(tmp_path) as redis:
+        with held(tmp_path) as redis:
             assert redis.url != f"redis://127.0.0.1:{port}/0"
     assert not is_taken("127.0.0.1", port)
-    with embedded_redis(tmp_path) as redis:
+    with held(tmp_path) as redis:
         assert redis.url == f"redis://127.0.0.1:{port}/0"

@@ -59,15 +59,19 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def environment(**settings: str) -> dict[str, str]:
+    """Free ports and the given settings, and none of the settings of whoever runs the tests."""
+    inherited = {key: text for key, text in os.environ.items() if not key.startswith("GATEWAY_")}
+    return inherited | {"GATEWAY_HTTP_PORT": "0", "GATEWAY_ADMIN_PORT": "0"} | settings
+
+
 @asynccontextmanager
 async def up(directory: Path, *arguments: str, **environ: str) -> AsyncIterator[Up]:
     """`gateway up` on free ports; killed, should the test not have stopped it."""
-    ports = {"GATEWAY_HTTP_PORT": "0", "GATEWAY_ADMIN_PORT": "0"}
-    inherited = {key: text for key, text in os.environ.items() if not key.startswith("GATEWAY_")}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "gateway", "up", *arguments),
         cwd=directory,
-        env=inherited | ports | environ,
+        env=environment(**environ),
         stdout=PIPE,
         stderr=STDOUT,
     )
@@ -172,3 +176,22 @@ async def test_a_process_that_cannot_run_ends_all_and_says_why(
     assert running.printed(r"notifier +consumers: \[\[notifier\.routes\]\] 1")
     assert running.lines[-1].startswith("gateway: notifier ended with exit code 2: ")
     assert running.alive() == []
+
+
+async def test_a_reader_that_goes_away_ends_all_without_a_trace(
+    tmp_path: Path, redis_url: str
+) -> None:
+    process = await asyncio.create_subprocess_shell(
+        f"{sys.executable} -m gateway up --demo | head -1",
+        cwd=tmp_path,
+        env=environment(GATEWAY_REDIS_URL=redis_url),
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    async with asyncio.timeout(30):
+        printed, trace = await process.communicate()
+
+    started = STARTED.search(printed.decode().rstrip())
+    assert started is not None
+    assert not is_alive(int(started[2]))
+    assert trace == b""
