@@ -4,6 +4,7 @@ A consuming service imports everything it needs from here; docs/consumers.md sho
 """
 
 from consumers.runtime.consumer import BatchHandler, Consumer, EventHandler
+from consumers.runtime.dead_letter_limit import DeadLetterLimit
 from consumers.runtime.entry import Entry, Event, Partition
 from consumers.runtime.failures import Reject, Transient
 from gateway.contract import AppEvent, Comment, CommentEvent, OtherEvent
@@ -14,6 +15,7 @@ __all__ = [
     "Comment",
     "CommentEvent",
     "Consumer",
+    "DeadLetterLimit",
     "Entry",
     "Event",
     "EventHandler",

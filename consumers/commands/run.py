@@ -1,14 +1,20 @@
 """`consumers run`: one consumer as this process."""
 
+import sys
+
 import click
+import structlog
 import uvloop
 
 from consumers.runtime.loading import load_consumer
 from consumers.runtime.process import run
+from consumers.runtime.settlement import DeadLetterLimitReached
 from gateway import logs
 from gateway.commandline import settings_of
 
 __all__ = ["command"]
+
+log = structlog.get_logger()
 
 
 @click.command("run")
@@ -17,8 +23,13 @@ __all__ = ["command"]
 def command(context: click.Context, name: str) -> None:
     """Run a consumer: audit, notifier, warehouse, enricher, or module:object of your own.
 
-    The first SIGTERM or SIGINT finishes the entries in hand; the second ends the process at once.
+    The first SIGTERM or SIGINT finishes the entries under way; the second ends the process at once.
+    Exit code 3 says that too much could not be handled.
     """
     settings = settings_of(context)
     logs.configure(settings.log, process=name)
-    uvloop.run(run(load_consumer(name, settings), settings))
+    try:
+        uvloop.run(run(load_consumer(name, settings), settings))
+    except DeadLetterLimitReached as error:
+        log.error("stopped by the limit of dead letters", error=str(error))
+        sys.exit(3)

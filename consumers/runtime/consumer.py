@@ -9,6 +9,7 @@ from typing import Final, Literal, TypeVar
 
 from msgspec import Struct
 
+from consumers.runtime.dead_letter_limit import DeadLetterLimit
 from consumers.runtime.entry import Entry, Partition
 
 __all__ = ["BatchHandler", "Consumer", "EventHandler"]
@@ -45,7 +46,8 @@ class Consumer:
 
     Entries are handled in order for each comment, and for up to `concurrency` comments of a
     partition at a time. `transient` are exceptions that count as `Transient`. After `max_attempts`
-    calls that raised anything else the entry becomes a dead letter.
+    calls that raised anything else the entry becomes a dead letter. More dead letters than
+    `dead_letter_limit` stop the consumer.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Consumer:
         concurrency: int = 64,
         max_attempts: int = 5,
         transient: tuple[type[Exception], ...] = (),
+        dead_letter_limit: DeadLetterLimit | None = None,
         lifespan: Callable[[], AbstractAsyncContextManager[object]] = nullcontext,
         partition_lifespan: Callable[
             [Partition], AbstractAsyncContextManager[object]
@@ -74,6 +77,7 @@ class Consumer:
         self.concurrency = concurrency
         self.max_attempts = max_attempts
         self.transient = transient
+        self.dead_letter_limit = dead_letter_limit or DeadLetterLimit()
         self.lifespan = lifespan
         self.partition_lifespan = partition_lifespan
         self.batch_handler: BatchHandler | None = None

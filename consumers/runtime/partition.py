@@ -1,172 +1,169 @@
-"""Reads one partition of a stream for a group, calls the handlers, acknowledges.
+"""One partition in the hands of this process, from the lease to its release.
 
-Entries that were delivered and not acknowledged come first, at the start and after every error of
-the connection: a reply that was lost on its way has left its entries pending.
+Own are the entries in hand and the memory of the position; the server owns everything else, so
+that whoever takes over finds it there. docs/decisions/0007-consumer-runtime.md says what happens
+after a crash at each point.
 """
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
-import structlog
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
-from consumers.runtime.consumer import BatchHandler, Consumer, EventHandler
-from consumers.runtime.entry import Entry, Partition
-from gateway.connections import AWAY
-from gateway.contract import EVENT_FIELD, InvalidEvent, decode_event
+from consumers.runtime.admission import Admission
+from consumers.runtime.attempts import Attempts
+from consumers.runtime.batches import Batches
+from consumers.runtime.circuit import Circuit
+from consumers.runtime.consumer import Consumer
+from consumers.runtime.dead_letter_limit import DeadLetterRate
+from consumers.runtime.entry import Partition
+from consumers.runtime.gate import Gate
+from consumers.runtime.hand import Hand
+from consumers.runtime.lanes import Lanes
+from consumers.runtime.metrics import Metrics
+from consumers.runtime.place import Place
+from consumers.runtime.reader import Pace, Reader
+from consumers.runtime.scripts import Acquired, Scripts
+from consumers.runtime.settlement import LeftPending, Settlement
+from consumers.runtime.verdicts import Backoff, Policy
+from gateway.settings import Consumers
 
-__all__ = ["PartitionReader"]
-
-log = structlog.get_logger()
-
-_OWNER: Final = "owner"
-"""The name of a partition's one consumer: it is the same for every process, so none leaks."""
-
-_COUNT: Final = 100
-
-_Fields = dict[bytes, bytes]
+__all__ = ["OwnedPartition"]
 
 
-class PartitionReader:
-    """One partition in the hands of this process, until `stop` is set."""
+class OwnedPartition:
+    """Reads and handles until `close`; `gate` has to be extended with each renewal of the lease."""
 
     def __init__(
         self,
         consumer: Consumer,
-        partition: Partition,
-        key: str,
+        place: Place,
+        acquired: Acquired,
         *,
-        reader: Redis,
-        control: Redis,
-        block_s: float,
-        stop: asyncio.Event,
+        connect: Callable[[str], Awaitable[Redis]],
+        scripts: Scripts,
+        rate: DeadLetterRate,
+        metrics: Metrics,
+        settings: Consumers,
+        pace: Callable[[], Pace],
     ) -> None:
+        self.place = place
+        self.epoch = acquired.epoch
         self._consumer = consumer
-        self._partition = partition
-        self._key = key
-        self._reader = reader
-        self._control = control
-        self._block_ms = int(block_s * 1000)
-        self._stop = stop
+        self._scripts = scripts
+        self._rate = rate
+        self._metrics = metrics
+        self._settings = settings
+        self._pace = pace
+        batches = consumer.batch_handler
+        self.gate = Gate(limit=consumer.concurrency)
+        self._hand = Hand(
+            2 * batches.max_events if batches else max(4 * consumer.concurrency, 1000)
+        )
+        self._reader = Reader(
+            consumer,
+            place,
+            known=acquired.position if acquired.stream == consumer.stream else None,
+            connect=connect,
+            scripts=scripts,
+            gate=self.gate,
+            hand=self._hand,
+            rate=rate,
+            metrics=metrics,
+            pace=pace,
+        )
+        self._attempts: Attempts | None = None
+
+    @property
+    def position(self) -> str:
+        """Where the group stands, for the next owner; see Reader.position."""
+        return self._reader.position
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the stream is being read."""
+        return self._reader.is_connected
+
+    @property
+    def progressed_at(self) -> float:
+        """When a read returned or an attempt ended last, by time.monotonic()."""
+        ended_at = self._attempts.ended_at if self._attempts else 0.0
+        return max(self._reader.stepped_at, ended_at)
+
+    def observe(self) -> None:
+        """Bring the gauges of this partition up to date."""
+        self._metrics.works(
+            self.place.partition, in_hand=len(self._hand), is_paused=self.gate.is_paused
+        )
+
+    def close(self) -> None:
+        """Start nothing any more; `run` returns when what is under way has ended."""
+        self.gate.close()
 
     async def run(self) -> None:
-        """Read and handle; whatever fails is tried again after a growing pause."""
-        pause_s = 0.1
-        async with self._consumer.partition_lifespan(self._partition):
-            while not self._stop.is_set():
-                try:
-                    await self._create_group()
-                    await self._finish_pending()
-                    pause_s = 0.1
-                    while not self._stop.is_set():
-                        await self._handle(await self._read(">", block_ms=self._block_ms))
-                except (*AWAY, ResponseError) as error:
-                    log.warning(
-                        "reading failed", stream=self._key, error=str(error), retry_in_s=pause_s
-                    )
-                    await self._sleep(pause_s)
-                    pause_s = min(2 * pause_s, 5.0)
+        """Own the partition until `close`, or until something raises that nobody here can mend.
 
-    async def _create_group(self) -> None:
-        start = "0" if self._consumer.start == "beginning" else "$"
-        try:
-            await self._control.xgroup_create(self._key, self._consumer.group, start, mkstream=True)
-        except ResponseError as error:
-            if not str(error).startswith("BUSYGROUP"):
-                raise
-
-    async def _finish_pending(self) -> None:
-        after = "0"
-        while not self._stop.is_set() and (page := await self._read(after)):
-            after = page[-1][0].decode()
-            await self._handle(page)
-
-    async def _read(
-        self, after: str, *, block_ms: int | None = None
-    ) -> Sequence[tuple[bytes, _Fields]]:
-        batches = self._consumer.batch_handler
-        reply: Any = await self._reader.xreadgroup(
-            self._consumer.group,
-            _OWNER,
-            {self._key: after},
-            count=batches.max_events if batches else _COUNT,
-            block=block_ms,
-        )
-        page: Sequence[tuple[bytes, _Fields]] = reply.get(self._key.encode(), ())
-        return page
-
-    async def _handle(self, page: Sequence[tuple[bytes, _Fields]]) -> None:
-        """Handle a page in its order; what is left when the process has to stop stays pending."""
-        wanted: list[tuple[EventHandler | BatchHandler, Entry]] = []
-        done: list[bytes] = []
-        for entry_id, fields in page:
-            entry = self._decode(entry_id, fields)
-            handler = self._consumer.handler_of(entry.event.type) if entry else None
-            if entry and handler:
-                wanted.append((handler, entry))
-            else:
-                done.append(entry_id)
-        batches = self._consumer.batch_handler
-        if batches is not None and wanted:
-            entries = [entry for _, entry in wanted]
-            if await self._attempt(batches, entries):
-                done += [entry.id.encode() for entry in entries]
-        else:
-            for handler, entry in wanted:
-                if not await self._attempt(handler, [entry]):
-                    break
-                done.append(entry.id.encode())
-        if done:
-            await self._control.xack(self._key, self._consumer.group, *done)
-
-    async def _attempt(self, handler: EventHandler | BatchHandler, entries: list[Entry]) -> bool:
-        """Call the handler until it succeeds; False if the process has to stop first."""
-        pause_s = 0.5
-        while True:
+        Raises DeadLetterLimitReached, OperatorError, and what the service's own context raises.
+        """
+        async with self._consumer.partition_lifespan(Partition(self.place.partition, self.epoch)):
+            self._metrics.owns(self.place.partition, self.epoch)
+            settlement = Settlement(
+                self.place,
+                self.epoch,
+                self._scripts,
+                self._hand,
+                rate=self._rate,
+                max_dead_letters=self._settings.max_dead_letters,
+                metrics=self._metrics,
+                gate=self.gate,
+            )
+            work = self._work(settlement)
             try:
-                if isinstance(handler, BatchHandler):
-                    await handler.call(entries)
-                else:
-                    await handler.call(entries[0])
-            except Exception as error:  # noqa: BLE001 - a handler may raise anything
-                log.warning(
-                    "attempt failed",
-                    event_id=entries[0].event.id,
-                    entries=len(entries),
-                    error=f"{type(error).__name__}: {error}",
-                    retry_in_s=pause_s,
-                )
-                if await self._sleep(pause_s):
-                    return False
-                pause_s = min(2 * pause_s, 30.0)
-            else:
-                return True
+                with suppress(LeftPending):
+                    await self._read(work, settlement)
+                with suppress(LeftPending):
+                    await work.finish(self._settings.grace_s)
+            finally:
+                self.close()
+                await settlement.close(self._settings.grace_s / 4)
+                self._metrics.owns(self.place.partition, 0)
 
-    def _decode(self, entry_id: bytes, fields: _Fields) -> Entry | None:
-        raw = fields.get(EVENT_FIELD)
-        if raw is None:  # trimmed or deleted while it was pending
-            log.error("payload lost", stream=self._key, entry_id=entry_id.decode())
-            return None
-        try:
-            event = decode_event(raw)
-        except InvalidEvent as error:
-            log.error("undecodable", stream=self._key, entry_id=entry_id.decode(), error=str(error))
-            return None
-        return Entry(
-            stream=self._consumer.stream,
-            partition=self._partition.number,
-            epoch=self._partition.epoch,
-            id=entry_id.decode(),
-            event=event,
-            raw=raw,
+    def _work(self, settlement: Settlement) -> Lanes | Batches:
+        consumer = self._consumer
+        backoff = Backoff()
+        policy = Policy(
+            max_attempts=consumer.max_attempts, transient=consumer.transient, backoff=backoff
+        )
+        self._attempts = attempts = Attempts(consumer, policy, settlement, self._metrics)
+        batches = consumer.batch_handler
+        if batches is None:
+            return Lanes(attempts.on_event, self.gate, Circuit(backoff))
+        return Batches(
+            attempts.on_batch,
+            self.gate,
+            max_events=batches.max_events,
+            max_wait_s=batches.max_wait_s,
         )
 
-    async def _sleep(self, seconds: float) -> bool:
-        """Wait, or less if told to stop; true if told to stop."""
+    async def _read(self, work: Lanes | Batches, settlement: Settlement) -> None:
+        admission = Admission(
+            self._consumer,
+            self.place,
+            self.epoch,
+            gate=self.gate,
+            hand=self._hand,
+            work=work,
+            settlement=settlement,
+            metrics=self._metrics,
+            block_s=lambda: self._pace().block_s,
+        )
+        reading = asyncio.create_task(self._reader.run(admission))
+        closed = asyncio.create_task(self.gate.closed())
         try:
-            await asyncio.wait_for(self._stop.wait(), seconds)
-        except TimeoutError:
-            return False
-        return True
+            await asyncio.wait((reading, closed), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            closed.cancel()
+            self.close()
+            await self._reader.unblock(reading)
+        await reading

@@ -1,15 +1,25 @@
-"""A consumer's process: opens its resources, runs its partitions, and stops when told to."""
+"""A consumer's process: opens what it needs, owns its share of the partitions, stops when told."""
 
 import asyncio
 import os
 import signal
+import socket
 from contextlib import AsyncExitStack
+from typing import Final
+from uuid import uuid4
 
 import structlog
+from redis.asyncio import Redis
 
 from consumers.runtime.consumer import Consumer
-from consumers.runtime.entry import Partition
-from consumers.runtime.partition import PartitionReader
+from consumers.runtime.dead_letter_limit import DeadLetterRate
+from consumers.runtime.health import Health, listening
+from consumers.runtime.metrics import Metrics
+from consumers.runtime.ownership import Ownership
+from consumers.runtime.partition import OwnedPartition
+from consumers.runtime.place import Place
+from consumers.runtime.reader import Pace
+from consumers.runtime.scripts import Acquired, Scripts
 from gateway import connections
 from gateway.settings import Settings
 
@@ -17,34 +27,75 @@ __all__ = ["run"]
 
 log = structlog.get_logger()
 
-_BLOCK_S = 2.0
+_BLOCK_S: Final = 2.0
+_INSPECT_S: Final = 10.0
+_PARTITIONS_PER_PACE: Final = 4
+"""Up to this many partitions an idle process sends under five commands a second."""
 
 
 async def run(consumer: Consumer, settings: Settings) -> None:
-    """Consume until SIGTERM or SIGINT; entries in hand are finished and acknowledged first."""
+    """Consume until SIGTERM or SIGINT; entries under way are finished and acknowledged first.
+
+    Raises DeadLetterLimitReached, OperatorError, and what the service's own contexts raise.
+    """
     stop = asyncio.Event()
     _stop_on_signals(stop)
-    streams = settings.redis.streams
+    metrics = Metrics(consumer.group)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(consumer.lifespan())
         control = connections.control(settings.redis.url)
         stack.push_async_callback(control.aclose)
-        async with asyncio.TaskGroup() as tasks:
-            for number in range(streams.partitions):
-                reader = connections.reader(settings.redis.url, block_s=_BLOCK_S)
-                stack.push_async_callback(reader.aclose)
-                partition = PartitionReader(
-                    consumer,
-                    Partition(number, epoch=0),
-                    streams.key(consumer.stream, number),
-                    reader=reader,
-                    control=control,
-                    block_s=_BLOCK_S,
-                    stop=stop,
-                )
-                tasks.create_task(partition.run())
-            log.info("consumer started", group=consumer.group, stream=consumer.stream)
+        await stack.enter_async_context(consumer.lifespan())
+        ownership = _ownership(consumer, settings, control, metrics)
+        health = Health(ownership, stuck_s=settings.consumers.stuck_s)
+        await stack.enter_async_context(
+            listening(settings.consumers.host, settings.consumers.port, health, metrics)
+        )
+        log.info("consumer started", group=consumer.group, stream=consumer.stream)
+        await ownership.run(stop)
     log.info("consumer stopped", group=consumer.group)
+
+
+def _ownership(
+    consumer: Consumer, settings: Settings, control: Redis, metrics: Metrics
+) -> Ownership:
+    streams = settings.redis.streams
+    scripts = Scripts(control)
+    rate = DeadLetterRate(consumer.dead_letter_limit)
+    longest_block_s = settings.consumers.lease_s / 2
+
+    def pace() -> Pace:
+        factor = max(1.0, len(ownership.partitions) / _PARTITIONS_PER_PACE)
+        return Pace(min(_BLOCK_S * factor, longest_block_s), _INSPECT_S * factor)
+
+    async def connect(_key: str) -> Redis:
+        return connections.reader(settings.redis.url, block_s=longest_block_s)
+
+    def own(place: Place, acquired: Acquired) -> OwnedPartition:
+        return OwnedPartition(
+            consumer,
+            place,
+            acquired,
+            connect=connect,
+            scripts=scripts,
+            rate=rate,
+            metrics=metrics,
+            settings=settings.consumers,
+            pace=pace,
+        )
+
+    ownership = Ownership(
+        [
+            Place.of(streams, group=consumer.group, stream=consumer.stream, partition=partition)
+            for partition in range(streams.partitions)
+        ],
+        member=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
+        members_key=streams.members(consumer.group),
+        scripts=scripts,
+        lease_s=settings.consumers.lease_s,
+        one_by_one=False,
+        own=own,
+    )
+    return ownership
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

@@ -4,6 +4,7 @@ A consuming service needs nothing else of the gateway. Nothing here does I/O, an
 imports another part of the project.
 """
 
+from gateway.contract.dead_letters import DeadLetter, Redelivery
 from gateway.contract.events import (
     APP_INSTALLED,
     APP_UNINSTALLED,
@@ -41,8 +42,10 @@ __all__ = [
     "CommentData",
     "CommentEvent",
     "CommentType",
+    "DeadLetter",
     "InvalidEvent",
     "OtherEvent",
+    "Redelivery",
     "Streams",
     "decode_event",
     "encode_event",

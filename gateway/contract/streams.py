@@ -37,6 +37,18 @@ class Streams(Struct, frozen=True, kw_only=True):
         """The key that remembers a producer's last batch on a partition of `events`."""
         return f"{self.prefix}:producer:{{{partition}}}:{producer_id}"
 
+    def replay(self, group: str, partition: int) -> str:
+        """The key of the entries of one partition that a group alone is given again."""
+        return f"{self.prefix}:replay:{group}:{{{partition}}}"
+
+    def lease(self, group: str, partition: int) -> str:
+        """The key that says which process of a group owns a partition."""
+        return f"{self.prefix}:lease:{group}:{{{partition}}}"
+
+    def members(self, group: str) -> str:
+        """The key of the living processes of a group."""
+        return f"{self.prefix}:members:{group}"
+
     def partition_of(self, member_id: str, comment_id: int) -> int:
         """The partition of a comment: the same on every machine and in every version.
 

@@ -1,0 +1,179 @@
+"""From the bytes of a stream's entry to an entry in hand, or to whatever else becomes of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+import structlog
+
+from consumers.runtime.batches import Batches
+from consumers.runtime.consumer import Consumer
+from consumers.runtime.entry import Entry
+from consumers.runtime.gate import Gate
+from consumers.runtime.hand import Hand
+from consumers.runtime.held import Held, Source
+from consumers.runtime.lanes import Lanes
+from consumers.runtime.metrics import Metrics
+from consumers.runtime.place import Place
+from consumers.runtime.recovery import Fields
+from consumers.runtime.settlement import Settlement
+from gateway.contract import EVENT_FIELD, DeadLetter, InvalidEvent, Redelivery, decode_event
+
+__all__ = ["Admission"]
+
+log = structlog.get_logger()
+
+
+class Admission:
+    """Takes entries for one partition: undecodable ones are buried, unwanted ones acknowledged."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        place: Place,
+        epoch: int,
+        *,
+        gate: Gate,
+        hand: Hand,
+        work: Lanes | Batches,
+        settlement: Settlement,
+        metrics: Metrics,
+        block_s: Callable[[], float],
+    ) -> None:
+        self._consumer = consumer
+        self._place = place
+        self._epoch = epoch
+        self._gate = gate
+        self._hand = hand
+        self._work = work
+        self._settlement = settlement
+        self._metrics = metrics
+        self._block_s = block_s
+        gate.on_change(hand.changed.set)
+
+    async def room(self) -> int:
+        """Wait until entries may be taken, and say how many; 0 if none any more.
+
+        The lease has to outlast a blocking read: what a former owner is given by the server,
+        the new owner would not see.
+        """
+        while not self._gate.is_closed:
+            room = self._hand.limit - len(self._hand)
+            # Reading one entry each time that one is done would cost a round trip for each.
+            if 4 * room >= self._hand.limit and self._gate.holds_for(self._block_s()):
+                return room
+            self._hand.changed.clear()
+            await self._hand.changed.wait()
+        return 0
+
+    async def take(
+        self,
+        source: Source,
+        page: Sequence[tuple[bytes, Fields]],
+        deliveries: Mapping[bytes, int],
+    ) -> None:
+        """Take entries in hand; those without fields have lost their payload."""
+        submit = self._work.submit
+        for entry_id, fields in page:
+            held = await self._admit(source, entry_id, fields, deliveries.get(entry_id, 1))
+            if held is not None:
+                submit(held)
+
+    async def take_alone(
+        self, source: Source, entry_id: bytes, fields: Fields, deliveries: int
+    ) -> None:
+        """Take an entry while no other is handled; its first attempt has ended on return."""
+        held = await self._admit(source, entry_id, fields, deliveries)
+        if held is not None:
+            await self._work.alone(held)
+
+    async def condemn(
+        self, source: Source, entry_id: bytes, fields: Fields, deliveries: int
+    ) -> None:
+        """Make a dead letter of an entry that ended too many processes."""
+        if not fields:
+            self._lost(source, entry_id)
+            return
+        error = f"{deliveries} processes took it in hand and ended before they reported back"
+        await self._bury(
+            source, entry_id, fields, reason="crashed", error=error, attempts=deliveries
+        )
+
+    async def _admit(
+        self, source: Source, entry_id: bytes, fields: Fields, deliveries: int
+    ) -> Held | None:
+        hand = self._hand
+        if hand.has(source, entry_id):
+            return None
+        raw = fields.get(EVENT_FIELD)
+        if raw is None and not fields:
+            self._lost(source, entry_id)
+            return None
+        try:
+            event = decode_event(raw or b"")
+        except InvalidEvent as error:
+            await self._bury(
+                source, entry_id, fields, reason="undecodable", error=str(error), attempts=0
+            )
+            return None
+        if hand.was_handled(source, entry_id, event.id):
+            self._metrics.repeated(1)
+            self._settlement.drop(source, entry_id)
+            return None
+        if self._consumer.handler_of(event.type) is None:
+            self._metrics.ignored(1)
+            self._settlement.drop(source, entry_id)
+            return None
+        stream, original_id, is_replay = _origin(source, entry_id, fields)
+        held = Held(
+            source=source,
+            id=entry_id,
+            entry=Entry(
+                stream=stream,
+                partition=self._place.partition,
+                epoch=self._epoch,
+                id=original_id,
+                event=event,
+                raw=raw or b"",
+                deliveries=deliveries,
+                is_replay=is_replay,
+            ),
+        )
+        hand.add(source, entry_id, held)
+        return held
+
+    def _lost(self, source: Source, entry_id: bytes) -> None:
+        """The entry was trimmed or deleted while it was pending: nobody can handle it any more."""
+        self._metrics.lost("payload", 1)
+        log.error("payload lost", stream=source.key, entry_id=entry_id.decode())
+        self._settlement.drop(source, entry_id)
+
+    async def _bury(
+        self,
+        source: Source,
+        entry_id: bytes,
+        fields: Fields,
+        *,
+        reason: str,
+        error: str,
+        attempts: int,
+    ) -> None:
+        stream, original_id, _is_replay = _origin(source, entry_id, fields)
+        letter = DeadLetter(
+            event=fields.get(EVENT_FIELD, b""),
+            group=self._place.group,
+            stream=stream,
+            entry_id=original_id,
+            attempts=attempts,
+            reason=reason,
+            error=error,
+            failed_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        )
+        await self._settlement.bury(source, entry_id, letter, event_id=None)
+
+
+def _origin(source: Source, entry_id: bytes, fields: Fields) -> tuple[str, str, bool]:
+    """The stream and id where the event first stood, and whether this is a silent replay."""
+    if not source.is_own:
+        return source.name, entry_id.decode(), False
+    again = Redelivery.of(fields)
+    return again.stream, again.entry_id, again.is_replay

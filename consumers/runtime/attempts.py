@@ -1,0 +1,149 @@
+"""One call of a handler, and what becomes of its entries; the same with and without Redis."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import structlog
+from msgspec.structs import replace
+
+from consumers.runtime.consumer import Consumer, EventHandler
+from consumers.runtime.held import Held
+from consumers.runtime.metrics import Metrics
+from consumers.runtime.tracing import Tracing
+from consumers.runtime.verdicts import Bury, Later, Policy, Split, describe
+
+__all__ = ["Attempts", "Outlet"]
+
+log = structlog.get_logger()
+
+
+class Outlet(Protocol):
+    """Where entries go that this process is through with."""
+
+    def acknowledge(self, held: Sequence[Held]) -> None:
+        """Take note that these are done; returns before the server knows."""
+
+    async def bury_held(self, held: Held, *, reason: str, error: str, attempts: int) -> None:
+        """Make a dead letter of this one; returns when that is safe."""
+
+
+class Attempts:
+    """Calls handlers, and settles their entries with the outlet."""
+
+    def __init__(
+        self, consumer: Consumer, policy: Policy, outlet: Outlet, metrics: Metrics
+    ) -> None:
+        self._consumer = consumer
+        self._policy = policy
+        self._outlet = outlet
+        self._metrics = metrics
+        self._tracing = Tracing(consumer.group)
+        self.ended_at = 0.0
+
+    async def on_event(self, held: Held) -> Later | None:
+        """Call the handler of one entry; None when it is settled, else when to try again.
+
+        Raises CancelledError only if this task itself is being cancelled.
+        """
+        handler = self._consumer.handler_of(held.entry.event.type)
+        assert isinstance(handler, EventHandler)  # noqa: S101 - others were not admitted
+        started = time.monotonic()
+        try:
+            if self._tracing.is_on:
+                with self._tracing.span((held,)):
+                    await handler.call(held.entry)
+            else:
+                await handler.call(held.entry)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - it may raise anything
+            _raise_if_this_task_ends(error)
+            took_s = self._took_s(started)
+            return await self._follow((held,), error, self._verdict((held,), error), took_s=took_s)
+        self._metrics.handled((held,), took_s=self._took_s(started))
+        self._outlet.acknowledge((held,))
+        return None
+
+    async def on_batch(self, batch: Sequence[Held]) -> Later | Split | None:
+        """Call the handler of a batch; None when all of its entries are settled.
+
+        A batch whose attempts are used up shall be tried in halves, down to single entries, so
+        that only those become dead letters that fail by themselves.
+        """
+        handler = self._consumer.batch_handler
+        assert handler is not None  # noqa: S101 - entries are collected for one only
+        started = time.monotonic()
+        try:
+            with self._tracing.span(batch):
+                await handler.call([held.entry for held in batch])
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - it may raise anything
+            _raise_if_this_task_ends(error)
+            took_s = self._took_s(started)
+            verdict = self._verdict(batch, error)
+            if isinstance(verdict, Bury) and len(batch) > 1:
+                self._tell(batch, error, Split(), took_s=took_s)
+                return Split()
+            return await self._follow(batch, error, verdict, took_s=took_s)
+        self._metrics.handled(batch, took_s=self._took_s(started))
+        self._outlet.acknowledge(batch)
+        return None
+
+    def _took_s(self, started: float) -> float:
+        self.ended_at = time.monotonic()
+        return self.ended_at - started
+
+    def _verdict(self, batch: Sequence[Held], error: BaseException) -> Later | Bury:
+        first = batch[0]
+        return self._policy.verdict(error, failures=first.failures, delays=first.delays)
+
+    async def _follow(
+        self, batch: Sequence[Held], error: BaseException, verdict: Later | Bury, *, took_s: float
+    ) -> Later | None:
+        self._tell(batch, error, verdict, took_s=took_s)
+        if isinstance(verdict, Bury):
+            (held,) = batch
+            await self._outlet.bury_held(
+                held, reason=verdict.reason, error=describe(error), attempts=held.entry.attempt
+            )
+            return None
+        for held in batch:
+            held.entry = replace(held.entry, attempt=held.entry.attempt + 1)
+            held.delays = held.delays + 1 if verdict.is_transient else 0
+            held.failures += not verdict.is_transient
+        return verdict
+
+    def _tell(
+        self,
+        batch: Sequence[Held],
+        error: BaseException,
+        verdict: Later | Bury | Split,
+        *,
+        took_s: float,
+    ) -> None:
+        """One wide line for each failed attempt; of a batch it names the first entry."""
+        first = batch[0].entry
+        self._metrics.attempt_failed(verdict.outcome)
+        log.warning(
+            "attempt failed",
+            group=self._consumer.group,
+            stream=first.stream,
+            partition=first.partition,
+            entry_id=first.id,
+            event_id=first.event.id,
+            type=first.event.type,
+            entries=len(batch),
+            attempt=first.attempt,
+            deliveries=first.deliveries,
+            is_replay=first.is_replay,
+            outcome=verdict.outcome,
+            error=describe(error),
+            took_ms=round(took_s * 1000, 1),
+            retry_in_s=round(verdict.pause_s, 2) if isinstance(verdict, Later) else None,
+        )
+
+
+def _raise_if_this_task_ends(error: BaseException) -> None:
+    """A handler's own CancelledError is a failure of what it called; this task's is the end."""
+    task = asyncio.current_task()
+    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+        raise error

@@ -1,0 +1,112 @@
+"""Handlers of batches: the entries of a partition in order, one batch at a time."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+
+from consumers.runtime.gate import Gate
+from consumers.runtime.held import Held
+from consumers.runtime.verdicts import Later, Split
+
+__all__ = ["Batches"]
+
+
+class Batches:
+    """Collects entries until there are `max_events`, or the oldest waited for `max_wait_s`."""
+
+    def __init__(
+        self,
+        attempt: Callable[[Sequence[Held]], Awaitable[Later | Split | None]],
+        gate: Gate,
+        *,
+        max_events: int,
+        max_wait_s: float,
+    ) -> None:
+        self._attempt = attempt
+        self._gate = gate
+        self._max_events = max_events
+        self._max_wait_s = max_wait_s
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[Held] = deque()
+        self._changed = asyncio.Event()
+        gate.on_change(self._changed.set)
+        self._worker = self._loop.create_task(self._work())
+
+    def submit(self, held: Held) -> None:
+        """Take an entry, in the order in which they are handled."""
+        held.arrived_at = self._loop.time()
+        self._waiting.append(held)
+        if len(self._waiting) in {1, self._max_events}:
+            self._changed.set()
+
+    async def alone(self, held: Held) -> None:
+        """Handle an entry as a batch of its own; the first attempt has ended on return."""
+        if await self._attempt((held,)) is not None:
+            self.submit(held)
+
+    async def finish(self, timeout_s: float) -> None:
+        """Wait for the batch under way, once the gate is closed; then cancel it."""
+        self._changed.set()
+        _done, late = await asyncio.wait((self._worker,), timeout=timeout_s)
+        if late:
+            self._worker.cancel()
+            await asyncio.gather(self._worker, return_exceptions=True)
+        elif (error := self._worker.exception()) is not None:
+            raise error
+
+    async def _work(self) -> None:
+        try:
+            while await self._is_due():
+                count = min(len(self._waiting), self._max_events)
+                batch = [self._waiting.popleft() for _ in range(count)]
+                await self._settle(batch)
+        except BaseException:
+            self._gate.close()
+            raise
+
+    async def _is_due(self) -> bool:
+        """Wait until a batch shall be handled; False when the gate has closed."""
+        while not self._gate.is_closed:
+            self._changed.clear()
+            rest_s = self._rest_s()
+            if rest_s is not None and rest_s <= 0:
+                if self._gate.admits(0):
+                    return True
+                rest_s = None
+            await self._change(rest_s)
+        return False
+
+    def _rest_s(self) -> float | None:
+        """The seconds until a batch is due; None while nothing waits."""
+        if not self._waiting:
+            return None
+        if len(self._waiting) >= self._max_events:
+            return 0.0
+        return self._waiting[0].arrived_at + self._max_wait_s - self._loop.time()
+
+    async def _settle(self, batch: Sequence[Held]) -> None:
+        """Try until every entry is settled, in halves where that helps, or the gate closes."""
+        while not self._gate.is_closed:
+            later = await self._attempt(batch)
+            if later is None:
+                return
+            if isinstance(later, Split):
+                middle = len(batch) // 2
+                await self._settle(batch[:middle])
+                await self._settle(batch[middle:])
+                return
+            await self._gate.closed(later.pause_s)
+            await self._admission()
+
+    async def _admission(self) -> None:
+        """Wait until the gate admits a batch, or closes."""
+        while not (self._gate.admits(0) or self._gate.is_closed):
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def _change(self, timeout_s: float | None) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._changed.wait()
+        except TimeoutError:
+            return

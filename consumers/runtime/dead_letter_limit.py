@@ -1,0 +1,70 @@
+"""The limit that keeps a broken consumer from pouring its stream into the dead letters."""
+
+from collections import deque
+
+from msgspec import Struct
+
+__all__ = ["DeadLetterLimit", "DeadLetterRate"]
+
+
+class DeadLetterLimit(Struct, frozen=True):
+    """At most `max_count` dead letters in `window_s` seconds, or `max_share` of what was handled.
+
+    Both have to be exceeded: a busy group may have many dead letters, and a quiet one may see
+    its first three entries fail.
+    """
+
+    max_count: int = 20
+    max_share: float = 0.1
+    window_s: float = 600.0
+
+
+class DeadLetterRate:
+    """The dead letters and handled entries of the last window of one process.
+
+    Dead letters that earlier processes made in the window count as well, so that a supervisor
+    that starts a broken consumer again and again does not pour the stream away bit by bit. Those
+    that an operator has retried or dropped do not.
+    """
+
+    def __init__(self, limit: DeadLetterLimit) -> None:
+        self.limit = limit
+        self._known_partitions: set[int] = set()
+        self._dead: deque[float] = deque()
+        self._handled: deque[tuple[float, int]] = deque()
+        self._handled_count = 0
+
+    def needs_history(self, partition: int) -> bool:
+        """Whether the dead letters that are there already were not counted yet; true once."""
+        is_new = partition not in self._known_partitions
+        self._known_partitions.add(partition)
+        return is_new
+
+    def handled(self, now: float, count: int = 1) -> None:
+        """Note entries that were handled; counted by the second."""
+        second = float(int(now))
+        if self._handled and self._handled[-1][0] == second:
+            self._handled[-1] = (second, self._handled[-1][1] + count)
+        else:
+            self._handled.append((second, count))
+            self._forget(now)
+        self._handled_count += count
+
+    def buried(self, now: float) -> None:
+        """Note a dead letter."""
+        self._dead.append(now)
+
+    def allows(self, now: float) -> bool:
+        """Whether one more dead letter stays within the limit."""
+        self._forget(now)
+        count = len(self._dead) + 1
+        if count <= self.limit.max_count:
+            return True
+        return count <= self.limit.max_share * (self._handled_count + count)
+
+    def _forget(self, now: float) -> None:
+        oldest = now - self.limit.window_s
+        while self._dead and self._dead[0] < oldest:
+            self._dead.popleft()
+        while self._handled and self._handled[0][0] < oldest:
+            self._handled_count -= self._handled.popleft()[1]

@@ -1,0 +1,94 @@
+"""Whether handlers may be started: only while the lease is held, and not during a pause."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+__all__ = ["Gate"]
+
+
+class Gate:
+    """Asked before each call of a handler, so that even a process that was frozen finds out.
+
+    `width` is how many may run at a time: the limit, 0 in a pause, 1 to probe after it. Whoever
+    waits is called when that may have changed.
+    """
+
+    def __init__(self, *, limit: int) -> None:
+        # Not the loop's clock: uvloop's stands still while the process is frozen within a callback.
+        self._now = time.monotonic
+        self._limit = limit
+        self._width = limit
+        self._valid_until = 0.0
+        self._closed = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._listeners: list[Callable[[], None]] = []
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether fewer may run than usual because everything fails."""
+        return self._width < self._limit
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no handler will be started any more."""
+        return self._closed.is_set()
+
+    def admits(self, running: int) -> bool:
+        """Whether one more may be started while `running` are under way."""
+        return (
+            running < self._width and not self._closed.is_set() and self._now() < self._valid_until
+        )
+
+    def holds_for(self, seconds: float) -> bool:
+        """Whether the lease lasts that long even if it is not renewed."""
+        return self._now() + seconds < self._valid_until
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` when more may be started than before, and when the gate closes."""
+        self._listeners.append(listener)
+
+    def extend(self, valid_until: float) -> None:
+        """The lease is held until then, by time.monotonic()."""
+        self._valid_until = valid_until
+        self._tell()
+
+    def pause(self, seconds: float) -> None:
+        """Start nothing for a while, then one at a time until `resume`."""
+        if self._timer is not None:
+            return
+        self._width = 0
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._probe)
+
+    def resume(self) -> None:
+        """What failed works again."""
+        if self._width < self._limit:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            self._width = self._limit
+            self._tell()
+
+    def close(self) -> None:
+        """Start nothing any more."""
+        self._closed.set()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._tell()
+
+    async def closed(self, timeout_s: float | None = None) -> None:
+        """Wait until the gate is closed, or for that long."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._closed.wait()
+        except TimeoutError:
+            return
+
+    def _probe(self) -> None:
+        self._timer = None
+        self._width = 1
+        self._tell()
+
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener()

@@ -1,0 +1,80 @@
+"""The consumer groups of a partition: made where they are missing, at the right place."""
+
+from typing import Any, Literal
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from consumers.runtime.place import Place
+from consumers.runtime.progress import order
+
+__all__ = ["ensure_groups"]
+
+log = structlog.get_logger()
+
+
+async def ensure_groups(
+    client: Redis,
+    place: Place,
+    *,
+    start: Literal["beginning", "now"],
+    known: str | None,
+) -> None:
+    """Create the groups that are missing; nothing happens to those that are there.
+
+    `known` is the last entry that the group's owner is through with, if it remembers one: then
+    the group was lost, and goes on after it. On a stream that is younger than that it goes on at
+    the beginning. Where nothing is known, it begins at `start`.
+    """
+    if known is None:
+        if await _create(client, place.shared.key, place.group, "0" if start != "now" else "$"):
+            log.info("group created", stream=place.shared.key, group=place.group, start=start)
+    else:
+        await _restore(client, place, known)
+    await _create(client, place.own.key, place.group, "0")
+
+
+async def _restore(client: Redis, place: Place, known: str) -> None:
+    stream = await _stream(client, place.shared.key)
+    last_id, first_id = "0-0", None
+    if stream is not None:
+        last_id = stream["last-generated-id"].decode()
+        first_id = stream["first-entry"][0].decode() if stream["first-entry"] else None
+    is_younger = order(last_id) < order(known)
+    at = "0-0" if is_younger else known
+    if not await _create(client, place.shared.key, place.group, at):
+        return
+    if is_younger:
+        missing = f"the stream was made anew: what it held up to {known} and after is gone"
+    elif first_id is not None and order(first_id) > order(known):
+        missing = f"whatever stood between {known} and {first_id}, the first entry now"
+    else:
+        missing = "nothing"
+    log.error(
+        "group was lost and made anew",
+        stream=place.shared.key,
+        group=place.group,
+        goes_on_after=at,
+        missing=missing,
+    )
+
+
+async def _stream(client: Redis, key: str) -> dict[str, Any] | None:
+    try:
+        stream: dict[str, Any] = await client.xinfo_stream(key)
+    except ResponseError as error:
+        if "no such key" in str(error):
+            return None
+        raise
+    return stream
+
+
+async def _create(client: Redis, key: str, group: str, at: str) -> bool:
+    try:
+        await client.xgroup_create(key, group, at, mkstream=True)
+    except ResponseError as error:
+        if str(error).startswith("BUSYGROUP"):
+            return False
+        raise
+    return True

@@ -1,0 +1,64 @@
+"""The entries in hand: what was delivered to this process and is not acknowledged yet."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from consumers.runtime.held import Held, Source
+from consumers.runtime.progress import order
+
+__all__ = ["Hand"]
+
+_MAX_RECENT: Final = 10_000
+
+
+class Hand:
+    """Entries by source and id, and the last ones that were acknowledged.
+
+    A server that lost its memory of deliveries (a failover, a deleted group) delivers again what
+    is in hand, and what was acknowledged a moment ago. Both are recognised here.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.changed = asyncio.Event()
+        self._held: dict[Source, dict[bytes, Held | None]] = {}
+        self._recent: dict[tuple[Source, bytes], str] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._held.values()))
+
+    def has(self, source: Source, entry_id: bytes) -> bool:
+        """Whether an entry is in hand."""
+        return entry_id in self._held.get(source, ())
+
+    def was_handled(self, source: Source, entry_id: bytes, event_id: str) -> bool:
+        """Whether this very event was acknowledged at this place a moment ago."""
+        return self._recent.get((source, entry_id)) == event_id
+
+    def add(self, source: Source, entry_id: bytes, held: Held | None) -> None:
+        """Take an entry; without `held` it is one that nobody handles, on its way out."""
+        self._held.setdefault(source, {})[entry_id] = held
+
+    def sort(self) -> None:
+        """Restore the order by id, after entries were taken out of turn."""
+        self._held = {
+            source: dict(sorted(entries.items(), key=lambda item: order(item[0].decode())))
+            for source, entries in self._held.items()
+        }
+
+    def oldest(self, source: Source) -> str | None:
+        """The lowest id in hand."""
+        entries = self._held.get(source)
+        return next(iter(entries)).decode() if entries else None
+
+    def settle(self, source: Source, ids: Sequence[bytes]) -> None:
+        """Let go of entries that the server knows to be done."""
+        entries = self._held.get(source, {})
+        for entry_id in ids:
+            held = entries.pop(entry_id, None)
+            if held is not None:
+                self._recent[source, entry_id] = held.entry.event.id
+        while len(self._recent) > _MAX_RECENT:
+            del self._recent[next(iter(self._recent))]
+        self.changed.set()

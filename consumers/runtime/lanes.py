@@ -1,0 +1,125 @@
+"""Handlers of events: each comment's entries in order, different comments side by side."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from consumers.runtime.circuit import Circuit
+from consumers.runtime.gate import Gate
+from consumers.runtime.held import Held
+from consumers.runtime.verdicts import Later
+
+__all__ = ["Lanes"]
+
+_SLICE = 32
+"""How many entries a worker handles before it lets others run, if its handlers never wait."""
+
+
+class Lanes:
+    """A queue for each comment that has entries in hand, and workers that serve the queues.
+
+    An entry whose attempt failed stays at the head of its queue and keeps only that queue waiting;
+    it occupies no worker meanwhile.
+    """
+
+    def __init__(
+        self, attempt: Callable[[Held], Awaitable[Later | None]], gate: Gate, circuit: Circuit
+    ) -> None:
+        self._attempt = attempt
+        self._gate = gate
+        self._circuit = circuit
+        self._loop = asyncio.get_running_loop()
+        self._lanes: dict[str, deque[Held]] = {}
+        self._ready: deque[str] = deque()
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._workers: set[asyncio.Task[None]] = set()
+        self._failure: BaseException | None = None
+        gate.on_change(self._serve)
+
+    def submit(self, held: Held) -> None:
+        """Take an entry; those of one comment in the order in which they are handled."""
+        name = held.lane
+        lane = self._lanes.get(name)
+        if lane is not None:
+            lane.append(held)
+            return
+        self._lanes[name] = deque((held,))
+        self._ready.append(name)
+        if len(self._workers) < len(self._ready):
+            self._serve()
+
+    async def alone(self, held: Held) -> None:
+        """Handle an entry while nothing else runs; the first attempt has ended on return."""
+        later = await self._attempt(held)
+        if later is not None:
+            self._lanes.setdefault(held.lane, deque()).append(held)
+            self._postpone(held.lane, later)
+
+    async def finish(self, timeout_s: float) -> None:
+        """Wait for the handlers under way, once the gate is closed; then cancel what is left.
+
+        Raises what a worker raised, which is never a handler's exception.
+        """
+        for timer in self._timers:
+            timer.cancel()
+        if self._workers:
+            _done, late = await asyncio.wait(self._workers, timeout=timeout_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        if self._failure is not None:
+            raise self._failure
+
+    def _serve(self) -> None:
+        """Start workers, as many as there are lanes ready and the gate admits."""
+        while len(self._workers) < len(self._ready) and self._gate.admits(len(self._workers)):
+            task = self._loop.create_task(self._work())
+            self._workers.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._workers.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failure = self._failure or error
+            self._gate.close()
+        elif self._ready:
+            self._serve()
+
+    async def _work(self) -> None:
+        ready = self._ready
+        turn = 0
+        while ready and self._gate.admits(len(self._workers) - 1):
+            turn += 1
+            if not turn % _SLICE:
+                await asyncio.sleep(0)
+                continue
+            name = ready.popleft()
+            lane = self._lanes[name]
+            later = await self._attempt(lane[0])
+            if later is None:
+                self._circuit.answered()
+                self._gate.resume()
+                lane.popleft()
+                if lane:
+                    ready.append(name)
+                else:
+                    del self._lanes[name]
+            else:
+                self._postpone(name, later)
+
+    def _postpone(self, name: str, later: Later) -> None:
+        if later.is_transient:
+            pause_s = self._circuit.failed(name, pause_s=later.pause_s)
+            if pause_s is not None:
+                self._gate.pause(pause_s)
+        else:
+            self._circuit.answered()
+            self._gate.resume()
+
+        def due() -> None:
+            self._timers.discard(timer)
+            self._ready.append(name)
+            self._serve()
+
+        timer = self._loop.call_later(later.pause_s, due)
+        self._timers.add(timer)

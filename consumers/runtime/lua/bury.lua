@@ -1,0 +1,37 @@
+#!lua flags=allow-oom
+-- Move the entry ARGV[3] of the stream KEYS[2] to the dead letters KEYS[3] of the group ARGV[2],
+-- if the lease KEYS[1] still has the epoch ARGV[1]. ARGV[4] is about how many dead letters are
+-- kept, ARGV[5] is `delete` for an entry that only this group has; the dead letter's fields follow.
+-- Returns 1, 0 if it was moved before, -1 if another process owns the partition. Idempotent: an
+-- entry that is no longer pending is looked for among the last dead letters, since it may also be
+-- missing because the group was deleted.
+-- Allowed when memory is short, as all of this must be: consumers have to drain then, and dead
+-- letters are bounded.
+local epoch = redis.call('HGET', KEYS[1], 'epoch')
+if epoch and epoch ~= ARGV[1] then
+  return -1
+end
+local pending = redis.pcall('XPENDING', KEYS[2], ARGV[2], ARGV[3], ARGV[3], 1)
+if pending.err or #pending == 0 then
+  local function value(fields, name)
+    for i = 1, #fields, 2 do
+      if fields[i] == name then
+        return fields[i + 1]
+      end
+    end
+  end
+  local fields = {unpack(ARGV, 6)}
+  for _, letter in ipairs(redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', 100)) do
+    if value(letter[2], 'entry_id') == value(fields, 'entry_id')
+      and value(letter[2], 'stream') == value(fields, 'stream')
+      and value(letter[2], 'failed_at') == value(fields, 'failed_at') then
+      return 0
+    end
+  end
+end
+redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[4], '*', unpack(ARGV, 6))
+redis.call('XACK', KEYS[2], ARGV[2], ARGV[3])
+if ARGV[5] == 'delete' then
+  redis.call('XDEL', KEYS[2], ARGV[3])
+end
+return 1

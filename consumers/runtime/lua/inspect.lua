@@ -1,0 +1,30 @@
+#!lua flags=no-writes
+-- How the group ARGV[1] stands on the stream KEYS[1], at one moment: {length, entries ever added,
+-- first id, last id ever, group's last delivered id, its count of entries read or -1, pending,
+-- oldest pending id, pending redeliveries of KEYS[2], dead letters in KEYS[3], clock in ms}.
+-- Raises NOGROUP if there is no such group.
+local function map(flat)
+  local named = {}
+  for i = 1, #flat, 2 do
+    named[flat[i]] = flat[i + 1]
+  end
+  return named
+end
+local pending = redis.call('XPENDING', KEYS[1], ARGV[1])
+local again = redis.call('XPENDING', KEYS[2], ARGV[1])
+local stream = map(redis.call('XINFO', 'STREAM', KEYS[1]))
+local group
+for _, flat in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+  local named = map(flat)
+  if named['name'] == ARGV[1] then
+    group = named
+  end
+end
+local time = redis.call('TIME')
+return {
+  stream['length'], stream['entries-added'],
+  stream['first-entry'] and stream['first-entry'][1] or '', stream['last-generated-id'],
+  group['last-delivered-id'], group['entries-read'] or -1,
+  pending[1], pending[2] or '', again[1], redis.call('XLEN', KEYS[3]),
+  time[1] * 1000 + math.floor(time[2] / 1000),
+}

@@ -1,0 +1,148 @@
+"""Every metric of a consumer's process, in a registry of its own."""
+
+import time
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from consumers.runtime.held import Held
+
+__all__ = ["Metrics"]
+
+_SECONDS = (0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120, 600, 3600)
+
+
+class Metrics:
+    """The metrics of one group in this process; the registry is what `/metrics` shows."""
+
+    def __init__(self, group: str) -> None:
+        self.registry = CollectorRegistry()
+        self._group = group
+        events = Counter(
+            "b24_consumer_events_total",
+            "Entries this process is through with, by result: handled, ignored (no handler for "
+            "the type), dead (a dead letter), repeated (handled before, delivered again).",
+            ("group", "result"),
+            registry=self.registry,
+        )
+        self._handled = events.labels(group, "handled")
+        self._ignored = events.labels(group, "ignored")
+        self._dead = events.labels(group, "dead")
+        self._repeated = events.labels(group, "repeated")
+        self._handling = Histogram(
+            "b24_consumer_handling_seconds",
+            "Time of one successful call of a handler, of an event or of a batch.",
+            ("group",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        ).labels(group)
+        self._age = Histogram(
+            "b24_consumer_event_age_seconds",
+            "Time from the gateway's receipt of an event to its being handled; replays left out.",
+            ("group",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        ).labels(group)
+        self._attempts = Counter(
+            "b24_consumer_failed_attempts_total",
+            "Calls of a handler that raised, by outcome: failed, transient, split, dead.",
+            ("group", "outcome"),
+            registry=self.registry,
+        )
+        self._dead_letters = Counter(
+            "b24_consumer_dead_letters_total",
+            "Dead letters made, by reason: undecodable, rejected, failed, crashed.",
+            ("group", "reason"),
+            registry=self.registry,
+        )
+        self._lost = Counter(
+            "b24_consumer_entries_lost_total",
+            "Entries that disappeared before they were handled: trimmed (or deleted) unread, or "
+            "with their payload gone while they were pending. Alarm on any.",
+            ("group", "cause"),
+            registry=self.registry,
+        )
+        self._read_errors = Counter(
+            "b24_consumer_read_errors_total",
+            "Reads that failed; the connection is made anew after a pause.",
+            ("group",),
+            registry=self.registry,
+        ).labels(group)
+        self._lag = self._gauge(
+            "lag", "Entries on the stream that were not delivered to the group yet; NaN: unknown."
+        )
+        self._pending = self._gauge("pending", "Entries delivered and not acknowledged.")
+        self._oldest = self._gauge(
+            "oldest_pending_seconds", "Age of the oldest entry that is not acknowledged; 0: none."
+        )
+        self._dead_count = self._gauge(
+            "dead_letters_waiting", "Dead letters that wait for an operator."
+        )
+        self._in_hand = self._gauge("in_hand", "Entries in the hands of this process.")
+        self._paused = self._gauge(
+            "paused", "1 while handling is paused because everything fails transiently."
+        )
+        self._epoch = self._gauge(
+            "lease_epoch", "The epoch of this process's lease on the partition; 0: not the owner."
+        )
+
+    def handled(self, batch: Sequence[Held], *, took_s: float) -> None:
+        """Note a successful call of a handler."""
+        self._handled.inc(len(batch))
+        self._handling.observe(took_s)
+        now = time.time()
+        for held in batch:
+            if not held.entry.is_replay:
+                self._age.observe(max(0.0, now - held.entry.event.received_at.timestamp()))
+
+    def ignored(self, count: int) -> None:
+        """Note entries of types that no handler takes."""
+        self._ignored.inc(count)
+
+    def repeated(self, count: int) -> None:
+        """Note entries that were delivered again after they had been handled."""
+        self._repeated.inc(count)
+
+    def attempt_failed(self, outcome: str) -> None:
+        """Note a call of a handler that raised."""
+        self._attempts.labels(self._group, outcome).inc()
+
+    def buried(self, reason: str) -> None:
+        """Note a dead letter."""
+        self._dead.inc()
+        self._dead_letters.labels(self._group, reason).inc()
+
+    def lost(self, cause: str, count: int) -> None:
+        """Note entries that disappeared: `trimmed` or `payload`."""
+        self._lost.labels(self._group, cause).inc(count)
+
+    def read_failed(self) -> None:
+        """Note a read that failed."""
+        self._read_errors.inc()
+
+    def owns(self, partition: int, epoch: int) -> None:
+        """Note a lease, or with epoch 0 its end."""
+        self._epoch.labels(self._group, partition).set(epoch)
+        if not epoch:
+            for gauge in (self._lag, self._pending, self._oldest, self._in_hand, self._paused):
+                gauge.remove_by_labels({"group": self._group, "partition": str(partition)})
+
+    def stands(
+        self, partition: int, *, lag: int | None, pending: int, oldest_s: float, dead: int
+    ) -> None:
+        """Note how the group stands on a partition."""
+        labels = (self._group, partition)
+        self._lag.labels(*labels).set(float("nan") if lag is None else lag)
+        self._pending.labels(*labels).set(pending)
+        self._oldest.labels(*labels).set(oldest_s)
+        self._dead_count.labels(*labels).set(dead)
+
+    def works(self, partition: int, *, in_hand: int, is_paused: bool) -> None:
+        """Note how busy this process is with a partition."""
+        self._in_hand.labels(self._group, partition).set(in_hand)
+        self._paused.labels(self._group, partition).set(is_paused)
+
+    def _gauge(self, name: str, meaning: str) -> Gauge:
+        return Gauge(
+            f"b24_consumer_{name}", meaning, ("group", "partition"), registry=self.registry
+        )

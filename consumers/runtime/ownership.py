@@ -1,0 +1,182 @@
+"""Leases: takes this process's share of the partitions, keeps it, and gives it up.
+
+A lease lasts `lease_s` seconds by the server's clock and is renewed three times in that time. The
+process counts from before it asked, so its own view always ends first. A lease that was not
+renewed stops new work at once, and one that another process has taken ends the partition here.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from msgspec import Struct
+from redis.exceptions import ResponseError
+
+from consumers.runtime.membership import share_of
+from consumers.runtime.partition import OwnedPartition
+from consumers.runtime.place import Place
+from consumers.runtime.scripts import Acquired, Scripts
+from gateway.connections import AWAY
+
+__all__ = ["Ownership"]
+
+log = structlog.get_logger()
+
+_BEAT_S: Final = 1.0
+"""How often a process says that it lives, and looks who else does."""
+
+
+class _Owned(Struct):
+    partition: OwnedPartition
+    task: asyncio.Task[None]
+
+
+class Ownership:
+    """The partitions of one process; `own` makes the runtime of one whose lease was taken."""
+
+    def __init__(
+        self,
+        places: list[Place],
+        *,
+        member: str,
+        members_key: str,
+        scripts: Scripts,
+        lease_s: float,
+        one_by_one: bool,
+        own: Callable[[Place, Acquired], OwnedPartition],
+    ) -> None:
+        self._places = places
+        self._member = member
+        self._members_key = members_key
+        self._scripts = scripts
+        self._lease_s = lease_s
+        self._ttl_ms = int(lease_s * 1000)
+        self._one_by_one = one_by_one
+        self._own = own
+        self._owned: dict[int, _Owned] = {}
+        self._renew_at = 0.0
+        self.beaten_at = time.monotonic()
+        self.is_connected = False
+
+    @property
+    def partitions(self) -> list[OwnedPartition]:
+        """The partitions in the hands of this process."""
+        return [owned.partition for owned in self._owned.values()]
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Own a share until `stop` is set, then finish what is in hand and give everything up.
+
+        Raises what a partition raised, after all of them have ended.
+        """
+        failure: BaseException | None = None
+        while not stop.is_set() and failure is None:
+            try:
+                await self._beat()
+                self.is_connected = True
+            except (*AWAY, ResponseError) as error:
+                self.is_connected = False
+                log.warning("leases wait for Redis", error=f"{type(error).__name__}: {error}")
+            self.beaten_at = time.monotonic()
+            await self._wait(stop)
+            failure = self._failure()
+        for owned in self._owned.values():
+            owned.partition.close()
+        while self._owned:
+            await asyncio.wait([owned.task for owned in self._owned.values()], timeout=_BEAT_S)
+            failure = failure or self._failure()
+            try:
+                await self._renew()
+            except (*AWAY, ResponseError) as error:
+                log.warning("leases wait for Redis", error=f"{type(error).__name__}: {error}")
+        try:
+            await self._scripts.leave(self._members_key, self._member)
+        except (*AWAY, ResponseError) as error:
+            log.warning("leaving without a word", error=f"{type(error).__name__}: {error}")
+        if failure is not None:
+            raise failure
+
+    async def _beat(self) -> None:
+        members = await self._scripts.beat(self._members_key, self._member, ttl_ms=self._ttl_ms)
+        share = share_of(self._member, members, len(self._places))
+        await self._renew()
+        for number, owned in self._owned.items():
+            if number not in share and not owned.partition.gate.is_closed:
+                log.info("partition handed over", partition=number)
+                owned.partition.close()
+        for number in sorted(share - self._owned.keys()):
+            await self._take(self._places[number])
+
+    async def _take(self, place: Place) -> None:
+        asked_at = time.monotonic()
+        acquired = await self._scripts.acquire(place.lease, self._member, ttl_ms=self._ttl_ms)
+        if acquired is None:
+            return
+        log.info(
+            "partition taken",
+            group=place.group,
+            partition=place.partition,
+            epoch=acquired.epoch,
+            position=acquired.position,
+        )
+        partition = self._own(place, acquired)
+        partition.gate.extend(asked_at + self._lease_s)
+        task = asyncio.create_task(self._keep(partition))
+        self._owned[place.partition] = _Owned(partition, task)
+
+    async def _keep(self, partition: OwnedPartition) -> None:
+        """Run a partition, then let others have it at once."""
+        place = partition.place
+        try:
+            await partition.run()
+        finally:
+            try:
+                await self._scripts.release(
+                    place.lease,
+                    self._member,
+                    partition.epoch,
+                    stream=place.shared.name,
+                    position=partition.position,
+                )
+                log.info("partition released", group=place.group, partition=place.partition)
+            except (*AWAY, ResponseError) as error:
+                log.warning("lease runs out by itself", error=f"{type(error).__name__}: {error}")
+
+    async def _renew(self) -> None:
+        asked_at = time.monotonic()
+        if asked_at < self._renew_at or not self._owned:
+            return
+        owned = [one.partition for one in self._owned.values()]
+        # In a cluster the leases of different partitions live on different nodes.
+        size = 1 if self._one_by_one else len(owned)
+        for first in range(0, len(owned), size):
+            some = owned[first : first + size]
+            held = await self._scripts.renew(
+                [(one.place.lease, one.epoch, one.place.shared.name, one.position) for one in some],
+                self._member,
+                ttl_ms=self._ttl_ms,
+            )
+            for partition, is_held in zip(some, held, strict=True):
+                if is_held:
+                    partition.gate.extend(asked_at + self._lease_s)
+                elif not partition.gate.is_closed:
+                    log.warning("partition lost to another process", lease=partition.place.lease)
+                    partition.close()
+        self._renew_at = asked_at + self._lease_s / 3
+
+    async def _wait(self, stop: asyncio.Event) -> None:
+        """Until the next beat, or until told to stop or a partition has ended."""
+        stopping = asyncio.create_task(stop.wait())
+        tasks = [stopping, *(owned.task for owned in self._owned.values())]
+        await asyncio.wait(tasks, timeout=_BEAT_S, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+
+    def _failure(self) -> BaseException | None:
+        """Forget the partitions that have ended; the first failure among them."""
+        failure: BaseException | None = None
+        for number, owned in list(self._owned.items()):
+            if owned.task.done():
+                del self._owned[number]
+                failure = failure or owned.task.exception()
+        return failure

@@ -1,0 +1,31 @@
+"""Where a group's work on one partition is kept: the keys, all of one cluster slot."""
+
+from msgspec import Struct
+
+from consumers.runtime.held import Source
+from gateway.contract import Streams
+
+__all__ = ["Place"]
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """A partition of a stream, as one group sees it."""
+
+    group: str
+    partition: int
+    shared: Source
+    own: Source
+    dead: str
+    lease: str
+
+    @classmethod
+    def of(cls, streams: Streams, *, group: str, stream: str, partition: int) -> "Place":
+        """The place of a group on a partition of a stream."""
+        return cls(
+            group=group,
+            partition=partition,
+            shared=Source(stream, streams.key(stream, partition), is_own=False),
+            own=Source("replay", streams.replay(group, partition), is_own=True),
+            dead=streams.dead(group, partition),
+            lease=streams.lease(group, partition),
+        )

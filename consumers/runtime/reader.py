@@ -1,0 +1,232 @@
+"""Reads a partition: heals what it finds broken, then pending entries, then new ones."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Final
+
+import structlog
+from msgspec import Struct
+from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError, ResponseError
+
+from consumers.runtime.admission import Admission
+from consumers.runtime.consumer import Consumer
+from consumers.runtime.dead_letter_limit import DeadLetterRate
+from consumers.runtime.gate import Gate
+from consumers.runtime.groups import ensure_groups
+from consumers.runtime.hand import Hand
+from consumers.runtime.metrics import Metrics
+from consumers.runtime.place import Place
+from consumers.runtime.progress import Progress, before, order
+from consumers.runtime.recovery import OWNER, recover
+from consumers.runtime.scripts import Inspection, Scripts
+from consumers.runtime.verdicts import Backoff
+from gateway.connections import AWAY
+from gateway.errors import OperatorError
+
+__all__ = ["Pace", "Reader"]
+
+log = structlog.get_logger()
+
+_MAX_COUNT: Final = 1000
+"""Entries of one read: at 10 KB each the reply stays under the usual output buffer limits."""
+
+_BACKOFF: Final = Backoff(first_s=0.2, most_s=5.0)
+
+
+class Pace(Struct, frozen=True):
+    """How long a read may block, and how often the server is asked how the group stands."""
+
+    block_s: float
+    inspect_s: float
+
+
+class Reader:
+    """The one reader of a partition; everything it does on the server, it does in turn.
+
+    So nothing is under way when it compares what is pending there with what is in hand here.
+    """
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        place: Place,
+        *,
+        known: str | None,
+        connect: Callable[[str], Awaitable[Redis]],
+        scripts: Scripts,
+        gate: Gate,
+        hand: Hand,
+        rate: DeadLetterRate,
+        metrics: Metrics,
+        pace: Callable[[], Pace],
+    ) -> None:
+        self._consumer = consumer
+        self._place = place
+        self._delivered = known
+        self._connect = connect
+        self._scripts = scripts
+        self._gate = gate
+        self._hand = hand
+        self._rate = rate
+        self._metrics = metrics
+        self._pace = pace
+        self._progress = Progress()
+        self._client: Redis | None = None
+        self._connection_id = 0
+        self._inspect_at = 0.0
+        self.stepped_at = time.monotonic()
+        self.is_connected = False
+
+    @property
+    def position(self) -> str:
+        """The last entry that the group is through with, all before it included; or empty."""
+        oldest = self._hand.oldest(self._place.shared)
+        return before(oldest) if oldest is not None else self._delivered or ""
+
+    async def run(self, admission: Admission) -> None:
+        """Read until the gate closes; what fails is begun anew after a growing pause.
+
+        Raises OperatorError if the server refuses this user, and what `admission` raises.
+        """
+        failures = 0
+        try:
+            while not self._gate.is_closed:
+                try:
+                    await self._begin(admission)
+                    while await self._step(admission):
+                        failures = 0
+                except NoPermissionError as error:
+                    raise OperatorError(f"Redis refuses the consumer: {error}") from error
+                except (*AWAY, ResponseError) as error:
+                    failures += 1
+                    await self._pause(error, _BACKOFF.pause_s(failures))
+        finally:
+            await self._disconnect()
+
+    async def unblock(self, reading: asyncio.Task[None]) -> None:
+        """End a blocking read early, once the gate is closed; returns when `reading` has ended.
+
+        Where the user may not do that, the read ends by itself. A read is never cancelled: the
+        server would hand out entries that nobody receives.
+        """
+        while not reading.done():
+            if self._client is not None and self._connection_id:
+                with suppress(*AWAY, ResponseError):
+                    await self._client.client_unblock(self._connection_id)
+            await asyncio.wait((reading,), timeout=0.2)
+
+    async def _begin(self, admission: Admission) -> None:
+        await self._disconnect()
+        if not await admission.room():
+            return
+        self._client = client = await self._connect(self._place.shared.key)
+        self._connection_id = await client.client_id()
+        await ensure_groups(
+            client, self._place, start=self._consumer.start, known=self.position or None
+        )
+        inspection = await self._inspection()
+        self._tell(inspection, self._progress.begin(inspection))
+        self._delivered = inspection.delivered_id
+        if self._rate.needs_history(self._place.partition):
+            await self._count_dead_letters(client, inspection.now_ms)
+        await self._recover(client, admission)
+        self.is_connected = True
+
+    async def _step(self, admission: Admission) -> bool:
+        """One read; False when the gate has closed."""
+        room = await admission.room()
+        client = self._client
+        if not room or client is None:
+            return False
+        if time.monotonic() >= self._inspect_at:
+            await self._inspect(client, admission)
+        place = self._place
+        reply: Any = await client.xreadgroup(
+            place.group,
+            OWNER,
+            {place.shared.key: ">", place.own.key: ">"},
+            count=min(room, _MAX_COUNT),
+            block=int(self._pace().block_s * 1000),
+        )
+        self.stepped_at = time.monotonic()
+        if self._gate.is_closed:
+            return False
+        if page := reply.get(place.own.key.encode()):
+            await admission.take(place.own, page, {})
+        if page := reply.get(place.shared.key.encode()):
+            self._progress.read(len(page))
+            self._delivered = page[-1][0].decode()
+            await admission.take(place.shared, page, {})
+        return True
+
+    async def _inspect(self, client: Redis, admission: Admission) -> None:
+        inspection = await self._inspection()
+        self._tell(inspection, self._progress.inspected(inspection))
+        if inspection.pending_count + inspection.redelivery_count > len(self._hand):
+            await self._recover(client, admission)
+
+    async def _recover(self, client: Redis, admission: Admission) -> None:
+        for source in (self._place.shared, self._place.own):
+            await recover(client, source, self._place.group, self._hand, admission)
+
+    async def _inspection(self) -> Inspection:
+        place = self._place
+        inspection = await self._scripts.inspect(
+            (place.shared.key, place.own.key, place.dead), group=place.group
+        )
+        self._inspect_at = time.monotonic() + self._pace().inspect_s
+        return inspection
+
+    def _tell(self, inspection: Inspection, lost: int) -> None:
+        oldest_s = 0.0
+        if inspection.oldest_pending_id:
+            oldest_ms, _ = order(inspection.oldest_pending_id)
+            oldest_s = max(0.0, (inspection.now_ms - oldest_ms) / 1000)
+        self._metrics.stands(
+            self._place.partition,
+            lag=self._progress.lag,
+            pending=inspection.pending_count + inspection.redelivery_count,
+            oldest_s=oldest_s,
+            dead=inspection.dead_count,
+        )
+        if lost:
+            self._metrics.lost("trimmed", lost)
+            log.error(
+                "entries were trimmed or deleted before the group had read them",
+                stream=self._place.shared.key,
+                group=self._place.group,
+                entries=lost,
+                first_id=inspection.first_id,
+            )
+
+    async def _count_dead_letters(self, client: Redis, now_ms: int) -> None:
+        limit = self._rate.limit
+        since = now_ms - int(limit.window_s * 1000)
+        letters: Any = await client.xrange(
+            self._place.dead, str(max(since, 0)), "+", count=limit.max_count
+        )
+        for letter_id, _fields in letters:
+            age_s = (now_ms - order(letter_id.decode())[0]) / 1000
+            self._rate.buried(time.monotonic() - age_s)
+
+    async def _pause(self, error: Exception, pause_s: float) -> None:
+        self.is_connected = False
+        self._metrics.read_failed()
+        log.warning(
+            "reading failed",
+            stream=self._place.shared.key,
+            group=self._place.group,
+            error=f"{type(error).__name__}: {error}",
+            retry_in_s=round(pause_s, 2),
+        )
+        self.stepped_at = time.monotonic()
+        await self._gate.closed(pause_s)
+
+    async def _disconnect(self) -> None:
+        client, self._client, self._connection_id = self._client, None, 0
+        if client is not None:
+            with suppress(*AWAY):
+                await client.aclose()

@@ -1,0 +1,126 @@
+"""Entries that were delivered and are in nobody's hands: taken over, the dangerous ones alone.
+
+A process that died leaves its entries pending, and so does a reply that was lost on its way. The
+server counts how often an entry was taken in hand; one that was taken by several processes, none
+of which reported back, may be what ended them.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import structlog
+from redis.asyncio import Redis
+
+from consumers.runtime.hand import Hand
+from consumers.runtime.held import Source
+
+__all__ = ["OWNER", "Fields", "Taker", "recover"]
+
+log = structlog.get_logger()
+
+OWNER: Final = "owner"
+"""The name of a partition's one consumer; the same for every process, so that none leaks."""
+
+Fields = dict[bytes, bytes]
+
+_PAGE: Final = 500
+_SUSPECT_DELIVERIES: Final = 3
+_MAX_DELIVERIES: Final = 5
+
+
+class Taker(Protocol):
+    """What takes the entries in hand."""
+
+    async def room(self) -> int:
+        """Wait until entries may be taken, and say how many; 0 if none any more."""
+
+    async def take(
+        self,
+        source: Source,
+        page: Sequence[tuple[bytes, Fields]],
+        deliveries: Mapping[bytes, int],
+    ) -> None:
+        """Take entries; those without fields have lost their payload."""
+
+    async def take_alone(
+        self, source: Source, entry_id: bytes, fields: Fields, deliveries: int
+    ) -> None:
+        """Take an entry while no other is handled; its first attempt has ended on return."""
+
+    async def condemn(
+        self, source: Source, entry_id: bytes, fields: Fields, deliveries: int
+    ) -> None:
+        """Make a dead letter of an entry that ended too many processes."""
+
+
+async def recover(client: Redis, source: Source, group: str, hand: Hand, taker: Taker) -> int:
+    """Take what is pending and not in hand, of whichever consumer of the group; how many.
+
+    Suspects come first, one by one, each with its count raised before it is handled: if the
+    process ends, this one is to blame and no other. The rest follows in the order of ids.
+    """
+    count = 0
+    async for page in _pending(client, source, group, hand):
+        for entry_id, deliveries in page.items():
+            if deliveries < _SUSPECT_DELIVERIES:
+                continue
+            if not await taker.room():
+                return count
+            await _take_suspect(client, source, group, taker, (entry_id, deliveries))
+            count += 1
+    async for page in _pending(client, source, group, hand):
+        ids = list(page)
+        while ids:
+            room = await taker.room()
+            if not room:
+                return count
+            some, ids = ids[:room], ids[room:]
+            found = await _claim(client, source, group, some)
+            await taker.take(
+                source,
+                [(entry_id, found.get(entry_id, {})) for entry_id in some],
+                {entry_id: page[entry_id] + 1 for entry_id in some},
+            )
+            count += len(some)
+    if count:
+        hand.sort()
+        log.info("pending entries taken over", stream=source.key, entries=count)
+    return count
+
+
+async def _take_suspect(
+    client: Redis, source: Source, group: str, taker: Taker, suspect: tuple[bytes, int]
+) -> None:
+    entry_id, deliveries = suspect
+    if deliveries >= _MAX_DELIVERIES:
+        page: Any = await client.xrange(source.key, entry_id, entry_id)
+        await taker.condemn(source, entry_id, page[0][1] if page else {}, deliveries)
+        return
+    log.warning("suspect handled alone", entry_id=entry_id.decode(), deliveries=deliveries + 1)
+    found = await _claim(client, source, group, [entry_id])
+    await taker.take_alone(source, entry_id, found.get(entry_id, {}), deliveries + 1)
+
+
+async def _claim(
+    client: Redis, source: Source, group: str, ids: list[bytes]
+) -> dict[bytes, Fields]:
+    """Take over; this raises the counts by one, and leaves out what is gone from the stream."""
+    claimed: Any = await client.xclaim(source.key, group, OWNER, 0, ids)  # type: ignore[arg-type]
+    return dict(claimed)
+
+
+async def _pending(
+    client: Redis, source: Source, group: str, hand: Hand
+) -> AsyncIterator[dict[bytes, int]]:
+    """The pending entries that are not in hand, in pages, with their counts of deliveries."""
+    after = "-"
+    while True:
+        rows: Any = await client.xpending_range(source.key, group, after, "+", _PAGE)
+        yield {
+            row["message_id"]: row["times_delivered"]
+            for row in rows
+            if not hand.has(source, row["message_id"])
+        }
+        if len(rows) < _PAGE:
+            return
+        after = f"({rows[-1]['message_id'].decode()}"

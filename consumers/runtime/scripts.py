@@ -1,0 +1,135 @@
+"""The scripts of `lua/`, as functions with types: everything that must be decided by the server.
+
+Each touches the keys of one partition only, which share a cluster slot, and each may be carried
+out twice: the client that calls them repeats a command whose reply it lost.
+"""
+
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+from msgspec import Struct
+from redis.asyncio import Redis
+
+__all__ = ["Acquired", "Inspection", "Scripts"]
+
+
+class Acquired(Struct, frozen=True):
+    """A lease that was free: its epoch, and where the last owner stood on which stream."""
+
+    epoch: int
+    stream: str
+    position: str
+
+
+class Inspection(Struct, frozen=True):
+    """How a group stands on a partition, at one moment; ids are `<ms>-<sequence>`.
+
+    `read_count` is the server's count of the entries it gave the group, -1 where it has none.
+    """
+
+    length: int
+    added_count: int
+    first_id: str
+    last_id: str
+    delivered_id: str
+    read_count: int
+    pending_count: int
+    oldest_pending_id: str
+    redelivery_count: int
+    dead_count: int
+    now_ms: int
+
+
+class Scripts:
+    """The scripts, on one client for short commands."""
+
+    def __init__(self, client: Redis) -> None:
+        def script(name: str) -> Any:
+            source = files("consumers.runtime").joinpath(f"lua/{name}.lua").read_text()
+            return client.register_script(source)
+
+        self._client = client
+        self._acquire = script("acquire")
+        self._renew = script("renew")
+        self._release = script("release")
+        self._beat = script("beat")
+        self._ack = script("ack")
+        self._bury = script("bury")
+        self._inspect = script("inspect")
+
+    async def acquire(self, lease: str, owner: str, *, ttl_ms: int) -> Acquired | None:
+        """Take a lease; None if another process holds it."""
+        epoch, *rest = await self._acquire(keys=[lease], args=[owner, ttl_ms])
+        if epoch == 0:
+            return None
+        return Acquired(epoch, rest[0].decode(), rest[1].decode())
+
+    async def renew(
+        self, leases: Sequence[tuple[str, int, str, str]], owner: str, *, ttl_ms: int
+    ) -> list[bool]:
+        """Renew leases, each given as key, epoch, stream and position; whether each is held."""
+        args: list[Any] = [owner, ttl_ms]
+        for _key, *rest in leases:
+            args += rest
+        held = await self._renew(keys=[lease[0] for lease in leases], args=args)
+        return [bool(one) for one in held]
+
+    async def release(
+        self, lease: str, owner: str, epoch: int, *, stream: str, position: str
+    ) -> None:
+        """Give a lease up, if it is still held."""
+        await self._release(keys=[lease], args=[owner, epoch, stream, position])
+
+    async def beat(self, members: str, member: str, *, ttl_ms: int) -> list[str]:
+        """Say that a process lives; the living ones of its group."""
+        return [name.decode() for name in await self._beat(keys=[members], args=[member, ttl_ms])]
+
+    async def leave(self, members: str, member: str) -> None:
+        """Say that a process ends."""
+        await self._client.zrem(members, member)
+
+    async def ack(
+        self,
+        keys: tuple[str, str, str],
+        *,
+        epoch: int,
+        group: str,
+        ids: Sequence[bytes],
+        redelivered_ids: Sequence[bytes],
+    ) -> bool:
+        """Acknowledge; false if another process owns the partition now.
+
+        `keys` are the lease, the stream and the redeliveries.
+        """
+        args = [epoch, group, len(ids), *ids, *redelivered_ids]
+        return bool(await self._ack(keys=keys, args=args) == 1)
+
+    async def bury(
+        self,
+        keys: tuple[str, str, str],
+        *,
+        epoch: int,
+        group: str,
+        entry_id: bytes,
+        max_count: int,
+        is_own: bool,
+        fields: dict[str, bytes | str | int],
+    ) -> bool:
+        """Move an entry to the dead letters; false if another process owns the partition now.
+
+        `keys` are the lease, the entry's stream and the dead letters; `is_own` says that the
+        stream is the group's own, from which the entry is deleted.
+        """
+        args: list[Any] = [epoch, group, entry_id, max_count, "delete" if is_own else "keep"]
+        for name, value in fields.items():
+            args += (name, value)
+        return bool(await self._bury(keys=keys, args=args) >= 0)
+
+    async def inspect(self, keys: tuple[str, str, str], *, group: str) -> Inspection:
+        """Look at a partition; `keys` are the stream, the redeliveries and the dead letters."""
+        values: list[Any] = [
+            value.decode() if isinstance(value, bytes) else value
+            for value in await self._inspect(keys=keys, args=[group])
+        ]
+        return Inspection(*values)

@@ -1,0 +1,100 @@
+"""What follows when a handler raised: pure decisions, without a clock and without Redis."""
+
+import random
+import re
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Struct
+
+from consumers.runtime.failures import Reject, Transient
+
+__all__ = ["Backoff", "Bury", "Later", "Policy", "Split", "describe"]
+
+_MAX_ERROR: Final = 1000
+_SECRET: Final = re.compile(
+    r"(?i)((?:access_|refresh_|application_)?token|auth|password|passwd|secret|api_?key)"
+    r"(['\"]?\s*[=:]\s*['\"]?)[^\s&'\",;)]+"
+)
+_USERINFO: Final = re.compile(r"(\w+://)[^\s/@]+@")
+
+
+class Backoff(Struct, frozen=True):
+    """Pauses in seconds that double from `first_s` up to `most_s`, each shortened by chance.
+
+    Chance keeps entries that failed together from coming back together.
+    """
+
+    first_s: float = 0.5
+    most_s: float = 60.0
+
+    def pause_s(self, count: int, chance: Callable[[], float] = random.random) -> float:
+        """The pause after the failure with the number `count`, from 1."""
+        longest = min(self.first_s * 2.0 ** min(count - 1, 30), self.most_s)
+        return float(longest * (0.5 + 0.5 * chance()))
+
+
+class Later(Struct, frozen=True):
+    """Try again after a pause; `is_transient` if the attempt does not count."""
+
+    pause_s: float
+    is_transient: bool
+
+    @property
+    def outcome(self) -> str:
+        """For logs and metrics."""
+        return "transient" if self.is_transient else "failed"
+
+
+class Bury(Struct, frozen=True):
+    """Give up: a dead letter with this reason."""
+
+    reason: str
+
+    @property
+    def outcome(self) -> str:
+        """For logs and metrics."""
+        return "dead"
+
+
+class Split(Struct, frozen=True):
+    """Try the batch again in halves, to find which of its entries cannot be handled."""
+
+    outcome: str = "split"
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """How often and how fast to try again, and which exceptions are transient."""
+
+    max_attempts: int
+    transient: tuple[type[Exception], ...] = ()
+    backoff: Backoff = Backoff()
+
+    def verdict(self, error: BaseException, *, failures: int, delays: int) -> Later | Bury:
+        """What to do after `error`, with the counts of failures and delays before it.
+
+        A handler's own CancelledError (a library under it gave up) is no failed attempt.
+        """
+        if isinstance(error, Reject):
+            return Bury("rejected")
+        if self.is_transient(error):
+            asked_s = error.retry_after_s if isinstance(error, Transient) else None
+            pause_s = self.backoff.pause_s(delays + 1) if asked_s is None else asked_s
+            return Later(pause_s, is_transient=True)
+        if failures + 1 >= self.max_attempts:
+            return Bury("failed")
+        return Later(self.backoff.pause_s(failures + 1), is_transient=False)
+
+    def is_transient(self, error: BaseException) -> bool:
+        """Whether the entry is not to blame."""
+        return isinstance(error, (Transient, *self.transient)) or not isinstance(error, Exception)
+
+
+def describe(error: BaseException) -> str:
+    """An exception for people: its type and text, of bounded length, without secrets.
+
+    Whoever raises should leave secrets out; this is the second fence.
+    """
+    text = f"{type(error).__name__}: {error}"
+    text = _USERINFO.sub(r"\1***@", _SECRET.sub(r"\1\2***", text))
+    return text[:_MAX_ERROR]

@@ -1,0 +1,84 @@
+"""What a group could not handle, and what it is given again: the fields of these entries.
+
+Both are streams of a group and a partition (`Streams.dead`, `Streams.replay`). A consumer writes
+dead letters and reads redeliveries; the operators' commands move entries between the two.
+"""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+__all__ = ["DeadLetter", "Redelivery"]
+
+
+class DeadLetter(Struct, frozen=True, kw_only=True):
+    """An entry that a group could not handle, and why.
+
+    `event` is the event's field as it stood on the stream (which may not be an event at all),
+    `stream` the stream's name and `entry_id` the entry's id there. `reason` is a code:
+    `undecodable`, `rejected`, `failed` (the attempts are used up) or `crashed` (processes ended
+    while they handled it). `error` is for people, without secrets. `failed_at` is RFC 3339, UTC.
+    """
+
+    event: bytes
+    group: str
+    stream: str
+    entry_id: str
+    attempts: int
+    reason: str
+    error: str
+    failed_at: str
+
+    def fields(self) -> dict[str, bytes | str | int]:
+        """As the fields of a stream entry."""
+        return {name: getattr(self, name) for name in self.__struct_fields__}
+
+    @classmethod
+    def of(cls, fields: Mapping[bytes, bytes]) -> "DeadLetter":
+        """Read the fields of a stream entry; what is missing is empty."""
+
+        def text(name: bytes) -> str:
+            return fields.get(name, b"").decode(errors="replace")
+
+        return cls(
+            event=fields.get(b"event", b""),
+            group=text(b"group"),
+            stream=text(b"stream"),
+            entry_id=text(b"entry_id"),
+            attempts=int(text(b"attempts") or 0),
+            reason=text(b"reason"),
+            error=text(b"error"),
+            failed_at=text(b"failed_at"),
+        )
+
+
+class Redelivery(Struct, frozen=True, kw_only=True):
+    """An entry that one group is given again.
+
+    `is_replay` is true for an old event whose side effects shall stay silent, and false for one
+    that shall be handled like a new one, as a dead letter that is tried again.
+    """
+
+    event: bytes
+    stream: str
+    entry_id: str
+    is_replay: bool
+
+    def fields(self) -> dict[str, bytes | str]:
+        """As the fields of a stream entry."""
+        return {
+            "event": self.event,
+            "stream": self.stream,
+            "entry_id": self.entry_id,
+            "kind": "replay" if self.is_replay else "retry",
+        }
+
+    @classmethod
+    def of(cls, fields: Mapping[bytes, bytes]) -> "Redelivery":
+        """Read the fields of a stream entry."""
+        return cls(
+            event=fields.get(b"event", b""),
+            stream=fields.get(b"stream", b"").decode(errors="replace"),
+            entry_id=fields.get(b"entry_id", b"").decode(errors="replace"),
+            is_replay=fields.get(b"kind") != b"retry",
+        )
