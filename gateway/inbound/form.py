@@ -43,7 +43,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     """What a body may cost; a body over a limit is refused whole, never read in part.
 
     `max_keys` and `max_depth` count as PHP's `max_input_vars` (pairs that are not empty) and
-    `max_input_nesting_level` (brackets of one name) do. A Bitrix24 event has 17 pairs of depth 2.
+    `max_input_nesting_level` (brackets of one name) do. Bitrix24 sends some 20 pairs, of depth 2.
     """
 
     max_bytes: int = 65_536
