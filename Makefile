@@ -51,6 +51,11 @@ check: $(VENV)/dev.stamp  ## lint, format, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+bench-consumers: bench-audit  ## how fast the consumers are
+
+bench-audit: $(VENV)/dev.stamp  ## how fast the audit log is written and verified
+	$(BIN)/python -m tests.benchmarks.bench_audit
+
 format: $(VENV)/dev.stamp  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
