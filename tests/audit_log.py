@@ -1,9 +1,13 @@
 """What the tests of the audit log share: entries, a clock to turn, and ways to tamper."""
 
-from collections.abc import Callable, Sequence
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 
@@ -63,9 +67,15 @@ def a_key() -> SigningKey:
     return SigningKey(Ed25519PrivateKey.generate())
 
 
-def write(root: Path, key: SigningKey | None, *days: Sequence[Given], every: int = 8) -> Path:
+def write(
+    root: Path,
+    key: SigningKey | None,
+    *days: Sequence[Given],
+    every: int = 8,
+    start: datetime = START,
+) -> Path:
     """A closed chain with one file per day; returns its directory."""
-    clock = Clock()
+    clock = Clock(start)
     options = ChainOptions(signer=key, checkpoint_every=every, clock=clock)
     chain = Chain.open(root, "events", 0, options)
     for day in days:
@@ -93,8 +103,6 @@ def lines_of(chain: Path) -> list[bytes]:
 
 def logged(chain: Path) -> list[str]:
     """The entry ids in a chain, in its order."""
-    import msgspec
-
     records = [msgspec.json.decode(line) for line in lines_of(chain)]
     return [record["entry"] for record in records if record["kind"] == "event"]
 
@@ -102,3 +110,17 @@ def logged(chain: Path) -> list[str]:
 def tamper(path: Path, change: Callable[[list[bytes]], list[bytes]]) -> None:
     """Rewrite a file by a function of its lines."""
     path.write_bytes(b"".join(change(path.read_bytes().splitlines(keepends=True))))
+
+
+@contextmanager
+def small_disk(mount: Path) -> Iterator[Path]:
+    """A file system of 512 KiB; skips the test where none can be mounted."""
+    mount.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(mount)]
+    made = subprocess.run(command, check=False, capture_output=True, text=True)
+    if made.returncode:
+        pytest.skip(f"no small file system here: {made.stderr.strip()}")
+    try:
+        yield mount
+    finally:
+        subprocess.run(["umount", mount], check=True)

@@ -80,11 +80,11 @@ def verify(
     """
     known = {signing.public_key(key) for key in keys}
     reports = [verify_chain(chain, keys=known) for chain in chains(directory)]
-    found = {report.chain for report in reports}
+    expected = partitions or (0 if reports else 1)
+    missing = {f"events-{number}" for number in range(expected)} - {it.chain for it in reports}
     reports += [
         ChainReport(chain=name, fault=Fault(what="missing", file=name, detail="no such chain"))
-        for name in (f"events-{number}" for number in range(partitions or 1))
-        if name not in found
+        for name in sorted(missing)
     ]
     is_whole = all(report.is_whole for report in reports)
     if as_json:

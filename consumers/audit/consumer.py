@@ -39,12 +39,13 @@ class AuditLog:
     async def partition(self, partition: Partition) -> AsyncIterator[None]:
         """Hold the chain of a partition.
 
-        A chain that cannot be opened now is opened with the first batch. Raises LogDamaged.
+        A chain that cannot be opened now is tried again with every batch, so that other partitions
+        go on, and an operator who mends it need not restart anything.
         """
         try:
             await asyncio.to_thread(self._chain, partition.number)
-        except (ChainTaken, CannotWrite) as error:
-            log.warning("audit log not open yet", partition=partition.number, error=str(error))
+        except (ChainTaken, CannotWrite, LogDamaged) as error:
+            log.error("audit log cannot be opened", partition=partition.number, error=str(error))
         upkeep = asyncio.create_task(self._upkeep(partition.number))
         try:
             yield

@@ -14,7 +14,17 @@ import pytest
 
 from consumers.audit.chain import CannotWrite, Chain, ChainOptions, ChainTaken
 from consumers.audit.recovery import LogDamaged
-from tests.audit_log import Clock, a_key, entries, entry, lines_of, logged, verify, write
+from tests.audit_log import (
+    Clock,
+    a_key,
+    entries,
+    entry,
+    lines_of,
+    logged,
+    small_disk,
+    verify,
+    write,
+)
 
 
 @pytest.fixture
@@ -303,24 +313,17 @@ def test_signing_can_begin_later(tmp_path: Path, clock: Clock) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 512 KiB."""
-    mount = tmp_path / "small"
-    mount.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(mount)]
-    made = subprocess.run(command, check=False, capture_output=True, text=True)
-    if made.returncode:
-        pytest.skip(f"no small file system here: {made.stderr.strip()}")
-    yield mount
-    subprocess.run(["umount", mount], check=True)
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "small") as disk:
+        yield disk
 
 
 def test_a_full_disk_stops_the_log_and_loses_nothing(
-    small_disk: Path, options: ChainOptions
+    full_disk: Path, options: ChainOptions
 ) -> None:
-    ballast = small_disk / "ballast"
+    ballast = full_disk / "ballast"
     ballast.write_bytes(b"x" * 390_000)
-    chain = Chain.open(small_disk, "events", 0, options)
+    chain = Chain.open(full_disk, "events", 0, options)
     batches = [entries(first, first + 49) for first in range(1, 451, 50)]
     written = 0
     with pytest.raises(CannotWrite) as full:

@@ -3,13 +3,21 @@
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
+import pytest
 from redis.asyncio import Redis
 
 from consumers.audit import signing
-from tests.audit_log import lines_of, verify_by_key
+from consumers.audit.erasures import Erasure, ErasureNotRecorded, record_erasure
+from consumers.audit.files import day_files
+from consumers.audit.proofs import NotProvable, prove
+from consumers.audit.search import Wanted, search
+from consumers.audit.signing import SigningKey
+from gateway.settings import Redis as RedisSettings
+from tests.audit_log import entries, lines_of, small_disk, verify_by_key, write
 from tests.integration.consumers.running import comment_event, publish, service, until
 
 KEY = "b24:events:{0}"
@@ -83,3 +91,99 @@ def test_a_key_that_cannot_be_used_stops_the_start(tmp_path: Path) -> None:
     assert done.stderr == (
         "consumers: [audit] signing_key: not an unencrypted private key in PEM\n"
     )
+
+
+async def test_a_full_disk_holds_the_consumer_up_and_loses_nothing(
+    redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    with small_disk(tmp_path / "small") as disk:
+        ballast = disk / "ballast"
+        ballast.write_bytes(b"x" * 450_000)
+        events = [comment_event(number + 1) for number in range(400)]
+        await publish(redis, KEY, events)
+        chain = disk / "events-0"
+
+        with service(redis_url, tmp_path, name="audit", GATEWAY_AUDIT_DIR=str(disk)) as process:
+            await until(lambda: "No space left on device" in said_in(tmp_path))
+            assert process.process.poll() is None
+            assert len(events_in(chain)) < 400
+            ballast.unlink()
+            await until(lambda: len(events_in(chain)) == 400)
+            process.process.terminate()
+            assert process.process.wait(10) == 0
+
+        assert events_in(chain) == [event.id for event in events]
+        assert verify_by_key(chain).fault is None
+        (group,) = await redis.xinfo_groups(KEY)
+        assert group["pending"] == 0
+        assert await redis.xlen("b24:dead:audit:{0}") == 0
+
+
+async def test_upkeep_signs_compresses_and_removes_what_is_old(
+    redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    public = signing.generate(tmp_path / "audit.key")
+    key = SigningKey.of_setting(f"file:{tmp_path}/audit.key")
+    days_ago = datetime.now(UTC) - timedelta(days=5)
+    chain = write(
+        tmp_path / "audit", key, entries(1, 5), entries(6, 10), entries(11, 15), start=days_ago
+    )
+    oldest, _, newest = (file.name for file in day_files(chain))
+    event = comment_event(1)
+    await publish(redis, KEY, [event])
+
+    with service(
+        redis_url,
+        tmp_path,
+        name="audit",
+        GATEWAY_AUDIT_DIR=str(tmp_path / "audit"),
+        GATEWAY_AUDIT_SIGNING_KEY=f"file:{tmp_path}/audit.key",
+        GATEWAY_AUDIT_CHECKPOINT_EVERY_S="0.1",
+        GATEWAY_AUDIT_KEPT_DAYS="4",
+    ):
+        await until(lambda: not (chain / oldest).exists())
+        await until(lambda: (chain / f"{newest}.gz").exists() and not (chain / newest).exists())
+
+        def has_proof() -> bool:
+            hit = next(search(tmp_path / "audit", Wanted(event_id=event.id)), None)
+            try:
+                return hit is not None and bool(prove(tmp_path / "audit", hit))
+            except NotProvable:
+                return False
+
+        await until(has_proof)
+        report = verify_by_key(chain, public)
+        assert (report.fault, report.events) == (None, 11)
+
+
+async def test_an_erasure_is_recorded_between_the_events(
+    redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    chain = tmp_path / "audit" / "events-0"
+    before, after = comment_event(999), comment_event(999)
+    erasure = Erasure(
+        member_id="portal", comment_id=999, by="warehouse", erased_count=3, reason="request 17"
+    )
+    await publish(redis, KEY, [before])
+    erased = await record_erasure(RedisSettings(url=redis_url), erasure)
+    await publish(redis, KEY, [after])
+
+    with service(redis_url, tmp_path, name="audit", GATEWAY_AUDIT_DIR=str(tmp_path / "audit")):
+        await until(lambda: len(events_in(chain)) == 3)
+
+    assert events_in(chain) == [before.id, erased, after.id]
+    (hit,) = search(tmp_path / "audit", Wanted(event_id=erased, member_id="portal"))
+    assert hit.event.type == "gateway.data.erased"
+    assert msgspec.json.decode(hit.record.event)["data"] == {
+        "member_id": "portal",
+        "comment_id": 999,
+        "by": "warehouse",
+        "erased_count": 3,
+        "reason": "request 17",
+    }
+
+
+async def test_an_erasure_that_cannot_be_recorded_is_said_to_be_so(tmp_path: Path) -> None:
+    away = RedisSettings(url=f"unix://{tmp_path}/no-such-socket")
+    with pytest.raises(ErasureNotRecorded, match="run the command again"):
+        await record_erasure(away, Erasure(member_id="portal", by="warehouse", erased_count=3))

@@ -1,0 +1,73 @@
+"""Recording in the audit log that data was erased on request.
+
+An erasure is an event on the stream `events`, like any other. So the chain keeps its one writer,
+wherever that runs; the record stands in order among the events that it is about; and other services
+that hold copies of the data hear of it too. Its type begins with `gateway.`: it was not Bitrix24
+that sent it.
+"""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from msgspec import Struct, to_builtins
+from redis.exceptions import ResponseError
+from uuid_utils import uuid7
+
+from gateway import connections
+from gateway.contract import EVENT_FIELD, OtherEvent, encode_event, source_of
+from gateway.errors import OperatorError
+from gateway.settings import Redis
+
+__all__ = ["DATA_ERASED", "Erasure", "ErasureNotRecorded", "record_erasure"]
+
+DATA_ERASED: Final = "gateway.data.erased"
+
+_TIMEOUT_S: Final = 5.0
+
+
+class ErasureNotRecorded(OperatorError):
+    """It is not certain that the erasure will be in the audit log."""
+
+
+class Erasure(Struct, frozen=True, kw_only=True):
+    """What was erased: all of a portal, or one comment of it if `comment_id` is given.
+
+    `by` is the consumer that held the data, `erased_count` how many of its rows (or what it has)
+    are gone, `reason` the operator's words, such as the number of a request.
+    """
+
+    member_id: str
+    comment_id: int | None = None
+    by: str
+    erased_count: int
+    reason: str = ""
+
+
+async def record_erasure(redis: Redis, erasure: Erasure) -> str:
+    """Publish an erasure for the audit log, and return the id of its event.
+
+    Call it when the data is gone, before saying so. Raises ErasureNotRecorded if the event may not
+    be on the stream: erase again then, which records it again. It is sent once and never repeated.
+    """
+    now = f"{datetime.now(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+    event = OtherEvent(
+        id=str(uuid7()),
+        source=source_of(erasure.member_id),
+        type=DATA_ERASED,
+        subject="portal" if erasure.comment_id is None else f"comment/{erasure.comment_id}",
+        time=now,
+        receivedat=now,
+        data=to_builtins(erasure),
+    )
+    streams = redis.streams
+    key = streams.key("events", streams.partition_of(erasure.member_id, erasure.comment_id or 0))
+    client = connections.publisher(redis.url, timeout_s=_TIMEOUT_S)
+    try:
+        await client.xadd(key, {EVENT_FIELD: encode_event(event)})
+    except (*connections.AWAY, ResponseError) as error:
+        raise ErasureNotRecorded(
+            f"the erasure is done, but may not be in the audit log ({error}): run the command again"
+        ) from error
+    finally:
+        await client.aclose()
+    return event.id
