@@ -118,12 +118,14 @@ class Chain:
             self._commit(fill, fresh=tuple(fresh))
             return len(fresh)
 
-    def checkpoint(self) -> None:
-        """Sign what came since the last checkpoint, if anything did. Raises as `append` does."""
+    def checkpoint(self) -> bool:
+        """Sign what came since the last checkpoint; False if nothing did. Raises as `append`."""
         with self._serial:
             self._ready()
-            if self._at.leaves:
-                self._commit(Batch.checkpoint, same_day=True)
+            if not self._at.leaves:
+                return False
+            self._commit(Batch.checkpoint, same_day=True)
+            return True
 
     def bury(self, removed: Sequence[Removed], *, kept_days: int) -> None:
         """Record that the oldest files are going to be removed. Raises as `append` does."""

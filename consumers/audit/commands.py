@@ -10,7 +10,7 @@ import msgspec
 
 from consumers.audit import signing
 from consumers.audit.files import chains
-from consumers.audit.findings import ChainReport, Fault
+from consumers.audit.findings import Anchor, ChainReport, Fault
 from consumers.audit.proofs import InvalidProof, NotProvable, check, prove, read
 from consumers.audit.search import Hit, Wanted, search
 from consumers.audit.verification import verify_chain
@@ -50,6 +50,22 @@ class _Time(click.ParamType[datetime]):
         return time.replace(tzinfo=time.tzinfo or UTC)
 
 
+class _AnchorType(click.ParamType[Anchor]):
+    """A line that `verify` printed, or the consumer logged."""
+
+    name = "anchor"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Anchor:
+        """Read it."""
+        chain, _, rest = str(value).partition(":")
+        seq, _, digest = rest.partition(":")
+        if not chain or not seq.isdecimal() or len(digest) != 64:
+            self.fail(f"{value!r}: give it as it was printed, such as events-0:12:5f…", param, ctx)
+        return Anchor(chain, int(seq), digest)
+
+
 @click.group("audit")
 def command() -> None:
     """Check the audit log, look into it, and prove what it holds."""
@@ -69,19 +85,37 @@ def keygen(file: Path) -> None:
 @command.command()
 @click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @_Keys
+@click.option(
+    "--anchor",
+    "anchors",
+    multiple=True,
+    type=_AnchorType(),
+    metavar="CHAIN:SEQ:HASH",
+    help="A record that has to be there, noted earlier and elsewhere. May be repeated.",
+)
 @click.option("--partitions", type=click.IntRange(min=1), help="How many chains have to be there.")
 @_Json
 def verify(
-    directory: Path, *, keys: tuple[str, ...], partitions: int | None, as_json: bool
+    directory: Path,
+    *,
+    keys: tuple[str, ...],
+    anchors: tuple[Anchor, ...],
+    partitions: int | None,
+    as_json: bool,
 ) -> None:
     """Check the log in DIRECTORY; exit code 1 if it is not whole.
 
     Names the first record of each partition that is changed, missing or out of order.
     """
     known = {signing.public_key(key) for key in keys}
-    reports = [verify_chain(chain, keys=known) for chain in chains(directory)]
-    expected = partitions or (0 if reports else 1)
-    missing = {f"events-{number}" for number in range(expected)} - {it.chain for it in reports}
+    reports = [
+        verify_chain(
+            chain, keys=known, anchors=[anchor for anchor in anchors if anchor.chain == chain.name]
+        )
+        for chain in chains(directory)
+    ]
+    expected = {f"events-{number}" for number in range(partitions or (0 if reports else 1))}
+    missing = expected.union(anchor.chain for anchor in anchors) - {it.chain for it in reports}
     reports += [
         ChainReport(chain=name, fault=Fault(what="missing", file=name, detail="no such chain"))
         for name in sorted(missing)
@@ -103,12 +137,12 @@ def _print_report(report: ChainReport, *, has_keys: bool) -> None:
     else:
         click.echo(
             f"{report.chain}: {report.events} events in {report.records} records, "
-            f"{report.files} files, {report.first_day} to {report.last_day}; last record "
-            f"{report.last_seq} {report.last_hash}"
+            f"{report.files} files, {report.first_day} to {report.last_day}"
         )
         if report.first_seq > 1:
             click.echo(f"  records 1 to {report.first_seq - 1} were removed by retention")
         click.echo(f"  {report.signed_count} of {report.checkpoints} checkpoints are signed")
+        click.echo(f"  anchor {report.anchor}")
         for key in report.keys:
             click.echo(f"  signed by {key}{'' if has_keys else ' (is it yours? --key makes sure)'}")
     for note in report.notes:

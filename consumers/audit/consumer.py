@@ -10,6 +10,7 @@ import structlog
 
 from consumers import Consumer, Entry, Partition
 from consumers.audit.chain import CannotWrite, Chain, ChainOptions, ChainTaken
+from consumers.audit.findings import Anchor
 from consumers.audit.recovery import LogDamaged
 from consumers.audit.retention import compress_closed, remove_expired
 from consumers.audit.signing import SigningKey
@@ -85,7 +86,10 @@ class AuditLog:
                 log.warning("upkeep of the audit log failed", partition=partition, error=str(error))
 
     def _keep(self, chain: Chain) -> None:
-        chain.checkpoint()
+        if chain.checkpoint():
+            # Logs usually leave the machine: what stands in them, nobody can take back here.
+            at = chain.position
+            log.info("audit log signed", anchor=str(Anchor(chain.directory.name, at.seq, at.prev)))
         today = datetime.now(UTC).date()
         remove_expired(chain, today=today, kept_days=self._settings.kept_days)
         if self._settings.compress:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-__all__ = ["ChainReport", "Fault", "What"]
+__all__ = ["Anchor", "ChainReport", "Fault", "What"]
 
 What = Literal[
     "changed",  # its bytes do not give its hash
@@ -17,6 +17,17 @@ What = Literal[
     "unsigned",  # a signature that has to be there is not
     "misplaced",  # the record belongs to another file or chain
 ]
+
+
+class Anchor(Struct, frozen=True):
+    """A record that a chain held when somebody noted it down, `<chain>:<seq>:<hash>` in text."""
+
+    chain: str
+    seq: int
+    hash: str
+
+    def __str__(self) -> str:
+        return f"{self.chain}:{self.seq}:{self.hash}"
 
 
 class Fault(Struct, frozen=True, kw_only=True):
@@ -58,3 +69,8 @@ class ChainReport(Struct, kw_only=True):
     def is_whole(self) -> bool:
         """Whether nothing is wrong."""
         return self.fault is None
+
+    @property
+    def anchor(self) -> Anchor:
+        """The last record of the chain."""
+        return Anchor(self.chain, self.last_seq, self.last_hash)

@@ -67,6 +67,7 @@ def _compress(source: Path, target: Path) -> None:
         with source.open("rb") as plain, part.open("wb") as raw:
             with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=raw) as packed:
                 shutil.copyfileobj(plain, packed, _COPY_BYTES)
+            shutil.copymode(source, part)
             raw.flush()
             os.fsync(raw.fileno())
         part.rename(target)

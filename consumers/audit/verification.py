@@ -15,7 +15,7 @@ from typing import BinaryIO
 from consumers.audit import merkle
 from consumers.audit.diagnosis import diagnose
 from consumers.audit.files import DayFile, day_files, open_lines
-from consumers.audit.findings import ChainReport, Fault, What
+from consumers.audit.findings import Anchor, ChainReport, Fault, What
 from consumers.audit.head import read_head
 from consumers.audit.records import (
     GENESIS,
@@ -47,15 +47,18 @@ class _Broken(Exception):
         self.fault = fault
 
 
-def verify_chain(chain: Path, *, keys: Collection[str] = ()) -> ChainReport:
+def verify_chain(
+    chain: Path, *, keys: Collection[str] = (), anchors: Collection[Anchor] = ()
+) -> ChainReport:
     """Check the chain in a directory; a writer may be at work on it meanwhile.
 
     With `keys`, public keys in hexadecimal, the head has to be signed by one of them, and nothing
     may be signed by another. Without, signatures only have to fit the keys that stand beside them.
+    `anchors` are records that the chain is known to have held.
     """
     report = ChainReport(chain=chain.name)
     try:
-        _Walk(chain, report, frozenset(keys)).run()
+        _Walk(chain, report, frozenset(keys), anchors).run()
     except _Broken as broken:
         report.fault = broken.fault
     return report
@@ -64,8 +67,15 @@ def verify_chain(chain: Path, *, keys: Collection[str] = ()) -> ChainReport:
 class _Walk:
     """One pass over a chain. `prev` and `seq` are those of the last record that was right."""
 
-    def __init__(self, chain: Path, report: ChainReport, keys: frozenset[str]) -> None:
+    def __init__(
+        self,
+        chain: Path,
+        report: ChainReport,
+        keys: frozenset[str],
+        anchors: Collection[Anchor],
+    ) -> None:
         self._chain = chain
+        self._anchors = {anchor.seq: anchor.hash for anchor in anchors}
         self._report = report
         self._keys = keys
         self._head = read_head(chain)  # before the files: these can only go further
@@ -103,7 +113,7 @@ class _Walk:
     def _check_file(self, file: DayFile, lines: BinaryIO, *, is_last: bool) -> None:
         """The loop that the speed of a verification depends on."""
         prev, seq, leaves = self._prev.encode(), self._seq, self._leaves
-        head_seq = self._head.head.seq if self._head else 0
+        vouched = self._anchors.keys() | ({self._head.head.seq} if self._head else set())
         begin = b'{"kind":"event","prev":"%b","seq":%d,'
         end = b',"hash":"%b"}\n'
         number = 0
@@ -124,8 +134,8 @@ class _Walk:
             prev, seq = found, seq + 1
             if number == 1:
                 self._check_day(file, line)
-            if seq == head_seq:
-                self._meet_head(found.decode(), number)
+            if seq in vouched:
+                self._meet(seq, found.decode(), number)
         self._prev, self._seq, self._line = prev.decode(), seq, number
 
     def _own_record(
@@ -209,10 +219,13 @@ class _Walk:
         if day != file.day:
             raise self._broken("misplaced", f"its first record is of {day}", line=1)
 
-    def _meet_head(self, found: str, number: int) -> None:
-        assert self._head is not None  # noqa: S101 - `_check_head` has seen it
-        if found != self._head.head.prev:
-            raise self._broken("replaced", "the head vouches for another record here", line=number)
+    def _meet(self, seq: int, found: str, number: int) -> None:
+        """Compare a record with what the head, or an anchor, says that it is."""
+        self._seq, self._line = seq - 1, number
+        if self._head and self._head.head.seq == seq and self._head.head.prev != found:
+            raise self._broken("replaced", "the head vouches for another record here")
+        if self._anchors.get(seq, found) != found:
+            raise self._broken("replaced", "the anchor is that of another record")
 
     def _check_end(self) -> None:
         assert self._head is not None  # noqa: S101 - `_check_head` has seen it
@@ -222,6 +235,10 @@ class _Walk:
         head = self._head.head
         if self._seq < head.seq:
             raise _Broken(self._short_of(head))
+        beyond = [seq for seq in self._anchors if seq > self._seq]
+        if beyond:
+            detail = f"record {max(beyond)}, which an anchor names, is not there: the log is older"
+            raise _Broken(Fault(what="truncated", file=self._file, detail=detail))
         if self._goes_on_from not in self._buried | {GENESIS} or (
             self._goes_on_from == GENESIS and report.first_seq > 1
         ):

@@ -64,6 +64,18 @@ def test_verify_misses_a_whole_partition(root: Path, tmp_path: Path) -> None:
     assert run("verify", tmp_path / "nothing").exit_code == 1
 
 
+def test_verify_prints_an_anchor_and_takes_it(root: Path) -> None:
+    printed = run("verify", root).output
+    anchor = next(line.split()[1] for line in printed.splitlines() if "anchor" in line)
+    assert run("verify", root, "--anchor", anchor).exit_code == 0
+    chain, seq, digest = anchor.split(":")
+    later = f"{chain}:{int(seq) + 1}:{digest}"
+    assert "which an anchor names, is not there" in run("verify", root, "--anchor", later).output
+    elsewhere = f"events-7:1:{digest}"
+    assert "events-7: missing" in run("verify", root, "--anchor", elsewhere).output
+    assert run("verify", root, "--anchor", "events-0:1").exit_code == 2
+
+
 def test_a_key_can_be_made_kept_and_used_by_its_file(tmp_path: Path) -> None:
     done = run("keygen", tmp_path / "audit.key")
     assert done.exit_code == 0

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from consumers.audit.chain import Chain, ChainOptions
 from consumers.audit.head import read_head
 from consumers.audit.merkle import root
 from consumers.audit.records import hash_in, seal
 from consumers.audit.retention import compress_closed
 from consumers.audit.signing import SigningKey
-from tests.audit_log import a_key, entries, tamper, verify, write
+from consumers.audit.verification import verify_chain
+from tests.audit_log import Clock, a_key, entries, tamper, verify, write
 
 # One genesis record, 10 events a day, a checkpoint after every 8 records and at the end of a day.
 FIRST, SECOND, THIRD = "2026-11-20.jsonl", "2026-11-21.jsonl", "2026-11-22.jsonl"
@@ -268,3 +270,28 @@ def test_a_checkpoint_without_its_signature_is_unsigned(chain: Path, key: Signin
 def test_every_line_of_a_log_gives_its_hash(chain: Path) -> None:
     for path in chain.glob("*.jsonl"):
         assert all(hash_in(line) for line in path.read_bytes().splitlines(keepends=True))
+
+
+def test_an_older_copy_of_the_log_is_missed_by_an_anchor(tmp_path: Path, key: SigningKey) -> None:
+    chain = write(tmp_path, key, entries(1, 10))
+    older = {path: path.read_bytes() for path in chain.iterdir()}
+    with_more = Chain.open(tmp_path, "events", 0, ChainOptions(signer=key, clock=Clock()))
+    with_more.append(entries(11, 20))
+    with_more.close()
+    anchor = verify(chain, key).anchor
+    assert verify_chain(chain, keys=[key.public_key], anchors=[anchor]).fault is None
+
+    for path, content in older.items():
+        path.write_bytes(content)
+    assert verify(chain, key).fault is None, "an older copy is whole in itself"
+    fault = verify_chain(chain, keys=[key.public_key], anchors=[anchor]).fault
+    assert fault is not None
+    assert (fault.what, fault.file) == ("truncated", FIRST)
+
+
+def test_another_history_is_missed_by_an_anchor(tmp_path: Path, key: SigningKey) -> None:
+    anchor = verify(write(tmp_path / "one", key, entries(1, 10)), key).anchor
+    other = write(tmp_path / "other", key, entries(11, 20))
+    fault = verify_chain(other, anchors=[anchor]).fault
+    assert fault is not None
+    assert (fault.what, fault.line) == ("replaced", 13)
