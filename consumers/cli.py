@@ -9,6 +9,7 @@ __all__ = ["TABLE", "cli", "main"]
 TABLE: Final = {
     "run": "Run a consumer: audit, notifier, warehouse, enricher, or module:object of your own.",
     "audit": "Check the audit log, look into it, and prove what it holds.",
+    "notifier": "Check the notifier's routes, and see what waits for its targets.",
 }
 
 cli = command_line(

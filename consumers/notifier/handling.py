@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import structlog
@@ -23,6 +23,11 @@ __all__ = ["Notifier"]
 log = structlog.get_logger()
 
 
+def now_ms() -> int:
+    """The milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
 class _Line(Struct, frozen=True, eq=False):
     """A route's line to one of its targets."""
 
@@ -31,10 +36,20 @@ class _Line(Struct, frozen=True, eq=False):
 
 
 class Notifier:
-    """The notifier's handler, and the senders that run beside it."""
+    """The notifier's handler, and the senders that run beside it.
 
-    def __init__(self, settings: Settings, routes: tuple[Route, ...]) -> None:
+    `clock` gives the time in milliseconds since 1970.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        routes: tuple[Route, ...],
+        *,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
         self._settings = settings
+        self._clock = clock
         self._routes = routes
         self._lines: tuple[_Line, ...] = ()
 
@@ -43,7 +58,7 @@ class Notifier:
         """Run the senders; on leaving, let what is being sent end."""
         redis = connections.control(self._settings.redis.url)
         self._lines = tuple(
-            _Line(route, Sender(channel, outbox, clock=_now_ms))
+            _Line(route, Sender(channel, outbox, clock=self._clock))
             for route in self._routes
             for channel in route.channels
             for outbox in (
@@ -73,7 +88,7 @@ class Notifier:
         if entry.is_replay:
             return
         wanted = {route.name for route in routes_for(event, self._routes, self._settings.notifier)}
-        news = news_of(event, entry.raw, now_ms=_now_ms())
+        news = news_of(event, entry.raw, now_ms=self._clock())
         is_over = news.kind in {"deleted", "gone"} and not is_echo(event, self._settings.notifier)
         lines = [one for one in self._lines if one.route.name in wanted or is_over]
         try:
@@ -99,7 +114,3 @@ class Notifier:
             waiting = reply
         metrics.TAKEN.labels(sender.channel.target.name).inc()
         sender.wake()
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -5,6 +5,7 @@ one template does for all of them: `comment.text` and the filters `bold`, `link`
 what the target shows, and every other value is escaped for it.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
@@ -25,6 +26,7 @@ __all__ = ["Message", "Templates", "item_of"]
 
 _PARTS: Final = ("title", "body", "digest_title", "digest_body")
 _MAX_TITLE: Final = 200
+_PREFORMATTED: Final = re.compile(r"(<pre>.*?</pre>)", re.DOTALL)
 Language = Literal["en", "ru"]
 
 
@@ -96,7 +98,10 @@ class Templates:
     def _message(self, notices: Sequence[Notice], templates: Mapping[str, Template]) -> Message:
         title, body = (self._render(templates[part], notices) for part in self._parts_for(notices))
         if self.dialect == "html":
-            body = body.replace("\n", "<br>\n")
+            body = "".join(
+                part if part.startswith("<pre>") else part.replace("\n", "<br>\n")
+                for part in _PREFORMATTED.split(body)
+            )
         return Message(" ".join(title.split())[:_MAX_TITLE], body, self.dialect)
 
     @staticmethod

@@ -1,7 +1,9 @@
 """The settings as routes that work: conditions, templates, targets; or every fault in them."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
@@ -18,6 +20,7 @@ from gateway.settings import Route as RouteSettings
 
 __all__ = ["Channel", "Route", "routes_for", "routes_of"]
 
+_Made = TypeVar("_Made")
 _TEMPLATES: Final = ("title", "body", "digest_title", "digest_body")
 
 
@@ -70,26 +73,31 @@ def _route(
             f"{key}: entity_types, entity_ids, authors and words need "
             'the comments themselves: set [notifier] stream = "comments"'
         )
+    timing = _or_fault(faults, lambda: Timing.of(route, name=key)) or Timing()
+    given = _or_fault(faults, lambda: _checked_sources(route, key)) or {}
     channels: list[Channel] = []
+    for number, url in enumerate(route.urls, 1):
+        url_key = f"{key} urls[{number}]"
+        try:
+            target = Target(
+                resolve_secret(url, name=url_key),
+                name=f"{name}/{number}",
+                key=url_key,
+                timeout_s=route.timeout_s,
+                fence=fence,
+            )
+            channels.append(_channel(route, target, timing, given, key=key))
+        except OperatorError as fault:
+            faults.append(str(fault))
+    return Route(name, Matcher.of(route), tuple(channels))
+
+
+def _or_fault(faults: list[str], make: Callable[[], _Made]) -> _Made | None:
     try:
-        timing = Timing.of(route, name=key)
-        given = {part: _source(route, part, key) for part in _TEMPLATES}
+        return make()
     except OperatorError as fault:
         faults.append(str(fault))
-    else:
-        for number, url in enumerate(route.urls, 1):
-            try:
-                target = Target(
-                    resolve_secret(url, name=f"{key} urls[{number}]"),
-                    name=f"{name}/{number}",
-                    key=f"{key} urls[{number}]",
-                    timeout_s=route.timeout_s,
-                    fence=fence,
-                )
-                channels.append(_channel(route, target, timing, given, key=key))
-            except OperatorError as fault:
-                faults.append(str(fault))
-    return Route(name, Matcher.of(route), tuple(channels))
+        return None
 
 
 def _channel(
@@ -111,6 +119,20 @@ def _channel(
         after_crash=route.after_crash,
     )
     return Channel(target, templates, policy, route.max_backlog)
+
+
+def _checked_sources(route: RouteSettings, key: str) -> dict[str, str]:
+    """The route's own templates, tried as plain text whether or not its URLs work."""
+    given = {part: _source(route, part, key) for part in _TEMPLATES}
+    Templates(
+        given,
+        language=route.language,
+        dialect="text",
+        is_title_in_body=False,
+        zone=ZoneInfo("UTC"),
+        name=key,
+    ).check([notices for _, notices in samples()])
+    return given
 
 
 def _source(route: RouteSettings, part: str, key: str) -> str:

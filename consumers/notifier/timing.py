@@ -56,7 +56,7 @@ class Timing(Struct, frozen=True, kw_only=True):
         """The times that a route's settings state; raises OperatorError naming the key."""
         try:
             zone = ZoneInfo(route.time_zone)
-        except (OSError, ValueError) as error:
+        except (KeyError, OSError, ValueError) as error:  # what ZoneInfo raises differs
             raise OperatorError(
                 f"{name} time_zone: no time zone is called {route.time_zone!r}"
             ) from error
@@ -92,13 +92,18 @@ class Timing(Struct, frozen=True, kw_only=True):
         return begin, begin + 3_600_000
 
     def _next_digest_ms(self, ready_ms: int) -> int:
-        """The first multiple of the digest's minutes since midnight that is not before `ready`."""
+        """The first multiple of the digest's minutes since midnight that is not before `ready`.
+
+        By the clock on the wall; an hour that is there twice has its digests twice.
+        """
         local = self.local(ready_ms)
-        midnight = _ms(local.replace(hour=0, minute=0, second=0, microsecond=0))
-        tomorrow = _ms((local + _DAY).replace(hour=0, minute=0, second=0, microsecond=0, fold=0))
-        step = self.digest_minutes * 60_000
-        passed = -(-(ready_ms - midnight) // step)
-        return min(midnight + passed * step, tomorrow)
+        midnight = datetime.combine(local.date(), time())
+        step = timedelta(minutes=self.digest_minutes)
+        passed = -((midnight - local.replace(tzinfo=None)) // step)
+        slot = min(midnight + passed * step, midnight + _DAY).replace(tzinfo=self.zone)
+        return next(
+            at for fold in (0, 1) if (at := _ms(slot.replace(fold=fold))) >= ready_ms or fold == 1
+        )
 
 
 def _ms(moment: datetime) -> int:

@@ -1,0 +1,107 @@
+"""What operators ask of the notifier: samples of its messages, and the state of its outboxes."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from consumers.notifier.outbox import Outbox
+from consumers.notifier.rendering import Message
+from consumers.notifier.routes import Channel, Route, routes_of
+from consumers.notifier.samples import samples
+from consumers.notifier.targets import Outcome
+from gateway import connections
+from gateway.errors import OperatorError
+from gateway.settings import Notifier as NotifierSettings
+from gateway.settings import Settings
+
+__all__ = ["checked", "show_backlog"]
+
+Show = Callable[[str], object]
+
+
+async def checked(
+    settings: NotifierSettings, *, only: str | None, is_sending: bool, as_json: bool, show: Show
+) -> bool:
+    """Show every sample as every target gets it, and send it if asked; whether all was accepted.
+
+    Raises OperatorError for settings that cannot work, or if there is no route called `only`.
+    """
+    routes = [route for route in routes_of(settings) if only in {None, route.name}]
+    if not routes:
+        known = ", ".join(route.name or str(n) for n, route in enumerate(settings.routes, 1))
+        raise OperatorError(
+            f"no such route; there are: {known}" if known else "there are no routes"
+        )
+    is_good = True
+    for route in routes:
+        for channel in route.channels:
+            for sample, notices in samples():
+                message = channel.templates.message(notices)
+                outcome = None
+                if is_sending:
+                    message_id = f"sample-{time.time_ns()}"
+                    outcome = await channel.target.deliver(message, message_id=message_id)
+                    is_good &= outcome.is_accepted
+                line = _line(route, channel, sample, message, outcome)
+                show(msgspec.json.encode(line).decode() if as_json else _text(line))
+            channel.target.close()
+    return is_good
+
+
+def _line(
+    route: Route, channel: Channel, sample: str, message: Message, outcome: Outcome | None
+) -> dict[str, Any]:
+    line: dict[str, Any] = {
+        "route": route.name,
+        "target": channel.target.shown,
+        "sample": sample,
+        "format": message.dialect,
+        "title": message.title,
+        "body": message.body,
+    }
+    if outcome is not None:
+        line |= {"accepted": outcome.is_accepted, "reason": outcome.reason}
+    return line
+
+
+def _text(line: dict[str, Any]) -> str:
+    text = "--- route {route}, {target} ({format}): {sample}\n{title}\n\n{body}\n".format_map(line)
+    if "accepted" not in line:
+        return text
+    return f"{text}\n=> {'accepted' if line['accepted'] else 'NOT ACCEPTED: ' + line['reason']}\n"
+
+
+async def show_backlog(settings: Settings, *, as_json: bool, show: Show) -> None:
+    """Show for each target how much waits, since when, and how long it is left alone."""
+    redis = connections.control(settings.redis.url)
+    try:
+        if not as_json:
+            show(f"{'target':24} {'waiting':>8} {'oldest':>9} {'paused':>8}")
+        for route in routes_of(settings.notifier):
+            for channel in route.channels:
+                name = channel.target.name
+                line = await _state(Outbox(redis, prefix=settings.redis.prefix, name=name))
+                if as_json:
+                    show(msgspec.json.encode({"target": name} | line).decode())
+                else:
+                    oldest, paused = (
+                        "-" if value is None else f"{value:.0f} s"
+                        for value in (line["oldest_s"], line["paused_s"])
+                    )
+                    show(f"{name:24} {line['waiting']:8} {oldest:>9} {paused:>8}")
+    except connections.AWAY as error:
+        raise OperatorError(f"Redis cannot be reached: {error}") from error
+    finally:
+        await redis.aclose()
+
+
+async def _state(outbox: Outbox) -> dict[str, Any]:
+    oldest = await outbox.oldest(1)
+    paused_ms = await outbox.paused_ms()
+    return {
+        "waiting": await outbox.size(),
+        "oldest_s": time.time() - oldest[0].notice.since_ms / 1000 if oldest else None,
+        "paused_s": paused_ms / 1000 if paused_ms else None,
+    }

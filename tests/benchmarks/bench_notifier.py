@@ -1,0 +1,79 @@
+"""How many notifications a second the notifier delivers into a local HTTP sink, and its memory.
+
+The real process, a real server, a real HTTP sink. The sink runs in this process and takes its share
+of the machine. Bars: 200 notifications/s, and under 300 MB that do not grow.
+"""
+
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from gateway import connections
+from gateway.local.server import RedisServer, find_server
+from tests.integration.consumers.running import until
+from tests.integration.notifier.processes import (
+    comment_event,
+    is_reading,
+    notifier_process,
+    publish,
+)
+from tests.integration.notifier.sinks import http_sink
+
+EVENTS = 12_000
+BAR_PER_S = 200
+BAR_MB = 300
+
+
+def memory_mb(pid: int) -> float:
+    """The process's resident memory."""
+    (line,) = (
+        line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "VmRSS" in line
+    )
+    return int(line.split()[1]) / 1024
+
+
+async def measure(directory: Path, url: str) -> bool:
+    """Deliver all events, print the figures; whether the bars are reached."""
+    redis = connections.control(url)
+    async with http_sink() as sink:
+        routes = f'allow_private = true\n[[notifier.routes]]\nurls = ["{sink.url}"]\nwindow_s = 0\n'
+        with notifier_process(url, routes, directory) as process:
+            await until(lambda: is_reading(redis))
+            at_rest_mb = memory_mb(process.pid)
+            begun = time.perf_counter()
+            memory = []
+            for first in range(0, EVENTS, 1000):
+                await publish(redis, *map(comment_event, range(first + 1, first + 1001)))
+                wanted = first + 1000
+                await until(lambda wanted=wanted: len(sink.received) >= wanted, timeout_s=120)  # type: ignore[misc]
+                memory.append(memory_mb(process.pid))
+            per_s = EVENTS / (time.perf_counter() - begun)
+    await redis.aclose()
+    is_once = len({received.key for received in sink.received}) == len(sink.received) == EVENTS
+    half = memory[len(memory) // 2]
+    is_flat = memory[-1] - half < 10
+    print(f"notifications/s     {per_s:8.0f}   (bar: at least {BAR_PER_S})")
+    print(f"memory, MB          {max(memory):8.0f}   (bar: under {BAR_MB})")
+    print(f"  at rest           {at_rest_mb:8.0f}")
+    print(f"  after {EVENTS // 2:6}      {half:8.0f}")
+    print(f"  after {EVENTS:6}      {memory[-1]:8.0f}   (bar: within 10 of the line above)")
+    print(f"each event once     {is_once!s:>8}")
+    return per_s >= BAR_PER_S and max(memory) < BAR_MB and is_flat and is_once
+
+
+def main() -> None:
+    """Run once; exit code 1 below a bar."""
+    with tempfile.TemporaryDirectory() as directory:
+        server = RedisServer(find_server(), Path(directory) / "redis", append_only=True)
+        server.start()
+        try:
+            reached = asyncio.run(measure(Path(directory), server.url))
+        finally:
+            server.stop()
+    sys.exit(0 if reached else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumers.notifier.routes import routes_of
+from gateway.errors import OperatorError
+from gateway.settings import Notifier, Route
+
+SECRET = "TIiajkdnlazkcOXrIdevi7FQ"
+
+
+def faults(*routes: dict[str, Any], **settings: Any) -> list[str]:
+    with pytest.raises(OperatorError) as caught:
+        routes_of(Notifier(routes=tuple(Route(**route) for route in routes), **settings))
+    return str(caught.value).splitlines()
+
+
+def test_every_fault_is_told_at_once_and_no_secret() -> None:
+    found = faults(
+        {
+            "urls": (f"nope://{SECRET}@x", f"json://10.0.0.1/{SECRET}", f"slack://{SECRET}"),
+            "name": "sales",
+        },
+        {"urls": ("env:NO_SUCH_VARIABLE",), "body": "{{ nope }}", "time_zone": "Mars/Base"},
+    )
+
+    assert [fault.partition(": ")[0] for fault in found] == [
+        "[[notifier.routes]] sales urls[1]",
+        "[[notifier.routes]] sales urls[2]",
+        "[[notifier.routes]] sales urls[3]",
+        "[[notifier.routes]] 2 time_zone",
+        "[[notifier.routes]] 2 body",
+        "[[notifier.routes]] 2 urls[1]",
+    ]
+    assert SECRET not in "".join(found)
+
+
+def test_conditions_on_the_text_need_the_stream_that_has_it() -> None:
+    route = {"urls": ("json://example.com/",), "words": ("urgent",)}
+
+    (found,) = faults(route)
+
+    assert '[notifier] stream = "comments"' in found
+    assert routes_of(Notifier(routes=(Route(**route),), stream="comments"))
+
+
+def test_two_routes_have_two_names() -> None:
+    route = {"urls": ("json://example.com/",), "name": "2"}
+
+    (found,) = faults(route, {"urls": ("json://example.com/",)})
+
+    assert found == "[[notifier.routes]] 2 name: two routes have this name"
+
+
+def test_urls_and_templates_come_from_files_and_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "url").write_text("json://one.example.com/\n")
+    (tmp_path / "body.j2").write_text("{{ event.id }}")
+    monkeypatch.setenv("TARGET", "json://two.example.com/")
+
+    (route,) = routes_of(
+        Notifier(
+            routes=(
+                Route(urls=(f"file:{tmp_path}/url", "env:TARGET"), body=f"file:{tmp_path}/body.j2"),
+            )
+        )
+    )
+
+    assert [channel.target.name for channel in route.channels] == ["1/1", "1/2"]
+    assert [channel.target.shown for channel in route.channels] == [
+        "json://one.example.com/",
+        "json://two.example.com/",
+    ]
+
+
+def test_a_template_file_that_is_not_there_is_named() -> None:
+    (found,) = faults({"urls": ("json://example.com/",), "title": "file:/no/such/file"})
+
+    assert found.startswith("[[notifier.routes]] 1 title: file:/no/such/file cannot be read")
