@@ -37,7 +37,7 @@ async def checked(
     is_good = True
     for route in routes:
         for channel in route.channels:
-            for sample, notices in samples():
+            for sample, notices in samples(route.matcher.route.events):
                 message = channel.templates.message(notices)
                 outcome = None
                 if is_sending:

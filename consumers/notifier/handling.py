@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 from msgspec import Struct
+from redis.asyncio import Redis
 
 from consumers import Entry, Transient
 from consumers.notifier import metrics
@@ -53,29 +54,39 @@ class Notifier:
         self._routes = routes
         self._lines: tuple[_Line, ...] = ()
 
+    def connect(self, redis: Redis) -> tuple[Sender, ...]:
+        """Use this client of Redis from now on; the senders, which somebody has to run."""
+        prefix = self._settings.redis.prefix
+        self._lines = tuple(
+            _Line(
+                route,
+                Sender(
+                    channel,
+                    Outbox(redis, prefix=prefix, name=channel.target.name),
+                    clock=self._clock,
+                ),
+            )
+            for route in self._routes
+            for channel in route.channels
+        )
+        return tuple(line.sender for line in self._lines)
+
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
         """Run the senders; on leaving, let what is being sent end."""
-        redis = connections.control(self._settings.redis.url)
-        self._lines = tuple(
-            _Line(route, Sender(channel, outbox, clock=self._clock))
-            for route in self._routes
-            for channel in route.channels
-            for outbox in (
-                Outbox(redis, prefix=self._settings.redis.prefix, name=channel.target.name),
-            )
-        )
         if not self._routes:
             log.warning("notifier has no routes, nobody will be told of anything")
+        redis = connections.control(self._settings.redis.url)
         try:
-            async with asyncio.TaskGroup() as senders:
-                for line in self._lines:
-                    senders.create_task(line.sender.run())
+            senders = self.connect(redis)
+            async with asyncio.TaskGroup() as tasks:
+                for sender in senders:
+                    tasks.create_task(sender.run())
                 try:
                     yield
                 finally:
-                    for line in self._lines:
-                        line.sender.stop()
+                    for sender in senders:
+                        sender.stop()
         finally:
             await redis.aclose()
 

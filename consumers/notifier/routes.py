@@ -111,7 +111,7 @@ def _channel(
         zone=timing.zone,
         name=key,
     )
-    templates.check([notices for _, notices in samples()])
+    templates.check([notices for _, notices in samples(route.events)])
     policy = Policy(
         timing=timing,
         max_per_hour=route.max_per_hour,
@@ -131,7 +131,7 @@ def _checked_sources(route: RouteSettings, key: str) -> dict[str, str]:
         is_title_in_body=False,
         zone=ZoneInfo("UTC"),
         name=key,
-    ).check([notices for _, notices in samples()])
+    ).check([notices for _, notices in samples(route.events)])
     return given
 
 

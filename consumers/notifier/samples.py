@@ -1,6 +1,7 @@
 """Made-up notices of every kind, to try templates on before real ones come."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from typing import Final
 
 from msgspec import UNSET
@@ -17,6 +18,7 @@ from gateway.contract import (
     Comment,
     CommentData,
     CommentEvent,
+    decode_event,
     encode_event,
     source_of,
 )
@@ -32,8 +34,23 @@ _TEXT: Final = (
 )
 
 
-def samples() -> Iterator[tuple[str, tuple[Notice, ...]]]:
-    """Each sample's name, and the notices of one message."""
+def samples(events: Sequence[str] = ("*",)) -> Iterator[tuple[str, tuple[Notice, ...]]]:
+    """Each sample's name, and the notices of one message.
+
+    Only those of events whose type matches one of the patterns in `events`: a route's templates
+    need not know what to say of others.
+    """
+    for name, notices in _all():
+        fitting = tuple(
+            notice
+            for notice in notices
+            if any(fnmatchcase(decode_event(notice.raw).type, pattern) for pattern in events)
+        )
+        if fitting:
+            yield name, fitting
+
+
+def _all() -> Iterator[tuple[str, tuple[Notice, ...]]]:
     full = Comment(
         state="present",
         text=_TEXT,

@@ -67,22 +67,26 @@ class Sender:
         while not self._is_stopping:
             self._awake.clear()
             try:
-                rest_s = await self._round()
+                rest_s = await self.round()
             except AWAY as error:
                 log.warning("outbox is away", target=self._target.name, error=str(error))
                 rest_s = _LOOK_S
             if rest_s > 0:
                 await self._rest(rest_s)
+        await self.finish()
+        self._target.close()
+
+    async def finish(self) -> None:
+        """Wait for what is under way."""
         while self._under_way:
             await asyncio.wait(self._under_way)
-        self._target.close()
 
     async def _rest(self, rest_s: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(rest_s):
                 await self._awake.wait()
 
-    async def _round(self) -> float:
+    async def round(self) -> float:
         """Send what is due as far as there is room; the seconds until there may be more to do."""
         now_ms = self._clock()
         hour_ms, _ = self.channel.policy.timing.hour_ms(now_ms)

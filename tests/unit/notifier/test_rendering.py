@@ -14,7 +14,7 @@ from gateway.errors import OperatorError
 SAMPLES = dict(samples())
 
 
-def templates(dialect: Dialect = "text", language: Any = "en", **given: str) -> Templates:
+def templates(dialect: Any = "text", language: Any = "en", **given: str) -> Templates:
     return Templates(
         given,
         language=language,

@@ -37,7 +37,7 @@ def test_every_fault_is_told_at_once_and_no_secret() -> None:
 
 
 def test_conditions_on_the_text_need_the_stream_that_has_it() -> None:
-    route = {"urls": ("json://example.com/",), "words": ("urgent",)}
+    route: dict[str, Any] = {"urls": ("json://example.com/",), "words": ("urgent",)}
 
     (found,) = faults(route)
 
@@ -73,6 +73,16 @@ def test_urls_and_templates_come_from_files_and_the_environment(
         "json://one.example.com/",
         "json://two.example.com/",
     ]
+
+
+def test_templates_need_not_know_events_that_the_route_does_not_get() -> None:
+    about_comments = Route(urls=("json://example.com/",), body="{{ comment.id }}")
+
+    assert routes_of(Notifier(routes=(about_comments,)))
+    (found,) = faults(
+        {"urls": ("json://example.com/",), "body": "{{ comment.id }}", "events": ("*",)}
+    )
+    assert "body: 'None' has no attribute 'id'" in found
 
 
 def test_a_template_file_that_is_not_there_is_named() -> None:
