@@ -1,9 +1,13 @@
+import random
+from collections import Counter
 from pathlib import Path
 
+import pytest
 from redis.asyncio import Redis
 
 from tests.integration.consumers.running import until
 from tests.integration.notifier.processes import (
+    EVENTS,
     comment_event,
     is_reading,
     notifier_process,
@@ -41,3 +45,61 @@ async def test_an_event_on_the_stream_is_told_once_to_every_route(
         assert (
             told.body["message"] == "Комментарий 999 изменён, пользователь 7, 18.12.2025 08:18 UTC."
         )
+
+
+KILLS = 2
+AT_ONCE = 8
+"""How many messages are under way to one target, so how many a kill can cut off."""
+
+
+@pytest.mark.parametrize("after_crash", ["resend", "drop"])
+async def test_kills_under_load_end_with_each_event_once_at_the_sink(
+    redis: Redis, redis_url: str, tmp_path: Path, after_crash: str
+) -> None:
+    """Under `resend` a sink that drops doubles has each event once; under `drop` no doubles come,
+    and each event that is missing was told in the log."""
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    events = [comment_event(number) for number in range(400)]
+    log = tmp_path / "notifier.log"
+    async with http_sink() as sink:
+        sink.delay_s = 0.01
+        routes = f"""
+            allow_private = true
+            [[notifier.routes]]
+            urls = ["{sink.url}"]
+            window_s = 0
+            timeout_s = 0.5
+            after_crash = "{after_crash}"
+        """
+        for kill in range(KILLS):
+            with notifier_process(redis_url, routes, tmp_path) as process:
+                await until(lambda: is_reading(redis))
+                if kill == 0:
+                    await publish(redis, *events)
+                wanted = len(sink.received) + chance.randint(20, 100)
+                await until(lambda wanted=wanted: len(sink.received) >= wanted, timeout_s=30)  # type: ignore[misc]
+                process.kill()
+                process.wait()
+        with notifier_process(redis_url, routes, tmp_path):
+            outbox = "b24:notifier:{1/1}:due"
+            await until(lambda: _is_done(redis, outbox), timeout_s=40)
+        keys = Counter(sink.keys)
+        cut_off = log.read_text().count("cut off by a crash")
+    print(f"doubles {sink.doubles}, cut off {cut_off}")
+    ids = {event.id for event in events}
+    if after_crash == "resend":
+        assert keys.keys() == ids
+        assert sink.doubles <= KILLS * AT_ONCE
+    else:
+        assert keys.keys() <= ids
+        assert sink.doubles == 0
+        assert cut_off <= KILLS * AT_ONCE
+        assert all(key in log.read_text() for key in ids - keys.keys())
+
+
+async def _is_done(redis: Redis, outbox: str) -> bool:
+    """Whether the stream is read to its end and nothing waits to be sent."""
+    (group,) = await redis.xinfo_groups(EVENTS)
+    return not group["lag"] and not group["pending"] and not await redis.exists(outbox)

@@ -1,0 +1,280 @@
+"""Each event once, whatever fails: targets, processes, templates."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from redis.asyncio import Redis
+from structlog.testing import capture_logs
+
+from consumers.notifier.sending import pause_s
+from gateway.contract import COMMENT_ADDED, COMMENT_DELETED
+from gateway.local.server import free_port
+from tests.integration.consumers.running import until
+from tests.integration.notifier.desk import Desk
+from tests.integration.notifier.processes import comment_event
+from tests.integration.notifier.sinks import HttpSink, Received, http_sink
+
+
+@pytest.fixture
+async def sink() -> AsyncIterator[HttpSink]:
+    async with http_sink() as listening:
+        yield listening
+
+
+def route(*urls: str, **options: Any) -> dict[str, Any]:
+    body = "{{ comment.id }} {{ event.action }} x{{ count }}"
+    return {"urls": urls, "window_s": 0.0, "timeout_s": 1.0, "body": body} | options
+
+
+async def resume(redis: Redis, desk: Desk) -> None:
+    """Let the pauses of all targets end."""
+    for key in await redis.keys("*:pause"):
+        await redis.delete(key)
+    desk.now_ms += 600_000
+
+
+async def test_an_event_delivered_twice_by_the_stream_is_told_once(
+    redis: Redis, sink: HttpSink
+) -> None:
+    event = comment_event(1)
+    for _ in range(2):
+        desk = Desk(redis, route(sink.url))
+        await desk.hear(event)
+        await desk.hear(event)
+        await desk.work()
+
+    assert sink.keys == [event.id]
+
+
+async def test_a_dead_target_delays_no_other_and_gets_everything_later(
+    redis: Redis, sink: HttpSink
+) -> None:
+    port = free_port()
+    dead = f"json://127.0.0.1:{port}/"
+    desk = Desk(redis, route(dead), route(dead, sink.url), route(sink.url))
+    events = [comment_event(number) for number in range(20)]
+    for event in events:
+        await desk.hear(event)
+
+    await desk.work()
+    assert sorted(sink.keys) == sorted([event.id for event in events] * 2)
+    assert [await outbox.size() for outbox in desk.outboxes] == [20, 20, 0, 0]
+
+    async with http_sink(port) as revived:
+        await resume(redis, desk)
+        await desk.work()
+    assert sorted(revived.keys) == sorted([event.id for event in events] * 2)
+
+
+async def test_a_failing_target_is_tried_by_one_message_at_a_time(
+    redis: Redis, sink: HttpSink
+) -> None:
+    sink.answer = lambda _: web.Response(status=500)
+    desk = Desk(redis, route(sink.url))
+    for number in range(20):
+        await desk.hear(comment_event(number))
+    await desk.work()
+    asked = sink.asked
+
+    await resume(redis, desk)
+    await desk.work()
+
+    assert sink.asked == asked + 1
+
+
+async def test_retry_after_is_honoured_by_every_process(redis: Redis, sink: HttpSink) -> None:
+    sink.answer = lambda _: web.Response(status=429, headers={"Retry-After": "60"})
+    desk = Desk(redis, route(sink.url))
+    await desk.hear(comment_event(1))
+    await desk.work()
+
+    other = Desk(redis, route(sink.url), now_ms=desk.now_ms + 1000)
+    await other.work()
+
+    assert sink.asked == 1
+    assert 55_000 < await desk.outboxes[0].paused_ms() <= 60_000
+
+
+def test_a_target_that_asks_for_nothing_is_left_alone_for_longer_each_time() -> None:
+    assert [pause_s(failures, None) for failures in (1, 2, 3, 10, 1000)] == [1, 2, 4, 300, 300]
+    assert pause_s(5, 7.5) == 7.5
+
+
+async def test_the_backlog_of_a_dead_target_is_bounded_and_told(redis: Redis) -> None:
+    desk = Desk(redis, route(f"json://127.0.0.1:{free_port()}/", max_backlog=5))
+    events = [comment_event(number) for number in range(8)]
+    for event in events:
+        desk.now_ms += 1
+        await desk.hear(event)
+
+    with capture_logs() as lines:
+        await desk.work()
+
+    assert await desk.outboxes[0].size() == 5
+    told = [line for line in lines if line["event"] == "notification given up"]
+    assert [line["event_id"] for line in told] == [event.id for event in events[:3]]
+    assert {line["reason"] for line in told} == {"backlog full"}
+
+
+async def test_one_message_that_a_target_refuses_does_not_hold_up_the_others(
+    redis: Redis, sink: HttpSink
+) -> None:
+    def refuse_one(received: Received) -> web.Response:
+        return web.Response(status=400 if received.body["message"].startswith("1 ") else 200)
+
+    sink.answer = refuse_one
+    desk = Desk(redis, route(sink.url, max_age_s=3600.0))
+    refused = comment_event(1)
+    await desk.hear(refused)
+    for number in range(2, 12):
+        desk.now_ms += 1
+        await desk.hear(comment_event(number))
+
+    for _ in range(3):
+        await desk.work()
+        await resume(redis, desk)
+    assert len(sink.received) == 10
+
+    desk.now_ms += 3_600_000
+    with capture_logs() as lines:
+        await desk.work()
+    assert await desk.outboxes[0].size() == 0
+    assert [line["event_id"] for line in lines] == [refused.id]
+    assert lines[0]["reason"] == "too old"
+
+
+async def crash_while_sending(desk: Desk, sink: HttpSink) -> None:
+    """The sink has taken the message, and the process dies before it writes that down."""
+    sink.delay_s = 0.3
+    (sender,) = desk.senders
+    await sender.round()
+    await until(lambda: sink.asked == 1)
+    desk.crash_sender()
+    await asyncio.sleep(0)
+    sink.delay_s = 0.0
+
+
+async def test_a_message_cut_off_by_a_crash_is_sent_again_under_the_same_id(
+    redis: Redis, sink: HttpSink
+) -> None:
+    before = Desk(redis, route(sink.url))
+    event = comment_event(1)
+    await before.hear(event)
+    await crash_while_sending(before, sink)
+
+    after = Desk(redis, route(sink.url), now_ms=before.now_ms)
+    await after.work()
+    assert sink.keys == [event.id], "as long as the lease lasts, the first process may be alive"
+    await after.work(after_s=60)
+    await after.work(after_s=60)
+
+    assert sink.keys == [event.id, event.id]
+
+
+async def test_a_message_cut_off_by_a_crash_is_dropped_and_told_if_so_set(
+    redis: Redis, sink: HttpSink
+) -> None:
+    before = Desk(redis, route(sink.url, after_crash="drop"))
+    event = comment_event(1)
+    await before.hear(event)
+    await crash_while_sending(before, sink)
+
+    after = Desk(redis, route(sink.url, after_crash="drop"), now_ms=before.now_ms)
+    with capture_logs() as lines:
+        await after.work(after_s=60)
+
+    assert sink.keys == [event.id]
+    assert [(line["event_id"], line["reason"]) for line in lines] == [
+        (event.id, "cut off by a crash")
+    ]
+
+
+async def test_a_process_that_lost_its_lease_changes_nothing(redis: Redis, sink: HttpSink) -> None:
+    slow, quick = (Desk(redis, route(sink.url)) for _ in range(2))
+    await slow.hear(comment_event(1))
+    sink.delay_s = 0.3
+    await slow.senders[0].round()
+    await until(lambda: sink.asked == 1)
+    sink.delay_s = 0.0
+    quick.now_ms += 60_000
+    sink.answer = lambda _: web.Response(status=500)
+    await quick.work()
+
+    await slow.senders[0].finish()
+
+    (waiting,) = await quick.outboxes[0].oldest(10)
+    assert waiting.notice.tries == 1
+
+
+async def test_an_edit_while_its_comment_is_being_told_is_told_after_it(
+    redis: Redis, sink: HttpSink
+) -> None:
+    desk = Desk(redis, route(sink.url))
+    await desk.hear(comment_event(1, COMMENT_ADDED))
+    sink.delay_s = 0.2
+    (sender,) = desk.senders
+    await sender.round()
+    await desk.hear(comment_event(1))
+    await desk.hear(comment_event(1))
+    await sender.round()
+    assert sink.asked <= 1
+    await sender.finish()
+
+    await desk.work()
+
+    assert sink.bodies == ["1 added x1", "1 updated x2"]
+
+
+async def test_a_comment_deleted_while_its_target_fails_is_not_told(
+    redis: Redis, sink: HttpSink
+) -> None:
+    sink.answer = lambda _: web.Response(status=500)
+    desk = Desk(redis, route(sink.url))
+    await desk.hear(comment_event(1, COMMENT_ADDED))
+    await desk.hear(comment_event(2, COMMENT_ADDED))
+    await desk.work()
+    await desk.hear(comment_event(1, COMMENT_DELETED))
+    sink.answer = lambda _: web.json_response({})
+
+    await resume(redis, desk)
+    await desk.work()
+
+    assert sink.bodies == ["2 added x1"]
+
+
+async def test_a_template_that_fails_on_one_event_gives_way_to_the_default_one(
+    redis: Redis, sink: HttpSink
+) -> None:
+    desk = Desk(redis, route(sink.url, body="{{ 1 // (comment.id - 13) }}"))
+    await desk.hear(comment_event(13))
+
+    with capture_logs() as lines:
+        await desk.work()
+
+    assert sink.bodies == ["Comment 13 was updated by user 7, 18 Dec 2025 08:18 UTC."]
+    assert lines[0]["event"] == "template failed, the default one is used"
+
+
+async def test_an_outbox_leaves_nothing_behind_but_keys_that_expire(
+    redis: Redis, sink: HttpSink
+) -> None:
+    desk = Desk(redis, route(sink.url))
+    for number in range(5):
+        await desk.hear(comment_event(number))
+    await desk.work()
+
+    for key in await redis.keys("*"):
+        assert await redis.ttl(key) > 0, key
+
+
+async def test_all_keys_of_a_target_share_a_slot(redis: Redis, sink: HttpSink) -> None:
+    desk = Desk(redis, route(f"json://127.0.0.1:{free_port()}/", name="sales"), route(sink.url))
+    await desk.hear(comment_event(1))
+    await desk.work()
+
+    tags = {str(key).partition("}")[0] for key in await redis.keys("*")}
+
+    assert tags == {"b'b24:notifier:{sales/1", "b'b24:notifier:{2/1"}
