@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz record-php bench-form bench-consumers bench-audit check format docs image constraints clean
+.PHONY: help run test fuzz record-php bench-form bench-consumers bench-audit bench-notifier check format docs image constraints clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -51,10 +51,13 @@ check: $(VENV)/dev.stamp  ## lint, format, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench-consumers: bench-audit  ## how fast the consumers are
+bench-consumers: bench-audit bench-notifier  ## how fast the consumers are
 
 bench-audit: $(VENV)/dev.stamp  ## how fast the audit log is written and verified
 	$(BIN)/python -m tests.benchmarks.bench_audit
+
+bench-notifier: $(VENV)/dev.stamp  ## how many notifications a second, and how much memory
+	$(BIN)/python -m tests.benchmarks.bench_notifier
 
 format: $(VENV)/dev.stamp  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .

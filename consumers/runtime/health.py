@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 from aiohttp import web
-from prometheus_client import generate_latest
+from prometheus_client import REGISTRY, generate_latest
 
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.ownership import Ownership
@@ -59,7 +59,8 @@ async def listening(host: str, port: int, health: Health, metrics: Metrics) -> A
     async def show(_request: web.Request) -> web.Response:
         health.observe()
         return web.Response(
-            body=generate_latest(metrics.registry),
+            # The default registry has the service's own metrics, and those of its process.
+            body=generate_latest(metrics.registry) + generate_latest(REGISTRY),
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
         )
 

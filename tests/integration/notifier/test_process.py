@@ -1,7 +1,9 @@
+import json
 import random
 from collections import Counter
 from pathlib import Path
 
+import aiohttp
 import pytest
 from redis.asyncio import Redis
 
@@ -37,7 +39,9 @@ async def test_an_event_on_the_stream_is_told_once_to_every_route(
             await publish(redis, event, event, comment_event(1000))
 
             await until(lambda: len(english.received) == 2 and len(russian.received) == 2)
+            metrics = await _metrics(_metrics_url(tmp_path / "notifier.log"))
         assert process.returncode == 0
+        assert 'b24_notifier_messages_sent_total{target="1/1"} 2.0' in metrics
         (told,) = (one for one in english.received if one.key == event.id)
         assert told.body["title"] == "Comment updated (acme.bitrix24.com)"
         assert told.body["message"] == "Comment 999 was updated by user 7, 18 Dec 2025 08:18 UTC."
@@ -45,6 +49,18 @@ async def test_an_event_on_the_stream_is_told_once_to_every_route(
         assert (
             told.body["message"] == "Комментарий 999 изменён, пользователь 7, 18.12.2025 08:18 UTC."
         )
+
+
+def _metrics_url(log: Path) -> str:
+    """Where the process whose log this is shows its metrics."""
+    lines = map(json.loads, log.read_text().splitlines())
+    (url,) = (line["url"] for line in lines if line["event"] == "health and metrics")
+    return str(url)
+
+
+async def _metrics(url: str) -> str:
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        return await response.text()
 
 
 KILLS = 2
