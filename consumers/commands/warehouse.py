@@ -1,0 +1,231 @@
+"""`consumers warehouse …`: comparing with the stream, loading again, erasing."""
+
+import sys
+from collections.abc import Coroutine
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import click
+import msgspec
+import uvloop
+
+from consumers.audit.erasures import Erasure, record_erasure
+from consumers.warehouse.checking import Comparison, backfill, compare
+from consumers.warehouse.consumer import GROUP, opened
+from consumers.warehouse.database import Away
+from consumers.warehouse.destination import destination
+from consumers.warehouse.loading import Warehouse
+from gateway import connections, logs
+from gateway.commandline import settings_of
+from gateway.errors import OperatorError
+from gateway.settings import Settings
+
+__all__ = ["command"]
+
+_SHOWN: Final = 20
+
+
+class _Moment(click.ParamType[datetime]):
+    """An ISO 8601 time (UTC if it names no zone), or so long ago: `90s`, `10m`, `2h`, `1d`."""
+
+    name = "time"
+    _units: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        text = str(value)
+        try:
+            if (unit := self._units.get(text[-1:])) is not None:
+                return datetime.now(UTC) - timedelta(**{unit: float(text[:-1])})
+            moment = datetime.fromisoformat(text)
+        except (ValueError, OverflowError):
+            self.fail(
+                f"{text!r}: neither a time (2026-01-31T12:00:00Z) nor an age (2h)", param, ctx
+            )
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+_since = click.option(
+    "--from", "since", type=_Moment(), required=True, help="From when, by arrival on the stream."
+)
+_until = click.option("--to", "until", type=_Moment(), default="0s", help="Until when; now.")
+_stream = click.option(
+    "--stream", type=click.Choice(["events", "comments"]), help="Default: [warehouse] stream."
+)
+_json = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+
+
+@click.group("warehouse")
+def command() -> None:
+    """Compare the warehouse with the stream, load it again, erase from it."""
+
+
+@command.command()
+@_since
+@_until
+@_stream
+@_json
+@click.pass_context
+def check(
+    context: click.Context, *, since: datetime, until: datetime, stream: str | None, as_json: bool
+) -> None:
+    """Name the events that were handled and that the warehouse lacks. Exit code 1 if there are any.
+
+    Events that wait for the consumer are counted apart. What was trimmed from the stream cannot be
+    compared.
+    """
+    settings = _settings(context)
+    found = _run(_check(settings, stream or settings.warehouse.stream, since, until))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(found)))
+    else:
+        for one in found.missing[:_SHOWN]:
+            click.echo(f"missing {one.event_id}  entry {one.entry_id}  received {one.received_at}")
+        if len(found.missing) > _SHOWN:
+            click.echo(f"... and {len(found.missing) - _SHOWN} more; --json has all of them")
+        click.echo(
+            f"{found.compared} events on the stream: {len(found.missing)} missing, "
+            f"{found.waiting} waiting for the consumer, {found.erased} erased on request"
+        )
+    sys.exit(1 if found.missing else 0)
+
+
+@command.command("backfill")
+@_since
+@_until
+@_stream
+@_json
+@click.pass_context
+def backfill_command(
+    context: click.Context, *, since: datetime, until: datetime, stream: str | None, as_json: bool
+) -> None:
+    """Load a range of the stream again, beside the running consumer. Rows are not doubled."""
+    settings = _settings(context)
+    count = _run(_backfill(settings, stream or settings.warehouse.stream, since, until))
+    click.echo(msgspec.json.encode({"loaded": count}) if as_json else f"{count} events loaded")
+
+
+@command.command()
+@click.option("--portal", "member_id", metavar="ID", help="The portal's member_id.")
+@click.option(
+    "--comment",
+    "comment_id",
+    type=click.IntRange(1),
+    metavar="ID",
+    help="Only this comment. --portal may be left out if one portal alone has it.",
+)
+@click.option("--reason", default="", help="For the audit log, such as the request's number.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_json
+@click.pass_context
+def erase(
+    context: click.Context,
+    *,
+    member_id: str | None,
+    comment_id: int | None,
+    reason: str,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Erase all rows of a portal, or with --comment of one comment of it. Cannot be undone.
+
+    No replay and no backfill brings back what was received until now. The erasure is recorded in
+    the warehouse (table erasures) and, through the stream, in the audit log.
+    """
+    settings = _settings(context)
+    if member_id is None:
+        if comment_id is None:
+            raise click.UsageError("give --portal ID, --comment ID or both")
+        member_id = str(_run(_portal_of(settings, comment_id)))
+    what = f"portal {member_id}" if comment_id is None else f"comment {comment_id} of {member_id}"
+    if not yes:
+        click.confirm(f"Erase everything of {what} from the warehouse?", abort=True, err=True)
+    erasure, event_id = _run(_erase(settings, member_id, comment_id, reason))
+    if as_json:
+        click.echo(msgspec.json.encode({"event_id": event_id, "erasure": erasure}))
+    else:
+        click.echo(f"{erasure.erased_count} rows of {what} erased; audit event {event_id}")
+
+
+async def _check(settings: Settings, stream: str, since: datetime, until: datetime) -> Comparison:
+    redis = connections.control(settings.redis.url, timeout_s=10)
+    try:
+        async with opened(settings, destination(settings.warehouse.destination)) as warehouse:
+            return await compare(
+                warehouse,
+                redis,
+                settings.redis.streams,
+                stream=stream,
+                group=GROUP,
+                since=since,
+                until=until,
+            )
+    finally:
+        await redis.aclose()
+
+
+async def _backfill(settings: Settings, stream: str, since: datetime, until: datetime) -> int:
+    redis = connections.control(settings.redis.url, timeout_s=10)
+    try:
+        async with opened(settings, destination(settings.warehouse.destination)) as warehouse:
+            return await backfill(
+                warehouse,
+                redis,
+                settings.redis.streams,
+                stream=stream,
+                since=since,
+                until=until,
+                told=lambda count: click.echo(f"{count} events", err=True),
+            )
+    finally:
+        await redis.aclose()
+
+
+async def _portal_of(settings: Settings, comment_id: int) -> str:
+    async with opened(settings, destination(settings.warehouse.destination)) as warehouse:
+        portals = await warehouse.call(Warehouse.portals_of, comment_id)
+    if len(portals) != 1:
+        found = (
+            f"{len(portals)} portals have ({', '.join(portals)})" if portals else "no portal has"
+        )
+        raise OperatorError(f"--comment {comment_id}: {found} such a comment; give --portal too")
+    return portals[0]
+
+
+async def _erase(
+    settings: Settings, member_id: str, comment_id: int | None, reason: str
+) -> tuple[Erasure, str]:
+    target = destination(settings.warehouse.destination)
+    redis = connections.control(settings.redis.url)
+    try:
+        await redis.ping()  # who cannot record must not erase
+    finally:
+        await redis.aclose()
+    async with opened(settings, target) as warehouse:
+        count = await warehouse.call(Warehouse.erase, member_id, comment_id, datetime.now(UTC))
+    erasure = Erasure(
+        member_id=member_id,
+        comment_id=comment_id,
+        by=GROUP,
+        erased_count=count,
+        reason=reason,
+    )
+    return erasure, await record_erasure(settings.redis, erasure)
+
+
+def _settings(context: click.Context) -> Settings:
+    settings = settings_of(context)
+    logs.configure(settings.log, process="warehouse")
+    return settings
+
+
+def _run(doing: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        return uvloop.run(doing)
+    except Away as error:
+        raise OperatorError(f"[warehouse] destination: {error}") from error
+    except connections.AWAY as error:
+        raise OperatorError(f"[redis] url: {error}; what was under way can be repeated") from error

@@ -1,0 +1,106 @@
+"""Comparing the warehouse with the stream, and loading a range of the stream again."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from consumers.warehouse import rows
+from consumers.warehouse.consumer import WarehouseThread
+from consumers.warehouse.loading import Warehouse, is_erased
+from consumers.warehouse.stream import StreamEntry, pages, standing
+from gateway.contract import Streams
+
+__all__ = ["Comparison", "Missing", "backfill", "compare"]
+
+
+class Missing(Struct, frozen=True):
+    """An event that the group is through with and that the warehouse lacks."""
+
+    event_id: str
+    partition: int
+    entry_id: str
+    received_at: str
+
+
+class Comparison(Struct):
+    """What a comparison has found; `waiting` events have not been handled yet."""
+
+    compared: int = 0
+    erased: int = 0
+    waiting: int = 0
+    missing: list[Missing] = []
+
+
+async def compare(
+    warehouse: WarehouseThread,
+    redis: Redis,
+    streams: Streams,
+    *,
+    stream: str,
+    group: str,
+    since: datetime,
+    until: datetime,
+) -> Comparison:
+    """Look up each event of a range of the stream in the warehouse.
+
+    Events that the group has not handled yet are not missing, nor are erased ones. Memory is
+    bounded by a page. Raises Away.
+    """
+    found = Comparison()
+    # Before anything else: what the group handles from now on is not missing either.
+    standings = [await standing(redis, key, group) for key in streams.keys(stream)]
+    erasures = await warehouse.call(Warehouse.erasures)
+    async for page in pages(redis, streams, stream, since, until):
+        found.compared += len(page)
+        handled = []
+        for entry in page:
+            stands = standings[entry.partition]
+            if stands is None or not stands.has_handled(entry):
+                found.waiting += 1
+            elif is_erased(entry.event, erasures):
+                found.erased += 1
+            else:
+                handled.append(entry)
+        if not handled:
+            continue
+        received = [entry.event.received_at for entry in handled]
+        absent = await warehouse.call(
+            Warehouse.absent,
+            {entry.event.id for entry in handled},
+            min(received),
+            max(received),
+        )
+        found.missing += [
+            Missing(e.event.id, e.partition, e.id, e.event.receivedat)
+            for e in handled
+            if e.event.id in absent
+        ]
+    return found
+
+
+async def backfill(
+    warehouse: WarehouseThread,
+    redis: Redis,
+    streams: Streams,
+    *,
+    stream: str,
+    since: datetime,
+    until: datetime,
+    told: Callable[[int], None],
+) -> int:
+    """Load a range of the stream again; returns how many events. `told` hears of each page.
+
+    Rows that are there are replaced by the same ones. Runs beside the consumer. Raises Away.
+    """
+    count = 0
+
+    async for page in pages(redis, streams, stream, since, until):
+        count += await warehouse.call(_load, page)
+        told(count)
+    return count
+
+
+def _load(warehouse: Warehouse, page: list[StreamEntry]) -> int:
+    return warehouse.load(rows.table(page, loaded_at=datetime.now(UTC)))

@@ -1,0 +1,163 @@
+"""From events to rows: a pure function from entries to an Arrow table of `comment_events`.
+
+Everything that a destination could refuse about a value is settled here, so that a failed load is
+never the fault of an event: numbers fit into 64 bits, timestamps are timestamps, and text has no
+NUL, which PostgreSQL refuses (https://www.postgresql.org/docs/current/datatype-character.html).
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+import msgspec
+import pyarrow as pa
+
+from consumers.warehouse.schema import COMMENT_EVENTS, Column, Table
+from gateway.contract import Comment, CommentEvent
+
+__all__ = ["Loadable", "Unfit", "arrow_schema", "empty", "rows", "table"]
+
+_ARROW: Final = {
+    "text": pa.string(),
+    "bigint": pa.int64(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+    "json": pa.string(),
+}
+_ABSENT: Final = Comment(state="unavailable")
+
+
+class Loadable(Protocol):
+    """What is read of a runtime's entry: an event, and where it stands."""
+
+    @property
+    def stream(self) -> str: ...  # noqa: D102 - as in consumers.runtime.Entry
+    @property
+    def partition(self) -> int: ...  # noqa: D102
+    @property
+    def id(self) -> str: ...  # noqa: D102
+    @property
+    def event(self) -> Any: ...  # noqa: D102
+
+
+class Unfit(ValueError):
+    """An event with a value that no row can hold; trying again cannot help."""
+
+    def __init__(self, event_id: str, why: str) -> None:
+        super().__init__(f"event {event_id}: {why}")
+        self.event_id = event_id
+        self.why = why
+
+
+def arrow_schema(described: Table) -> pa.Schema:
+    """The Arrow schema of a table."""
+    return pa.schema(
+        [pa.field(c.name, _ARROW[c.type], nullable=c.nullable) for c in described.columns]
+    )
+
+
+def empty(described: Table) -> pa.Table:
+    """No rows of a table."""
+    return arrow_schema(described).empty_table()
+
+
+def rows(described: Table, values: Sequence[dict[str, Any]]) -> pa.Table:
+    """Rows of a table from plain values."""
+    return pa.Table.from_pylist(list(values), schema=arrow_schema(described))
+
+
+def table(entries: Sequence[Loadable], *, loaded_at: datetime) -> pa.Table:
+    """The rows of `comment_events` for these entries: one for each event id, the last one given.
+
+    Entries of other events are left out. Raises Unfit for the first event that fits in no row.
+    """
+    latest = {e.event.id: e for e in entries if isinstance(e.event, CommentEvent)}
+    values = [_values(entry) for entry in latest.values()]
+    try:
+        return _table(values, loaded_at)
+    except (pa.ArrowException, OverflowError) as error:
+        for row in values:
+            try:
+                _table([row], loaded_at)
+            except (pa.ArrowException, OverflowError) as fault:
+                raise Unfit(str(row[0]), str(fault)) from fault
+        raise AssertionError("rows that fit one by one fit together") from error
+
+
+def _values(entry: Loadable) -> tuple[Any, ...]:
+    """A row without `loaded_at`, in the order of the columns."""
+    event: CommentEvent = entry.event
+    data = event.data
+    enriched = data.comment if isinstance(data.comment, Comment) else None
+    comment = enriched or _ABSENT
+    milliseconds, _, sequence = entry.id.partition("-")
+    return (
+        event.id,
+        event.type.rpartition(".")[2],
+        data.member_id,
+        data.domain,
+        data.comment_id,
+        data.user_id,
+        data.event_handler_id,
+        event.time,
+        event.receivedat,
+        event.traceparent if isinstance(event.traceparent, str) else None,
+        entry.stream,
+        entry.partition,
+        int(milliseconds),
+        int(sequence or 0),
+        enriched and comment.state,
+        comment.text,
+        comment.text_plain,
+        comment.author_id,
+        comment.entity_type,
+        comment.entity_id,
+        comment.created_at,
+        _json(comment.files) if comment.files else None,
+        comment.fetched_at,
+        comment.content_hash,
+        comment.reason,
+    )
+
+
+def _table(values: Sequence[tuple[Any, ...]], loaded_at: datetime) -> pa.Table:
+    columns = zip(*values, strict=True) if values else [()] * (len(COMMENT_EVENTS.columns) - 1)
+    by_name = dict(zip((n for n in COMMENT_EVENTS.names if n != "loaded_at"), columns, strict=True))
+    by_name["loaded_at"] = (loaded_at.astimezone(UTC),) * len(values)
+    return pa.Table.from_arrays(
+        [_array(column, by_name[column.name]) for column in COMMENT_EVENTS.columns],
+        schema=arrow_schema(COMMENT_EVENTS),
+    )
+
+
+def _array(column: Column, values: Sequence[Any]) -> pa.Array:
+    if column.type == "timestamp" and column.name != "loaded_at":
+        # Arrow reads RFC 3339, and refuses a time without a zone.
+        return pa.array(values, pa.string()).cast(_ARROW["timestamp"])
+    if column.type in {"text", "json"}:
+        return pa.array(_without_nul(values), pa.string())
+    return pa.array(values, _ARROW[column.type])
+
+
+def _without_nul(values: Sequence[str | None]) -> Sequence[str | None]:
+    if not any(value and "\0" in value for value in values):
+        return values
+    return [value and value.replace("\0", "") for value in values]
+
+
+def _json(files: Sequence[dict[str, Any]]) -> str:
+    encoded = msgspec.json.encode(files)
+    if b"\\u0000" in encoded:
+        encoded = msgspec.json.encode(_cleaned(files))
+    return encoded.decode()
+
+
+def _cleaned(value: Any) -> Any:
+    """Plain JSON values without NUL in any string."""
+    match value:
+        case str():
+            return value.replace("\0", "")
+        case dict():
+            return {_cleaned(key): _cleaned(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_cleaned(item) for item in value]
+    return value

@@ -1,0 +1,101 @@
+"""Reading a range of a stream beside the consumer group, page by page, without consuming it."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any, Final, cast
+
+from msgspec import Struct
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from gateway.contract import EVENT_FIELD, CommentEvent, InvalidEvent, Streams, decode_event
+
+__all__ = ["PAGE", "Standing", "StreamEntry", "pages", "standing"]
+
+PAGE: Final = 10_000
+
+_Page = list[tuple[bytes, dict[bytes, bytes]]]
+
+
+class StreamEntry(Struct, frozen=True, kw_only=True):
+    """An event about a comment, and where it stands on the stream."""
+
+    stream: str
+    partition: int
+    id: str
+    event: CommentEvent
+
+    @property
+    def number(self) -> tuple[int, int]:
+        """The id as the two numbers by which ids are ordered."""
+        return _number(self.id)
+
+
+class Standing(Struct, frozen=True):
+    """How far a group is on a partition: what it was given last, and what it still works on."""
+
+    last_delivered: tuple[int, int]
+    pending: frozenset[tuple[int, int]]
+
+    def has_handled(self, entry: StreamEntry) -> bool:
+        """Whether the group says that it is through with this entry."""
+        return entry.number <= self.last_delivered and entry.number not in self.pending
+
+
+async def pages(
+    redis: Redis, streams: Streams, stream: str, since: datetime, until: datetime
+) -> AsyncIterator[list[StreamEntry]]:
+    """All comment events that reached the stream from `since` until before `until`.
+
+    In pages of up to `PAGE` entries of one partition, in order. Other events are left out.
+    """
+    first, last = _milliseconds(since), f"({_milliseconds(until)}-0"
+    for partition in range(streams.partitions):
+        start = f"{first}-0"
+        while page := await _page(redis, streams.key(stream, partition), start, last):
+            yield [
+                StreamEntry(stream=stream, partition=partition, id=entry_id.decode(), event=event)
+                for entry_id, fields in page
+                if (event := _comment_event(fields)) is not None
+            ]
+            start = f"({page[-1][0].decode()}"
+
+
+async def standing(redis: Redis, key: str, group: str) -> Standing | None:
+    """How far the group has come; None if the stream or the group does not exist."""
+    try:
+        groups: Any = await redis.xinfo_groups(key)
+    except ResponseError:  # no such key
+        return None
+    for found in groups:
+        if found["name"] == group.encode():
+            pending: Any = await redis.xpending_range(
+                key, group, "-", "+", max(1, found["pending"])
+            )
+            return Standing(
+                _number(found["last-delivered-id"].decode()),
+                frozenset(_number(entry["message_id"].decode()) for entry in pending),
+            )
+    return None
+
+
+async def _page(redis: Redis, key: str, start: str, last: str) -> _Page:
+    page: Any = await redis.xrange(key, start, last, PAGE)
+    return cast("_Page", page)
+
+
+def _comment_event(fields: dict[bytes, bytes]) -> CommentEvent | None:
+    try:
+        event = decode_event(fields.get(EVENT_FIELD, b""))
+    except InvalidEvent:
+        return None  # a dead letter by now: no row can come of it
+    return event if isinstance(event, CommentEvent) else None
+
+
+def _number(entry_id: str) -> tuple[int, int]:
+    milliseconds, _, sequence = entry_id.partition("-")
+    return int(milliseconds), int(sequence)
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)

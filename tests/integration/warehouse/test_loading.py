@@ -1,0 +1,255 @@
+"""Rows follow from events, however often and in whatever order the events come."""
+
+import random
+from datetime import timedelta
+
+import pytest
+
+from consumers.warehouse import loading, schema
+from consumers.warehouse.loading import NewerTables, Warehouse
+from tests.integration.warehouse.loading import (
+    PORTAL,
+    START,
+    StreamEntry,
+    Target,
+    entry,
+    fetched,
+    load,
+)
+
+COMMENT = (
+    "SELECT is_deleted, deleted_at, deleted_by, last_action, text, events, entity_type, entity_id "
+    "FROM bitrix24.comments"
+)
+
+
+def test_an_event_becomes_a_row_with_everything_it_says(
+    warehouse: Warehouse, target: Target
+) -> None:
+    text = 'line one\nline "two", \\N and \ttab, ünïcode ✓, NUL:\0.'
+    came = entry("updated", comment=fetched(text, at_s=2))
+    load(warehouse, came)
+
+    (row,) = target.dicts(
+        f"SELECT {', '.join(schema.COMMENT_EVENTS.names)} FROM bitrix24.comment_events"
+    )
+    files = row.pop("files")
+    assert "quoted" in str(files)
+    loaded_at = row.pop("loaded_at")
+    assert loaded_at > START
+    assert row == {
+        "event_id": came.event.id,
+        "action": "updated",
+        "member_id": PORTAL,
+        "domain": "acme.bitrix24.com",
+        "comment_id": 999,
+        "user_id": 7,
+        "event_handler_id": None,
+        "occurred_at": START,
+        "received_at": START,
+        "traceparent": None,
+        "stream": "events",
+        "stream_partition": 0,
+        "entry_ms": int(came.id.split("-")[0]),
+        "entry_seq": int(came.id.split("-")[1]),
+        "comment_state": "present",
+        "comment_text": text.replace("\0", ""),
+        "comment_text_plain": text.replace("\0", ""),
+        "author_id": 3,
+        "entity_type": "deal",
+        "entity_id": 42,
+        "comment_created_at": START - timedelta(hours=1),
+        "fetched_at": START + timedelta(seconds=2),
+        "content_hash": f"hash of {text}".replace("\0", ""),
+        "unavailable_reason": None,
+    }
+
+
+def test_an_event_that_is_delivered_again_stays_one_row(
+    warehouse: Warehouse, target: Target
+) -> None:
+    first, second = entry("added"), entry("updated", at_s=1)
+
+    load(warehouse, first, second, first)
+    load(warehouse, second, first)
+
+    assert sorted(target.ask("SELECT event_id FROM bitrix24.comment_events")) == sorted(
+        [(first.event.id,), (second.event.id,)]
+    )
+
+
+def test_an_enriched_event_replaces_the_bare_one(warehouse: Warehouse, target: Target) -> None:
+    bare = entry("updated")
+    load(warehouse, bare)
+    enriched = entry("updated", event_id=bare.event.id, comment=fetched("the text", at_s=1))
+    load(warehouse, enriched)
+
+    assert target.ask("SELECT comment_text FROM bitrix24.comment_events") == [("the text",)]
+
+
+HISTORY = [
+    entry("added", at_s=0, comment=fetched("first", at_s=1)),
+    entry("updated", at_s=10, comment=fetched("second", at_s=12), user_id=8),
+    # Fetched late: an older event that brings the newest text.
+    entry("updated", at_s=20, comment=fetched("third", at_s=60)),
+    entry("updated", at_s=30, comment=fetched("not yet third", at_s=31)),
+    entry("deleted", at_s=100, user_id=9, comment=fetched("third", at_s=101, state="deleted")),
+    # The binding of a webhook tells of the same deletion, without a user.
+    entry("deleted", at_s=100.5, user_id=None),
+    # Received after the deletion: sent before, and late.
+    entry("updated", at_s=130, user_id=8),
+]
+
+
+@pytest.mark.parametrize("order", ["as it happened", "backwards", "shuffled", "one by one"])
+def test_the_state_of_a_comment_does_not_depend_on_the_order_of_its_events(
+    warehouse: Warehouse, target: Target, order: str
+) -> None:
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    entries = list(HISTORY)
+    if order == "backwards":
+        entries.reverse()
+    elif order == "shuffled":
+        entries += HISTORY[2:4]
+        random.Random(seed).shuffle(entries)
+    batches: list[list[StreamEntry]] = (
+        [[one] for one in reversed(entries[3:])] + [entries[:3]]
+        if order == "one by one"
+        else [entries]
+    )
+    for batch in batches:
+        load(warehouse, *batch)
+
+    (comment,) = target.dicts(COMMENT)
+    assert comment == {
+        "is_deleted": True,
+        "deleted_at": START + timedelta(seconds=100),
+        "deleted_by": 9,
+        "last_action": "updated",
+        "text": "third",
+        "events": 7,
+        "entity_type": "deal",
+        "entity_id": 42,
+    }
+
+
+@pytest.fixture
+def histories() -> dict[int, list[StreamEntry]]:
+    """What can happen to a comment, by comment id."""
+    return {
+        1: [entry("added", 1), entry("updated", 1, at_s=1)],
+        2: [entry("deleted", 2, at_s=5), entry("updated", 2, at_s=9)],
+        3: [
+            # Went with its deal: no deletion event, only a fetch that did not find it.
+            entry("updated", 3, comment=fetched("was here", at_s=1)),
+            entry("updated", 3, at_s=50, comment=fetched("was here", at_s=51, state="deleted")),
+        ],
+        4: [
+            # Found long after: the deletion was taken back.
+            entry("deleted", 4, at_s=10),
+            entry("updated", 4, at_s=300, comment=fetched("restored", at_s=301)),
+        ],
+        5: [
+            # Found within the difference of two clocks: still deleted.
+            entry("deleted", 5, at_s=10),
+            entry("updated", 5, at_s=2, comment=fetched("before", at_s=30)),
+        ],
+        6: [
+            # The same millisecond: the order on the stream decides.
+            entry("added", 6, at_s=7, entry_ms=9),
+            entry("updated", 6, at_s=7, entry_ms=10),
+        ],
+    }
+
+
+def test_what_is_known_of_a_comment_follows_from_its_events(
+    warehouse: Warehouse, target: Target, histories: dict[int, list[StreamEntry]]
+) -> None:
+    load(warehouse, *(one for history in reversed(histories.values()) for one in history))
+
+    found = target.ask(
+        "SELECT comment_id, is_deleted, deleted_at, deleted_by, last_action, text "
+        "FROM bitrix24.comments ORDER BY comment_id"
+    )
+
+    def at(seconds: float) -> object:
+        return START + timedelta(seconds=seconds)
+
+    assert found == [
+        (1, False, None, None, "updated", None),
+        (2, True, at(5), 7, "updated", None),
+        (3, True, at(51), None, "updated", "was here"),
+        (4, False, None, None, "updated", "restored"),
+        (5, True, at(10), 7, "deleted", "before"),
+        (6, False, None, None, "updated", None),
+    ]
+
+
+def test_columns_are_typed_and_described(warehouse: Warehouse, target: Target) -> None:
+    warehouse.prepare()
+    types = dict(
+        target.ask(
+            "SELECT column_name, data_type FROM information_schema.columns "
+            "WHERE table_schema = 'bitrix24' AND table_name = 'comment_events'"
+        )
+    )
+    assert tuple(types) == schema.COMMENT_EVENTS.names or set(types) == set(
+        schema.COMMENT_EVENTS.names
+    )
+    kinds = {
+        "text": ("varchar", "character varying"),
+        "bigint": ("bigint",),
+        "timestamp": ("timestamp with time zone",),
+        "json": ("json", "jsonb"),
+    }
+    for column in schema.COMMENT_EVENTS.columns:
+        assert types[column.name].lower() in kinds[column.type], column.name
+    comments = (
+        "SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 'comment_events' "
+        "AND schema_name = 'bitrix24'"
+        if target.destination.database
+        else "SELECT attname, col_description(attrelid, attnum) FROM pg_attribute "
+        "WHERE attrelid = 'bitrix24.comment_events'::regclass AND attnum > 0"
+    )
+    assert dict(target.ask(comments)) == {
+        column.name: column.description for column in schema.COMMENT_EVENTS.columns
+    }
+
+
+def test_a_column_that_a_newer_release_adds_is_there_after_its_start(
+    warehouse: Warehouse, target: Target, second: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(warehouse, entry("added", 1))
+    table = schema.COMMENT_EVENTS
+    newer = schema.Table(
+        table.name,
+        table.key,
+        table.description,
+        (*table.columns, schema.Column("mood", "text", "How the comment sounds.")),
+    )
+    monkeypatch.setattr(loading, "VERSION", schema.VERSION + 1)
+    monkeypatch.setattr(loading, "TABLES", (newer, *schema.TABLES[1:]))
+
+    second.prepare()
+    load(warehouse, entry("added", 2))  # the older process goes on
+
+    assert target.ask(
+        "SELECT comment_id, mood FROM bitrix24.comment_events ORDER BY comment_id"
+    ) == [(1, None), (2, None)]
+    assert target.ask("SELECT MAX(version) FROM bitrix24.schema_versions") == [
+        (schema.VERSION + 1,)
+    ]
+
+
+def test_tables_of_a_newer_release_are_left_alone(
+    warehouse: Warehouse, second: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as newer:
+        newer.setattr(loading, "VERSION", schema.VERSION + 1)
+        warehouse.prepare()
+
+    with pytest.raises(NewerTables, match=f"version {schema.VERSION + 1}"):
+        second.prepare()
+    with pytest.raises(NewerTables):
+        load(second, entry("added"))
