@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz record-php bench-form bench-consumers bench-audit bench-notifier check format docs image constraints clean
+.PHONY: help run test test-faults fuzz record-php bench-form bench-consumers bench-audit bench-notifier check format docs image constraints clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -30,6 +30,11 @@ $(VENV)/fuzz.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install -c constraints.txt -e '.[fuzz]'
 	@touch $@ $(VENV)/dev.stamp $(VENV)/run.stamp
 
+$(VENV)/faults.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing the servers of the fault tests into $(VENV) …"
+	$(PIP) install -c constraints.txt -e '.[faults]'
+	@touch $@ $(VENV)/dev.stamp $(VENV)/run.stamp
+
 run: $(VENV)/run.stamp  ## everything on this machine, with a demo portal that sends events
 	$(BIN)/gateway up --demo
 
@@ -44,6 +49,9 @@ record-php: $(VENV)/dev.stamp  ## ask the installed PHP anew how it reads the bo
 
 bench-form: $(VENV)/dev.stamp  ## microseconds to read a body of Bitrix24
 	$(BIN)/python -m tests.benchmarks.bench_form
+
+test-faults: $(VENV)/faults.stamp  ## every fault on Redis 7.0, Redis 8.2 and Valkey 9.1: 15 minutes, and a table
+	$(BIN)/python -m pytest tests/faults -m matrix -n 3 --dist loadgroup
 
 check: $(VENV)/dev.stamp  ## lint, format, types and import contracts
 	$(BIN)/ruff check .

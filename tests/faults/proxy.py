@@ -28,6 +28,12 @@ class LossyProxy:
     def lose_replies(self, count: int) -> None:
         self._to_lose = count
 
+    async def until_lost(self, *, timeout_s: float = 10) -> None:
+        """Wait until all replies that are to be lost are."""
+        async with asyncio.timeout(timeout_s):
+            while self._to_lose:
+                await asyncio.sleep(0.01)
+
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]

@@ -1,0 +1,58 @@
+"""The matrix: each fault on each server, and the table at the end.
+
+A fault asks for `stage`. `make test` runs those that are marked `short`, briefly, on the server
+that is there; `make test-faults` (`-m matrix`) runs all of them in full on every server.
+"""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from msgspec import to_builtins
+
+from tests.faults.report import write_report
+from tests.faults.servers import HERE, SERVERS, NotHere, server_named
+from tests.faults.stage import Stage
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "stage" not in metafunc.fixturenames:
+        return
+    cells = [pytest.param(name, marks=pytest.mark.matrix) for name in SERVERS]
+    if metafunc.definition.get_closest_marker("short"):
+        cells.append(pytest.param(HERE))
+    metafunc.parametrize("server_name", cells, scope="function")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the matrix out unless it is asked for."""
+    if "matrix" in config.option.markexpr:
+        return
+    matrix = [item for item in items if item.get_closest_marker("matrix")]
+    if matrix:
+        config.hook.pytest_deselected(items=matrix)
+        items[:] = [item for item in items if not item.get_closest_marker("matrix")]
+
+
+@pytest.fixture
+async def stage(
+    server_name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[Stage]:
+    scenario = request.node.originalname.removeprefix("test_").replace("_", " ")
+    request.node.user_properties += [("scenario", scenario), ("server", server_name)]
+    try:
+        binary = server_named(server_name)
+    except NotHere as reason:
+        pytest.skip(f"not available here: {reason}")
+    stage = Stage(binary, tmp_path, is_long=server_name != HERE)
+    yield stage
+    await stage.close()
+    if stage.account is not None:
+        request.node.user_properties.append(("account", to_builtins(stage.account)))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    if "matrix" in config.option.markexpr:
+        write_report(terminalreporter)

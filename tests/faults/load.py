@@ -1,0 +1,132 @@
+"""A load of deliveries that remembers what each of them was answered.
+
+Each sender is a portal's user who keeps updating one comment: the next request goes out when the
+last one was answered, or was not. A request is known by its comment and its `ts`, which no other
+request of the load has. Plain sockets, so that "no answer" is exactly that.
+"""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
+
+from gateway.sandbox.bodies import body_of
+from gateway.sandbox.portal import SANDBOX
+
+__all__ = ["FIRST_TS", "Delivery", "Load", "request_of"]
+
+FIRST_TS: Final = 1_766_000_000
+_ANSWER_S: Final = 20.0
+_REPEAT_S: Final = 0.1  # a sender whose connection was refused tries again so often
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One request: when it went out (monotonic seconds), and its answer, if there was one."""
+
+    comment_id: int
+    ts: int
+    sent_at: float
+    status: int | None = None
+    event_id: str = ""
+    stored: str = ""
+    answered_at: float = 0.0
+
+    @property
+    def is_accepted(self) -> bool:
+        return self.status == 200
+
+
+def request_of(comment_id: int, ts: int) -> bytes:
+    """The bytes of a request."""
+    body = body_of("comment.updated", portal=SANDBOX, ts=ts, comment_id=comment_id)
+    head = (
+        "POST /bitrix24/events HTTP/1.1\r\nHost: gateway.example\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+class Load:
+    """`rate` requests a second from `senders`, spread over the receivers on `ports`.
+
+    Runs while it is entered. `deliveries` has every request whose bytes may have gone out, in the
+    order of sending.
+    """
+
+    def __init__(self, ports: Sequence[int], *, rate: float, senders: int = 24) -> None:
+        self.deliveries: list[Delivery] = []
+        self._ports = ports
+        self._period_s = senders / rate
+        self._senders = senders
+        self._numbers = itertools.count()
+        self._is_stopping = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [
+            asyncio.create_task(self._send_until_stopped(number)) for number in range(self._senders)
+        ]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._is_stopping = True
+        await asyncio.gather(*self._tasks)
+
+    async def until_answered_from(self, place: str, *, timeout_s: float) -> None:
+        """Wait until a request that is sent from now on is answered 200 from `place`."""
+        first = len(self.deliveries)
+        async with asyncio.timeout(timeout_s):
+            while not any(delivery.stored == place for delivery in self.deliveries[first:]):
+                await asyncio.sleep(0.05)
+
+    async def _send_until_stopped(self, number: int) -> None:
+        port = self._ports[number % len(self._ports)]
+        comment_id = 1000 + number
+        await asyncio.sleep(self._period_s * number / self._senders)
+        while not self._is_stopping:
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(_REPEAT_S)
+                continue
+            try:
+                await self._use(reader, writer, comment_id)
+            except (OSError, EOFError, TimeoutError):
+                await asyncio.sleep(_REPEAT_S)
+            finally:
+                writer.transport.abort()
+
+    async def _use(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, comment_id: int
+    ) -> None:
+        while not self._is_stopping:
+            started = time.monotonic()
+            delivery = Delivery(comment_id, FIRST_TS + next(self._numbers), started)
+            self.deliveries.append(delivery)
+            writer.write(request_of(comment_id, delivery.ts))
+            async with asyncio.timeout(_ANSWER_S):
+                await _read_answer(reader, delivery)
+            await asyncio.sleep(max(0.0, started + self._period_s - time.monotonic()))
+
+
+async def _read_answer(reader: asyncio.StreamReader, delivery: Delivery) -> None:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    status, *lines = head.split("\r\n")
+    headers = {
+        name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
+    }
+    await reader.readexactly(int(headers.get("content-length", 0)))
+    delivery.answered_at = time.monotonic()
+    delivery.event_id = headers.get("x-event-id", "")
+    delivery.stored = headers.get("x-event-stored", "")
+    delivery.status = int(status.split(" ", 2)[1])

@@ -1,0 +1,69 @@
+"""The table of `make test-faults`: printed, and written as JSON."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from msgspec import json
+
+__all__ = ["write_report"]
+
+_FILE: Final = Path("var") / "faults.json"
+_COLUMNS: Final = (
+    "sent",
+    "accepted",
+    "spooled",
+    "refused",
+    "unanswered",
+    "stored",
+    "lost",
+    "duplicated",
+    "out_of_order",
+    "seconds_without_200",
+)
+
+
+def write_report(reporter: pytest.TerminalReporter) -> None:
+    """Print a row for each scenario and server that ran or could not, and write them all."""
+    rows = [
+        row
+        for outcome in ("", "passed", "failed", "error", "skipped")
+        for report in reporter.stats.get(outcome, [])
+        if (row := _row(report)) is not None
+    ]
+    rows.sort(key=lambda row: (row["scenario"], row["server"]))
+    _FILE.parent.mkdir(exist_ok=True)
+    _FILE.write_bytes(json.format(json.encode(rows)) + b"\n")
+    reporter.section("faults")
+    for line in _table(rows):
+        reporter.write_line(line)
+    reporter.write_line(f"written to {_FILE}")
+
+
+def _row(report: pytest.TestReport) -> dict[str, Any] | None:
+    about: dict[str, Any] = dict(report.user_properties)
+    # The account is known when the stage has been taken down; a test that never ran has none.
+    if "scenario" not in about or (report.when != "teardown" and not report.skipped):
+        return None
+    row = {"scenario": about["scenario"], "server": about["server"]}
+    if "account" in about:
+        account: dict[str, Any] = about["account"]
+        return row | account
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else "failed"
+    return row | {"remark": reason.removeprefix("Skipped: ")}
+
+
+def _table(rows: list[dict[str, Any]]) -> list[str]:
+    """Markdown, so that it can go into docs/reliability.md as it is."""
+    lines = [
+        f"| scenario | server | {' | '.join(column.replace('_', ' ') for column in _COLUMNS)} |",
+        f"|---|---|{'---:|' * len(_COLUMNS)}",
+    ]
+    for row in rows:
+        figures = (
+            [row["remark"], *[""] * (len(_COLUMNS) - 1)]
+            if "remark" in row
+            else [str(row[column]) for column in _COLUMNS]
+        )
+        lines.append(f"| {row['scenario']} | {row['server']} | {' | '.join(figures)} |")
+    return lines

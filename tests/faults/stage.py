@@ -1,0 +1,113 @@
+"""A stage for one fault: a server, receivers, a load, and the account at the end."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from redis.asyncio import Redis
+
+from gateway.contract import Streams
+from gateway.local.server import RedisServer, ServerBinary
+from gateway.publishing.spool_file import SpoolFile
+from tests.faults.ledger import Account, Entry, account_of, entry_of
+from tests.faults.load import Delivery, Load
+from tests.faults.receiver import Receiver
+
+__all__ = ["Stage"]
+
+_STREAMS: Final = Streams(partitions=2)
+_RATE: Final = 400.0
+
+
+class Stage:
+    """What the faults have in common; made by the fixture `stage`, which also takes it down.
+
+    `is_long` says that the matrix runs: faults then last as long as they do in the matrix.
+    """
+
+    def __init__(self, binary: ServerBinary, directory: Path, *, is_long: bool) -> None:
+        self.binary = binary
+        self.directory = directory
+        self.spool_dir = directory / "spool"
+        self.account: Account | None = None
+        self._is_long = is_long
+        self._servers: list[RedisServer] = []
+        self._receivers: list[Receiver] = []
+
+    def span(self, *, short: float, full: float) -> float:
+        """Seconds: `short` in `make test`, `full` in the matrix."""
+        return full if self._is_long else short
+
+    def server(self, name: str = "redis", *options: str) -> RedisServer:
+        """A started server with an append-only file."""
+        server = RedisServer(self.binary, self.directory / name, append_only=True, options=options)
+        self._servers.append(server)
+        server.start()
+        return server
+
+    async def receiver(
+        self,
+        redis_url: str,
+        settings: Mapping[str, str] | None = None,
+        *,
+        limit: Callable[[], None] | None = None,
+    ) -> Receiver:
+        """A started receiver, which shares the spool with the other ones."""
+        receiver = Receiver(
+            self.directory,
+            redis_url,
+            spool=self.spool_dir,
+            settings={"REDIS_PARTITIONS": str(_STREAMS.partitions), **(settings or {})},
+            limit=limit,
+        )
+        self._receivers.append(receiver)
+        await receiver.start()
+        return receiver
+
+    def load(self, *receivers: Receiver, rate: float = _RATE) -> Load:
+        """A load on these receivers."""
+        return Load([receiver.port for receiver in receivers], rate=rate)
+
+    async def settle(self, deliveries: list[Delivery], server: RedisServer) -> Account:
+        """Wait until the spool is empty, stop the receivers, and draw up the account.
+
+        Asserts what holds after every fault: nothing lost, nothing twice, nothing out of order,
+        no receiver that ended otherwise than it should, no trace of an unforeseen error.
+        """
+        await self.until_drained()
+        codes = [await receiver.stop() for receiver in self._receivers]
+        self.account = account_of(deliveries, await entries_on(server))
+        logs = "".join(receiver.log for receiver in self._receivers)
+        assert self.account.accepted > 0, logs[-3000:]
+        assert self.account.is_clean, f"{self.account}\n{logs[-3000:]}"
+        assert codes == [0] * len(codes), logs[-3000:]
+        assert "Traceback" not in logs, logs[logs.index("Traceback") - 1000 :][:4000]
+        return self.account
+
+    async def until_drained(self, *, timeout_s: float = 60) -> None:
+        """Wait until no event waits in the spool."""
+        spool = SpoolFile(self.spool_dir, max_bytes=1 << 30, is_checked=False)
+        try:
+            async with asyncio.timeout(timeout_s):
+                while spool.totals()[0]:
+                    await asyncio.sleep(0.1)
+        finally:
+            spool.close()
+
+    async def close(self) -> None:
+        """End every process that the stage started."""
+        for receiver in self._receivers:
+            await receiver.stop()
+        for server in self._servers:
+            server.stop()
+
+
+async def entries_on(server: RedisServer) -> list[list[Entry]]:
+    """The entries of each partition, in their order."""
+    async with Redis.from_url(server.url) as client:
+        streams = []
+        for key in _STREAMS.keys("events"):
+            entries: Any = await client.xrange(key)
+            streams.append([entry_of(fields[b"event"]) for _, fields in entries])
+        return streams

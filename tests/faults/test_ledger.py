@@ -1,0 +1,54 @@
+"""The account finds what it is there to find."""
+
+from tests.faults.ledger import Entry, account_of
+from tests.faults.load import Delivery
+
+
+def accepted(event_id: str, *, at: float, comment_id: int = 1, stored: str = "stream") -> Delivery:
+    return Delivery(comment_id, int(event_id), at, 200, event_id, stored, at + 0.1)
+
+
+def entry(event_id: str, *, ts: int | None = None, comment_id: int = 1) -> Entry:
+    return Entry(event_id, comment_id, int(event_id) if ts is None else ts)
+
+
+def test_all_is_well_when_every_accepted_request_is_on_a_stream_once_and_in_order() -> None:
+    sent = [
+        accepted("1", at=0.0),
+        accepted("2", at=1.0, stored="spool"),
+        Delivery(1, 3, 2.0, 503),
+        Delivery(1, 4, 3.0),
+        accepted("5", at=4.0, comment_id=2),
+    ]
+
+    account = account_of(sent, [[entry("1"), entry("2"), entry("4")], [entry("5", comment_id=2)]])
+
+    assert account.is_clean
+    assert (account.sent, account.accepted, account.spooled, account.stored) == (5, 3, 1, 4)
+    assert (account.refused, account.unanswered) == (1, 1)
+    assert account.seconds_without_200 == 3.0
+
+
+def test_an_accepted_request_that_is_on_no_stream_is_lost() -> None:
+    assert account_of([accepted("1", at=0), accepted("2", at=1)], [[entry("1")]]).lost == 1
+
+
+def test_an_entry_that_is_there_twice_is_a_duplicate() -> None:
+    assert account_of([accepted("1", at=0)], [[entry("1"), entry("1")]]).duplicated == 1
+
+
+def test_a_request_that_became_two_events_is_a_duplicate() -> None:
+    assert account_of([accepted("1", at=0)], [[entry("1"), entry("9", ts=1)]]).duplicated == 1
+
+
+def test_events_of_one_comment_that_changed_places_are_out_of_order() -> None:
+    sent = [accepted("1", at=0), accepted("2", at=1), accepted("3", at=2, comment_id=2)]
+
+    assert account_of(sent, [[entry("2"), entry("1")]]).out_of_order == 1
+    assert account_of(sent, [[entry("3", comment_id=2), entry("1"), entry("2")]]).is_clean
+
+
+def test_the_time_without_200_reaches_to_the_last_request() -> None:
+    sent = [accepted("1", at=0.0), *(Delivery(1, n, float(n)) for n in range(2, 10))]
+
+    assert account_of(sent, [[entry("1")]]).seconds_without_200 == 8.9

@@ -1,0 +1,77 @@
+"""Redis dies, hangs, is full, answers into the void, or is not ready yet: nothing is lost."""
+
+import asyncio
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.faults.proxy import LossyProxy
+from tests.faults.stage import Stage
+
+
+@pytest.mark.short
+async def test_redis_is_killed_and_stays_away(stage: Stage) -> None:
+    server = stage.server()
+    receiver = await stage.receiver(server.url)
+    async with stage.load(receiver) as load:
+        await load.until_answered_from("stream", timeout_s=10)
+        server.kill()
+        await asyncio.sleep(stage.span(short=1.5, full=30))
+        server.start()
+        await load.until_answered_from("stream", timeout_s=60)
+
+    account = await stage.settle(load.deliveries, server)
+
+    assert account.spooled > account.accepted / 4
+    assert account.refused == account.unanswered == 0
+
+
+async def test_redis_hangs(stage: Stage) -> None:
+    server = stage.server()
+    receiver = await stage.receiver(server.url)
+    async with stage.load(receiver) as load:
+        await load.until_answered_from("stream", timeout_s=10)
+        server.pause()
+        await asyncio.sleep(stage.span(short=3, full=8))
+        server.resume()
+        await load.until_answered_from("stream", timeout_s=60)
+
+    account = await stage.settle(load.deliveries, server)
+
+    assert account.spooled > 0
+    assert account.refused == account.unanswered == 0
+
+
+@pytest.mark.short
+async def test_replies_are_lost_after_the_write(stage: Stage) -> None:
+    server = stage.server()
+    async with LossyProxy(server.port) as proxy:
+        receiver = await stage.receiver(proxy.url)
+        async with stage.load(receiver) as load:
+            await load.until_answered_from("stream", timeout_s=10)
+            for count in range(round(stage.span(short=4, full=20))):
+                # One: the repetition is confirmed. Two or more: the batch goes to the spool too.
+                proxy.lose_replies(1 + count % 4)
+                await proxy.until_lost()
+                await load.until_answered_from("stream", timeout_s=20)
+
+        account = await stage.settle(load.deliveries, server)
+
+    assert account.refused == account.unanswered == 0
+    assert account.stored == account.accepted
+
+
+async def test_redis_is_out_of_memory(stage: Stage) -> None:
+    server = stage.server()
+    receiver = await stage.receiver(server.url)
+    async with Redis.from_url(server.url) as client, stage.load(receiver) as load:
+        await load.until_answered_from("stream", timeout_s=10)
+        await client.config_set("maxmemory", "1mb")
+        await asyncio.sleep(stage.span(short=1, full=8))
+        await client.config_set("maxmemory", "0")
+        await load.until_answered_from("stream", timeout_s=60)
+
+    account = await stage.settle(load.deliveries, server)
+
+    assert account.spooled > 0
+    assert account.refused == account.unanswered == 0
