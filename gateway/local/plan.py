@@ -14,7 +14,7 @@ from gateway.settings.masking import masked
 __all__ = ["CONSUMERS", "NAMES", "RECEIVER", "demo_settings", "environment", "tiers", "welcome"]
 
 RECEIVER: Final = "receiver"
-CONSUMERS: Final = ("audit", "notifier")
+CONSUMERS: Final = ("audit", "warehouse", "notifier")
 NAMES: Final = ("redis", *CONSUMERS, RECEIVER)
 
 # The exit code of gateway.commandline for what an operator has to mend.

@@ -12,13 +12,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import duckdb
 import psutil
 import pytest
 
 from gateway import connections
 from tests.integration.consumers.running import until
 
-CONSUMERS = ("audit", "notifier")
+CONSUMERS = ("audit", "warehouse", "notifier")
 STARTED = re.compile(r"up +(\w+) started, process (\d+)$")
 REDIS = re.compile(r"redis://127\.0\.0\.1:\d+/0")
 
@@ -97,6 +98,16 @@ def audited(directory: Path) -> set[str]:
     return set(re.findall(r'"id": ?"([0-9a-f-]{36})"', "\n".join(lines)))
 
 
+def loaded(directory: Path) -> set[str]:
+    """The ids of the events in the warehouse; none before the first load and during any."""
+    try:
+        with duckdb.connect(str(directory / "var/warehouse.duckdb"), read_only=True) as database:
+            rows = database.sql("SELECT event_id FROM bitrix24.comment_events").fetchall()
+    except (duckdb.IOException, duckdb.CatalogException):
+        return set()
+    return {row[0] for row in rows}
+
+
 async def test_an_event_goes_in_and_three_consumers_act_on_it(tmp_path: Path) -> None:
     async with up(tmp_path, "--demo") as running:
         await running.until_printed(r"portal +comment/101 updated; .* 200 ok, stored: stream")
@@ -106,6 +117,7 @@ async def test_an_event_goes_in_and_three_consumers_act_on_it(tmp_path: Path) ->
         entry = next(line for line in running.lines if re.search(r"stream +.*comment/101 ", line))
         (event_id,) = re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", entry)
         assert event_id in audited(tmp_path)
+        await until(lambda: event_id in loaded(tmp_path), timeout_s=20)
 
         seen = len(running.lines)
         os.kill(running.pids["audit"][0], signal.SIGKILL)

@@ -59,7 +59,7 @@ def test_redis_comes_first_and_the_receiver_last() -> None:
 
     assert [names(tier) for tier in planned(redis=redis)] == [
         ["redis"],
-        ["audit", "notifier"],
+        ["audit", "warehouse", "notifier"],
         ["receiver"],
     ]
     assert names(planned()[0]) == []
@@ -70,7 +70,7 @@ def test_every_process_reads_the_same_file_and_variables() -> None:
 
     assert all(child.argv[3:5] == ("--config", "other.toml") for child in children)
     assert all(child.env == {"A": "b"} for child in children)
-    assert [child.argv[-1] for child in children] == ["audit", "notifier", "serve"]
+    assert [child.argv[-1] for child in children] == ["audit", "warehouse", "notifier", "serve"]
 
 
 def test_the_welcome_names_what_a_person_needs_and_no_secret() -> None:
