@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-faults fuzz record-php bench-form bench-consumers bench-audit bench-notifier check format docs image constraints clean
+.PHONY: help run test test-faults fuzz record-php bench-form bench-consume bench-consumers bench-audit bench-notifier check format docs image constraints clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -35,6 +35,11 @@ $(VENV)/faults.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install -c constraints.txt -e '.[faults]'
 	@touch $@ $(VENV)/dev.stamp $(VENV)/run.stamp
 
+$(VENV)/bench.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing the peers to measure against into $(VENV) …"
+	$(PIP) install -c constraints.txt -e '.[bench]'
+	@touch $@ $(VENV)/dev.stamp $(VENV)/run.stamp
+
 run: $(VENV)/run.stamp  ## everything on this machine, with a demo portal that sends events
 	$(BIN)/gateway up --demo
 
@@ -46,6 +51,9 @@ fuzz: $(VENV)/fuzz.stamp  ## look for bodies that break the decoder: a million, 
 
 record-php: $(VENV)/dev.stamp  ## ask the installed PHP anew how it reads the bodies of tests/fuzz
 	$(BIN)/python -m tests.fuzz.record_php
+
+bench-consume: $(VENV)/bench.stamp  ## the consumer runtime against FastStream and a plain loop
+	$(BIN)/python -m tests.benchmarks.bench_consume
 
 bench-form: $(VENV)/dev.stamp  ## microseconds to read a body of Bitrix24
 	$(BIN)/python -m tests.benchmarks.bench_form

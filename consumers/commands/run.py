@@ -7,7 +7,7 @@ import structlog
 import uvloop
 
 from consumers.runtime.loading import load_consumer
-from consumers.runtime.process import run
+from consumers.runtime.process import run_until_signalled
 from consumers.runtime.settlement import DeadLetterLimitReached
 from gateway import logs
 from gateway.commandline import settings_of
@@ -29,7 +29,7 @@ def command(context: click.Context, name: str) -> None:
     settings = settings_of(context)
     logs.configure(settings.log, process=name)
     try:
-        uvloop.run(run(load_consumer(name, settings), settings))
+        uvloop.run(run_until_signalled(load_consumer(name, settings), settings))
     except DeadLetterLimitReached as error:
         log.error("stopped by the limit of dead letters", error=str(error))
         sys.exit(3)

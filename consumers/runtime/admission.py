@@ -74,17 +74,21 @@ class Admission:
         """Take entries in hand; those without fields have lost their payload."""
         submit = self._work.submit
         for entry_id, fields in page:
-            held = await self._admit(source, entry_id, fields, deliveries.get(entry_id, 1))
-            if held is not None:
-                submit(held)
+            admitted = self._admit(source, entry_id, fields, deliveries.get(entry_id, 1))
+            if isinstance(admitted, Held):
+                submit(admitted)
+            elif admitted is not None:
+                await self._settlement.bury(source, entry_id, admitted, event_id=None)
 
     async def take_alone(
         self, source: Source, entry_id: bytes, fields: Fields, deliveries: int
     ) -> None:
         """Take an entry while no other is handled; its first attempt has ended on return."""
-        held = await self._admit(source, entry_id, fields, deliveries)
-        if held is not None:
-            await self._work.alone(held)
+        admitted = self._admit(source, entry_id, fields, deliveries)
+        if isinstance(admitted, Held):
+            await self._work.alone(admitted)
+        elif admitted is not None:
+            await self._settlement.bury(source, entry_id, admitted, event_id=None)
 
     async def condemn(
         self, source: Source, entry_id: bytes, fields: Fields, deliveries: int
@@ -94,13 +98,15 @@ class Admission:
             self._lost(source, entry_id)
             return
         error = f"{deliveries} processes took it in hand and ended before they reported back"
-        await self._bury(
+        letter = self._letter(
             source, entry_id, fields, reason="crashed", error=error, attempts=deliveries
         )
+        await self._settlement.bury(source, entry_id, letter, event_id=None)
 
-    async def _admit(
+    def _admit(
         self, source: Source, entry_id: bytes, fields: Fields, deliveries: int
-    ) -> Held | None:
+    ) -> Held | DeadLetter | None:
+        """The entry in hand, or what it becomes instead; None if nobody has to handle it."""
         hand = self._hand
         if hand.has(source, entry_id):
             return None
@@ -111,10 +117,9 @@ class Admission:
         try:
             event = decode_event(raw or b"")
         except InvalidEvent as error:
-            await self._bury(
+            return self._letter(
                 source, entry_id, fields, reason="undecodable", error=str(error), attempts=0
             )
-            return None
         if hand.was_handled(source, entry_id, event.id):
             self._metrics.repeated(1)
             self._settlement.drop(source, entry_id)
@@ -123,7 +128,10 @@ class Admission:
             self._metrics.ignored(1)
             self._settlement.drop(source, entry_id)
             return None
-        stream, original_id, is_replay = _origin(source, entry_id, fields)
+        if source.is_own:
+            stream, original_id, is_replay = _origin(fields)
+        else:
+            stream, original_id, is_replay = source.name, entry_id.decode(), False
         held = Held(
             source=source,
             id=entry_id,
@@ -147,7 +155,7 @@ class Admission:
         log.error("payload lost", stream=source.key, entry_id=entry_id.decode())
         self._settlement.drop(source, entry_id)
 
-    async def _bury(
+    def _letter(
         self,
         source: Source,
         entry_id: bytes,
@@ -156,9 +164,11 @@ class Admission:
         reason: str,
         error: str,
         attempts: int,
-    ) -> None:
-        stream, original_id, _is_replay = _origin(source, entry_id, fields)
-        letter = DeadLetter(
+    ) -> DeadLetter:
+        stream, original_id = source.name, entry_id.decode()
+        if source.is_own:
+            stream, original_id, _is_replay = _origin(fields)
+        return DeadLetter(
             event=fields.get(EVENT_FIELD, b""),
             group=self._place.group,
             stream=stream,
@@ -168,12 +178,9 @@ class Admission:
             error=error,
             failed_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )
-        await self._settlement.bury(source, entry_id, letter, event_id=None)
 
 
-def _origin(source: Source, entry_id: bytes, fields: Fields) -> tuple[str, str, bool]:
-    """The stream and id where the event first stood, and whether this is a silent replay."""
-    if not source.is_own:
-        return source.name, entry_id.decode(), False
+def _origin(fields: Fields) -> tuple[str, str, bool]:
+    """The stream and id where a redelivered event first stood, and whether to keep silent."""
     again = Redelivery.of(fields)
     return again.stream, again.entry_id, again.is_replay

@@ -9,7 +9,7 @@ from consumers.runtime.progress import order
 
 __all__ = ["Hand"]
 
-_MAX_RECENT: Final = 10_000
+_RECENT: Final = 5000
 
 
 class Hand:
@@ -23,7 +23,9 @@ class Hand:
         self.limit = limit
         self.changed = asyncio.Event()
         self._held: dict[Source, dict[bytes, Held | None]] = {}
-        self._recent: dict[tuple[Source, bytes], str] = {}
+        # Two generations: forgetting the older one as a whole costs nothing for each entry.
+        self._recent: dict[Source, dict[bytes, str]] = {}
+        self._older: dict[Source, dict[bytes, str]] = {}
 
     def __len__(self) -> int:
         return sum(map(len, self._held.values()))
@@ -34,7 +36,8 @@ class Hand:
 
     def was_handled(self, source: Source, entry_id: bytes, event_id: str) -> bool:
         """Whether this very event was acknowledged at this place a moment ago."""
-        return self._recent.get((source, entry_id)) == event_id
+        recent, older = self._recent.get(source, {}), self._older.get(source, {})
+        return event_id in (recent.get(entry_id), older.get(entry_id))
 
     def add(self, source: Source, entry_id: bytes, held: Held | None) -> None:
         """Take an entry; without `held` it is one that nobody handles, on its way out."""
@@ -55,10 +58,11 @@ class Hand:
     def settle(self, source: Source, ids: Sequence[bytes]) -> None:
         """Let go of entries that the server knows to be done."""
         entries = self._held.get(source, {})
+        recent = self._recent.setdefault(source, {})
         for entry_id in ids:
             held = entries.pop(entry_id, None)
             if held is not None:
-                self._recent[source, entry_id] = held.entry.event.id
-        while len(self._recent) > _MAX_RECENT:
-            del self._recent[next(iter(self._recent))]
+                recent[entry_id] = held.entry.event.id
+        if len(recent) > _RECENT:
+            self._older[source] = self._recent.pop(source)
         self.changed.set()

@@ -7,15 +7,18 @@ from consumers.runtime.entry import Entry
 __all__ = ["Held", "Source"]
 
 
-class Source(Struct, frozen=True):
-    """A stream that a group's owner reads: the shared one, or the redeliveries of its group."""
+class Source(Struct, frozen=True, eq=False):
+    """A stream that a group's owner reads: the shared one, or the redeliveries of its group.
+
+    There is one object for each, compared by identity, since entries are looked up by it.
+    """
 
     name: str
     key: str
     is_own: bool
 
 
-class Held(Struct, eq=False, kw_only=True):
+class Held(Struct, eq=False, kw_only=True, gc=False):
     """`id` is where it was read, which for a redelivery differs from the entry's own id.
 
     `failures` counts attempts that burn, `delays` the transient failures since the last other

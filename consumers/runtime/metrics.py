@@ -3,13 +3,12 @@
 import time
 from collections.abc import Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from consumers.runtime.durations import Durations
 from consumers.runtime.held import Held
 
 __all__ = ["Metrics"]
-
-_SECONDS = (0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120, 600, 3600)
 
 
 class Metrics:
@@ -29,20 +28,18 @@ class Metrics:
         self._ignored = events.labels(group, "ignored")
         self._dead = events.labels(group, "dead")
         self._repeated = events.labels(group, "repeated")
-        self._handling = Histogram(
+        self._handling = Durations(
             "b24_consumer_handling_seconds",
             "Time of one successful call of a handler, of an event or of a batch.",
-            ("group",),
-            buckets=_SECONDS,
-            registry=self.registry,
-        ).labels(group)
-        self._age = Histogram(
+            group,
+        )
+        self._age = Durations(
             "b24_consumer_event_age_seconds",
             "Time from the gateway's receipt of an event to its being handled; replays left out.",
-            ("group",),
-            buckets=_SECONDS,
-            registry=self.registry,
-        ).labels(group)
+            group,
+        )
+        self.registry.register(self._handling)
+        self.registry.register(self._age)
         self._attempts = Counter(
             "b24_consumer_failed_attempts_total",
             "Calls of a handler that raised, by outcome: failed, transient, split, dead.",
@@ -91,9 +88,11 @@ class Metrics:
         self._handled.inc(len(batch))
         self._handling.observe(took_s)
         now = time.time()
+        observe = self._age.observe
         for held in batch:
-            if not held.entry.is_replay:
-                self._age.observe(max(0.0, now - held.entry.event.received_at.timestamp()))
+            entry = held.entry
+            if not entry.is_replay:
+                observe(max(0.0, now - entry.event.received_at.timestamp()))
 
     def ignored(self, count: int) -> None:
         """Note entries of types that no handler takes."""

@@ -23,7 +23,7 @@ from consumers.runtime.scripts import Acquired, Scripts
 from gateway import connections
 from gateway.settings import Settings
 
-__all__ = ["run"]
+__all__ = ["run", "run_until_signalled"]
 
 log = structlog.get_logger()
 
@@ -33,13 +33,26 @@ _PARTITIONS_PER_PACE: Final = 4
 """Up to this many partitions an idle process sends under five commands a second."""
 
 
-async def run(consumer: Consumer, settings: Settings) -> None:
-    """Consume until SIGTERM or SIGINT; entries under way are finished and acknowledged first.
+async def run_until_signalled(consumer: Consumer, settings: Settings) -> None:
+    """Consume until SIGTERM or SIGINT; a second signal ends the process where it stands."""
+    stop = asyncio.Event()
+
+    def told() -> None:
+        if stop.is_set():
+            os._exit(1)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told)
+    await run(consumer, settings, stop)
+
+
+async def run(consumer: Consumer, settings: Settings, stop: asyncio.Event) -> None:
+    """Consume until `stop` is set; entries under way are finished and acknowledged first.
 
     Raises DeadLetterLimitReached, OperatorError, and what the service's own contexts raise.
     """
-    stop = asyncio.Event()
-    _stop_on_signals(stop)
     metrics = Metrics(consumer.group)
     async with AsyncExitStack() as stack:
         control = connections.control(settings.redis.url)
@@ -96,16 +109,3 @@ def _ownership(
         own=own,
     )
     return ownership
-
-
-def _stop_on_signals(stop: asyncio.Event) -> None:
-    """The first signal asks to stop, the second ends the process where it stands."""
-
-    def told() -> None:
-        if stop.is_set():
-            os._exit(1)
-        stop.set()
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told)

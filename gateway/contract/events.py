@@ -3,6 +3,9 @@
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
 
 Readers must ignore fields and types that they do not know: both may be added within version 1.
+
+What comes out of JSON holds no cycles, so the collector need not look at events (`gc=False`):
+https://jcristharif.com/msgspec/structs.html#disabling-garbage-collection
 """
 
 from datetime import datetime
@@ -56,7 +59,7 @@ class InvalidEvent(ValueError):
     """The bytes are not an event of this contract; trying again cannot help."""
 
 
-class CloudEvent(Struct, frozen=True, kw_only=True):
+class CloudEvent(Struct, frozen=True, kw_only=True, gc=False):
     """The attributes that every event has; `data` is added by its subclasses.
 
     `id` is the receipt id (UUIDv7): unique per accepted request, and the key on which effects are
@@ -85,7 +88,7 @@ class CloudEvent(Struct, frozen=True, kw_only=True):
         return datetime.fromisoformat(self.time)
 
 
-class Comment(Struct, frozen=True, kw_only=True):
+class Comment(Struct, frozen=True, kw_only=True, gc=False):
     """What a comment looked like when the enricher fetched it.
 
     `state` is `present`, `deleted` or `unavailable`; `reason` says why it is unavailable. For a
@@ -105,7 +108,7 @@ class Comment(Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-class CommentData(Struct, frozen=True, kw_only=True):
+class CommentData(Struct, frozen=True, kw_only=True, gc=False):
     """Which comment changed, in which portal, and through which binding we were told.
 
     `domain` is informational (it changes when a portal is renamed); `member_id` identifies the
@@ -121,14 +124,14 @@ class CommentData(Struct, frozen=True, kw_only=True):
     comment: Comment | UnsetType = UNSET
 
 
-class CommentEvent(CloudEvent, frozen=True, kw_only=True):
+class CommentEvent(CloudEvent, frozen=True, kw_only=True, gc=False):
     """A timeline comment was added, updated or deleted."""
 
     type: CommentType
     data: CommentData
 
 
-class AppData(Struct, frozen=True, kw_only=True):
+class AppData(Struct, frozen=True, kw_only=True, gc=False):
     """Which portal installed or uninstalled the application.
 
     `clean` is true when the user asked for the application's data to be erased.
@@ -141,14 +144,14 @@ class AppData(Struct, frozen=True, kw_only=True):
     clean: bool = False
 
 
-class AppEvent(CloudEvent, frozen=True, kw_only=True):
+class AppEvent(CloudEvent, frozen=True, kw_only=True, gc=False):
     """The application was installed in a portal or uninstalled from it."""
 
     type: AppType
     data: AppData
 
 
-class OtherEvent(CloudEvent, frozen=True, kw_only=True):
+class OtherEvent(CloudEvent, frozen=True, kw_only=True, gc=False):
     """An event of a type that this version of the contract does not describe."""
 
     data: dict[str, Any] = {}

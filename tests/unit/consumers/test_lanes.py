@@ -1,0 +1,174 @@
+"""What is handled when: driven by hand, without Redis."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+
+from consumers.runtime.batches import Batches
+from consumers.runtime.circuit import Circuit
+from consumers.runtime.entry import Entry
+from consumers.runtime.gate import Gate
+from consumers.runtime.held import Held, Source
+from consumers.runtime.lanes import Lanes
+from consumers.runtime.verdicts import Backoff, Later, Split
+from gateway.contract import encode_event
+from tests.integration.consumers.running import comment_event, until
+
+SOURCE = Source("events", "b24:events:{0}", is_own=False)
+
+
+def held(comment_id: int, number: int) -> Held:
+    event = comment_event(comment_id)
+    entry_id = f"{number}-0"
+    return Held(
+        source=SOURCE,
+        id=entry_id.encode(),
+        entry=Entry(
+            stream="events",
+            partition=0,
+            epoch=1,
+            id=entry_id,
+            event=event,
+            raw=encode_event(event),
+        ),
+    )
+
+
+def open_gate(limit: int = 8) -> Gate:
+    gate = Gate(limit=limit)
+    gate.extend(float("inf"))
+    return gate
+
+
+async def test_one_comment_is_handled_in_order_and_others_meanwhile() -> None:
+    seen: dict[str, list[int]] = defaultdict(list)
+    running: dict[str, int] = defaultdict(int)
+    most = 0
+
+    async def attempt(one: Held) -> Later | None:
+        nonlocal most
+        running[one.lane] += 1
+        assert running[one.lane] == 1
+        most = max(most, sum(running.values()))
+        await asyncio.sleep(0.001)
+        running[one.lane] -= 1
+        seen[one.lane].append(int(one.entry.id.split("-")[0]))
+        return None
+
+    gate = open_gate()
+    lanes = Lanes(attempt, gate, Circuit(Backoff()))
+    for number in range(200):
+        lanes.submit(held(number % 10 + 1, number))
+    await until(lambda: sum(map(len, seen.values())) == 200)
+    gate.close()
+    await lanes.finish(1)
+
+    assert most == 8
+    assert all(numbers == sorted(numbers) for numbers in seen.values())
+
+
+async def test_a_failing_comment_keeps_only_itself_waiting() -> None:
+    done: list[str] = []
+    attempts = 0
+
+    async def attempt(one: Held) -> Later | None:
+        nonlocal attempts
+        if one.entry.event.subject == "comment/1" and attempts < 3:
+            attempts += 1
+            return Later(0.02, is_transient=False)
+        done.append(one.entry.id)
+        return None
+
+    gate = open_gate(limit=1)
+    lanes = Lanes(attempt, gate, Circuit(Backoff()))
+    for number, comment_id in enumerate([1, 1, 2, 2, 3]):
+        lanes.submit(held(comment_id, number))
+    await until(lambda: len(done) == 5)
+    gate.close()
+    await lanes.finish(1)
+
+    assert done == ["2-0", "4-0", "3-0", "0-0", "1-0"]
+
+
+async def test_when_everything_fails_the_partition_pauses_and_probes() -> None:
+    calls = 0
+    is_away = True
+
+    async def attempt(one: Held) -> Later | None:
+        nonlocal calls
+        calls += 1
+        return Later(0.0, is_transient=True) if is_away else None
+
+    gate = open_gate()
+    lanes = Lanes(attempt, gate, Circuit(Backoff(first_s=0.05, most_s=0.05), threshold=3))
+    for number in range(50):
+        lanes.submit(held(number + 1, number))
+    await asyncio.sleep(0.3)
+    while_away = calls
+    assert gate.is_paused
+    is_away = False
+    await until(lambda: calls >= while_away + 50)
+    gate.close()
+    await lanes.finish(1)
+
+    assert while_away < 40  # not 50 entries again and again
+
+
+async def test_nothing_is_started_once_the_lease_has_run_out() -> None:
+    seen: list[str] = []
+
+    async def attempt(one: Held) -> Later | None:
+        seen.append(one.entry.id)
+        return None
+
+    gate = Gate(limit=8)
+    lanes = Lanes(attempt, gate, Circuit(Backoff()))
+    lanes.submit(held(1, 1))
+    await asyncio.sleep(0)
+    assert seen == []
+
+    gate.extend(float("inf"))
+    await until(lambda: seen == ["1-0"])
+    gate.close()
+    await lanes.finish(1)
+
+
+async def test_a_batch_goes_out_when_it_is_full_or_its_oldest_has_waited() -> None:
+    batches: list[int] = []
+
+    async def attempt(batch: Sequence[Held]) -> Later | Split | None:
+        batches.append(len(batch))
+        return None
+
+    gate = open_gate()
+    work = Batches(attempt, gate, max_events=10, max_wait_s=0.05)
+    for number in range(25):
+        work.submit(held(1, number))
+    await until(lambda: batches == [10, 10, 5])
+    gate.close()
+    await work.finish(1)
+
+
+async def test_a_batch_with_a_bad_entry_is_halved_until_that_one_is_alone() -> None:
+    handled: list[str] = []
+    alone: list[str] = []
+
+    async def attempt(batch: Sequence[Held]) -> Later | Split | None:
+        if any(one.entry.id == "5-0" for one in batch):
+            if len(batch) > 1:
+                return Split()
+            alone.append(batch[0].entry.id)
+            return None
+        handled.extend(one.entry.id for one in batch)
+        return None
+
+    gate = open_gate()
+    work = Batches(attempt, gate, max_events=16, max_wait_s=0)
+    for number in range(16):
+        work.submit(held(1, number))
+    await until(lambda: len(handled) == 15)
+    gate.close()
+    await work.finish(1)
+
+    assert alone == ["5-0"]
+    assert handled == [f"{number}-0" for number in range(16) if number != 5]

@@ -1,0 +1,115 @@
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from consumers.runtime.progress import Progress, before, order
+from consumers.runtime.scripts import Inspection
+
+START = Inspection(
+    length=0,
+    added_count=0,
+    first_id="",
+    last_id="0-0",
+    delivered_id="0-0",
+    read_count=0,
+    pending_count=0,
+    oldest_pending_id="",
+    redelivery_count=0,
+    dead_count=0,
+    now_ms=0,
+)
+
+
+@given(st.integers(0, 2**40), st.integers(0, 2**64 - 1))
+def test_before_is_lower_and_nothing_is_between(ms: int, sequence: int) -> None:
+    entry_id = f"{ms}-{sequence}"
+    if (ms, sequence) == (0, 0):
+        return
+    lower = order(before(entry_id))
+
+    assert lower < order(entry_id)
+    assert lower in {(ms, sequence - 1), (ms - 1, 2**64 - 1)}
+
+
+def test_the_lag_is_what_was_added_less_what_was_read() -> None:
+    progress = Progress()
+    progress.begin(START)
+    progress.read(30)
+    lost = progress.inspected(
+        replace(
+            START, length=100, added_count=100, first_id="1-0", last_id="100-0", delivered_id="30-0"
+        )
+    )
+
+    assert (progress.lag, lost) == (70, 0)
+
+
+def test_entries_trimmed_before_they_were_read_are_missing_in_the_account() -> None:
+    progress = Progress()
+    progress.begin(START)
+    progress.read(30)
+    lost = progress.inspected(
+        replace(
+            START, length=40, added_count=100, first_id="61-0", last_id="100-0", delivered_id="30-0"
+        )
+    )
+
+    assert (progress.lag, lost) == (40, 30)
+
+
+def test_a_gap_is_found_even_after_the_group_has_read_past_it() -> None:
+    progress = Progress()
+    progress.begin(START)
+    progress.read(70)
+    lost = progress.inspected(
+        replace(
+            START,
+            length=40,
+            added_count=100,
+            first_id="61-0",
+            last_id="100-0",
+            delivered_id="100-0",
+        )
+    )
+
+    assert (progress.lag, lost) == (0, 30)
+
+
+def test_a_trim_of_what_was_read_is_no_loss() -> None:
+    progress = Progress()
+    progress.begin(START)
+    progress.read(100)
+    lost = progress.inspected(
+        replace(
+            START,
+            length=1,
+            added_count=100,
+            first_id="100-0",
+            last_id="100-0",
+            delivered_id="100-0",
+        )
+    )
+
+    assert (progress.lag, lost) == (0, 0)
+
+
+def test_without_the_servers_count_the_lag_is_unknown_until_the_end_is_reached() -> None:
+    progress = Progress()
+    progress.begin(
+        replace(
+            START,
+            length=9,
+            added_count=9,
+            first_id="1-0",
+            last_id="9-0",
+            delivered_id="5-0",
+            read_count=-1,
+        )
+    )
+    assert progress.lag is None
+
+    progress.read(4)
+    progress.inspected(
+        replace(START, length=9, added_count=9, first_id="1-0", last_id="9-0", delivered_id="9-0")
+    )
+    assert progress.lag == 0

@@ -1,0 +1,98 @@
+import asyncio
+
+import pytest
+
+from consumers import DeadLetterLimit, Reject, Transient
+from consumers.runtime.circuit import Circuit
+from consumers.runtime.dead_letter_limit import DeadLetterRate
+from consumers.runtime.verdicts import Backoff, Bury, Later, Policy, describe
+
+POLICY = Policy(max_attempts=3, transient=(ConnectionError,))
+
+
+def test_a_rejected_entry_is_buried_at_once() -> None:
+    assert POLICY.verdict(Reject("no such deal"), failures=0, delays=0) == Bury("rejected")
+
+
+def test_an_unknown_exception_is_tried_again_until_the_attempts_are_used_up() -> None:
+    verdicts = [POLICY.verdict(KeyError(), failures=count, delays=0) for count in range(3)]
+
+    assert [verdict.outcome for verdict in verdicts] == ["failed", "failed", "dead"]
+
+
+@pytest.mark.parametrize(
+    "error", [Transient("away"), ConnectionResetError(), asyncio.CancelledError()]
+)
+def test_what_is_away_burns_no_attempt_however_often(error: BaseException) -> None:
+    verdict = POLICY.verdict(error, failures=2, delays=10_000)
+
+    assert isinstance(verdict, Later)
+    assert verdict.is_transient
+
+
+def test_the_pause_that_the_other_side_asked_for_is_kept() -> None:
+    verdict = POLICY.verdict(Transient(retry_after_s=17), failures=0, delays=5)
+
+    assert verdict == Later(17.0, is_transient=True)
+
+
+def test_pauses_double_up_to_a_bound_and_vary() -> None:
+    backoff = Backoff(first_s=1, most_s=10)
+
+    assert [backoff.pause_s(n, lambda: 1.0) for n in range(1, 7)] == [1, 2, 4, 8, 10, 10]
+    assert backoff.pause_s(10_000, lambda: 0.0) == 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GET https://x.example/rest?auth=FAKE-SECRET&a=1",
+        "access_token: FAKE-SECRET",
+        "{'application_token': 'FAKE-SECRET'}",
+        "postgres://user:FAKE-SECRET@host/db",
+    ],
+)
+def test_descriptions_of_errors_hold_no_secrets(text: str) -> None:
+    assert "FAKE-SECRET" not in describe(RuntimeError(text))
+
+
+def test_one_failing_comment_never_pauses_the_partition() -> None:
+    circuit = Circuit(Backoff())
+
+    assert {circuit.failed("comment/1") for _ in range(100)} == {None}
+
+
+def test_different_comments_failing_pause_the_partition_longer_each_time() -> None:
+    circuit = Circuit(Backoff(first_s=1, most_s=60), threshold=3)
+    pauses = [circuit.failed(f"comment/{n}") for n in range(6)]
+
+    assert pauses[:2] == [None, None]
+    assert all(pauses[2:])
+    assert (pauses[5] or 0) > (pauses[2] or 0)
+
+
+def test_one_answer_ends_the_suspicion() -> None:
+    circuit = Circuit(Backoff(), threshold=2)
+    circuit.failed("comment/1")
+    circuit.answered()
+
+    assert circuit.failed("comment/2") is None
+
+
+def test_the_limit_needs_both_a_count_and_a_share() -> None:
+    rate = DeadLetterRate(DeadLetterLimit(max_count=3, max_share=0.1, window_s=60))
+    for _ in range(3):
+        assert rate.allows(100.0)
+        rate.buried(100.0)
+    assert not rate.allows(100.0)
+
+    rate.handled(100.0, 100)
+    assert rate.allows(100.0)
+
+
+def test_old_dead_letters_no_longer_count() -> None:
+    rate = DeadLetterRate(DeadLetterLimit(max_count=1, max_share=0.0, window_s=60))
+    rate.buried(100.0)
+
+    assert not rate.allows(150.0)
+    assert rate.allows(161.0)
