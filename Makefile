@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-faults fuzz record-php bench-form bench-consume bench-consumers bench-audit bench-notifier check format docs image constraints clean
+.PHONY: $(shell grep -oE '^[a-z-]+:' $(MAKEFILE_LIST) | tr -d :)
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -35,8 +35,8 @@ $(VENV)/faults.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install -c constraints.txt -e '.[faults]'
 	@touch $@ $(VENV)/dev.stamp $(VENV)/run.stamp
 
-$(VENV)/bench.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing the peers to measure against into $(VENV) …"
+$(VENV)/bench.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install -c constraints.txt -e '.[bench]'
 	@touch $@ $(VENV)/dev.stamp $(VENV)/run.stamp
 
@@ -60,6 +60,8 @@ bench-form: $(VENV)/dev.stamp  ## microseconds to read a body of Bitrix24
 
 test-faults: $(VENV)/faults.stamp  ## every fault on Redis 7.0, Redis 8.2 and Valkey 9.1: 15 minutes, and a table
 	$(BIN)/python -m pytest tests/faults -m matrix -n 3 --dist loadgroup
+bench-ingest: $(VENV)/bench.stamp  ## CPU time per accepted event, next to a bare handler and to peers
+	$(BIN)/python -m tests.benchmarks.ingest
 
 check: $(VENV)/dev.stamp  ## lint, format, types and import contracts
 	$(BIN)/ruff check .

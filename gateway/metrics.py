@@ -7,7 +7,6 @@ from prometheus_client import Counter, Gauge, Histogram
 __all__ = [
     "BATCH_EVENTS",
     "DELIVERIES",
-    "DELIVERY_SECONDS",
     "DRAINED_EVENTS",
     "PUBLISH_FAILURES",
     "PUBLISH_SECONDS",
@@ -15,22 +14,27 @@ __all__ = [
     "SPOOL_BYTES",
     "SPOOL_EVENTS",
     "SPOOL_OLDEST_SECONDS",
+    "STORED_EVENTS",
+    "STORE_SECONDS",
 ]
 
 DELIVERIES: Final = Counter(
     "b24gw_deliveries",
-    "Requests to the handler by outcome (stored, spooled, ignored, forbidden, malformed, "
-    "refused, unavailable) and reason.",
+    "Requests that were not stored, by outcome (ignored, forbidden, malformed, refused, "
+    "unavailable) and reason; those that were are in b24gw_stored_events_total.",
     ["outcome", "reason"],
 )
-DELIVERY_SECONDS: Final = Histogram(
-    "b24gw_delivery_seconds",
-    "Time from a request's body being complete to its answer.",
+STORED_EVENTS: Final = Counter(
+    "b24gw_stored_events", "Events stored and answered 200, by place (stream, spool).", ["place"]
+)
+STORE_SECONDS: Final = Histogram(
+    "b24gw_store_seconds",
+    "Time from a batch's first event to all of its events being stored.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 BATCH_EVENTS: Final = Histogram(
     "b24gw_batch_events",
-    "Events per batch that went to Redis.",
+    "Events per batch.",
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
 )
 PUBLISH_SECONDS: Final = Histogram(

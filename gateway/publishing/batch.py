@@ -2,6 +2,7 @@
 
 import asyncio
 from enum import StrEnum
+from time import perf_counter
 from typing import Final
 
 __all__ = ["Batch", "Stored"]
@@ -30,26 +31,23 @@ class _Settled(asyncio.Future[Stored]):
 class Batch:
     """Events of one partition in the order of their arrival."""
 
-    __slots__ = ("_settled", "events", "sequence")
+    __slots__ = ("events", "opened_at", "sequence", "settled")
 
     def __init__(self) -> None:
         self.events: list[bytes] = []
         self.sequence = 0
-        self._settled = _Settled()
+        self.opened_at = perf_counter()
+        self.settled: asyncio.Future[Stored] = _Settled()
 
     @property
     def is_full(self) -> bool:
         """True if the next event belongs into another batch."""
         return len(self.events) >= MAX_EVENTS
 
-    async def settled(self) -> Stored:
-        """Wait until the batch is stored; raises Unavailable if it could not be."""
-        return await self._settled
-
     def settle(self, stored: Stored) -> None:
         """Let the waiting requests answer 200."""
-        self._settled.set_result(stored)
+        self.settled.set_result(stored)
 
     def fail(self, error: Exception) -> None:
         """Let the waiting requests answer 503."""
-        self._settled.set_exception(error)
+        self.settled.set_exception(error)

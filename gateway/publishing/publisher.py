@@ -7,7 +7,7 @@ under way at most, so that events of a comment stay in the order of their arriva
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import Any
 
@@ -51,16 +51,17 @@ class Publisher:
         ]
         metrics.QUEUED_EVENTS.set_function(lambda: self._queued)
 
-    async def publish(self, event: bytes, partition: int) -> Stored:
-        """Store an event; returns when it is stored, and says where.
+    def publish(self, event: bytes, partition: int) -> Awaitable[Stored]:
+        """Store an event; what is returned waits until it is stored, and says where.
 
-        Raises Unavailable if neither Redis nor the spool took it, or if too many events wait
-        already. A caller that is cancelled learns it when its batch is settled.
+        Waiting raises Unavailable if neither Redis nor the spool took the event; the call itself
+        raises it if too many events wait already. A caller that is cancelled learns it when its
+        batch is settled.
         """
         if self._queued >= self._max_queued:
             raise Unavailable("queue_full")
         self._queued += 1
-        return await self._lanes[partition].add(event).settled()
+        return self._lanes[partition].add(event).settled
 
     def start(self) -> None:
         """Start publishing."""
@@ -135,12 +136,20 @@ class _Lane:
             batch = self._waiting.popleft()
             self._on_taken(len(batch.events))
             try:
-                batch.settle(await self._store(batch))
+                stored = await self._store(batch)
+                self._count(batch, stored)
+                batch.settle(stored)
             except Unavailable as error:
                 batch.fail(error)
             except Exception:
                 log.exception("batch failed", partition=self._partition)
                 batch.fail(Unavailable("internal"))
+
+    def _count(self, batch: Batch, stored: Stored) -> None:
+        """Once per batch: observing each event would cost as much as reading it."""
+        metrics.STORED_EVENTS.labels(stored).inc(len(batch.events))
+        metrics.STORE_SECONDS.observe(perf_counter() - batch.opened_at)
+        metrics.BATCH_EVENTS.observe(len(batch.events))
 
     async def _store(self, batch: Batch) -> Stored:
         has_backlog = self._spool.has_backlog(self._partition)
@@ -164,7 +173,6 @@ class _Lane:
             )
             return await self._to_spool(batch)
         metrics.PUBLISH_SECONDS.observe(perf_counter() - started)
-        metrics.BATCH_EVENTS.observe(len(batch.events))
         log.debug("batch published", partition=self._partition, entries=ids.decode())
         return Stored.STREAM
 

@@ -49,7 +49,7 @@ def _shown(value: Any, kind: inspect.Type) -> Any:
 
 
 def _without_secret(secret: str) -> str:
-    if _REFERENCE.match(secret):
+    if not secret or _REFERENCE.match(secret):
         return secret
     scheme = _SCHEME.match(secret)
     return f"{scheme[0] if scheme else ''}{_MASK}"

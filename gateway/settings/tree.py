@@ -71,6 +71,12 @@ class Http(_Section, frozen=True, kw_only=True):
     """The only path that answers; part of the URL that a portal's administrator pastes."""
     max_body: Positive = 65536
     """The largest body in bytes; a larger one is answered 413. Real ones stay under 1 KiB."""
+    header_timeout_s: Seconds = 10.0
+    """How many seconds a new connection may take until its first request's headers are there."""
+    body_timeout_s: Seconds = 10.0
+    """How many seconds a body may take after its headers."""
+    keepalive_s: Seconds = 75.0
+    """How many seconds a connection may be idle between requests."""
     workers: Annotated[int, Meta(ge=1, le=64)] = 1
     """How many processes share the port."""
     grace_s: Seconds = 20.0

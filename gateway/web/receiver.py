@@ -1,10 +1,12 @@
-"""The public listener: what Bitrix24 sends, and the fixed answers to it.
+"""The public port: what Bitrix24 sends, and the fixed answers to it.
 
 The body is read once, as bytes. Every request is answered by the table of docs/http.md and counted
 by outcome and reason; nothing that a sender can do makes the handler raise.
 """
 
-from time import perf_counter, time_ns
+import asyncio
+from collections.abc import Awaitable
+from time import time_ns
 from typing import Any, Final, Protocol
 
 import structlog
@@ -21,7 +23,7 @@ from gateway.publishing.batch import Stored
 from gateway.publishing.errors import Unavailable
 from gateway.settings import Http
 
-__all__ = ["EventSink", "Receiver", "public_app"]
+__all__ = ["EventSink", "Receiver"]
 
 log: Any = structlog.get_logger(__name__)
 
@@ -32,47 +34,38 @@ _RETRY_AFTER_S: Final = "5"
 class EventSink(Protocol):
     """Where admitted events are stored."""
 
-    async def publish(self, event: bytes, partition: int) -> Stored:
-        """Store an event and say where it is; raises Unavailable."""
+    def publish(self, event: bytes, partition: int) -> Awaitable[Stored]:
+        """Store an event and say where it is; the call or waiting for it raises Unavailable."""
         ...
 
 
 class Receiver:
-    """The handler of deliveries."""
+    """The handler of everything that comes in on the public port."""
 
     def __init__(
-        self, portals: KnownPortals, sink: EventSink, streams: Streams, *, max_body_bytes: int
+        self, portals: KnownPortals, sink: EventSink, streams: Streams, settings: Http
     ) -> None:
         self._portals = portals
         self._sink = sink
         self._streams = streams
-        self._max_body_bytes = max_body_bytes
-        self._stored = {
-            stored: metrics.DELIVERIES.labels(
-                "stored" if stored is Stored.STREAM else "spooled", ""
-            )
-            for stored in Stored
-        }
+        self._path = settings.path
+        self._max_body_bytes = settings.max_body
+        self._body_timeout_s = settings.body_timeout_s
 
-    async def handle(self, request: web.Request) -> web.Response:
-        """Answer one request to the handler's URL."""
-        if request.method != "POST":
-            return _answer_to_a_look(request.method)
-        media_type = request.headers.get("Content-Type", "")
-        if media_type != _FORM and media_type.partition(";")[0].strip().lower() != _FORM:
-            return _answer(415, "unsupported media type", "refused", "media_type")
-        if (request.content_length or 0) > self._max_body_bytes:
-            return self._too_large()
+    async def handle(self, request: web.BaseRequest) -> web.Response:
+        """Answer one request."""
+        if (answer := self._answer_to_head(request)) is not None:
+            return answer
         try:
-            body = await request.read()
+            if request.content.is_eof():  # it came with the headers: the usual case
+                body = await request.read()
+            else:
+                async with asyncio.timeout(self._body_timeout_s):
+                    body = await request.read()
         except web.HTTPRequestEntityTooLarge:
-            return self._too_large()
-        started = perf_counter()
-        response = await self._deliver(body)
-        metrics.DELIVERY_SECONDS.observe(perf_counter() - started)
-        return response
-
-    async def _deliver(self, body: bytes) -> web.Response:
+            return _last_answer(413, "too large", "too_large")
+        except TimeoutError:
+            return _last_answer(408, "too slow", "slow_body")
         receipt_id = str(uuid7())
         try:
             verdict = admit(
@@ -101,16 +94,22 @@ class Receiver:
         except Exception:
             log.exception("delivery failed", event_id=receipt_id)
             return _unavailable("internal", event_id=receipt_id)
-        self._stored[stored].inc()
         return web.Response(
             body=b"ok", headers={"X-Event-Id": receipt_id, "X-Event-Stored": stored}
         )
 
-    def _too_large(self) -> web.Response:
-        response = _answer(413, "too large", "refused", "too_large")
-        # The rest of the body is not read, so the connection cannot carry another request.
-        response.force_close()
-        return response
+    def _answer_to_head(self, request: web.BaseRequest) -> web.Response | None:
+        """The answer to what is no delivery, going by its head alone."""
+        if request.path != self._path:
+            return _answer(404, "not found", "refused", "path")
+        if request.method != "POST":
+            return _answer_to_a_look(request.method)
+        media_type = request.headers.get("Content-Type", "")
+        if media_type != _FORM and media_type.partition(";")[0].strip().lower() != _FORM:
+            return _answer(415, "unsupported media type", "refused", "media_type")
+        if (request.content_length or 0) > self._max_body_bytes:
+            return _last_answer(413, "too large", "too_large")
+        return None
 
 
 def _answer(status: int, body: str, outcome: str, reason: str, **about: str) -> web.Response:
@@ -119,6 +118,13 @@ def _answer(status: int, body: str, outcome: str, reason: str, **about: str) -> 
     level = "info" if outcome == "ignored" else "warning"
     getattr(log, level)(f"delivery {outcome}", status=status, reason=reason, **about)
     return web.Response(status=status, text=body)
+
+
+def _last_answer(status: int, body: str, reason: str) -> web.Response:
+    """Refuse a body that is not read to its end: the connection carries no other request."""
+    response = _answer(status, body, "refused", reason)
+    response.force_close()
+    return response
 
 
 def _unavailable(reason: str, *, event_id: str) -> web.Response:
@@ -134,18 +140,3 @@ def _answer_to_a_look(method: str) -> web.Response:
     response = _answer(405, "method not allowed", "refused", "method")
     response.headers["Allow"] = "GET, HEAD, POST"
     return response
-
-
-async def _elsewhere(_request: web.Request) -> web.Response:
-    """Every other path."""
-    return _answer(404, "not found", "refused", "path")
-
-
-def public_app(receiver: Receiver, settings: Http) -> web.Application:
-    """The application of the public port: one path, and nothing else."""
-    app = web.Application(client_max_size=settings.max_body)
-    # All methods and paths are routed here, rather than left to aiohttp's own 404 and 405, so
-    # that those are counted too without a middleware around every delivery.
-    app.router.add_route("*", settings.path, receiver.handle)
-    app.router.add_route("*", "/{elsewhere:.*}", _elsewhere)
-    return app

@@ -18,7 +18,8 @@ from gateway.publishing.spool import Spool
 from gateway.publishing.stream_writer import stream_writer
 from gateway.settings import Settings
 from gateway.web.admin import admin_app
-from gateway.web.receiver import Receiver, public_app
+from gateway.web.public_server import PublicServer
+from gateway.web.receiver import Receiver
 
 __all__ = ["serve"]
 
@@ -52,12 +53,12 @@ async def serve(settings: Settings) -> None:
             return f"redis is away: {type(error).__name__}"
         return None
 
-    receiver = Receiver(
-        directory, publisher, settings.redis.streams, max_body_bytes=settings.http.max_body
-    )
     http, admin = settings.http, settings.admin
-    public = _runner(public_app(receiver, http), grace_s=http.grace_s)
-    private = _runner(admin_app(why_not_ready), grace_s=1.0)
+    server = PublicServer(Receiver(directory, publisher, settings.redis.streams, http), http)
+    public = web.ServerRunner(server, handle_signals=False, shutdown_timeout=http.grace_s)
+    private = web.AppRunner(
+        admin_app(why_not_ready), access_log=None, handle_signals=False, shutdown_timeout=1.0
+    )
     publisher.start()
     drainer.start()
     try:
@@ -69,7 +70,8 @@ async def serve(settings: Settings) -> None:
             admin=f"http://{admin.host}:{admin.port}",
             portals=len(directory),
         )
-        await stopping.wait()
+        async with server.sweeping():
+            await stopping.wait()
         log.info("stopping")
     finally:
         await public.cleanup()  # stops accepting, then waits for what is in flight
@@ -89,11 +91,7 @@ def _stop_on_signals() -> asyncio.Event:
     return stopping
 
 
-def _runner(app: web.Application, *, grace_s: float) -> web.AppRunner:
-    return web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=grace_s)
-
-
-async def _listen(runner: web.AppRunner, host: str, port: int, *, name: str) -> None:
+async def _listen(runner: web.BaseRunner, host: str, port: int, *, name: str) -> None:
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()

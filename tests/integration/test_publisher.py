@@ -43,6 +43,11 @@ async def events_on(redis: Redis, stream: str = STREAM) -> list[bytes]:
     return [fields[b"event"] for _, fields in entries]
 
 
+async def stored(publisher: Publisher, event: bytes) -> Stored:
+    """As a request does it: a task of its own that waits."""
+    return await publisher.publish(event, 0)
+
+
 async def calls_of(redis: Redis, command: str) -> int:
     stats: Any = await redis.info("commandstats")
     return int(stats.get(f"cmdstat_{command}", {"calls": 0})["calls"])
@@ -101,7 +106,7 @@ async def test_a_request_that_is_cancelled_costs_the_others_nothing(
     redis: Redis, redis_url: str, opened: Opened
 ) -> None:
     publisher = opened(redis_url)
-    requests = [asyncio.create_task(publisher.publish(b"%d" % n, 0)) for n in range(10)]
+    requests = [asyncio.create_task(stored(publisher, b"%d" % n)) for n in range(10)]
     await asyncio.sleep(0)
     requests[3].cancel()
 
@@ -116,7 +121,7 @@ async def test_a_full_queue_is_refused_at_once(redis_url: str, opened: Opened) -
     publisher = opened(redis_url, max_queued=5)
 
     results = await asyncio.gather(
-        *(publisher.publish(b"%d" % n, 0) for n in range(8)), return_exceptions=True
+        *(stored(publisher, b"%d" % n) for n in range(8)), return_exceptions=True
     )
 
     assert [str(result) for result in results] == ["stream"] * 5 + ["queue_full"] * 3
@@ -126,7 +131,7 @@ async def test_closing_stores_what_was_accepted(
     redis: Redis, redis_url: str, opened: Opened
 ) -> None:
     publisher = opened(redis_url)
-    requests = [asyncio.create_task(publisher.publish(b"%d" % n, 0)) for n in range(600)]
+    requests = [asyncio.create_task(stored(publisher, b"%d" % n)) for n in range(600)]
     await asyncio.sleep(0)
 
     await publisher.close()

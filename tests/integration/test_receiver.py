@@ -1,12 +1,13 @@
 """The public listener over real HTTP, with the publisher behind it replaced where it must fail."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestClient
 from prometheus_client import REGISTRY
-from pytest_aiohttp.plugin import AiohttpClient
 from structlog.testing import capture_logs
 
 from gateway.contract import Streams
@@ -15,7 +16,8 @@ from gateway.portals.verification import digest_of
 from gateway.publishing.batch import Stored
 from gateway.publishing.errors import Unavailable
 from gateway.settings import Http
-from gateway.web.receiver import Receiver, public_app
+from gateway.web.public_server import PublicServer
+from gateway.web.receiver import Receiver
 
 WIRE = Path(__file__).parent.parent / "wire"
 BODY = (WIRE / "comment-updated.app.form").read_bytes()
@@ -25,7 +27,7 @@ SECRETS = (
     "3c6c9248ec54af6bea1159b43ee0ab32",
     "be45f0660071849a0058f18a000000010000077261ef50fc26f1357adbd86a052c9e48",
 )
-Client = TestClient[web.Request, web.Application]
+Client = aiohttp.ClientSession
 
 
 class Sink:
@@ -49,7 +51,7 @@ def sink() -> Sink:
 
 
 @pytest.fixture
-async def client(sink: Sink, aiohttp_client: AiohttpClient) -> Client:
+async def client(sink: Sink) -> AsyncIterator[Client]:
     directory = Directory(
         [
             Portal(
@@ -59,9 +61,15 @@ async def client(sink: Sink, aiohttp_client: AiohttpClient) -> Client:
             )
         ]
     )
-    settings = Http()
-    receiver = Receiver(directory, sink, Streams(), max_body_bytes=settings.max_body)
-    return await aiohttp_client(public_app(receiver, settings))
+    settings = Http(header_timeout_s=0.2, body_timeout_s=0.2)
+    server = PublicServer(Receiver(directory, sink, Streams(), settings), settings)
+    runner = web.ServerRunner(server)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    port = runner.addresses[0][1]
+    async with server.sweeping(), aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+        yield session
+    await runner.cleanup()
 
 
 def counted(outcome: str, reason: str) -> float:
@@ -190,3 +198,44 @@ async def test_other_methods_are_refused(client: Client, method: str) -> None:
 async def test_no_other_path_answers_and_nothing_redirects(client: Client, path: str) -> None:
     async with client.get(path, allow_redirects=False) as response:
         assert response.status == 404
+
+
+async def answer_to_raw(client: Client, sent: bytes) -> bytes:
+    """What comes back on a connection that sends this and then nothing more."""
+    url = client._base_url
+    assert url is not None
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(sent)
+    try:
+        async with asyncio.timeout(5):
+            return await reader.read()
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /bitrix24/events HTTP/1.1\r\nHost: x\r\n"])
+async def test_a_client_that_does_not_finish_its_headers_is_cut(
+    client: Client, sent: bytes
+) -> None:
+    assert await answer_to_raw(client, sent) == b""
+
+
+async def test_a_client_that_does_not_finish_its_body_is_answered_and_cut(client: Client) -> None:
+    head = b"POST /bitrix24/events HTTP/1.1\r\nHost: x\r\n" + b"".join(
+        b"%s: %s\r\n" % (name.encode(), value.encode()) for name, value in FORM.items()
+    )
+
+    answer = await answer_to_raw(client, head + b"Content-Length: 500\r\n\r\nevent=")
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_what_is_no_http_is_refused_in_one_line(client: Client) -> None:
+    sent = b"POST /bitrix24/events HTTP/1.1\r\nX: " + b"y" * 10_000 + b"\r\n\r\n"
+    before = counted("refused", "bad_http")
+    with capture_logs() as logs:
+        answer = await answer_to_raw(client, sent)
+
+    assert b" 400 Bad Request" in answer
+    assert [line["reason"] for line in logs] == ["bad_http"]
+    assert counted("refused", "bad_http") == before + 1

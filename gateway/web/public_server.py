@@ -1,0 +1,125 @@
+"""The public port's HTTP server: aiohttp's low-level one, with limits on size and time.
+
+There is one handler and one path, so aiohttp's Application, with its router, middlewares and
+signals, would cost a tenth of a request and give nothing.
+https://docs.aiohttp.org/en/stable/web_lowlevel.html
+"""
+
+import asyncio
+import contextlib
+import logging
+from time import monotonic
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import StreamReader
+from aiohttp.web_protocol import RequestHandler
+
+from gateway import metrics
+from gateway.settings import Http
+from gateway.web.receiver import Receiver
+
+__all__ = ["PublicServer"]
+
+log: Any = structlog.get_logger(__name__)
+
+_LINGER_S: Final = 1.0
+# How long the rest of a refused body is read, so that the sender gets to see the answer.
+
+
+class _Refusals(logging.Filter):
+    """Turns aiohttp's traces of requests that are no HTTP into a count and one line without
+    what the request said.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError):
+            metrics.DELIVERIES.labels("refused", "bad_http").inc()
+            log.warning(
+                "delivery refused", status=400, reason="bad_http", error=type(error).__name__
+            )
+            return False
+        return True
+
+
+def _parser_log() -> logging.Logger:
+    logger = logging.getLogger("gateway.web.http")
+    if not logger.filters:
+        logger.addFilter(_Refusals())
+    return logger
+
+
+class PublicServer(web.Server):
+    """Serves a receiver, and cuts clients that do not get to the end of their first headers.
+
+    aiohttp itself bounds the size of headers, and the idle time between requests, but not the
+    time until a connection's first request is complete; `sweep` does that.
+    """
+
+    def __init__(self, receiver: Receiver, settings: Http) -> None:
+        super().__init__(
+            receiver.handle,
+            request_factory=self._request,
+            access_log=None,
+            logger=_parser_log(),
+            keepalive_timeout=settings.keepalive_s,
+            lingering_time=_LINGER_S,
+            auto_decompress=False,  # Bitrix24 compresses nothing; a bomb would
+        )
+        self._max_body_bytes = settings.max_body
+        self._header_timeout_s = settings.header_timeout_s
+        self._silent: dict[RequestHandler, float] = {}
+
+    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
+        """A client connected; its first request is to be complete in time."""
+        super().connection_made(handler, transport)
+        self._silent[handler] = monotonic()
+
+    def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
+        """A client went."""
+        self._silent.pop(handler, None)
+        super().connection_lost(handler, exc)
+
+    async def sweep(self) -> None:
+        """Close, once a second, the connections that owe their first request for too long."""
+        while True:
+            await asyncio.sleep(1)
+            oldest = monotonic() - self._header_timeout_s
+            for handler in [h for h, since in self._silent.items() if since < oldest]:
+                del self._silent[handler]
+                metrics.DELIVERIES.labels("refused", "slow_headers").inc()
+                handler.force_close()
+
+    @contextlib.asynccontextmanager
+    async def sweeping(self) -> Any:
+        """Sweep as long as the context lasts."""
+        task = asyncio.create_task(self.sweep(), name="slow clients")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    def _request(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: RequestHandler,
+        writer: AbstractStreamWriter,
+        task: "asyncio.Task[None]",
+    ) -> web.BaseRequest:
+        self._silent.pop(protocol, None)
+        return web.BaseRequest(
+            message,
+            payload,
+            protocol,
+            writer,
+            task,
+            self._loop,
+            client_max_size=self._max_body_bytes,
+        )
