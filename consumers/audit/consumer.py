@@ -1,6 +1,7 @@
 """The audit consumer: one chain for each partition that this process owns."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -35,6 +36,9 @@ class AuditLog:
         self._options = options
         self._root = Path(settings.dir)
         self._chains: dict[int, Chain] = {}
+        self._owned: set[int] = set()
+        # A batch that was cancelled may still be at work in its thread when its partition goes.
+        self._serial = threading.Lock()
 
     @asynccontextmanager
     async def partition(self, partition: Partition) -> AsyncIterator[None]:
@@ -43,6 +47,7 @@ class AuditLog:
         A chain that cannot be opened now is tried again with every batch, so that other partitions
         go on, and an operator who mends it need not restart anything.
         """
+        self._owned.add(partition.number)
         try:
             await asyncio.to_thread(self._chain, partition.number)
         except (ChainTaken, CannotWrite, LogDamaged) as error:
@@ -54,9 +59,7 @@ class AuditLog:
             upkeep.cancel()
             with suppress(asyncio.CancelledError):
                 await upkeep
-            chain = self._chains.pop(partition.number, None)
-            if chain is not None:
-                await asyncio.to_thread(chain.close)
+            await asyncio.to_thread(self._release, partition.number)
 
     async def append(self, entries: Sequence[Entry]) -> None:
         """Add entries of one partition; they are on the disk when it returns. Idempotent.
@@ -69,9 +72,20 @@ class AuditLog:
         self._chain(entries[0].partition).append(entries)
 
     def _chain(self, partition: int) -> Chain:
-        if partition not in self._chains:
-            self._chains[partition] = Chain.open(self._root, STREAM, partition, self._options)
-        return self._chains[partition]
+        """The open chain of a partition that this process owns. Raises as `append` does."""
+        with self._serial:
+            if partition not in self._owned:
+                raise ChainTaken(f"partition {partition} is not ours any more")
+            if partition not in self._chains:
+                self._chains[partition] = Chain.open(self._root, STREAM, partition, self._options)
+            return self._chains[partition]
+
+    def _release(self, partition: int) -> None:
+        with self._serial:
+            self._owned.discard(partition)
+            chain = self._chains.pop(partition, None)
+        if chain is not None:
+            chain.close()
 
     async def _upkeep(self, partition: int) -> None:
         """Sign what is new, compress what is closed, remove what is expired, time and again."""

@@ -21,10 +21,15 @@ _NAME: Final = "head"
 
 
 class SignedHead(msgspec.Struct, frozen=True):
-    """A head, and the line that it was read from."""
+    """A head, and the line that it was read from.
+
+    `has_former` says whether the head before it can be read too, as it can unless a crash tore one
+    of the two, or somebody did.
+    """
 
     head: Head
     line: bytes
+    has_former: bool
 
 
 def read_head(chain: Path) -> SignedHead | None:
@@ -33,7 +38,7 @@ def read_head(chain: Path) -> SignedHead | None:
         content = (chain / _NAME).read_bytes()
     except FileNotFoundError:
         return None
-    found: list[SignedHead] = []
+    found: list[tuple[Head, bytes]] = []
     for start in (0, _SLOT_BYTES):
         line = content[start : start + _SLOT_BYTES].rstrip(b" \n\0") + b"\n"
         try:
@@ -41,8 +46,11 @@ def read_head(chain: Path) -> SignedHead | None:
         except InvalidRecord:
             continue
         if isinstance(head, Head) and hash_in(line) is not None:
-            found.append(SignedHead(head, line))
-    return max(found, key=lambda signed: signed.head.seq, default=None)
+            found.append((head, line))
+    if not found:
+        return None
+    latest, line = max(found, key=lambda one: one[0].seq)
+    return SignedHead(latest, line, has_former=len(found) == 2)
 
 
 class HeadFile:

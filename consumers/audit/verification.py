@@ -7,10 +7,10 @@ a thousand, and the first line that does not fit are looked at more closely.
 
 import gzip
 import zlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeGuard
 
 from consumers.audit import merkle
 from consumers.audit.diagnosis import diagnose
@@ -125,9 +125,9 @@ class _Walk:
                 self._report.events += 1
             else:
                 self._prev, self._seq, self._line = prev.decode(), seq, number
-                own = self._own_record(file, line, lines, is_last=is_last)
-                if own is None:
+                if is_last and self._is_unfinished(line):
                     break
+                own = self._own_record(line, lines)
                 self._check_own(own, line)
                 if not isinstance(own, Checkpoint):
                     leaves.append(digest.digest())
@@ -138,35 +138,41 @@ class _Walk:
                 self._meet(seq, found.decode(), number)
         self._prev, self._seq, self._line = prev.decode(), seq, number
 
-    def _own_record(
-        self, file: DayFile, line: bytes, following: Iterable[bytes], *, is_last: bool
-    ) -> _OwnRecord | None:
-        """The line as a record of the log's own that follows on; None for an unfinished last one.
+    def _is_unfinished(self, line: bytes) -> bool:
+        """Whether a line of the newest file that does not follow on was never acknowledged.
 
-        Raises _Broken for anything else.
+        The head may have moved since the walk began. It counts as it is now, but for a last line
+        without its end: that may have been read while it was being written.
         """
-        head_seq = self._head.head.seq if self._head else 0
-        if is_last and not line.endswith(b"\n") and self._seq >= head_seq:
-            self._report.notes.append(
-                f"{file.name} ends with {len(line)} bytes of a record that was never acknowledged: "
-                "its writer is at work, or removes them at its next start"
-            )
-            return None
-        record = _intact(line)
-        if (
+        head = read_head(self._chain) if line.endswith(b"\n") else self._head
+        if head is None or self._seq < head.head.seq or self._follows_on(_intact(line)):
+            return False
+        self._report.notes.append(
+            f"{self._file}:{self._line}: bytes of a record that was never acknowledged: "
+            "its writer is at work, or removes them at its next start"
+        )
+        return True
+
+    def _follows_on(self, record: Record | None) -> TypeGuard[_OwnRecord]:
+        return (
             isinstance(record, _OwnRecord)
             and record.prev == self._prev
             and record.seq == self._seq + 1
-        ):
+        )
+
+    def _own_record(self, line: bytes, following: BinaryIO) -> _OwnRecord:
+        """The line as a record of the log's own that follows on. Raises _Broken."""
+        record = _intact(line)
+        if self._follows_on(record):
             return record
         raise _Broken(
             diagnose(
                 line,
-                file=file.name,
+                file=self._file,
                 number=self._line,
                 prev=self._prev,
                 seq=self._seq + 1,
-                following=following,
+                following=_unpacked(following),
             )
         )
 
@@ -211,6 +217,11 @@ class _Walk:
         if self._keys and not head.key:
             raise self._broken("unsigned", "the head is not signed")
         self._check_signature(head, self._head.line)
+        if not self._head.has_former and head.seq > 1:
+            self._report.notes.append(
+                "one of the two heads is torn: by a crash, or by somebody who took the records of "
+                "the last batch away; an anchor, or the events on the stream, can tell"
+            )
         self._report.keys.clear()  # from here on: the keys of the records, in their order
 
     def _check_day(self, file: DayFile, line: bytes) -> None:
@@ -235,6 +246,8 @@ class _Walk:
         head = self._head.head
         if self._seq < head.seq:
             raise _Broken(self._short_of(head))
+        if report.keys and not head.key:
+            raise _Broken(Fault(what="unsigned", file="head", detail="only the head is not signed"))
         beyond = [seq for seq in self._anchors if seq > self._seq]
         if beyond:
             detail = f"record {max(beyond)}, which an anchor names, is not there: the log is older"

@@ -10,7 +10,7 @@ from tests.audit_log import verify_by_key
 from tests.integration.consumers.running import comment_event, publish, service, until
 from tests.integration.test_audit_consumer import KEY, events_in
 
-KILLS = 6
+KILLS = 4
 EVENTS_PER_LIFE = 3000
 
 
@@ -25,6 +25,7 @@ async def test_a_kill_loop_leaves_each_event_in_the_log_once(
         "GATEWAY_AUDIT_DIR": str(tmp_path / "audit"),
         "GATEWAY_AUDIT_SIGNING_KEY": f"file:{tmp_path}/audit.key",
         "GATEWAY_AUDIT_CHECKPOINT_EVERY": "100",
+        "GATEWAY_CONSUMERS_LEASE_S": "2",
     }
     chain = tmp_path / "audit" / "events-0"
     published: list[str] = []

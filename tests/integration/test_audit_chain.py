@@ -134,17 +134,18 @@ def test_a_torn_end_is_cut_off_and_noted(
     assert logged(again.directory) == [given.id for given in entries(1, 12)]
 
 
+@pytest.mark.parametrize("garbage", [b'{"kind":"event"', b"\0" * 5000, b"x\ny\nz"])
 def test_a_torn_end_is_a_note_and_no_fault_before_the_writer_is_back(
-    tmp_path: Path, options: ChainOptions
+    tmp_path: Path, options: ChainOptions, garbage: bytes
 ) -> None:
     chain = Chain.open(tmp_path, "events", 0, options)
     chain.append(entries(1, 3))
     crash(chain)
     with (chain.directory / "2026-11-20.jsonl").open("ab") as file:
-        file.write(b'{"kind":"event"')
+        file.write(garbage)
     report = verify(chain.directory)
-    assert report.fault is None
-    assert "15 bytes of a record that was never acknowledged" in report.notes[0]
+    assert (report.fault, report.events) == (None, 3)
+    assert report.notes[0].startswith("2026-11-20.jsonl:5: bytes of a record that was never ack")
 
 
 def test_whole_records_that_were_never_acknowledged_are_written_once(

@@ -187,3 +187,34 @@ async def test_an_erasure_that_cannot_be_recorded_is_said_to_be_so(tmp_path: Pat
     away = RedisSettings(url=f"unix://{tmp_path}/no-such-socket")
     with pytest.raises(ErasureNotRecorded, match="run the command again"):
         await record_erasure(away, Erasure(member_id="portal", by="warehouse", erased_count=3))
+
+
+async def test_each_partition_has_a_chain_and_a_second_process_goes_on_with_it(
+    redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    environment = {
+        "GATEWAY_AUDIT_DIR": str(tmp_path / "audit"),
+        "GATEWAY_REDIS_PARTITIONS": "2",
+        "GATEWAY_CONSUMERS_LEASE_S": "2",
+    }
+    published: list[list[str]] = [[], []]
+
+    async def publish_more() -> None:
+        for partition in (0, 1):
+            events = [comment_event(number + 1) for number in range(200)]
+            await publish(redis, f"b24:events:{{{partition}}}", events)
+            published[partition] += [event.id for event in events]
+
+    def holds_all() -> bool:
+        return published == [events_in(tmp_path / "audit" / f"events-{p}") for p in (0, 1)]
+
+    with service(redis_url, tmp_path, name="audit", **environment) as first:
+        await publish_more()
+        await until(holds_all)
+        with service(redis_url, tmp_path, name="audit", **environment):
+            await publish_more()
+            first.kill()
+            await publish_more()
+            await until(holds_all)
+    for partition in (0, 1):
+        assert verify_by_key(tmp_path / "audit" / f"events-{partition}").fault is None

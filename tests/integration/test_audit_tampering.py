@@ -1,6 +1,7 @@
 """Whatever is done to the files of a log, `verify` names the first record that it was done to."""
 
 import gzip
+import random
 import re
 from hashlib import sha256
 from pathlib import Path
@@ -270,6 +271,47 @@ def test_a_checkpoint_without_its_signature_is_unsigned(chain: Path, key: Signin
 def test_every_line_of_a_log_gives_its_hash(chain: Path) -> None:
     for path in chain.glob("*.jsonl"):
         assert all(hash_in(line) for line in path.read_bytes().splitlines(keepends=True))
+
+
+def test_a_head_stripped_of_its_signature_is_unsigned(chain: Path, key: SigningKey) -> None:
+    signed = read_head(chain)
+    assert signed is not None
+    body = signed.line[: signed.line.rindex(b',"hash"')]
+    body = re.sub(rb',"(key|signature)":"\w+"', b"", body)
+    (chain / "head").write_bytes(seal(body)[0].ljust(2048))
+    assert found(chain) == found(chain, key) == ("unsigned", "head", None)
+
+
+def test_a_last_batch_that_is_taken_away_with_its_head_leaves_a_note(
+    chain: Path, key: SigningKey
+) -> None:
+    signed = read_head(chain)
+    assert signed is not None
+    slots = (chain / "head").read_bytes()
+    latest = slots.index(signed.line)
+    (chain / "head").write_bytes(slots.replace(slots[latest : latest + 1024], b" " * 1024))
+    tamper(chain / THIRD, lambda lines: lines[:-1])  # the closing checkpoint was a batch
+    report = verify(chain, key)
+    assert report.fault is None
+    assert report.notes[0].startswith("one of the two heads is torn")
+
+
+def test_any_changed_byte_anywhere_is_noticed(chain: Path, key: SigningKey) -> None:
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    for _ in range(300):
+        path = chance.choice(sorted(chain.glob("*.jsonl")))
+        whole = path.read_bytes()
+        changed = bytearray(whole)
+        position = chance.randrange(len(whole))
+        changed[position] ^= 1 << chance.randrange(8)
+        path.write_bytes(changed)
+        fault = verify(chain, key).fault
+        path.write_bytes(whole)
+        assert fault is not None, (path.name, position)
+        # A line end that is no more makes one line of two; all else is on the line it is on.
+        assert (fault.file, fault.line) == (path.name, whole[:position].count(b"\n") + 1)
 
 
 def test_an_older_copy_of_the_log_is_missed_by_an_anchor(tmp_path: Path, key: SigningKey) -> None:
