@@ -102,7 +102,7 @@ class Chain:
         """Add the events that the chain does not hold yet; return how many these were.
 
         On return all of them are on the disk. Calling it again with the same entries changes
-        nothing. Raises CannotWrite (then none of them is in the chain) or LogDamaged.
+        nothing. Raises CannotWrite, LogDamaged, FileDamaged, OSError: then none is in the chain.
         """
         with self._serial:
             self._ready()

@@ -10,11 +10,11 @@ from pathlib import Path
 import structlog
 
 from consumers import Consumer, Entry, Partition
-from consumers.audit.chain import CannotWrite, Chain, ChainOptions, ChainTaken
+from consumers.audit.chain import Chain, ChainOptions, ChainTaken
 from consumers.audit.findings import Anchor
-from consumers.audit.recovery import LogDamaged
 from consumers.audit.retention import compress_closed, remove_expired
 from consumers.audit.signing import SigningKey
+from gateway.errors import GatewayError
 from gateway.settings import Audit, Settings
 
 __all__ = ["AuditLog", "consumer_of"]
@@ -50,7 +50,7 @@ class AuditLog:
         self._owned.add(partition.number)
         try:
             await asyncio.to_thread(self._chain, partition.number)
-        except (ChainTaken, CannotWrite, LogDamaged) as error:
+        except (OSError, GatewayError) as error:
             log.error("audit log cannot be opened", partition=partition.number, error=str(error))
         upkeep = asyncio.create_task(self._upkeep(partition.number))
         try:
@@ -64,7 +64,7 @@ class AuditLog:
     async def append(self, entries: Sequence[Entry]) -> None:
         """Add entries of one partition; they are on the disk when it returns. Idempotent.
 
-        Raises ChainTaken, CannotWrite or LogDamaged: then none of them is in the log.
+        Raises what Chain.append and Chain.open raise: then none of them is in the log.
         """
         await asyncio.to_thread(self._append, entries)
 
@@ -96,7 +96,7 @@ class AuditLog:
                 continue
             try:
                 await asyncio.to_thread(self._keep, chain)
-            except (OSError, ChainTaken, CannotWrite, LogDamaged) as error:
+            except (OSError, GatewayError) as error:
                 log.warning("upkeep of the audit log failed", partition=partition, error=str(error))
 
     def _keep(self, chain: Chain) -> None:
@@ -126,7 +126,8 @@ def consumer_of(settings: Settings) -> Consumer:
         group="audit",
         stream=STREAM,
         start="beginning",
-        transient=(ChainTaken, CannotWrite, LogDamaged),
+        # Whatever the log cannot do now, it can when somebody has mended it: no event is given up.
+        transient=(OSError, GatewayError),
         partition_lifespan=audit_log.partition,
     )
     consumer.on_batch("*", max_events=_MAX_EVENTS, max_wait_s=_MAX_WAIT_S)(audit_log.append)

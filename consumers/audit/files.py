@@ -10,6 +10,7 @@ import gzip
 import io
 import os
 import re
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,11 +18,17 @@ from typing import BinaryIO
 
 from msgspec import Struct
 
-__all__ = ["DayFile", "chains", "day_files", "open_lines", "sync_directory", "tail"]
+from gateway.errors import OperatorError
+
+__all__ = ["DayFile", "FileDamaged", "chains", "day_files", "open_lines", "sync_directory", "tail"]
 
 _NAME = re.compile(r"(?P<day>\d{4}-\d{2}-\d{2})\.jsonl(?P<gz>\.gz)?")
 _CHAIN = re.compile(r".+-\d+")
 _READ_BYTES = 1 << 20
+
+
+class FileDamaged(OperatorError):
+    """A file of the log cannot be read any more."""
 
 
 class DayFile(Struct, frozen=True):
@@ -64,10 +71,11 @@ def chains(directory: Path) -> list[Path]:
 
 
 @contextmanager
-def open_lines(file: DayFile) -> Iterator[BinaryIO]:
+def open_lines(file: DayFile) -> Iterator[Iterator[bytes]]:
     """Open a file to be read line by line, compressed or not.
 
-    A file that was compressed since it was listed is found in its new form.
+    A file that was compressed since it was listed is found in its new form. Reading raises
+    FileDamaged where compressed data cannot be read.
     """
     compressed = file.path if file.is_compressed else file.path.with_name(file.path.name + ".gz")
     try:
@@ -77,11 +85,15 @@ def open_lines(file: DayFile) -> Iterator[BinaryIO]:
             raise
         raw = compressed.open("rb", buffering=_READ_BYTES)
     with raw:
-        if raw.name == str(compressed):
-            unpacked = gzip.GzipFile(fileobj=raw, mode="rb")
-            yield io.BufferedReader(unpacked, _READ_BYTES)
-        else:
-            yield raw
+        yield _unpacked(raw, compressed) if raw.name == str(compressed) else raw
+
+
+def _unpacked(raw: BinaryIO, path: Path) -> Iterator[bytes]:
+    try:
+        with gzip.GzipFile(fileobj=raw, mode="rb") as file:
+            yield from io.BufferedReader(file, _READ_BYTES)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise FileDamaged(f"{path}: its compressed data is damaged: {error}") from error
 
 
 def tail(path: Path, *, end: int, size: int) -> tuple[list[bytes], bool]:

@@ -13,8 +13,8 @@ from pathlib import Path
 import structlog
 
 from consumers.audit.chain import Chain
-from consumers.audit.files import DayFile, day_files, open_lines, sync_directory
-from consumers.audit.records import Removed, decode
+from consumers.audit.files import DayFile, FileDamaged, day_files, open_lines, sync_directory
+from consumers.audit.records import InvalidRecord, Removed, decode
 
 __all__ = ["compress_closed", "expired", "remove_expired"]
 
@@ -49,7 +49,7 @@ def expired(files: list[DayFile], *, today: date, kept_days: int) -> list[DayFil
 def remove_expired(chain: Chain, *, today: date, kept_days: int) -> int:
     """Remove the expired files of a chain, after a tombstone; return how many these were.
 
-    Raises CannotWrite, LogDamaged, OSError.
+    Raises CannotWrite, LogDamaged, FileDamaged, OSError.
     """
     files = expired(day_files(chain.directory), today=today, kept_days=kept_days)
     if files:
@@ -82,5 +82,8 @@ def _last_of(file: DayFile) -> Removed:
     with open_lines(file) as lines:
         for line in lines:
             last = line
-    record = decode(last)
+    try:
+        record = decode(last)
+    except InvalidRecord as error:
+        raise FileDamaged(f"{file.path}: its last record is damaged: {error}") from error
     return Removed(file=file.name, last_seq=record.seq, last_hash=record.hash)

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from consumers.audit.files import day_files, open_lines
+from consumers.audit.files import DayFile, FileDamaged, day_files, open_lines
 from consumers.audit.records import entry_order
 
 __all__ = ["SeenEntries"]
@@ -40,7 +40,10 @@ class SeenEntries:
         self.add(recent)
 
     def known_among(self, entry_ids: Sequence[str]) -> set[str]:
-        """Those of the ids that the chain holds. May read files of the chain."""
+        """Those of the ids that the chain holds. May read files of the chain.
+
+        Raises FileDamaged, OSError: then it is not certain, and nothing must be added.
+        """
         known = {entry_id for entry_id in entry_ids if entry_id in self._recent}
         older = {
             entry_id
@@ -99,4 +102,11 @@ class _OlderEntries:
             with open_lines(file) as lines:
                 for line in lines:
                     if line.startswith(_EVENT):
-                        yield _decoder.decode(line).entry
+                        yield _entry_in(line, file)
+
+
+def _entry_in(line: bytes, file: DayFile) -> str:
+    try:
+        return _decoder.decode(line).entry
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise FileDamaged(f"{file.path}: one of its records is damaged: {error}") from error

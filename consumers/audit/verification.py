@@ -5,16 +5,14 @@ before it and the next number, and to end with its own hash. Only the log's own 
 a thousand, and the first line that does not fit are looked at more closely.
 """
 
-import gzip
-import zlib
 from collections.abc import Collection, Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO, TypeGuard
+from typing import TypeGuard
 
 from consumers.audit import merkle
 from consumers.audit.diagnosis import diagnose
-from consumers.audit.files import DayFile, day_files, open_lines
+from consumers.audit.files import DayFile, FileDamaged, day_files, open_lines
 from consumers.audit.findings import Anchor, ChainReport, Fault, What
 from consumers.audit.head import read_head
 from consumers.audit.records import (
@@ -92,17 +90,21 @@ class _Walk:
         """Raises _Broken at the first fault."""
         self._check_head()
         for index, file in enumerate(self._files):
-            self._file = file.name
-            if index == 0:
-                self._begin(file)
-            with open_lines(file) as lines:
-                self._check_file(file, lines, is_last=index == len(self._files) - 1)
+            self._file, self._line = file.name, 0
+            try:
+                if index == 0:
+                    self._begin(file)
+                with open_lines(file) as lines:
+                    self._check_file(file, lines, is_last=index == len(self._files) - 1)
+            except FileDamaged as error:
+                detail = f"record {self._seq + 1} cannot be unpacked: the file is damaged"
+                raise self._broken("changed", detail, line=self._line + 1) from error
         self._check_end()
 
     def _begin(self, file: DayFile) -> None:
         """Take the first record's word for what it goes on from; a tombstone has to bear it out."""
         with open_lines(file) as lines:
-            record = _intact(next(_unpacked(lines), b""))
+            record = _intact(next(lines, b""))
         self._report.files = len(self._files)
         self._report.first_day, self._report.last_day = file.day, self._files[-1].day
         if record is not None:
@@ -110,33 +112,35 @@ class _Walk:
         self._report.first_seq = self._seq + 1
         self._goes_on_from = self._prev
 
-    def _check_file(self, file: DayFile, lines: BinaryIO, *, is_last: bool) -> None:
+    def _check_file(self, file: DayFile, lines: Iterator[bytes], *, is_last: bool) -> None:
         """The loop that the speed of a verification depends on."""
         prev, seq, leaves = self._prev.encode(), self._seq, self._leaves
         vouched = self._anchors.keys() | ({self._head.head.seq} if self._head else set())
         begin = b'{"kind":"event","prev":"%b","seq":%d,'
         end = b',"hash":"%b"}\n'
         number = 0
-        for number, line in enumerate(_unpacked(lines), 1):
-            digest = sha256(line[:-HASH_END_BYTES])
-            found = digest.hexdigest().encode()
-            if line.startswith(begin % (prev, seq + 1)) and line.endswith(end % found):
-                leaves.append(digest.digest())
-                self._report.events += 1
-            else:
-                self._prev, self._seq, self._line = prev.decode(), seq, number
-                if is_last and self._is_unfinished(line):
-                    break
-                own = self._own_record(line, lines)
-                self._check_own(own, line)
-                if not isinstance(own, Checkpoint):
+        try:
+            for number, line in enumerate(lines, 1):
+                digest = sha256(line[:-HASH_END_BYTES])
+                found = digest.hexdigest().encode()
+                if line.startswith(begin % (prev, seq + 1)) and line.endswith(end % found):
                     leaves.append(digest.digest())
-            prev, seq = found, seq + 1
-            if number == 1:
-                self._check_day(file, line)
-            if seq in vouched:
-                self._meet(seq, found.decode(), number)
-        self._prev, self._seq, self._line = prev.decode(), seq, number
+                    self._report.events += 1
+                else:
+                    self._prev, self._seq, self._line = prev.decode(), seq, number
+                    if is_last and self._is_unfinished(line):
+                        break
+                    own = self._own_record(line, lines)
+                    self._check_own(own, line)
+                    if not isinstance(own, Checkpoint):
+                        leaves.append(digest.digest())
+                prev, seq = found, seq + 1
+                if number == 1:
+                    self._check_day(file, line)
+                if seq in vouched:
+                    self._meet(seq, found.decode(), number)
+        finally:
+            self._prev, self._seq, self._line = prev.decode(), seq, number
 
     def _is_unfinished(self, line: bytes) -> bool:
         """Whether a line of the newest file that does not follow on was never acknowledged.
@@ -160,7 +164,7 @@ class _Walk:
             and record.seq == self._seq + 1
         )
 
-    def _own_record(self, line: bytes, following: BinaryIO) -> _OwnRecord:
+    def _own_record(self, line: bytes, following: Iterator[bytes]) -> _OwnRecord:
         """The line as a record of the log's own that follows on. Raises _Broken."""
         record = _intact(line)
         if self._follows_on(record):
@@ -172,7 +176,7 @@ class _Walk:
                 number=self._line,
                 prev=self._prev,
                 seq=self._seq + 1,
-                following=_unpacked(following),
+                following=following,
             )
         )
 
@@ -293,11 +297,3 @@ def _intact(line: bytes) -> Record | None:
         return decode(line) if hash_in(line) is not None else None
     except InvalidRecord:
         return None
-
-
-def _unpacked(lines: BinaryIO) -> Iterator[bytes]:
-    """The lines; damage to compressed data ends them with a line that fits nowhere."""
-    try:
-        yield from lines
-    except (gzip.BadGzipFile, EOFError, zlib.error):
-        yield b"damaged\n"

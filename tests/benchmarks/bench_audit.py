@@ -33,6 +33,7 @@ GROWTH_BAR_MB = 10
 
 
 def main() -> int:
+    print(f"load average before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs")
     with TemporaryDirectory(prefix="bench-audit-", dir=Path.cwd()) as name:
         root = Path(name)
         public = signing.generate(root / "audit.key")

@@ -13,7 +13,9 @@ import msgspec
 import pytest
 
 from consumers.audit.chain import CannotWrite, Chain, ChainOptions, ChainTaken
+from consumers.audit.files import FileDamaged
 from consumers.audit.recovery import LogDamaged
+from consumers.audit.retention import compress_closed
 from tests.audit_log import (
     Clock,
     a_key,
@@ -112,6 +114,25 @@ def test_old_events_given_again_make_no_second_record(
     assert chain.append(entries(1, 60)) == 0
     chain.close()
     assert sorted(logged(chain.directory)) == [given.id for given in entries(1, 60)]
+
+
+def test_a_damaged_file_leaves_no_doubt_about_what_is_new(
+    tmp_path: Path, options: ChainOptions, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumers.audit.seen._REMEMBERED", 5)
+    chain = Chain.open(tmp_path, "events", 0, options)
+    chain.append(entries(1, 20))
+    clock.turn(days=1)
+    chain.append(entries(21, 40))
+    compress_closed(chain.directory, newest_day=chain.position.day)
+    packed = chain.directory / "2026-11-20.jsonl.gz"
+    whole = packed.read_bytes()
+    packed.write_bytes(whole[:-100])
+    with pytest.raises(FileDamaged, match="compressed data is damaged"):
+        chain.append(entries(3, 6))
+    packed.write_bytes(whole)
+    assert chain.append(entries(3, 6)) == 0
+    chain.close()
 
 
 @pytest.mark.parametrize("garbage", [b'{"kind":"event","prev":"00', b"\0" * 5000, b"x\ny\nz"])
