@@ -35,8 +35,8 @@ $(VENV)/faults.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install -c constraints.txt -e '.[faults]'
 	@touch $@ $(VENV)/dev.stamp $(VENV)/run.stamp
 
-	@echo "installing the peers to measure against into $(VENV) …"
 $(VENV)/bench.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing the peers to measure against into $(VENV) …"
 	$(PIP) install -c constraints.txt -e '.[bench]'
 	@touch $@ $(VENV)/dev.stamp $(VENV)/run.stamp
 
@@ -44,7 +44,7 @@ run: $(VENV)/run.stamp  ## everything on this machine, with a demo portal that s
 	$(BIN)/gateway up --demo
 
 test: $(VENV)/dev.stamp  ## the tests, against real servers that they start themselves
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 fuzz: $(VENV)/fuzz.stamp  ## look for bodies that break the decoder: a million, or RUNS=n
 	$(BIN)/python -m tests.fuzz.fuzz_form -runs=$(or $(RUNS),1000000)
