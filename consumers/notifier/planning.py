@@ -51,6 +51,11 @@ class Policy(Struct, frozen=True, kw_only=True):
     max_age_ms: int = 86_400_000
     after_crash: Literal["resend", "drop"] = "resend"
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether notices may be held back, to come as one message later."""
+        return self.timing.quiet is not None or self.max_per_hour > 0
+
 
 class Plan(Struct, frozen=True, kw_only=True):
     """The decisions for the notices that are due; those not mentioned stay due."""

@@ -28,8 +28,8 @@ log = structlog.get_logger()
 
 _LOOK_S: Final = 2.0
 """How long a sender sleeps at most: another process may have put something into the outbox."""
-_READ: Final = 200
-"""Notices read at once, and so the most in one digest."""
+_MAX_DIGEST: Final = 200
+"""Notices in one message; what is more comes in the next one."""
 _FIRST_PAUSE_S: Final = 1.0
 _LAST_PAUSE_S: Final = 300.0
 _LEASE_MARGIN_MS: Final = 5_000
@@ -52,6 +52,10 @@ class Sender:
         self._is_stopping = False
         self._under_way: dict[asyncio.Task[None], Parcel] = {}
         self._failures = 0
+        # Only messages about several notices need all that is due; others need what there is room
+        # for, and a few in case some are given up.
+        gathers = channel.policy.timing.digest_minutes or channel.policy.is_holding
+        self._limit = _MAX_DIGEST if gathers else 2 * channel.target.at_once
 
     def wake(self) -> None:
         """Look again at once: something new is due, or may be soon."""
@@ -90,7 +94,7 @@ class Sender:
         """Send what is due as far as there is room; the seconds until there may be more to do."""
         now_ms = self._clock()
         hour_ms, _ = self.channel.policy.timing.hour_ms(now_ms)
-        look = await self.outbox.look(now_ms=now_ms, hour_ms=hour_ms, limit=_READ)
+        look = await self.outbox.look(now_ms=now_ms, hour_ms=hour_ms, limit=self._limit)
         metrics.BACKLOG.labels(self._target.name).set(look.waiting)
         metrics.IS_PAUSED.labels(self._target.name).set(look.paused_ms > 0)
         if look.waiting > self.channel.max_backlog:
@@ -124,9 +128,14 @@ class Sender:
         return min(_LOOK_S, max(0.001, (look.next_due_ms - self._clock()) / 1000))
 
     def _room(self) -> int:
-        """How many messages may be begun: while a target fails, one at a time tries it."""
+        """How many messages may be begun: while a target fails, one at a time tries it.
+
+        None until half of the places are free, so that a busy sender asks Redis for several at
+        once.
+        """
         at_once = 1 if self._failures else self._target.at_once
-        return max(0, at_once - len(self._under_way))
+        room = at_once - len(self._under_way)
+        return room if room * 2 >= at_once else 0
 
     async def _claim(self, decided: Plan, *, hour_ms: int, now_ms: int) -> bool:
         """Lease the notices of each parcel and begin to send it; whether to look again at once."""

@@ -33,8 +33,8 @@ _FORMATS: Final = {dialect: form for form, dialect in _DIALECTS.items()} | {
     "bbcode": NotifyFormat.TEXT
 }
 _MAX_CONNECT_S: Final = 4.0
-_AT_ONCE: Final = 8
-"""Messages under way at once to a target without a rate of its own: 80/s if each takes 100 ms."""
+_AT_ONCE: Final = 16
+"""Messages under way at once to a target without a rate of its own: 160/s if each takes 100 ms."""
 
 
 class Outcome(Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ of the machine. Bars: 200 notifications/s, and under 300 MB that do not grow.
 """
 
 import asyncio
+import os
 import sys
 import tempfile
 import time
@@ -34,6 +35,12 @@ def memory_mb(pid: int) -> float:
     return int(line.split()[1]) / 1024
 
 
+def cpu_s(pid: int) -> float:
+    """The seconds of processor time that the process has had."""
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+
+
 async def measure(directory: Path, url: str) -> bool:
     """Deliver all events, print the figures; whether the bars are reached."""
     redis = connections.control(url)
@@ -42,7 +49,7 @@ async def measure(directory: Path, url: str) -> bool:
         with notifier_process(url, routes, directory) as process:
             await until(lambda: is_reading(redis))
             at_rest_mb = memory_mb(process.pid)
-            begun = time.perf_counter()
+            begun, cpu_before_s = time.perf_counter(), cpu_s(process.pid)
             memory = []
             for first in range(0, EVENTS, 1000):
                 await publish(redis, *map(comment_event, range(first + 1, first + 1001)))
@@ -50,11 +57,13 @@ async def measure(directory: Path, url: str) -> bool:
                 await until(lambda wanted=wanted: len(sink.received) >= wanted, timeout_s=120)  # type: ignore[misc]
                 memory.append(memory_mb(process.pid))
             per_s = EVENTS / (time.perf_counter() - begun)
+            cpu_ms = (cpu_s(process.pid) - cpu_before_s) * 1000 / EVENTS
     await redis.aclose()
     is_once = len({received.key for received in sink.received}) == len(sink.received) == EVENTS
     half = memory[len(memory) // 2]
     is_flat = memory[-1] - half < 10
     print(f"notifications/s     {per_s:8.0f}   (bar: at least {BAR_PER_S})")
+    print(f"CPU ms each         {cpu_ms:8.2f}")
     print(f"memory, MB          {max(memory):8.0f}   (bar: under {BAR_MB})")
     print(f"  at rest           {at_rest_mb:8.0f}")
     print(f"  after {EVENTS // 2:6}      {half:8.0f}")

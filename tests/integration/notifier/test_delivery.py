@@ -9,9 +9,11 @@ from aiohttp import web
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from consumers import Transient
 from consumers.notifier.sending import pause_s
+from gateway import connections
 from gateway.contract import COMMENT_ADDED, COMMENT_DELETED
-from gateway.local.server import free_port
+from gateway.local.server import RedisServer, free_port
 from tests.integration.consumers.running import until
 from tests.integration.notifier.desk import Desk
 from tests.integration.notifier.processes import comment_event
@@ -278,3 +280,28 @@ async def test_all_keys_of_a_target_share_a_slot(redis: Redis, sink: HttpSink) -
     tags = {str(key).partition("}")[0] for key in await redis.keys("*")}
 
     assert tags == {"b'b24:notifier:{sales/1", "b'b24:notifier:{2/1"}
+
+
+async def test_an_outcome_is_written_down_when_redis_is_back(
+    own_server: RedisServer, sink: HttpSink
+) -> None:
+    redis = connections.control(own_server.url)
+    desk = Desk(redis, route(sink.url))
+    await desk.hear(comment_event(1))
+    sink.delay_s = 0.3
+    (sender,) = desk.senders
+    await sender.round()
+    await until(lambda: sink.asked == 1)
+    own_server.kill()
+    finishing = asyncio.create_task(sender.finish())
+    with pytest.raises(Transient):
+        await desk.hear(comment_event(2))
+    assert not finishing.done()
+
+    await asyncio.to_thread(own_server.start)
+    await finishing
+
+    await desk.work(after_s=600)
+    assert len(sink.received) == 1
+    assert await desk.outboxes[0].size() == 0
+    await redis.aclose()

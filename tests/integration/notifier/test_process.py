@@ -64,7 +64,7 @@ async def _metrics(url: str) -> str:
 
 
 KILLS = 2
-AT_ONCE = 8
+AT_ONCE = 16
 """How many messages are under way to one target, so how many a kill can cut off."""
 
 
