@@ -10,6 +10,7 @@ holds the lock exclusively, who uses the file holds it shared, and each use look
 the file is still the one that was opened.
 """
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -26,6 +27,7 @@ import structlog
 from msgspec import Struct
 
 from gateway.errors import GatewayError
+from gateway.publishing.spool_reserve import SpoolReserve
 
 __all__ = ["SpoolFile", "SpoolUnavailable", "SpooledBatch"]
 
@@ -34,6 +36,8 @@ T = TypeVar("T")
 
 _VERSION: Final = 1
 _PAGE_BYTES: Final = 4096
+_LOG_PAGES: Final = 128
+# When SQLite folds its log into the file: the spool's reserve has to have room for that.
 _CORRUPT: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _SCHEMA: Final = """
     CREATE TABLE batch (
@@ -80,6 +84,7 @@ class SpoolFile:
     def __init__(self, directory: Path, *, max_bytes: int, is_checked: bool = True) -> None:
         self._is_checked = is_checked
         self._path = directory / "spool.sqlite3"
+        self._reserve = SpoolReserve(directory)
         self._max_pages = max(16, max_bytes // _PAGE_BYTES)
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
@@ -113,6 +118,7 @@ class SpoolFile:
         ]
 
         def insert(connection: sqlite3.Connection) -> None:
+            self._reserve.hold()
             with connection:
                 connection.executemany(
                     "INSERT INTO batch (partition, producer, sequence, spooled_at_ms,"
@@ -160,7 +166,10 @@ class SpoolFile:
         return self._use(select)
 
     def remove(self, positions: Sequence[int]) -> None:
-        """Forget batches that are on their stream; gives disk space back when none are left."""
+        """Forget batches that are on their stream; gives disk space back when none are left.
+
+        Works on a full disk.
+        """
 
         def delete(connection: sqlite3.Connection) -> None:
             with connection:
@@ -171,7 +180,16 @@ class SpoolFile:
                 connection.execute("PRAGMA incremental_vacuum").fetchall()
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
-        self._use(delete)
+        def delete_after_folding_the_log(connection: sqlite3.Connection) -> None:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            delete(connection)
+
+        try:
+            self._use(delete)
+        except SpoolUnavailable as error:
+            if error.reason == "busy" or not self._reserve.release():
+                raise
+            self._use(delete_after_folding_the_log)
 
     def totals(self) -> tuple[int, int, int]:
         """How many events wait, how many bytes they take, and since when (Unix ms, 0 if none)."""
@@ -201,7 +219,7 @@ class SpoolFile:
                 raise _unavailable(error) from error
             self._set_aside(error)
         except OSError as error:
-            raise SpoolUnavailable("broken", str(error)) from error
+            raise _unavailable(error) from error
         try:
             with self._locked(fcntl.LOCK_SH):
                 return act(self._opened())
@@ -240,6 +258,7 @@ class SpoolFile:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the first table
         connection.execute("PRAGMA journal_mode = WAL").fetchone()
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}").fetchone()
         connection.execute(f"PRAGMA max_page_count = {self._max_pages}").fetchone()
         if self._is_checked:
             problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -306,6 +325,9 @@ def _is_corrupt(error: sqlite3.Error) -> bool:
 
 
 def _unavailable(error: Exception) -> SpoolUnavailable:
+    if isinstance(error, OSError):
+        is_full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        return SpoolUnavailable("full" if is_full else "broken", str(error))
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
         return SpoolUnavailable("full", str(error))

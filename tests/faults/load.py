@@ -89,6 +89,13 @@ class Load:
             while not any(delivery.stored == place for delivery in self.deliveries[first:]):
                 await asyncio.sleep(0.05)
 
+    async def until_refused(self, *, timeout_s: float) -> None:
+        """Wait until a request that is sent from now on is answered 503."""
+        first = len(self.deliveries)
+        async with asyncio.timeout(timeout_s):
+            while not any(delivery.status == 503 for delivery in self.deliveries[first:]):
+                await asyncio.sleep(0.05)
+
     async def _send_until_stopped(self, number: int) -> None:
         port = self._ports[number % len(self._ports)]
         comment_id = 1000 + number

@@ -1,0 +1,148 @@
+"""The receiver dies at any point, alone or beside another one, and its disk fills up."""
+
+import asyncio
+import resource
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.stage import Stage
+
+
+@pytest.mark.short
+async def test_the_receiver_is_killed_while_it_spools_and_while_it_drains(stage: Stage) -> None:
+    server = stage.server()
+    receiver = await stage.receiver(server.url)
+    async with stage.load(receiver) as load:
+        await load.until_answered_from("stream", timeout_s=10)
+        for _ in range(round(stage.span(short=1, full=4))):
+            server.kill()
+            for _ in range(2):
+                await load.until_answered_from("spool", timeout_s=20)
+                await asyncio.sleep(0.7)
+                receiver.kill()
+                await receiver.start()
+            await load.until_answered_from("spool", timeout_s=20)
+            server.start()
+            for pause_s in (0.05, 0.2):  # the backlog drains at some 1,000 events/s
+                await asyncio.sleep(pause_s)
+                receiver.kill()
+                await receiver.start()
+            await load.until_answered_from("stream", timeout_s=30)
+
+    account = await stage.settle(load.deliveries, server)
+
+    assert account.spooled > 0
+    assert account.refused == 0
+
+
+async def test_two_receivers_share_a_spool_and_die_in_turn(stage: Stage) -> None:
+    server = stage.server()
+    receivers = [await stage.receiver(server.url) for _ in range(2)]
+    async with stage.load(*receivers) as load:
+        for turn in range(round(stage.span(short=2, full=6))):
+            await load.until_answered_from("stream", timeout_s=30)
+            server.kill()
+            await load.until_answered_from("spool", timeout_s=20)
+            await asyncio.sleep(1)
+            receivers[turn % 2].kill()
+            await receivers[turn % 2].start()
+            server.start()
+            await asyncio.sleep(0.1)
+            receivers[(turn + 1) % 2].kill()  # which may be the one that drains
+            await receivers[(turn + 1) % 2].start()
+        await load.until_answered_from("stream", timeout_s=30)
+
+    account = await stage.settle(load.deliveries, server)
+
+    assert account.spooled > 0
+
+
+async def test_the_spool_reaches_its_limit(stage: Stage) -> None:
+    server = stage.server()
+    receiver = await stage.receiver(server.url, {"SPOOL_MAX_BYTES": "300000"})
+    async with stage.load(receiver) as load:
+        await load.until_answered_from("stream", timeout_s=10)
+        server.kill()
+        await load.until_refused(timeout_s=30)
+        await asyncio.sleep(stage.span(short=1, full=5))
+        server.start()
+        await load.until_answered_from("stream", timeout_s=60)
+
+    account = await stage.settle(load.deliveries, server)
+
+    assert account.spooled > 100
+    assert account.refused > 100
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 2 MiB, where this user may make one."""
+    directory = tmp_path / "disk"
+    directory.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(directory)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("not available here: a file system of its own needs root")
+    yield directory
+    subprocess.run(["umount", "--lazy", str(directory)], check=True)
+
+
+@pytest.mark.parametrize("who_fills_it", ["the spool", "somebody else"])
+async def test_the_disk_of_the_spool_is_full(
+    stage: Stage, small_disk: Path, who_fills_it: str
+) -> None:
+    server = stage.server()
+    stage.spool_dir = small_disk / "spool"
+    receiver = await stage.receiver(server.url)
+    async with stage.load(receiver) as load:
+        await load.until_answered_from("stream", timeout_s=10)
+        server.kill()
+        if who_fills_it == "somebody else":
+            await load.until_answered_from("spool", timeout_s=20)
+            await asyncio.sleep(1)
+            fill(small_disk / "filler")
+        await load.until_refused(timeout_s=30)
+        await asyncio.sleep(stage.span(short=1, full=5))
+        server.start()
+        # The disk stays full: what is in the spool has to find its way out of it all the same.
+        await load.until_answered_from("stream", timeout_s=60)
+
+    account = await stage.settle(load.deliveries, server)
+
+    assert account.spooled > 0
+    assert account.refused > 100
+
+
+def fill(path: Path) -> None:
+    """Write until the disk is full, to the last byte."""
+    with path.open("wb", buffering=0) as file:
+        for size in (4096, 1):
+            try:
+                while True:
+                    file.write(bytes(size))
+            except OSError:
+                pass
+
+
+async def test_the_spool_file_may_not_grow(stage: Stage) -> None:
+    """A limit on the size of files, as of a quota: SQLite meets errors in the middle of writes."""
+    server = stage.server()
+    receiver = await stage.receiver(server.url, limit=limit_files)
+    async with stage.load(receiver) as load:
+        await load.until_answered_from("stream", timeout_s=10)
+        server.kill()
+        await load.until_refused(timeout_s=30)
+        await asyncio.sleep(stage.span(short=1, full=5))
+        server.start()
+        await load.until_answered_from("stream", timeout_s=60)
+
+    account = await stage.settle(load.deliveries, server)
+
+    assert account.refused > 100
+
+
+def limit_files() -> None:
+    """No file of this process may become larger than 1 MB."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
