@@ -152,16 +152,15 @@ class _Lane:
         metrics.BATCH_EVENTS.observe(len(batch.events))
 
     async def _store(self, batch: Batch) -> Stored:
-        has_backlog = self._spool.has_backlog(self._partition)
-        if self._has_spooled and not has_backlog:
-            self._become_new_producer()
-        self._sequence += 1
-        batch.sequence = self._sequence
-        if has_backlog:
-            return await self._to_spool(batch)  # behind the older events that wait there
-        started = perf_counter()
+        if self._spool.has_backlog(self._partition):
+            try:
+                return await self._to_spool(batch)  # behind the older events that wait there
+            except SpoolUnavailable as error:
+                if error.reason not in {"full", "busy"}:
+                    raise Unavailable("spool_" + error.reason) from error
+            # There is no room behind them: order gives way to storing.
         try:
-            ids = await self._write(batch)
+            return await self._to_stream(batch)
         except StreamUnavailable as error:
             metrics.PUBLISH_FAILURES.labels(error.reason).inc()
             log.warning(
@@ -171,7 +170,18 @@ class _Lane:
                 reason=error.reason,
                 error=error.detail,
             )
+        try:
             return await self._to_spool(batch)
+        except SpoolUnavailable as error:
+            raise Unavailable("spool_" + error.reason) from error
+
+    async def _to_stream(self, batch: Batch) -> Stored:
+        if self._has_spooled:
+            self._become_new_producer()
+        self._sequence += 1
+        batch.sequence = self._sequence
+        started = perf_counter()
+        ids = await self._write(batch)
         metrics.PUBLISH_SECONDS.observe(perf_counter() - started)
         log.debug("batch published", partition=self._partition, entries=ids.decode())
         return Stored.STREAM
@@ -196,6 +206,9 @@ class _Lane:
             raise StreamUnavailable("away", f"no answer in {self._deadline_s} s") from error
 
     async def _to_spool(self, batch: Batch) -> Stored:
+        if not batch.sequence:  # it was not sent to Redis under a number before
+            self._sequence += 1
+            batch.sequence = self._sequence
         self._has_spooled = True
         try:
             await self._spool.append(
@@ -208,6 +221,6 @@ class _Lane:
                 events=len(batch.events),
                 error=str(error),
             )
-            raise Unavailable("spool_" + error.reason) from error
+            raise
         log.debug("batch spooled", partition=self._partition, events=len(batch.events))
         return Stored.SPOOL

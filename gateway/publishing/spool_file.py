@@ -244,7 +244,13 @@ class SpoolFile:
         self._inode = 0 if is_new else self._path.stat().st_ino
         connection = sqlite3.connect(self._path, timeout=5, check_same_thread=False)
         try:
-            self._prepare(connection)
+            try:
+                self._prepare(connection)
+            except sqlite3.OperationalError as error:
+                # SQLite's shared memory has to be made anew, and the disk is full.
+                if _unavailable(error).reason != "full" or not self._reserve.release():
+                    raise
+                self._prepare(connection)
         except BaseException:
             connection.close()
             raise
@@ -255,8 +261,6 @@ class SpoolFile:
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the first table
-        connection.execute("PRAGMA journal_mode = WAL").fetchone()
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}").fetchone()
         connection.execute(f"PRAGMA max_page_count = {self._max_pages}").fetchone()
@@ -264,17 +268,13 @@ class SpoolFile:
             problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             if problem != "ok":
                 raise _corrupt(problem)
-        with connection:
-            connection.execute("BEGIN IMMEDIATE")
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                for statement in _SCHEMA.split(";"):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {_VERSION}")
-            elif version != _VERSION:
-                raise SpoolUnavailable(
-                    "broken", f"{self._path} was written by another version ({version})"
-                )
+        version = _version_of(connection)
+        if version == 0:
+            version = _create(connection)
+        if version != _VERSION:
+            raise SpoolUnavailable(
+                "broken", f"{self._path} was written by another version ({version})"
+            )
 
     def _is_still_there(self) -> bool:
         try:
@@ -303,6 +303,26 @@ class SpoolFile:
             error=str(error),
             what_to_do="recover it with `sqlite3 FILE .recover`; see docs/reliability.md",
         )
+
+
+def _create(connection: sqlite3.Connection) -> int:
+    """Make a new file's tables, unless another process was first; returns the version."""
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the first table
+    connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        version = _version_of(connection)
+        if version == 0:
+            for statement in _SCHEMA.split(";"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {_VERSION}")
+            version = _VERSION
+    return version
+
+
+def _version_of(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
 
 
 def _fsync_directory(directory: Path) -> None:

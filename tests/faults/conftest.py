@@ -39,6 +39,10 @@ async def stage(
     server_name: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> AsyncIterator[Stage]:
     scenario = request.node.originalname.removeprefix("test_").replace("_", " ")
+    variants = [
+        value for key, value in request.node.callspec.params.items() if key != "server_name"
+    ]
+    scenario = ", ".join([scenario, *map(str, variants)])
     request.node.user_properties += [("scenario", scenario), ("server", server_name)]
     try:
         binary = server_named(server_name)

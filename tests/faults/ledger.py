@@ -58,10 +58,6 @@ class Account(Struct, frozen=True, kw_only=True):
     out_of_order: int
     seconds_without_200: float
 
-    @property
-    def is_clean(self) -> bool:
-        return not (self.lost or self.duplicated or self.out_of_order)
-
 
 def account_of(deliveries: Sequence[Delivery], streams: Iterable[Sequence[Entry]]) -> Account:
     """Compare; `deliveries` in the order of sending, each stream in the order of its entries."""

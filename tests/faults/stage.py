@@ -69,18 +69,22 @@ class Stage:
         """A load on these receivers."""
         return Load([receiver.port for receiver in receivers], rate=rate)
 
-    async def settle(self, deliveries: list[Delivery], server: RedisServer) -> Account:
+    async def settle(
+        self, deliveries: list[Delivery], server: RedisServer, *, is_ordered: bool = True
+    ) -> Account:
         """Wait until the spool is empty, stop the receivers, and draw up the account.
 
-        Asserts what holds after every fault: nothing lost, nothing twice, nothing out of order,
-        no receiver that ended otherwise than it should, no trace of an unforeseen error.
+        Asserts what holds after every fault: nothing lost, nothing twice, no receiver that ended
+        otherwise than it should, no trace of an unforeseen error. And nothing out of order, which
+        only a full spool excuses.
         """
         await self.until_drained()
         codes = [await receiver.stop() for receiver in self._receivers]
         self.account = account_of(deliveries, await entries_on(server))
         logs = "".join(receiver.log for receiver in self._receivers)
         assert self.account.accepted > 0, logs[-3000:]
-        assert self.account.is_clean, f"{self.account}\n{logs[-3000:]}"
+        assert self.account.lost == self.account.duplicated == 0, f"{self.account}\n{logs[-3000:]}"
+        assert not (is_ordered and self.account.out_of_order), f"{self.account}\n{logs[-3000:]}"
         assert codes == [0] * len(codes), logs[-3000:]
         assert "Traceback" not in logs, logs[logs.index("Traceback") - 1000 :][:4000]
         return self.account
