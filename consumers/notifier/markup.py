@@ -23,7 +23,7 @@ _KNOWN: Final = frozenset(
     | {"url", "user", "img", "disk", "table", "tr", "td", "th"}
 )
 _ALONE: Final = frozenset({"*", "br", "disk"})
-# 4-byte characters come as their UTF-8 in hex between colons; see docs/notifier.md.
+# Bitrix24 stores characters of four bytes (emoji) as their UTF-8 in hex between colons.
 _ENCODED: Final = re.compile(r":(f0[89ab][0-9a-f]{5}|f[1-4][89ab][0-9a-f]{5}):")
 _CALL: Final = re.compile(r"@(?=everyone|here|channel|all\b)", re.IGNORECASE)
 _MARKDOWN_SIGNS: Final = re.compile(
