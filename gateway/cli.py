@@ -10,6 +10,9 @@ TABLE: Final = {
     "serve": "The receiver: accepts deliveries and stores them as events.",
     "up": "Run everything on this machine: Redis, receiver, consumers.",
     "tail": "Follow a stream without consuming it.",
+    "groups": "Each stream and group: length, lag, pending, dead letters, owner.",
+    "dead": "Dead letters: list, show, retry, drop.",
+    "replay": "Give one group old events again.",
     "trigger": "Send a realistic Bitrix24 request to a URL.",
     "config": "Show the effective settings, secrets masked.",
 }

@@ -5,14 +5,20 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 from redis.asyncio import Redis
 from uuid_utils import uuid7
 
+from consumers import Consumer
+from consumers.runtime.process import run
 from gateway.contract import CommentData, CommentEvent, encode_event, source_of
+from gateway.settings import Consumers as ConsumersSettings
+from gateway.settings import Redis as RedisSettings
+from gateway.settings import Settings
 
 
 def comment_event(comment_id: int, *, event_id: str | None = None) -> CommentEvent:
@@ -94,3 +100,31 @@ def service(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+@asynccontextmanager
+async def running(
+    consumer: Consumer, url: str, *, partitions: int = 1, lease_s: float = 2.0
+) -> AsyncIterator[asyncio.Task[None]]:
+    """The runtime within the test; on leaving it is stopped as by SIGTERM."""
+    settings = Settings(
+        redis=RedisSettings(url=url, partitions=partitions),
+        consumers=ConsumersSettings(lease_s=lease_s),
+    )
+    stop = asyncio.Event()
+    task = asyncio.create_task(run(consumer, settings, stop))
+    try:
+        yield task
+    finally:
+        stop.set()
+        await task
+
+
+async def settled(redis: Redis, key: str, group: str) -> bool:
+    """Whether the group has read everything and nothing is pending."""
+    for row in await redis.xinfo_groups(key):
+        if row["name"] == group.encode():
+            info: Any = await redis.xinfo_stream(key)
+            is_at_end = row["last-delivered-id"] == info["last-generated-id"]
+            return bool(is_at_end and row["pending"] == 0)
+    return False

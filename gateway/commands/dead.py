@@ -1,0 +1,178 @@
+"""`gateway dead`: look at dead letters, give them back, drop them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import click
+import msgspec
+from redis.asyncio import Redis
+
+from gateway import connections
+from gateway.commandline import settings_of
+from gateway.contract import Streams
+from gateway.ops import dead_letters as ops
+from gateway.ops.dead_letters import Address, StoredLetter
+from gateway.ops.tables import table
+from gateway.settings import Settings
+
+__all__ = ["command"]
+
+_GROUP = click.option("--group", required=True, metavar="NAME", help="The group.")
+_REASON = click.option(
+    "--reason", metavar="CODE", help="Only these: undecodable, rejected, failed, crashed."
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
+
+
+@click.group("dead")
+def command() -> None:
+    """Dead letters: what a group could not handle."""
+
+
+@command.command("list")
+@click.option("--group", metavar="NAME", help="Only this group; default: all that have any.")
+@_REASON
+@_JSON
+@click.pass_context
+def list_letters(
+    context: click.Context, *, group: str | None, reason: str | None, as_json: bool
+) -> None:
+    """List dead letters, oldest first."""
+    settings = settings_of(context)
+    found = asyncio.run(_find(settings, group, reason))
+    if as_json:
+        for stored in found:
+            click.echo(msgspec.json.encode(_plain(stored, is_whole=False)))
+        return
+    head = ("ADDRESS", "GROUP", "FAILED", "REASON", "ATTEMPTS", "ENTRY", "ERROR")
+    rows = [
+        (
+            stored.address,
+            stored.letter.group,
+            stored.letter.failed_at,
+            stored.letter.reason,
+            stored.letter.attempts,
+            f"{stored.letter.stream}/{stored.letter.entry_id}",
+            stored.letter.error[:60],
+        )
+        for stored in found
+    ]
+    click.echo(table(head, rows) if rows else "no dead letters")
+
+
+@command.command("show")
+@click.argument("address")
+@_GROUP
+@_JSON
+@click.pass_context
+def show(context: click.Context, *, address: str, group: str, as_json: bool) -> None:
+    """Show one dead letter with its event."""
+    found = asyncio.run(_find(settings_of(context), group, None, _addresses([address])))
+    if not found:
+        raise click.ClickException(f"{group} has no dead letter {address}")
+    plain = _plain(found[0], is_whole=True)
+    if as_json:
+        click.echo(msgspec.json.encode(plain))
+        return
+    for name, value in plain.items():
+        click.echo(f"{name:10} {value}")
+    click.echo(f"\ngive it back:  gateway dead retry --group {group} {address}")
+
+
+@command.command("retry")
+@click.argument("addresses", nargs=-1, metavar="[ADDRESS]...")
+@_GROUP
+@_REASON
+@click.option("--all", "is_all", is_flag=True, help="All of the group, or all of the reason.")
+@_JSON
+@click.pass_context
+def retry(
+    context: click.Context,
+    *,
+    addresses: tuple[str, ...],
+    group: str,
+    reason: str | None,
+    is_all: bool,
+    as_json: bool,
+) -> None:
+    """Give dead letters back to their group, and to no other; it handles them like new ones."""
+    count = _change(settings_of(context), ops.retry, addresses, group, reason, is_all=is_all)
+    click.echo(msgspec.json.encode({"retried": count}) if as_json else f"given back: {count}")
+
+
+@command.command("drop")
+@click.argument("addresses", nargs=-1, metavar="[ADDRESS]...")
+@_GROUP
+@_REASON
+@click.option("--all", "is_all", is_flag=True, help="All of the group, or all of the reason.")
+@_JSON
+@click.pass_context
+def drop(
+    context: click.Context,
+    *,
+    addresses: tuple[str, ...],
+    group: str,
+    reason: str | None,
+    is_all: bool,
+    as_json: bool,
+) -> None:
+    """Delete dead letters for good. The events stay on their stream as long as it keeps them."""
+    count = _change(settings_of(context), ops.drop, addresses, group, reason, is_all=is_all)
+    click.echo(msgspec.json.encode({"dropped": count}) if as_json else f"dropped: {count}")
+
+
+def _change(
+    settings: Settings,
+    change: Callable[[Redis, Streams, str, list[Address]], Awaitable[int]],
+    addresses: tuple[str, ...],
+    group: str,
+    reason: str | None,
+    *,
+    is_all: bool,
+) -> int:
+    if bool(addresses) == is_all:
+        raise click.UsageError("give addresses, or --all")
+
+    async def run() -> int:
+        found = await _find(settings, group, reason, _addresses(addresses))
+        async with connections.control(settings.redis.url) as redis:
+            wanted = [stored.address for stored in found]
+            return await change(redis, settings.redis.streams, group, wanted)
+
+    return asyncio.run(run())
+
+
+def _addresses(texts: tuple[str, ...] | list[str]) -> list[Address]:
+    try:
+        return [Address.of(text) for text in texts]
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="ADDRESS") from error
+
+
+async def _find(
+    settings: Settings,
+    group: str | None,
+    reason: str | None,
+    addresses: list[Address] | None = None,
+) -> list[StoredLetter]:
+    streams = settings.redis.streams
+    async with connections.control(settings.redis.url) as redis:
+        groups = [group] if group else await ops.groups_with_dead_letters(redis, streams)
+        return [
+            stored
+            for name in groups
+            async for stored in ops.dead_letters(
+                redis, streams, name, reason=reason, addresses=addresses or ()
+            )
+        ]
+
+
+def _plain(stored: StoredLetter, *, is_whole: bool) -> dict[str, object]:
+    letter = stored.letter
+    plain: dict[str, object] = {
+        "address": str(stored.address),
+        **{name: getattr(letter, name) for name in letter.__struct_fields__ if name != "event"},
+    }
+    if is_whole:
+        plain["event"] = letter.event.decode(errors="backslashreplace")
+    return plain

@@ -1,0 +1,47 @@
+"""`gateway groups`: how far each group is."""
+
+import asyncio
+
+import click
+import msgspec
+
+from gateway import connections
+from gateway.commandline import settings_of
+from gateway.ops.groups import GroupStanding, standings
+from gateway.ops.tables import table
+from gateway.settings import Settings
+
+__all__ = ["command"]
+
+
+@click.command("groups")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
+@click.pass_context
+def command(context: click.Context, *, as_json: bool) -> None:
+    """Show each stream and group: length, lag, pending, oldest, dead letters, owner."""
+    found = asyncio.run(_standings(settings_of(context)))
+    if as_json:
+        for standing in found:
+            click.echo(msgspec.json.encode(standing))
+        return
+    head = ("STREAM", "GROUP", "LENGTH", "LAG", "PENDING", "OLDEST", "AGAIN", "DEAD", "OWNER")
+    click.echo(table(head, [_row(standing) for standing in found]))
+
+
+async def _standings(settings: Settings) -> list[GroupStanding]:
+    async with connections.control(settings.redis.url) as redis:
+        return await standings(redis, settings.redis.streams)
+
+
+def _row(standing: GroupStanding) -> tuple[object, ...]:
+    return (
+        f"{standing.stream}/{standing.partition}",
+        standing.group,
+        standing.length,
+        "unknown" if standing.lag is None else standing.lag,
+        standing.pending,
+        f"{standing.oldest_pending_s:.0f}s" if standing.pending else None,
+        standing.redeliveries,
+        standing.dead_letters,
+        standing.owner,
+    )

@@ -1,0 +1,131 @@
+"""Dead letters, as operators look at them, give them back to their group, or drop them."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from gateway.contract import DeadLetter, Streams
+
+__all__ = ["Address", "StoredLetter", "dead_letters", "drop", "groups_with_dead_letters", "retry"]
+
+_PAGE: Final = 500
+
+_RETRY: Final = """#!lua flags=allow-oom
+-- Move the letters ARGV of KEYS[1] to the redeliveries KEYS[2]; returns how many were there.
+-- Idempotent: what was moved is no longer there.
+local moved = 0
+for _, id in ipairs(ARGV) do
+  local letter = redis.call('XRANGE', KEYS[1], id, id)[1]
+  if letter then
+    local fields = {'kind', 'retry'}
+    for i = 1, #letter[2], 2 do
+      local name = letter[2][i]
+      if name == 'event' or name == 'stream' or name == 'entry_id' then
+        fields[#fields + 1] = name
+        fields[#fields + 1] = letter[2][i + 1]
+      end
+    end
+    redis.call('XADD', KEYS[2], '*', unpack(fields))
+    redis.call('XDEL', KEYS[1], id)
+    moved = moved + 1
+  end
+end
+return moved
+"""
+
+
+class Address(Struct, frozen=True):
+    """Where a dead letter is kept; written `<partition>/<id>`."""
+
+    partition: int
+    id: str
+
+    @classmethod
+    def of(cls, text: str) -> "Address":
+        """Read `<partition>/<id>`. Raises ValueError."""
+        partition, slash, entry_id = text.partition("/")
+        ms, dash, sequence = entry_id.partition("-")
+        if not (slash and dash and partition.isdigit() and ms.isdigit() and sequence.isdigit()):
+            raise ValueError(f"{text}: not <partition>/<id>, as `gateway dead list` shows it")
+        return cls(int(partition), entry_id)
+
+    def __str__(self) -> str:
+        return f"{self.partition}/{self.id}"
+
+
+class StoredLetter(Struct, frozen=True):
+    """A dead letter and its address."""
+
+    address: Address
+    letter: DeadLetter
+
+
+async def groups_with_dead_letters(redis: Redis, streams: Streams) -> list[str]:
+    """The groups that have or had dead letters."""
+    before, _, _after = streams.dead("*", 0).partition("*")
+    groups = set()
+    async for key in redis.scan_iter(match=f"{before}*", count=1000, _type="STREAM"):
+        name = key.decode().removeprefix(before)
+        groups.add(name[: name.rindex(":{")])
+    return sorted(groups)
+
+
+async def dead_letters(
+    redis: Redis,
+    streams: Streams,
+    group: str,
+    *,
+    reason: str | None = None,
+    addresses: Sequence[Address] = (),
+) -> AsyncIterator[StoredLetter]:
+    """The dead letters of a group, oldest first in each partition; or those at `addresses`."""
+    for partition in range(streams.partitions):
+        wanted = {address.id for address in addresses if address.partition == partition}
+        if addresses and not wanted:
+            continue
+        after = "-"
+        while True:
+            page: Any = await redis.xrange(streams.dead(group, partition), after, "+", count=_PAGE)
+            for letter_id, fields in page:
+                stored = StoredLetter(Address(partition, letter_id.decode()), DeadLetter.of(fields))
+                if wanted and stored.address.id not in wanted:
+                    continue
+                if reason is None or stored.letter.reason == reason:
+                    yield stored
+            if len(page) < _PAGE:
+                break
+            after = f"({page[-1][0].decode()}"
+
+
+async def retry(redis: Redis, streams: Streams, group: str, addresses: Sequence[Address]) -> int:
+    """Give dead letters back to their group, and to no other; how many were still there.
+
+    The group handles them like new ones, after a time with the entries of the same comment that
+    came later: order is what a dead letter has cost.
+    """
+    script = redis.register_script(_RETRY)
+    count = 0
+    for partition, ids in _by_partition(addresses):
+        for first in range(0, len(ids), _PAGE):
+            keys = [streams.dead(group, partition), streams.replay(group, partition)]
+            count += await script(keys=keys, args=ids[first : first + _PAGE])
+    return count
+
+
+async def drop(redis: Redis, streams: Streams, group: str, addresses: Sequence[Address]) -> int:
+    """Delete dead letters for good; how many were still there."""
+    count = 0
+    for partition, ids in _by_partition(addresses):
+        for first in range(0, len(ids), _PAGE):
+            some = ids[first : first + _PAGE]
+            count += await redis.xdel(streams.dead(group, partition), *some)
+    return count
+
+
+def _by_partition(addresses: Sequence[Address]) -> list[tuple[int, list[str]]]:
+    grouped: dict[int, list[str]] = {}
+    for address in addresses:
+        grouped.setdefault(address.partition, []).append(address.id)
+    return sorted(grouped.items())

@@ -1,0 +1,105 @@
+"""Each stream and group: how far it is, what is pending, who owns it."""
+
+from typing import Any
+
+from msgspec import Struct
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from gateway.contract import Streams
+
+__all__ = ["GroupStanding", "right_lag", "standings"]
+
+
+class GroupStanding(Struct, frozen=True, kw_only=True):
+    """A group on one partition of a stream. `lag` is None where the server cannot tell it.
+
+    Ages are in seconds by the server's clock. `owner` is the process that holds the lease.
+    """
+
+    stream: str
+    partition: int
+    group: str
+    length: int
+    lag: int | None
+    pending: int
+    oldest_pending_s: float
+    redeliveries: int
+    dead_letters: int
+    owner: str | None
+    epoch: int | None
+    delivered_id: str
+
+
+def right_lag(
+    *, lag: int | None, length: int, delivered_id: str, first_id: str | None, last_id: str
+) -> int | None:
+    """The number of entries not delivered yet, also where the server's own is missing or wrong.
+
+    It is missing after deletions, and on some versions counts what was trimmed; at both ends of
+    the stream it can be told without it. https://github.com/redis/redis/pull/13338
+    """
+    if not length or _order(delivered_id) >= _order(last_id):
+        return 0
+    if first_id is not None and _order(delivered_id) < _order(first_id):
+        return length
+    return None if lag is None else min(lag, length)
+
+
+async def standings(redis: Redis, streams: Streams) -> list[GroupStanding]:
+    """All groups of all streams; streams that are not there are left out."""
+    found = []
+    for stream in ("events", "comments"):
+        for partition in range(streams.partitions):
+            found += await _of_partition(redis, streams, stream, partition)
+    return found
+
+
+async def _of_partition(
+    redis: Redis, streams: Streams, stream: str, partition: int
+) -> list[GroupStanding]:
+    key = streams.key(stream, partition)
+    try:
+        info: Any = await redis.xinfo_stream(key)
+    except ResponseError as error:
+        if "no such key" in str(error):
+            return []
+        raise
+    groups: Any = await redis.xinfo_groups(key)
+    seconds, micros = await redis.time()
+    found = []
+    for row in groups:
+        group = row["name"].decode()
+        pending: Any = await redis.xpending(key, group)
+        lease: Any = await redis.hmget(streams.lease(group, partition), "owner", "until", "epoch")
+        now_ms = int(seconds) * 1000 + int(micros) // 1000
+        is_owned = lease[0] is not None and int(lease[1] or 0) > now_ms
+        oldest_ms = _order(pending["min"].decode())[0] if pending["min"] else None
+        found.append(
+            GroupStanding(
+                stream=stream,
+                partition=partition,
+                group=group,
+                length=info["length"],
+                lag=right_lag(
+                    lag=row["lag"],
+                    length=info["length"],
+                    delivered_id=row["last-delivered-id"].decode(),
+                    first_id=info["first-entry"][0].decode() if info["first-entry"] else None,
+                    last_id=info["last-generated-id"].decode(),
+                ),
+                pending=pending["pending"],
+                oldest_pending_s=max(0.0, (now_ms - oldest_ms) / 1000) if oldest_ms else 0.0,
+                redeliveries=await redis.xlen(streams.replay(group, partition)),
+                dead_letters=await redis.xlen(streams.dead(group, partition)),
+                owner=lease[0].decode() if is_owned and lease[0] else None,
+                epoch=int(lease[2]) if lease[2] else None,
+                delivered_id=row["last-delivered-id"].decode(),
+            )
+        )
+    return found
+
+
+def _order(entry_id: str) -> tuple[int, int]:
+    ms, _, sequence = entry_id.partition("-")
+    return int(ms), int(sequence or 0)

@@ -1,0 +1,407 @@
+"""A consumer on a real server, within the test: what it does with each kind of entry."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from redis.asyncio import Redis
+from structlog.testing import capture_logs
+
+from consumers import CommentEvent, Consumer, DeadLetterLimit, Entry, Reject, Transient
+from consumers.runtime.settlement import DeadLetterLimitReached
+from gateway.cli import cli
+from gateway.contract import COMMENT_UPDATED, DeadLetter, encode_event
+from tests.integration.consumers.running import comment_event, publish, running, settled, until
+
+KEY = "b24:events:{0}"
+DEAD = "b24:dead:index:{0}"
+
+
+def consumer(**options: Any) -> Consumer:
+    return Consumer(group="index", stream="events", **options)
+
+
+async def letters(redis: Redis) -> list[DeadLetter]:
+    return [DeadLetter.of(fields) for _id, fields in await redis.xrange(DEAD)]  # type: ignore[union-attr,arg-type]
+
+
+async def invoke(url: str, *arguments: str) -> Any:
+    def call() -> Any:
+        result = CliRunner().invoke(cli, arguments, env={"GATEWAY_REDIS_URL": url})
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    return await asyncio.to_thread(call)
+
+
+async def test_poison_is_buried_and_its_neighbours_are_handled(
+    redis: Redis, redis_url: str
+) -> None:
+    handled: list[int] = []
+    app = consumer(max_attempts=1)
+
+    @app.on("bitrix24.crm.*")
+    async def handle(event: CommentEvent) -> None:
+        if event.data.comment_id == 2:
+            raise Reject("no such deal")
+        if event.data.comment_id == 3:
+            raise ZeroDivisionError
+        handled.append(event.data.comment_id)
+
+    await redis.xadd(KEY, {"event": b"\x00not an event"})
+    await redis.xadd(KEY, {"other": b"field"})
+    await publish(redis, KEY, [comment_event(number) for number in (1, 2, 3, 4)])
+    async with running(app, redis_url):
+        await until(lambda: settled(redis, KEY, "index"))
+
+    found = await letters(redis)
+    assert handled == [1, 4]
+    assert [letter.reason for letter in found] == [
+        "undecodable",
+        "undecodable",
+        "rejected",
+        "failed",
+    ]
+    assert found[0].event == b"\x00not an event"
+    assert found[2].error == "Reject: no such deal"
+    assert {(letter.group, letter.stream) for letter in found} == {("index", "events")}
+    assert json.loads(found[3].event)["data"]["comment_id"] == 3
+
+
+async def test_an_entry_that_no_handler_takes_is_acknowledged(redis: Redis, redis_url: str) -> None:
+    app = consumer()
+
+    @app.on("bitrix24.crm.timeline.comment.deleted")
+    async def handle(event: CommentEvent) -> None:
+        raise AssertionError(event)
+
+    await publish(redis, KEY, [comment_event(1)])
+    async with running(app, redis_url):
+        await until(lambda: settled(redis, KEY, "index"))
+
+    assert await letters(redis) == []
+
+
+async def test_an_entry_deleted_while_it_was_pending_is_acknowledged_and_counted(
+    redis: Redis, redis_url: str
+) -> None:
+    await publish(redis, KEY, [comment_event(number) for number in (1, 2)])
+    await redis.xgroup_create(KEY, "index", "0")
+    taken: Any = await redis.xreadgroup("index", "owner", {KEY: ">"})
+    await redis.xdel(KEY, taken[KEY.encode()][0][0])
+    handled: list[int] = []
+    app = consumer()
+
+    @app.on("*")
+    async def handle(event: CommentEvent) -> None:
+        handled.append(event.data.comment_id)
+
+    with capture_logs() as logs:
+        async with running(app, redis_url):
+            await until(lambda: settled(redis, KEY, "index"))
+
+    assert handled == [2]
+    assert [line for line in logs if line["event"] == "payload lost"]
+
+
+async def test_entries_trimmed_unread_raise_the_alarm(redis: Redis, redis_url: str) -> None:
+    handled: list[int] = []
+    app = consumer()
+
+    @app.on("*")
+    async def handle(event: CommentEvent) -> None:
+        handled.append(event.data.comment_id)
+
+    await publish(redis, KEY, [comment_event(number + 1) for number in range(10)])
+    async with running(app, redis_url):
+        await until(lambda: settled(redis, KEY, "index"))
+    await publish(redis, KEY, [comment_event(number + 11) for number in range(20)])
+    await redis.xtrim(KEY, maxlen=5, approximate=False)
+    with capture_logs() as logs:
+        async with running(app, redis_url):
+            await until(lambda: settled(redis, KEY, "index"))
+
+    (alarm,) = [line for line in logs if line["event"].startswith("entries were trimmed")]
+    assert alarm["entries"] == 15
+    assert len(handled) == 15
+
+
+async def test_a_deploy_that_fails_every_entry_stops_before_the_stream_is_poured_away(
+    redis: Redis, redis_url: str
+) -> None:
+    app = consumer(max_attempts=1, dead_letter_limit=DeadLetterLimit(max_count=5))
+
+    @app.on("*")
+    async def handle(event: CommentEvent) -> None:
+        raise KeyError(event.id)
+
+    await publish(redis, KEY, [comment_event(number + 1) for number in range(100)])
+    for _start in range(3):  # a supervisor starts it again and again
+        with pytest.raises(DeadLetterLimitReached):
+            async with running(app, redis_url) as task:
+                await asyncio.wait((task,), timeout=10)
+
+    assert len(await letters(redis)) <= 5 + 64  # those that were under way side by side
+    assert (await redis.xpending(KEY, "index"))["pending"] >= 31
+
+
+async def test_what_is_away_costs_no_attempts_and_no_order(redis: Redis, redis_url: str) -> None:
+    is_away = True
+    calls: Counter[int] = Counter()
+    handled: dict[int, list[str]] = {}
+    app = consumer(max_attempts=1, transient=(ConnectionError,))
+
+    @app.on("*")
+    async def handle(event: CommentEvent) -> None:
+        calls[event.data.comment_id] += 1
+        if is_away:
+            raise Transient("away", retry_after_s=0.05)
+        handled.setdefault(event.data.comment_id, []).append(event.id)
+
+    events = [comment_event(number % 4 + 1) for number in range(40)]
+    await publish(redis, KEY, events)
+    async with running(app, redis_url):
+        await until(lambda: min(calls[number] for number in (1, 2, 3, 4)) > 3)
+        is_away = False
+        await until(lambda: settled(redis, KEY, "index"))
+
+    assert await letters(redis) == []
+    for number in (1, 2, 3, 4):
+        assert handled[number] == [e.id for e in events if e.data.comment_id == number]
+
+
+async def test_a_handler_that_was_cancelled_from_within_is_called_again(
+    redis: Redis, redis_url: str
+) -> None:
+    calls = 0
+    app = consumer(max_attempts=1)
+
+    @app.on("*")
+    async def handle(event: CommentEvent) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise asyncio.CancelledError
+
+    await publish(redis, KEY, [comment_event(1)])
+    async with running(app, redis_url):
+        await until(lambda: calls == 2)
+        await until(lambda: settled(redis, KEY, "index"))
+
+    assert await letters(redis) == []
+
+
+async def test_batches_keep_the_order_and_bury_only_the_bad_entry(
+    redis: Redis, redis_url: str
+) -> None:
+    handled: list[int] = []
+    app = consumer(max_attempts=1)
+
+    @app.on_batch("*", max_events=16, max_wait_s=0.05)
+    async def load(entries: Sequence[Entry]) -> None:
+        numbers = [entry.event.data.comment_id for entry in entries]  # type: ignore[union-attr]
+        if 30 in numbers:
+            raise ValueError("bad row")
+        handled.extend(numbers)
+
+    await publish(redis, KEY, [comment_event(number + 1) for number in range(100)])
+    async with running(app, redis_url):
+        await until(lambda: settled(redis, KEY, "index"))
+
+    assert handled == [number for number in range(1, 101) if number != 30]
+    assert [letter.reason for letter in await letters(redis)] == ["failed"]
+
+
+async def test_a_new_group_may_begin_with_what_comes_from_now_on(
+    redis: Redis, redis_url: str
+) -> None:
+    handled: list[int] = []
+    app = consumer(start="now")
+
+    @app.on("*")
+    async def handle(event: CommentEvent) -> None:
+        handled.append(event.data.comment_id)
+
+    await publish(redis, KEY, [comment_event(1)])
+    async with running(app, redis_url):
+        await until(lambda: settled(redis, KEY, "index"))
+        await publish(redis, KEY, [comment_event(2)])
+        await until(lambda: handled == [2])
+
+
+@pytest.mark.parametrize("how", ["group", "stream", "everything"])
+async def test_a_group_that_vanishes_is_made_anew_and_misses_nothing(
+    redis: Redis, redis_url: str, how: str
+) -> None:
+    handled: Counter[str] = Counter()
+    app = consumer(start="now")
+
+    @app.on("*")
+    async def handle(event: CommentEvent) -> None:
+        handled[event.id] += 1
+
+    first, second = [comment_event(1) for _ in range(20)], [comment_event(2) for _ in range(20)]
+    await redis.xgroup_create(KEY, "index", "0", mkstream=True)
+    with capture_logs() as logs:
+        async with running(app, redis_url):
+            await publish(redis, KEY, first)
+            await until(lambda: len(handled) == 20)
+            if how == "group":
+                await redis.xgroup_destroy(KEY, "index")
+            elif how == "stream":
+                await redis.delete(KEY)
+            else:
+                await redis.flushall()
+            await publish(redis, KEY, second)
+            await until(lambda: len(handled) == 40)
+            await until(lambda: settled(redis, KEY, "index"))
+
+    assert set(handled.values()) == {1}
+    assert len([line for line in logs if line["event"] == "reading failed"]) < 8
+    assert [line for line in logs if line["event"] == "group was lost and made anew"]
+
+
+async def test_a_retried_dead_letter_comes_to_its_group_again(redis: Redis, redis_url: str) -> None:
+    is_broken = True
+    handled: list[Entry] = []
+    app = consumer(max_attempts=1)
+
+    @app.on("*")
+    async def handle(event: CommentEvent, entry: Entry) -> None:
+        if is_broken:
+            raise KeyError("a=FAKE access_token=FAKE-SECRET")
+        handled.append(entry)
+
+    event = comment_event(7)
+    await publish(redis, KEY, [event])
+    async with running(app, redis_url):
+        await until(lambda: settled(redis, KEY, "index"))
+        listed = json.loads(await invoke(redis_url, "dead", "list", "--json"))
+        shown = await invoke(redis_url, "dead", "show", listed["address"], "--group", "index")
+        is_broken = False
+        await invoke(redis_url, "dead", "retry", listed["address"], "--group", "index")
+        await until(lambda: len(handled) == 1)
+
+    assert listed["reason"] == "failed"
+    assert event.id in shown
+    assert "FAKE-SECRET" not in shown
+    assert (handled[0].id, handled[0].is_replay) == (listed["entry_id"], False)
+    assert await redis.xlen(DEAD) == 0
+    assert await redis.xlen("b24:replay:index:{0}") == 0  # deleted when it was acknowledged
+
+
+async def test_dropped_dead_letters_are_gone(redis: Redis, redis_url: str) -> None:
+    app = consumer()
+
+    @app.on("*")
+    async def handle(event: CommentEvent) -> None:
+        raise Reject("never")
+
+    await publish(redis, KEY, [comment_event(number + 1) for number in range(3)])
+    async with running(app, redis_url):
+        await until(lambda: settled(redis, KEY, "index"))
+
+    output = await invoke(redis_url, "dead", "drop", "--group", "index", "--all", "--json")
+    assert json.loads(output) == {"dropped": 3}
+    assert "no dead letters" in await invoke(redis_url, "dead", "list")
+
+
+async def test_a_replay_reaches_one_group_flagged_and_within_its_bounds(
+    redis: Redis, redis_url: str
+) -> None:
+    handled: list[Entry] = []
+    app = consumer()
+
+    @app.on("*")
+    async def handle(event: CommentEvent, entry: Entry) -> None:
+        handled.append(entry)
+
+    await redis.xgroup_create(KEY, "other", "0", mkstream=True)
+    await publish(redis, KEY, [comment_event(number + 1) for number in range(10)])
+    async with running(app, redis_url):
+        await until(lambda: settled(redis, KEY, "index"))
+        from_id, to_id = handled[2].id, handled[6].id
+        arguments = ("replay", "--group", "index", "--from", from_id, "--to", to_id, "--json")
+        counted = json.loads(await invoke(redis_url, *arguments, "--dry-run"))
+        assert len(handled) == 10
+        await invoke(redis_url, *arguments)
+        await until(lambda: len(handled) == 15)
+
+    assert counted == {"entries": 5, "dry_run": True}
+    assert [entry.id for entry in handled[10:]] == [entry.id for entry in handled[2:7]]
+    assert [entry.is_replay for entry in handled] == [False] * 10 + [True] * 5
+    assert await redis.xlen(KEY) == 10
+
+
+async def test_groups_shows_lag_pending_and_owner(redis: Redis, redis_url: str) -> None:
+    app = consumer()
+    released = asyncio.Event()
+
+    @app.on("*")
+    async def handle(event: CommentEvent) -> None:
+        await released.wait()
+
+    await publish(redis, KEY, [comment_event(1), comment_event(2)])
+    await redis.xgroup_create(KEY, "other", "0")
+    async with running(app, redis_url):
+
+        async def pending() -> bool:
+            return (await redis.xpending(KEY, "index"))["pending"] == 2  # type: ignore[no-any-return]
+
+        async def has_group() -> bool:
+            return len(await redis.xinfo_groups(KEY)) == 2
+
+        await until(has_group)
+        await until(pending)
+        lines = (await invoke(redis_url, "groups", "--json")).splitlines()
+        released.set()
+    rows = {row["group"]: row for row in map(json.loads, lines)}
+
+    assert (rows["index"]["lag"], rows["index"]["pending"]) == (0, 2)
+    assert rows["index"]["owner"]
+    assert (rows["other"]["lag"], rows["other"]["owner"]) == (2, None)
+
+
+async def test_an_idle_consumer_sends_at_most_five_commands_a_second(
+    redis: Redis, redis_url: str
+) -> None:
+    app = consumer()
+
+    @app.on("*")
+    async def handle(event: CommentEvent) -> None: ...
+
+    async def commands() -> int:
+        stats: Any = await redis.info("commandstats")
+        return sum(
+            int(row["calls"]) for name, row in stats.items() if "evalsha" in name or "xread" in name
+        )
+
+    await publish(redis, KEY, [comment_event(1)])
+    async with running(app, redis_url, lease_s=6):
+        await until(lambda: settled(redis, KEY, "index"))
+        before = await commands()
+        await asyncio.sleep(3)
+        assert await commands() - before <= 15
+
+
+async def test_the_event_of_a_comment_keeps_its_type(redis: Redis, redis_url: str) -> None:
+    seen: list[Entry] = []
+    app = consumer()
+
+    @app.on("*.updated")
+    async def handle(event: CommentEvent, entry: Entry) -> None:
+        seen.append(entry)
+
+    event = comment_event(1)
+    await publish(redis, KEY, [event])
+    async with running(app, redis_url):
+        await until(lambda: bool(seen))
+
+    (entry,) = seen
+    assert (entry.event.type, entry.raw) == (COMMENT_UPDATED, encode_event(event))
+    assert (entry.attempt, entry.deliveries, entry.is_replay) == (1, 1, False)
+    assert entry.epoch > 1_700_000_000_000
