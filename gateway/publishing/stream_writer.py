@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from msgspec import Struct
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, ReadOnlyError, RedisError
 
 from gateway import connections
 from gateway.connections import AWAY
@@ -75,6 +75,11 @@ class StreamWriter:
                 return await self._call("EVAL", SCRIPT, arguments)
         except AWAY as error:
             raise StreamUnavailable("away", f"{type(error).__name__}: {error}") from error
+        except ReadOnlyError as error:
+            # A primary that was made a replica keeps its connections; a new one leads to whoever
+            # has the address now.
+            await self._client.aclose()
+            raise StreamUnavailable("refused", str(error)) from error
         except RedisError as error:
             raise StreamUnavailable("refused", str(error)) from error
 

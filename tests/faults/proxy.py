@@ -28,6 +28,10 @@ class LossyProxy:
     def lose_replies(self, count: int) -> None:
         self._to_lose = count
 
+    def lead_to(self, port: int) -> None:
+        """Lead new connections to another server, as an address does that moves to it."""
+        self._target = port
+
     async def until_lost(self, *, timeout_s: float = 10) -> None:
         """Wait until all replies that are to be lost are."""
         async with asyncio.timeout(timeout_s):

@@ -39,9 +39,11 @@ class Stage:
         """Seconds: `short` in `make test`, `full` in the matrix."""
         return full if self._is_long else short
 
-    def server(self, name: str = "redis", *options: str) -> RedisServer:
-        """A started server with an append-only file."""
-        server = RedisServer(self.binary, self.directory / name, append_only=True, options=options)
+    def server(self, name: str = "redis", *options: str, port: int | None = None) -> RedisServer:
+        """A started server with an append-only file, which is kept under `name`."""
+        server = RedisServer(
+            self.binary, self.directory / name, port=port, append_only=True, options=options
+        )
         self._servers.append(server)
         server.start()
         return server

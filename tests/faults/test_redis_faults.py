@@ -75,3 +75,32 @@ async def test_redis_is_out_of_memory(stage: Stage) -> None:
 
     assert account.spooled > 0
     assert account.refused == account.unanswered == 0
+
+
+async def test_redis_loads_its_data_for_seconds(stage: Stage) -> None:
+    """After a restart it accepts connections and answers LOADING until it has read its file."""
+    server = stage.server()
+    receiver = await stage.receiver(server.url)
+    async with Redis.from_url(server.url) as client:
+        pipeline = client.pipeline(transaction=False)
+        for number in range(20_000):
+            pipeline.set(f"ballast:{number}", number)
+        await pipeline.execute()
+    async with stage.load(receiver) as load:
+        await load.until_answered_from("stream", timeout_s=10)
+        server.kill()
+        slow = await asyncio.to_thread(
+            # Microseconds for each command of its file: options for tests, since Redis 6.2.
+            stage.server,
+            "redis",
+            "--key-load-delay",
+            "250",
+            port=server.port,
+        )
+        await load.until_answered_from("stream", timeout_s=60)
+
+    account = await stage.settle(load.deliveries, slow)
+
+    assert account.spooled > 0
+    assert account.refused == account.unanswered == 0
+    assert "BusyLoadingError" in receiver.log
