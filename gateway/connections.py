@@ -25,12 +25,16 @@ AWAY: Final = (RedisConnectionError, RedisTimeoutError, OSError)
 """What a client raises when the server cannot be reached; the command may have been carried out."""
 
 
-def publisher(url: str, *, timeout_s: float) -> Redis:
-    """A client with one connection for one publisher: no command is ever sent twice by it."""
+def publisher(url: str, *, timeout_s: float | None = None) -> Redis:
+    """A client with one connection for one publisher: no command is ever sent twice by it.
+
+    Without `timeout_s` a command takes as long as it takes, and its caller sets the deadline: a
+    time-out of the client's own costs a task for every command.
+    """
     return _client(
         url,
         socket_timeout=timeout_s,
-        socket_connect_timeout=min(1.0, timeout_s),
+        socket_connect_timeout=1.0,
         single_connection_client=True,
         retry=Retry(NoBackoff(), 0),
     )

@@ -99,8 +99,8 @@ def admit(
         raise Malformed("no_event")
     name = fields.event.upper()
     received_at = clock.milliseconds(received_ms)
-    domain = fields.domain or ""
-    if not _DOMAIN.fullmatch(domain):
+    domain = fields.domain
+    if domain is None or (domain != portal.domain and not _DOMAIN.fullmatch(domain)):
         domain = portal.domain
     if (comment_type := _COMMENT_TYPES.get(name)) is not None:
         # The documentation of comment events shows data[ID]; what is sent is data[FIELDS][ID].
@@ -159,16 +159,10 @@ def _refusal(token: str | None, *, is_known: bool) -> str:
 
 def _positive(text: str | None) -> int | None:
     """The number, if the text is a positive decimal of at most 63 bits without leading zeros."""
-    if (
-        text is None
-        or not text.isdecimal()
-        or not text.isascii()
-        or text[0] == "0"
-        or len(text) > _MAX_ID_DIGITS
-    ):
+    if not text or len(text) > _MAX_ID_DIGITS or not (text.isdecimal() and text.isascii()):
         return None
     number = int(text)
-    return number if number <= _MAX_ID else None
+    return number if text[0] != "0" and number <= _MAX_ID else None
 
 
 def _time(ts: str | None, received_ms: int) -> str:

@@ -21,7 +21,7 @@ from gateway import metrics
 from gateway.contract import Streams
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.spool import Spool
-from gateway.publishing.spool_file import SpoolUnavailable
+from gateway.publishing.spool_file import SpooledBatch, SpoolUnavailable
 from gateway.publishing.stream_writer import StreamWriter
 
 __all__ = ["Drainer"]
@@ -44,7 +44,10 @@ class Drainer:
         directory: Path,
         streams: Streams,
         writer_of: Callable[[int], StreamWriter],
+        *,
+        deadline_s: float,
     ) -> None:
+        self._deadline_s = deadline_s
         self._spool = spool
         self._streams = streams
         self._writer_of = writer_of
@@ -106,11 +109,7 @@ class Drainer:
         published = []
         try:
             for batch in batches:
-                await self._writers[partition].write(
-                    self._streams.producer(partition, batch.producer),
-                    batch.sequence,
-                    batch.events,
-                )
+                await self._write(batch)
                 published.append(batch)
         finally:
             if published:
@@ -118,6 +117,14 @@ class Drainer:
                 events = sum(len(batch.events) for batch in published)
                 metrics.DRAINED_EVENTS.inc(events)
                 log.info("spooled events published", partition=partition, events=events)
+
+    async def _write(self, batch: SpooledBatch) -> None:
+        memory = self._streams.producer(batch.partition, batch.producer)
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                await self._writers[batch.partition].write(memory, batch.sequence, batch.events)
+        except TimeoutError as error:
+            raise StreamUnavailable("away", f"no answer in {self._deadline_s} s") from error
 
     def _is_leader(self) -> bool:
         try:

@@ -28,6 +28,7 @@ class Spool:
         self._file = file  # the thread's
         self._look = look  # the event loop's, for `has_backlog` only
         self._thread = thread
+        self._empty_at: dict[int, bytes] = {}  # the file's mark when a partition was seen empty
 
     @classmethod
     async def open(cls, directory: Path, *, max_bytes: int) -> Self:
@@ -47,13 +48,21 @@ class Spool:
     def has_backlog(self, partition: int) -> bool:
         """True if older events of this partition wait, so that newer ones must wait behind them.
 
-        A few microseconds. False where the spool cannot be read: order then gives way to storing.
+        Cheap: the file is looked at only after somebody has appended to it.
+
+        False where the spool cannot be read: order then gives way to storing.
         """
+        mark = self._look.mark
+        if self._empty_at.get(partition) == mark:
+            return False
         try:
-            return self._look.has_backlog(partition)
+            has_backlog = self._look.has_backlog(partition)
         except SpoolUnavailable as error:
             log.error("the spool cannot be read", reason=error.reason, error=str(error))
             return False
+        if not has_backlog:
+            self._empty_at[partition] = mark
+        return has_backlog
 
     async def append(self, batch: SpooledBatch) -> None:
         """Put a batch behind all others; it is on the disk when this returns.

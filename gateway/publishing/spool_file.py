@@ -17,6 +17,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from mmap import mmap
 from pathlib import Path
 from time import time_ns
 from typing import Any, Final, TypeVar
@@ -25,6 +26,7 @@ from zlib import crc32
 import msgspec
 import structlog
 from msgspec import Struct
+from uuid_utils import uuid7
 
 from gateway.errors import GatewayError
 from gateway.publishing.spool_reserve import SpoolReserve
@@ -38,6 +40,7 @@ _VERSION: Final = 1
 _PAGE_BYTES: Final = 4096
 _LOG_PAGES: Final = 128
 # When SQLite folds its log into the file: the spool's reserve has to have room for that.
+_MARK_BYTES: Final = 16
 _CORRUPT: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _SCHEMA: Final = """
     CREATE TABLE batch (
@@ -96,10 +99,23 @@ class SpoolFile:
         except OSError as error:
             raise SpoolUnavailable("broken", str(error)) from error
         try:
+            self._mark = _shared_mark(directory / "spool.mark")
             self._use(lambda _: None)
+        except OSError as error:
+            os.close(self._lock)
+            raise SpoolUnavailable("broken", str(error)) from error
         except BaseException:
             os.close(self._lock)
             raise
+
+    @property
+    def mark(self) -> bytes:
+        """Changes whenever a process has appended: a look at shared memory, not at the file.
+
+        A process that is killed between appending and marking leaves the mark as it was; what it
+        appended was not confirmed to anybody, and the drainer, which looks at the file, finds it.
+        """
+        return self._mark[:]
 
     def append(self, batches: Sequence[SpooledBatch]) -> None:
         """Add batches in this order; they are on the disk when this returns, all or none."""
@@ -127,6 +143,7 @@ class SpoolFile:
                 )
 
         self._use(insert)
+        self._mark[:] = uuid7().bytes
 
     def has_backlog(self, partition: int) -> bool:
         """True if a batch of this partition waits."""
@@ -207,6 +224,7 @@ class SpoolFile:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        self._mark.close()
         os.close(self._lock)
 
     def _use(self, act: Callable[[sqlite3.Connection], T]) -> T:
@@ -323,6 +341,16 @@ def _create(connection: sqlite3.Connection) -> int:
 def _version_of(connection: sqlite3.Connection) -> int:
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     return version
+
+
+def _shared_mark(path: Path) -> mmap:
+    """A few bytes of memory that all processes which open this file share."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.ftruncate(descriptor, _MARK_BYTES)
+        return mmap(descriptor, _MARK_BYTES)
+    finally:
+        os.close(descriptor)
 
 
 def _fsync_directory(directory: Path) -> None:

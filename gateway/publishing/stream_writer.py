@@ -65,7 +65,7 @@ class StreamWriter:
         the last sequence number: repeating it returns the ids of the first time; for an earlier
         one, which must have been stored, it does nothing and returns none. Raises
         StreamUnavailable; then the batch may have been written. Not to be called twice at the
-        same time.
+        same time. Takes as long as Redis takes: cancel it at a deadline, which counts as no answer.
         """
         arguments = (2, self._stream, memory, sequence, REMEMBER_S, *events)
         try:
@@ -105,8 +105,7 @@ class StreamWriter:
 def stream_writer(redis: Redis, settings: Publish, partition: int) -> StreamWriter:
     """A writer of a partition of `events`, with a connection of its own."""
     return StreamWriter(
-        # Its user's deadline ends a call; the client's time-out is only there to back it up.
-        connections.publisher(redis.url, timeout_s=settings.deadline_s + 1),
+        connections.publisher(redis.url),
         stream=redis.streams.key("events", partition),
         ack=Ack.parse(settings.ack),
         wait_s=settings.deadline_s * 0.9,

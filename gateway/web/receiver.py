@@ -56,16 +56,18 @@ class Receiver:
         """Answer one request."""
         if (answer := self._answer_to_head(request)) is not None:
             return answer
-        try:
-            if request.content.is_eof():  # it came with the headers: the usual case
-                body = await request.read()
-            else:
+        if request.content.is_eof():  # it came with the head: the usual case
+            body = request.content.read_nowait()
+            if len(body) > self._max_body_bytes:
+                return _last_answer(413, "too large", "too_large")
+        else:
+            try:
                 async with asyncio.timeout(self._body_timeout_s):
                     body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            return _last_answer(413, "too large", "too_large")
-        except TimeoutError:
-            return _last_answer(408, "too slow", "slow_body")
+            except web.HTTPRequestEntityTooLarge:
+                return _last_answer(413, "too large", "too_large")
+            except TimeoutError:
+                return _last_answer(408, "too slow", "slow_body")
         receipt_id = str(uuid7())
         try:
             verdict = admit(
@@ -100,7 +102,7 @@ class Receiver:
 
     def _answer_to_head(self, request: web.BaseRequest) -> web.Response | None:
         """The answer to what is no delivery, going by its head alone."""
-        if request.path != self._path:
+        if request.raw_path != self._path != request.path:
             return _answer(404, "not found", "refused", "path")
         if request.method != "POST":
             return _answer_to_a_look(request.method)

@@ -43,6 +43,7 @@ async def serve(settings: Settings) -> None:
         spool_dir,
         settings.redis.streams,
         partial(stream_writer, settings.redis, settings.publish),
+        deadline_s=settings.publish.deadline_s,
     )
     control = connections.control(settings.redis.url, timeout_s=1.0)
 

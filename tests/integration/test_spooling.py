@@ -34,7 +34,11 @@ async def edge(tmp_path: Path) -> AsyncIterator[Edge]:
             spool = await Spool.open(tmp_path / "spool", max_bytes=max_bytes)
             stack.push_async_callback(spool.close)
             drainer = Drainer(
-                spool, tmp_path / "spool", redis.streams, partial(stream_writer, redis, how)
+                spool,
+                tmp_path / "spool",
+                redis.streams,
+                partial(stream_writer, redis, how),
+                deadline_s=how.deadline_s,
             )
             stack.push_async_callback(drainer.close)
             publisher = Publisher(redis, how, spool)
