@@ -17,7 +17,6 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from mmap import mmap
 from pathlib import Path
 from time import time_ns
 from typing import Any, Final, TypeVar
@@ -93,29 +92,24 @@ class SpoolFile:
         self._inode = 0
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(
-                directory / "spool.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
+            self._lock = _open_shared(directory / "spool.lock")
+            self._mark = _open_shared(directory / "spool.mark")
         except OSError as error:
             raise SpoolUnavailable("broken", str(error)) from error
         try:
-            self._mark = _shared_mark(directory / "spool.mark")
             self._use(lambda _: None)
-        except OSError as error:
-            os.close(self._lock)
-            raise SpoolUnavailable("broken", str(error)) from error
         except BaseException:
-            os.close(self._lock)
+            self.close()
             raise
 
     @property
     def mark(self) -> bytes:
-        """Changes whenever a process has appended: a look at shared memory, not at the file.
+        """Changes whenever a process has appended: 16 bytes, read in half a microsecond.
 
         A process that is killed between appending and marking leaves the mark as it was; what it
         appended was not confirmed to anybody, and the drainer, which looks at the file, finds it.
         """
-        return self._mark[:]
+        return os.pread(self._mark, _MARK_BYTES, 0)
 
     def append(self, batches: Sequence[SpooledBatch]) -> None:
         """Add batches in this order; they are on the disk when this returns, all or none."""
@@ -143,7 +137,10 @@ class SpoolFile:
                 )
 
         self._use(insert)
-        self._mark[:] = uuid7().bytes
+        try:
+            os.pwrite(self._mark, uuid7().bytes, 0)
+        except OSError as error:
+            raise SpoolUnavailable("broken", str(error)) from error
 
     def has_backlog(self, partition: int) -> bool:
         """True if a batch of this partition waits."""
@@ -224,7 +221,7 @@ class SpoolFile:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-        self._mark.close()
+        os.close(self._mark)
         os.close(self._lock)
 
     def _use(self, act: Callable[[sqlite3.Connection], T]) -> T:
@@ -343,14 +340,9 @@ def _version_of(connection: sqlite3.Connection) -> int:
     return version
 
 
-def _shared_mark(path: Path) -> mmap:
-    """A few bytes of memory that all processes which open this file share."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        os.ftruncate(descriptor, _MARK_BYTES)
-        return mmap(descriptor, _MARK_BYTES)
-    finally:
-        os.close(descriptor)
+def _open_shared(path: Path) -> int:
+    """A small file that all processes of this machine's gateway have open."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def _fsync_directory(directory: Path) -> None:
