@@ -316,7 +316,7 @@ class SpoolFile:
             "the spool is corrupt and was set aside; events in it are not published",
             file=str(aside),
             error=str(error),
-            what_to_do="recover it with `sqlite3 FILE .recover`; see docs/reliability.md",
+            what_to_do="publish what can still be read: docs/reliability.md, a corrupt spool",
         )
 
 

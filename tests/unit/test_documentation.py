@@ -30,3 +30,12 @@ def test_every_page_of_decisions_is_in_their_index() -> None:
     index = (decisions / "README.md").read_text()
 
     assert all(f"({page.name})" in index for page in decisions.glob("0*.md"))
+
+
+def test_every_make_target_that_a_page_names_exists() -> None:
+    targets = set(re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text()))
+
+    for page in PAGES:
+        # `make bench-…` stands for all that begin so.
+        named = re.findall(r"(?:`|^)(?:    )?make ([a-z]+(?:-[a-z]+)*)(?!\S*…)\b", page.read_text())
+        assert set(named) <= targets, page
