@@ -68,6 +68,9 @@ class Receiver:
                 return _last_answer(413, "too large", "too_large")
             except TimeoutError:
                 return _last_answer(408, "too slow", "slow_body")
+            except (ConnectionError, web.RequestPayloadError):
+                # The client went, or its chunks are none; whether anybody reads this or not.
+                return _last_answer(400, "bad request", "cut_body")
         receipt_id = str(uuid7())
         try:
             verdict = admit(

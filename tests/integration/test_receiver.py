@@ -239,3 +239,19 @@ async def test_what_is_no_http_is_refused_in_one_line(client: Client) -> None:
     assert b" 400 Bad Request" in answer
     assert [line["reason"] for line in logs] == ["bad_http"]
     assert counted("refused", "bad_http") == before + 1
+
+
+async def test_a_client_that_goes_in_the_middle_of_its_body_is_counted(client: Client) -> None:
+    before = counted("refused", "cut_body")
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM['Content-Type']}\r\n"
+    url = client._base_url
+    assert url is not None
+    with capture_logs() as logs:
+        _, writer = await asyncio.open_connection(url.host, url.port)
+        writer.write(f"{head}Content-Length: 100\r\n\r\nevent=".encode())
+        writer.close()
+        async with asyncio.timeout(5):
+            while counted("refused", "cut_body") == before:
+                await asyncio.sleep(0.01)
+
+    assert [line["reason"] for line in logs] == ["cut_body"]
