@@ -1,10 +1,11 @@
-"""Who may send: the portals of the settings, kept as digests of their tokens."""
+"""Who may send: the portals of the settings and those learnt since, as digests of their tokens."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from msgspec import Struct
 
-from gateway.portals.verification import NO_DIGESTS, digest_of, is_genuine
+from gateway.portals.verification import NO_DIGEST, digest_of, is_genuine
 from gateway.settings import PortalSettings, resolve_secret
 
 __all__ = ["Directory", "Portal", "portals_of"]
@@ -20,27 +21,53 @@ class Portal(Struct, frozen=True, kw_only=True):
     digests: tuple[bytes, ...]
 
 
-class Directory:
-    """The registered portals, in memory: looking one up never does I/O."""
+class _Slots(Struct, frozen=True, gc=False):
+    """What a claim is compared with; `digests` are as many for every portal, and for none."""
 
-    def __init__(self, portals: Iterable[Portal] = ()) -> None:
-        self._portals = {portal.member_id: portal for portal in portals}
+    portal: Portal | None
+    digests: tuple[bytes, ...]
+
+
+class Directory:
+    """The registered portals, in memory: looking one up never does I/O.
+
+    `settled` portals are there for good, learnt ones are replaced by `learn`. A portal that is
+    both may send with the tokens of both, and is called as the settings say.
+    """
+
+    def __init__(self, settled: Iterable[Portal] = ()) -> None:
+        self._settled: Final = tuple(settled)
+        self.learn(())
+
+    def learn(self, portals: Iterable[Portal]) -> None:
+        """Replace all learnt portals by these."""
+        known = _merged((*self._settled, *portals))
+        # Everybody is compared with as many digests as the portal that has most, so that time
+        # tells neither who is registered, nor how many tokens there are, nor which one it was.
+        width = max((len(portal.digests) for portal in known.values()), default=1)
+        self._slots = {
+            member_id: _Slots(portal, _filled(portal.digests, width))
+            for member_id, portal in known.items()
+        }
+        self._nobody = _Slots(None, _filled((), width))
 
     def find(self, member_id: str) -> Portal | None:
         """The portal of this id, if it is registered."""
-        return self._portals.get(member_id)
+        return self._slots.get(member_id, self._nobody).portal
 
     def verify(self, member_id: str, application_token: str | None) -> Portal | None:
         """The portal of this id, if the token is one of its tokens.
 
-        Takes the same time for an unknown portal as for a known one with one token.
+        Takes the same time for every portal and every token, for those that are not known, too.
         """
-        portal = self._portals.get(member_id)
-        digests = portal.digests if portal is not None else NO_DIGESTS
-        return portal if is_genuine(application_token, digests) else None
+        slots = self._slots.get(member_id, self._nobody)
+        return slots.portal if is_genuine(application_token, slots.digests) else None
 
     def __len__(self) -> int:
-        return len(self._portals)
+        return len(self._slots)
+
+    def __iter__(self) -> Iterator[Portal]:
+        return (slots.portal for slots in self._slots.values() if slots.portal is not None)
 
 
 def portals_of(settings: Iterable[PortalSettings]) -> list[Portal]:
@@ -56,3 +83,20 @@ def portals_of(settings: Iterable[PortalSettings]) -> list[Portal]:
         )
         for portal in settings
     ]
+
+
+def _merged(portals: Iterable[Portal]) -> dict[str, Portal]:
+    """One portal for each id; the first names it, all of them give it tokens."""
+    merged: dict[str, Portal] = {}
+    for portal in portals:
+        first = merged.get(portal.member_id, portal)
+        merged[portal.member_id] = Portal(
+            member_id=portal.member_id,
+            domain=first.domain,
+            digests=tuple(dict.fromkeys((*first.digests, *portal.digests))),
+        )
+    return merged
+
+
+def _filled(digests: tuple[bytes, ...], width: int) -> tuple[bytes, ...]:
+    return digests + (NO_DIGEST,) * (width - len(digests))

@@ -9,15 +9,18 @@ from hashlib import sha256
 from hmac import compare_digest
 from typing import Final
 
-__all__ = ["NO_DIGESTS", "digest_of", "is_genuine"]
+__all__ = ["NO_DIGEST", "digest_of", "is_genuine"]
 
-# What an unknown portal is compared with, so that it costs the same time as a known one. It is
-# no digest of any text anybody knows.
-NO_DIGESTS: Final = (bytes(32),)
+NO_DIGEST: Final = bytes(32)
+"""Stands where there is no token to compare with: the digest of no text that anybody knows."""
 
 
 def digest_of(token: str) -> bytes:
-    """The digest under which a token is kept: tokens themselves stay out of long-lived memory."""
+    """The digest under which a token is kept: tokens themselves stay out of long-lived memory.
+
+    Without salt or stretching, which protect what people choose: Bitrix24 makes its tokens of 32
+    random characters.
+    """
     return sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 

@@ -12,6 +12,9 @@ from aiohttp import web
 from gateway import connections
 from gateway.errors import OperatorError
 from gateway.portals.directory import Directory, portals_of
+from gateway.portals.following import Follower
+from gateway.portals.registry import Registry
+from gateway.portals.snapshot import Snapshot
 from gateway.publishing.drainer import Drainer
 from gateway.publishing.publisher import Publisher
 from gateway.publishing.spool import Spool
@@ -32,8 +35,6 @@ async def serve(settings: Settings) -> None:
     Raises OperatorError if the settings cannot work on this machine.
     """
     directory = Directory(portals_of(settings.portals))
-    if not len(directory):
-        log.warning("no portals are registered: every delivery will be refused")
     stopping = _stop_on_signals()
     spool_dir = Path(settings.spool.dir)
     spool = await Spool.open(spool_dir, max_bytes=settings.spool.max_bytes)
@@ -46,6 +47,10 @@ async def serve(settings: Settings) -> None:
         deadline_s=settings.publish.deadline_s,
     )
     control = connections.control(settings.redis.url, timeout_s=1.0)
+    prefix = settings.redis.prefix
+    follower = Follower(
+        directory, Registry(control, prefix=prefix), Snapshot(spool_dir, prefix=prefix)
+    )
 
     async def why_not_ready() -> str | None:
         try:
@@ -63,6 +68,9 @@ async def serve(settings: Settings) -> None:
     publisher.start()
     drainer.start()
     try:
+        await follower.start()
+        if not len(directory):
+            log.warning("no portals are registered: every delivery will be refused")
         await _listen(private, admin.host, admin.port, name="[admin] port")
         await _listen(public, http.host, http.port, name="[http] port")
         log.info(
@@ -80,6 +88,7 @@ async def serve(settings: Settings) -> None:
         await drainer.close()
         await spool.close()
         await private.cleanup()
+        await follower.close()
         await control.aclose()
     log.info("stopped")
 

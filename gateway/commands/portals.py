@@ -1,0 +1,200 @@
+"""`gateway portals`: who may send."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+import click
+import msgspec
+from redis.exceptions import RedisError
+
+from gateway import connections
+from gateway.commandline import settings_of
+from gateway.errors import OperatorError
+from gateway.portals.directory import Portal, portals_of
+from gateway.portals.registry import DOMAIN, MEMBER_ID, Registration, Registry
+from gateway.portals.verification import digest_of
+from gateway.settings import Settings, resolve_secret
+
+__all__ = ["command"]
+
+T = TypeVar("T")
+
+_SHOWN: Final = 12
+# Hexadecimal digits of a token's digest: enough to tell tokens apart, and nothing to guess from.
+_SECONDS_NOTE: Final = "Receivers know it within seconds."
+
+
+@click.group("portals")
+def command() -> None:
+    """Registered portals: who may send.
+
+    Portals stand in the settings ([[portals]]), or are added here while the gateway runs. Tokens
+    are kept as digests, and never shown.
+    """
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per token.")
+@click.pass_context
+def list_(context: click.Context, *, as_json: bool) -> None:
+    """All registered portals, a line for each of their tokens."""
+    settings = settings_of(context)
+    rows = [
+        *(row for portal in portals_of(settings.portals) for row in _settled_rows(portal)),
+        *map(_learnt_row, _ask(settings, _registrations)),
+    ]
+    if as_json:
+        for row in rows:
+            click.echo(msgspec.json.encode(row))
+    elif not rows:
+        click.echo("no portals are registered")
+    else:
+        click.echo(_table(rows))
+
+
+@command.command("add")
+@click.argument("member_id")
+@click.option("--domain", help="Its address, for people; a portal that is known keeps its own.")
+@click.option(
+    "--token",
+    required=True,
+    metavar="TOKEN",
+    help="The application token: env:NAME, file:/path, - for standard input, or the token itself.",
+)
+@click.pass_context
+def add(context: click.Context, *, member_id: str, domain: str | None, token: str) -> None:
+    """Let a portal send with one more token.
+
+    A portal may have several: one of the application and of each outgoing webhook, and during a
+    rotation the old one and the new one.
+    """
+    if not MEMBER_ID.fullmatch(member_id):
+        raise click.BadParameter("letters, digits, `_`, `.`, `-`; up to 64", param_hint="MEMBER_ID")
+    if domain is not None and not DOMAIN.fullmatch(domain):
+        raise click.BadParameter("a host name, as acme.bitrix24.com", param_hint="--domain")
+    digest = digest_of(_token(token))
+    settings = settings_of(context)
+
+    async def register(registry: Registry) -> None:
+        named = domain or _domain_of(member_id, settings, await _registrations(registry))
+        if not named:
+            raise click.UsageError(f"{member_id} is not known yet: name its --domain")
+        await registry.add(member_id, named, digest, now=datetime.now(UTC))
+
+    _ask(settings, register)
+    click.echo(f"added: {member_id} may send with token {_shown(digest)}. {_SECONDS_NOTE}")
+
+
+@command.command("remove")
+@click.argument("member_id")
+@click.option(
+    "--token-digest",
+    metavar="HEX",
+    help="Only the token whose digest begins so, as `portals list` shows it.",
+)
+@click.pass_context
+def remove(context: click.Context, *, member_id: str, token_digest: str | None) -> None:
+    """Let a portal, or one of its tokens, no longer send."""
+    settings = settings_of(context)
+
+    async def forget(registry: Registry) -> list[Registration]:
+        ours = [one for one in await _registrations(registry) if one.member_id == member_id]
+        chosen = _chosen(ours, token_digest)
+        await registry.remove(chosen)
+        return chosen
+
+    removed = _ask(settings, forget)
+    is_settled = any(portal.member_id == member_id for portal in settings.portals)
+    for one in removed:
+        click.echo(f"removed: token {_shown(one.digest)} of {member_id}. {_SECONDS_NOTE}")
+    if is_settled:
+        click.echo(f"{member_id} still stands in the settings, with the tokens given there")
+    elif not removed:
+        raise OperatorError(f"{member_id} is not registered")
+
+
+def _ask(settings: Settings, question: Callable[[Registry], Awaitable[T]]) -> T:
+    """What Redis says; raises OperatorError if it says nothing."""
+
+    async def ask() -> T:
+        async with connections.control(settings.redis.url) as client:
+            return await question(Registry(client, prefix=settings.redis.prefix))
+
+    try:
+        return asyncio.run(ask())
+    except (RedisError, OSError) as error:
+        raise OperatorError(f"Redis does not answer: {error}") from error
+
+
+async def _registrations(registry: Registry) -> list[Registration]:
+    return sorted(
+        (await registry.read()).registrations, key=lambda one: (one.member_id, one.added_at)
+    )
+
+
+def _token(given: str) -> str:
+    """The token behind the option; raises OperatorError if it is empty or missing."""
+    if given != "-":
+        return resolve_secret(given, name="--token")
+    text = click.prompt("token", hide_input=True) if sys.stdin.isatty() else sys.stdin.read()
+    if not text.strip():
+        raise OperatorError("--token: standard input is empty")
+    return text.strip()
+
+
+def _domain_of(member_id: str, settings: Settings, registered: Iterable[Registration]) -> str:
+    """What a known portal is called, or an empty text."""
+    settled = {portal.member_id: portal.domain for portal in settings.portals}
+    learnt = {one.member_id: one.domain for one in registered}
+    return settled.get(member_id) or learnt.get(member_id, "")
+
+
+def _chosen(ours: list[Registration], token_digest: str | None) -> list[Registration]:
+    """Those of a portal that are meant; raises OperatorError unless a prefix means exactly one."""
+    if token_digest is None:
+        return ours
+    matching = [one for one in ours if one.digest.hex().startswith(token_digest.lower())]
+    if not token_digest or len(matching) != 1:
+        raise OperatorError(
+            f"--token-digest {token_digest} matches {len(matching)} registered tokens, not one"
+        )
+    return matching
+
+
+def _settled_rows(portal: Portal) -> Iterable[dict[str, str]]:
+    for digest in portal.digests:
+        yield _row(portal.member_id, portal.domain, digest, source="settings", added_at="")
+
+
+def _learnt_row(one: Registration) -> dict[str, str]:
+    added_at = one.added_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _row(one.member_id, one.domain, one.digest, source="redis", added_at=added_at)
+
+
+def _row(
+    member_id: str, domain: str, digest: bytes, *, source: str, added_at: str
+) -> dict[str, str]:
+    return {
+        "member_id": member_id,
+        "domain": domain,
+        "token_digest": _shown(digest),
+        "source": source,
+        "added_at": added_at,
+    }
+
+
+def _shown(digest: bytes) -> str:
+    return digest.hex()[:_SHOWN]
+
+
+def _table(rows: list[dict[str, str]]) -> str:
+    """Columns under their names, as wide as they must be."""
+    lines = [tuple(name.replace("_", " ") for name in rows[0]), *(tuple(r.values()) for r in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )

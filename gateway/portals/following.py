@@ -1,0 +1,90 @@
+"""Keeps the directory as Redis says: who is added or removed there may send, or not, in seconds."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any, Final
+
+import structlog
+from redis.exceptions import RedisError
+
+from gateway.portals.directory import Directory
+from gateway.portals.registry import Reading, Registry, portals_among
+from gateway.portals.snapshot import Snapshot
+
+__all__ = ["Follower", "has_lost_portals"]
+
+log: Any = structlog.get_logger(__name__)
+
+_LOOK_S: Final = 2.0
+_START_S: Final = 2.0
+# How long a start waits for Redis, so that the first deliveries find their portals.
+
+
+def has_lost_portals(known: Reading | None, version: str | None) -> bool:
+    """True if Redis lost what it knew: it was emptied, or is another one.
+
+    Then its silence removes nobody. A removal is a change, which has a version of its own.
+    """
+    return version is None and known is not None and known.version is not None
+
+
+class Follower:
+    """Looks for changes every two seconds, which is one GET, and reads everything after one.
+
+    While Redis is away, and after it has lost its data, the portals that are known go on.
+    """
+
+    def __init__(self, directory: Directory, registry: Registry, snapshot: Snapshot) -> None:
+        self._directory = directory
+        self._registry = registry
+        self._snapshot = snapshot
+        self._known: Reading | None = None
+        self._trouble = ""
+        self._has_looked = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Learn the portals of the snapshot, then those of Redis if it answers; then follow."""
+        self._known = await asyncio.to_thread(self._snapshot.load)
+        if self._known is not None:
+            self._directory.learn(portals_among(self._known.registrations))
+        self._task = asyncio.create_task(self._run(), name="portals follower")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_START_S):
+                await self._has_looked.wait()
+
+    async def close(self) -> None:
+        """Stop following; the directory stays as it is."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._look()
+            except (RedisError, OSError) as error:
+                self._tell("redis does not tell the registered portals", repr(error))
+            except Exception:
+                log.exception("the registered portals could not be followed")
+            self._has_looked.set()
+            await asyncio.sleep(_LOOK_S)
+
+    async def _look(self) -> None:
+        version = await self._registry.version()
+        if has_lost_portals(self._known, version):
+            self._tell("redis has lost the registered portals", "register them again")
+            return
+        if self._known is None or version != self._known.version:
+            self._known = await self._registry.read()
+            self._directory.learn(portals_among(self._known.registrations))
+            log.info("portals learnt", portals=len(self._directory))
+            if self._known.version is not None:
+                await asyncio.to_thread(self._snapshot.save, self._known)
+        self._trouble = ""
+
+    def _tell(self, trouble: str, detail: str) -> None:
+        """One line for each kind of trouble, not one for each look."""
+        if trouble != self._trouble:
+            log.warning(trouble, detail=detail, portals=len(self._directory))
+        self._trouble = trouble

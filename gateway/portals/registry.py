@@ -1,0 +1,144 @@
+"""The portals that were registered while the gateway runs, in Redis; never a token, only digests.
+
+    b24:{portals}           hash: "<member_id>:<token digest, hex>" -> {"domain": …, "added_at": …}
+    b24:{portals}:version   a new random text with each change, so that a look is one small GET
+
+(`b24` is `[redis] prefix`; the braces keep both keys in one slot of a cluster.) Each token is a
+field of its own, so two people who change one portal at the same time cannot undo each other's
+change. Every change writes both keys in one transaction. The version is never deleted: a Redis
+without one knows nothing about portals, which is something else than knowing that there are none.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+import msgspec
+import structlog
+from msgspec import Meta, Struct
+from redis.asyncio import Redis
+from uuid_utils import uuid7
+
+from gateway.portals.directory import Portal
+
+__all__ = ["DOMAIN", "MEMBER_ID", "Reading", "Registration", "Registry", "portals_among"]
+
+log: Any = structlog.get_logger(__name__)
+
+MEMBER_ID: Final = re.compile(r"[0-9A-Za-z_.-]{1,64}")
+"""What may be registered as a portal's id; Bitrix24's are 32 hexadecimal digits."""
+DOMAIN: Final = re.compile(r"[0-9A-Za-z_.:-]{1,255}")
+"""What a portal may be called: a host name, with a port if need be."""
+_DIGEST_BYTES: Final = 32
+
+
+class Registration(Struct, frozen=True, kw_only=True):
+    """One token of one portal, as it was registered."""
+
+    member_id: str
+    digest: bytes
+    domain: str
+    added_at: datetime
+
+
+class Reading(Struct, frozen=True):
+    """What Redis knew at one moment; `version` is None where it knows nothing about portals."""
+
+    version: str | None
+    registrations: tuple[Registration, ...]
+
+
+class _Value(Struct, frozen=True):
+    domain: str
+    added_at: Annotated[datetime, Meta(tz=True)]
+
+
+class Registry:
+    """The registrations of one installation.
+
+    Every method raises redis.exceptions.RedisError or OSError when Redis does not answer, and may
+    be repeated. `client` is a control client (gateway.connections.control) without decoding.
+    """
+
+    def __init__(self, client: Redis, *, prefix: str) -> None:
+        self._client = client
+        self._key = f"{prefix}:{{portals}}"
+        self._version_key = f"{self._key}:version"
+
+    async def version(self) -> str | None:
+        """The version of the registrations; None where Redis knows nothing about portals."""
+        return _text(await self._client.get(self._version_key))
+
+    async def read(self) -> Reading:
+        """All registrations, and their version at that moment."""
+        async with self._client.pipeline(transaction=True) as pipeline:
+            pipeline.get(self._version_key)
+            pipeline.hgetall(self._key)
+            version, fields = await pipeline.execute()
+        return Reading(_text(version), tuple(_registrations(fields)))
+
+    async def add(self, member_id: str, domain: str, digest: bytes, *, now: datetime) -> None:
+        """Let a portal send with one more token; one that it has is registered anew.
+
+        Raises ValueError for what `MEMBER_ID` and `DOMAIN` do not match.
+        """
+        is_fine = MEMBER_ID.fullmatch(member_id) and DOMAIN.fullmatch(domain)
+        if not is_fine or len(digest) != _DIGEST_BYTES:
+            raise ValueError("no member id, no domain or no digest")
+        value = msgspec.json.encode(_Value(domain=domain, added_at=now.astimezone(UTC)))
+        await self._change(
+            lambda pipeline: pipeline.hset(self._key, _field(member_id, digest), value)
+        )
+
+    async def remove(self, registrations: Iterable[Registration]) -> None:
+        """Let these tokens no longer send; those that are not registered are passed over."""
+        fields = [_field(one.member_id, one.digest) for one in registrations]
+        if fields:
+            await self._change(lambda pipeline: pipeline.hdel(self._key, *fields))
+
+    async def _change(self, change: Any) -> None:
+        async with self._client.pipeline(transaction=True) as pipeline:
+            change(pipeline)
+            pipeline.set(self._version_key, str(uuid7()))
+            await pipeline.execute()
+
+
+def portals_among(registrations: Iterable[Registration]) -> list[Portal]:
+    """The portals that these registrations make; the one made last names its portal."""
+    by_portal: dict[str, list[Registration]] = {}
+    for one in sorted(registrations, key=lambda one: (one.added_at, one.digest)):
+        by_portal.setdefault(one.member_id, []).append(one)
+    return [
+        Portal(
+            member_id=member_id,
+            domain=ours[-1].domain,
+            digests=tuple(one.digest for one in ours),
+        )
+        for member_id, ours in sorted(by_portal.items())
+    ]
+
+
+def _registrations(fields: Mapping[bytes, bytes]) -> Iterable[Registration]:
+    for field, raw in fields.items():
+        try:
+            member_id, _, digest_hex = field.decode().rpartition(":")
+            digest = bytes.fromhex(digest_hex)
+            value = msgspec.json.decode(raw, type=_Value)
+        except (ValueError, msgspec.DecodeError):
+            member_id, digest, value = "", b"", None
+        if value is None or not MEMBER_ID.fullmatch(member_id) or len(digest) != _DIGEST_BYTES:
+            # Somebody else's hand; a token that cannot be read lets nobody in.
+            log.warning("a registration cannot be read", field=field[:16].decode(errors="replace"))
+            continue
+        yield Registration(
+            member_id=member_id, digest=digest, domain=value.domain, added_at=value.added_at
+        )
+
+
+def _field(member_id: str, digest: bytes) -> str:
+    return f"{member_id}:{digest.hex()}"
+
+
+def _text(raw: Any) -> str | None:
+    return None if raw is None else bytes(raw).decode(errors="replace")

@@ -1,0 +1,147 @@
+"""`gateway portals list | add | remove` against a real server."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway.cli import cli
+from gateway.errors import OperatorError
+from gateway.local.server import free_port
+from gateway.portals.verification import digest_of
+
+TOKEN = "fake-application-token-1"
+DIGEST = digest_of(TOKEN).hex()
+Portals = Callable[..., Result]
+
+
+@pytest.fixture
+def portals(redis_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Portals:
+    """Calls `gateway portals …`; raises what ends the program."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GATEWAY_CONFIG", raising=False)
+    monkeypatch.setenv("GATEWAY_REDIS_URL", redis_url)
+
+    def call(*arguments: str, stdin: str | None = None) -> Result:
+        shown = CliRunner().invoke(cli, ["portals", *arguments], input=stdin)
+        if shown.exception and not isinstance(shown.exception, SystemExit):
+            raise shown.exception
+        assert TOKEN not in shown.output
+        return shown
+
+    return call
+
+
+def listed(portals: Portals) -> list[dict[str, str]]:
+    return [json.loads(line) for line in portals("list", "--json").output.splitlines()]
+
+
+def test_what_was_added_is_listed_without_its_token(portals: Portals) -> None:
+    added = portals("add", "m1", "--domain", "m1.example", "--token", TOKEN)
+
+    assert added.output.startswith(f"added: m1 may send with token {DIGEST[:12]}")
+    (row,) = listed(portals)
+    assert (row["member_id"], row["domain"], row["token_digest"], row["source"]) == (
+        *("m1", "m1.example", DIGEST[:12]),
+        "redis",
+    )
+    assert portals("list").output.splitlines()[0].split() == [
+        *("member", "id", "domain", "token", "digest", "source", "added", "at"),
+    ]
+
+
+def test_a_token_comes_from_a_variable_a_file_or_standard_input(
+    portals: Portals, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FAKE_TOKEN", "fake-from-variable")
+    (tmp_path / "token").write_text("fake-from-file\n")
+
+    portals("add", "m1", "--domain", "m1.example", "--token", "env:FAKE_TOKEN")
+    portals("add", "m1", "--token", f"file:{tmp_path / 'token'}")
+    portals("add", "m1", "--token", "-", stdin="fake-from-stdin\n")
+
+    assert {row["token_digest"] for row in listed(portals)} == {
+        digest_of(token).hex()[:12]
+        for token in ("fake-from-variable", "fake-from-file", "fake-from-stdin")
+    }
+
+
+@pytest.mark.parametrize(
+    ("token", "stdin"),
+    [("", None), ("env:FAKE_UNSET", None), ("file:/nowhere", None), ("-", " \n")],
+)
+def test_an_empty_or_missing_token_registers_nothing(
+    portals: Portals, token: str, stdin: str | None
+) -> None:
+    with pytest.raises(OperatorError, match="--token"):
+        portals("add", "m1", "--domain", "m1.example", "--token", token, stdin=stdin)
+
+    assert listed(portals) == []
+
+
+def test_one_token_of_several_is_removed_and_then_the_portal(portals: Portals) -> None:
+    portals("add", "m1", "--domain", "m1.example", "--token", TOKEN)
+    portals("add", "m1", "--token", "fake-new")
+
+    portals("remove", "m1", "--token-digest", DIGEST[:8])
+
+    assert [row["token_digest"] for row in listed(portals)] == [digest_of("fake-new").hex()[:12]]
+    portals("remove", "m1")
+    assert listed(portals) == []
+    assert portals("list").output == "no portals are registered\n"
+
+
+@pytest.mark.parametrize("prefix", ["ffffffffffff", ""])
+def test_a_digest_that_does_not_mean_one_token_removes_none(portals: Portals, prefix: str) -> None:
+    portals("add", "m1", "--domain", "m1.example", "--token", TOKEN)
+
+    with pytest.raises(OperatorError, match="matches"):
+        portals("remove", "m1", "--token-digest", prefix)
+
+    assert len(listed(portals)) == 1
+
+
+def test_a_portal_that_is_not_there_cannot_be_removed(portals: Portals) -> None:
+    with pytest.raises(OperatorError, match="m1 is not registered"):
+        portals("remove", "m1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("m 1", "--domain", "d.example"), "MEMBER_ID"),
+        (("m" * 65, "--domain", "d.example"), "MEMBER_ID"),
+        (("m1", "--domain", "d example"), "--domain"),
+        (("m1",), "name its --domain"),
+    ],
+)
+def test_a_wrong_argument_is_named(portals: Portals, arguments: tuple[str, ...], said: str) -> None:
+    shown = portals("add", *arguments, "--token", TOKEN)
+
+    assert shown.exit_code == 2
+    assert said in shown.output
+    assert listed(portals) == []
+
+
+def test_portals_of_the_settings_are_listed_and_named_when_they_cannot_be_removed(
+    portals: Portals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled = {"member_id": "m1", "domain": "m1.example", "application_tokens": [TOKEN]}
+    monkeypatch.setenv("GATEWAY_PORTALS", json.dumps([settled]))
+    portals("add", "m1", "--token", "fake-new")
+
+    assert [(row["source"], row["domain"]) for row in listed(portals)] == [
+        ("settings", "m1.example"),
+        ("redis", "m1.example"),
+    ]
+    assert "still stands in the settings" in portals("remove", "m1").output
+    assert [row["source"] for row in listed(portals)] == ["settings"]
+
+
+def test_redis_away_is_one_line(portals: Portals, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")
+
+    with pytest.raises(OperatorError, match="Redis does not answer"):
+        portals("list")

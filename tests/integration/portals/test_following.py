@@ -1,0 +1,197 @@
+"""Learnt portals against a real server: who is added may send, also while Redis is away."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+from structlog.testing import capture_logs
+
+from gateway import connections
+from gateway.local.server import RedisServer, free_port
+from gateway.portals import following
+from gateway.portals.directory import Directory, Portal
+from gateway.portals.following import Follower
+from gateway.portals.registry import Registry
+from gateway.portals.snapshot import Snapshot
+from gateway.portals.verification import digest_of
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+SETTLED = Portal(member_id="settled", domain="s.example", digests=(digest_of("fake-settled"),))
+Followed = Callable[[str], Awaitable[Directory]]
+
+
+@pytest.fixture(autouse=True)
+def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "_LOOK_S", 0.02)
+
+
+@pytest.fixture
+async def followed(tmp_path: Path) -> AsyncIterator[Followed]:
+    """Starts followers on one machine, and closes them after the test."""
+    async with AsyncExitStack() as stack:
+
+        async def follow(url: str) -> Directory:
+            client = connections.control(url, timeout_s=0.5)
+            stack.push_async_callback(client.aclose)
+            directory = Directory([SETTLED])
+            follower = Follower(
+                directory, Registry(client, prefix="b24"), Snapshot(tmp_path, prefix="b24")
+            )
+            stack.push_async_callback(follower.close)
+            await follower.start()
+            return directory
+
+        yield follow
+
+
+def registry_of(client: Redis) -> Registry:
+    return Registry(client, prefix="b24")
+
+
+async def add(client: Redis, member_id: str, token: str, domain: str = "m.example") -> None:
+    await registry_of(client).add(member_id, domain, digest_of(token), now=NOW)
+
+
+async def until(holds: Callable[[], object], *, timeout_s: float = 10) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not holds():
+            await asyncio.sleep(0.005)
+
+
+async def test_who_is_added_may_send_and_who_is_removed_may_not(
+    redis: Redis, redis_url: str, followed: Followed
+) -> None:
+    directory = await followed(redis_url)
+    assert directory.verify("m1", "fake-old") is None
+
+    await add(redis, "m1", "fake-old")
+    await until(lambda: directory.verify("m1", "fake-old"))
+    await add(redis, "m1", "fake-new")
+    await until(lambda: directory.verify("m1", "fake-new"))
+    assert directory.verify("m1", "fake-old")
+
+    registry = registry_of(redis)
+    old = [
+        one for one in (await registry.read()).registrations if one.digest == digest_of("fake-old")
+    ]
+    await registry.remove(old)
+    await until(lambda: not directory.verify("m1", "fake-old"))
+    assert directory.verify("m1", "fake-new")
+
+    await registry.remove((await registry.read()).registrations)
+    await until(lambda: directory.find("m1") is None)
+    assert directory.verify("settled", "fake-settled")
+
+
+async def test_a_start_knows_the_portals_of_redis_before_the_first_delivery(
+    redis: Redis, redis_url: str, followed: Followed
+) -> None:
+    await add(redis, "m1", "fake-token")
+
+    directory = await followed(redis_url)
+
+    assert directory.verify("m1", "fake-token")
+
+
+async def test_two_changes_at_once_do_not_undo_each_other(redis: Redis) -> None:
+    await asyncio.gather(*(add(redis, "m1", f"fake-{number}") for number in range(20)))
+
+    assert len((await registry_of(redis).read()).registrations) == 20
+
+
+async def test_redis_never_sees_a_token(redis: Redis) -> None:
+    await add(redis, "m1", "fake-token")
+
+    fields: Any = await redis.hgetall("b24:{portals}")
+    assert list(fields) == [f"m1:{digest_of('fake-token').hex()}".encode()]
+    assert b"fake-token" not in b"".join(fields.values())
+
+
+async def test_known_portals_go_on_when_redis_dies_and_new_ones_come_when_it_is_back(
+    own_server: RedisServer, followed: Followed
+) -> None:
+    async with connections.control(own_server.url) as client:
+        await add(client, "m1", "fake-token")
+        directory = await followed(own_server.url)
+        with capture_logs() as logs:
+            own_server.kill()
+            await until(lambda: logs)
+            assert directory.verify("m1", "fake-token")
+            own_server.start()
+            await add(client, "m2", "fake-token-2")
+            await until(lambda: directory.verify("m2", "fake-token-2"))
+    assert directory.verify("m1", "fake-token")
+    warnings = [line["event"] for line in logs if line["log_level"] == "warning"]
+    assert warnings == ["redis does not tell the registered portals"]
+
+
+async def test_a_restart_while_redis_is_away_still_knows_the_learnt_portals(
+    redis: Redis, redis_url: str, followed: Followed
+) -> None:
+    await add(redis, "m1", "fake-token")
+    await followed(redis_url)
+
+    directory = await followed(f"redis://127.0.0.1:{free_port()}/0")
+
+    assert directory.verify("m1", "fake-token")
+    assert directory.verify("settled", "fake-settled")
+
+
+async def test_without_redis_and_snapshot_the_settings_portals_are_there_at_once(
+    followed: Followed,
+) -> None:
+    directory = await followed(f"redis://127.0.0.1:{free_port()}/0")
+
+    assert [portal.member_id for portal in directory] == ["settled"]
+
+
+async def test_a_redis_that_lost_its_data_removes_nobody(
+    redis: Redis, redis_url: str, followed: Followed
+) -> None:
+    await add(redis, "m1", "fake-token")
+    directory = await followed(redis_url)
+
+    with capture_logs() as logs:
+        await redis.flushall()
+        await until(lambda: logs)
+
+    assert [line["event"] for line in logs] == ["redis has lost the registered portals"]
+    assert directory.verify("m1", "fake-token")
+
+    await add(redis, "m2", "fake-token-2")
+    await until(lambda: directory.verify("m2", "fake-token-2"))
+
+
+async def test_a_registration_that_cannot_be_read_lets_nobody_in_and_hides_no_other(
+    redis: Redis, redis_url: str, followed: Followed
+) -> None:
+    await redis.hset("b24:{portals}", "m1:zz", "{}")
+    await redis.hset("b24:{portals}", f"m2:{'0' * 62}", '{"domain":"d","added_at":"2026-01-01"}')
+    await redis.hset("b24:{portals}", f"m3:{'0' * 64}", "[")
+    await add(redis, "m4", "fake-token")
+
+    directory = await followed(redis_url)
+
+    assert [portal.member_id for portal in directory] == ["settled", "m4"]
+
+
+async def test_following_costs_one_small_command_a_look(
+    redis: Redis, redis_url: str, followed: Followed
+) -> None:
+    await add(redis, "m1", "fake-token")
+    await followed(redis_url)
+    await redis.config_resetstat()
+
+    async def calls(command: str) -> int:
+        stats = await redis.info("commandstats")
+        return int(stats.get(f"cmdstat_{command}", {"calls": 0})["calls"])
+
+    async with asyncio.timeout(10):
+        while await calls("get") < 5:
+            await asyncio.sleep(0.02)
+    assert await calls("hgetall") == 0

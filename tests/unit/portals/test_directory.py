@@ -1,0 +1,117 @@
+"""Who may send with what, and that comparing tells nothing."""
+
+import hmac
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import OperatorError
+from gateway.portals import verification
+from gateway.portals.directory import Directory, Portal, portals_of
+from gateway.portals.verification import digest_of
+from gateway.settings import PortalSettings
+
+
+def portal(member_id: str, *tokens: str, domain: str = "acme.bitrix24.com") -> Portal:
+    return Portal(member_id=member_id, domain=domain, digests=tuple(map(digest_of, tokens)))
+
+
+TWO = Directory([portal("one", "fake-a", "fake-b", "fake-c"), portal("two", "fake-d")])
+
+
+@pytest.mark.parametrize(
+    ("member_id", "token", "is_let_in"),
+    [
+        ("one", "fake-a", True),
+        ("one", "fake-c", True),
+        ("two", "fake-d", True),
+        ("two", "fake-a", False),
+        ("one", "fake", False),
+        ("one", "", False),
+        ("one", None, False),
+        ("three", "fake-a", False),
+        ("three", "", False),
+        ("", "", False),
+    ],
+)
+def test_only_a_portals_own_tokens_let_it_in(
+    member_id: str,
+    token: str | None,
+    is_let_in: bool,  # noqa: FBT001
+) -> None:
+    assert (TWO.verify(member_id, token) is not None) is is_let_in
+
+
+def test_a_portal_without_tokens_never_gets_in() -> None:
+    directory = Directory([portal("bare"), portal("one", "fake-a")])
+
+    assert all(directory.verify("bare", token) is None for token in ("", None, "fake-a"))
+
+
+@pytest.mark.parametrize(
+    ("member_id", "token"),
+    [("one", "fake-a"), ("one", "fake-c"), ("one", "wrong"), ("two", "fake-d"), ("nobody", "x")],
+)
+def test_everybody_is_compared_as_often_whatever_matches(
+    member_id: str, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared = []
+
+    def counting(one: bytes, other: bytes) -> bool:
+        compared.append((len(one), len(other)))
+        return hmac.compare_digest(one, other)
+
+    monkeypatch.setattr(verification, "compare_digest", counting)
+
+    TWO.verify(member_id, token)
+
+    assert compared == [(32, 32)] * 3
+
+
+def test_what_is_learnt_adds_to_the_settings_and_replaces_what_was_learnt_before() -> None:
+    directory = Directory([portal("one", "fake-a", domain="settings.example")])
+
+    directory.learn([portal("one", "fake-b", domain="learnt.example"), portal("two", "fake-c")])
+
+    assert directory.verify("one", "fake-a")
+    found = directory.verify("one", "fake-b")
+    assert found is not None
+    assert found.domain == "settings.example"
+    assert len(directory) == 2
+
+    directory.learn([])
+
+    assert directory.verify("one", "fake-a")
+    assert directory.verify("one", "fake-b") is None
+    assert [one.member_id for one in directory] == ["one"]
+
+
+names = st.sampled_from(["m1", "m2", "m3"])
+tokens = st.sampled_from(["", "fake-1", "fake-2", "fake-3"])
+portals = st.lists(
+    st.builds(lambda name, given: portal(name, *given), names, st.lists(tokens, max_size=3)),
+    max_size=4,
+)
+
+
+@given(portals, portals, names, tokens)
+def test_a_claim_holds_if_and_only_if_somebody_registered_it(
+    settled: list[Portal], learnt: list[Portal], member_id: str, token: str
+) -> None:
+    directory = Directory(settled)
+    directory.learn(learnt)
+
+    is_registered = any(
+        one.member_id == member_id and digest_of(token) in one.digests
+        for one in (*settled, *learnt)
+    )
+    assert (directory.verify(member_id, token) is not None) == (is_registered and token != "")
+
+
+@pytest.mark.parametrize("reference", ["env:FAKE_UNSET_TOKEN", "file:/nowhere/token", ""])
+def test_a_token_that_is_missing_or_empty_stops_the_start(reference: str) -> None:
+    settings = PortalSettings(member_id="m1", domain="m1.example", application_tokens=(reference,))
+
+    with pytest.raises(OperatorError, match=r"\[\[portals\]\] m1"):
+        portals_of([settings])
