@@ -1,19 +1,21 @@
 """Writing a batch to a stream in one atomic, repeatable script call, at a chosen durability."""
 
-import re
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any, Final
 
-from msgspec import Struct
+import structlog
 from redis.exceptions import NoScriptError, ReadOnlyError, RedisError
 
 from gateway import connections
 from gateway.connections import AWAY
+from gateway.publishing.durability import Ack, NotDurable, waits_for_disk
 from gateway.publishing.errors import StreamUnavailable
 from gateway.settings import Publish, Redis
 
-__all__ = ["Ack", "StreamWriter", "stream_writer"]
+__all__ = ["StreamWriter", "stream_writer"]
+
+log: Any = structlog.get_logger(__name__)
 
 SCRIPT: Final = files("gateway.publishing").joinpath("publish.lua").read_text()
 SCRIPT_SHA: Final = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
@@ -21,42 +23,23 @@ REMEMBER_S: Final = 7 * 24 * 3600
 # How long a producer's last batch is known: longer than any outage that a spool can bridge.
 
 
-class Ack(Struct, frozen=True):
-    """What Redis must have done with a batch before its requests are answered 200.
-
-    `fsynced` means on the disk of the primary; `replicas` in the memory of so many others.
-    """
-
-    fsynced: bool = False
-    replicas: int = 0
-
-    @classmethod
-    def parse(cls, text: str) -> "Ack":
-        """From the setting `publish.ack`: `written`, `fsynced` or `replicated:<n>`."""
-        replicas = re.fullmatch(r"replicated:(\d+)", text)
-        return cls(fsynced=text == "fsynced", replicas=int(replicas[1]) if replicas else 0)
-
-
 class StreamWriter:
     """Writes batches to one stream.
 
     `client` must be a publisher's (gateway.connections.publisher): one that never repeats a
-    command on its own. `wait_s` is how long disk or replicas may take; `waits_for_disk` is false
-    where the server fsyncs before it answers (`appendfsync always`).
+    command on its own. `wait_s` is how long disk or replicas may take.
     """
 
-    def __init__(
-        self, client: Any, *, stream: str, ack: Ack, wait_s: float, waits_for_disk: bool = True
-    ) -> None:
+    def __init__(self, client: Any, *, stream: str, ack: Ack, wait_s: float) -> None:
         self._client = client
         self._stream = stream
+        self._ack = ack
+        self._wait_ms = max(1, int(wait_s * 1000))  # 0 would wait for ever
         self._wait: tuple[Any, ...] | None = None
         self._wanted: tuple[int, ...] = ()
-        wait_ms = max(1, int(wait_s * 1000))  # 0 would wait for ever
+        self._knows_server = not ack.fsynced
         if ack.replicas:
-            self._wait, self._wanted = ("WAIT", ack.replicas, wait_ms), (ack.replicas,)
-        elif ack.fsynced and waits_for_disk:
-            self._wait, self._wanted = ("WAITAOF", 1, 0, wait_ms), (1, 0)
+            self._wait, self._wanted = ("WAIT", ack.replicas, self._wait_ms), (ack.replicas,)
 
     async def write(self, memory: str, sequence: int, events: list[bytes]) -> bytes:
         """Append a batch; returns the entries' ids, separated by spaces.
@@ -69,11 +52,18 @@ class StreamWriter:
         """
         arguments = (2, self._stream, memory, sequence, REMEMBER_S, *events)
         try:
+            if not self._knows_server:
+                await self._get_to_know_server()
             try:
                 return await self._call("EVALSHA", SCRIPT_SHA, arguments)
             except NoScriptError:  # a new server, or one that was restarted or failed over
                 return await self._call("EVAL", SCRIPT, arguments)
+        except NotDurable as error:
+            log.error("redis cannot keep what publish.ack promises", what_to_do=str(error))
+            raise StreamUnavailable("not_durable", str(error)) from error
         except AWAY as error:
+            # Whoever answers next may be another server, or this one with other settings.
+            self._knows_server = not self._ack.fsynced
             raise StreamUnavailable("away", f"{type(error).__name__}: {error}") from error
         except ReadOnlyError as error:
             # A primary that was made a replica keeps its connections; a new one leads to whoever
@@ -82,6 +72,13 @@ class StreamWriter:
             raise StreamUnavailable("refused", str(error)) from error
         except RedisError as error:
             raise StreamUnavailable("refused", str(error)) from error
+
+    async def _get_to_know_server(self) -> None:
+        if await waits_for_disk(self._client):
+            self._wait, self._wanted = ("WAITAOF", 1, 0, self._wait_ms), (1, 0)
+        else:
+            self._wait = None
+        self._knows_server = True
 
     async def _call(self, command: str, script: str, arguments: tuple[Any, ...]) -> bytes:
         if self._wait is None:

@@ -16,6 +16,7 @@ from gateway.portals.following import Follower
 from gateway.portals.registry import Registry
 from gateway.portals.snapshot import Snapshot
 from gateway.publishing.drainer import Drainer
+from gateway.publishing.durability import Ack, check_at_start
 from gateway.publishing.publisher import Publisher
 from gateway.publishing.spool import Spool
 from gateway.publishing.stream_writer import stream_writer
@@ -36,6 +37,12 @@ async def serve(settings: Settings) -> None:
     """
     directory = Directory(portals_of(settings.portals))
     stopping = _stop_on_signals()
+    control = connections.control(settings.redis.url, timeout_s=1.0)
+    try:
+        await check_at_start(control, Ack.parse(settings.publish.ack))
+    except OperatorError:
+        await control.aclose()
+        raise
     spool_dir = Path(settings.spool.dir)
     spool = await Spool.open(spool_dir, max_bytes=settings.spool.max_bytes)
     publisher = Publisher(settings.redis, settings.publish, spool)
@@ -46,7 +53,6 @@ async def serve(settings: Settings) -> None:
         partial(stream_writer, settings.redis, settings.publish),
         deadline_s=settings.publish.deadline_s,
     )
-    control = connections.control(settings.redis.url, timeout_s=1.0)
     prefix = settings.redis.prefix
     follower = Follower(
         directory, Registry(control, prefix=prefix), Snapshot(spool_dir, prefix=prefix)

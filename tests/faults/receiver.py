@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import json
@@ -27,10 +27,7 @@ _PORTALS = json.encode(
 
 
 class Receiver:
-    """One receiver; `settings` are further variables, `GATEWAY_` left off.
-
-    `limit` runs in the process before the receiver does, to take resources from it.
-    """
+    """One receiver; `settings` are further variables, `GATEWAY_` left off."""
 
     def __init__(
         self,
@@ -39,11 +36,9 @@ class Receiver:
         *,
         spool: Path,
         settings: Mapping[str, str] | None = None,
-        limit: Callable[[], None] | None = None,
     ) -> None:
         self.port, self.admin_port = free_port(), free_port()
         self.log_file = directory / f"receiver-{self.port}.log"
-        self._limit = limit
         self._directory = directory
         self._environment = {
             **{
@@ -72,7 +67,6 @@ class Receiver:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=self._limit,  # noqa: PLW1509 - no threads while a test starts it
             )
 
     async def start(self, *, timeout_s: float = 20) -> None:
@@ -96,6 +90,11 @@ class Receiver:
         if self._process is None:
             return -1
         self._process.send_signal(signal.SIGTERM)
+        return await self.ended(timeout_s=timeout_s)
+
+    async def ended(self, *, timeout_s: float = 30) -> int:
+        """Wait until it has ended by itself; returns its exit code."""
+        assert self._process is not None
         try:
             async with asyncio.timeout(timeout_s):
                 while (code := self._process.poll()) is None:

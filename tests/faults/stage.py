@@ -1,7 +1,7 @@
 """A stage for one fault: a server, receivers, a load, and the account at the end."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,8 +52,6 @@ class Stage:
         self,
         redis_url: str,
         settings: Mapping[str, str] | None = None,
-        *,
-        limit: Callable[[], None] | None = None,
     ) -> Receiver:
         """A started receiver, which shares the spool with the other ones."""
         receiver = Receiver(
@@ -61,7 +59,6 @@ class Stage:
             redis_url,
             spool=self.spool_dir,
             settings={"REDIS_PARTITIONS": str(_STREAMS.partitions), **(settings or {})},
-            limit=limit,
         )
         self._receivers.append(receiver)
         await receiver.start()
