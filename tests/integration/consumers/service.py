@@ -11,6 +11,8 @@ app = Consumer(group="search-index", stream="events", start="beginning")
 
 @app.on("bitrix24.crm.timeline.comment.*")
 async def index(event: CommentEvent, entry: Entry) -> None:
+    if event.data.comment_id == int(os.environ.get("SERVICE_DIES_OF", "0")):
+        os._exit(9)
     await asyncio.sleep(float(os.environ.get("SERVICE_TAKES_S", "0")))
     line = f"{event.id} {event.data.comment_id} {entry.id} {entry.epoch} {os.getpid()}\n"
     with Path(os.environ["SERVICE_EFFECTS"]).open("a") as file:  # noqa: ASYNC230 - one short line

@@ -108,6 +108,29 @@ async def test_an_entry_deleted_while_it_was_pending_is_acknowledged_and_counted
     assert [line for line in logs if line["event"] == "payload lost"]
 
 
+async def test_an_entry_that_ended_too_many_processes_is_buried_unseen(
+    redis: Redis, redis_url: str
+) -> None:
+    await publish(redis, KEY, [comment_event(number) for number in (1, 2, 3)])
+    await redis.xgroup_create(KEY, "index", "0")
+    taken: Any = await redis.xreadgroup("index", "owner", {KEY: ">"})
+    ids = [entry_id for entry_id, _fields in taken[KEY.encode()]]
+    await redis.xclaim(KEY, "index", "owner", 0, ids[1:2], retrycount=5, justid=True)
+    await redis.xclaim(KEY, "index", "owner", 0, ids[2:], retrycount=3, justid=True)
+    handled: list[tuple[int, int]] = []
+    app = consumer()
+
+    @app.on("*")
+    async def handle(event: CommentEvent, entry: Entry) -> None:
+        handled.append((event.data.comment_id, entry.deliveries))
+
+    async with running(app, redis_url):
+        await until(lambda: settled(redis, KEY, "index"))
+
+    assert handled == [(3, 4), (1, 2)]  # the suspect first, and alone
+    assert [(letter.reason, letter.attempts) for letter in await letters(redis)] == [("crashed", 5)]
+
+
 async def test_entries_trimmed_unread_raise_the_alarm(redis: Redis, redis_url: str) -> None:
     handled: list[int] = []
     app = consumer()

@@ -1,0 +1,125 @@
+"""Runs a Consumer over a list of events with the real attempts and order, and without Redis."""
+
+import asyncio
+from collections.abc import Sequence
+
+from msgspec import Struct, field
+
+from consumers.runtime.attempts import Attempts
+from consumers.runtime.batches import Batches
+from consumers.runtime.circuit import Circuit
+from consumers.runtime.consumer import Consumer
+from consumers.runtime.entry import Entry, Event, Partition
+from consumers.runtime.gate import Gate
+from consumers.runtime.held import Held, Source
+from consumers.runtime.lanes import Lanes
+from consumers.runtime.metrics import Metrics
+from consumers.runtime.verdicts import Backoff, Policy
+from gateway.contract import encode_event
+
+__all__ = ["Delivered", "deliver_events"]
+
+
+class Delivered(Struct):
+    """What became of the events, by event id, each list in the order in which it happened.
+
+    `dead` says for each dead letter its reason (`rejected`, `failed`).
+    """
+
+    handled: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    dead: dict[str, str] = field(default_factory=dict)
+
+
+class _List:
+    """The outlet of a list of events: notes what becomes of them, until none is left."""
+
+    def __init__(self, count: int) -> None:
+        self.delivered = Delivered()
+        self.done = asyncio.Event()
+        self._left = count
+        self._settle(0)
+
+    def ignore(self, event: Event) -> None:
+        self.delivered.ignored.append(event.id)
+        self._settle(1)
+
+    def acknowledge(self, held: Sequence[Held]) -> None:
+        self.delivered.handled += [one.entry.event.id for one in held]
+        self._settle(len(held))
+
+    async def bury_held(self, held: Held, *, reason: str, error: str, attempts: int) -> None:
+        del error, attempts
+        self.delivered.dead[held.entry.event.id] = reason
+        self._settle(1)
+
+    def _settle(self, count: int) -> None:
+        self._left -= count
+        if not self._left:
+            self.done.set()
+
+
+async def deliver_events(
+    consumer: Consumer,
+    events: Sequence[Event],
+    *,
+    is_replay: bool = False,
+    timeout_s: float = 5.0,
+) -> Delivered:
+    """Handle the events as one partition, in its contexts, until each is settled.
+
+    Attempts, order and failures are those of production; the pauses between attempts are left
+    out. Raises TimeoutError if something is not settled in time, as a handler that never stops
+    raising Transient.
+    """
+    outlet = _List(len(events))
+    async with consumer.lifespan(), consumer.partition_lifespan(Partition(0, 1)):
+        gate = Gate(limit=consumer.concurrency)
+        gate.extend(float("inf"))
+        at_once = Backoff(first_s=0.0, most_s=0.0)
+        policy = Policy(
+            max_attempts=consumer.max_attempts, transient=consumer.transient, backoff=at_once
+        )
+        attempts = Attempts(consumer, policy, outlet, Metrics(consumer.group))
+        work: Lanes | Batches
+        if consumer.batch_handler is None:
+            work = Lanes(attempts.on_event, gate, Circuit(at_once))
+        else:
+            work = Batches(
+                attempts.on_batch,
+                gate,
+                max_events=consumer.batch_handler.max_events,
+                max_wait_s=0.0,
+            )
+        try:
+            for number, event in enumerate(events, start=1):
+                if consumer.handler_of(event.type) is None:
+                    outlet.ignore(event)
+                else:
+                    work.submit(_held(consumer.stream, number, event, is_replay=is_replay))
+            async with asyncio.timeout(timeout_s):
+                await outlet.done.wait()
+        finally:
+            gate.close()
+            await work.finish(timeout_s)
+    return outlet.delivered
+
+
+def _held(stream: str, number: int, event: Event, *, is_replay: bool) -> Held:
+    entry_id = f"{number}-0"
+    return Held(
+        source=_SOURCE,
+        id=entry_id.encode(),
+        entry=Entry(
+            stream=stream,
+            partition=0,
+            epoch=1,
+            id=entry_id,
+            event=event,
+            raw=encode_event(event),
+            is_replay=is_replay,
+        ),
+    )
+
+
+_SOURCE = Source("list", "", is_own=False)

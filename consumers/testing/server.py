@@ -1,0 +1,74 @@
+"""A real temporary server with the gateway's streams, for tests of a whole consumer."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from redis.asyncio import Redis
+
+from consumers.runtime.consumer import Consumer
+from consumers.runtime.entry import Event
+from consumers.runtime.process import run
+from gateway import connections
+from gateway.contract import DeadLetter, encode_event
+from gateway.settings import Consumers, Settings
+from gateway.settings import Redis as RedisSettings
+
+__all__ = ["TemporaryGateway"]
+
+
+class TemporaryGateway:
+    """Publishes events as the gateway does, and runs consumers on them; one partition."""
+
+    def __init__(self, url: str) -> None:
+        self.settings = Settings(redis=RedisSettings(url=url), consumers=Consumers(lease_s=2.0))
+        self._streams = self.settings.redis.streams
+
+    async def publish(self, stream: str, events: Sequence[Event]) -> None:
+        """Append events to `events` or `comments`."""
+        async with self._client() as redis:
+            for event in events:
+                await redis.xadd(self._streams.key(stream, 0), {"event": encode_event(event)})
+
+    @asynccontextmanager
+    async def running(self, consumer: Consumer) -> AsyncIterator[None]:
+        """Run a consumer as `consumers run` does, until the block is left."""
+        stop = asyncio.Event()
+        task = asyncio.create_task(run(consumer, self.settings, stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            await task
+
+    async def settled(self, consumer: Consumer, *, timeout_s: float = 10.0) -> None:
+        """Wait until the consumer's group has acknowledged everything; raises TimeoutError."""
+        key = self._streams.key(consumer.stream, 0)
+        deadline = time.monotonic() + timeout_s
+        async with self._client() as redis:
+            while not await _is_settled(redis, key, consumer.group):
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"{consumer.group} has entries left after {timeout_s} s")
+                await asyncio.sleep(0.02)
+
+    async def dead_letters(self, group: str) -> list[DeadLetter]:
+        """The dead letters of a group, oldest first."""
+        async with self._client() as redis:
+            letters = await redis.xrange(self._streams.dead(group, 0))
+            return [DeadLetter.of(fields) for _id, fields in letters or ()]  # type: ignore[arg-type]
+
+    def _client(self) -> Redis:
+        return connections.control(self.settings.redis.url)
+
+
+async def _is_settled(redis: Redis, key: str, group: str) -> bool:
+    if not await redis.exists(key):
+        return False
+    last_id = (await redis.xinfo_stream(key))["last-generated-id"]
+    return any(
+        row["name"] == group.encode()
+        and row["pending"] == 0
+        and row["last-delivered-id"] == last_id
+        for row in await redis.xinfo_groups(key)
+    )

@@ -1,0 +1,253 @@
+"""What happens to consumers and to Redis under them, with every event accounted for.
+
+Effects are lines of a file, written when a handler ends. An event without an effect is lost; one
+with two is handled twice, which is allowed only where a process ended between effect and
+acknowledgement, or was frozen while it held entries.
+"""
+
+import asyncio
+import os
+import signal
+from collections import Counter, defaultdict
+from contextlib import ExitStack
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from consumers import CommentEvent, Consumer
+from consumers.runtime.progress import order
+from gateway import connections
+from gateway.contract import Streams
+from tests.faults.proxy import LossyProxy
+from tests.faults.stage import Stage
+from tests.integration.consumers.running import (
+    ServiceProcess,
+    comment_event,
+    publish,
+    running,
+    service,
+    settled,
+    until,
+)
+
+GROUP = "search-index"
+KEY = "b24:events:{0}"
+STREAMS = Streams(partitions=6)
+
+
+def handled(effects: list[list[str]]) -> Counter[str]:
+    return Counter(effect[0] for effect in effects)
+
+
+def assert_each_comment_in_order(effects: list[list[str]]) -> None:
+    """By first effects: a repetition after a takeover may come late."""
+    first: dict[str, dict[str, None]] = defaultdict(dict)
+    for _event_id, comment_id, entry_id, *_rest in effects:
+        first[comment_id].setdefault(entry_id)
+    for entry_ids in first.values():
+        assert all(order(a) < order(b) for a, b in pairwise(entry_ids))
+
+
+async def is_settled(redis: Redis) -> bool:
+    return await settled(redis, KEY, GROUP)
+
+
+@pytest.mark.short
+async def test_redis_is_killed_under_a_consumer(stage: Stage) -> None:
+    server = stage.server()
+    redis = connections.control(server.url)
+    events = [comment_event(number % 20 + 1) for number in range(600)]
+    await publish(redis, KEY, events[:300])
+    seen: Counter[str] = Counter()
+    app = Consumer(group=GROUP, stream="events")
+
+    @app.on("*")
+    async def handle(event: CommentEvent) -> None:
+        await asyncio.sleep(0.005)
+        seen[event.id] += 1
+
+    async with running(app, server.url):
+        await until(lambda: len(seen) > 50)
+        server.kill()
+        server.start()
+        await publish(redis, KEY, events[300:])
+        await until(lambda: len(seen) == 600, timeout_s=30)
+        await until(lambda: is_settled(redis))
+    await redis.aclose()
+
+    assert set(seen.values()) == {1}  # the process lived: nothing is even handled twice
+
+
+@pytest.mark.short
+async def test_replies_of_reads_are_lost(stage: Stage) -> None:
+    server = stage.server()
+    redis = connections.control(server.url)
+    seen: Counter[str] = Counter()
+    app = Consumer(group=GROUP, stream="events")
+
+    @app.on("*")
+    async def handle(event: CommentEvent) -> None:
+        seen[event.id] += 1
+
+    async with LossyProxy(server.port) as proxy, running(app, proxy.url):
+        for round_ in range(1, 6):
+            proxy.lose_replies(2)
+            await publish(redis, KEY, [comment_event(number + 1) for number in range(20)])
+            await until(lambda expected=20 * round_: len(seen) == expected)  # type: ignore[misc]
+        await until(lambda: is_settled(redis))
+        lost = proxy.lost
+    await redis.aclose()
+
+    assert lost >= 5
+    assert set(seen.values()) == {1}
+
+
+@pytest.mark.short
+async def test_a_frozen_owner_wakes_up_after_another_process_took_over(stage: Stage) -> None:
+    server = stage.server()
+    redis = connections.control(server.url)
+    events = [comment_event(number % 10 + 1) for number in range(300)]
+    with ExitStack() as stack:
+        services = [
+            stack.enter_context(
+                service(
+                    server.url,
+                    stage.directory,
+                    SERVICE_TAKES_S="0.01",
+                    GATEWAY_CONSUMERS_LEASE_S="2",
+                )
+            )
+            for _ in range(2)
+        ]
+        await publish(redis, KEY, events)
+        await until(lambda: len(services[0].effects()) > 30)
+        frozen = int(services[0].effects()[-1][4])
+        os.kill(frozen, signal.SIGSTOP)
+        before = len(services[0].effects())
+        await until(lambda: len(services[0].effects()) > before + 50)
+        os.kill(frozen, signal.SIGCONT)
+        await until(lambda: handled(services[0].effects()).keys() == {e.id for e in events})
+        await until(lambda: is_settled(redis))
+        effects = services[0].effects()
+    await redis.aclose()
+
+    epochs: dict[str, set[str]] = defaultdict(set)
+    for *_, epoch, pid in effects:
+        epochs[epoch].add(pid)
+    assert all(len(pids) == 1 for pids in epochs.values())
+    # Twice only what the frozen process had under way: one entry for each comment.
+    assert sum(count - 1 for count in handled(effects).values()) <= 10
+
+
+async def test_an_entry_that_ends_processes_is_found_and_buried(stage: Stage) -> None:
+    server = stage.server()
+    redis = connections.control(server.url)
+    events = [comment_event(number + 1) for number in range(30)]
+    await publish(redis, KEY, events)
+    starts = 0
+    while not await redis.xlen("b24:dead:search-index:{0}") and starts < 9:
+        starts += 1
+        with service(
+            server.url,
+            stage.directory,
+            SERVICE_DIES_OF="13",
+            SERVICE_TAKES_S="0.001",
+            GATEWAY_CONSUMERS_LEASE_S="2",
+        ) as process:
+
+            async def over(process: ServiceProcess = process) -> bool:
+                return process.process.poll() is not None or await is_settled(redis)
+
+            await until(over)
+            effects = process.effects()
+    letters = await redis.xrange("b24:dead:search-index:{0}")
+    await redis.aclose()
+
+    assert letters is not None
+    assert [fields[b"reason"] for _id, fields in letters] == [b"crashed"]  # type: ignore[index]
+    assert handled(effects).keys() == {e.id for e in events if e.data.comment_id != 13}
+    assert starts <= 6
+
+
+@pytest.mark.short
+async def test_processes_come_and_go_under_load(stage: Stage) -> None:
+    server = stage.server()
+    redis = connections.control(server.url)
+    events: list[CommentEvent] = []
+    stopped = asyncio.Event()
+
+    async def load() -> None:
+        while not stopped.is_set():
+            some = [comment_event(len(events) % 60 + 1 + n) for n in range(10)]
+            events.extend(some)
+            for event in some:
+                data = event.data
+                key = STREAMS.key("events", STREAMS.partition_of(data.member_id, data.comment_id))
+                await publish(redis, key, [event])
+            await asyncio.sleep(0.02)
+
+    def start(stack: ExitStack) -> ServiceProcess:
+        return stack.enter_context(
+            service(
+                server.url,
+                stage.directory,
+                GATEWAY_REDIS_PARTITIONS="6",
+                GATEWAY_CONSUMERS_LEASE_S="2",
+            )
+        )
+
+    async def is_done() -> bool:
+        return all([await settled(redis, key, GROUP) for key in STREAMS.keys("events")])
+
+    with ExitStack() as stack:
+        services = [start(stack) for _ in range(2)]
+        loading = asyncio.create_task(load())
+        await until(lambda: len({effect[4] for effect in services[0].effects()}) == 2)
+        services += [start(stack) for _ in range(3)]
+        await until(lambda: len({effect[4] for effect in services[0].effects()}) == 5)
+        services[0].kill()
+        for one in services[1:4]:
+            one.process.terminate()
+        assert [one.process.wait(20) for one in services[1:4]] == [0, 0, 0]
+        await asyncio.sleep(stage.span(short=0.5, full=10))
+        stopped.set()
+        await loading
+        await until(is_done, timeout_s=30)
+        effects = services[0].effects()
+    consumers = [len(await redis.xinfo_consumers(key, GROUP)) for key in STREAMS.keys("events")]
+    await redis.aclose()
+
+    assert handled(effects).keys() == {event.id for event in events}
+    assert_each_comment_in_order(effects)
+    owners: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for _event_id, comment_id, _entry_id, epoch, pid in effects:
+        partition = STREAMS.partition_of("portal", int(comment_id))
+        owners[str(partition), epoch].add(pid)
+    assert all(len(pids) == 1 for pids in owners.values())
+    assert max(consumers) == 1  # no name of a consumer leaks
+
+
+@pytest.mark.short
+async def test_the_second_sigterm_ends_a_process_at_once(stage: Stage, tmp_path: Path) -> None:
+    server = stage.server()
+    redis = connections.control(server.url)
+    await publish(redis, KEY, [comment_event(1)])
+    with service(server.url, tmp_path, SERVICE_TAKES_S="60") as process:
+
+        async def is_taken() -> bool:
+            return bool(
+                (await redis.xinfo_groups(KEY)) and (await redis.xpending(KEY, GROUP))["pending"]
+            )
+
+        await until(is_taken)
+        process.process.terminate()
+        with pytest.raises(Exception, match="timed out"):
+            process.process.wait(0.5)
+        process.process.terminate()
+        assert process.process.wait(2) == 1
+        pending = (await redis.xpending(KEY, GROUP))["pending"]
+    await redis.aclose()
+
+    assert (process.effects(), pending) == ([], 1)
