@@ -81,8 +81,9 @@ format: $(VENV)/dev.stamp  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)/dev.stamp  ## write docs/settings.md anew from the tree of settings
+docs: $(VENV)/dev.stamp  ## write docs/settings.md and docs/schema anew from the code
 	$(BIN)/python -m gateway.settings.reference > docs/settings.md
+	$(BIN)/python -m gateway.contract.schema docs/schema
 
 image:  ## build the container image, by docker
 	docker build -f deploy/Containerfile -t bitrix24-event-gateway .

@@ -14,7 +14,7 @@ __all__ = ["deliver", "temporary_gateway"]
 
 @pytest.fixture
 def deliver() -> Callable[..., Awaitable[Delivered]]:
-    """Handle a list of events without Redis: `await deliver(app, events)`."""
+    """Runs a consumer on a list of events without Redis; see deliver_events."""
     return deliver_events
 
 

@@ -51,6 +51,8 @@ async def stage(
     stage = Stage(binary, tmp_path, is_long=server_name != HERE)
     yield stage
     await stage.close()
+    if stage.remark:
+        request.node.user_properties.append(("remark", stage.remark))
     if stage.account is not None:
         request.node.user_properties.append(("account", to_builtins(stage.account)))
 

