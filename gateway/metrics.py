@@ -1,4 +1,9 @@
-"""Every metric of the gateway's processes, each with a sentence; units stand in the names."""
+"""Every metric of the gateway's processes, each with a sentence; units stand in the names.
+
+The workers of a receiver add theirs up (gateway.web.workers), so every gauge says by its
+`multiprocess_mode` how, and none may use `set_function`, which prometheus_client cannot add up:
+https://prometheus.github.io/client_python/multiprocess/
+"""
 
 from typing import Final
 
@@ -16,6 +21,7 @@ __all__ = [
     "SPOOL_OLDEST_SECONDS",
     "STORED_EVENTS",
     "STORE_SECONDS",
+    "WORKER_RESTARTS",
 ]
 
 DELIVERIES: Final = Counter(
@@ -49,7 +55,7 @@ PUBLISH_FAILURES: Final = Counter(
 )
 QUEUED_EVENTS: Final = Gauge(
     "b24gw_queued_events",
-    "Events that wait for their batch in this process.",
+    "Events that wait for their batch, when a batch was last taken.",
     multiprocess_mode="livesum",
 )
 SPOOL_EVENTS: Final = Gauge(
@@ -67,4 +73,9 @@ SPOOL_OLDEST_SECONDS: Final = Gauge(
 )
 DRAINED_EVENTS: Final = Counter(
     "b24gw_drained_events", "Events that went from the spool to their stream."
+)
+WORKER_RESTARTS: Final = Counter(
+    "b24gw_worker_restarts",
+    "Workers of the receiver that ended by themselves and were started again.",
+    ["worker"],
 )

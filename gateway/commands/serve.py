@@ -1,11 +1,15 @@
 """`gateway serve`: the receiver."""
 
+import asyncio
+
 import click
 import uvloop
 
 from gateway import logs
 from gateway.commandline import settings_of
+from gateway.web.place import Alone
 from gateway.web.serving import serve
+from gateway.web.workers import serve_by_workers
 
 __all__ = ["command"]
 
@@ -15,9 +19,13 @@ __all__ = ["command"]
 def command(context: click.Context) -> None:
     """The receiver: accepts deliveries and stores them as events.
 
-    Answers on [http] host and port; health and metrics are on [admin] host and port. SIGTERM or
-    Ctrl-C stops accepting, finishes what is in flight, and ends with exit code 0.
+    Answers on [http] host and port, by as many processes as [http] workers says; health and
+    metrics are on [admin] host and port. SIGTERM or Ctrl-C stops accepting, finishes what is in
+    flight, and ends with exit code 0; a second one ends everything at once.
     """
     settings = settings_of(context)
     logs.configure(settings.log, process="serve")
-    uvloop.run(serve(settings))
+    if settings.http.workers == 1:
+        uvloop.run(serve(settings, Alone(settings)))
+    else:
+        asyncio.run(serve_by_workers(settings))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from gateway.local.lines import Lines
-from gateway.local.supervisor import how_it_ended
+from gateway.processes.supervisor import how_it_ended
 
 __all__ = ["OWN_NAME", "Console"]
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.local.supervisor import Child
+from gateway.processes.supervisor import Child
 from gateway.sandbox.portal import SANDBOX
 from gateway.settings import Notifier, PortalSettings, Route, Settings
 from gateway.settings.masking import masked

@@ -19,7 +19,7 @@ from gateway.local.lines import Lines
 from gateway.local.plan import CONSUMERS, NAMES, demo_settings, environment, tiers, welcome
 from gateway.local.ports import is_taken
 from gateway.local.server import free_port
-from gateway.local.supervisor import Supervisor
+from gateway.processes.supervisor import Supervisor
 from gateway.settings import Settings
 
 __all__ = ["up"]

@@ -49,7 +49,6 @@ class Publisher:
             )
             for partition in range(redis.partitions)
         ]
-        metrics.QUEUED_EVENTS.set_function(lambda: self._queued)
 
     def publish(self, event: bytes, partition: int) -> Awaitable[Stored]:
         """Store an event; what is returned waits until it is stored, and says where.
@@ -74,6 +73,7 @@ class Publisher:
 
     def _taken(self, events: int) -> None:
         self._queued -= events
+        metrics.QUEUED_EVENTS.set(self._queued)
 
 
 class _Lane:

@@ -29,6 +29,8 @@ log: Any = structlog.get_logger(__name__)
 
 _LINGER_S: Final = 1.0
 # How long the rest of a refused body is read, so that the sender gets to see the answer.
+_LOOK_S: Final = 0.02
+# How often a stop looks whether connections are left.
 
 
 class _Refusals(logging.Filter):
@@ -74,6 +76,7 @@ class PublicServer(web.Server):
         self._max_body_bytes = settings.max_body
         self._header_timeout_s = settings.header_timeout_s
         self._silent: dict[RequestHandler, float] = {}
+        self._is_stopping = False
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         """A client connected; its first request is to be complete in time."""
@@ -105,6 +108,20 @@ class PublicServer(web.Server):
             task.cancel()
             await asyncio.wait([task])
 
+    async def last_requests(self, within_s: float) -> None:
+        """Answer what is on its way on open connections, each of which then is closed.
+
+        To be called when no new connections are accepted. Returns when no connection is left, or
+        after `within_s`: a client that had connected, or that had no way yet to know of the stop,
+        has sent its request by then, and one that keeps an idle connection does not hold the stop.
+        """
+        self._is_stopping = True
+        end = monotonic() + within_s
+        while monotonic() < end:
+            if not self.connections:
+                return
+            await asyncio.sleep(_LOOK_S)
+
     def _request(
         self,
         message: RawRequestMessage,
@@ -114,6 +131,8 @@ class PublicServer(web.Server):
         task: "asyncio.Task[None]",
     ) -> web.BaseRequest:
         self._silent.pop(protocol, None)
+        if self._is_stopping:
+            message = message._replace(should_close=True)  # answered with `Connection: close`
         return web.BaseRequest(
             message,
             payload,

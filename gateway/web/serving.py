@@ -2,9 +2,10 @@
 
 import asyncio
 import signal
+import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from aiohttp import web
@@ -22,6 +23,7 @@ from gateway.publishing.spool import Spool
 from gateway.publishing.stream_writer import stream_writer
 from gateway.settings import Settings
 from gateway.web.admin import admin_app
+from gateway.web.place import Place
 from gateway.web.public_server import PublicServer
 from gateway.web.receiver import Receiver
 
@@ -29,14 +31,18 @@ __all__ = ["serve"]
 
 log: Any = structlog.get_logger(__name__)
 
+_LAST_REQUESTS_S: Final = 0.5
+# How long a stop waits for requests that are on their way on open connections: some round trips.
 
-async def serve(settings: Settings) -> None:
+
+async def serve(settings: Settings, place: Place) -> None:
     """Receive deliveries until SIGTERM or SIGINT; then finish what is in flight, and return.
 
-    Raises OperatorError if the settings cannot work on this machine.
+    A stop takes [http] grace_s at most; a second signal ends a process that is not supervised at
+    once. Raises OperatorError if the settings cannot work on this machine.
     """
     directory = Directory(portals_of(settings.portals))
-    stopping = _stop_on_signals()
+    stopping = _stop_on_signals(is_supervised=place.is_supervised)
     control = connections.control(settings.redis.url, timeout_s=1.0)
     try:
         await check_at_start(control, Ack.parse(settings.publish.ack))
@@ -65,9 +71,10 @@ async def serve(settings: Settings) -> None:
             return f"redis is away: {type(error).__name__}"
         return None
 
-    http, admin = settings.http, settings.admin
+    http = settings.http
     server = PublicServer(Receiver(directory, publisher, settings.redis.streams, http), http)
-    public = web.ServerRunner(server, handle_signals=False, shutdown_timeout=http.grace_s)
+    # aiohttp waits twice so long: for the requests under way, then for those that it has cut off.
+    public = web.ServerRunner(server, handle_signals=False, shutdown_timeout=http.grace_s / 2)
     private = web.AppRunner(
         admin_app(why_not_ready), access_log=None, handle_signals=False, shutdown_timeout=1.0
     )
@@ -77,39 +84,45 @@ async def serve(settings: Settings) -> None:
         await follower.start()
         if not len(directory):
             log.warning("no portals are registered: every delivery will be refused")
-        await _listen(private, admin.host, admin.port, name="[admin] port")
-        await _listen(public, http.host, http.port, name="[http] port")
-        log.info(
-            "listening",
-            url=f"http://{http.host}:{http.port}{http.path}",
-            admin=f"http://{admin.host}:{admin.port}",
-            portals=len(directory),
-        )
+        await place.open(public, private)
         async with server.sweeping():
             await stopping.wait()
         log.info("stopping")
     finally:
-        await public.cleanup()  # stops accepting, then waits for what is in flight
-        await publisher.close()
-        await drainer.close()
-        await spool.close()
-        await private.cleanup()
-        await follower.close()
-        await control.aclose()
+        try:
+            async with asyncio.timeout(http.grace_s):
+                await asyncio.gather(_finish(public, server), drainer.close())
+                await publisher.close()
+                await spool.close()
+                await private.cleanup()
+                await follower.close()
+                await control.aclose()
+        except TimeoutError:
+            log.error("the grace time is over; what was not stored was not answered")
+            sys.exit(1)
     log.info("stopped")
 
 
-def _stop_on_signals() -> asyncio.Event:
+async def _finish(public: web.ServerRunner, server: PublicServer) -> None:
+    """Stop accepting connections, and answer the requests on those that there are."""
+    for site in public.sites:
+        await site.stop()
+    await server.last_requests(_LAST_REQUESTS_S)
+    await public.cleanup()
+
+
+def _stop_on_signals(*, is_supervised: bool) -> asyncio.Event:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    numbers = (signal.SIGTERM, signal.SIGINT)
+
+    def stop() -> None:
+        stopping.set()
+        if not is_supervised:
+            for number in numbers:
+                loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_DFL)
+
+    for number in numbers:
+        loop.add_signal_handler(number, stop)
     return stopping
-
-
-async def _listen(runner: web.BaseRunner, host: str, port: int, *, name: str) -> None:
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, port).start()
-    except OSError as error:
-        raise OperatorError(f"{name} {port} on {host} cannot be used: {error.strerror}") from error

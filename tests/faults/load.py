@@ -122,11 +122,14 @@ class Load:
             self.deliveries.append(delivery)
             writer.write(request_of(comment_id, delivery.ts))
             async with asyncio.timeout(_ANSWER_S):
-                await _read_answer(reader, delivery)
+                is_last = await _read_answer(reader, delivery)
             await asyncio.sleep(max(0.0, started + self._period_s - time.monotonic()))
+            if is_last:
+                return
 
 
-async def _read_answer(reader: asyncio.StreamReader, delivery: Delivery) -> None:
+async def _read_answer(reader: asyncio.StreamReader, delivery: Delivery) -> bool:
+    """Returns True if the receiver said that it closes the connection."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     status, *lines = head.split("\r\n")
     headers = {
@@ -137,3 +140,4 @@ async def _read_answer(reader: asyncio.StreamReader, delivery: Delivery) -> None
     delivery.event_id = headers.get("x-event-id", "")
     delivery.stored = headers.get("x-event-stored", "")
     delivery.status = int(status.split(" ", 2)[1])
+    return headers.get("connection") == "close"

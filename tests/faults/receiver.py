@@ -57,6 +57,11 @@ class Receiver:
     def log(self) -> str:
         return self.log_file.read_text() if self.log_file.exists() else ""
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def launch(self) -> None:
         """Start, without waiting for it to listen."""
         with self.log_file.open("ab") as log:

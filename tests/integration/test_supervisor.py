@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from gateway.errors import OperatorError
-from gateway.local.supervisor import Child, ChildFailed, Supervisor
+from gateway.processes import supervisor
+from gateway.processes.supervisor import Child, ChildFailed, Supervisor
 from tests.integration.consumers.running import until
 
 # Each says something, so that a test knows how far it has come.
@@ -113,6 +114,23 @@ async def test_a_child_gets_its_environment_on_top_of_the_supervisors() -> None:
         await recorder.until("said", "a", "value True")
 
 
+async def test_a_child_reads_what_it_is_given_each_time_it_starts() -> None:
+    code = "import sys; print(sys.stdin.read(), flush=True)"
+    async with running([child("a", code, given=b"x" * 100_000)]) as (recorder, _):
+        await recorder.until("said", "a", "x" * 100_000, times=2)
+
+
+async def test_what_a_child_says_can_go_where_the_supervisors_output_goes(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    code = "import sys; print('out'); print('err', file=sys.stderr)"
+    async with running([child("a", code, shares_output=True)]) as (recorder, _):
+        await recorder.until("died", "a", 0, 0.5)
+
+    assert capfd.readouterr() == ("out\n", "err\n")
+    assert not [what for what in recorder.told if what[0] == "said"]
+
+
 async def test_a_child_that_dies_is_started_again_and_that_is_told() -> None:
     async with running([child("a", SLEEPS)]) as (recorder, _):
         await recorder.until("said", "a", "up")
@@ -197,6 +215,14 @@ async def test_a_fatal_exit_code_stops_all_and_tells_what_to_do() -> None:
             await task
 
 
+async def test_a_child_that_once_ran_steadily_is_started_again_even_after_a_fatal_exit_code(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(supervisor, "_STEADY_S", 0.0)
+    async with running([child("a", "raise SystemExit(2)", fatal={2: "mend it"})]) as (recorder, _):
+        await recorder.until("died", "a", 2, 0.5, times=2)
+
+
 async def test_a_program_that_is_not_there_is_tried_again_with_its_name_told() -> None:
     async with running([Child(name="a", argv=("/no/such/program",))]) as (recorder, _):
         await recorder.until("died", "a", 127, 0.5)
@@ -230,7 +256,7 @@ def test_no_child_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     program = tmp_path / "supervise.py"
     program.write_text(
         "import asyncio, sys\n"
-        "from gateway.local.supervisor import Child, Supervisor\n"
+        "from gateway.processes.supervisor import Child, Supervisor\n"
         "class Tell:\n"
         "    def started(self, name, pid): print(pid, flush=True)\n"
         "    def said(self, name, line): print(line, flush=True)\n"

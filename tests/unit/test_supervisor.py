@@ -1,4 +1,4 @@
-from gateway.local.supervisor import how_it_ended, restart_delay_s
+from gateway.processes.supervisor import how_it_ended, restart_delay_s
 
 
 def test_a_restart_waits_longer_after_each_quick_death_up_to_half_a_minute() -> None:

@@ -2,7 +2,7 @@ import asyncio
 from collections.abc import Sequence
 
 from gateway.local.plan import demo_settings, environment, tiers, welcome
-from gateway.local.supervisor import Child
+from gateway.processes.supervisor import Child
 from gateway.sandbox.portal import SANDBOX
 from gateway.settings import (
     Admin,

@@ -2,7 +2,7 @@
 
 Each child has a session of its own, so that Ctrl-C in a terminal reaches the supervisor alone,
 which then stops the children in order. A supervisor that dies takes its children with it
-(gateway.local.tether). It knows nothing about what the children do.
+(gateway.processes.tether). It knows nothing about what the children do.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 from msgspec import Struct
 
 from gateway.errors import OperatorError
-from gateway.local import tether
+from gateway.processes import tether
 
 __all__ = ["Child", "ChildFailed", "Observer", "Supervisor", "how_it_ended", "restart_delay_s"]
 
@@ -33,15 +33,19 @@ _LONGEST_LINE_BYTES: Final = 1 << 20
 class Child(Struct, frozen=True, kw_only=True):
     """A process to keep running.
 
-    `env` is added to the supervisor's own environment; `pass_fds` stay open in the child. `ready`
-    returns when the child can be used, and raises OperatorError if it never will be. `fatal` says,
-    for exit codes after which a restart cannot help, what the operator has to do.
+    `env` is added to the supervisor's own environment; `pass_fds` stay open in the child, which
+    reads `given` on its standard input. What it says goes to the observer, unless it
+    `shares_output` with the supervisor. `ready` returns when the child can be used, and raises
+    OperatorError if it never will be. `fatal` says, for exit codes after which a restart cannot
+    help, what the operator has to do; a child that once ran steadily is started again all the same.
     """
 
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str] = {}
     pass_fds: tuple[int, ...] = ()
+    given: bytes = b""
+    shares_output: bool = False
     ready: Callable[[], Awaitable[None]] | None = None
     fatal: Mapping[int, str] = {}
 
@@ -147,16 +151,19 @@ class _Kept:
     async def keep(self) -> None:
         """Start it, and again whenever it dies; returns after `stop`, raises ChildFailed."""
         deaths = 0
+        was_steady = False
         while not self._stopping.is_set():
             began = time.monotonic()
             code = await self._run_once()
             if self._stopping.is_set():
                 return
-            if code in self.child.fatal:
+            is_steady = time.monotonic() - began >= _STEADY_S
+            was_steady = was_steady or is_steady
+            if code in self.child.fatal and not was_steady:
                 raise ChildFailed(
                     f"{self.child.name} ended with {how_it_ended(code)}: {self.child.fatal[code]}"
                 )
-            deaths = 1 if time.monotonic() - began >= _STEADY_S else deaths + 1
+            deaths = 1 if is_steady else deaths + 1
             delay_s = restart_delay_s(deaths)
             self._told(Observer.died, self.child.name, code, delay_s)
             with suppress(TimeoutError):
@@ -182,25 +189,30 @@ class _Kept:
                 self._process.send_signal(number)
 
     async def _run_once(self) -> int:
+        child = self.child
+        output = None if child.shares_output else asyncio.subprocess.PIPE
         self._process = process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", str(Path(tether.__file__)), str(os.getpid())),
-            *self.child.argv,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, **self.child.env},
-            pass_fds=self.child.pass_fds,
+            *child.argv,
+            stdin=asyncio.subprocess.PIPE if child.given else asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT if output else None,
+            env={**os.environ, **child.env},
+            pass_fds=child.pass_fds,
             start_new_session=True,
         )
-        self._told(Observer.started, self.child.name, process.pid)
+        self._told(Observer.started, child.name, process.pid)
         if self._stopping.is_set():  # told to while the process was being made: it did nothing yet
             self._send(signal.SIGKILL)
-        assert process.stdout is not None  # noqa: S101 - tells the type checker
-        reading = asyncio.create_task(self._read(process.stdout))
+        if process.stdin is not None:
+            process.stdin.write(child.given)
+            process.stdin.close()
+        reading = asyncio.create_task(self._read(process.stdout)) if process.stdout else None
         code = await process.wait()
-        # What the child started may hold the pipe open for ever.
-        await asyncio.wait([reading], timeout=_LAST_WORDS_S)
-        reading.cancel()
+        if reading is not None:
+            # What the child started may hold the pipe open for ever.
+            await asyncio.wait([reading], timeout=_LAST_WORDS_S)
+            reading.cancel()
         if self._killing is not None:
             self._killing.cancel()
         return code

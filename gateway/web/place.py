@@ -1,0 +1,85 @@
+"""Where a receiver process listens: on the ports of the settings, or where its supervisor says."""
+
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import structlog
+from aiohttp import web
+
+from gateway.errors import OperatorError
+from gateway.settings import Settings
+
+__all__ = ["Alone", "Place", "WorkerPlace", "listen"]
+
+log: Any = structlog.get_logger(__name__)
+
+_BACKLOG: Final = 1024
+# How many connections may wait to be accepted: a burst, or a second without the process.
+
+
+class Place(Protocol):
+    """Where a receiver process listens, and who ends it."""
+
+    is_supervised: bool
+    """True if another process decides when the time to stop is over."""
+
+    async def open(self, public: web.BaseRunner, private: web.BaseRunner) -> None:
+        """Listen for deliveries and for operators, and say so; raises OperatorError."""
+        ...
+
+
+class Alone:
+    """The only process of a receiver: it listens on the ports of the settings."""
+
+    is_supervised = False
+
+    def __init__(self, settings: Settings) -> None:
+        self._http = settings.http
+        self._admin = settings.admin
+
+    async def open(self, public: web.BaseRunner, private: web.BaseRunner) -> None:
+        """Listen on [admin] port, then on [http] port."""
+        http, admin = self._http, self._admin
+        await listen(private, admin.host, admin.port, name="[admin] port")
+        await listen(public, http.host, http.port, name="[http] port")
+        log.info(
+            "listening",
+            url=f"http://{http.host}:{http.port}{http.path}",
+            admin=f"http://{admin.host}:{admin.port}",
+        )
+
+
+class WorkerPlace:
+    """One of several workers.
+
+    It listens on sockets that its supervisor bound and keeps open, and for the supervisor's
+    questions on a file of its own.
+    """
+
+    is_supervised = True
+
+    def __init__(self, listeners: Sequence[int], admin_socket: Path) -> None:
+        self._listeners = listeners
+        self._admin_socket = admin_socket
+
+    async def open(self, public: web.BaseRunner, private: web.BaseRunner) -> None:
+        """Listen for deliveries, and then for the questions whether this process does."""
+        await public.setup()
+        for descriptor in self._listeners:
+            listener = socket.socket(fileno=descriptor)
+            await web.SockSite(public, listener, backlog=_BACKLOG).start()
+        await private.setup()
+        self._admin_socket.unlink(missing_ok=True)  # a killed predecessor's
+        await web.UnixSite(private, self._admin_socket).start()
+        log.info("accepting deliveries")
+
+
+async def listen(runner: web.BaseRunner, host: str, port: int, *, name: str) -> None:
+    """Listen on a port; raises OperatorError, which calls it `name`, if it cannot be used."""
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port, backlog=_BACKLOG).start()
+    except OSError as error:
+        raise OperatorError(f"{name} {port} on {host} cannot be used: {error.strerror}") from error

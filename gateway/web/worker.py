@@ -1,0 +1,46 @@
+"""One worker of a receiver: the process that gateway.web.workers starts several of.
+
+It is told everything on its standard input, the settings included, so that a worker that is
+started again works with the same ones as the others, whatever has become of the file meanwhile.
+"""
+
+import sys
+from pathlib import Path
+
+import msgspec
+import uvloop
+from msgspec import Struct
+
+from gateway import logs
+from gateway.errors import OperatorError
+from gateway.settings import Settings
+from gateway.web.place import WorkerPlace
+from gateway.web.serving import serve
+
+__all__ = ["Assignment", "main"]
+
+
+class Assignment(Struct, frozen=True, kw_only=True):
+    """What a worker is told: its name, the listening sockets it inherits, its own socket file."""
+
+    name: str
+    settings: Settings
+    listeners: tuple[int, ...]
+    admin_socket: str
+
+
+def main() -> None:
+    """Work until SIGTERM; exit code 2 after an error that the operator has to mend."""
+    assignment = msgspec.json.decode(sys.stdin.buffer.read(), type=Assignment)
+    settings = assignment.settings
+    logs.configure(settings.log, process=assignment.name)
+    place = WorkerPlace(assignment.listeners, Path(assignment.admin_socket))
+    try:
+        uvloop.run(serve(settings, place))
+    except OperatorError as error:
+        sys.stderr.write(f"gateway: {error}\n")
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""A receiver of several worker processes on one port: starts them, and speaks for them.
+
+Each worker has listening sockets of its own on the port (SO_REUSEPORT), among which the kernel
+spreads new connections: https://man7.org/linux/man-pages/man7/socket.7.html. This process binds
+them and keeps them open. So connections that wait to be accepted survive their worker: the one
+that is started in its place finds them in the queue. It accepts none itself.
+"""
+
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from gateway import metrics
+from gateway.errors import OperatorError
+from gateway.processes.supervisor import Child, Supervisor, how_it_ended
+from gateway.settings import Settings
+from gateway.web.admin import admin_app
+from gateway.web.place import listen
+from gateway.web.worker import Assignment
+from gateway.web.worker_reports import WorkerReports
+
+__all__ = ["serve_by_workers"]
+
+log: Any = structlog.get_logger(__name__)
+
+_FATAL = {2: "what to mend is said above"}
+
+
+async def serve_by_workers(settings: Settings) -> None:
+    """Receive deliveries by `[http] workers` processes until SIGTERM or SIGINT, and return.
+
+    A worker that ends is started again. A stop gives the workers [http] grace_s, and a second
+    signal ends them at once. Raises OperatorError if the settings cannot work on this machine.
+    """
+    http, admin = settings.http, settings.admin
+    names = [f"worker-{number}" for number in range(1, http.workers + 1)]
+    with (
+        tempfile.TemporaryDirectory(prefix="gateway-") as directory,
+        _bound(http.host, http.port, copies=len(names)) as listeners,
+    ):
+        async with WorkerReports(Path(directory), names) as reports:
+            children = [
+                _worker(name, settings, own, reports)
+                for name, own in zip(names, listeners, strict=True)
+            ]
+            app = admin_app(
+                reports.why_not_ready,
+                why_not_alive=reports.why_not_alive,
+                exposition=reports.exposition,
+            )
+            runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+            try:
+                await listen(runner, admin.host, admin.port, name="[admin] port")
+                observer = _Observer(settings, listeners, reports)
+                await Supervisor([children], observer, grace_s=http.grace_s).run()
+            finally:
+                await runner.cleanup()
+    log.info("stopped")
+
+
+def _worker(
+    name: str, settings: Settings, listeners: Sequence[socket.socket], reports: WorkerReports
+) -> Child:
+    descriptors = tuple(listener.fileno() for listener in listeners)
+    assignment = Assignment(
+        name=name,
+        settings=settings,
+        listeners=descriptors,
+        admin_socket=str(reports.socket_of(name)),
+    )
+    return Child(
+        name=name,
+        argv=(sys.executable, "-m", "gateway.web.worker"),
+        env={"PROMETHEUS_MULTIPROC_DIR": str(reports.metrics_dir)},
+        pass_fds=descriptors,
+        given=msgspec.json.encode(assignment),
+        # Through this process its last words would be lost if this process were killed.
+        shares_output=True,
+        ready=lambda: reports.answers(name),
+        fatal=_FATAL,
+    )
+
+
+class _Observer:
+    """Says in the log what happens to the workers, and keeps the account of the dead."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        listeners: Sequence[Sequence[socket.socket]],
+        reports: WorkerReports,
+    ) -> None:
+        self._settings = settings
+        self._listeners = listeners
+        self._reports = reports
+        self._pids: dict[str, int] = {}
+
+    def started(self, name: str, pid: int) -> None:
+        """A worker was started, for the first time or again."""
+        self._pids[name] = pid
+        log.info("worker started", worker=name, pid=pid)
+
+    def said(self, name: str, line: str) -> None:
+        """Workers write to standard error themselves."""
+
+    def died(self, name: str, exit_code: int, restart_in_s: float) -> None:
+        """A worker ended by itself."""
+        metrics.WORKER_RESTARTS.labels(name).inc()
+        self._reports.forget(self._pids[name])
+        log.warning(
+            "worker ended; starting it again",
+            worker=name,
+            pid=self._pids[name],
+            ended=how_it_ended(exit_code),
+            restart_in_s=restart_in_s,
+        )
+
+    def ready(self) -> None:
+        """All workers accept deliveries."""
+        http, admin = self._settings.http, self._settings.admin
+        port = self._listeners[0][0].getsockname()[1]
+        log.info(
+            "listening",
+            url=f"http://{http.host}:{port}{http.path}",
+            admin=f"http://{admin.host}:{admin.port}",
+            workers=len(self._listeners),
+        )
+
+    def stopping(self) -> None:
+        """The workers are about to be told to stop: with them, the port is closed."""
+        log.info("stopping")
+        _close(self._listeners)
+
+
+@contextmanager
+def _bound(host: str, port: int, *, copies: int) -> Iterator[list[list[socket.socket]]]:
+    """`copies` times the sockets of an address, bound to one port and not listening yet.
+
+    Port 0 is any free one. Raises OperatorError if it is taken, be it by another receiver that
+    would share it.
+    """
+    bound: list[list[socket.socket]] = []
+    try:
+        try:
+            _bind(bound, host, port, copies=copies)
+        except OSError as error:
+            raise OperatorError(
+                f"[http] port {port} on {host} cannot be used: {error.strerror}"
+            ) from error
+        yield bound
+    finally:
+        _close(bound)
+
+
+def _bind(bound: list[list[socket.socket]], host: str, port: int, *, copies: int) -> None:
+    kind, flags = socket.SOCK_STREAM, socket.AI_PASSIVE
+    addresses = socket.getaddrinfo(host, port, type=kind, flags=flags)
+    for family, *_, address in addresses:
+        # Without SO_REUSEPORT this fails if anybody listens, even with SO_REUSEPORT.
+        with _socket(family) as probe:
+            probe.bind(address)
+    for _ in range(copies):
+        own: list[socket.socket] = []
+        bound.append(own)
+        for family, *_, address in addresses:
+            listener = _socket(family)
+            own.append(listener)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            listener.bind((address[0], port, *address[2:]))
+            port = listener.getsockname()[1]
+
+
+def _socket(family: int) -> socket.socket:
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    return made
+
+
+def _close(listeners: Sequence[Sequence[socket.socket]]) -> None:
+    for own in listeners:
+        for listener in own:
+            listener.close()
