@@ -1,17 +1,16 @@
 """The few fields of a delivery that the receiver needs, read without decoding the rest.
 
-Bitrix24 writes the same names in the same way every time. So a body whose names are all known is
-read by looking its raw names up, at a tenth of what decoding costs; any other body is read by
-`parse_form`. The table of names makes bodies cheaper to read and never changes what is read.
+Bitrix24 writes the same names in the same order every time. So a comment event is read by one
+regular expression, at a thirtieth of what decoding costs, and any other body by `parse_form`. The
+expression makes bodies cheaper to read and never changes what is read.
 """
 
-from collections.abc import Iterator
-from itertools import chain
+import re
 from typing import Final
 
 from msgspec import Struct
 
-from gateway.inbound.form import DEFAULT_LIMITS, Limits, Node, parse_form, percent_decode
+from gateway.inbound.form import DEFAULT_LIMITS, Limits, Node, parse_form
 
 __all__ = ["FormFields", "extract", "fields_of"]
 
@@ -19,24 +18,24 @@ __all__ = ["FormFields", "extract", "fields_of"]
 class FormFields(Struct, frozen=True, gc=False):
     """What a delivery says, each as it was sent; None where the field is absent or an array.
 
-    The order is that of `_NEEDED`.
+    The first nine are in the order in which a comment event has them.
     """
 
     event: str | None = None
     event_handler_id: str | None = None
-    ts: str | None = None
     fields_id: str | None = None
     """`data[FIELDS][ID]`."""
     data_id: str | None = None
     """`data[ID]`, which the documentation shows for comments and nobody has seen."""
+    ts: str | None = None
+    domain: str | None = None
+    member_id: str | None = None
+    user_id: str | None = None
+    application_token: str | None = None
     data_id_lowercase: str | None = None
     """`data[id]`, which the documentation of other events shows."""
     clean: str | None = None
     """`data[CLEAN]` of an uninstallation."""
-    member_id: str | None = None
-    domain: str | None = None
-    application_token: str | None = None
-    user_id: str | None = None
     workflow_id: str | None = None
     """Robots and workflow activities send it, and no `event`."""
 
@@ -45,78 +44,57 @@ class FormFields(Struct, frozen=True, gc=False):
         return f"FormFields(event={self.event!r}, member_id={self.member_id!r}, …)"
 
 
-_NEEDED: Final = (
-    "event",
-    "event_handler_id",
-    "ts",
-    "data[FIELDS][ID]",
-    "data[ID]",
-    "data[id]",
-    "data[CLEAN]",
-    "auth[member_id]",
-    "auth[domain]",
-    "auth[application_token]",
-    "auth[user_id]",
-    "workflow_id",
+def _pair(name: str, value: str = "[^&]*") -> str:
+    """A pattern for a pair, its name written as PHP writes it."""
+    return re.escape(name.replace("[", "%5B").replace("]", "%5D")) + "=" + value
+
+
+def _passed_over(*keys: str) -> str:
+    """A pattern for a few of these keys of `auth`, which no field needs; in any order."""
+    return "(?:&" + "|&".join(_pair(f"auth[{key}]") for key in keys) + "){0,8}"
+
+
+_VALUE: Final = "([^&%+]*)"  # nothing to decode, as in what is needed there usually is not
+# A comment event as Bitrix24 writes it, its fields always in this order: those of applications,
+# of outgoing webhooks, and that of the documentation with its data[ID].
+_COMMENT_EVENT: Final = re.compile(
+    "".join(
+        (
+            _pair("event", _VALUE),
+            f"(?:&{_pair('event_handler_id', _VALUE)})?",
+            f"&(?:{_pair('data[FIELDS][ID]', _VALUE)}|{_pair('data[ID]', _VALUE)})",
+            f"&{_pair('ts', _VALUE)}",
+            _passed_over("access_token", "expires", "expires_in", "scope"),
+            f"&{_pair('auth[domain]', _VALUE)}",
+            _passed_over("client_endpoint", "server_endpoint", "status"),
+            f"&{_pair('auth[member_id]', _VALUE)}",
+            f"(?:&{_pair('auth[user_id]', _VALUE)})?",
+            _passed_over("refresh_token"),
+            f"&{_pair('auth[application_token]', _VALUE)}",
+        )
+    ),
+    re.ASCII,
 )
-
-# Names that events (https://apidocs.bitrix24.com/api-reference/events/) and robots
-# (https://apidocs.bitrix24.com/api-reference/bizproc/) send and no field needs. Of all names none
-# may lead to another (`data`, `data[ID]`), or it would matter which comes last in a body.
-_PASSED_OVER: Final = (
-    "data[FIELDS][ENTITY_TYPE_ID]",
-    "data[FIELDS_BEFORE][ID]",
-    "data[FIELDS_AFTER][ID]",
-    *(f"data[{key}]" for key in ("VERSION", "ACTIVE", "INSTALLED", "LANGUAGE_ID")),
-    *(f"auth[{key}]" for key in ("access_token", "refresh_token", "expires", "expires_in")),
-    *(f"auth[{key}]" for key in ("scope", "status", "client_endpoint", "server_endpoint")),
-    *("code", "event_token", "use_subscription", "timeout_duration"),
-    *(f"document_{part}[{index}]" for part in ("id", "type") for index in range(3)),
-)
-
-_DEPTH: Final = max(name.count("[") for name in _NEEDED + _PASSED_OVER)
-
-
-def _spellings(name: str) -> Iterator[str]:
-    """The ways to write a name's brackets; PHP writes the first."""
-    for opening, closing in (("%5B", "%5D"), ("%5b", "%5d"), ("[", "]")):
-        yield name.replace("[", opening).replace("]", closing)
-
-
-# Where each spelling's value goes: to the field's place, or to one last place that nobody reads.
-_PLACES: Final = {
-    spelling: min(place, len(_NEEDED))
-    for place, name in enumerate(chain(_NEEDED, _PASSED_OVER))
-    for spelling in _spellings(name)
-}
+_PAIRS: Final = 9 + 3 * 8  # the most pairs that the pattern can match
+_DEPTH: Final = 2  # of data[FIELDS][ID], as Limits counts it
 
 
 def extract(body: bytes, limits: Limits = DEFAULT_LIMITS) -> FormFields:
     """Equal to `fields_of(parse_form(body, limits))` for every body, and raises as it does."""
-    return _looked_up(body, limits) or fields_of(parse_form(body, limits))
+    return _matched(body, limits) or fields_of(parse_form(body, limits))
 
 
-def _looked_up(body: bytes, limits: Limits) -> FormFields | None:
-    """The fields of a body within the limits whose names are all known; None for any other."""
-    if len(body) > limits.max_bytes or limits.max_depth < _DEPTH:
+def _matched(body: bytes, limits: Limits) -> FormFields | None:
+    """The fields of a comment event that is within the limits; None for any other body."""
+    if len(body) > limits.max_bytes or limits.max_keys < _PAIRS or limits.max_depth < _DEPTH:
         return None
-    values: list[str | None] = [None] * (len(_NEEDED) + 1)
     try:
-        pairs = body.decode("ascii").split("&")
-        if len(pairs) > limits.max_keys:
-            return None
-        for pair in pairs:
-            name, _, value = pair.partition("=")
-            values[_PLACES[name]] = value
-    except (KeyError, UnicodeDecodeError):
+        match = _COMMENT_EVENT.fullmatch(body.decode("ascii"))
+    except UnicodeDecodeError:
         return None
-    values.pop()
-    return FormFields(
-        *[
-            _decoded(value) if value is not None and ("%" in value or "+" in value) else value
-            for value in values
-        ]
-    )
+    if match is None:
+        return None
+    return FormFields(*match.groups())
 
 
 def fields_of(form: dict[str, Node]) -> FormFields:
@@ -143,7 +121,3 @@ def fields_of(form: dict[str, Node]) -> FormFields:
 def _text(node: Node | None, key: str) -> str | None:
     value = node.get(key) if isinstance(node, dict) else None
     return value if isinstance(value, str) else None
-
-
-def _decoded(value: str) -> str:
-    return percent_decode(value.encode("ascii")).decode("utf-8", "replace")

@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 from typing import Final
 
-__all__ = ["FRAGMENTS", "assembled", "oddities", "wire_bodies"]
+__all__ = ["FRAGMENTS", "SENT_NAMES", "assembled", "oddities", "wire_bodies"]
 
 FRAGMENTS: Final = (
     *(b"a", b"b", b".", b"+", b" ", b"x.y", b"event", b"ts", b"auth", b"data", b"FIELDS", b"ID"),
@@ -26,6 +26,16 @@ def oddities() -> list[bytes]:
     """The bodies of oddities.txt, in order."""
     lines = Path(__file__).with_name("oddities.txt").read_bytes().splitlines()
     return [line for line in lines if line and not line.startswith(b"#")]
+
+
+# The names of a comment event, in the order in which they are sent.
+SENT_NAMES: Final = (
+    *(b"event", b"event_handler_id", b"data%5BFIELDS%5D%5BID%5D", b"data%5BID%5D", b"ts"),
+    *(b"auth%5Baccess_token%5D", b"auth%5Bexpires%5D", b"auth%5Bexpires_in%5D"),
+    *(b"auth%5Bscope%5D", b"auth%5Bdomain%5D", b"auth%5Bclient_endpoint%5D"),
+    *(b"auth%5Bserver_endpoint%5D", b"auth%5Bstatus%5D", b"auth%5Bmember_id%5D"),
+    *(b"auth%5Buser_id%5D", b"auth%5Bapplication_token%5D"),
+)
 
 
 def wire_bodies() -> list[bytes]:

@@ -14,12 +14,12 @@ from urllib.parse import unquote_to_bytes
 import atheris
 
 with atheris.instrument_imports(include=["gateway.inbound"]):
-    from gateway.inbound import form_fields
+    import gateway.inbound.form_fields  # noqa: F401 - instrumented, for the agreement below
     from gateway.inbound.form import DEFAULT_LIMITS, Limits
 
 from tests.fuzz import php
 from tests.fuzz.agreement import assert_read_as_php_does, assert_same_either_way
-from tests.fuzz.bodies import FRAGMENTS, assembled, oddities, wire_bodies
+from tests.fuzz.bodies import FRAGMENTS, SENT_NAMES, assembled, oddities, wire_bodies
 
 CACHE: Final = Path(".fuzz_cache")
 MAX_BODY_BYTES: Final = 1_024
@@ -44,7 +44,7 @@ def main() -> None:
     for number, body in enumerate([*oddities(), *wire_bodies(), *assembled(500, seed=3)]):
         (corpus / f"known-{number}").write_bytes(bytes([number % len(LIMITS)]) + body)
     words = CACHE / "form.dict"
-    words.write_text("".join(f'"{_escaped(word)}"\n' for word in (*FRAGMENTS, *_known_names())))
+    words.write_text("".join(f'"{_escaped(word)}"\n' for word in (*FRAGMENTS, *SENT_NAMES)))
     options = [f"-dict={words}", f"-max_len={MAX_BODY_BYTES}", f"-artifact_prefix={CACHE}/"]
     binary = php.find_php()
     with ExitStack() as stack:
@@ -62,10 +62,6 @@ def _may_be_a_cookie(body: bytes) -> bool:
     """Whether PHP might drop a name, as the docstring of `parse_form` says."""
     decoded = unquote_to_bytes(body)
     return b"Host-" in decoded or b"Secure-" in decoded
-
-
-def _known_names() -> list[bytes]:
-    return [name.encode() for name in form_fields._PLACES]
 
 
 def _escaped(word: bytes) -> str:
