@@ -21,6 +21,7 @@ from consumers.runtime.place import Place
 from consumers.runtime.reader import Pace
 from consumers.runtime.scripts import Acquired, Scripts
 from gateway import connections
+from gateway.addresses import Address
 from gateway.settings import Settings
 
 __all__ = ["run", "run_until_signalled"]
@@ -80,8 +81,8 @@ def _ownership(
         factor = max(1.0, len(ownership.partitions) / _PARTITIONS_PER_PACE)
         return Pace(min(_BLOCK_S * factor, longest_block_s), _INSPECT_S * factor)
 
-    async def connect(_key: str) -> Redis:
-        return connections.reader(settings.redis.url, block_s=longest_block_s)
+    async def connect(key: str) -> Redis:
+        return await connections.reader_of(settings.redis.url, key, block_s=longest_block_s)
 
     def own(place: Place, acquired: Acquired) -> OwnedPartition:
         return OwnedPartition(
@@ -105,7 +106,7 @@ def _ownership(
         members_key=streams.members(consumer.group),
         scripts=scripts,
         lease_s=settings.consumers.lease_s,
-        one_by_one=False,
+        one_by_one=Address.of(settings.redis.url).kind == "cluster",
         own=own,
     )
     return ownership

@@ -1,0 +1,172 @@
+"""A consumer on a cluster of two nodes, and on a primary that a Sentinel names."""
+
+import asyncio
+import subprocess
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from consumers import CommentEvent, Consumer, Reject
+from gateway import connections
+from gateway.addresses import Address
+from gateway.contract import Streams, encode_event
+from gateway.errors import OperatorError
+from gateway.local.server import RedisServer, ServerBinary, free_port
+from tests.integration.consumers.running import comment_event, running, until
+
+STREAMS = Streams(partitions=4)
+
+
+@pytest.fixture
+async def cluster_url(server_binary: ServerBinary, tmp_path: Path) -> AsyncIterator[str]:
+    """Two nodes with half of the slots each."""
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+    nodes = [RedisServer(server_binary, tmp_path / name, options=options) for name in ("a", "b")]
+    for node in nodes:
+        node.start()
+    clients: list[Any] = [connections.control(node.url) for node in nodes]
+    for client, (first, last) in zip(clients, [(0, 8191), (8192, 16383)], strict=True):
+        await client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
+    await clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", nodes[1].port)
+
+    async def agree() -> bool:
+        infos = [await client.execute_command("CLUSTER", "INFO") for client in clients]
+        return all(
+            b"cluster_state:ok" in info and b"cluster_known_nodes:2" in info for info in infos
+        )
+
+    await until(agree)
+    for client in clients:
+        await client.aclose()
+    yield "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in nodes)
+    for node in nodes:
+        node.stop()
+
+
+async def publish(redis: Redis, count: int) -> list[CommentEvent]:
+    events = [comment_event(number % 40 + 1) for number in range(count)]
+    for event in events:
+        partition = STREAMS.partition_of(event.data.member_id, event.data.comment_id)
+        await redis.xadd(STREAMS.key("events", partition), {"event": encode_event(event)})
+    return events
+
+
+async def test_a_cluster_is_read_node_by_node(cluster_url: str) -> None:
+    seen: Counter[str] = Counter()
+    app = Consumer(group="index", stream="events")
+
+    @app.on("*")
+    async def handle(event: CommentEvent) -> None:
+        if event.data.comment_id == 7:
+            raise Reject("never")
+        seen[event.id] += 1
+
+    async with connections.control(cluster_url) as redis:
+        events = await publish(redis, 200)
+        async with running(app, cluster_url, partitions=4):
+            wanted = {event.id for event in events if event.data.comment_id != 7}
+            await until(lambda: seen.keys() == wanted)
+            for number in range(4):
+
+                async def nothing_pending(key: str = STREAMS.key("events", number)) -> bool:
+                    pending: int = (await redis.xpending(key, "index"))["pending"]
+                    return pending == 0
+
+                await until(nothing_pending)
+        dead = [await redis.xlen(STREAMS.dead("index", number)) for number in range(4)]
+
+    assert set(seen.values()) == {1}
+    assert sum(dead) == 5
+
+
+@pytest.fixture
+async def sentinel_url(
+    server_binary: ServerBinary, tmp_path: Path
+) -> AsyncIterator[tuple[str, RedisServer]]:
+    """A primary with a replica, and one Sentinel; the primary comes too, to be killed."""
+    primary = RedisServer(server_binary, tmp_path / "primary", append_only=True)
+    primary.start()
+    replica = RedisServer(
+        server_binary,
+        tmp_path / "replica",
+        options=("--replicaof", f"127.0.0.1 {primary.port}", "--repl-diskless-sync-delay", "0"),
+    )
+    replica.start()
+    port = free_port()
+    config = tmp_path / "sentinel.conf"
+    config.write_text(
+        f"port {port}\nbind 127.0.0.1\ndir {tmp_path}\n"
+        f"sentinel monitor mine 127.0.0.1 {primary.port} 1\n"
+        "sentinel down-after-milliseconds mine 500\nsentinel failover-timeout mine 5000\n"
+    )
+    sentinel = subprocess.Popen(  # noqa: ASYNC220 - returns at once
+        [server_binary.path, str(config), "--sentinel"], stdout=subprocess.DEVNULL
+    )
+    client: Any = connections.control(f"redis://127.0.0.1:{port}")
+
+    async def knows_the_replica() -> bool:
+        try:
+            replicas = await client.execute_command("SENTINEL", "REPLICAS", "mine")
+        except connections.AWAY:
+            return False
+        return len(replicas) == 1
+
+    await until(knows_the_replica)
+    await client.aclose()
+    yield f"redis+sentinel://127.0.0.1:{port}/mine", primary
+    sentinel.terminate()
+    sentinel.wait()
+    primary.stop()
+    replica.stop()
+
+
+async def test_a_failover_by_sentinel_loses_nothing_that_was_replicated(
+    sentinel_url: tuple[str, RedisServer],
+) -> None:
+    url, primary = sentinel_url
+    seen: Counter[str] = Counter()
+    app = Consumer(group="index", stream="events")
+
+    @app.on("*")
+    async def handle(event: CommentEvent) -> None:
+        await asyncio.sleep(0.005)
+        seen[event.id] += 1
+
+    async with connections.control(url) as redis:
+        events = await publish(redis, 200)
+        assert await redis.wait(1, 5000) == 1
+        async with running(app, url, partitions=4):
+            await until(lambda: len(seen) > 20)
+            primary.kill()
+
+            async def is_back() -> bool:
+                try:
+                    events.extend(await publish(redis, 40))
+                except (*connections.AWAY, Exception):  # noqa: BLE001 - some are stored, unsaid
+                    return False
+                return True
+
+            await until(is_back, timeout_s=30)
+            await until(lambda: seen.keys() >= {event.id for event in events}, timeout_s=30)
+
+
+def test_urls_name_sentinels_and_nodes() -> None:
+    sentinel = Address.of("rediss+sentinel://user:p%40ss@one:26380,two/mine/3")
+    cluster = Address.of("redis+cluster://one:7000,two:7001")
+
+    assert sentinel.nodes == (("one", 26380), ("two", 26379))
+    assert (sentinel.service, sentinel.db, sentinel.has_tls) == ("mine", 3, True)
+    assert (sentinel.username, sentinel.password) == ("user", "p@ss")
+    assert cluster.nodes == (("one", 7000), ("two", 7001))
+
+
+@pytest.mark.parametrize("url", ["redis+sentinel://u:FAKE-SECRET@one:1", "redis+cluster://one:x"])
+def test_a_url_that_cannot_be_used_is_told_without_its_password(url: str) -> None:
+    with pytest.raises(OperatorError) as raised:
+        Address.of(url)
+
+    assert "FAKE-SECRET" not in str(raised.value)
