@@ -14,6 +14,7 @@ TABLE: Final = {
     "dead": "Dead letters: list, show, retry, drop.",
     "replay": "Give one group old events again.",
     "trigger": "Send a realistic Bitrix24 request to a URL.",
+    "spool": "Events that wait on this machine; recover a file that was set aside.",
     "portals": "Registered portals: who may send.",
     "config": "Show the effective settings, secrets masked.",
 }

@@ -179,6 +179,10 @@ class SpoolFile:
 
         return self._use(select)
 
+    def all_of(self, partition: int) -> list[SpooledBatch]:
+        """All batches of a partition, the oldest first."""
+        return self.oldest(partition, -1)
+
     def remove(self, positions: Sequence[int]) -> None:
         """Forget batches that are on their stream; gives disk space back when none are left.
 
@@ -316,7 +320,7 @@ class SpoolFile:
             "the spool is corrupt and was set aside; events in it are not published",
             file=str(aside),
             error=str(error),
-            what_to_do="publish what can still be read: docs/reliability.md, a corrupt spool",
+            what_to_do="gateway spool recover FILE, see docs/reliability.md",
         )
 
 

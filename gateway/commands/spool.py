@@ -1,0 +1,121 @@
+"""`gateway spool`: what waits on this machine, and recovery of a file that was set aside."""
+
+import asyncio
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import msgspec
+from msgspec import Struct
+
+from gateway import connections
+from gateway.commandline import settings_of
+from gateway.errors import OperatorError
+from gateway.publishing.spool_file import SpoolFile, SpoolUnavailable
+from gateway.publishing.spool_recovery import Recovery, recover
+from gateway.settings import Settings
+
+__all__ = ["command"]
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+class Status(Struct):
+    """`oldest_at` is None when nothing waits."""
+
+    events: int
+    event_bytes: int
+    oldest_at: datetime | None
+    set_aside: list[str]
+
+
+@click.group("spool")
+def command() -> None:
+    """Events that wait on this machine for Redis."""
+
+
+@command.command("status")
+@_JSON
+@click.pass_context
+def status(context: click.Context, *, as_json: bool) -> None:
+    """Show how much waits, since when, and which files were set aside as corrupt."""
+    settings = settings_of(context)
+    with closing(_spool_of(settings)) as spool:
+        events, size, oldest_ms = spool.totals()
+    found = Status(
+        events=events,
+        event_bytes=size,
+        oldest_at=datetime.fromtimestamp(oldest_ms / 1000, UTC) if oldest_ms else None,
+        set_aside=[str(path) for path in _set_aside(Path(settings.spool.dir))],
+    )
+    if as_json:
+        click.echo(msgspec.json.encode(found))
+        return
+    since = f", the oldest since {found.oldest_at:%Y-%m-%d %H:%M:%S} UTC" if found.oldest_at else ""
+    click.echo(f"{events} events wait ({size} bytes){since}")
+    for path in found.set_aside:
+        click.echo(f"set aside as corrupt: {path}")
+
+
+@command.command("recover")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--even-if-trimmed",
+    is_flag=True,
+    help="Go on where a trimmed stream no longer tells what was published.",
+)
+@_JSON
+@click.pass_context
+def recover_file(
+    context: click.Context, *, file: Path, even_if_trimmed: bool, as_json: bool
+) -> None:
+    """Put the events of a set-aside FILE back into the spool.
+
+    Those that are on their stream or in the spool already are left out, so that nothing is
+    published twice. The receiver publishes the others; it may go on running. FILE stays.
+    """
+    found = asyncio.run(_recover(settings_of(context), file, even_if_trimmed=even_if_trimmed))
+    if as_json:
+        click.echo(msgspec.json.encode(found))
+        return
+    click.echo(
+        f"{found.found} events found: {found.put_back} put back into the spool, "
+        f"{found.already_published} left out, since they are published or wait already"
+    )
+    if found.damaged:
+        click.echo(
+            f"{found.damaged} batches are damaged; SQLite's own tool may find more: "
+            "https://sqlite.org/recovery.html"
+        )
+
+
+async def _recover(settings: Settings, file: Path, *, even_if_trimmed: bool) -> Recovery:
+    async with connections.control(settings.redis.url) as redis:
+        with closing(_spool_of(settings)) as spool:
+            try:
+                return await recover(
+                    file, spool, redis, settings.redis.streams, even_if_trimmed=even_if_trimmed
+                )
+            except connections.AWAY as error:
+                raise OperatorError(f"Redis does not answer: {error}") from error
+            except SpoolUnavailable as error:
+                raise OperatorError(f"[spool] dir {settings.spool.dir}: {error}") from error
+
+
+def _spool_of(settings: Settings) -> SpoolFile:
+    directory = Path(settings.spool.dir)
+    if not directory.is_dir():
+        raise OperatorError(f"[spool] dir {directory}: there is no such directory")
+    try:
+        return SpoolFile(directory, max_bytes=settings.spool.max_bytes, is_checked=False)
+    except SpoolUnavailable as error:
+        raise OperatorError(f"[spool] dir {directory} cannot be used: {error}") from error
+
+
+def _set_aside(directory: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in directory.glob("spool.sqlite3.corrupt-*")
+        if not path.name.endswith(("-wal", "-shm"))
+    )
