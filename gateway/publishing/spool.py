@@ -83,6 +83,14 @@ class Spool:
         """Forget batches that are on their stream."""
         await self._run(lambda: self._file.remove([batch.position for batch in batches]))
 
+    async def why_no_room(self) -> str | None:
+        """None if the spool can take events now, else a short reason."""
+        try:
+            has_room = await self._run(self._file.has_room)
+        except SpoolUnavailable as error:
+            return error.reason
+        return None if has_room else "full"
+
     async def measure(self) -> None:
         """Bring the gauges up to date."""
         events, size, oldest_ms = await self._run(self._file.totals)

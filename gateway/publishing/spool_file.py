@@ -40,6 +40,7 @@ _PAGE_BYTES: Final = 4096
 _LOG_PAGES: Final = 128
 # When SQLite folds its log into the file: the spool's reserve has to have room for that.
 _MARK_BYTES: Final = 16
+_ROOM_PAGES: Final = 8  # a batch of thirty events, and the pages of the index
 _CORRUPT: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _SCHEMA: Final = """
     CREATE TABLE batch (
@@ -219,6 +220,16 @@ class SpoolFile:
                 ).fetchone()
             )
         )
+
+    def has_room(self) -> bool:
+        """True if a batch of some size can be appended."""
+
+        def count(connection: sqlite3.Connection) -> int:
+            (pages,) = connection.execute("PRAGMA page_count").fetchone()
+            (unused,) = connection.execute("PRAGMA freelist_count").fetchone()
+            return self._max_pages - int(pages) + int(unused)
+
+        return self._use(count) >= _ROOM_PAGES
 
     def close(self) -> None:
         """Close the file."""

@@ -68,7 +68,8 @@ async def serve(settings: Settings, place: Place) -> None:
         try:
             await control.ping()
         except connections.AWAY as error:
-            return f"redis is away: {type(error).__name__}"
+            no_room = await spool.why_no_room()
+            return no_room and f"redis is away ({type(error).__name__}), the spool is {no_room}"
         return None
 
     http = settings.http
