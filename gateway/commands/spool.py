@@ -32,7 +32,7 @@ class Status(Struct):
 
 @click.group("spool")
 def command() -> None:
-    """Events that wait on this machine for Redis."""
+    """Events that wait on this machine; recover a file that was set aside."""
 
 
 @command.command("status")
