@@ -55,6 +55,9 @@ record-php: $(VENV)/dev.stamp  ## ask the installed PHP anew how it reads the bo
 bench-consume: $(VENV)/bench.stamp  ## the consumer runtime against FastStream and a plain loop
 	$(BIN)/python -m tests.benchmarks.bench_consume
 
+soak: $(VENV)/bench.stamp  ## an hour of random kills under load, or MINUTES=n; ends with the sums
+	$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),60)
+
 bench-form: $(VENV)/dev.stamp  ## microseconds to read a body of Bitrix24
 	$(BIN)/python -m tests.benchmarks.bench_form
 

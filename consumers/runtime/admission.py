@@ -1,6 +1,6 @@
 """From the bytes of a stream's entry to an entry in hand, or to whatever else becomes of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -72,9 +72,23 @@ class Admission:
         deliveries: Mapping[bytes, int],
     ) -> None:
         """Take entries in hand; those without fields have lost their payload."""
+        await self._take(
+            source,
+            (
+                (entry_id, fields, deliveries.get(entry_id, 1))
+                for entry_id, fields in page
+                if not self._is_known(source, entry_id, fields)
+            ),
+        )
+
+    async def take_new(self, source: Source, page: Sequence[tuple[bytes, Fields]]) -> None:
+        """Take entries whose ids are higher than all before, which nobody can have had yet."""
+        await self._take(source, ((entry_id, fields, 1) for entry_id, fields in page))
+
+    async def _take(self, source: Source, page: Iterable[tuple[bytes, Fields, int]]) -> None:
         submit = self._work.submit
-        for entry_id, fields in page:
-            admitted = self._admit(source, entry_id, fields, deliveries.get(entry_id, 1))
+        for entry_id, fields, deliveries in page:
+            admitted = self._admit(source, entry_id, fields, deliveries)
             if isinstance(admitted, Held):
                 submit(admitted)
             elif admitted is not None:
@@ -107,9 +121,6 @@ class Admission:
         self, source: Source, entry_id: bytes, fields: Fields, deliveries: int
     ) -> Held | DeadLetter | None:
         """The entry in hand, or what it becomes instead; None if nobody has to handle it."""
-        hand = self._hand
-        if hand.has(source, entry_id):
-            return None
         raw = fields.get(EVENT_FIELD)
         if raw is None and not fields:
             self._lost(source, entry_id)
@@ -120,10 +131,6 @@ class Admission:
             return self._letter(
                 source, entry_id, fields, reason="undecodable", error=str(error), attempts=0
             )
-        if hand.was_handled(source, entry_id, event.id):
-            self._metrics.repeated(1)
-            self._settlement.drop(source, entry_id)
-            return None
         if self._consumer.handler_of(event.type) is None:
             self._metrics.ignored(1)
             self._settlement.drop(source, entry_id)
@@ -146,8 +153,18 @@ class Admission:
                 is_replay=is_replay,
             ),
         )
-        hand.add(source, entry_id, held)
+        self._hand.add(source, entry_id, held)
         return held
+
+    def _is_known(self, source: Source, entry_id: bytes, fields: Fields) -> bool:
+        """Whether an entry that comes again is in hand still, or was handled a moment ago."""
+        if self._hand.has(source, entry_id):
+            return True
+        if self._hand.was_handled(source, entry_id, fields.get(EVENT_FIELD)):
+            self._metrics.repeated(1)
+            self._settlement.drop(source, entry_id)
+            return True
+        return False
 
     def _lost(self, source: Source, entry_id: bytes) -> None:
         """The entry was trimmed or deleted while it was pending: nobody can handle it any more."""

@@ -24,8 +24,8 @@ class Hand:
         self.changed = asyncio.Event()
         self._held: dict[Source, dict[bytes, Held | None]] = {}
         # Two generations: forgetting the older one as a whole costs nothing for each entry.
-        self._recent: dict[Source, dict[bytes, str]] = {}
-        self._older: dict[Source, dict[bytes, str]] = {}
+        self._recent: dict[Source, dict[bytes, int]] = {}
+        self._older: dict[Source, dict[bytes, int]] = {}
 
     def __len__(self) -> int:
         return sum(map(len, self._held.values()))
@@ -34,10 +34,10 @@ class Hand:
         """Whether an entry is in hand."""
         return entry_id in self._held.get(source, ())
 
-    def was_handled(self, source: Source, entry_id: bytes, event_id: str) -> bool:
+    def was_handled(self, source: Source, entry_id: bytes, raw: bytes | None) -> bool:
         """Whether this very event was acknowledged at this place a moment ago."""
         recent, older = self._recent.get(source, {}), self._older.get(source, {})
-        return event_id in (recent.get(entry_id), older.get(entry_id))
+        return raw is not None and hash(raw) in (recent.get(entry_id), older.get(entry_id))
 
     def add(self, source: Source, entry_id: bytes, held: Held | None) -> None:
         """Take an entry; without `held` it is one that nobody handles, on its way out."""
@@ -62,7 +62,7 @@ class Hand:
         for entry_id in ids:
             held = entries.pop(entry_id, None)
             if held is not None:
-                recent[entry_id] = held.entry.event.id
+                recent[entry_id] = hash(held.entry.raw)
         if len(recent) > _RECENT:
             self._older[source] = self._recent.pop(source)
         self.changed.set()

@@ -10,17 +10,19 @@ def share_of(member: str, members: Collection[str], partitions: int) -> set[int]
     """The partitions that `member` owns when exactly `members` live.
 
     Rendezvous hashing, so that few partitions move when a process comes or goes, with a bound:
-    nobody gets more than the next whole number above an equal share.
-    https://en.wikipedia.org/wiki/Rendezvous_hashing
+    shares differ by one at most. https://en.wikipedia.org/wiki/Rendezvous_hashing
     """
-    bound = -(-partitions // max(len(members), 1))
+    least, larger_left = divmod(partitions, max(len(members), 1))
     counts = dict.fromkeys(members, 0)
     share: set[int] = set()
     for partition in range(partitions):
-        free = (name for name, count in counts.items() if count < bound)
+        most = least + 1 if larger_left else least
+        free = (name for name, count in counts.items() if count < most)
         owner = max(free, key=lambda name: _weight(name, partition), default=None)
         if owner is None:
             continue
+        if counts[owner] == least:
+            larger_left -= 1
         counts[owner] += 1
         if owner == member:
             share.add(partition)

@@ -66,6 +66,7 @@ class Reader:
         self._consumer = consumer
         self._place = place
         self._delivered = known
+        self._highest = (0, 0)
         self._connect = connect
         self._scripts = scripts
         self._gate = gate
@@ -159,7 +160,12 @@ class Reader:
         if page := reply.get(place.shared.key.encode()):
             self._progress.read(len(page))
             self._delivered = page[-1][0].decode()
-            await admission.take(place.shared, page, {})
+            is_new = order(page[0][0].decode()) > self._highest
+            self._highest = max(self._highest, order(self._delivered))
+            if is_new:
+                await admission.take_new(place.shared, page)
+            else:  # the server has forgotten that it delivered these before
+                await admission.take(place.shared, page, {})
         return True
 
     async def _inspect(self, client: Redis, admission: Admission) -> None:

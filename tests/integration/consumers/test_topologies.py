@@ -24,14 +24,18 @@ STREAMS = Streams(partitions=4)
 @pytest.fixture
 async def cluster_url(server_binary: ServerBinary, tmp_path: Path) -> AsyncIterator[str]:
     """Two nodes with half of the slots each."""
-    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
-    nodes = [RedisServer(server_binary, tmp_path / name, options=options) for name in ("a", "b")]
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port")
+    bus = {name: free_port() for name in ("a", "b")}
+    nodes = [
+        RedisServer(server_binary, tmp_path / name, options=(*options, str(port)))
+        for name, port in bus.items()
+    ]
     for node in nodes:
         node.start()
     clients: list[Any] = [connections.control(node.url) for node in nodes]
     for client, (first, last) in zip(clients, [(0, 8191), (8192, 16383)], strict=True):
         await client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
-    await clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", nodes[1].port)
+    await clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", nodes[1].port, bus["b"])
 
     async def agree() -> bool:
         infos = [await client.execute_command("CLUSTER", "INFO") for client in clients]
