@@ -26,7 +26,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, one ob
 
 @click.group("dead")
 def command() -> None:
-    """Dead letters: what a group could not handle."""
+    """Dead letters: list, show, retry, drop."""
 
 
 @command.command("list")

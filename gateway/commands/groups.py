@@ -18,7 +18,7 @@ __all__ = ["command"]
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 @click.pass_context
 def command(context: click.Context, *, as_json: bool) -> None:
-    """Show each stream and group: length, lag, pending, oldest, dead letters, owner."""
+    """Each stream and group: length, lag, pending, dead letters, owner."""
     found = asyncio.run(_standings(settings_of(context)))
     if as_json:
         for standing in found:

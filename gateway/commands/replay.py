@@ -39,7 +39,9 @@ def command(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Give one group old events again, flagged as a replay so that nobody is notified twice.
+    """Give one group old events again.
+
+    They are flagged as a replay, so that nobody is notified twice.
 
     TIME is when the gateway stored the event. Each comment's events come in their order.
     """

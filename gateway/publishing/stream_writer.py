@@ -1,5 +1,6 @@
 """Writing a batch to a stream in one atomic, repeatable script call, at a chosen durability."""
 
+import asyncio
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any, Final
@@ -62,16 +63,23 @@ class StreamWriter:
             log.error("redis cannot keep what publish.ack promises", what_to_do=str(error))
             raise StreamUnavailable("not_durable", str(error)) from error
         except AWAY as error:
-            # Whoever answers next may be another server, or this one with other settings.
-            self._knows_server = not self._ack.fsynced
+            self._forget_server()
             raise StreamUnavailable("away", f"{type(error).__name__}: {error}") from error
         except ReadOnlyError as error:
             # A primary that was made a replica keeps its connections; a new one leads to whoever
             # has the address now.
+            self._forget_server()
             await self._client.aclose()
             raise StreamUnavailable("refused", str(error)) from error
+        except asyncio.CancelledError:  # at the deadline
+            self._forget_server()
+            raise
         except RedisError as error:
             raise StreamUnavailable("refused", str(error)) from error
+
+    def _forget_server(self) -> None:
+        """Whoever answers next may be another server, or this one with other settings."""
+        self._knows_server = not self._ack.fsynced
 
     async def _get_to_know_server(self) -> None:
         if await waits_for_disk(self._client):
