@@ -1,0 +1,111 @@
+"""What probes and Prometheus are told by a running consumer."""
+
+import asyncio
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from consumers import CommentEvent, Consumer
+from consumers.runtime.process import run
+from gateway import connections
+from gateway.errors import OperatorError
+from gateway.local.server import RedisServer, free_port
+from gateway.settings import Consumers, Redis, Settings
+from tests.integration.consumers.running import comment_event, publish, settled, until
+
+KEY = "b24:events:{0}"
+
+
+async def get(port: int, path: str) -> tuple[int, str]:
+    def call() -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    return await asyncio.to_thread(call)
+
+
+def app_of(max_attempts: int = 1) -> Consumer:
+    app = Consumer(group="index", stream="events", max_attempts=max_attempts)
+
+    @app.on("*.updated")
+    async def handle(event: CommentEvent) -> None:
+        if event.data.comment_id == 3:
+            raise KeyError
+
+    return app
+
+
+@asynccontextmanager
+async def serving(url: str, *, stuck_s: float = 300.0) -> AsyncIterator[int]:
+    port = free_port()
+    settings = Settings(
+        redis=Redis(url=url), consumers=Consumers(port=port, lease_s=2.0, stuck_s=stuck_s)
+    )
+    stop = asyncio.Event()
+    task = asyncio.create_task(run(app_of(), settings, stop))
+    try:
+        yield port
+    finally:
+        stop.set()
+        await task
+
+
+async def is_answered(port: int, path: str, status: int) -> bool:
+    try:
+        return (await get(port, path))[0] == status
+    except OSError:
+        return False
+
+
+async def test_metrics_tell_what_became_of_each_entry(own_server: RedisServer) -> None:
+    async with connections.control(own_server.url) as redis:
+        await publish(redis, KEY, [comment_event(number) for number in (1, 2, 3)])
+        async with serving(own_server.url) as port:
+            await until(lambda: settled(redis, KEY, "index"))
+            await until(lambda: is_answered(port, "/readyz", 200))
+            _status, text = await get(port, "/metrics")
+    values = {
+        (sample.name, sample.labels.get("result", "")): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+    assert values["b24_consumer_events_total", "handled"] == 2
+    assert values["b24_consumer_events_total", "dead"] == 1
+    assert values["b24_consumer_event_age_seconds_count", ""] == 2
+    assert values["b24_consumer_lease_epoch", ""] > 1_700_000_000_000
+
+
+async def test_without_redis_a_consumer_is_not_ready_and_yet_alive(
+    own_server: RedisServer,
+) -> None:
+    async with serving(own_server.url) as port:
+        await until(lambda: is_answered(port, "/readyz", 200))
+        own_server.kill()
+        await until(lambda: is_answered(port, "/readyz", 503))
+        assert (await get(port, "/healthz"))[0] == 200
+        own_server.start()
+        await until(lambda: is_answered(port, "/readyz", 200))
+
+
+async def test_a_loop_without_progress_turns_health_red(own_server: RedisServer) -> None:
+    async with serving(own_server.url, stuck_s=0.2) as port:  # shorter than a blocking read
+        await until(lambda: is_answered(port, "/healthz", 503))
+
+
+async def test_a_port_that_is_taken_stops_the_start(
+    own_server: RedisServer, tmp_path: Path
+) -> None:
+    settings = Settings(redis=Redis(url=own_server.url), consumers=Consumers(port=own_server.port))
+
+    with pytest.raises(OperatorError, match="host and port"):
+        await run(app_of(), settings, asyncio.Event())
