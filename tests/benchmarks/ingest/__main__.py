@@ -2,7 +2,9 @@
 
 Turns of a quarter of a second alternate, so that what else the machine does hits all alike; the
 figure of each contender is the median of its turns. What counts is the CPU time of the server's
-process tree; Redis and the load have their own processes and are not in it.
+process tree; Redis and the load have their own processes and are not in it. The servers have one
+core to themselves, the load and Redis the others, so that no contender's caches are emptied by
+what is only there to measure it.
 """
 
 import argparse
@@ -36,12 +38,20 @@ BARS: Final = {
     "node": 1.0,
 }
 TURN_S: Final = 0.25
+ALL_CORES: Final = frozenset(os.sched_getaffinity(0))
 
 
 def bodies() -> Iterator[bytes]:
     """The real-shaped body, each time for another comment."""
     for number in itertools.count(1):
         yield BODY.replace(b"=999", b"=%d" % number)
+
+
+def pin(pid: int, *, is_server: bool) -> None:
+    """Give a process its share of the cores: servers the first, everybody else the others."""
+    first, *others = sorted(ALL_CORES)
+    if others:
+        os.sched_setaffinity(pid, [first] if is_server else others)
 
 
 class Contender:
@@ -69,6 +79,7 @@ class Contender:
         self.process = subprocess.Popen(
             command, env=environment, stderr=(directory / f"{self.port}.log").open("wb")
         )
+        pin(self.process.pid, is_server=True)
         self.load = Load(self.port, bodies())
 
     async def open(self) -> None:
@@ -131,6 +142,8 @@ async def run(turns: int) -> dict[str, float]:
             options=("--appendfsync", "everysec"),
         )
         server.start()
+        pin(server.pid, is_server=False)
+        pin(0, is_server=False)
         contenders = [
             Contender(name, command, directory, server.url)
             for name, command in commands(directory).items()
