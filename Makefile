@@ -66,6 +66,12 @@ test-faults: $(VENV)/faults.stamp  ## every fault on Redis 7.0, Redis 8.2 and Va
 bench-ingest: $(VENV)/bench.stamp  ## CPU time per accepted event, next to a bare handler and to peers
 	$(BIN)/python -m tests.benchmarks.ingest
 
+bench-answers: $(VENV)/dev.stamp  ## answer times at 1,000 events a second, with Redis and without
+	$(BIN)/python -m tests.benchmarks.answers times
+
+bench-memory: $(VENV)/dev.stamp  ## the receiver's memory over ten minutes, or MINUTES=n
+	$(BIN)/python -m tests.benchmarks.answers memory --minutes $(or $(MINUTES),10)
+
 check: $(VENV)/dev.stamp  ## lint, format, types and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

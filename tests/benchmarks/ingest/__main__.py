@@ -9,126 +9,22 @@ what is only there to measure it.
 
 import argparse
 import asyncio
-import contextlib
-import itertools
 import json
-import os
-import shutil
-import signal
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from gateway.local.server import RedisServer, find_server, free_port
-from tests.benchmarks.load import Load, cpu_seconds
+from gateway.local.server import RedisServer, find_server
+from tests.benchmarks.ingest.contenders import Contender, commands, pin
 
-HERE: Final = Path(__file__).parent
-BODY: Final = (HERE.parent.parent / "wire" / "comment-updated.app.form").read_bytes()
-MEMBER_ID: Final = "010b6886ebc205e43ae65000ee00addb"
-TOKEN: Final = "3c6c9248ec54af6bea1159b43ee0ab32"
 BARS: Final = {
     "bare aiohttp": 1.4,
     "FastAPI + FastStream": 0.22,
     "plain aiohttp": 0.45,
     "node": 1.0,
 }
-TURN_S: Final = 0.25
-ALL_CORES: Final = frozenset(os.sched_getaffinity(0))
-
-
-def bodies() -> Iterator[bytes]:
-    """The real-shaped body, each time for another comment."""
-    for number in itertools.count(1):
-        yield BODY.replace(b"=999", b"=%d" % number)
-
-
-def pin(pid: int, *, is_server: bool) -> None:
-    """Give a process its share of the cores: servers the first, everybody else the others."""
-    first, *others = sorted(ALL_CORES)
-    if others:
-        os.sched_setaffinity(pid, [first] if is_server else others)
-
-
-class Contender:
-    """A server process on a free port."""
-
-    def __init__(self, name: str, command: list[str], directory: Path, redis_url: str) -> None:
-        self.name = name
-        self.port = free_port()
-        self.micros: list[float] = []
-        portal = {"member_id": MEMBER_ID, "domain": "acme.example", "application_tokens": [TOKEN]}
-        environment = os.environ | {
-            "PORT": str(self.port),
-            "REDIS_URL": redis_url,
-            "MEMBER_ID": MEMBER_ID,
-            "TOKEN": TOKEN,
-        }
-        if "gateway" in command:
-            environment |= {
-                "GATEWAY_HTTP_PORT": str(self.port),
-                "GATEWAY_ADMIN_PORT": str(free_port()),
-                "GATEWAY_REDIS_URL": redis_url,
-                "GATEWAY_SPOOL_DIR": str(directory / "spool"),
-                "GATEWAY_PORTALS": json.dumps([portal]),
-            }
-        self.process = subprocess.Popen(
-            command, env=environment, stderr=(directory / f"{self.port}.log").open("wb")
-        )
-        pin(self.process.pid, is_server=True)
-        self.load = Load(self.port, bodies())
-
-    async def open(self) -> None:
-        deadline = time.monotonic() + 20
-        while True:
-            with contextlib.suppress(OSError):
-                await self.load.open()
-                return
-            if time.monotonic() > deadline or self.process.poll() is not None:
-                raise SystemExit(f"{self.name} did not start")
-            await asyncio.sleep(0.1)
-
-    async def turn(self, *, is_counted: bool) -> None:
-        before = cpu_seconds(self.process.pid)
-        answered = await self.load.as_fast_as_it_goes(TURN_S)
-        spent = cpu_seconds(self.process.pid) - before
-        if is_counted:
-            self.micros.append(spent / answered * 1e6)
-
-    def stop(self) -> None:
-        self.load.close()
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-
-def commands(directory: Path) -> dict[str, list[str]]:
-    """The contenders that can run here."""
-    python = sys.executable
-    found = {
-        "gateway": [python, "-m", "gateway", "serve"],
-        "bare aiohttp": [python, str(HERE / "bare_aiohttp.py")],
-        "FastAPI + FastStream": [python, str(HERE / "fastapi_faststream.py")],
-        "plain aiohttp": [python, str(HERE / "plain_aiohttp.py")],
-    }
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node and npm:
-        shutil.copytree(HERE / "node", directory / "node")
-        installed = subprocess.run(
-            [npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--silent"],
-            cwd=directory / "node",
-            check=False,
-        )
-        if installed.returncode == 0:
-            found["node"] = [node, str(directory / "node" / "server.js")]
-    return found
 
 
 async def run(turns: int) -> dict[str, float]:
