@@ -60,5 +60,5 @@ async def stage(
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    if "matrix" in config.option.markexpr:
+    if "matrix" in config.option.markexpr and not config.option.collectonly:
         write_report(terminalreporter)
