@@ -13,6 +13,9 @@ __all__ = [
     "BATCH_EVENTS",
     "DELIVERIES",
     "DRAINED_EVENTS",
+    "HELD_ENTRIES",
+    "HELD_SECONDS",
+    "MEMORY_SHARE",
     "PUBLISH_FAILURES",
     "PUBLISH_SECONDS",
     "QUEUED_EVENTS",
@@ -21,6 +24,9 @@ __all__ = [
     "SPOOL_OLDEST_SECONDS",
     "STORED_EVENTS",
     "STORE_SECONDS",
+    "STREAM_ENTRIES",
+    "TRIMMED_ENTRIES",
+    "UNREAD_REMOVED_ENTRIES",
     "WORKER_RESTARTS",
 ]
 
@@ -78,4 +84,38 @@ WORKER_RESTARTS: Final = Counter(
     "b24gw_worker_restarts",
     "Workers of the receiver that ended by themselves and were started again.",
     ["worker"],
+)
+STREAM_ENTRIES: Final = Gauge(
+    "b24gw_stream_entries",
+    "Entries of a stream's partition.",
+    ["stream", "partition"],
+    multiprocess_mode="mostrecent",
+)
+HELD_ENTRIES: Final = Gauge(
+    "b24gw_held_entries",
+    "Entries of a stream's partition that a group has not acknowledged (NaN: cannot be told).",
+    ["stream", "partition", "group"],
+    multiprocess_mode="mostrecent",
+)
+HELD_SECONDS: Final = Gauge(
+    "b24gw_held_seconds",
+    "Age of the oldest entry that a group has not acknowledged (0: there is none).",
+    ["stream", "partition", "group"],
+    multiprocess_mode="mostrecent",
+)
+TRIMMED_ENTRIES: Final = Counter(
+    "b24gw_trimmed_entries",
+    "Entries that retention removed from a stream's partition.",
+    ["stream", "partition"],
+)
+UNREAD_REMOVED_ENTRIES: Final = Counter(
+    "b24gw_unread_removed_entries",
+    "Entries that were removed before a group had acknowledged them, by whom: `retention` (the "
+    "group is declared to hold nothing) or `others` (the least that is certain).",
+    ["stream", "partition", "group", "by"],
+)
+MEMORY_SHARE: Final = Gauge(
+    "b24gw_redis_memory_share",
+    "Memory that Redis uses of its maxmemory, from 0 to 1 (0: maxmemory is not set).",
+    multiprocess_mode="mostrecent",
 )

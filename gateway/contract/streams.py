@@ -49,6 +49,14 @@ class Streams(Struct, frozen=True, kw_only=True):
         """The key of the living processes of a group."""
         return f"{self.prefix}:members:{group}"
 
+    def retention_lease(self, partition: int) -> str:
+        """The key that says which receiver trims the streams of a partition."""
+        return f"{self.prefix}:retention:{{{partition}}}"
+
+    def retention_books(self, stream: str, partition: int) -> str:
+        """The key of the record of what was removed from a stream's partition, and by whom."""
+        return f"{self.prefix}:retention:{stream}:{{{partition}}}"
+
     def partition_of(self, member_id: str, comment_id: int) -> int:
         """The partition of a comment: the same on every machine and in every version.
 

@@ -36,7 +36,10 @@ _RETRY_S: Final = (0.2, 0.5, 1.0, 2.0)
 
 
 class Drainer:
-    """Drains the spool of this machine while it holds the lock in `directory`."""
+    """Drains the spool of this machine while it holds the lock in `directory`.
+
+    While `holds_back` is true, events stay where they are.
+    """
 
     def __init__(
         self,
@@ -46,8 +49,10 @@ class Drainer:
         writer_of: Callable[[int], StreamWriter],
         *,
         deadline_s: float,
+        holds_back: Callable[[], bool] = lambda: False,
     ) -> None:
         self._deadline_s = deadline_s
+        self._holds_back = holds_back
         self._spool = spool
         self._streams = streams
         self._writer_of = writer_of
@@ -77,7 +82,7 @@ class Drainer:
             pause_s = _LOOK_S
             try:
                 await self._spool.measure()
-                if self._is_leader():
+                if self._is_leader() and not self._holds_back():
                     pause_s = await self._drain_once()
                 failures = 0
             except StreamUnavailable as error:

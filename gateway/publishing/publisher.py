@@ -31,11 +31,19 @@ log: Any = structlog.get_logger(__name__)
 class Publisher:
     """Stores events on the `events` stream of one installation, or in the spool.
 
-    An event goes to the spool when Redis does not take it in time, and when older events of its
-    partition wait there. `start` before the first event, `close` after the last one.
+    An event goes to the spool when Redis does not take it in time, when older events of its
+    partition wait there, and while `holds_back` is true. `start` before the first event, `close`
+    after the last one.
     """
 
-    def __init__(self, redis: Redis, settings: Publish, spool: Spool) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        settings: Publish,
+        spool: Spool,
+        *,
+        holds_back: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._max_queued = settings.max_queued
         self._queued = 0
         self._lanes = [
@@ -46,6 +54,7 @@ class Publisher:
                 redis.streams,
                 deadline_s=settings.deadline_s,
                 on_taken=self._taken,
+                holds_back=holds_back,
             )
             for partition in range(redis.partitions)
         ]
@@ -94,6 +103,7 @@ class _Lane:
         *,
         deadline_s: float,
         on_taken: Callable[[int], None],
+        holds_back: Callable[[], bool],
     ) -> None:
         self._partition = partition
         self._writer = writer
@@ -102,6 +112,7 @@ class _Lane:
         self._become_new_producer()
         self._deadline_s = deadline_s
         self._on_taken = on_taken
+        self._holds_back = holds_back
         self._waiting: deque[Batch] = deque()
         self._has_work = asyncio.Event()
         self._is_closing = False
@@ -164,13 +175,14 @@ class _Lane:
         metrics.BATCH_EVENTS.observe(len(batch.events))
 
     async def _store(self, batch: Batch) -> Stored:
-        if self._spool.has_backlog(self._partition):
+        has_backlog = self._spool.has_backlog(self._partition)
+        if has_backlog or self._holds_back():
             try:
                 return await self._to_spool(batch)  # behind the older events that wait there
             except SpoolUnavailable as error:
-                if error.reason not in {"full", "busy"}:
+                if has_backlog and error.reason not in {"full", "busy"}:
                     raise Unavailable("spool_" + error.reason) from error
-            # There is no room behind them: order gives way to storing.
+            # There is no room there: order, and sparing Redis, give way to storing.
         try:
             return await self._to_stream(batch)
         except StreamUnavailable as error:

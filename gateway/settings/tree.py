@@ -21,6 +21,7 @@ __all__ = [
     "PortalSettings",
     "Publish",
     "Redis",
+    "Retention",
     "Route",
     "Secret",
     "SecretUrl",
@@ -123,6 +124,21 @@ class Spool(_Section, frozen=True, kw_only=True):
     """The directory; on a disk that survives a restart."""
     max_bytes: Positive = 1 << 30
     """The largest size of the spool in bytes; when it is full, requests are answered 503."""
+
+
+class Retention(_Section, frozen=True, kw_only=True):
+    """[retention]: how long the streams keep events; docs/retention.md."""
+
+    days: NotNegative = 7.0
+    """An event stays for so many days at least, and until every group has acknowledged it."""
+    non_holding_groups: tuple[str, ...] = ()
+    """Groups that events do not wait for: what they have not read in time is removed, and told."""
+    warn_held_days: NotNegative = 1.0
+    """A group that has not acknowledged an event for so many days is warned of."""
+    max_memory_share: Annotated[float, Meta(gt=0, le=1)] = 0.9
+    """From this share of Redis' `maxmemory` on, new events wait in the spool."""
+    every_s: Seconds = 10.0
+    """How many seconds pass between two looks at the streams."""
 
 
 class Vault(_Section, frozen=True, kw_only=True):
@@ -272,6 +288,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     admin: Admin = Admin()
     publish: Publish = Publish()
     spool: Spool = Spool()
+    retention: Retention = Retention()
     vault: Vault = Vault()
     consumers: Consumers = Consumers()
     audit: Audit = Audit()

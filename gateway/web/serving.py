@@ -18,9 +18,11 @@ from gateway.portals.registry import Registry
 from gateway.portals.snapshot import Snapshot
 from gateway.publishing.drainer import Drainer
 from gateway.publishing.durability import Ack, check_at_start
+from gateway.publishing.memory_gate import MemoryGate
 from gateway.publishing.publisher import Publisher
 from gateway.publishing.spool import Spool
 from gateway.publishing.stream_writer import stream_writer
+from gateway.retention.keeper import Retention
 from gateway.settings import Settings
 from gateway.web.admin import admin_app
 from gateway.web.place import Place
@@ -51,13 +53,16 @@ async def serve(settings: Settings, place: Place) -> None:
         raise
     spool_dir = Path(settings.spool.dir)
     spool = await Spool.open(spool_dir, max_bytes=settings.spool.max_bytes)
-    publisher = Publisher(settings.redis, settings.publish, spool)
+    gate = MemoryGate(control, max_share=settings.retention.max_memory_share)
+    retention = Retention(control, settings.redis.streams, settings.retention)
+    publisher = Publisher(settings.redis, settings.publish, spool, holds_back=gate.is_closed)
     drainer = Drainer(
         spool,
         spool_dir,
         settings.redis.streams,
         partial(stream_writer, settings.redis, settings.publish),
         deadline_s=settings.publish.deadline_s,
+        holds_back=gate.is_closed,
     )
     prefix = settings.redis.prefix
     follower = Follower(
@@ -79,8 +84,8 @@ async def serve(settings: Settings, place: Place) -> None:
     private = web.AppRunner(
         admin_app(why_not_ready), access_log=None, handle_signals=False, shutdown_timeout=1.0
     )
-    publisher.start()
-    drainer.start()
+    for part in (publisher, drainer, gate, retention):
+        part.start()
     try:
         await follower.start()
         if not len(directory):
@@ -92,7 +97,9 @@ async def serve(settings: Settings, place: Place) -> None:
     finally:
         try:
             async with asyncio.timeout(http.grace_s):
-                await asyncio.gather(_finish(public, server), drainer.close())
+                await asyncio.gather(
+                    _finish(public, server), drainer.close(), gate.close(), retention.close()
+                )
                 await publisher.close()
                 await spool.close()
                 await private.cleanup()

@@ -1,0 +1,155 @@
+"""The task that looks at the streams again and again, measures them, and trims them if it leads."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from uuid_utils import uuid7
+
+from gateway.contract import Streams
+from gateway.retention.episodes import Episodes
+from gateway.retention.losses import balanced, removal
+from gateway.retention.plan import Plan, Rules, plan_for
+from gateway.retention.precautions import dangers
+from gateway.retention.stream_access import Look, StreamAccess, StreamKeys
+from gateway.retention.stream_state import GroupState
+from gateway.retention.telling import Telling
+from gateway.settings import Retention as RetentionSettings
+
+__all__ = ["Retention"]
+
+log: Any = structlog.get_logger(__name__)
+
+_STREAMS: Final = ("events", "comments")
+_MAX_CALLS: Final = 100
+# Trims of a thousand entries that one look makes at most; the next look goes on.
+_CLOSE_S: Final = 1.0
+_LEASE_LOOKS: Final = 3
+# A leader that misses so many looks is followed by another one.
+
+
+class Retention:
+    """Retention of one receiver process; all of them run it, one at a time trims a partition.
+
+    `client` is a control client, which this does not close. While Redis is away nothing is done.
+    """
+
+    def __init__(self, client: Redis, streams: Streams, settings: RetentionSettings) -> None:
+        lease_ms = max(1000, round(settings.every_s * 1000 * _LEASE_LOOKS))
+        self._client = client
+        self._streams = streams
+        self._rules = Rules.of(settings)
+        self._every_s = settings.every_s
+        self._access = StreamAccess(client, owner=str(uuid7()), lease_ms=lease_ms)
+        self._leading: set[str] = set()
+        self._before: dict[str, Mapping[str, GroupState]] = {}
+        self._episodes = Episodes()
+        self._is_away = False
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start looking."""
+        self._task = asyncio.create_task(self._run(), name="retention")
+
+    async def close(self) -> None:
+        """Finish with the stream in hand, if that is quick, and let another process lead."""
+        self._stopping.set()
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=_CLOSE_S)
+            self._task.cancel()  # harmless at any point: what was not done is done by the next
+            await asyncio.wait([self._task])
+
+    async def look_once(self) -> None:
+        """Look at everything once; raises RedisError."""
+        found = dangers(await self._client.info("memory"), await self._client.info("persistence"))
+        for danger in sorted(self._episodes.begun("redis", found)):
+            log.warning("redis can lose events", why=danger, what_to_do="see docs/retention.md")
+        for partition in range(self._streams.partitions):
+            lease = self._streams.retention_lease(partition)
+            leads = await self._access.leads(lease)
+            (self._leading.add if leads else self._leading.discard)(lease)
+            for stream in _STREAMS:
+                keys = StreamKeys(
+                    stream=self._streams.key(stream, partition),
+                    lease=lease,
+                    books=self._streams.retention_books(stream, partition),
+                )
+                await self._keep(keys, Telling(stream, partition, keys.stream), leads=leads)
+                if self._stopping.is_set():
+                    return
+
+    async def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                await self.look_once()
+                self._is_away = False
+            except (RedisError, OSError) as error:
+                if not self._is_away:
+                    log.warning("retention cannot look at the streams", error=str(error))
+                self._is_away = True
+            except Exception:
+                log.exception("retention failed")
+            try:
+                async with asyncio.timeout(self._every_s):
+                    await self._stopping.wait()
+            except TimeoutError:
+                pass
+        try:
+            for lease in sorted(self._leading):
+                await self._access.release(lease)
+        except (RedisError, OSError) as error:
+            log.debug("retention's leases are left to expire", error=str(error))
+
+    async def _keep(self, keys: StreamKeys, telling: Telling, *, leads: bool) -> None:
+        look = await self._access.look(keys)
+        before = self._before.pop(keys.stream, {})
+        if look.state is not None:
+            telling.measure(look.state, now_ms=look.now_ms)
+            self._before[keys.stream] = {group.name: group for group in look.state.groups}
+        if not leads:
+            return
+        await self._check_books(keys, telling, look, before)
+        if look.state is None:
+            return
+        plan = plan_for(look.state, self._rules, now_ms=look.now_ms)
+        holders = {holder.group: holder for holder in plan.holders}
+        for group in sorted(self._episodes.begun(keys.stream, holders)):
+            telling.holder(holders[group])
+        if plan.trim_to is not None:
+            await self._trim(keys, telling, plan)
+
+    async def _check_books(
+        self,
+        keys: StreamKeys,
+        telling: Telling,
+        look: Look,
+        before: Mapping[str, GroupState],
+    ) -> None:
+        state, books = look.state, look.books
+        if state is None:
+            if books is not None:
+                telling.gone()
+                await self._access.write_books(keys, None)
+            return
+        found = removal(state, books, before)
+        if found is not None:
+            telling.removed_by_others(found, state)
+        if books is None or state.removed != books.own + books.others:
+            await self._access.write_books(keys, balanced(state, books))
+
+    async def _trim(self, keys: StreamKeys, telling: Telling, plan: Plan) -> None:
+        assert plan.trim_to is not None  # noqa: S101 - tells the type checker
+        total, lost = 0, Counter[str]()
+        for _ in range(_MAX_CALLS):
+            result = await self._access.trim(keys, plan, self._rules.non_holding)
+            if result is None or not result[0]:
+                break
+            total += result[0]
+            lost.update(result[1])
+        if total:
+            telling.trimmed(total, lost, up_to=plan.trim_to)

@@ -1,0 +1,24 @@
+"""Settings of a Redis server under which it can lose what it was given. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["dangers"]
+
+
+def dangers(memory: Mapping[str, Any], persistence: Mapping[str, Any]) -> list[str]:
+    """What is dangerous, from `INFO memory` and `INFO persistence`; one sentence each.
+
+    An evicted stream is gone with its groups:
+    https://redis.io/docs/latest/develop/reference/eviction/
+    """
+    found = []
+    policy = memory.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        found.append(
+            f"maxmemory-policy is {policy}: short of memory, Redis deletes whole streams, "
+            "or the memory of what was published; set it to noeviction"
+        )
+    if not persistence.get("aof_enabled"):
+        found.append("appendonly is no: a restart of Redis loses what came after its last snapshot")
+    return found

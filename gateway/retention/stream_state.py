@@ -1,0 +1,88 @@
+"""What Redis says of one stream and its groups: values only. Pure."""
+
+from msgspec import Struct
+
+__all__ = ["EntryId", "GroupState", "StreamState", "entry_id_of", "successor", "text_of"]
+
+EntryId = tuple[int, int]
+"""An entry's id: milliseconds of the server's clock and a number, in the order of the stream."""
+
+
+class GroupState(Struct, frozen=True, kw_only=True):
+    """A group's place on a stream.
+
+    `read_count` is how many of all entries ever added stand up to `delivered`, where the server
+    knows it. `next_unread` is the first entry behind `delivered`. `pending_before_first` counts
+    pending entries that stand before the stream's first entry, so that nobody can read them.
+    """
+
+    name: str
+    delivered: EntryId
+    read_count: int | None
+    lag: int | None
+    pending: int
+    oldest_pending: EntryId | None
+    next_unread: EntryId | None
+    pending_before_first: int = 0
+
+    @property
+    def oldest_needed(self) -> EntryId | None:
+        """The first entry that the group has not acknowledged; None if there is none."""
+        return self.oldest_pending or self.next_unread
+
+    @property
+    def needed_from(self) -> EntryId:
+        """Every entry before this id is acknowledged by the group."""
+        return self.oldest_pending or successor(self.delivered)
+
+
+class StreamState(Struct, frozen=True, kw_only=True):
+    """A stream that exists. `first` is None if it has no entries; `added` counts all ever added."""
+
+    length: int
+    first: EntryId | None
+    last: EntryId
+    max_deleted: EntryId
+    added: int
+    groups: tuple[GroupState, ...]
+
+    @property
+    def removed(self) -> int:
+        """How many entries have been removed so far, by whomever."""
+        return self.added - self.length
+
+    @property
+    def begins_at(self) -> EntryId:
+        """No entry stands before this id."""
+        return self.first or successor(self.last)
+
+    def held(self, group: GroupState) -> int | None:
+        """How many entries the group has not acknowledged; None where the server cannot tell.
+
+        The server's own lag is missing after deletions, and on some versions counts what was
+        removed; at both ends of the stream it can be told without it:
+        https://github.com/redis/redis/pull/13338
+        """
+        pending = group.pending - group.pending_before_first
+        if group.next_unread is None:
+            return pending
+        if group.next_unread == self.first:
+            return self.length
+        return None if group.lag is None else min(pending + group.lag, self.length)
+
+
+def entry_id_of(text: str) -> EntryId:
+    """From `<milliseconds>-<number>`."""
+    ms, _, number = text.partition("-")
+    return int(ms), int(number or 0)
+
+
+def text_of(entry_id: EntryId) -> str:
+    """As `<milliseconds>-<number>`."""
+    return f"{entry_id[0]}-{entry_id[1]}"
+
+
+def successor(entry_id: EntryId) -> EntryId:
+    """The next id that there can be."""
+    ms, number = entry_id
+    return (ms, number + 1) if number < (1 << 64) - 1 else (ms + 1, 0)

@@ -1,0 +1,277 @@
+"""Retention's decisions: what may go, who holds a stream, and what somebody else took away.
+
+A stream is modelled by the plain list of its entries, groups by what they were delivered and have
+acknowledged; the decisions see only what Redis would tell of it.
+"""
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.retention.episodes import Episodes
+from gateway.retention.losses import Books, Loss, balanced, removal
+from gateway.retention.plan import Rules, plan_for
+from gateway.retention.precautions import dangers
+from gateway.retention.stream_state import (
+    EntryId,
+    GroupState,
+    StreamState,
+    entry_id_of,
+    successor,
+    text_of,
+)
+from gateway.settings import Retention
+
+NOW = 1_000_000
+IDS = st.tuples(st.integers(1, NOW), st.integers(0, 3))
+
+
+class Model:
+    """A stream and its groups, as Redis keeps them."""
+
+    def __init__(self, entries: list[EntryId]) -> None:
+        self.added = sorted(set(entries))
+        self.entries = list(self.added)
+        self.delivered: dict[str, EntryId] = {}
+        self.unacknowledged: dict[str, set[EntryId]] = {}
+        self.missed: dict[str, set[EntryId]] = {}
+        self.read_counts: dict[str, int | None] = {}
+        self.max_deleted = (0, 0)
+
+    def read(self, group: str, count: int, *, acknowledged: int) -> None:
+        """Deliver up to `count` entries, the first of which are acknowledged."""
+        place = self.delivered.setdefault(group, (0, 0))
+        found = [entry for entry in self.entries if entry > place][:count]
+        self.unacknowledged.setdefault(group, set()).update(found[acknowledged:])
+        if found:
+            self.delivered[group] = found[-1]
+        # Redis counts by position among all that were ever added, read or not; and not at all for
+        # a group that it has delivered nothing.
+        position = sum(entry <= self.delivered[group] for entry in self.added)
+        self.read_counts[group] = position or None
+
+    def remove(self, entries: set[EntryId], *, one_by_one: bool = False) -> None:
+        gone = entries & set(self.entries)
+        self.entries = [entry for entry in self.entries if entry not in gone]
+        for group, place in self.delivered.items():
+            unread = {entry for entry in gone if entry > place}
+            lost = gone & self.unacknowledged[group]
+            self.missed.setdefault(group, set()).update(unread | lost)
+        if one_by_one:
+            self.max_deleted = max([self.max_deleted, *gone])
+
+    def state(self) -> StreamState:
+        first = self.entries[0] if self.entries else None
+        last = self.added[-1] if self.added else (0, 0)
+        return StreamState(
+            length=len(self.entries),
+            first=first,
+            last=last,
+            max_deleted=self.max_deleted,
+            added=len(self.added),
+            groups=tuple(self._group(name, first) for name in sorted(self.delivered)),
+        )
+
+    def _group(self, name: str, first: EntryId | None) -> GroupState:
+        pending = self.unacknowledged[name]
+        there = pending & set(self.entries)
+        gone = {entry for entry in pending if first is None or entry < first}
+        unread = [entry for entry in self.entries if entry > self.delivered[name]]
+        return GroupState(
+            name=name,
+            delivered=self.delivered[name],
+            read_count=self.read_counts[name],
+            lag=len(unread),
+            pending=len(pending),
+            oldest_pending=min(there, default=None),
+            next_unread=min(unread, default=None),
+            pending_before_first=len(gone),
+        )
+
+
+@st.composite
+def models(draw: st.DrawFn) -> Model:
+    model = Model(draw(st.lists(IDS, max_size=30)))
+    for name in draw(st.lists(st.sampled_from("abcd"), unique=True)):
+        for _ in range(draw(st.integers(1, 3))):
+            model.read(name, draw(st.integers(0, 12)), acknowledged=draw(st.integers(0, 12)))
+    return model
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> Rules:
+    return Rules(
+        keep_ms=draw(st.integers(0, NOW)),
+        warn_held_ms=draw(st.integers(0, NOW)),
+        non_holding=frozenset(draw(st.sets(st.sampled_from("abcd")))),
+    )
+
+
+@given(models(), rules())
+def test_only_old_entries_that_every_holding_group_acknowledged_go_and_all_in_front_of_the_rest(
+    model: Model, rules: Rules
+) -> None:
+    state = model.state()
+    plan = plan_for(state, rules, now_ms=NOW)
+
+    def is_through(group: GroupState, entry: EntryId) -> bool:
+        return entry <= group.delivered and entry not in model.unacknowledged[group.name]
+
+    holding = [group for group in state.groups if group.name not in rules.non_holding]
+    may_go = [
+        entry[0] < NOW - rules.keep_ms and all(is_through(group, entry) for group in holding)
+        for entry in model.entries
+    ]
+    goes = [plan.trim_to is not None and entry < plan.trim_to for entry in model.entries]
+    kept_from = may_go.index(False) if False in may_go else len(may_go)
+    assert goes == [True] * kept_from + [False] * (len(may_go) - kept_from)
+    assert plan.seen == tuple((group.name, group.delivered) for group in holding)
+
+
+@given(models(), rules())
+def test_a_trimmed_stream_has_nothing_left_to_trim(model: Model, rules: Rules) -> None:
+    plan = plan_for(model.state(), rules, now_ms=NOW)
+    if plan.trim_to is None:
+        return
+    model.remove({entry for entry in model.entries if entry < plan.trim_to})
+
+    assert plan_for(model.state(), rules, now_ms=NOW).trim_to is None
+
+
+@given(models(), rules())
+def test_who_holds_a_stream_for_long_is_named_with_its_oldest_entry(
+    model: Model, rules: Rules
+) -> None:
+    holders = plan_for(model.state(), rules, now_ms=NOW).holders
+
+    expected = {}
+    for name in sorted(set(model.delivered) - rules.non_holding):
+        needed = [
+            entry
+            for entry in model.entries
+            if entry > model.delivered[name] or entry in model.unacknowledged[name]
+        ]
+        if needed and NOW - needed[0][0] >= rules.warn_held_ms:
+            expected[name] = (len(needed), needed[0], NOW - needed[0][0])
+    assert {h.group: (h.held, h.oldest, h.age_ms) for h in holders} == expected
+
+
+def test_a_stream_without_groups_is_trimmed_by_age_alone() -> None:
+    state = Model([(10, 0), (500, 0)]).state()
+
+    plan = plan_for(state, Rules(keep_ms=NOW - 400, warn_held_ms=0), now_ms=NOW)
+
+    assert plan.trim_to == (400, 0)
+
+
+@given(models(), st.integers(0, 30), st.data())
+def test_what_retention_itself_removed_is_no_loss(
+    model: Model, count: int, data: st.DataObject
+) -> None:
+    books = balanced(model.state(), None)
+    model.remove(set(model.entries[:count]))
+    books = msgspec.structs.replace(books, own=model.state().removed)
+
+    assert removal(model.state(), books, {}) is None
+
+
+@given(models(), st.integers(1, 30), st.sampled_from(["known", "unknown"]))
+def test_entries_that_others_trimmed_in_front_of_a_group_are_counted_exactly(
+    model: Model, count: int, past: str
+) -> None:
+    before = model.state()
+    books = balanced(before, None)
+    known = {group.name: group for group in before.groups} if past == "known" else {}
+    gone = set(model.entries[:count])
+    model.remove(gone)
+
+    found = removal(model.state(), books, known)
+
+    assert (found.count if found else 0) == len(gone)
+    losses = {loss.group: (loss.at_least, loss.at_most) for loss in found.losses} if found else {}
+    # Of a group that never read, nobody knows whether it was there already.
+    is_new = {name for name, place in model.delivered.items() if place == (0, 0) and not known}
+    assert losses == {
+        name: (0 if name in is_new else len(missed), len(missed))
+        for name, missed in model.missed.items()
+        if missed
+    }
+
+
+@given(models(), st.data())
+def test_what_a_group_lost_is_between_the_least_and_the_most_that_is_told(
+    model: Model, data: st.DataObject
+) -> None:
+    before = model.state()
+    books = balanced(before, None)
+    known = {group.name: group for group in before.groups}
+    if data.draw(st.booleans()) and model.entries:
+        model.remove(data.draw(st.sets(st.sampled_from(model.entries))), one_by_one=True)
+    model.remove(set(model.entries[: data.draw(st.integers(0, 30))]))
+    for name in sorted(model.delivered):  # they go on before anybody looks
+        model.read(name, data.draw(st.integers(0, 9)), acknowledged=9)
+
+    found = removal(model.state(), books, known)
+
+    told = {loss.group: loss for loss in found.losses} if found else {}
+    for name, missed in model.missed.items():
+        in_front = {
+            entry
+            for entry in missed
+            if entry not in model.unacknowledged[name] or entry < model.state().begins_at
+        }
+        loss = told.get(name, Loss(name, 0, 0))
+        assert loss.at_least <= len(missed)
+        assert len(in_front) <= loss.at_most
+
+
+def test_a_removal_is_told_once() -> None:
+    model = Model([(1, 0), (2, 0), (3, 0)])
+    model.read("a", 1, acknowledged=1)
+    books = balanced(model.state(), None)
+    model.remove({(1, 0), (2, 0)})
+    found = removal(model.state(), books, {})
+    assert found is not None
+    assert found.losses == (Loss("a", 1, 1),)
+
+    assert removal(model.state(), balanced(model.state(), books), {}) is None
+
+
+def test_a_stream_that_was_made_anew_is_not_judged_by_the_old_ones_books() -> None:
+    books = Books(own=100, others=7, max_deleted=(0, 0))
+    state = Model([(1, 0)]).state()
+
+    assert removal(state, books, {}) is None
+    assert balanced(state, books) == Books(own=0, others=0, max_deleted=(0, 0))
+
+
+@given(IDS)
+def test_ids_are_read_and_written_alike(entry_id: EntryId) -> None:
+    assert entry_id_of(text_of(entry_id)) == entry_id
+    assert entry_id < successor(entry_id)
+
+
+def test_the_successor_of_the_last_number_is_in_the_next_millisecond() -> None:
+    assert successor((5, (1 << 64) - 1)) == (6, 0)
+
+
+def test_days_of_the_settings_are_milliseconds_of_the_rules() -> None:
+    rules = Rules.of(Retention(days=0.5, warn_held_days=1, non_holding_groups=("a",)))
+
+    assert rules == Rules(keep_ms=43_200_000, warn_held_ms=86_400_000, non_holding=frozenset({"a"}))
+
+
+def test_a_trouble_is_told_again_only_after_it_has_ended() -> None:
+    episodes = Episodes()
+    told = [sorted(episodes.begun("s", troubles)) for troubles in ("a", "ab", "b", "ab", "ab")]
+
+    assert told == [["a"], ["b"], [], ["a"], []]
+    assert episodes.begun("t", "a") == {"a"}
+
+
+def test_dangers_are_an_eviction_policy_and_a_missing_append_only_file() -> None:
+    assert dangers({"maxmemory_policy": "noeviction"}, {"aof_enabled": 1}) == []
+
+    found = dangers({"maxmemory_policy": "allkeys-lru"}, {"aof_enabled": 0})
+
+    assert [text.split(" is ")[0] for text in found] == ["maxmemory-policy", "appendonly"]
