@@ -90,7 +90,7 @@ def _unread(
     if is_deleted and state.max_deleted > group.delivered:
         return 1, count
     if before is not None and before.delivered < group.delivered:
-        has_passed_gap = before.delivered < state.begins_at
+        has_passed_gap = (before.next_unread or before.delivered) < state.begins_at
         has_passed_hole = is_deleted and state.max_deleted > before.delivered
         if has_passed_gap or has_passed_hole:
             return 0, count

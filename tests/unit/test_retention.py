@@ -5,6 +5,7 @@ acknowledged; the decisions see only what Redis would tell of it.
 """
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -223,6 +224,41 @@ def test_what_a_group_lost_is_between_the_least_and_the_most_that_is_told(
         loss = told.get(name, Loss(name, 0, 0))
         assert loss.at_least <= len(missed)
         assert len(in_front) <= loss.at_most
+
+
+def lost(
+    model: Model, *, gone: set[EntryId], one_by_one: bool, then_reads: int
+) -> tuple[Loss, ...]:
+    """What is told of group `a` after a removal that a look follows."""
+    before = model.state()
+    model.remove(gone, one_by_one=one_by_one)
+    model.read("a", then_reads, acknowledged=then_reads)
+    known = {group.name: group for group in before.groups}
+    found = removal(model.state(), balanced(before, None), known)
+    return found.losses if found else ()
+
+
+@pytest.mark.parametrize(
+    ("gone", "one_by_one", "then_reads", "losses"),
+    [
+        # The group has read 1 and 2 of 1 to 6.
+        ({(1, 0), (2, 0)}, False, 0, ()),
+        ({(1, 0), (2, 0)}, False, 2, ()),
+        ({(1, 0), (2, 0), (3, 0)}, False, 0, (Loss("a", 1, 1),)),
+        ({(1, 0), (2, 0), (3, 0)}, False, 1, (Loss("a", 0, 3),)),
+        ({(1, 0)}, True, 0, ()),
+        ({(1, 0), (4, 0)}, True, 0, (Loss("a", 1, 2),)),
+        ({(1, 0), (4, 0)}, True, 1, (Loss("a", 1, 2),)),
+        ({(1, 0), (4, 0)}, True, 3, (Loss("a", 0, 2),)),
+    ],
+)
+def test_a_loss_is_told_as_surely_as_it_can_be_known(
+    gone: set[EntryId], *, one_by_one: bool, then_reads: int, losses: tuple[Loss, ...]
+) -> None:
+    model = Model([(number, 0) for number in range(1, 7)])
+    model.read("a", 2, acknowledged=2)
+
+    assert lost(model, gone=gone, one_by_one=one_by_one, then_reads=then_reads) == losses
 
 
 def test_a_removal_is_told_once() -> None:
