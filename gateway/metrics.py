@@ -18,6 +18,7 @@ __all__ = [
     "MEMORY_SHARE",
     "PUBLISH_FAILURES",
     "PUBLISH_SECONDS",
+    "QUARANTINED",
     "QUEUED_EVENTS",
     "SPOOL_BYTES",
     "SPOOL_EVENTS",
@@ -43,6 +44,13 @@ STORE_SECONDS: Final = Histogram(
     "b24gw_store_seconds",
     "Time from a batch's first event to all of its events being stored.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+QUARANTINED: Final = Counter(
+    "b24gw_quarantine_deliveries",
+    "Deliveries of registered portals with a wrong token, by what became of them: kept; not kept "
+    "because the portal's (full) or the token's (token_full) places are taken, because too many "
+    "came at once (busy), because Redis was away, because they are too_large or no_event.",
+    ["result"],
 )
 BATCH_EVENTS: Final = Histogram(
     "b24gw_batch_events",

@@ -7,23 +7,22 @@ from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 import click
-import msgspec
 from redis.exceptions import RedisError
 
 from gateway import connections
 from gateway.commandline import settings_of
+from gateway.commands import quarantine
+from gateway.commands.rows import Row, echo_rows
 from gateway.errors import OperatorError
 from gateway.portals.directory import Portal, portals_of
 from gateway.portals.registry import DOMAIN, MEMBER_ID, Registration, Registry
-from gateway.portals.verification import digest_of
+from gateway.portals.verification import digest_of, shown
 from gateway.settings import Settings, resolve_secret
 
 __all__ = ["command"]
 
 T = TypeVar("T")
 
-_SHOWN: Final = 12
-# Hexadecimal digits of a token's digest: enough to tell tokens apart, and nothing to guess from.
 _SECONDS_NOTE: Final = "Receivers know it within seconds."
 
 
@@ -36,6 +35,9 @@ def command() -> None:
     """
 
 
+command.add_command(quarantine.command)
+
+
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per token.")
 @click.pass_context
@@ -46,13 +48,7 @@ def list_(context: click.Context, *, as_json: bool) -> None:
         *(row for portal in portals_of(settings.portals) for row in _settled_rows(portal)),
         *map(_learnt_row, _ask(settings, _registrations)),
     ]
-    if as_json:
-        for row in rows:
-            click.echo(msgspec.json.encode(row))
-    elif not rows:
-        click.echo("no portals are registered")
-    else:
-        click.echo(_table(rows))
+    echo_rows(rows, as_json=as_json, empty="no portals are registered")
 
 
 @command.command("add")
@@ -85,7 +81,7 @@ def add(context: click.Context, *, member_id: str, domain: str | None, token: st
         await registry.add(member_id, named, digest, now=datetime.now(UTC))
 
     _ask(settings, register)
-    click.echo(f"added: {member_id} may send with token {_shown(digest)}. {_SECONDS_NOTE}")
+    click.echo(f"added: {member_id} may send with token {shown(digest)}. {_SECONDS_NOTE}")
 
 
 @command.command("remove")
@@ -109,7 +105,7 @@ def remove(context: click.Context, *, member_id: str, token_digest: str | None) 
     removed = _ask(settings, forget)
     is_settled = any(portal.member_id == member_id for portal in settings.portals)
     for one in removed:
-        click.echo(f"removed: token {_shown(one.digest)} of {member_id}. {_SECONDS_NOTE}")
+        click.echo(f"removed: token {shown(one.digest)} of {member_id}. {_SECONDS_NOTE}")
     if is_settled:
         click.echo(f"{member_id} still stands in the settings, with the tokens given there")
     elif not removed:
@@ -125,14 +121,15 @@ def _ask(settings: Settings, question: Callable[[Registry], Awaitable[T]]) -> T:
 
     try:
         return asyncio.run(ask())
-    except (RedisError, OSError) as error:
+    except (RedisError, *connections.AWAY) as error:
         raise OperatorError(f"Redis does not answer: {error}") from error
 
 
 async def _registrations(registry: Registry) -> list[Registration]:
-    return sorted(
-        (await registry.read()).registrations, key=lambda one: (one.member_id, one.added_at)
-    )
+    reading = await registry.read()
+    if reading.unreadable_count:
+        click.echo(f"warning: {reading.unreadable_count} registrations are unreadable", err=True)
+    return sorted(reading.registrations, key=lambda one: (one.member_id, one.added_at))
 
 
 def _token(given: str) -> str:
@@ -164,37 +161,21 @@ def _chosen(ours: list[Registration], token_digest: str | None) -> list[Registra
     return matching
 
 
-def _settled_rows(portal: Portal) -> Iterable[dict[str, str]]:
+def _settled_rows(portal: Portal) -> Iterable[Row]:
     for digest in portal.digests:
-        yield _row(portal.member_id, portal.domain, digest, source="settings", added_at="")
+        yield _row(portal.member_id, portal.domain, digest, source="settings", added_at=None)
 
 
-def _learnt_row(one: Registration) -> dict[str, str]:
+def _learnt_row(one: Registration) -> Row:
     added_at = one.added_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return _row(one.member_id, one.domain, one.digest, source="redis", added_at=added_at)
 
 
-def _row(
-    member_id: str, domain: str, digest: bytes, *, source: str, added_at: str
-) -> dict[str, str]:
+def _row(member_id: str, domain: str, digest: bytes, *, source: str, added_at: str | None) -> Row:
     return {
         "member_id": member_id,
         "domain": domain,
-        "token_digest": _shown(digest),
+        "token_digest": shown(digest),
         "source": source,
         "added_at": added_at,
     }
-
-
-def _shown(digest: bytes) -> str:
-    return digest.hex()[:_SHOWN]
-
-
-def _table(rows: list[dict[str, str]]) -> str:
-    """Columns under their names, as wide as they must be."""
-    lines = [tuple(name.replace("_", " ") for name in rows[0]), *(tuple(r.values()) for r in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )

@@ -28,7 +28,15 @@ from gateway.inbound import clock
 from gateway.inbound.errors import Forbidden, Malformed
 from gateway.inbound.form_fields import FormFields
 
-__all__ = ["Admitted", "Ignored", "KnownPortal", "KnownPortals", "admit"]
+__all__ = [
+    "WRONG_TOKEN",
+    "Admitted",
+    "Ignored",
+    "KnownPortal",
+    "KnownPortals",
+    "admit",
+    "normalise",
+]
 
 # Event names are upper-case on the wire and camel-case in the documentation.
 _COMMENT_TYPES: Final[dict[str, CommentType]] = {
@@ -40,6 +48,8 @@ _APP_TYPES: Final[dict[str, AppType]] = {
     "ONAPPINSTALL": APP_INSTALLED,
     "ONAPPUNINSTALL": APP_UNINSTALLED,
 }
+WRONG_TOKEN: Final = "wrong_token"  # noqa: S105 - a reason
+"""Why a delivery of a registered portal is refused that carries some other token."""
 _DOMAIN: Final = re.compile(r"[A-Za-z0-9_.:\-]{1,255}")
 _MAX_ID: Final = 2**63 - 1
 _MAX_ID_DIGITS: Final = 19
@@ -93,6 +103,17 @@ def admit(
     if portal is None:
         is_known = portals.find(member_id) is not None
         raise Forbidden(_refusal(fields.application_token, is_known=is_known), member_id)
+    return normalise(fields, portal, receipt_id=receipt_id, received_ms=received_ms)
+
+
+def normalise(
+    fields: FormFields, portal: KnownPortal, *, receipt_id: str, received_ms: int
+) -> Admitted | Ignored:
+    """What a delivery of this portal says; whether the portal sent it must be known already.
+
+    Raises Malformed.
+    """
+    member_id = fields.member_id or ""
     if fields.event is None:
         if fields.workflow_id is not None:
             return Ignored("robot", member_id)
@@ -154,7 +175,7 @@ def _refusal(token: str | None, *, is_known: bool) -> str:
     """Why, for the operator; the sender is told nothing."""
     if not is_known:
         return "unknown_portal"
-    return "wrong_token" if token else "missing_token"
+    return WRONG_TOKEN if token else "missing_token"
 
 
 def _positive(text: str | None) -> int | None:

@@ -92,6 +92,7 @@ def welcome(
         f"  health and metrics     {settings.admin.local_url}/healthz",
         f"  Redis                  {redis or shown['redis']['url']}",
         f"  registered portals     {portals or 'none: every request will be refused'}",
+        f"  key of the quarantine  {', '.join(shown['vault']['keys']) or 'none: no quarantine'}",
         f"  audit log              {settings.audit.dir}/",
         f"  warehouse              {shown['warehouse']['destination']}",
     ]

@@ -19,8 +19,10 @@ from gateway.local.lines import Lines
 from gateway.local.plan import CONSUMERS, NAMES, demo_settings, environment, tiers, welcome
 from gateway.local.ports import is_taken
 from gateway.local.server import free_port
+from gateway.local.vault_key import KEY_FILE, ensured_key
 from gateway.processes.supervisor import Supervisor
 from gateway.settings import Settings
+from gateway.vault import is_available
 
 __all__ = ["up"]
 
@@ -39,6 +41,10 @@ async def up(given: Settings, *, config: str | None, with_own_redis: bool, with_
     settings = _with_ports(given)
     console = Console(_lines(settings))
     embedded: EmbeddedRedis | None = None
+    if not settings.vault.keys and is_available():
+        ensured_key()
+        vault = msgspec.structs.replace(settings.vault, keys=(f"file:{KEY_FILE}",))
+        settings = msgspec.structs.replace(settings, vault=vault)
     async with AsyncExitStack() as stack:
         if with_own_redis:
             embedded = stack.enter_context(

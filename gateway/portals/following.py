@@ -7,6 +7,7 @@ from typing import Any, Final
 import structlog
 from redis.exceptions import RedisError
 
+from gateway import connections
 from gateway.portals.directory import Directory
 from gateway.portals.registry import Reading, Registry, portals_among
 from gateway.portals.snapshot import Snapshot
@@ -63,7 +64,7 @@ class Follower:
         while True:
             try:
                 await self._look()
-            except (RedisError, OSError) as error:
+            except (RedisError, *connections.AWAY) as error:
                 self._tell("redis does not tell the registered portals", repr(error))
             except Exception:
                 log.exception("the registered portals could not be followed")
@@ -79,6 +80,8 @@ class Follower:
             self._known = await self._registry.read()
             self._directory.learn(portals_among(self._known.registrations))
             log.info("portals learnt", portals=len(self._directory))
+            if self._known.unreadable_count:
+                log.warning("registrations are unreadable", count=self._known.unreadable_count)
             if self._known.version is not None:
                 await asyncio.to_thread(self._snapshot.save, self._known)
         self._trouble = ""

@@ -10,12 +10,11 @@ without one knows nothing about portals, which is something else than knowing th
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import msgspec
-import structlog
 from msgspec import Meta, Struct
 from redis.asyncio import Redis
 from uuid_utils import uuid7
@@ -23,8 +22,6 @@ from uuid_utils import uuid7
 from gateway.portals.directory import Portal
 
 __all__ = ["DOMAIN", "MEMBER_ID", "Reading", "Registration", "Registry", "portals_among"]
-
-log: Any = structlog.get_logger(__name__)
 
 MEMBER_ID: Final = re.compile(r"[0-9A-Za-z_.-]{1,64}")
 """What may be registered as a portal's id; Bitrix24's are 32 hexadecimal digits."""
@@ -43,10 +40,15 @@ class Registration(Struct, frozen=True, kw_only=True):
 
 
 class Reading(Struct, frozen=True):
-    """What Redis knew at one moment; `version` is None where it knows nothing about portals."""
+    """What Redis knew at one moment.
+
+    `version` is None where it knows nothing about portals. What is unreadable, by somebody else's
+    hand, lets nobody in.
+    """
 
     version: str | None
     registrations: tuple[Registration, ...]
+    unreadable_count: int = 0
 
 
 class _Value(Struct, frozen=True):
@@ -57,8 +59,8 @@ class _Value(Struct, frozen=True):
 class Registry:
     """The registrations of one installation.
 
-    Every method raises redis.exceptions.RedisError or OSError when Redis does not answer, and may
-    be repeated. `client` is a control client (gateway.connections.control) without decoding.
+    Every method raises RedisError or one of connections.AWAY when Redis does not do its part, and
+    may be repeated. `client` is a control client (gateway.connections.control) without decoding.
     """
 
     def __init__(self, client: Redis, *, prefix: str) -> None:
@@ -76,7 +78,9 @@ class Registry:
             pipeline.get(self._version_key)
             pipeline.hgetall(self._key)
             version, fields = await pipeline.execute()
-        return Reading(_text(version), tuple(_registrations(fields)))
+        found = [_registration(field, raw) for field, raw in fields.items()]
+        registrations = tuple(one for one in found if one is not None)
+        return Reading(_text(version), registrations, len(found) - len(registrations))
 
     async def add(self, member_id: str, domain: str, digest: bytes, *, now: datetime) -> None:
         """Let a portal send with one more token; one that it has is registered anew.
@@ -119,21 +123,19 @@ def portals_among(registrations: Iterable[Registration]) -> list[Portal]:
     ]
 
 
-def _registrations(fields: Mapping[bytes, bytes]) -> Iterable[Registration]:
-    for field, raw in fields.items():
-        try:
-            member_id, _, digest_hex = field.decode().rpartition(":")
-            digest = bytes.fromhex(digest_hex)
-            value = msgspec.json.decode(raw, type=_Value)
-        except (ValueError, msgspec.DecodeError):
-            member_id, digest, value = "", b"", None
-        if value is None or not MEMBER_ID.fullmatch(member_id) or len(digest) != _DIGEST_BYTES:
-            # Somebody else's hand; a token that cannot be read lets nobody in.
-            log.warning("a registration cannot be read", field=field[:16].decode(errors="replace"))
-            continue
-        yield Registration(
-            member_id=member_id, digest=digest, domain=value.domain, added_at=value.added_at
-        )
+def _registration(field: bytes, raw: bytes) -> Registration | None:
+    """What a field of the hash says; None if it cannot be read."""
+    try:
+        member_id, _, digest_hex = field.decode().rpartition(":")
+        digest = bytes.fromhex(digest_hex)
+        value = msgspec.json.decode(raw, type=_Value)
+    except (ValueError, msgspec.DecodeError):
+        return None
+    if not MEMBER_ID.fullmatch(member_id) or len(digest) != _DIGEST_BYTES:
+        return None
+    return Registration(
+        member_id=member_id, digest=digest, domain=value.domain, added_at=value.added_at
+    )
 
 
 def _field(member_id: str, digest: bytes) -> str:

@@ -9,10 +9,11 @@ from hashlib import sha256
 from hmac import compare_digest
 from typing import Final
 
-__all__ = ["NO_DIGEST", "digest_of", "is_genuine"]
+__all__ = ["NO_DIGEST", "digest_of", "is_genuine", "shown"]
 
 NO_DIGEST: Final = bytes(32)
 """Stands where there is no token to compare with: the digest of no text that anybody knows."""
+_SHOWN_DIGITS: Final = 12
 
 
 def digest_of(token: str) -> bytes:
@@ -34,3 +35,8 @@ def is_genuine(token: str | None, digests: Iterable[bytes]) -> bool:
     for digest in digests:
         is_known |= compare_digest(claimed, digest)
     return is_known and bool(token)
+
+
+def shown(digest: bytes) -> str:
+    """As much of a digest as tells tokens apart, for people; nothing to guess a token from."""
+    return digest.hex()[:_SHOWN_DIGITS]

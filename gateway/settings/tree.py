@@ -20,6 +20,7 @@ __all__ = [
     "Notifier",
     "PortalSettings",
     "Publish",
+    "Quarantine",
     "Redis",
     "Retention",
     "Route",
@@ -146,6 +147,15 @@ class Vault(_Section, frozen=True, kw_only=True):
 
     keys: tuple[Secret, ...] = ()
     """Fernet keys, newest first; without any, the gateway keeps no secrets at all."""
+
+
+class Quarantine(_Section, frozen=True, kw_only=True):
+    """[quarantine]: keeping deliveries whose token is not registered; needs [vault] keys."""
+
+    max_deliveries: Annotated[int, Meta(ge=1, le=100_000)] = 1000
+    """How many are kept for a portal, the oldest; half of them at most with the same token."""
+    kept_s: Annotated[float, Meta(ge=60, le=604_800)] = 604_800.0
+    """How many seconds they are kept; at most a week."""
 
 
 class Consumers(_Section, frozen=True, kw_only=True):
@@ -290,6 +300,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     spool: Spool = Spool()
     retention: Retention = Retention()
     vault: Vault = Vault()
+    quarantine: Quarantine = Quarantine()
     consumers: Consumers = Consumers()
     audit: Audit = Audit()
     warehouse: Warehouse = Warehouse()

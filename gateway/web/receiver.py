@@ -15,13 +15,15 @@ from uuid_utils import uuid7
 
 from gateway import metrics
 from gateway.contract import Streams, encode_event
-from gateway.inbound.admission import Admitted, KnownPortals, admit
+from gateway.inbound.admission import WRONG_TOKEN, Admitted, KnownPortals, admit
 from gateway.inbound.errors import Forbidden, Malformed
 from gateway.inbound.form import FormError
 from gateway.inbound.form_fields import extract
+from gateway.portals.quarantine import Delivery
 from gateway.publishing.batch import Stored
 from gateway.publishing.errors import Unavailable
 from gateway.settings import Http
+from gateway.web.quarantining import Quarantining
 
 __all__ = ["EventSink", "Receiver"]
 
@@ -43,11 +45,18 @@ class Receiver:
     """The handler of everything that comes in on the public port."""
 
     def __init__(
-        self, portals: KnownPortals, sink: EventSink, streams: Streams, settings: Http
+        self,
+        portals: KnownPortals,
+        sink: EventSink,
+        streams: Streams,
+        settings: Http,
+        *,
+        quarantine: Quarantining | None = None,
     ) -> None:
         self._portals = portals
         self._sink = sink
         self._streams = streams
+        self._quarantine = quarantine
         self._path = settings.path
         self._max_body_bytes = settings.max_body
         self._body_timeout_s = settings.body_timeout_s
@@ -72,26 +81,17 @@ class Receiver:
                 # The client went, or its chunks are none; whether anybody reads this or not.
                 return _last_answer(400, "bad request", "cut_body")
         receipt_id = str(uuid7())
+        received_ms = time_ns() // 1_000_000
         try:
             verdict = admit(
-                extract(body),
-                self._portals,
-                receipt_id=receipt_id,
-                received_ms=time_ns() // 1_000_000,
+                extract(body), self._portals, receipt_id=receipt_id, received_ms=received_ms
             )
             if not isinstance(verdict, Admitted):
                 return _answer(200, "ignored", "ignored", verdict.reason, event_id=receipt_id)
             partition = self._streams.partition_of(verdict.member_id, verdict.comment_id)
             stored = await self._sink.publish(encode_event(verdict.event), partition)
         except Forbidden as error:
-            return _answer(
-                403,
-                "forbidden",
-                "forbidden",
-                error.reason,
-                event_id=receipt_id,
-                member_id=error.member_id[:64],
-            )
+            return self._refused(error, Delivery(error.member_id, receipt_id, received_ms, body))
         except (FormError, Malformed) as error:
             return _answer(400, "bad request", "malformed", error.reason, event_id=receipt_id)
         except Unavailable as error:
@@ -101,6 +101,19 @@ class Receiver:
             return _unavailable("internal", event_id=receipt_id)
         return web.Response(
             body=b"ok", headers={"X-Event-Id": receipt_id, "X-Event-Stored": stored}
+        )
+
+    def _refused(self, error: Forbidden, delivery: Delivery) -> web.Response:
+        """The one answer to whoever is not let in, whatever the reason."""
+        if error.reason == WRONG_TOKEN and self._quarantine is not None:
+            self._quarantine.offer(delivery)
+        return _answer(
+            403,
+            "forbidden",
+            "forbidden",
+            error.reason,
+            event_id=delivery.receipt_id,
+            member_id=error.member_id[:64],
         )
 
     def _answer_to_head(self, request: web.BaseRequest) -> web.Response | None:

@@ -12,10 +12,6 @@ from aiohttp import web
 
 from gateway import connections
 from gateway.errors import OperatorError
-from gateway.portals.directory import Directory, portals_of
-from gateway.portals.following import Follower
-from gateway.portals.registry import Registry
-from gateway.portals.snapshot import Snapshot
 from gateway.publishing.drainer import Drainer
 from gateway.publishing.durability import Ack, check_at_start
 from gateway.publishing.memory_gate import MemoryGate
@@ -28,6 +24,7 @@ from gateway.web.admin import admin_app
 from gateway.web.place import Place
 from gateway.web.public_server import PublicServer
 from gateway.web.receiver import Receiver
+from gateway.web.senders import Senders
 
 __all__ = ["serve"]
 
@@ -43,10 +40,10 @@ async def serve(settings: Settings, place: Place) -> None:
     A stop takes [http] grace_s at most; a second signal ends a process that is not supervised at
     once. Raises OperatorError if the settings cannot work on this machine.
     """
-    directory = Directory(portals_of(settings.portals))
     stopping = _stop_on_signals(is_supervised=place.is_supervised)
     control = connections.control(settings.redis.url, timeout_s=1.0)
     try:
+        senders = Senders(settings, control)
         await check_at_start(control, Ack.parse(settings.publish.ack))
     except OperatorError:
         await control.aclose()
@@ -64,10 +61,6 @@ async def serve(settings: Settings, place: Place) -> None:
         deadline_s=settings.publish.deadline_s,
         holds_back=gate.is_closed,
     )
-    prefix = settings.redis.prefix
-    follower = Follower(
-        directory, Registry(control, prefix=prefix), Snapshot(spool_dir, prefix=prefix)
-    )
 
     async def why_not_ready() -> str | None:
         try:
@@ -78,7 +71,14 @@ async def serve(settings: Settings, place: Place) -> None:
         return None
 
     http = settings.http
-    server = PublicServer(Receiver(directory, publisher, settings.redis.streams, http), http)
+    receiver = Receiver(
+        senders.directory,
+        publisher,
+        settings.redis.streams,
+        http,
+        quarantine=senders.quarantining,
+    )
+    server = PublicServer(receiver, http)
     # aiohttp waits twice so long: for the requests under way, then for those that it has cut off.
     public = web.ServerRunner(server, handle_signals=False, shutdown_timeout=http.grace_s / 2)
     private = web.AppRunner(
@@ -87,9 +87,7 @@ async def serve(settings: Settings, place: Place) -> None:
     for part in (publisher, drainer, gate, retention):
         part.start()
     try:
-        await follower.start()
-        if not len(directory):
-            log.warning("no portals are registered: every delivery will be refused")
+        await senders.start()
         await place.open(public, private)
         async with server.sweeping():
             await stopping.wait()
@@ -103,7 +101,7 @@ async def serve(settings: Settings, place: Place) -> None:
                 await publisher.close()
                 await spool.close()
                 await private.cleanup()
-                await follower.close()
+                await senders.close()
                 await control.aclose()
         except TimeoutError:
             log.error("the grace time is over; what was not stored was not answered")

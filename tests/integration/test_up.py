@@ -117,6 +117,8 @@ async def test_an_event_goes_in_and_three_consumers_act_on_it(tmp_path: Path) ->
         entry = next(line for line in running.lines if re.search(r"stream +.*comment/101 ", line))
         (event_id,) = re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", entry)
         assert event_id in audited(tmp_path)
+        assert (tmp_path / "var" / "vault.key").stat().st_mode & 0o777 == 0o600
+        assert not running.printed("no quarantine")
         await until(lambda: event_id in loaded(tmp_path), timeout_s=20)
 
         seen = len(running.lines)

@@ -21,36 +21,6 @@ from tests.integration.consumers.running import comment_event, running, until
 STREAMS = Streams(partitions=4)
 
 
-@pytest.fixture
-async def cluster_url(server_binary: ServerBinary, tmp_path: Path) -> AsyncIterator[str]:
-    """Two nodes with half of the slots each."""
-    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port")
-    bus = {name: free_port() for name in ("a", "b")}
-    nodes = [
-        RedisServer(server_binary, tmp_path / name, options=(*options, str(port)))
-        for name, port in bus.items()
-    ]
-    for node in nodes:
-        node.start()
-    clients: list[Any] = [connections.control(node.url) for node in nodes]
-    for client, (first, last) in zip(clients, [(0, 8191), (8192, 16383)], strict=True):
-        await client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
-    await clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", nodes[1].port, bus["b"])
-
-    async def agree() -> bool:
-        infos = [await client.execute_command("CLUSTER", "INFO") for client in clients]
-        return all(
-            b"cluster_state:ok" in info and b"cluster_known_nodes:2" in info for info in infos
-        )
-
-    await until(agree)
-    for client in clients:
-        await client.aclose()
-    yield "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in nodes)
-    for node in nodes:
-        node.stop()
-
-
 async def publish(redis: Redis, count: int) -> list[CommentEvent]:
     events = [comment_event(number % 40 + 1) for number in range(count)]
     for event in events:

@@ -48,7 +48,7 @@ def test_what_was_added_is_listed_without_its_token(portals: Portals) -> None:
         "redis",
     )
     assert portals("list").output.splitlines()[0].split() == [
-        *("member", "id", "domain", "token", "digest", "source", "added", "at"),
+        *("MEMBER", "ID", "DOMAIN", "TOKEN", "DIGEST", "SOURCE", "ADDED", "AT"),
     ]
 
 

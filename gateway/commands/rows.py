@@ -1,0 +1,27 @@
+"""Rows for people and for programs."""
+
+from collections.abc import Mapping, Sequence
+
+import click
+import msgspec
+
+from gateway.ops.tables import table
+
+__all__ = ["Row", "echo_rows"]
+
+Row = Mapping[str, str | int | None]
+
+
+def echo_rows(rows: Sequence[Row], *, as_json: bool, empty: str) -> None:
+    """Print rows with the same keys: a table under their names, or one JSON object for each.
+
+    `empty` is the sentence for people when there are none.
+    """
+    if as_json:
+        for row in rows:
+            click.echo(msgspec.json.encode(row))
+    elif rows:
+        head = [name.replace("_", " ").upper() for name in rows[0]]
+        click.echo(table(head, [tuple(row.values()) for row in rows]))
+    else:
+        click.echo(empty)

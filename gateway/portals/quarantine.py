@@ -1,0 +1,150 @@
+"""Deliveries for registered portals whose token is not registered: forged, or after a rotation.
+
+Redis keeps them encrypted until somebody has fixed the token, for a bounded time:
+
+    b24:quarantine:{<member_id>}                  zset: receipt ids, by time of receipt (ms)
+    b24:quarantine:{<member_id>}:token:<digest>   zset: those that carry one token
+    b24:quarantine:{<member_id>}:<receipt id>     the token's digest, then what the vault sealed
+
+The oldest stay: nothing that comes later can push out what is kept, so an attack can only keep
+later deliveries out, which is counted and seen, and cannot take away genuine ones that were kept
+before. One token has half of a portal's places at most, so a webhook that nobody registered leaves
+room for the day when another token is changed.
+"""
+
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any, Final, Literal, cast
+
+import msgspec
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from gateway.settings import Quarantine as QuarantineSettings
+from gateway.vault import Unreadable, Vault
+
+__all__ = ["Delivery", "Quarantine", "Sealed", "Verdict", "opened", "sealed"]
+
+_SCRIPT: Final = files("gateway.portals").joinpath("keep.lua").read_text()
+_DIGEST_BYTES: Final = 32
+
+Verdict = Literal["kept", "full", "token_full"]
+
+
+class Delivery(Struct, frozen=True, gc=False):
+    """A body as it came, and when; `receipt_id` is the id of the event that it may become."""
+
+    member_id: str
+    receipt_id: str
+    received_ms: int
+    body: bytes
+
+    def __repr__(self) -> str:
+        """Without the body, in which tokens stand."""
+        return f"Delivery(receipt_id={self.receipt_id!r}, …)"
+
+
+class Sealed(Struct, frozen=True, gc=False):
+    """A delivery as it is kept: encrypted, with the digest of the token that it carries."""
+
+    member_id: str
+    receipt_id: str
+    received_ms: int
+    digest: bytes
+    secret: bytes
+
+
+def sealed(delivery: Delivery, digest: bytes, vault: Vault) -> Sealed:
+    """Encrypt a delivery that carries the token of this digest."""
+    return Sealed(
+        member_id=delivery.member_id,
+        receipt_id=delivery.receipt_id,
+        received_ms=delivery.received_ms,
+        digest=digest,
+        secret=vault.seal(msgspec.msgpack.encode(delivery)),
+    )
+
+
+def opened(kept: Sealed, vault: Vault) -> Delivery:
+    """Decrypt; raises Unreadable, also for a delivery that was kept under another name."""
+    try:
+        delivery = msgspec.msgpack.decode(vault.open(kept.secret), type=Delivery)
+    except msgspec.DecodeError as error:
+        raise Unreadable("of another version") from error
+    claimed = (kept.member_id, kept.receipt_id, kept.received_ms)
+    if claimed != (delivery.member_id, delivery.receipt_id, delivery.received_ms):
+        raise Unreadable("kept under another name")
+    return delivery
+
+
+class Quarantine:
+    """The quarantine of one installation.
+
+    Every method raises RedisError or one of connections.AWAY when Redis does not do its part, and
+    may be repeated. `client` is a control client (gateway.connections.control).
+    """
+
+    def __init__(self, client: Redis, settings: QuarantineSettings, *, prefix: str) -> None:
+        self._client = client
+        self._places = settings.max_deliveries
+        self._token_places = max(1, settings.max_deliveries // 2)
+        self._kept_ms = int(settings.kept_s * 1000)
+        self._prefix = prefix
+
+    async def keep(self, deliveries: Sequence[Sealed], *, now_ms: int) -> list[Verdict]:
+        """Keep those for which there is a place; says for each what became of it."""
+        async with self._client.pipeline(transaction=False) as pipeline:
+            for one in deliveries:
+                pipeline.eval(
+                    _SCRIPT,
+                    3,
+                    self._index(one.member_id),
+                    self._token_index(one),
+                    self._key(one.member_id, one.receipt_id),
+                    one.receipt_id,
+                    one.received_ms,
+                    now_ms,
+                    self._kept_ms,
+                    self._places,
+                    self._token_places,
+                    one.digest + one.secret,
+                )
+            verdicts: list[bytes] = await pipeline.execute()
+        return [cast(Verdict, verdict.decode()) for verdict in verdicts]
+
+    async def of(self, member_id: str) -> list[Sealed]:
+        """What is kept for a portal, in the order of receipt."""
+        index: Any = await self._client.zrange(self._index(member_id), 0, -1, withscores=True)
+        if not index:
+            return []
+        names = [(receipt_id.decode(), int(received_ms)) for receipt_id, received_ms in index]
+        kept = await self._client.mget([self._key(member_id, name) for name, _ in names])
+        return [
+            Sealed(
+                member_id=member_id,
+                receipt_id=receipt_id,
+                received_ms=received_ms,
+                digest=raw[:_DIGEST_BYTES],
+                secret=raw[_DIGEST_BYTES:],
+            )
+            for (receipt_id, received_ms), raw in zip(names, kept, strict=True)
+            if isinstance(raw, bytes)  # else it has expired
+        ]
+
+    async def remove(self, deliveries: Sequence[Sealed]) -> None:
+        """Keep these no longer; those that are not kept are passed over."""
+        async with self._client.pipeline(transaction=False) as pipeline:
+            for one in deliveries:
+                pipeline.zrem(self._index(one.member_id), one.receipt_id)
+                pipeline.zrem(self._token_index(one), one.receipt_id)
+                pipeline.delete(self._key(one.member_id, one.receipt_id))
+            await pipeline.execute()
+
+    def _index(self, member_id: str) -> str:
+        return f"{self._prefix}:quarantine:{{{member_id}}}"
+
+    def _token_index(self, one: Sealed) -> str:
+        return f"{self._index(one.member_id)}:token:{one.digest.hex()}"
+
+    def _key(self, member_id: str, receipt_id: str) -> str:
+        return f"{self._index(member_id)}:{receipt_id}"

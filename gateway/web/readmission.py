@@ -1,0 +1,111 @@
+"""What was quarantined goes the way of a delivery again, once its token is registered."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from gateway.contract import AppEvent, CommentEvent, Streams, encode_event
+from gateway.inbound.admission import Admitted, Ignored, KnownPortals, admit, normalise
+from gateway.inbound.errors import Forbidden, Malformed
+from gateway.inbound.form import FormError
+from gateway.inbound.form_fields import extract
+from gateway.portals.quarantine import Quarantine, Sealed, opened
+from gateway.publishing.stream_writer import StreamWriter
+from gateway.vault import Unreadable, Vault
+
+__all__ = ["Readmission", "Remaining", "claim_of", "readmit"]
+
+
+class Remaining(Struct, frozen=True):
+    """Why deliveries with one token stay in the quarantine."""
+
+    digest: bytes
+    reason: str
+
+
+class Readmission(Struct, frozen=True):
+    """What became of deliveries: the ids of the events that were published, and what remains."""
+
+    event_ids: tuple[str, ...]
+    remaining: dict[Remaining, int]
+
+
+async def readmit(
+    deliveries: Sequence[Sealed],
+    *,
+    quarantine: Quarantine,
+    vault: Vault,
+    portals: KnownPortals,
+    streams: Streams,
+    writer_of: Callable[[int], StreamWriter],
+    deadline_s: float,
+) -> Readmission:
+    """Publish, in the order of receipt, what the portals' present tokens admit; the rest stays.
+
+    An event keeps its receipt id and its time of receipt. It is published as the only batch of a
+    producer named after the receipt id, and leaves the quarantine when it is on its stream. So it
+    may be admitted twice, or by two people at once, or the process may die at any point: it is
+    published once. (What is kept expires before Redis forgets the producer.)
+
+    Raises StreamUnavailable, RedisError or one of connections.AWAY where Redis does not do its
+    part, TimeoutError when an event takes longer than `deadline_s`; what has been published until
+    then has left the quarantine.
+    """
+    event_ids: list[str] = []
+    remaining: Counter[Remaining] = Counter()
+    writers: dict[int, StreamWriter] = {}
+    try:
+        for kept in deliveries:
+            verdict = _verdict(kept, vault, portals)
+            if not isinstance(verdict, Admitted):
+                remaining[Remaining(kept.digest, verdict)] += 1
+                continue
+            partition = streams.partition_of(verdict.member_id, verdict.comment_id)
+            if partition not in writers:
+                writers[partition] = writer_of(partition)
+            producer = streams.producer(partition, kept.receipt_id)
+            async with asyncio.timeout(deadline_s):
+                await writers[partition].write(producer, 1, [encode_event(verdict.event)])
+            await quarantine.remove([kept])
+            event_ids.append(kept.receipt_id)
+    finally:
+        for writer in writers.values():
+            await writer.close()
+    return Readmission(tuple(event_ids), dict(remaining))
+
+
+def claim_of(kept: Sealed, vault: Vault, portals: KnownPortals) -> CommentEvent | AppEvent | None:
+    """The event that a delivery would be were its token right; None if it cannot be read."""
+    portal = portals.find(kept.member_id)
+    if portal is None:
+        return None
+    try:
+        delivery = opened(kept, vault)
+        verdict = normalise(
+            extract(delivery.body),
+            portal,
+            receipt_id=delivery.receipt_id,
+            received_ms=delivery.received_ms,
+        )
+    except (Unreadable, Malformed, FormError):
+        return None
+    return verdict.event if isinstance(verdict, Admitted) else None
+
+
+def _verdict(kept: Sealed, vault: Vault, portals: KnownPortals) -> Admitted | str:
+    """The event of a delivery, or why there is none."""
+    try:
+        delivery = opened(kept, vault)
+        verdict = admit(
+            extract(delivery.body),
+            portals,
+            receipt_id=delivery.receipt_id,
+            received_ms=delivery.received_ms,
+        )
+    except Unreadable:
+        return "unreadable"
+    except (Forbidden, Malformed, FormError) as error:
+        return error.reason
+    return verdict.reason if isinstance(verdict, Ignored) else verdict

@@ -1,0 +1,45 @@
+"""What portals keep in Redis works on a cluster, too, where keys lie on several nodes."""
+
+from datetime import UTC, datetime
+from time import time_ns
+
+from cryptography.fernet import Fernet
+
+from gateway import connections, settings
+from gateway.portals.quarantine import Delivery, Quarantine, opened, sealed
+from gateway.portals.registry import Registry, portals_among
+from gateway.portals.verification import digest_of
+from gateway.vault import Vault
+
+NAMES = [f"m{number}" for number in range(8)]
+
+
+async def test_portals_are_registered_and_removed_on_a_cluster(cluster_url: str) -> None:
+    async with connections.control(cluster_url) as client:
+        registry = Registry(client, prefix="b24")
+        for name in NAMES:
+            await registry.add(name, "d.example", digest_of("fake"), now=datetime.now(UTC))
+
+        reading = await registry.read()
+        assert [portal.member_id for portal in portals_among(reading.registrations)] == NAMES
+        assert reading.version == await registry.version()
+
+        await registry.remove(reading.registrations)
+        assert (await registry.read()).registrations == ()
+
+
+async def test_deliveries_are_quarantined_on_a_cluster(cluster_url: str) -> None:
+    vault = Vault.of(settings.Vault(keys=(Fernet.generate_key().decode(),)))
+    assert vault is not None
+    now_ms = time_ns() // 1_000_000
+    deliveries = [Delivery(name, f"receipt-{name}", now_ms, b"body") for name in NAMES]
+    async with connections.control(cluster_url) as client:
+        quarantine = Quarantine(client, settings.Quarantine(), prefix="b24")
+        to_keep = [sealed(one, digest_of("fake"), vault) for one in deliveries]
+
+        assert await quarantine.keep(to_keep, now_ms=now_ms) == ["kept"] * len(NAMES)
+
+        kept = [one for name in NAMES for one in await quarantine.of(name)]
+        assert [opened(one, vault) for one in kept] == deliveries
+        await quarantine.remove(kept)
+        assert [await quarantine.of(name) for name in NAMES] == [[]] * len(NAMES)

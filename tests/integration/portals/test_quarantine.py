@@ -1,0 +1,222 @@
+"""Deliveries with a wrong token: kept within bounds, and readable with the key only."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from time import time_ns
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from prometheus_client import REGISTRY
+from redis.asyncio import Redis
+
+from gateway import connections, settings
+from gateway.local.server import RedisServer
+from gateway.portals.directory import Directory, Portal
+from gateway.portals.quarantine import Delivery, Quarantine, Sealed, opened, sealed
+from gateway.portals.verification import digest_of
+from gateway.vault import Unreadable, Vault
+from gateway.web import quarantining
+from gateway.web.quarantining import Quarantining
+
+BODY = (Path(__file__).parents[2] / "wire" / "comment-updated.app.form").read_bytes()
+MEMBER = "010b6886ebc205e43ae65000ee00addb"
+OLD_TOKEN = "3c6c9248ec54af6bea1159b43ee0ab32"
+PORTALS = Directory(
+    [
+        Portal(member_id=name, domain="acme.bitrix24.com", digests=(digest_of("fake-new"),))
+        for name in (MEMBER, "other")
+    ]
+)
+NOW_MS = time_ns() // 1_000_000
+KEY = Fernet.generate_key().decode()
+
+
+def vault_of(*keys: str) -> Vault:
+    vault = Vault.of(settings.Vault(keys=keys))
+    assert vault is not None
+    return vault
+
+
+VAULT = vault_of(KEY)
+
+
+def quarantine_of(redis: Redis, **limits: Any) -> Quarantine:
+    return Quarantine(redis, settings.Quarantine(**limits), prefix="b24")
+
+
+def delivery(
+    number: int = 1, *, member_id: str = MEMBER, body: bytes = BODY, at_ms: int = NOW_MS
+) -> Delivery:
+    return Delivery(member_id, f"receipt-{number:06}", at_ms + number, body)
+
+
+def sealed_one(number: int, token: str = "fake-a", at_ms: int = NOW_MS) -> Sealed:
+    return sealed(delivery(number, at_ms=at_ms), digest_of(token), VAULT)
+
+
+def counted(result: str) -> float:
+    name = "b24gw_quarantine_deliveries_total"
+    return REGISTRY.get_sample_value(name, {"result": result}) or 0.0
+
+
+async def receipt_ids(quarantine: Quarantine, member_id: str = MEMBER) -> list[str]:
+    return [one.receipt_id for one in await quarantine.of(member_id)]
+
+
+async def test_what_is_kept_can_be_read_with_the_key_and_not_without(redis: Redis) -> None:
+    quarantine = quarantine_of(redis)
+
+    assert await quarantine.keep([sealed_one(1)], now_ms=NOW_MS) == ["kept"]
+
+    (kept,) = await quarantine.of(MEMBER)
+    assert opened(kept, VAULT) == delivery(1)
+    assert opened(kept, vault_of(Fernet.generate_key().decode(), KEY)) == delivery(1)
+    with pytest.raises(Unreadable):
+        opened(kept, vault_of(Fernet.generate_key().decode()))
+    for key in await redis.keys("*"):
+        raw = await redis.dump(key)
+        assert raw is not None
+        assert OLD_TOKEN.encode() not in raw
+
+
+async def test_a_delivery_that_was_moved_to_another_name_is_not_believed(redis: Redis) -> None:
+    one, other = sealed_one(1), sealed_one(2)
+
+    with pytest.raises(Unreadable):
+        opened(
+            Sealed(one.member_id, one.receipt_id, one.received_ms, one.digest, other.secret), VAULT
+        )
+
+
+async def test_the_oldest_stay_and_a_token_has_half_of_the_places(redis: Redis) -> None:
+    quarantine = quarantine_of(redis, max_deliveries=4)
+
+    verdicts = await quarantine.keep(
+        [
+            *(sealed_one(number, "fake-flood") for number in range(1, 5)),
+            *(sealed_one(number, "fake-other") for number in range(5, 8)),
+            sealed_one(8, "fake-third"),
+        ],
+        now_ms=NOW_MS,
+    )
+
+    assert verdicts == [
+        *("kept", "kept", "token_full", "token_full"),
+        *("kept", "kept", "full", "full"),
+    ]
+    assert await receipt_ids(quarantine) == [f"receipt-00000{n}" for n in (1, 2, 5, 6)]
+
+
+async def test_keeping_is_repeatable(redis: Redis) -> None:
+    quarantine = quarantine_of(redis, max_deliveries=2)
+
+    for _ in range(3):
+        assert await quarantine.keep([sealed_one(1)], now_ms=NOW_MS) == ["kept"]
+
+    assert len(await receipt_ids(quarantine)) == 1
+
+
+async def test_places_of_the_expired_and_of_the_removed_are_free_again(redis: Redis) -> None:
+    quarantine = quarantine_of(redis, max_deliveries=2, kept_s=60)
+    await quarantine.keep([sealed_one(1, "fake-a"), sealed_one(2, "fake-b")], now_ms=NOW_MS)
+
+    later_ms = NOW_MS + 61_000
+    again = [sealed_one(3, "fake-a", later_ms), sealed_one(4, "fake-b", later_ms)]
+    assert await quarantine.keep(again, now_ms=later_ms) == ["kept", "kept"]
+
+    await quarantine.remove(again[:1])
+    assert await receipt_ids(quarantine) == ["receipt-000004"]
+    assert await quarantine.keep(again[:1], now_ms=later_ms) == ["kept"]
+
+
+async def test_everything_expires_by_itself(redis: Redis) -> None:
+    await quarantine_of(redis, kept_s=60).keep([sealed_one(1)], now_ms=NOW_MS)
+
+    keys = await redis.keys("*")
+    assert len(keys) == 3
+    for key in keys:
+        assert 0 < await redis.pttl(key) <= 60_000
+
+
+@pytest.fixture
+async def started(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Quarantining]:
+    monkeypatch.setattr(quarantining, "_REST_S", 0.01)
+    intake = Quarantining(quarantine_of(redis), VAULT, PORTALS)
+    intake.start()
+    yield intake
+    await intake.close()
+
+
+async def until_counted(result: str, count: float) -> None:
+    async with asyncio.timeout(10):
+        while counted(result) < count:
+            await asyncio.sleep(0.005)
+
+
+async def test_what_is_offered_is_kept_under_its_receipt_id(
+    redis: Redis, started: Quarantining
+) -> None:
+    before = counted("kept")
+    for number in range(250):
+        started.offer(delivery(number, member_id=MEMBER if number < 150 else "other"))
+
+    await until_counted("kept", before + 250)
+
+    kept = await quarantine_of(redis).of(MEMBER)
+    assert [opened(one, VAULT) for one in kept] == [delivery(number) for number in range(150)]
+    assert {one.digest for one in kept} == {digest_of(OLD_TOKEN)}
+
+
+@pytest.mark.parametrize(
+    ("change", "result"),
+    [
+        (lambda body: body + b"&x=" + b"y" * 9000, "too_large"),
+        (lambda body: body.replace(b"COMMENTUPDATE", b"DEALUPDATE"), "no_event"),
+        (lambda body: body.replace(b"=999", b"=abc"), "no_event"),
+        (lambda body: b"%zz", "no_event"),
+    ],
+)
+async def test_what_would_be_no_event_is_not_kept(
+    redis: Redis, started: Quarantining, change: Callable[[bytes], bytes], result: str
+) -> None:
+    before = counted(result)
+
+    started.offer(delivery(body=change(BODY)))
+
+    await until_counted(result, before + 1)
+    assert await redis.keys("*") == []
+
+
+async def test_a_flood_waits_in_bounded_memory_and_does_not_hold_up_another_portal(
+    redis: Redis,
+) -> None:
+    intake = Quarantining(quarantine_of(redis), VAULT, PORTALS)
+    busy, kept = counted("busy"), counted("kept")
+    for number in range(1000):
+        intake.offer(delivery(number))
+    intake.offer(delivery(7, member_id="other", body=BODY.replace(MEMBER.encode(), b"other")))
+
+    assert counted("busy") == busy + 800
+    intake.start()
+    await until_counted("kept", kept + 100)  # the first round
+    assert len(await receipt_ids(quarantine_of(redis), "other")) == 1
+    assert len(await receipt_ids(quarantine_of(redis))) == 99
+    await intake.close()
+    assert len(await receipt_ids(quarantine_of(redis))) == 200
+
+
+async def test_while_redis_is_away_nothing_is_kept_and_that_is_counted(
+    own_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with connections.control(own_server.url, timeout_s=0.5) as client:
+        intake = Quarantining(quarantine_of(client), VAULT, PORTALS)
+        intake.start()
+        own_server.kill()
+        away = counted("away")
+
+        intake.offer(delivery(1))
+
+        await until_counted("away", away + 1)
+        await intake.close()
