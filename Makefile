@@ -79,13 +79,16 @@ check: $(VENV)/dev.stamp  ## lint, format, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench-consumers: bench-audit bench-notifier  ## how fast the consumers are
+bench-consumers: bench-audit bench-notifier bench-warehouse  ## how fast the consumers are
 
 bench-audit: $(VENV)/dev.stamp  ## how fast the audit log is written and verified
 	$(BIN)/python -m tests.benchmarks.bench_audit
 
 bench-notifier: $(VENV)/dev.stamp  ## how many notifications a second, and how much memory
 	$(BIN)/python -m tests.benchmarks.bench_notifier
+
+bench-warehouse: $(VENV)/dev.stamp  ## how fast events get into DuckDB and PostgreSQL
+	$(BIN)/python -m tests.benchmarks.bench_warehouse
 
 format: $(VENV)/dev.stamp  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .

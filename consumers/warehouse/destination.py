@@ -138,7 +138,6 @@ def _postgres(parts: SplitResult) -> Destination:
         label=f"postgres {host}/{database}",
         arguments={
             "credentials": parts._replace(scheme="postgresql", netloc=netloc).geturl(),
-            "create_indexes": True,
         },
         file_format="csv",
         has_comments=True,

@@ -4,7 +4,7 @@ Everything here blocks and belongs on one thread. Loading is idempotent: rows ar
 key.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -25,7 +25,16 @@ log = structlog.get_logger()
 
 # (member_id, comment_id or None for all, erased_at)
 Erasure = tuple[str, int | None, datetime]
+# Of 10,000 events without texts a third; ten times that costs a destination ten times the memory.
+_MAX_BYTES: Final = 8 << 20
 _ERASURES: Final = "SELECT member_id, comment_id, erased_at FROM {erasures}"
+# The unique one finds a row to replace; and of two processes that load the same event at once, one
+# fails and loads again.
+_POSTGRES_INDEXES: Final = (
+    "CREATE UNIQUE INDEX IF NOT EXISTS comment_events_by_id ON {comment_events} (event_id)",
+    "CREATE INDEX IF NOT EXISTS comment_events_of ON {comment_events} (member_id, comment_id)",
+    "CREATE INDEX IF NOT EXISTS comment_events_by_time ON {comment_events} (received_at)",
+)
 
 
 class NewerTables(OperatorError):
@@ -73,8 +82,8 @@ class Warehouse:
         with self._database.session():
             erasures = self._erasures()
             kept = without(events, erasures)
-            if kept.num_rows:
-                self._database.merge(COMMENT_EVENTS, kept)
+            for part in parts(kept, _MAX_BYTES):
+                self._database.merge(COMMENT_EVENTS, part)
             # An erasure that came between the two questions has deleted before we loaded.
             for member_id, comment_id, erased_at in self._erasures() - erasures:
                 self._delete(member_id, comment_id, before=erased_at)
@@ -167,14 +176,8 @@ class Warehouse:
                         f"{_text(column.description)}"
                     )
         if self._target.kind == "postgres":
-            database.execute(
-                "CREATE INDEX IF NOT EXISTS comment_events_by_comment "
-                "ON {comment_events} (member_id, comment_id)"
-            )
-            database.execute(
-                "CREATE INDEX IF NOT EXISTS comment_events_by_time "
-                "ON {comment_events} (received_at)"
-            )
+            for index in _POSTGRES_INDEXES:
+                database.execute(index)
         if self._target.is_database:
             database.execute(
                 "CREATE OR REPLACE VIEW {comments} AS "
@@ -197,6 +200,14 @@ class Warehouse:
 
     def _one(self, query: str, *values: Any) -> Any:
         return next((row[0] for row in self._database.ask(query, *values)), None)
+
+
+def parts(events: pa.Table, max_bytes: int) -> Iterator[pa.Table]:
+    """The rows in as few equal parts as keep each to about `max_bytes`; none if there are none."""
+    count = -(-events.nbytes // max_bytes) or 1
+    rows_each = -(-events.num_rows // count) or 1
+    for start in range(0, events.num_rows, rows_each):
+        yield events.slice(start, rows_each)
 
 
 def is_erased(event: CommentEvent, erasures: Collection[Erasure]) -> bool:

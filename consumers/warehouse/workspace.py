@@ -33,6 +33,7 @@ _SETTINGS: Final[dict[str, Any]] = {
     # A load is one small file: workers and traces would only cost.
     "normalize": {"workers": 1},
     "load": {"workers": 1, "delete_completed_jobs": True},
+    "data_writer": {"disable_compression": True},
     "enable_runtime_trace": False,
     # The tables are described by this code and are read from the destination at every start.
     "restore_from_destination": False,
@@ -49,7 +50,7 @@ class Workspace:
 
     def __init__(self, directory: Path) -> None:
         self._slot, self._lock, number = _first_free(directory.absolute())
-        self.name = f"{crc32(socket.gethostname().encode()):08x}_{number}"
+        self.name = f"{_here(directory):08x}_{number}"
         self.empty()
         # Assigned, never asked for first: asking makes dlt's own context, telemetry and all.
         Container()[PluggableRunContext] = PluggableRunContext(_Context(str(self._slot)))
@@ -69,6 +70,14 @@ class Workspace:
         shutil.rmtree(self.path, ignore_errors=True)
         with suppress(OSError):
             os.close(self._lock)
+
+
+def _here(directory: Path) -> int:
+    """A number of this directory on this machine: containers may share all but the file system."""
+    found = directory.stat()
+    return crc32(
+        f"{socket.gethostname()}:{directory.absolute()}:{found.st_dev}:{found.st_ino}".encode()
+    )
 
 
 def _first_free(directory: Path) -> tuple[Path, int, int]:
@@ -116,5 +125,6 @@ class _Context(RunContext):
         """In dlt's own context this also starts telemetry and installs a log handler of its own."""
         self._runtime_config = runtime_config or RuntimeConfiguration(dlthub_telemetry=False)
         dlt.common.logger.LOGGER = logging.getLogger("dlt")
-        # Its warnings advise against what is done here on purpose; errors come as exceptions.
-        dlt.common.logger.LOGGER.setLevel(logging.ERROR)
+        # Its warnings advise against what is done here on purpose; its errors may quote rows, and
+        # come as exceptions as well.
+        dlt.common.logger.LOGGER.setLevel(logging.CRITICAL)

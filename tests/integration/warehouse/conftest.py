@@ -1,6 +1,12 @@
-"""A warehouse in each of the two destinations that are proven here."""
+"""A warehouse in each of the two destinations that are proven here.
+
+Making the tables takes most of a second, so that one warehouse of each kind is emptied for each
+test; tests of the tables themselves ask for a `fresh` one.
+"""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -9,12 +15,14 @@ from consumers.warehouse.database import Database
 from consumers.warehouse.destination import destination
 from consumers.warehouse.loading import Warehouse
 from consumers.warehouse.workspace import Workspace
-from tests.integration.warehouse.loading import Target, ask_duckdb, ask_postgres
+from tests.integration.warehouse.loading import Target, ask_duckdb
 from tests.integration.warehouse.postgres import PostgresServer
+
+_databases = count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
+def postgres() -> Iterator[PostgresServer]:
     server = PostgresServer()
     try:
         server.start()
@@ -23,46 +31,60 @@ def postgres_server() -> Iterator[PostgresServer]:
         server.remove()
 
 
+@pytest.fixture(scope="session", params=["duckdb", "postgres"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def shared(
+    kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Target, Database]]:
+    directory = tmp_path_factory.mktemp("warehouse")
+    target = new_target(kind, request, directory)
+    with database_of(target, directory / "work") as database:
+        Warehouse(database).prepare()
+        yield target, database
+
+
 @pytest.fixture
-def postgres(postgres_server: PostgresServer) -> PostgresServer:
-    """A server without a warehouse in it."""
-    for (schema,) in postgres_server.query(
-        "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'bitrix24%%'"
-    ):
-        postgres_server.query(f'DROP SCHEMA "{schema}" CASCADE')
-    return postgres_server
+def target(shared: tuple[Target, Database]) -> Target:
+    """A destination with empty tables."""
+    target, database = shared
+    with database.session():
+        for table in ("comment_events", "erasures"):
+            database.execute(f"DELETE FROM {{{table}}}")
+    return target
 
 
-@pytest.fixture(params=["duckdb", "postgres"])
-def target(request: pytest.FixtureRequest, tmp_path: Path) -> Target:
-    if request.param == "postgres":
+@pytest.fixture
+def warehouse(shared: tuple[Target, Database], target: Target) -> Warehouse:
+    return Warehouse(shared[1])
+
+
+@pytest.fixture
+def fresh(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Target:
+    """A destination in which nothing is."""
+    return new_target(kind, request, tmp_path)
+
+
+def new_target(kind: str, request: pytest.FixtureRequest, directory: Path) -> Target:
+    if kind == "postgres":
         server: PostgresServer = request.getfixturevalue("postgres")
-        return Target(destination(server.url), ask_postgres(server))
-    return duckdb_target(tmp_path)
-
-
-def duckdb_target(directory: Path) -> Target:
+        name = f"warehouse_{next(_databases)}"
+        server.create_database(name)
+        return Target(destination(server.url(name)), server.asking(name))
     path = directory / "warehouse.duckdb"
     return Target(destination(f"duckdb:///{path}"), ask_duckdb(str(path)))
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    taken = Workspace(tmp_path / "work")
-    yield taken
-    taken.close()
-
-
-@pytest.fixture
-def warehouse(target: Target, workspace: Workspace) -> Iterator[Warehouse]:
-    opened = Warehouse(Database(target.destination, dataset="bitrix24", workspace=workspace))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def second(target: Target, tmp_path: Path) -> Iterator[Warehouse]:
-    """The same warehouse, as another process opens it later."""
-    workspace = Workspace(tmp_path / "second")
-    yield Warehouse(Database(target.destination, dataset="bitrix24", workspace=workspace))
-    workspace.close()
+@contextmanager
+def database_of(target: Target, directory: Path) -> Iterator[Database]:
+    """The destination as a process of its own opens it."""
+    workspace = Workspace(directory)
+    database = Database(target.destination, dataset="bitrix24", workspace=workspace)
+    try:
+        yield database
+    finally:
+        database.close()
+        workspace.close()

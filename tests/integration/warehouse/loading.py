@@ -21,7 +21,6 @@ from gateway.contract import (
     CommentEvent,
     source_of,
 )
-from tests.integration.warehouse.postgres import PostgresServer
 
 PORTAL = "010b6886ebc205e43ae65000ee00addb"
 START = datetime(2025, 12, 18, 8, 0, tzinfo=UTC)
@@ -119,7 +118,3 @@ def ask_duckdb(path: str) -> Callable[[str], list[tuple[Any, ...]]]:
             return connection.execute(query).fetchall()
 
     return ask
-
-
-def ask_postgres(server: PostgresServer) -> Callable[[str], list[tuple[Any, ...]]]:
-    return server.query

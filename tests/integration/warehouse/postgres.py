@@ -12,7 +12,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -49,9 +50,8 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
 
-    @property
-    def url(self) -> str:
-        return f"postgres://postgres:not-asked-for@127.0.0.1:{self.port}/postgres"
+    def url(self, database: str = "postgres") -> str:
+        return f"postgres://postgres:not-asked-for@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
         data = self._directory / "data"
@@ -94,19 +94,24 @@ class PostgresServer:
         self.stop()
         shutil.rmtree(self._directory, ignore_errors=True)
 
-    def connect(self) -> Any:
-        return psycopg2.connect(
-            host="127.0.0.1", port=self.port, user="postgres", dbname="postgres"
-        )
+    def connect(self, database: str = "postgres") -> Any:
+        return psycopg2.connect(host="127.0.0.1", port=self.port, user="postgres", dbname=database)
 
-    def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+    def create_database(self, name: str) -> None:
         connection = self.connect()
-        try:
-            with connection, connection.cursor() as cursor:
-                cursor.execute(statement, values)
-                return list(cursor.fetchall()) if cursor.description else []
-        finally:
-            connection.close()
+        connection.autocommit = True
+        with closing(connection), connection.cursor() as cursor:
+            cursor.execute(f'CREATE DATABASE "{name}"')
+
+    def asking(self, database: str) -> Callable[[str], list[tuple[Any, ...]]]:
+        """A function that asks a database."""
+
+        def ask(statement: str) -> list[tuple[Any, ...]]:
+            with closing(self.connect(database)) as connection, connection.cursor() as cursor:
+                cursor.execute(statement)
+                return list(cursor.fetchall())
+
+        return ask
 
     def _runs(self) -> bool:
         with suppress(OSError, subprocess.CalledProcessError):

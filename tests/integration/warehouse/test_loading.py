@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from consumers.warehouse import loading, schema
-from consumers.warehouse.loading import NewerTables, Warehouse
+from consumers.warehouse import schema
+from consumers.warehouse.loading import Warehouse
 from tests.integration.warehouse.loading import (
     PORTAL,
     START,
@@ -184,72 +184,3 @@ def test_what_is_known_of_a_comment_follows_from_its_events(
         (5, True, at(10), 7, "deleted", "before"),
         (6, False, None, None, "updated", None),
     ]
-
-
-def test_columns_are_typed_and_described(warehouse: Warehouse, target: Target) -> None:
-    warehouse.prepare()
-    types = dict(
-        target.ask(
-            "SELECT column_name, data_type FROM information_schema.columns "
-            "WHERE table_schema = 'bitrix24' AND table_name = 'comment_events'"
-        )
-    )
-    assert tuple(types) == schema.COMMENT_EVENTS.names or set(types) == set(
-        schema.COMMENT_EVENTS.names
-    )
-    kinds = {
-        "text": ("varchar", "character varying"),
-        "bigint": ("bigint",),
-        "timestamp": ("timestamp with time zone",),
-        "json": ("json", "jsonb"),
-    }
-    for column in schema.COMMENT_EVENTS.columns:
-        assert types[column.name].lower() in kinds[column.type], column.name
-    comments = (
-        "SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 'comment_events' "
-        "AND schema_name = 'bitrix24'"
-        if target.destination.database
-        else "SELECT attname, col_description(attrelid, attnum) FROM pg_attribute "
-        "WHERE attrelid = 'bitrix24.comment_events'::regclass AND attnum > 0"
-    )
-    assert dict(target.ask(comments)) == {
-        column.name: column.description for column in schema.COMMENT_EVENTS.columns
-    }
-
-
-def test_a_column_that_a_newer_release_adds_is_there_after_its_start(
-    warehouse: Warehouse, target: Target, second: Warehouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    load(warehouse, entry("added", 1))
-    table = schema.COMMENT_EVENTS
-    newer = schema.Table(
-        table.name,
-        table.key,
-        table.description,
-        (*table.columns, schema.Column("mood", "text", "How the comment sounds.")),
-    )
-    monkeypatch.setattr(loading, "VERSION", schema.VERSION + 1)
-    monkeypatch.setattr(loading, "TABLES", (newer, *schema.TABLES[1:]))
-
-    second.prepare()
-    load(warehouse, entry("added", 2))  # the older process goes on
-
-    assert target.ask(
-        "SELECT comment_id, mood FROM bitrix24.comment_events ORDER BY comment_id"
-    ) == [(1, None), (2, None)]
-    assert target.ask("SELECT MAX(version) FROM bitrix24.schema_versions") == [
-        (schema.VERSION + 1,)
-    ]
-
-
-def test_tables_of_a_newer_release_are_left_alone(
-    warehouse: Warehouse, second: Warehouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as newer:
-        newer.setattr(loading, "VERSION", schema.VERSION + 1)
-        warehouse.prepare()
-
-    with pytest.raises(NewerTables, match=f"version {schema.VERSION + 1}"):
-        second.prepare()
-    with pytest.raises(NewerTables):
-        load(second, entry("added"))

@@ -1,35 +1,37 @@
 """What a database server does to the warehouse, and a file does not."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from consumers.warehouse.database import Away
 from consumers.warehouse.loading import Warehouse
+from tests.integration.warehouse.conftest import database_of
 from tests.integration.warehouse.loading import StreamEntry, Target, entry, load
 from tests.integration.warehouse.postgres import PostgresServer
 
-pytestmark = pytest.mark.parametrize("target", ["postgres"], indirect=True)
+pytestmark = pytest.mark.parametrize("kind", ["postgres"], indirect=True)
 
 
 def test_a_destination_that_came_back_takes_what_it_refused(
-    warehouse: Warehouse, target: Target, postgres_server: PostgresServer
+    warehouse: Warehouse, target: Target, postgres: PostgresServer
 ) -> None:
     load(warehouse, entry("added", 1))
 
-    postgres_server.stop()
+    postgres.stop()
     try:
         with pytest.raises(Away, match="onnect"):
             load(warehouse, entry("added", 2))
     finally:
-        postgres_server.start()
+        postgres.start()
     load(warehouse, entry("added", 2))
 
     assert target.ask("SELECT COUNT(*) FROM bitrix24.comment_events") == [(2,)]
 
 
 def test_two_processes_load_at_once_without_emptying_each_other(
-    warehouse: Warehouse, second: Warehouse, target: Target
+    warehouse: Warehouse, target: Target, tmp_path: Path
 ) -> None:
     """As it is with several partitions, or with a backfill beside the consumer."""
     both = [entry("updated", number) for number in range(500)]
@@ -40,16 +42,22 @@ def test_two_processes_load_at_once_without_emptying_each_other(
         for start in range(0, len(entries), 200):
             until_loaded(which, entries[start : start + 200])
 
-    with ThreadPoolExecutor(2) as threads:
+    with (
+        database_of(target, tmp_path / "second") as other,
+        ThreadPoolExecutor(2) as threads,
+    ):
         for done in (
             threads.submit(work, warehouse, both + mine),
-            threads.submit(work, second, both + theirs),
+            threads.submit(work, Warehouse(other), both + theirs),
         ):
             done.result()
 
     assert target.ask("SELECT COUNT(*), COUNT(DISTINCT event_id) FROM bitrix24.comment_events") == [
         (1500, 1500)
     ]
+    assert target.ask(
+        "SELECT COUNT(*) FROM pg_namespace WHERE nspname LIKE 'bitrix24_staging%%'"
+    ) == [(1,)], "the second process has removed its own"
 
 
 def until_loaded(warehouse: Warehouse, entries: list[StreamEntry]) -> None:

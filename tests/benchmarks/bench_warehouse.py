@@ -1,0 +1,171 @@
+"""`make bench-warehouse`: how fast the stream gets into DuckDB and PostgreSQL, in what memory.
+
+The consumer is a process of its own that reads real Redis; the clock runs from the line in which it
+says that it has started until the last row is committed. The bars are those of docs/warehouse.md;
+the exit code is 1 if one is missed.
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from gateway import connections
+from gateway.local.server import RedisServer, find_server
+from tests.integration.consumers.running import comment_event, publish
+from tests.integration.warehouse.loading import ask_duckdb
+from tests.integration.warehouse.postgres import PostgresServer
+
+EVENTS = 300_000
+COMMENTS = 50_000
+BATCH = 10_000
+RATE_BAR = 10_000
+MEMORY_BAR_MB = 300
+GROWTH_BAR_MB = 30
+
+
+def main() -> int:
+    missed: list[str] = []
+    with TemporaryDirectory(prefix="bench-warehouse-", dir=Path.cwd()) as name:
+        root = Path(name)
+        server = RedisServer(find_server(), root / "redis")
+        postgres = PostgresServer()
+        server.start()
+        try:
+            postgres.start()
+            asyncio.run(publish_all(server.url))
+            print(f"{EVENTS:,} events of {COMMENTS:,} comments, loads of up to {BATCH:,}")
+            file = root / "warehouse.duckdb"
+            missed += measure(
+                "DuckDB", server.url, f"duckdb:///{file}", root, ask_duckdb(str(file))
+            )
+            asyncio.run(forget(server.url))
+            missed += measure(
+                "PostgreSQL", server.url, postgres.url(), root, postgres.asking("postgres")
+            )
+        finally:
+            postgres.remove()
+            server.stop()
+    return 1 if missed else 0
+
+
+async def publish_all(url: str) -> None:
+    redis = connections.control(url)
+    for first in range(0, EVENTS, BATCH):
+        events = [comment_event(n % COMMENTS + 1) for n in range(first, first + BATCH)]
+        await publish(redis, "b24:events:{0}", events)
+    await redis.aclose()
+
+
+async def forget(url: str) -> None:
+    """Let the next consumer begin at the beginning."""
+    redis = connections.control(url)
+    await redis.xgroup_destroy("b24:events:{0}", "warehouse")
+    async for key in redis.scan_iter("b24:*"):
+        if key != b"b24:events:{0}":
+            await redis.delete(key)
+    await redis.aclose()
+
+
+def measure(
+    name: str,
+    redis_url: str,
+    destination: str,
+    root: Path,
+    ask: Callable[[str], list[tuple[Any, ...]]],
+) -> list[str]:
+    log = root / f"{name}.log"
+    environment = {
+        **os.environ,
+        "GATEWAY_REDIS_URL": redis_url,
+        "GATEWAY_WAREHOUSE_DESTINATION": destination,
+        "GATEWAY_WAREHOUSE_MAX_EVENTS": str(BATCH),
+        "GATEWAY_WAREHOUSE_WORK_DIR": str(root / "work"),
+        "GATEWAY_CONSUMERS_PORT": "0",
+        "GATEWAY_LOG_FORMAT": "json",
+    }
+    with (
+        log.open("wb") as errors,
+        subprocess.Popen(
+            [sys.executable, "-m", "consumers", "run", "warehouse"], env=environment, stderr=errors
+        ) as it,
+    ):
+        first = wait_for(log, EVENTS // 3, it)
+        second = wait_for(log, 2 * EVENTS // 3, it)
+        third = wait_for(log, EVENTS, it)
+        peak = memory_mb(it.pid, "VmHWM")
+        it.terminate()
+    started = next(line for line in lines(log) if line["event"] == "consumer started")
+    loads = [line for line in lines(log) if line["event"] == "batch loaded"]
+    spent = (moment(loads[-1]) - moment(started)).total_seconds()
+    rows = ask("SELECT COUNT(*), COUNT(DISTINCT event_id) FROM bitrix24.comment_events")
+    if rows != [(EVENTS, EVENTS)]:
+        raise SystemExit(f"{name} has {rows}, not {EVENTS} rows")
+    began = time.perf_counter()
+    (comments,) = ask("SELECT COUNT(*) FROM bitrix24.comments")
+    print(f"{name}: {len(loads)} loads; all {comments[0]:,} rows of comments counted in "
+          f"{time.perf_counter() - began:.2f} s")  # fmt: skip
+    print(f"resident at most, with what the libraries share with others: {peak:.0f} MB")
+    return [
+        *judge(f"stream to {name}", EVENTS / spent, RATE_BAR, "events/s"),
+        *judge("memory of its own, at most", max(*first, *second, *third), MEMORY_BAR_MB, "MB"),
+        *judge(
+            "its growth from the second third on",
+            median(third) - median(second),
+            GROWTH_BAR_MB,
+            "MB",
+        ),
+    ]
+
+
+def wait_for(log: Path, events: int, process: subprocess.Popen[bytes]) -> list[float]:
+    """Until so many events are loaded; the process's own memory, in MB, as it was in between.
+
+    Its own is what is not the pages of a file: those of DuckDB's and Arrow's libraries, 90 MB, are
+    in memory once for all processes.
+    """
+    deadline = time.monotonic() + 180
+    samples = []
+    while True:
+        loaded = sum(line.get("events", 0) for line in lines(log))
+        for _ in range(10):
+            samples.append(memory_mb(process.pid, "RssAnon"))
+            time.sleep(0.005)
+        if loaded >= events:
+            return samples
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise SystemExit(f"the consumer did not load {events} events:\n{log.read_text()}")
+
+
+def lines(log: Path) -> list[dict[str, Any]]:
+    whole, _, _ = log.read_text().rpartition("\n")
+    return [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
+
+
+def moment(line: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(line["timestamp"])
+
+
+def judge(what: str, value: float, bar: float, unit: str) -> list[str]:
+    """Print a figure beside its bar, for MB an upper one; the list holds its name if it misses."""
+    holds, sign = (value <= bar, "<=") if unit == "MB" else (value >= bar, ">=")
+    print(f"{what:36} {value:10,.0f} {unit:10} {sign} {bar:9,.0f}  {'ok' if holds else 'MISSED'}")
+    return [] if holds else [what]
+
+
+def memory_mb(pid: int, field: str) -> float:
+    """A field of /proc/<pid>/status."""
+    status = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(float(line.split()[1]) / 1024 for line in status if line.startswith(field))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""The tables: what they are like, and how they follow the releases."""
+
+from pathlib import Path
+
+import pytest
+
+from consumers.warehouse import loading, rows, schema
+from consumers.warehouse.loading import NewerTables, Warehouse
+from tests.integration.warehouse.conftest import database_of
+from tests.integration.warehouse.loading import Target, entry, load
+
+
+def test_columns_are_typed_and_described(warehouse: Warehouse, target: Target) -> None:
+    warehouse.prepare()
+    types = dict(
+        target.ask(
+            "SELECT column_name, data_type FROM information_schema.columns "
+            "WHERE table_schema = 'bitrix24' AND table_name = 'comment_events'"
+        )
+    )
+    assert tuple(types) == schema.COMMENT_EVENTS.names or set(types) == set(
+        schema.COMMENT_EVENTS.names
+    )
+    kinds = {
+        "text": ("varchar", "character varying"),
+        "bigint": ("bigint",),
+        "timestamp": ("timestamp with time zone",),
+        "json": ("json", "jsonb"),
+    }
+    for column in schema.COMMENT_EVENTS.columns:
+        assert types[column.name].lower() in kinds[column.type], column.name
+    comments = (
+        "SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 'comment_events' "
+        "AND schema_name = 'bitrix24'"
+        if target.destination.database
+        else "SELECT attname, col_description(attrelid, attnum) FROM pg_attribute "
+        "WHERE attrelid = 'bitrix24.comment_events'::regclass AND attnum > 0"
+    )
+    assert dict(target.ask(comments)) == {
+        column.name: column.description for column in schema.COMMENT_EVENTS.columns
+    }
+
+
+def test_a_newer_release_adds_its_columns_and_an_older_one_keeps_off(
+    fresh: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = schema.COMMENT_EVENTS
+    newer = schema.Table(
+        table.name,
+        table.key,
+        table.description,
+        (*table.columns, schema.Column("mood", "text", "How the comment sounds.")),
+    )
+    with (
+        database_of(fresh, tmp_path / "older") as older,
+        database_of(fresh, tmp_path / "newer") as upgraded,
+    ):
+        running = Warehouse(older)
+        load(running, entry("added", 1))
+        with monkeypatch.context() as release:
+            release.setattr(loading, "VERSION", schema.VERSION + 1)
+            release.setattr(loading, "TABLES", (newer, *schema.TABLES[1:]))
+            Warehouse(upgraded).prepare()
+        load(running, entry("added", 2))  # it was running already, and goes on
+
+        assert fresh.ask(
+            "SELECT comment_id, mood FROM bitrix24.comment_events ORDER BY comment_id"
+        ) == [(1, None), (2, None)]
+        restarted = Warehouse(older)
+        with pytest.raises(NewerTables, match=f"version {schema.VERSION + 1}"):
+            restarted.prepare()
+        with pytest.raises(NewerTables):
+            load(restarted, entry("added", 3))
+
+
+def test_tables_that_were_made_in_part_are_completed(fresh: Target, tmp_path: Path) -> None:
+    with database_of(fresh, tmp_path / "work") as database:
+        warehouse = Warehouse(database)
+        with database.session():
+            database.merge(schema.COMMENT_EVENTS, rows.empty(schema.COMMENT_EVENTS))
+        load(warehouse, entry("added", 1))
+
+        assert fresh.ask("SELECT comment_id FROM bitrix24.comments") == [(1,)]

@@ -1,0 +1,54 @@
+"""dlt is told nothing but our settings, and keeps nothing but what a load needs."""
+
+from pathlib import Path
+
+import pytest
+from dlt.common.runtime import telemetry
+
+from consumers.warehouse.database import Database
+from consumers.warehouse.destination import destination
+from consumers.warehouse.loading import Warehouse
+from consumers.warehouse.workspace import Workspace
+from tests.integration.warehouse.loading import ask_duckdb, entry, load
+
+
+def test_dlt_hears_neither_the_environment_nor_files_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere.duckdb"
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt" / "config.toml").write_text("[runtime]\ndlthub_telemetry = true\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "true")
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(elsewhere))
+    monkeypatch.setenv("DATASET_NAME", "another")
+    file = tmp_path / "warehouse.duckdb"
+
+    workspace = Workspace(tmp_path / "work")
+    database = Database(destination(f"duckdb:///{file}"), dataset="bitrix24", workspace=workspace)
+    load(Warehouse(database), entry("added"))
+    workspace.close()
+
+    assert ask_duckdb(str(file))("SELECT COUNT(*) FROM bitrix24.comment_events") == [(1,)]
+    assert not elsewhere.exists()
+    assert not (tmp_path / "home").exists()
+    assert not telemetry._TELEMETRY_STARTED
+    assert sorted(path.name for path in (tmp_path / "work").rglob("*")) == ["0", "lock"]
+
+
+def test_each_process_has_a_directory_and_a_killed_one_leaves_its_to_the_next(
+    tmp_path: Path,
+) -> None:
+    first, second = Workspace(tmp_path), Workspace(tmp_path)
+    elsewhere = Workspace(tmp_path / "elsewhere")
+    assert len({first.name, second.name, elsewhere.name}) == 3
+
+    (first.path / "left behind").touch()
+    first.close()
+    successor = Workspace(tmp_path)
+
+    assert (successor.path, successor.name) == (first.path, first.name)
+    assert list(successor.path.iterdir()) == []
+    for taken in (second, elsewhere, successor):
+        taken.close()
