@@ -13,7 +13,7 @@ from gateway.settings import Vault as VaultSettings
 from gateway.settings import resolve_secret
 
 if TYPE_CHECKING:
-    from cryptography.fernet import MultiFernet
+    from cryptography.fernet import Fernet, MultiFernet
 
 __all__ = ["Unreadable", "Vault", "is_available"]
 
@@ -25,7 +25,8 @@ class Unreadable(GatewayError):
 class Vault:
     """Encrypts and decrypts; made of the settings by `of`."""
 
-    def __init__(self, fernet: "MultiFernet") -> None:
+    def __init__(self, newest: "Fernet", fernet: "MultiFernet") -> None:
+        self._newest = newest
         self._fernet = fernet
 
     @classmethod
@@ -44,7 +45,7 @@ class Vault:
                 keys.append(Fernet(resolve_secret(key, name=f"[vault] keys, no. {number}")))
             except ValueError as error:
                 raise OperatorError(f"[vault] keys, no. {number}: not a Fernet key") from error
-        return cls(MultiFernet(keys))
+        return cls(keys[0], MultiFernet(keys))
 
     def seal(self, secret: bytes) -> bytes:
         """Encrypt with the newest key."""
@@ -58,6 +59,16 @@ class Vault:
             return self._fernet.decrypt(sealed)
         except InvalidToken as error:
             raise Unreadable("not by one of [vault] keys, or broken") from error
+
+    def is_by_newest(self, sealed: bytes) -> bool:
+        """Whether the newest key encrypted this; if not, it is to be sealed anew."""
+        from cryptography.fernet import InvalidToken  # noqa: PLC0415
+
+        try:
+            self._newest.decrypt(sealed)
+        except InvalidToken:
+            return False
+        return True
 
 
 def is_available() -> bool:

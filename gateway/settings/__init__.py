@@ -9,6 +9,7 @@ from gateway.settings.loading import SettingsError, is_given, load, resolve_secr
 from gateway.settings.tree import (
     Admin,
     Audit,
+    Bitrix24,
     Consumers,
     Http,
     Notifier,
@@ -27,6 +28,7 @@ from gateway.settings.tree import (
 __all__ = [
     "Admin",
     "Audit",
+    "Bitrix24",
     "Consumers",
     "Http",
     "Notifier",

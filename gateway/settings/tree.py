@@ -15,6 +15,7 @@ from gateway.logs import LogSettings
 __all__ = [
     "Admin",
     "Audit",
+    "Bitrix24",
     "Consumers",
     "Http",
     "Notifier",
@@ -158,6 +159,33 @@ class Quarantine(_Section, frozen=True, kw_only=True):
     """How many seconds they are kept; at most a week."""
 
 
+class Bitrix24(_Section, frozen=True, kw_only=True):
+    """[bitrix24]: the application in whose name portals are called, and how often they are."""
+
+    authorization_server: Annotated[
+        str, Meta(pattern=r"^(https://|http://(127\.0\.0\.1|localhost|\[::1\])(:|/|$))")
+    ] = "https://oauth.bitrix.info/"
+    """Where tokens are refreshed; `https://oauth.bitrix24.tech/` for portals in the regions of
+    Russia, Belarus, Kazakhstan and their neighbours. No other is asked, whatever a body says."""
+    client_id: str = ""
+    """The application's id (`client_id`, `app.…` or `local.…`); without one, portals are called by
+    their `rest_webhook` only."""
+    client_secret: Secret = ""
+    """The application's key (`client_secret`)."""
+    requests_per_s: Seconds = 2.0
+    """How many requests a second a portal takes for long: 2, in the Enterprise plan 5. All
+    processes together keep to it."""
+    burst: Positive = 50
+    """How many requests at once a portal takes: 50, in the Enterprise plan 250. A tenth of it is
+    kept free."""
+    request_timeout_s: Seconds = 65.0
+    """How many seconds one request may take; a portal in the cloud ends it after 60."""
+    call_timeout_s: Seconds = 120.0
+    """How many seconds a call may wait for its turn and be tried again."""
+    max_answer_bytes: Positive = 16 << 20
+    """The largest answer in bytes that is read."""
+
+
 class Consumers(_Section, frozen=True, kw_only=True):
     """[consumers]: what every consumer's process has, whichever consumer it is."""
 
@@ -288,6 +316,9 @@ class PortalSettings(_Section, frozen=True, kw_only=True):
     """The portal's address, for people."""
     application_tokens: Annotated[tuple[Secret, ...], Meta(min_length=1)]
     """The tokens that its deliveries may carry: one for each application or outgoing webhook."""
+    rest_webhook: Secret = ""
+    """The URL of an inbound webhook, `https://<portal>/rest/<user>/<code>/`, by which the portal is
+    called if it has no application."""
 
 
 class Settings(_Section, frozen=True, kw_only=True):
@@ -301,6 +332,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     retention: Retention = Retention()
     vault: Vault = Vault()
     quarantine: Quarantine = Quarantine()
+    bitrix24: Bitrix24 = Bitrix24()
     consumers: Consumers = Consumers()
     audit: Audit = Audit()
     warehouse: Warehouse = Warehouse()

@@ -1,0 +1,80 @@
+"""By which right a portal is called: an application's tokens, or an inbound webhook's URL."""
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from gateway.bitrix24.endpoints import endpoint_of, webhook_code
+from gateway.bitrix24.errors import Unauthorized
+from gateway.bitrix24.refreshing import Refresher
+from gateway.bitrix24.tokens import Tokens
+
+__all__ = ["Access", "Grant", "OAuthAccess", "WebhookAccess"]
+
+
+class Grant(Struct, frozen=True, kw_only=True):
+    """Where to send a call, and the token to send with it, if any. Its text form shows neither."""
+
+    endpoint: str
+    token: str
+    secrets: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return "Grant(…)"
+
+
+class Access(Protocol):
+    """Both rights, to the client."""
+
+    async def grant(self) -> Grant:
+        """What to call with; raises Bitrix24Error if there is nothing."""
+
+    async def renewed(self, rejected: Grant) -> Grant:
+        """What to call with after the portal rejected this; raises Bitrix24Error."""
+
+
+class OAuthAccess:
+    """The right of the application that is installed in a portal."""
+
+    def __init__(self, member_id: str, refresher: Refresher) -> None:
+        self._member_id = member_id
+        self._refresher = refresher
+
+    async def grant(self) -> Grant:
+        """The stored access token, even if it seems to have expired: the portal's clock decides."""
+        return _grant(await self._refresher.current(self._member_id))
+
+    async def renewed(self, rejected: Grant) -> Grant:
+        """Another token; the authorization server is asked if nobody else has yet."""
+        tokens = await self._refresher.current(self._member_id)
+        if tokens.access_token == rejected.token:
+            tokens = await self._refresher.fresh(tokens)
+        return _grant(tokens)
+
+
+class WebhookAccess:
+    """The right of the user who made an inbound webhook in the portal.
+
+    https://apidocs.bitrix24.com/local-integrations/local-webhooks.html
+    """
+
+    def __init__(self, url: str) -> None:
+        """`https://<portal>/rest/<user>/<code>/`; raises ValueError, without it, for others."""
+        endpoint = endpoint_of(url)
+        self._grant = Grant(endpoint=endpoint, token="", secrets=(webhook_code(endpoint),))
+
+    async def grant(self) -> Grant:
+        """Always the same."""
+        return self._grant
+
+    async def renewed(self, rejected: Grant) -> Grant:  # noqa: ARG002 - the protocol's signature
+        """Raises Unauthorized: there is no other."""
+        raise Unauthorized("the portal rejects the inbound webhook")
+
+
+def _grant(tokens: Tokens) -> Grant:
+    return Grant(
+        endpoint=tokens.endpoint,
+        token=tokens.access_token,
+        secrets=(tokens.access_token, tokens.refresh_token),
+    )

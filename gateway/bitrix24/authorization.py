@@ -1,0 +1,100 @@
+"""The authorization server: the one that the settings name, and never one out of a body.
+
+https://apidocs.bitrix24.com/settings/oauth/auto-renewal.html
+"""
+
+import time
+from collections.abc import Callable
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from gateway.bitrix24.answers import answer_of
+from gateway.bitrix24.endpoints import endpoint_of
+from gateway.bitrix24.errors import MaybeDone, PortalMoved
+from gateway.bitrix24.tokens import Tokens
+from gateway.bitrix24.transport import Transport
+
+__all__ = ["AuthorizationServer"]
+
+NotEmpty = Annotated[str, Meta(min_length=1)]
+
+
+class _Issued(Struct):
+    access_token: NotEmpty
+    refresh_token: NotEmpty
+    member_id: NotEmpty
+    client_endpoint: str = ""
+    expires: int = 0
+    expires_in: int = 3600
+    user_id: int = 0
+
+
+class AuthorizationServer:
+    """Refreshes tokens in the name of one application."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        url: str,
+        client_id: str,
+        client_secret: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`url` is the server's root; `clock` gives Unix seconds. Raises ValueError for a URL
+        that is neither https nor on this machine.
+        """
+        self._transport = transport
+        self._url = f"{endpoint_of(url)}oauth/token/"
+        self._client_id = client_id
+        self._client_secret = client_secret
+        self._clock = clock
+
+    async def refresh(self, tokens: Tokens) -> Tokens:
+        """The pair that takes the place of `tokens`, whose refresh token may be used up by this.
+
+        An endpoint that is missing in the answer, or not one to send tokens to, comes empty.
+        Raises Bitrix24Error: Unauthorized if the grant is gone; MaybeDone without an answer, after
+        which only another try tells whether the old refresh token still works.
+        """
+        reply = await self._transport.get(
+            self._url,
+            {
+                "grant_type": "refresh_token",
+                "client_id": self._client_id,
+                "client_secret": self._client_secret,
+                "refresh_token": tokens.refresh_token,
+            },
+        )
+        secrets = (self._client_secret, tokens.refresh_token, tokens.access_token)
+        now = self._clock()
+        try:
+            tree = answer_of(reply, now=now, secrets=secrets)
+        except PortalMoved:
+            raise MaybeDone("the authorization server redirects") from None
+        try:
+            issued = msgspec.convert(tree, _Issued, strict=False)
+        except msgspec.ValidationError:
+            issued = None
+        if issued is None:
+            raise MaybeDone("the authorization server's answer has not the tokens")
+        if issued.member_id != tokens.member_id:
+            raise MaybeDone("the authorization server's answer is about another portal")
+        return Tokens(
+            member_id=issued.member_id,
+            endpoint=_endpoint(issued.client_endpoint),
+            user_id=issued.user_id,
+            access_token=issued.access_token,
+            expires_at=issued.expires or int(now) + issued.expires_in,
+            refresh_token=issued.refresh_token,
+            renewed_at=int(now),
+        )
+
+
+def _endpoint(url: str) -> str:
+    try:
+        return endpoint_of(url)
+    except ValueError:
+        return ""

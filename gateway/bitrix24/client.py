@@ -1,0 +1,205 @@
+"""A portal's REST methods, within its limits and with valid tokens."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from gateway.bitrix24.access import Access, Grant
+from gateway.bitrix24.answers import Answer, answer_of
+from gateway.bitrix24.batching import MAX_COMMANDS, Command, answers_of, parameters_of
+from gateway.bitrix24.endpoints import method_url
+from gateway.bitrix24.errors import (
+    Bitrix24Error,
+    Limited,
+    OperationTimeLimit,
+    TokenRejected,
+    Unavailable,
+)
+from gateway.bitrix24.limiter import Limiter
+from gateway.bitrix24.retrying import may_repeat, pause_s
+from gateway.bitrix24.transport import Transport
+
+__all__ = ["PortalClient"]
+
+log: Any = structlog.get_logger(__name__)
+
+_BATCH: Final = "batch"
+
+
+class _Call(Struct):
+    """A call under way: what is sent, until when, and what has come between so far.
+
+    `methods` are all that it calls: its own, and those of a batch's commands.
+    """
+
+    method: str
+    methods: frozenset[str]
+    parameters: Mapping[str, Any]
+    is_repeatable: bool
+    until: float
+    failure_count: int = 0
+    refusal_count: int = 0
+
+
+class PortalClient:
+    """Calls one portal; any number of calls may be under way at once.
+
+    A call waits for its place in the portal's limits, is sent again when a limit stopped it, once
+    more with a new token when the old one was rejected, and after other failures only if that does
+    no harm. `call_timeout_s` is for all of that together; it ends with the last failure.
+    Cancelling a call is safe for the client; the portal may have carried it out.
+    """
+
+    def __init__(
+        self,
+        member_id: str,
+        access: Access,
+        *,
+        transport: Transport,
+        limiter: Limiter,
+        call_timeout_s: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._member_id = member_id
+        self._access = access
+        self._transport = transport
+        self._limiter = limiter
+        self._call_timeout_s = call_timeout_s
+        self._clock = clock
+
+    async def call(
+        self,
+        method: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        is_repeatable: bool = False,
+    ) -> Answer:
+        """The result of a method. Raises Bitrix24Error, ValueError for what is no method's name.
+
+        `is_repeatable` says that carrying it out twice does no harm, as of a method that only
+        reads; without it, a request whose answer is lost is not sent again.
+        """
+        call = self._started(method, parameters or {}, is_repeatable=is_repeatable)
+        tree, _ = await self._carried_out(call)
+        total, next_start = tree.get("total"), tree.get("next")
+        return Answer(
+            result=tree.get("result"),
+            total=total if isinstance(total, int) else None,
+            next_start=next_start if isinstance(next_start, int) else None,
+        )
+
+    async def batch(
+        self,
+        commands: Mapping[str, Command],
+        *,
+        halt: bool = False,
+        is_repeatable: bool = False,
+    ) -> dict[str, Answer | Bitrix24Error]:
+        """What each of up to 50 commands came to, by its name: errors are returned, not raised.
+
+        Raises Bitrix24Error if the batch as a whole failed, ValueError for more commands. With
+        `halt` the portal stops at the first command that fails, and the others are MaybeDone.
+        Without, commands that a limit stopped are sent again, as long as there is time.
+        """
+        if len(commands) > MAX_COMMANDS:
+            raise ValueError(f"{len(commands)} commands; a batch takes {MAX_COMMANDS}")
+        found: dict[str, Answer | Bitrix24Error] = {}
+        left = dict(commands)
+        call = self._started(_BATCH, {}, is_repeatable=is_repeatable)
+        while left:
+            call.parameters = parameters_of(left, halt=halt)
+            call.methods = frozenset({_BATCH, *(command.method for command in left.values())})
+            try:
+                tree, grant = await self._carried_out(call)
+            except Limited:
+                if not found:
+                    raise
+                break  # what was found stands, and what is left was told to come back later
+            except Bitrix24Error as error:
+                if not found:
+                    raise
+                return found | dict.fromkeys(left, error)
+            found |= answers_of(
+                tree.get("result"), list(left), now=self._clock(), secrets=grant.secrets
+            )
+            if halt:
+                break
+            left = {name: left[name] for name in left if isinstance(found[name], Limited)}
+            await self._obey_all({left[name].method: found[name] for name in left}, call)
+        return {name: found[name] for name in commands}
+
+    def _started(self, method: str, parameters: Mapping[str, Any], *, is_repeatable: bool) -> _Call:
+        return _Call(
+            method=method,
+            methods=frozenset({method}),
+            parameters=parameters,
+            is_repeatable=is_repeatable,
+            until=asyncio.get_running_loop().time() + self._call_timeout_s,
+        )
+
+    async def _carried_out(self, call: _Call) -> tuple[dict[str, Any], Grant]:
+        """The answer's object, and what it was asked with."""
+        grant = await self._access.grant()
+        is_renewed = False
+        while True:
+            patience_s = max(0.0, _left_s(call))
+            await self._limiter.wait(self._member_id, call.methods, patience_s=patience_s)
+            try:
+                return await self._sent(call, grant), grant
+            except TokenRejected:
+                if is_renewed:
+                    raise
+                is_renewed = True
+            except Limited as error:
+                await self._obey_all({call.method: error}, call)
+                continue
+            except Unavailable as error:
+                await self._pause(call, error)
+                continue
+            grant = await self._access.renewed(grant)
+
+    async def _pause(self, call: _Call, error: Unavailable) -> None:
+        """Wait until the call may be sent again; raises the error if it may not."""
+        call.failure_count += 1
+        wait_s = pause_s(call.failure_count)
+        is_allowed = may_repeat(
+            error, failures=call.failure_count, is_repeatable=call.is_repeatable
+        )
+        if not is_allowed or wait_s > _left_s(call):
+            raise error
+        await asyncio.sleep(wait_s)
+
+    async def _sent(self, call: _Call, grant: Grant) -> dict[str, Any]:
+        auth = {"auth": grant.token} if grant.token else {}
+        body = msgspec.json.encode(dict(call.parameters) | auth)
+        reply = await self._transport.post(method_url(grant.endpoint, call.method), body)
+        return answer_of(reply, now=self._clock(), secrets=grant.secrets)
+
+    async def _obey_all(self, refusals: Mapping[str, Any], call: _Call) -> None:
+        """Let no process send what the portal would refuse; `refusals` are by method."""
+        if not refusals:
+            return
+        call.refusal_count += 1
+        for method, error in refusals.items():
+            wait_s = error.retry_in_s
+            if isinstance(error, OperationTimeLimit):
+                await self._limiter.hold(self._member_id, method, pause_s=wait_s)
+            else:
+                wait_s = pause_s(call.refusal_count, first_s=wait_s)
+                await self._limiter.fill(self._member_id, pause_s=wait_s)
+            log.warning(
+                "a portal's limit is reached",
+                member_id=self._member_id,
+                method=method,
+                code=error.code,
+                pause_s=round(wait_s, 3),
+            )
+
+
+def _left_s(call: _Call) -> float:
+    return call.until - asyncio.get_running_loop().time()

@@ -1,0 +1,132 @@
+"""Everything that calls to portals need, made of the settings and closed at the end."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from gateway import connections
+from gateway.bitrix24.access import Access, OAuthAccess, WebhookAccess
+from gateway.bitrix24.authorization import AuthorizationServer
+from gateway.bitrix24.client import PortalClient
+from gateway.bitrix24.errors import Unauthorized
+from gateway.bitrix24.limiter import Limiter
+from gateway.bitrix24.refreshing import Refresher
+from gateway.bitrix24.token_store import TokenStore
+from gateway.bitrix24.transport import Transport, open_transport
+from gateway.settings import Bitrix24 as Application
+from gateway.settings import Settings, SettingsError, resolve_secret
+from gateway.vault import Vault
+
+__all__ = ["Bitrix24", "connect"]
+
+
+class Bitrix24:
+    """All portals; `tokens` is None where the settings name no application."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        transport: Transport,
+        limiter: Limiter,
+        tokens: TokenStore | None,
+        refresher: Refresher | None,
+        webhooks: dict[str, WebhookAccess],
+    ) -> None:
+        self._settings = settings.bitrix24
+        self._transport = transport
+        self._limiter = limiter
+        self._refresher = refresher
+        self._webhooks = webhooks
+        self.tokens = tokens
+
+    def portal(self, member_id: str) -> PortalClient:
+        """The client of a portal: by its inbound webhook if the settings have one, else by OAuth.
+
+        Raises Unauthorized if the settings have neither a webhook nor an application.
+        """
+        access: Access | None = self._webhooks.get(member_id)
+        if access is None:
+            if self._refresher is None:
+                raise Unauthorized("no rest_webhook of this portal, and no [bitrix24] client_id")
+            access = OAuthAccess(member_id, self._refresher)
+        return PortalClient(
+            member_id,
+            access,
+            transport=self._transport,
+            limiter=self._limiter,
+            call_timeout_s=self._settings.call_timeout_s,
+        )
+
+
+@asynccontextmanager
+async def connect(settings: Settings) -> AsyncIterator[Bitrix24]:
+    """The portals as the settings have them.
+
+    Raises OperatorError for secrets that are missing or wrong. Nothing is connected before the
+    first call.
+    """
+    rest = settings.bitrix24
+    webhooks = _webhooks(settings)
+    async with AsyncExitStack() as stack:
+        redis = connections.control(settings.redis.url)
+        stack.push_async_callback(redis.aclose)
+        transport = await stack.enter_async_context(
+            open_transport(timeout_s=rest.request_timeout_s, max_answer_bytes=rest.max_answer_bytes)
+        )
+        limiter = Limiter(
+            redis,
+            prefix=settings.redis.prefix,
+            requests_per_s=rest.requests_per_s,
+            burst=rest.burst,
+        )
+        tokens, refresher = None, None
+        if rest.client_id:
+            tokens = TokenStore(redis, _vault(settings), prefix=settings.redis.prefix)
+            refresher = Refresher(
+                tokens,
+                _authorization_server(rest, transport),
+                # A refresh takes one request; the rest is for writing down what came of it.
+                lock_life_s=rest.request_timeout_s + 10.0,
+            )
+            stack.push_async_callback(refresher.close)
+        yield Bitrix24(
+            settings,
+            transport=transport,
+            limiter=limiter,
+            tokens=tokens,
+            refresher=refresher,
+            webhooks=webhooks,
+        )
+
+
+def _authorization_server(rest: Application, transport: Transport) -> AuthorizationServer:
+    secret = resolve_secret(rest.client_secret, name="[bitrix24] client_secret")
+    try:
+        return AuthorizationServer(
+            transport,
+            url=rest.authorization_server,
+            client_id=rest.client_id,
+            client_secret=secret,
+        )
+    except ValueError:
+        raise SettingsError("[bitrix24] authorization_server: not the root of a server") from None
+
+
+def _vault(settings: Settings) -> Vault:
+    vault = Vault.of(settings.vault)
+    if vault is None:
+        raise SettingsError("[vault] keys: [bitrix24] client_id needs one, to keep tokens by")
+    return vault
+
+
+def _webhooks(settings: Settings) -> dict[str, WebhookAccess]:
+    found = {}
+    for portal in settings.portals:
+        if portal.rest_webhook:
+            name = f"[[portals]] {portal.member_id} rest_webhook"
+            url = resolve_secret(portal.rest_webhook, name=name)
+            try:
+                found[portal.member_id] = WebhookAccess(url)
+            except ValueError as error:
+                raise SettingsError(f"{name}: {error}") from None
+    return found

@@ -1,0 +1,30 @@
+"""The scripts of `lua/`: what Redis must decide, because several processes ask.
+
+Each touches the keys of one portal only, which share a slot of a cluster, and may be carried out
+twice: the client repeats a command whose reply it lost.
+"""
+
+from importlib.resources import files
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from gateway.bitrix24.errors import Unavailable
+from gateway.connections import AWAY
+
+__all__ = ["REDIS_FAILURES", "script", "store_unavailable"]
+
+REDIS_FAILURES: tuple[type[Exception], ...] = (RedisError, *AWAY)
+"""What a command may raise."""
+
+
+def script(client: Redis, name: str) -> Any:
+    """The script `lua/<name>.lua` as a function of `keys` and `args`."""
+    source = files("gateway.bitrix24").joinpath(f"lua/{name}.lua").read_text()
+    return client.register_script(source)
+
+
+def store_unavailable(error: Exception) -> Unavailable:
+    """What to raise when Redis did not do as it was told: nothing was sent to the portal."""
+    return Unavailable(f"Redis: {type(error).__name__}")
