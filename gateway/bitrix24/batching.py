@@ -10,6 +10,7 @@ from urllib.parse import quote_plus
 from msgspec import Struct
 
 from gateway.bitrix24.answers import Answer, error_of, members_of
+from gateway.bitrix24.endpoints import method_name
 from gateway.bitrix24.errors import Bitrix24Error, MaybeDone
 
 __all__ = ["MAX_COMMANDS", "Command", "answers_of", "parameters_of", "query_of"]
@@ -26,11 +27,14 @@ class Command(Struct, frozen=True):
 
 
 def parameters_of(commands: Mapping[str, Command], *, halt: bool) -> dict[str, Any]:
-    """The parameters of `batch`; `halt` stops at the first command that fails."""
+    """The parameters of `batch`; `halt` stops at the first command that fails.
+
+    Raises ValueError for what is no method's name.
+    """
     return {
         "halt": int(halt),
         "cmd": {
-            name: f"{command.method}?{query_of(command.parameters)}"
+            name: f"{method_name(command.method)}?{query_of(command.parameters)}"
             for name, command in commands.items()
         },
     }

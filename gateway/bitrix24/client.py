@@ -16,6 +16,7 @@ from gateway.bitrix24.endpoints import method_url
 from gateway.bitrix24.errors import (
     Bitrix24Error,
     Limited,
+    MaybeDone,
     OperationTimeLimit,
     TokenRejected,
     Unavailable,
@@ -86,9 +87,11 @@ class PortalClient:
         """
         call = self._started(method, parameters or {}, is_repeatable=is_repeatable)
         tree, _ = await self._carried_out(call)
+        if "result" not in tree:
+            raise MaybeDone("the answer has neither a result nor an error")
         total, next_start = tree.get("total"), tree.get("next")
         return Answer(
-            result=tree.get("result"),
+            result=tree["result"],
             total=total if isinstance(total, int) else None,
             next_start=next_start if isinstance(next_start, int) else None,
         )
@@ -102,9 +105,10 @@ class PortalClient:
     ) -> dict[str, Answer | Bitrix24Error]:
         """What each of up to 50 commands came to, by its name: errors are returned, not raised.
 
-        Raises Bitrix24Error if the batch as a whole failed, ValueError for more commands. With
-        `halt` the portal stops at the first command that fails, and the others are MaybeDone.
-        Without, commands that a limit stopped are sent again, as long as there is time.
+        Raises Bitrix24Error if the batch as a whole failed, ValueError for more commands and for
+        what is no method's name. With `halt` the portal stops at the first command that fails, and
+        the others are MaybeDone. Without, commands that a limit stopped are sent again, as long as
+        there is time.
         """
         if len(commands) > MAX_COMMANDS:
             raise ValueError(f"{len(commands)} commands; a batch takes {MAX_COMMANDS}")
@@ -115,6 +119,8 @@ class PortalClient:
             call.parameters = parameters_of(left, halt=halt)
             call.methods = frozenset({_BATCH, *(command.method for command in left.values())})
             try:
+                refusals = {left[name].method: found[name] for name in left if name in found}
+                await self._obey_all(refusals, call)
                 tree, grant = await self._carried_out(call)
             except Limited:
                 if not found:
@@ -130,7 +136,6 @@ class PortalClient:
             if halt:
                 break
             left = {name: left[name] for name in left if isinstance(found[name], Limited)}
-            await self._obey_all({left[name].method: found[name] for name in left}, call)
         return {name: found[name] for name in commands}
 
     def _started(self, method: str, parameters: Mapping[str, Any], *, is_repeatable: bool) -> _Call:

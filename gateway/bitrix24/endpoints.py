@@ -4,7 +4,7 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-__all__ = ["endpoint_of", "method_url", "webhook_code"]
+__all__ = ["endpoint_of", "method_name", "method_url", "webhook_code"]
 
 _METHOD: Final = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -44,8 +44,13 @@ def webhook_code(endpoint: str) -> str:
     return found["code"]
 
 
-def method_url(endpoint: str, method: str) -> str:
-    """Where a method is called; raises ValueError for what is no method's name."""
+def method_name(method: str) -> str:
+    """The name as it is; raises ValueError for what is no method's name."""
     if not _METHOD.fullmatch(method):
         raise ValueError(f"{method!r} is no method's name")
-    return f"{endpoint}{method}.json"
+    return method
+
+
+def method_url(endpoint: str, method: str) -> str:
+    """Where a method is called; raises ValueError for what is no method's name."""
+    return f"{endpoint}{method_name(method)}.json"

@@ -144,6 +144,7 @@ class Refresher:
                 if loop.time() + wait_s > until:
                     log.error("a portal's new tokens are lost", member_id=issued.member_id)
                     raise
+                log.warning("a portal's new tokens wait for Redis", member_id=issued.member_id)
                 await asyncio.sleep(wait_s)
 
 

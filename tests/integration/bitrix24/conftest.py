@@ -32,7 +32,11 @@ def connected(redis_url: str, portal: Portal, keys: tuple[str, ...]) -> type_of_
     """A gateway's process, as far as it calls portals; arguments are settings of [bitrix24]."""
 
     def connected(
-        *, webhook: str = "", vault_keys: tuple[str, ...] = keys, **changes: Any
+        *,
+        at: str = redis_url,
+        webhook: str = "",
+        vault_keys: tuple[str, ...] = keys,
+        **changes: Any,
     ) -> AbstractAsyncContextManager[Bitrix24]:
         options: dict[str, Any] = {
             "authorization_server": portal.root,
@@ -51,7 +55,7 @@ def connected(redis_url: str, portal: Portal, keys: tuple[str, ...]) -> type_of_
         )
         return connect(
             Settings(
-                redis=RedisSettings(url=redis_url),
+                redis=RedisSettings(url=at),
                 vault=Vault(keys=vault_keys),
                 bitrix24=Application(**options | changes),
                 portals=(portals,) if webhook else (),

@@ -207,6 +207,12 @@ async def test_reading_is_tried_again_after_a_page_instead_of_an_answer(
     assert portal.calls["app.info"] == 2
 
 
+async def test_object_without_a_result_is_no_success(gateway: Bitrix24, portal: Portal) -> None:
+    portal.mood = always(lambda: web.json_response({"time": {}}))
+    with pytest.raises(MaybeDone):
+        await gateway.portal(MEMBER_ID).call("app.info")
+
+
 async def test_lost_answer_is_not_a_reason_to_do_it_twice(
     gateway: Bitrix24, portal: Portal
 ) -> None:

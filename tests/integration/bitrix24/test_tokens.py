@@ -15,6 +15,7 @@ from gateway.bitrix24.errors import Bitrix24Error, TokenRejected, Unauthorized, 
 from gateway.bitrix24.token_store import TokenStore
 from gateway.bitrix24.tokens import REFRESH_LIFE_S, EventToken, Tokens
 from gateway.errors import OperatorError
+from gateway.local.server import RedisServer
 from tests.integration.bitrix24.conftest import type_of_connect
 from tests.integration.bitrix24.stand_in import (
     CLIENT_ID,
@@ -85,6 +86,29 @@ async def test_pair_is_stored_even_if_everybody_who_waits_for_it_goes(
     async with asyncio.timeout(5):
         while (await kept_by(gateway)).refresh_token != "fake-refresh-1":
             await asyncio.sleep(0.02)
+
+
+async def test_pair_that_was_issued_while_redis_died_is_stored_when_it_is_back(
+    own_server: RedisServer,
+    connected: type_of_connect,
+    portal: Portal,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    portal.refresh_pause_s = 0.3
+    async with connected(at=own_server.url) as gateway:
+        await store_of(gateway).install(portal.tokens())
+        portal.expire()
+        call = asyncio.create_task(gateway.portal(MEMBER_ID).call("app.info"))
+        while portal.refreshes == 0:
+            await asyncio.sleep(0.01)
+        own_server.kill()
+        async with asyncio.timeout(10):
+            while "wait for Redis" not in capsys.readouterr().out:
+                await asyncio.sleep(0.02)
+        await asyncio.to_thread(own_server.start)
+        await call
+        assert (await kept_by(gateway)).refresh_token == "fake-refresh-1"
+    assert portal.refreshes == 1
 
 
 async def test_token_that_stays_rejected_is_refreshed_once_only(

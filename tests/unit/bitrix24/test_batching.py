@@ -1,5 +1,7 @@
 """Batches as PHP reads and writes them."""
 
+import pytest
+
 from gateway.bitrix24.answers import Answer
 from gateway.bitrix24.batching import Command, answers_of, parameters_of, query_of
 from gateway.bitrix24.errors import AccessDenied, MaybeDone
@@ -28,6 +30,11 @@ def test_commands_keep_their_names_and_order() -> None:
         "halt": 1,
         "cmd": {"b": "app.info?", "a": "user.get?ID=1"},
     }
+
+
+def test_method_of_a_command_cannot_bring_parameters() -> None:
+    with pytest.raises(ValueError, match="no method's name"):
+        parameters_of({"a": Command("user.get?ADMIN=1")}, halt=False)
 
 
 def test_results_errors_and_silence_are_told_apart() -> None:
