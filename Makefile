@@ -103,7 +103,7 @@ image:  ## build the container image, by docker
 
 constraints: $(BIN)/python  ## compile constraints.txt anew from pyproject.toml
 	$(PIP) install 'pip-tools>=7.4'
-	$(BIN)/pip-compile --quiet --strip-extras --all-extras --no-annotate --no-header \
+	$(BIN)/pip-compile --quiet --strip-extras --extra dev --extra bench --extra faults --extra fuzz --no-annotate --no-header \
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
 	  --unsafe-package bitrix24-event-gateway --output-file constraints.txt pyproject.toml
 	sed -i '/^#/d; /^$$/d' constraints.txt

@@ -163,8 +163,9 @@ class Database:
 
     def _factory(self) -> Any:
         arguments = dict(self.target.arguments)
-        if self.target.is_database:
-            # Processes that share a staging table empty it under one another.
+        if self.target.is_database and not self.target.database:
+            # Processes that share a staging table empty it under one another; a file has one at a
+            # time.
             arguments["staging_dataset_name_layout"] = f"%s_staging_{self._workspace.name}"
         try:
             return getattr(dlt.destinations, self.target.kind)(**arguments)

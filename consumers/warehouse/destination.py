@@ -49,7 +49,7 @@ class Destination(Struct, frozen=True, kw_only=True):
 # The module that has to be there, and the extra of this project that brings it.
 _DRIVERS: Final = {
     "postgres": ("psycopg2", "warehouse-postgres"),
-    "redshift": ("psycopg2", "warehouse-postgres"),
+    "redshift": ("psycopg2", "warehouse-redshift"),
     "clickhouse": ("clickhouse_connect", "warehouse-clickhouse"),
     "bigquery": ("google.cloud.bigquery", "warehouse-bigquery"),
     "snowflake": ("snowflake.connector", "warehouse-snowflake"),

@@ -32,7 +32,8 @@ _SETTINGS: Final[dict[str, Any]] = {
     "providers": {"enable_airflow_secrets": False},
     # A load is one small file: workers and traces would only cost.
     "normalize": {"workers": 1},
-    "load": {"workers": 1, "delete_completed_jobs": True},
+    # Rows do not stay behind in the staging tables, where no erasure would look for them.
+    "load": {"workers": 1, "delete_completed_jobs": True, "truncate_staging_dataset": True},
     "data_writer": {"disable_compression": True},
     "enable_runtime_trace": False,
     # The tables are described by this code and are read from the destination at every start.

@@ -184,3 +184,14 @@ def test_what_is_known_of_a_comment_follows_from_its_events(
         (5, True, at(10), 7, "deleted", "before"),
         (6, False, None, None, "updated", None),
     ]
+
+
+def test_nothing_stays_behind_in_the_staging_tables(warehouse: Warehouse, target: Target) -> None:
+    load(warehouse, entry("added"))
+
+    staging = target.ask(
+        "SELECT table_schema FROM information_schema.tables "
+        "WHERE table_schema LIKE 'bitrix24_staging%' AND table_name = 'comment_events'"
+    )
+    assert len(staging) == 1
+    assert target.ask(f"SELECT COUNT(*) FROM {staging[0][0]}.comment_events") == [(0,)]
