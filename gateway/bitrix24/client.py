@@ -52,8 +52,9 @@ class PortalClient:
 
     A call waits for its place in the portal's limits, is sent again when a limit stopped it, once
     more with a new token when the old one was rejected, and after other failures only if that does
-    no harm. `call_timeout_s` is for all of that together; it ends with the last failure.
-    Cancelling a call is safe for the client; the portal may have carried it out.
+    no harm. `call_timeout_s` is for all of that together: after it, nothing is sent any more.
+    The request under way and a refresh of the tokens have their own time-outs. Cancelling a call
+    is safe for the client; the portal may have carried it out.
     """
 
     def __init__(
