@@ -114,9 +114,13 @@ class Reader:
         server would hand out entries that nobody receives.
         """
         while not reading.done():
-            if self._client is not None and self._connection_id:
+            client = self._client
+            if client is not None and self._connection_id:
                 with suppress(*AWAY, ResponseError):
-                    await self._client.client_unblock(self._connection_id)
+                    await client.client_unblock(self._connection_id)
+                if client is not self._client:
+                    # Closed while this was on its way, which opened a connection again.
+                    await client.aclose()
             await asyncio.wait((reading,), timeout=0.2)
 
     async def _begin(self, admission: Admission) -> None:
