@@ -16,10 +16,15 @@ __all__ = [
     "HELD_ENTRIES",
     "HELD_SECONDS",
     "MEMORY_SHARE",
+    "PORTAL_ALARMS",
+    "PORTAL_EVENTS_PER_MINUTE",
+    "PORTAL_PEAK_PER_MINUTE",
     "PUBLISH_FAILURES",
     "PUBLISH_SECONDS",
     "QUARANTINED",
     "QUEUED_EVENTS",
+    "SENDER_LIST_SECONDS",
+    "SENDER_NETWORKS",
     "SPOOL_BYTES",
     "SPOOL_EVENTS",
     "SPOOL_OLDEST_SECONDS",
@@ -29,6 +34,7 @@ __all__ = [
     "TRIMMED_ENTRIES",
     "UNREAD_REMOVED_ENTRIES",
     "WORKER_RESTARTS",
+    "WOULD_REFUSE",
 ]
 
 DELIVERIES: Final = Counter(
@@ -51,6 +57,37 @@ QUARANTINED: Final = Counter(
     "because the portal's (full) or the token's (token_full) places are taken, because too many "
     "came at once (busy), because Redis was away, because they are too_large or no_event.",
     ["result"],
+)
+WOULD_REFUSE: Final = Counter(
+    "b24gw_would_refuse_deliveries",
+    'Deliveries that [http] allow_mode = "enforce" would have refused; counted in a dry run.',
+)
+SENDER_NETWORKS: Final = Gauge(
+    "b24gw_sender_networks",
+    "Ranges of addresses in the list that [http] allow_source names.",
+    multiprocess_mode="mostrecent",
+)
+SENDER_LIST_SECONDS: Final = Gauge(
+    "b24gw_sender_list_timestamp_seconds",
+    "When that list was last read from its source (Unix time).",
+    multiprocess_mode="mostrecent",
+)
+PORTAL_EVENTS_PER_MINUTE: Final = Gauge(
+    "b24gw_portal_events_per_minute",
+    "Events of a registered portal in the last full minute, at all receivers together.",
+    ["member_id"],
+    multiprocess_mode="mostrecent",
+)
+PORTAL_PEAK_PER_MINUTE: Final = Gauge(
+    "b24gw_portal_peak_events_per_minute",
+    "The largest number of events of a registered portal in a minute since the start.",
+    ["member_id"],
+    multiprocess_mode="max",
+)
+PORTAL_ALARMS: Final = Counter(
+    "b24gw_portal_alarms",
+    "Minutes in which a registered portal sent more events than [http] alarm_per_minute.",
+    ["member_id"],
 )
 BATCH_EVENTS: Final = Histogram(
     "b24gw_batch_events",

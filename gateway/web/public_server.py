@@ -29,6 +29,8 @@ log: Any = structlog.get_logger(__name__)
 
 _LINGER_S: Final = 1.0
 # How long the rest of a refused body is read, so that the sender gets to see the answer.
+_INSTANT_S: Final = 1.0
+# A sender's first request is there within a round trip.
 _LOOK_S: Final = 0.02
 # How often a stop looks whether connections are left.
 
@@ -57,13 +59,14 @@ def _parser_log() -> logging.Logger:
 
 
 class PublicServer(web.Server):
-    """Serves a receiver, and cuts clients that do not get to the end of their first headers.
+    """Serves a receiver, and cuts clients that do not get to the end of their first headers, and
+    those that are more than `max_connections`.
 
     aiohttp itself bounds the size of headers, and the idle time between requests, but not the
     time until a connection's first request is complete; `sweep` does that.
     """
 
-    def __init__(self, receiver: Receiver, settings: Http) -> None:
+    def __init__(self, receiver: Receiver, settings: Http, *, max_connections: int) -> None:
         super().__init__(
             receiver.handle,
             request_factory=self._request,
@@ -74,6 +77,7 @@ class PublicServer(web.Server):
             auto_decompress=False,  # Bitrix24 compresses nothing; a bomb would
         )
         self._max_body_bytes = settings.max_body
+        self._max_connections = max_connections
         self._header_timeout_s = settings.header_timeout_s
         self._silent: dict[RequestHandler, float] = {}
         self._is_stopping = False
@@ -82,6 +86,8 @@ class PublicServer(web.Server):
         """A client connected; its first request is to be complete in time."""
         super().connection_made(handler, transport)
         self._silent[handler] = monotonic()
+        if len(self.connections) > self._max_connections:
+            self._make_room(handler)
 
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
         """A client went."""
@@ -121,6 +127,24 @@ class PublicServer(web.Server):
             if not self.connections:
                 return
             await asyncio.sleep(_LOOK_S)
+
+    def _make_room(self, newest: RequestHandler) -> None:
+        """Close one connection: one that owes its first request for more than an instant, else one
+        that is idle between requests, else the newest. The oldest of each kind goes first.
+
+        Whoever only holds connections so keeps nobody else out for long.
+        """
+        instant = monotonic() - _INSTANT_S
+        silent = next((h for h, since in self._silent.items() if since < instant), None)
+        victim = silent or next(filter(self._is_idle, self.connections), newest)
+        self._silent.pop(victim, None)
+        metrics.DELIVERIES.labels("refused", "too_many_connections").inc()
+        # Not at once: aiohttp has not yet started the newest one's task.
+        self._loop.call_soon(victim.force_close)
+
+    def _is_idle(self, handler: RequestHandler) -> bool:
+        # There is no public way to ask; the tests tell when this one goes.
+        return handler not in self._silent and handler._current_request is None  # noqa: SLF001
 
     def _request(
         self,

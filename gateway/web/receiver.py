@@ -5,6 +5,7 @@ by outcome and reason; nothing that a sender can do makes the handler raise.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable
 from time import time_ns
 from typing import Any, Final, Protocol
@@ -23,6 +24,7 @@ from gateway.portals.quarantine import Delivery
 from gateway.publishing.batch import Stored
 from gateway.publishing.errors import Unavailable
 from gateway.settings import Http
+from gateway.web.protection.guard import Guard
 from gateway.web.quarantining import Quarantining
 
 __all__ = ["EventSink", "Receiver"]
@@ -42,7 +44,10 @@ class EventSink(Protocol):
 
 
 class Receiver:
-    """The handler of everything that comes in on the public port."""
+    """The handler of everything that comes in on the public port.
+
+    It counts the events of each portal in `counts`.
+    """
 
     def __init__(
         self,
@@ -51,12 +56,16 @@ class Receiver:
         streams: Streams,
         settings: Http,
         *,
+        guard: Guard | None = None,
         quarantine: Quarantining | None = None,
+        counts: defaultdict[str, int] | None = None,
     ) -> None:
         self._portals = portals
         self._sink = sink
         self._streams = streams
+        self._guard = guard
         self._quarantine = quarantine
+        self._counts: defaultdict[str, int] = defaultdict(int) if counts is None else counts
         self._path = settings.path
         self._max_body_bytes = settings.max_body
         self._body_timeout_s = settings.body_timeout_s
@@ -88,6 +97,7 @@ class Receiver:
             )
             if not isinstance(verdict, Admitted):
                 return _answer(200, "ignored", "ignored", verdict.reason, event_id=receipt_id)
+            self._counts[verdict.member_id] += 1
             partition = self._streams.partition_of(verdict.member_id, verdict.comment_id)
             stored = await self._sink.publish(encode_event(verdict.event), partition)
         except Forbidden as error:
@@ -104,16 +114,11 @@ class Receiver:
         )
 
     def _refused(self, error: Forbidden, delivery: Delivery) -> web.Response:
-        """The one answer to whoever is not let in, whatever the reason."""
+        """Refuse whoever is not a registered portal, and keep what may be one's after all."""
         if error.reason == WRONG_TOKEN and self._quarantine is not None:
             self._quarantine.offer(delivery)
-        return _answer(
-            403,
-            "forbidden",
-            "forbidden",
-            error.reason,
-            event_id=delivery.receipt_id,
-            member_id=error.member_id[:64],
+        return _forbidden(
+            error.reason, event_id=delivery.receipt_id, member_id=error.member_id[:64]
         )
 
     def _answer_to_head(self, request: web.BaseRequest) -> web.Response | None:
@@ -122,6 +127,11 @@ class Receiver:
             return _answer(404, "not found", "refused", "path")
         if request.method != "POST":
             return _answer_to_a_look(request.method)
+        if self._guard is not None:
+            forwarded_for = request.headers.getall("X-Forwarded-For", ())
+            client = self._guard.refuses(request.remote, forwarded_for)
+            if client is not None:
+                return _forbidden("not_allowed_network", client=client)
         media_type = request.headers.get("Content-Type", "")
         if media_type != _FORM and media_type.partition(";")[0].strip().lower() != _FORM:
             return _answer(415, "unsupported media type", "refused", "media_type")
@@ -136,6 +146,11 @@ def _answer(status: int, body: str, outcome: str, reason: str, **about: str) -> 
     level = "info" if outcome == "ignored" else "warning"
     getattr(log, level)(f"delivery {outcome}", status=status, reason=reason, **about)
     return web.Response(status=status, text=body)
+
+
+def _forbidden(reason: str, **about: str) -> web.Response:
+    """The one answer to whoever is not let in, whatever the reason."""
+    return _answer(403, "forbidden", "forbidden", reason, **about)
 
 
 def _last_answer(status: int, body: str, reason: str) -> web.Response:

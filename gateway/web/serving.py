@@ -22,6 +22,7 @@ from gateway.retention.keeper import Retention
 from gateway.settings import Settings
 from gateway.web.admin import admin_app
 from gateway.web.place import Place
+from gateway.web.protection.descriptors import room_for
 from gateway.web.public_server import PublicServer
 from gateway.web.receiver import Receiver
 from gateway.web.senders import Senders
@@ -76,9 +77,11 @@ async def serve(settings: Settings, place: Place) -> None:
         publisher,
         settings.redis.streams,
         http,
+        guard=senders.guard,
         quarantine=senders.quarantining,
+        counts=senders.rates.counts,
     )
-    server = PublicServer(receiver, http)
+    server = PublicServer(receiver, http, max_connections=room_for(http.max_connections))
     # aiohttp waits twice so long: for the requests under way, then for those that it has cut off.
     public = web.ServerRunner(server, handle_signals=False, shutdown_timeout=http.grace_s / 2)
     private = web.AppRunner(

@@ -62,7 +62,9 @@ async def client(sink: Sink) -> AsyncIterator[Client]:
         ]
     )
     settings = Http(header_timeout_s=0.2, body_timeout_s=0.2)
-    server = PublicServer(Receiver(directory, sink, Streams(), settings), settings)
+    server = PublicServer(
+        Receiver(directory, sink, Streams(), settings), settings, max_connections=100
+    )
     runner = web.ServerRunner(server)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -1,0 +1,108 @@
+"""Measures what each portal sends, over all receivers, and tells of one that sends unusually much.
+
+    b24:rates:<Unix time / 60>   hash: member id -> events in that minute; kept for three minutes
+
+Nothing is ever dropped for it: a portal that imports ten thousand deals is a good customer.
+"""
+
+import asyncio
+from collections import defaultdict
+from contextlib import suppress
+from time import time
+from typing import Any, Final
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from gateway import connections, metrics
+from gateway.portals.directory import Directory
+from gateway.portals.rates import LocalTally, Tally, alarming
+
+__all__ = ["RateWatch"]
+
+log: Any = structlog.get_logger(__name__)
+
+_EVERY_S: Final = 10.0
+_KEPT_S: Final = 180
+
+
+class RateWatch:
+    """Whoever accepts an event adds one to `counts[member_id]`, and that is all it costs there.
+
+    Every ten seconds the counts are added up in Redis, which is as exact as they are: an event may
+    count for the next minute, and twice where Redis's answer was lost. While Redis is away, this
+    process goes by its own counts. `limit` is in events a minute, 0 for none.
+    """
+
+    def __init__(self, client: Redis, directory: Directory, *, prefix: str, limit: int) -> None:
+        self.counts: defaultdict[str, int] = defaultdict(int)
+        self._client = client
+        self._directory = directory
+        self._prefix = prefix
+        self._limit = limit
+        self._local = LocalTally()
+        self._shown_minute = 0
+        self._peaks: defaultdict[str, int] = defaultdict(int)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start measuring."""
+        self._task = asyncio.create_task(self._run(), name="portal rates")
+
+    async def close(self) -> None:
+        """Stop measuring."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def measure(self, now: float) -> None:
+        """Add up what was counted since the last time; `now` is Unix time in seconds."""
+        minute = int(now // 60)
+        added = dict(self.counts)
+        self.counts.clear()
+        tally = self._local.add(minute, added)
+        with suppress(RedisError, *connections.AWAY):
+            tally = await self._shared(minute, added)
+        for member_id in alarming(tally, self._limit):
+            metrics.PORTAL_ALARMS.labels(member_id).inc()
+            if tally.previous.get(member_id, 0) <= self._limit:  # else it is told already
+                log.warning(
+                    "a portal sends unusually much; nothing is dropped",
+                    member_id=member_id,
+                    events=tally.current[member_id],
+                    alarm_per_minute=self._limit,
+                )
+        if minute != self._shown_minute:
+            self._shown_minute = minute
+            self._show(tally)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            try:
+                await self.measure(time())
+            except Exception:
+                log.exception("the rates of portals could not be measured")
+
+    async def _shared(self, minute: int, added: dict[str, int]) -> Tally:
+        key, key_before = f"{self._prefix}:rates:{minute}", f"{self._prefix}:rates:{minute - 1}"
+        async with self._client.pipeline(transaction=False) as pipeline:
+            for member_id, count in added.items():
+                pipeline.hincrby(key, member_id, count)
+            pipeline.expire(key, _KEPT_S)
+            pipeline.hgetall(key_before)
+            *totals, _, previous = await pipeline.execute()
+        return Tally(
+            added,
+            dict(zip(added, totals, strict=True)),
+            {member_id.decode(): int(count) for member_id, count in previous.items()},
+        )
+
+    def _show(self, tally: Tally) -> None:
+        registered = (portal.member_id for portal in self._directory)
+        for member_id in {*registered, *self._peaks}:  # those that were removed go back to 0
+            events = tally.previous.get(member_id, 0)
+            self._peaks[member_id] = max(self._peaks[member_id], events)
+            metrics.PORTAL_EVENTS_PER_MINUTE.labels(member_id).set(events)
+            metrics.PORTAL_PEAK_PER_MINUTE.labels(member_id).set(self._peaks[member_id])

@@ -1,0 +1,1 @@
+"""Who may connect at all: networks, proxies, the senders' addresses that Bitrix24 publishes."""

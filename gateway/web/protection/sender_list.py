@@ -1,0 +1,50 @@
+"""Follows the list of senders: from a file of the administrator's, or from a URL."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from gateway.errors import OperatorError
+from gateway.web.protection.guard import Guard
+from gateway.web.protection.list_fetch import ListFetcher
+from gateway.web.protection.list_source import is_url
+from gateway.web.protection.list_watch import ListWatch
+
+__all__ = ["SenderList"]
+
+log: Any = structlog.get_logger(__name__)
+
+
+class SenderList:
+    """Keeps a guard as `source` says; what is fetched is kept in `directory`."""
+
+    def __init__(self, guard: Guard, source: str, directory: Path, *, refresh_s: float) -> None:
+        self._fetcher: ListFetcher | None = None
+        if is_url(source):
+            self._fetcher = ListFetcher(source, directory, refresh_s=refresh_s)
+        path = self._fetcher.path if self._fetcher else Path(source.removeprefix("file:"))
+        self._watch = ListWatch(guard, path)
+        self._source = source
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Read what is there, and follow; raises OperatorError for a file that is no list."""
+        if self._fetcher is not None:
+            self._fetcher.open()
+            self._tasks.append(asyncio.create_task(self._fetcher.run(), name="senders fetcher"))
+            if not self._watch.look():
+                log.warning("everybody may deliver until the list of senders has been fetched")
+        elif not self._watch.look():
+            raise OperatorError(f"[http] allow_source: {self._source} is no list of addresses")
+        self._tasks.append(asyncio.create_task(self._watch.run(), name="senders watch"))
+
+    async def close(self) -> None:
+        """Stop following."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        if self._fetcher is not None:
+            self._fetcher.close()
