@@ -51,7 +51,7 @@ class _Moment(click.ParamType[datetime]):
 _since = click.option(
     "--from", "since", type=_Moment(), required=True, help="From when, by arrival on the stream."
 )
-_until = click.option("--to", "until", type=_Moment(), default="0s", help="Until when; now.")
+_until = click.option("--to", "until", type=_Moment(), help="Until before when; else until now.")
 _stream = click.option(
     "--stream", type=click.Choice(["events", "comments"]), help="Default: [warehouse] stream."
 )
@@ -70,7 +70,12 @@ def command() -> None:
 @_json
 @click.pass_context
 def check(
-    context: click.Context, *, since: datetime, until: datetime, stream: str | None, as_json: bool
+    context: click.Context,
+    *,
+    since: datetime,
+    until: datetime | None,
+    stream: str | None,
+    as_json: bool,
 ) -> None:
     """Name the events that were handled and that the warehouse lacks. Exit code 1 if there are any.
 
@@ -100,7 +105,12 @@ def check(
 @_json
 @click.pass_context
 def backfill_command(
-    context: click.Context, *, since: datetime, until: datetime, stream: str | None, as_json: bool
+    context: click.Context,
+    *,
+    since: datetime,
+    until: datetime | None,
+    stream: str | None,
+    as_json: bool,
 ) -> None:
     """Load a range of the stream again, beside the running consumer. Rows are not doubled."""
     settings = _settings(context)
@@ -150,7 +160,9 @@ def erase(
         click.echo(f"{erasure.erased_count} rows of {what} erased; audit event {event_id}")
 
 
-async def _check(settings: Settings, stream: str, since: datetime, until: datetime) -> Comparison:
+async def _check(
+    settings: Settings, stream: str, since: datetime, until: datetime | None
+) -> Comparison:
     redis = connections.control(settings.redis.url, timeout_s=10)
     try:
         async with opened(settings, destination(settings.warehouse.destination)) as warehouse:
@@ -167,7 +179,9 @@ async def _check(settings: Settings, stream: str, since: datetime, until: dateti
         await redis.aclose()
 
 
-async def _backfill(settings: Settings, stream: str, since: datetime, until: datetime) -> int:
+async def _backfill(
+    settings: Settings, stream: str, since: datetime, until: datetime | None
+) -> int:
     redis = connections.control(settings.redis.url, timeout_s=10)
     try:
         async with opened(settings, destination(settings.warehouse.destination)) as warehouse:

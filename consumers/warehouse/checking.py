@@ -41,7 +41,7 @@ async def compare(
     stream: str,
     group: str,
     since: datetime,
-    until: datetime,
+    until: datetime | None,
 ) -> Comparison:
     """Look up each event of a range of the stream in the warehouse.
 
@@ -87,7 +87,7 @@ async def backfill(
     *,
     stream: str,
     since: datetime,
-    until: datetime,
+    until: datetime | None,
     told: Callable[[int], None],
 ) -> int:
     """Load a range of the stream again; returns how many events. `told` hears of each page.

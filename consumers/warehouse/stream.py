@@ -43,16 +43,18 @@ class Standing(Struct, frozen=True):
 
 
 async def pages(
-    redis: Redis, streams: Streams, stream: str, since: datetime, until: datetime
+    redis: Redis, streams: Streams, stream: str, since: datetime, until: datetime | None
 ) -> AsyncIterator[list[StreamEntry]]:
     """All comment events that reached the stream from `since` until before `until`.
 
-    In pages of up to `PAGE` entries of one partition, in order. Other events are left out.
+    Without `until`, up to the entry that is the last one on asking. In pages of up to `PAGE`
+    entries of one partition, in order. Other events are left out.
     """
-    first, last = _milliseconds(since), f"({_milliseconds(until)}-0"
     for partition in range(streams.partitions):
-        start = f"{first}-0"
-        while page := await _page(redis, streams.key(stream, partition), start, last):
+        key = streams.key(stream, partition)
+        start = f"{_milliseconds(since)}-0"
+        last = f"({_milliseconds(until)}-0" if until else await _last(redis, key)
+        while page := await _page(redis, key, start, last):
             yield [
                 StreamEntry(stream=stream, partition=partition, id=entry_id.decode(), event=event)
                 for entry_id, fields in page
@@ -77,6 +79,11 @@ async def standing(redis: Redis, key: str, group: str) -> Standing | None:
                 frozenset(_number(entry["message_id"].decode()) for entry in pending),
             )
     return None
+
+
+async def _last(redis: Redis, key: str) -> str:
+    found: Any = await redis.xrevrange(key, count=1)
+    return found[0][0].decode() if found else "0-0"
 
 
 async def _page(redis: Redis, key: str, start: str, last: str) -> _Page:

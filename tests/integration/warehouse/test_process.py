@@ -211,7 +211,7 @@ async def test_an_erasure_is_recorded_and_no_replay_undoes_it(
 def test_without_a_record_nothing_is_erased(
     run: Any, on_stream: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run("backfill", "--from", "1h")
+    assert run("backfill", "--from", "1h").stdout == "6 events loaded\n"
     result = CliRunner().invoke(
         cli,
         ["warehouse", "erase", "--portal", "portal", "--yes"],
