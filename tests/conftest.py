@@ -1,5 +1,6 @@
 """Fixtures that every test may use: a real server on a free port, and the wire bodies."""
 
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,11 @@ from redis.asyncio import Redis
 from gateway import connections
 from gateway.local.server import RedisServer, ServerBinary, find_server, free_port
 from tests.integration.consumers.running import until
+
+# Whoever runs the tests may ignore these, as shells do for what they start in the background; the
+# processes that tests start would inherit that, and tests that send them could not end them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 WIRE = Path(__file__).parent / "wire"
 

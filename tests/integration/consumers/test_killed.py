@@ -15,7 +15,7 @@ async def test_a_killed_consumer_misses_nothing_when_it_starts_again(
     events = [comment_event(number % 50 + 1) for number in range(500)]
     await publish(redis, KEY, events)
 
-    with service(redis_url, tmp_path, SERVICE_TAKES_S="0.002") as first:
+    with service(redis_url, tmp_path, SERVICE_TAKES_S="0.02") as first:
         await until(lambda: len(first.effects()) > 100)
         first.kill()
         assert len(first.effects()) < 500
