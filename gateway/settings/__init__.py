@@ -6,24 +6,21 @@ are JSON; a list of plain words may also be separated by commas.
 """
 
 from gateway.settings.loading import SettingsError, is_given, load, resolve_secret
-from gateway.settings.tree import (
-    Admin,
-    Audit,
-    Bitrix24,
-    Consumers,
-    Http,
-    Notifier,
-    PortalSettings,
-    Publish,
-    Quarantine,
-    Redis,
-    Retention,
-    Route,
-    Settings,
-    Spool,
-    Vault,
-    Warehouse,
-)
+from gateway.settings.sections.admin import Admin
+from gateway.settings.sections.audit import Audit
+from gateway.settings.sections.bitrix24 import Bitrix24
+from gateway.settings.sections.consumers import Consumers
+from gateway.settings.sections.http import Http
+from gateway.settings.sections.notifier import Notifier, Route
+from gateway.settings.sections.portals import PortalSettings
+from gateway.settings.sections.publish import Publish
+from gateway.settings.sections.quarantine import Quarantine
+from gateway.settings.sections.redis import Redis
+from gateway.settings.sections.retention import Retention
+from gateway.settings.sections.spool import Spool
+from gateway.settings.sections.vault import Vault
+from gateway.settings.sections.warehouse import Warehouse
+from gateway.settings.tree import Settings
 
 __all__ = [
     "Admin",

@@ -11,7 +11,8 @@ import msgspec
 from msgspec import Struct
 
 from gateway.errors import OperatorError
-from gateway.settings.tree import PortalSettings, Settings
+from gateway.settings.sections.portals import PortalSettings
+from gateway.settings.tree import Settings
 
 __all__ = ["SettingsError", "is_given", "load", "resolve_secret"]
 

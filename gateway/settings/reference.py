@@ -27,7 +27,7 @@ wins. A wrong value or an unknown key stops the start with one line for each fau
   `file:/path` (a file, stripped of white space).
 * `gateway config` shows the effective settings with the secrets masked.
 
-This page is made from `gateway/settings/tree.py` by `make docs`.
+This page is made from `gateway/settings/sections` by `make docs`.
 """
 
 

@@ -1,0 +1,36 @@
+"""The section `[bitrix24]`."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from gateway.settings.sections.kinds import Positive, Seconds, Secret, Section
+
+__all__ = ["Bitrix24"]
+
+
+class Bitrix24(Section, frozen=True, kw_only=True):
+    """[bitrix24]: the application in whose name portals are called, and how often they are."""
+
+    authorization_server: Annotated[
+        str, Meta(pattern=r"^(https://|http://(127\.0\.0\.1|localhost|\[::1\])(:|/|$))")
+    ] = "https://oauth.bitrix.info/"
+    """Where tokens are refreshed; `https://oauth.bitrix24.tech/` for portals in the regions of
+    Russia, Belarus, Kazakhstan and their neighbours. No other is asked, whatever a body says."""
+    client_id: str = ""
+    """The application's id (`client_id`, `app.…` or `local.…`); without one, portals are called by
+    their `rest_webhook` only."""
+    client_secret: Secret = ""
+    """The application's key (`client_secret`)."""
+    requests_per_s: Seconds = 2.0
+    """How many requests a second a portal takes for long: 2, in the Enterprise plan 5. All
+    processes together keep to it."""
+    burst: Positive = 50
+    """How many requests at once a portal takes: 50, in the Enterprise plan 250. A tenth of it is
+    kept free."""
+    request_timeout_s: Seconds = 65.0
+    """How many seconds one request may take; a portal in the cloud ends it after 60."""
+    call_timeout_s: Seconds = 120.0
+    """How many seconds a call may wait for its turn and be tried again."""
+    max_answer_bytes: Positive = 16 << 20
+    """The largest answer in bytes that is read."""

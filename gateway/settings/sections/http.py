@@ -1,0 +1,52 @@
+"""The section `[http]`."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from gateway.settings.sections.kinds import Port, Positive, Seconds, Section, local_url
+
+__all__ = ["Http"]
+
+
+class Http(Section, frozen=True, kw_only=True):
+    """[http]: the public listener, which Bitrix24 posts to."""
+
+    host: str = "127.0.0.1"
+    """The address to listen on; `0.0.0.0` for all, when no proxy stands in front."""
+    port: Port = 8080
+    """The port to listen on."""
+    path: Annotated[str, Meta(pattern=r"^/")] = "/bitrix24/events"
+    """The only path that answers; part of the URL that a portal's administrator pastes."""
+    max_body: Positive = 65536
+    """The largest body in bytes; a larger one is answered 413. Real ones stay under 1 KiB."""
+    header_timeout_s: Seconds = 10.0
+    """How many seconds a new connection may take until its first request's headers are there."""
+    body_timeout_s: Seconds = 10.0
+    """How many seconds a body may take after its headers."""
+    keepalive_s: Seconds = 75.0
+    """How many seconds a connection may be idle between requests."""
+    max_connections: Annotated[int, Meta(ge=1)] = 1000
+    """How many connections a process has at most; a further one takes the place of an idle one."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses and networks of proxies whose `X-Forwarded-For` is believed, as `10.1.2.0/24`."""
+    allow_mode: Literal["off", "dry_run", "enforce"] = "off"
+    """Whether only allowed networks may deliver; `dry_run` tells who would be refused."""
+    allow_networks: tuple[str, ...] = ()
+    """Addresses and networks that may deliver, as `192.0.2.7` or `10.1.2.0/24`."""
+    allow_source: Annotated[str, Meta(pattern=r"^(?!http://)")] = ""
+    """A file, or an `https://` URL, with more of them in JSON or text; read again when it changes.
+    Bitrix24's own: `https://dl.bitrix24.com/webhook/app-world.json`."""
+    allow_refresh_s: Annotated[float, Meta(ge=60)] = 300.0
+    """How many seconds lie between two looks at a URL; Bitrix24 asks for 300 to 600."""
+    alarm_per_minute: Annotated[int, Meta(ge=0)] = 3000
+    """A portal that sends more events a minute is told of, and nothing else; 0 for never."""
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1
+    """How many processes share the port."""
+    grace_s: Seconds = 20.0
+    """How many seconds a stopping receiver gives the requests under way."""
+
+    @property
+    def local_url(self) -> str:
+        """Where a delivery is sent to from this machine."""
+        return f"{local_url(self.host, self.port)}{self.path}"

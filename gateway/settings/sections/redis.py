@@ -1,0 +1,29 @@
+"""The section `[redis]`."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from gateway.contract import Streams
+from gateway.settings.sections.kinds import SecretUrl, Section
+
+__all__ = ["Redis"]
+
+
+class Redis(Section, frozen=True, kw_only=True):
+    """[redis]: where the streams are. `partitions` is fixed for the life of an installation."""
+
+    url: Annotated[SecretUrl, Meta(pattern=r"^(rediss?(\+sentinel|\+cluster)?|unix)://")] = (
+        "redis://127.0.0.1:6379/0"
+    )
+    """The server: `redis://`, `rediss://` (TLS) or `unix://`, with user and password if it asks;
+    or `redis+sentinel://host:port,host:port/service`, or `redis+cluster://host:port,host:port`."""
+    prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]+$")] = "b24"
+    """What the names of all streams begin with; two installations can share one server by it."""
+    partitions: Annotated[int, Meta(ge=1, le=1024)] = 1
+    """Into how many streams events are spread; one process of a group works on each at a time."""
+
+    @property
+    def streams(self) -> Streams:
+        """The names of the streams that these settings lead to."""
+        return Streams(prefix=self.prefix, partitions=self.partitions)

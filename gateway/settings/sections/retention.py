@@ -1,0 +1,24 @@
+"""The section `[retention]`."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from gateway.settings.sections.kinds import NotNegative, Seconds, Section
+
+__all__ = ["Retention"]
+
+
+class Retention(Section, frozen=True, kw_only=True):
+    """[retention]: how long the streams keep events; docs/retention.md."""
+
+    days: NotNegative = 7.0
+    """An event stays for so many days at least, and until every group has acknowledged it."""
+    non_holding_groups: tuple[str, ...] = ()
+    """Groups that events do not wait for: what they have not read in time is removed, and told."""
+    warn_held_days: NotNegative = 1.0
+    """A group that has not acknowledged an event for so many days is warned of."""
+    max_memory_share: Annotated[float, Meta(gt=0, le=1)] = 0.9
+    """From this share of Redis' `maxmemory` on, new events wait in the spool."""
+    every_s: Seconds = 10.0
+    """How many seconds pass between two looks at the streams."""

@@ -1,0 +1,12 @@
+"""The section `[vault]`."""
+
+from gateway.settings.sections.kinds import Secret, Section
+
+__all__ = ["Vault"]
+
+
+class Vault(Section, frozen=True, kw_only=True):
+    """[vault]: the keys that encrypt what the gateway keeps of secrets."""
+
+    keys: tuple[Secret, ...] = ()
+    """Fernet keys, newest first; without any, the gateway keeps no secrets at all."""
