@@ -17,8 +17,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 from msgspec import UNSET, Struct
 
-from consumers.notifier.markup import Dialect, escaped, rendered
 from consumers.notifier.notices import Notice
+from gateway.bitrix24.bbcode import Dialect, escaped, rendered
 from gateway.contract import CommentEvent, decode_event
 from gateway.errors import OperatorError
 
@@ -148,7 +148,7 @@ def _comment(event: CommentEvent) -> dict[str, Any]:
         "author_id": comment.author_id if comment else None,
         "entity_type": entity_type,
         "entity_id": entity_id,
-        "files": [file.get("name", "") for file in comment.files] if comment else [],
+        "files": [file.name for file in comment.files] if comment else [],
         "url": _url(data.domain, entity_type, entity_id),
     }
 

@@ -18,6 +18,7 @@ from gateway.contract import (
     Comment,
     CommentData,
     CommentEvent,
+    CommentFile,
     decode_event,
     encode_event,
     source_of,
@@ -58,7 +59,7 @@ def _all() -> Iterator[tuple[str, tuple[Notice, ...]]]:
         entity_type="deal",
         entity_id=2,
         created_at=_TIME,
-        files=({"id": 1, "name": "offer.pdf"},),
+        files=(CommentFile(id=1, name="offer.pdf"),),
         fetched_at=_TIME,
     )
     yield "an edit", (_notice(_comment_event(COMMENT_UPDATED, full), "changed", count=3),)

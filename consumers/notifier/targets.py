@@ -18,8 +18,8 @@ from msgspec import Struct
 
 from consumers.notifier import bitrix24
 from consumers.notifier.exchange import Exchange, Fence, watched
-from consumers.notifier.markup import Dialect
 from consumers.notifier.rendering import Message
+from gateway.bitrix24.bbcode import Dialect
 from gateway.errors import OperatorError
 
 __all__ = ["Outcome", "Target", "quieten_apprise"]

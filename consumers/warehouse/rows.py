@@ -13,7 +13,7 @@ import msgspec
 import pyarrow as pa
 
 from consumers.warehouse.schema import COMMENT_EVENTS, Column, Table
-from gateway.contract import Comment, CommentEvent
+from gateway.contract import Comment, CommentEvent, CommentFile
 
 __all__ = ["Loadable", "Unfit", "arrow_schema", "empty", "rows", "table"]
 
@@ -144,20 +144,16 @@ def _without_nul(values: Sequence[str | None]) -> Sequence[str | None]:
     return [value and value.replace("\0", "") for value in values]
 
 
-def _json(files: Sequence[dict[str, Any]]) -> str:
+def _json(files: Sequence[CommentFile]) -> str:
     encoded = msgspec.json.encode(files)
     if b"\\u0000" in encoded:
-        encoded = msgspec.json.encode(_cleaned(files))
+        encoded = msgspec.json.encode(
+            [
+                {
+                    key: value.replace("\0", "") if isinstance(value, str) else value
+                    for key, value in msgspec.structs.asdict(file).items()
+                }
+                for file in files
+            ]
+        )
     return encoded.decode()
-
-
-def _cleaned(value: Any) -> Any:
-    """Plain JSON values without NUL in any string."""
-    match value:
-        case str():
-            return value.replace("\0", "")
-        case dict():
-            return {_cleaned(key): _cleaned(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_cleaned(item) for item in value]
-    return value

@@ -27,6 +27,7 @@ __all__ = [
     "Comment",
     "CommentData",
     "CommentEvent",
+    "CommentFile",
     "CommentType",
     "InvalidEvent",
     "OtherEvent",
@@ -88,11 +89,27 @@ class CloudEvent(Struct, frozen=True, kw_only=True, gc=False):
         return datetime.fromisoformat(self.time)
 
 
+class CommentFile(Struct, frozen=True, kw_only=True, gc=False):
+    """A file attached to a comment; `id` is that of the object on the portal's drive.
+
+    `type` is Bitrix24's word for it (`file`, `image`, `video`), `size` is in bytes.
+    """
+
+    id: int
+    name: str = ""
+    type: str = ""
+    size: int | None = None
+    author_id: int | None = None
+    created_at: Timestamp | None = None
+
+
 class Comment(Struct, frozen=True, kw_only=True, gc=False):
     """What a comment looked like when the enricher fetched it.
 
     `state` is `present`, `deleted` or `unavailable`; `reason` says why it is unavailable. For a
-    deleted comment the other fields hold what was last known of it, if anything was.
+    deleted comment the other fields hold what was last known of it, if anything was. `text` is
+    BB-code, `text_plain` the same for programs that know nothing of BB-code. `content_hash` is
+    equal for equal contents: the text, and which files are attached.
     """
 
     state: Literal["present", "deleted", "unavailable"]
@@ -102,7 +119,7 @@ class Comment(Struct, frozen=True, kw_only=True, gc=False):
     entity_type: str | None = None
     entity_id: int | None = None
     created_at: Timestamp | None = None
-    files: tuple[dict[str, Any], ...] = ()
+    files: tuple[CommentFile, ...] = ()
     fetched_at: Timestamp | None = None
     content_hash: str | None = None
     reason: str | None = None

@@ -19,6 +19,7 @@ from gateway.contract import (
     Comment,
     CommentData,
     CommentEvent,
+    CommentFile,
     source_of,
 )
 
@@ -85,7 +86,7 @@ def fetched(text: str, *, at_s: float, state: Literal["present", "deleted"] = "p
         entity_type="deal",
         entity_id=42,
         created_at="2025-12-18T07:00:00Z",
-        files=({"id": 5, "name": 'a "quoted", name.pdf'},),
+        files=(CommentFile(id=5, name='a "quoted", name.pdf'),),
         fetched_at=(START + timedelta(seconds=at_s)).isoformat(),
         content_hash=f"hash of {text}",
     )

@@ -5,10 +5,10 @@ import pytest
 from jinja2 import TemplateError
 from msgspec.structs import replace
 
-from consumers.notifier.markup import Dialect
 from consumers.notifier.notices import Notice
 from consumers.notifier.rendering import Templates
 from consumers.notifier.samples import samples
+from gateway.bitrix24.bbcode import Dialect
 from gateway.errors import OperatorError
 
 SAMPLES = dict(samples())

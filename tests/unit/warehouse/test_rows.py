@@ -1,5 +1,6 @@
 """Everything that a destination could refuse about a value is settled before it is sent."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -7,7 +8,7 @@ from msgspec.structs import replace
 
 from consumers.warehouse import rows, schema
 from consumers.warehouse.loading import parts, without
-from gateway.contract import Comment, OtherEvent
+from gateway.contract import Comment, CommentFile, OtherEvent
 from tests.integration.warehouse.loading import PORTAL, START, StreamEntry, entry
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -66,12 +67,12 @@ def test_nul_is_taken_out_of_texts_and_files() -> None:
     comment = Comment(
         state="present",
         text="a\0b",
-        files=({"na\0me": ["\0x", {"deep": "\0"}, 5], "kept": "\\u0000"},),
+        files=(CommentFile(id=5, name="a\0b"), CommentFile(id=6, name="\\u0000")),
     )
     row = rows.table([entry("updated", comment=comment)], loaded_at=NOW).to_pylist()[0]
 
     assert row["comment_text"] == "ab"
-    assert row["files"] == r'[{"name":["x",{"deep":""},5],"kept":"\\u0000"}]'
+    assert [file["name"] for file in json.loads(row["files"])] == ["ab", "\\u0000"]
 
 
 def test_what_was_erased_is_left_out() -> None:

@@ -1,8 +1,10 @@
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.notifier.markup import Dialect, escaped, rendered
+from gateway.bitrix24.bbcode import Dialect, escaped, rendered
 
 
 @pytest.mark.parametrize(
@@ -100,3 +102,10 @@ def test_any_text_is_rendered(source: str, dialect: Dialect) -> None:
 
 def test_deep_nesting_keeps_the_text() -> None:
     assert rendered("[b]" * 10_000 + "x", "text") == "x"
+
+
+@pytest.mark.parametrize("opening", ["[b ", "[url=", "[b" + " " * 200, ":f09f"])
+def test_a_text_that_only_opens_tags_takes_no_longer_for_its_length(opening: str) -> None:
+    began = time.process_time()
+    rendered(opening * (60_000 // len(opening)), "plain")
+    assert time.process_time() - began < 1.0

@@ -1,4 +1,4 @@
-"""Bitrix24's BB-code as plain text, Markdown or HTML. Pure.
+"""Bitrix24's BB-code as plain text, Markdown or HTML; no I/O.
 
 The tags are those of the CRM's comments: https://apidocs.bitrix24.com/api-reference/crm/timeline/comments/
 Everything that is not a known tag is text, and text is escaped for what shows it: a comment cannot
@@ -12,11 +12,17 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-__all__ = ["Dialect", "escaped", "rendered"]
+__all__ = ["Dialect", "escaped", "rendered", "with_emoji"]
 
-Dialect = Literal["text", "markdown", "html", "bbcode"]
+Dialect = Literal["plain", "text", "markdown", "html", "bbcode"]
+"""`text` is for people: no word of it calls for attention. `plain` is for programs: the same words,
+exactly as they are."""
 
-_TAG: Final = re.compile(r"\[(/?)([a-z*]+)(?:=([^\]]*)|\s+([^\]]*))?\]", re.IGNORECASE)
+# Arguments are bounded and possessive: otherwise the time that a text takes which opens tags and
+# closes none would grow with the square of its length.
+_TAG: Final = re.compile(
+    r"\[(/?)([a-z*]+)(?:=([^\]]{0,2000}+)|\s([^\]]{0,2000}+))?\]", re.IGNORECASE
+)
 _KNOWN: Final = frozenset(
     {"b", "i", "u", "s", "del", "color", "size", "font", "spoiler", "background"}
     | {"left", "right", "center", "justify", "p", "br", "quote", "code", "list", "*"}
@@ -44,15 +50,22 @@ class _Node(Struct):
 
 def rendered(source: str, dialect: Dialect) -> str:
     """A comment's text as `dialect` shows it."""
-    source = _ENCODED.sub(_decoded, source.replace("\r\n", "\n"))
+    source = with_emoji(source.replace("\r\n", "\n"))
     if dialect == "bbcode":
         return source
     text = "".join(_pieces(_parsed(source), dialect))
     return _BLANK_LINES.sub("\n\n", text).strip()
 
 
+def with_emoji(source: str) -> str:
+    """The same with the characters in it that Bitrix24 has written in hex."""
+    return _ENCODED.sub(_decoded, source)
+
+
 def escaped(text: str, dialect: Dialect) -> str:
     """Text that means nothing but itself in `dialect`."""
+    if dialect == "plain":
+        return text
     text = _CALL.sub("@\u200b", text)
     if dialect == "html":
         return escape(text)

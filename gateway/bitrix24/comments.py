@@ -1,0 +1,118 @@
+"""A comment as a portal's methods return it, made into the contract's `Comment`; no I/O.
+
+https://apidocs.bitrix24.com/api-reference/crm/timeline/comments/crm-timeline-comment-get.html
+and `…-list.html` return the same fields. Documentation and portals disagree on their types: numbers
+come as strings too, and FILES is a map, a list, or not there. Whatever is missing or is not what
+it should be is left out, so that one odd field costs no comment.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, Final
+
+import msgspec
+
+from gateway.bitrix24.answers import members_of
+from gateway.bitrix24.bbcode import rendered, with_emoji
+from gateway.contract import Comment, CommentFile
+
+__all__ = ["NotAComment", "comment_id_of", "comment_of", "content_hash_of", "timestamp_of"]
+
+_MAX_NUMBER: Final = 2**63 - 1
+
+
+class NotAComment(ValueError):
+    """What came is no comment, whatever it is."""
+
+
+def comment_of(tree: Any, *, fetched_at: datetime) -> Comment:
+    """The comment in a result of `crm.timeline.comment.get`, or in a row of `….list`.
+
+    Raises NotAComment. Addresses of files are left out: they open in a browser in which a user of
+    the portal is logged in, and some forms of them hold a key.
+    """
+    if not isinstance(tree, dict) or comment_id_of(tree) is None:
+        raise NotAComment("the portal's answer is not a comment")
+    text = with_emoji(_text(tree.get("COMMENT")))
+    entity_type = _text(tree.get("ENTITY_TYPE")).lower()
+    files = _files(tree.get("FILES"))
+    return Comment(
+        state="present",
+        text=text,
+        text_plain=rendered(text, "plain"),
+        author_id=_number(tree.get("AUTHOR_ID")),
+        entity_type=entity_type or None,
+        entity_id=_number(tree.get("ENTITY_ID")),
+        created_at=_created_at(tree.get("CREATED")),
+        files=files,
+        fetched_at=timestamp_of(fetched_at),
+        content_hash=content_hash_of(text, files),
+    )
+
+
+def comment_id_of(tree: Any) -> int | None:
+    """The id of the comment in a result or a row; None if there is none."""
+    return _number(tree.get("ID")) if isinstance(tree, dict) else None
+
+
+def content_hash_of(text: str, files: Sequence[CommentFile]) -> str:
+    """SHA-256, in hexadecimal, of the text and of which files are attached.
+
+    Equal for equal contents, whichever method they came by and in whichever order the files did.
+    Not more than that: who wrote it and what it is about do not change, and a file's name does
+    without anybody's editing the comment.
+    """
+    return sha256(msgspec.json.encode([text, sorted(file.id for file in files)])).hexdigest()
+
+
+def timestamp_of(moment: datetime) -> str:
+    """An aware time as events write it: RFC 3339, in UTC, in milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _files(tree: Any) -> tuple[CommentFile, ...]:
+    """The files, in the order of their ids. In a map the key is the id, too."""
+    keys = tree if isinstance(tree, dict) else {}
+    found = {}
+    for key, file in members_of(tree).items():
+        if not isinstance(file, dict):
+            continue
+        file_id = _number(file.get("id")) or (_number(key) if key in keys else None)
+        if file_id is not None:
+            found[file_id] = CommentFile(
+                id=file_id,
+                name=_text(file.get("name")),
+                type=_text(file.get("type")),
+                size=_number(file.get("size")),
+                author_id=_number(file.get("authorId")),
+                created_at=_created_at(file.get("date")),
+            )
+    return tuple(found[file_id] for file_id in sorted(found))
+
+
+def _text(value: Any) -> str:
+    """A text; PHP may send one that looks like a number as a number."""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+
+
+def _number(value: Any) -> int | None:
+    """A positive whole number of 63 bits, as every id and size is; it comes as a string, too."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _MAX_NUMBER:
+        return value
+    return None
+
+
+def _created_at(value: Any) -> str | None:
+    """A time with an offset, in UTC and whole seconds; None for one without, or none at all."""
+    try:
+        moment = datetime.fromisoformat(_text(value))
+        if moment.tzinfo is None:
+            return None
+        return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    except (ValueError, OverflowError):
+        return None
