@@ -7,6 +7,7 @@ imports another part of the project.
 from gateway.contract.dead_letters import DeadLetter, Redelivery
 from gateway.contract.events import (
     APP_INSTALLED,
+    APP_TESTED,
     APP_UNINSTALLED,
     COMMENT_ADDED,
     COMMENT_DELETED,
@@ -30,6 +31,7 @@ from gateway.contract.streams import EVENT_FIELD, Streams
 
 __all__ = [
     "APP_INSTALLED",
+    "APP_TESTED",
     "APP_UNINSTALLED",
     "COMMENT_ADDED",
     "COMMENT_DELETED",

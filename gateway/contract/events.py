@@ -16,6 +16,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 __all__ = [
     "APP_INSTALLED",
+    "APP_TESTED",
     "APP_UNINSTALLED",
     "COMMENT_ADDED",
     "COMMENT_DELETED",
@@ -41,6 +42,7 @@ COMMENT_UPDATED: Final = "bitrix24.crm.timeline.comment.updated"
 COMMENT_DELETED: Final = "bitrix24.crm.timeline.comment.deleted"
 APP_INSTALLED: Final = "bitrix24.app.installed"
 APP_UNINSTALLED: Final = "bitrix24.app.uninstalled"
+APP_TESTED: Final = "bitrix24.app.tested"
 
 # A string on purpose: encoding stays as cheap as copying it, and the wire form is exact.
 Timestamp = Annotated[
@@ -53,7 +55,7 @@ CommentType = Literal[
     "bitrix24.crm.timeline.comment.updated",
     "bitrix24.crm.timeline.comment.deleted",
 ]
-AppType = Literal["bitrix24.app.installed", "bitrix24.app.uninstalled"]
+AppType = Literal["bitrix24.app.installed", "bitrix24.app.uninstalled", "bitrix24.app.tested"]
 
 
 class InvalidEvent(ValueError):
@@ -149,9 +151,10 @@ class CommentEvent(CloudEvent, frozen=True, kw_only=True, gc=False):
 
 
 class AppData(Struct, frozen=True, kw_only=True, gc=False):
-    """Which portal installed or uninstalled the application.
+    """Which portal installed, uninstalled or tested the application.
 
-    `clean` is true when the user asked for the application's data to be erased.
+    `clean` is true when the user asked for the application's data to be erased. `test` is there
+    when `event.test` was called: the id that the caller gave as its parameter `canary`, else null.
     """
 
     member_id: str
@@ -159,10 +162,11 @@ class AppData(Struct, frozen=True, kw_only=True, gc=False):
     user_id: int | None = None
     event_handler_id: int | None = None
     clean: bool = False
+    test: str | UnsetType | None = UNSET
 
 
 class AppEvent(CloudEvent, frozen=True, kw_only=True, gc=False):
-    """The application was installed in a portal or uninstalled from it."""
+    """The application was installed in a portal, uninstalled from it, or tested there."""
 
     type: AppType
     data: AppData
@@ -188,6 +192,7 @@ _decoders: dict[str, msgspec.json.Decoder[CommentEvent] | msgspec.json.Decoder[A
     COMMENT_DELETED: _comment,
     APP_INSTALLED: _app,
     APP_UNINSTALLED: _app,
+    APP_TESTED: _app,
 }
 _encoder = msgspec.json.Encoder()
 

@@ -8,10 +8,11 @@ https://apidocs.bitrix24.com/api-reference/events/index.html
 import re
 from typing import Final, Protocol
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from gateway.contract import (
     APP_INSTALLED,
+    APP_TESTED,
     APP_UNINSTALLED,
     COMMENT_ADDED,
     COMMENT_DELETED,
@@ -29,8 +30,10 @@ from gateway.inbound.errors import Forbidden, Malformed
 from gateway.inbound.form_fields import FormFields
 
 __all__ = [
+    "OFFLINE_SIGNAL",
     "WRONG_TOKEN",
     "Admitted",
+    "AdmittedAppEvent",
     "Ignored",
     "KnownPortal",
     "KnownPortals",
@@ -47,10 +50,14 @@ _COMMENT_TYPES: Final[dict[str, CommentType]] = {
 _APP_TYPES: Final[dict[str, AppType]] = {
     "ONAPPINSTALL": APP_INSTALLED,
     "ONAPPUNINSTALL": APP_UNINSTALLED,
+    "ONAPPTEST": APP_TESTED,
 }
+OFFLINE_SIGNAL: Final = "offline_signal"
+"""Why ONOFFLINEEVENT is ignored: it is no event, it says that some wait in the portal's queue."""
 WRONG_TOKEN: Final = "wrong_token"  # noqa: S105 - a reason
 """Why a delivery of a registered portal is refused that carries some other token."""
 _DOMAIN: Final = re.compile(r"[A-Za-z0-9_.:\-]{1,255}")
+_TEST_ID: Final = re.compile(r"[0-9A-Za-z_.:-]{1,64}")
 _MAX_ID: Final = 2**63 - 1
 _MAX_ID_DIGITS: Final = 19
 
@@ -77,11 +84,20 @@ class KnownPortals(Protocol):
 
 
 class Admitted(Struct, frozen=True):
-    """A genuine event that is to be stored; `comment_id` is 0 for the application's own events."""
+    """A genuine event that is to be stored."""
 
     event: CommentEvent | AppEvent
     member_id: str
     comment_id: int
+
+
+class AdmittedAppEvent(Admitted, frozen=True):
+    """One of the application's own events, which may ask for more than being stored.
+
+    Its `comment_id` is 0.
+    """
+
+    event: AppEvent
 
 
 class Ignored(Struct, frozen=True):
@@ -149,7 +165,7 @@ def normalise(
             comment_id,
         )
     if (app_type := _APP_TYPES.get(name)) is not None:
-        return Admitted(
+        return AdmittedAppEvent(
             AppEvent(
                 id=receipt_id,
                 source=source_of(member_id),
@@ -163,12 +179,13 @@ def normalise(
                     user_id=_positive(fields.user_id),
                     event_handler_id=_positive(fields.event_handler_id),
                     clean=fields.clean == "1",
+                    test=_test_id(fields.canary) if app_type == APP_TESTED else UNSET,
                 ),
             ),
             member_id,
             0,
         )
-    return Ignored("offline_signal" if name == "ONOFFLINEEVENT" else "not_subscribed", member_id)
+    return Ignored(OFFLINE_SIGNAL if name == "ONOFFLINEEVENT" else "not_subscribed", member_id)
 
 
 def _refusal(token: str | None, *, is_known: bool) -> str:
@@ -176,6 +193,10 @@ def _refusal(token: str | None, *, is_known: bool) -> str:
     if not is_known:
         return "unknown_portal"
     return WRONG_TOKEN if token else "missing_token"
+
+
+def _test_id(text: str | None) -> str | None:
+    return text if text and _TEST_ID.fullmatch(text) else None
 
 
 def _positive(text: str | None) -> int | None:

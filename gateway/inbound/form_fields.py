@@ -36,6 +36,8 @@ class FormFields(Struct, frozen=True, gc=False):
     """`data[id]`, which the documentation of other events shows."""
     clean: str | None = None
     """`data[CLEAN]` of an uninstallation."""
+    canary: str | None = None
+    """`data[QUERY][canary]` of a test."""
     workflow_id: str | None = None
     """Robots and workflow activities send it, and no `event`."""
 
@@ -101,6 +103,7 @@ def fields_of(form: dict[str, Node]) -> FormFields:
     """The fields of a form that has been parsed."""
     data = form.get("data")
     fields = data.get("FIELDS") if isinstance(data, dict) else None
+    query = data.get("QUERY") if isinstance(data, dict) else None
     auth = form.get("auth")
     return FormFields(
         event=_text(form, "event"),
@@ -110,6 +113,7 @@ def fields_of(form: dict[str, Node]) -> FormFields:
         data_id=_text(data, "ID"),
         data_id_lowercase=_text(data, "id"),
         clean=_text(data, "CLEAN"),
+        canary=_text(query, "canary"),
         member_id=_text(auth, "member_id"),
         domain=_text(auth, "domain"),
         application_token=_text(auth, "application_token"),

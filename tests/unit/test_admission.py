@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.contract import AppEvent, CommentEvent, decode_event, encode_event
-from gateway.inbound.admission import Admitted, Ignored, admit
+from gateway.contract import APP_TESTED, AppEvent, CommentEvent, decode_event, encode_event
+from gateway.inbound.admission import Admitted, AdmittedAppEvent, Ignored, admit
 from gateway.inbound.errors import Forbidden, Malformed
 from gateway.inbound.form_fields import FormFields, extract
 from gateway.portals.directory import Directory, Portal
@@ -156,6 +156,35 @@ def test_an_uninstallation_says_whether_data_are_to_be_erased() -> None:
     assert admitted.event.data.clean
 
 
+@pytest.mark.parametrize(
+    ("canary", "test"),
+    [
+        ("0190b2c4-canary.1", "0190b2c4-canary.1"),
+        (None, None),
+        ("", None),
+        ("x" * 65, None),
+        ("a b", None),
+        ("<b>", None),
+        ("\x1b[31m", None),
+    ],
+)
+def test_a_test_carries_the_id_of_who_tests_if_it_is_one(
+    canary: str | None, test: str | None
+) -> None:
+    admitted = verdict(changed(event="onAppTest", canary=canary))
+
+    assert isinstance(admitted, AdmittedAppEvent)
+    assert admitted.event.type == APP_TESTED
+    assert admitted.event.data.test == test
+
+
+def test_only_a_test_has_a_test_id() -> None:
+    admitted = verdict(changed(event="ONAPPINSTALL", canary="x"))
+
+    assert isinstance(admitted, Admitted)
+    assert b"test" not in encode_event(admitted.event)
+
+
 def test_what_is_optional_may_be_missing_or_nonsense() -> None:
     event = comment(changed(user_id="x", event_handler_id=None, ts="never", domain="a b\n"))
 
@@ -170,12 +199,13 @@ text = st.none() | st.text(max_size=30)
 @given(
     st.builds(
         FormFields,
-        event=text | st.sampled_from(["ONCRMTIMELINECOMMENTADD", "onAppUninstall"]),
+        event=text | st.sampled_from(["ONCRMTIMELINECOMMENTADD", "onAppUninstall", "ONAPPTEST"]),
         event_handler_id=text,
         ts=text | st.integers().map(str),
         fields_id=text | st.integers(min_value=1).map(str),
         data_id=text,
         clean=text,
+        canary=text,
         member_id=st.just(MEMBER) | text,
         domain=text,
         application_token=st.just(APP_TOKEN) | text,

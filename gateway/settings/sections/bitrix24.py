@@ -22,6 +22,15 @@ class Bitrix24(Section, frozen=True, kw_only=True):
     their `rest_webhook` only."""
     client_secret: Secret = ""
     """The application's key (`client_secret`)."""
+    public_url: Annotated[
+        str, Meta(pattern=r"^($|https://[^/?#\s]+|http://(127\.0\.0\.1|localhost)(:|/|$))[^?#\s]*$")
+    ] = ""
+    """Where this gateway is reached from outside, as `https://gateway.example.com`. Portals that
+    install the application are told to deliver to it, at `[http] path`; without it they are
+    registered, and deliver nothing until somebody binds the events."""
+    auth_connector: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{0,64}$")] = ""
+    """A name for this gateway's part in the portals' queues of offline events, so that changes that
+    it makes itself stay out of them; portals take one from the Professional plan on."""
     requests_per_s: Seconds = 2.0
     """How many requests a second a portal takes for long: 2, in the Enterprise plan 5. All
     processes together keep to it."""
