@@ -8,6 +8,7 @@ __all__ = ["TABLE", "cli", "main"]
 
 TABLE: Final = {
     "serve": "The receiver: accepts deliveries and stores them as events.",
+    "reconcile": "Find what the receiver missed, and publish it.",
     "up": "Run everything on this machine: Redis, receiver, consumers.",
     "tail": "Follow a stream without consuming it.",
     "groups": "Each stream and group: length, lag, pending, dead letters, owner.",

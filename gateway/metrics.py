@@ -13,6 +13,7 @@ __all__ = [
     "BATCH_EVENTS",
     "DELIVERIES",
     "DRAINED_EVENTS",
+    "DUTY_FAILURES",
     "HELD_ENTRIES",
     "HELD_SECONDS",
     "MEMORY_SHARE",
@@ -23,6 +24,7 @@ __all__ = [
     "PUBLISH_SECONDS",
     "QUARANTINED",
     "QUEUED_EVENTS",
+    "RECONCILE_LEADS",
     "SENDER_LIST_SECONDS",
     "SENDER_NETWORKS",
     "SPOOL_BYTES",
@@ -163,4 +165,14 @@ MEMORY_SHARE: Final = Gauge(
     "b24gw_redis_memory_share",
     "Memory that Redis uses of its maxmemory, from 0 to 1 (0: maxmemory is not set).",
     multiprocess_mode="mostrecent",
+)
+RECONCILE_LEADS: Final = Gauge(
+    "b24gw_reconcile_leads",
+    "1 in the process of `gateway reconcile` that works, 0 in one that stands by.",
+    multiprocess_mode="livesum",
+)
+DUTY_FAILURES: Final = Counter(
+    "b24gw_duty_failures",
+    "How often something that `gateway reconcile` does for a portal failed, by what it is.",
+    ["duty"],
 )

@@ -32,10 +32,13 @@ def has_lost_portals(known: Reading | None, version: str | None) -> bool:
 class Follower:
     """Looks for changes every two seconds, which is one GET, and reads everything after one.
 
-    While Redis is away, and after it has lost its data, the portals that are known go on.
+    While Redis is away, and after it has lost its data, the portals that are known go on. Without
+    a snapshot nothing is known at the start but what Redis says.
     """
 
-    def __init__(self, directory: Directory, registry: Registry, snapshot: Snapshot) -> None:
+    def __init__(
+        self, directory: Directory, registry: Registry, snapshot: Snapshot | None = None
+    ) -> None:
         self._directory = directory
         self._registry = registry
         self._snapshot = snapshot
@@ -46,7 +49,8 @@ class Follower:
 
     async def start(self) -> None:
         """Learn the portals of the snapshot, then those of Redis if it answers; then follow."""
-        self._known = await asyncio.to_thread(self._snapshot.load)
+        if self._snapshot is not None:
+            self._known = await asyncio.to_thread(self._snapshot.load)
         if self._known is not None:
             self._directory.learn(portals_among(self._known.registrations))
         self._task = asyncio.create_task(self._run(), name="portals follower")
@@ -82,7 +86,7 @@ class Follower:
             log.info("portals learnt", portals=len(self._directory))
             if self._known.unreadable_count:
                 log.warning("registrations are unreadable", count=self._known.unreadable_count)
-            if self._known.version is not None:
+            if self._known.version is not None and self._snapshot is not None:
                 await asyncio.to_thread(self._snapshot.save, self._known)
         self._trouble = ""
 

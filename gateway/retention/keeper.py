@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from uuid_utils import uuid7
 
 from gateway.contract import Streams
+from gateway.leases import Leases
 from gateway.retention.episodes import Episodes
 from gateway.retention.losses import balanced, removal
 from gateway.retention.plan import Plan, Rules, plan_for
@@ -44,7 +45,9 @@ class Retention:
         self._streams = streams
         self._rules = Rules.of(settings)
         self._every_s = settings.every_s
-        self._access = StreamAccess(client, owner=str(uuid7()), lease_ms=lease_ms)
+        owner = str(uuid7())
+        self._leases = Leases(client, owner=owner, life_ms=lease_ms)
+        self._access = StreamAccess(client, owner=owner)
         self._leading: set[str] = set()
         self._before: dict[str, Mapping[str, GroupState]] = {}
         self._episodes = Episodes()
@@ -71,7 +74,7 @@ class Retention:
             log.warning("redis can lose events", why=danger, what_to_do="see docs/retention.md")
         for partition in range(self._streams.partitions):
             lease = self._streams.retention_lease(partition)
-            leads = await self._access.leads(lease)
+            leads = await self._leases.hold(lease)
             (self._leading.add if leads else self._leading.discard)(lease)
             for stream in _STREAMS:
                 keys = StreamKeys(
@@ -101,7 +104,7 @@ class Retention:
                 pass
         try:
             for lease in sorted(self._leading):
-                await self._access.release(lease)
+                await self._leases.release(lease)
         except (RedisError, OSError) as error:
             log.debug("retention's leases are left to expire", error=str(error))
 

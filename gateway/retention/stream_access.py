@@ -1,4 +1,4 @@
-"""What retention does with Redis: looks at a stream, keeps a lease and books, trims."""
+"""What retention does with Redis: looks at a stream, keeps books, trims."""
 
 from collections.abc import Mapping
 from importlib.resources import files
@@ -46,23 +46,12 @@ class Look(Struct, frozen=True, kw_only=True):
 class StreamAccess:
     """Commands for one receiver process, which `owner` names; `client` may repeat any of them."""
 
-    def __init__(self, client: Redis, *, owner: str, lease_ms: int) -> None:
+    def __init__(self, client: Redis, *, owner: str) -> None:
         self._client = client
         self._owner = owner
-        self._lease_ms = lease_ms
-        self._lead = client.register_script(_source("lead.lua"))
         self._look = client.register_script(_source("look.lua"))
-        self._release = client.register_script(_source("release.lua"))
         self._trim = client.register_script(_source("trim.lua"))
         self._write = client.register_script(_source("books.lua"))
-
-    async def leads(self, lease: str) -> bool:
-        """Take the lease, or keep it; whether it is ours."""
-        return bool(await self._lead(keys=[lease], args=[self._owner, self._lease_ms]))
-
-    async def release(self, lease: str) -> None:
-        """Give the lease back, if it is ours."""
-        await self._release(keys=[lease], args=[self._owner])
 
     async def look(self, keys: StreamKeys) -> Look:
         """Read all at one moment."""

@@ -15,6 +15,7 @@ from gateway.settings.sections.notifier import Notifier, Route
 from gateway.settings.sections.portals import PortalSettings
 from gateway.settings.sections.publish import Publish
 from gateway.settings.sections.quarantine import Quarantine
+from gateway.settings.sections.reconcile import Reconcile
 from gateway.settings.sections.redis import Redis
 from gateway.settings.sections.retention import Retention
 from gateway.settings.sections.spool import Spool
@@ -32,6 +33,7 @@ __all__ = [
     "PortalSettings",
     "Publish",
     "Quarantine",
+    "Reconcile",
     "Redis",
     "Retention",
     "Route",

@@ -16,6 +16,7 @@ from gateway.settings.sections.notifier import Notifier
 from gateway.settings.sections.portals import PortalSettings
 from gateway.settings.sections.publish import Publish
 from gateway.settings.sections.quarantine import Quarantine
+from gateway.settings.sections.reconcile import Reconcile
 from gateway.settings.sections.redis import Redis
 from gateway.settings.sections.retention import Retention
 from gateway.settings.sections.spool import Spool
@@ -37,6 +38,7 @@ class Settings(Section, frozen=True, kw_only=True):
     vault: Vault = Vault()
     quarantine: Quarantine = Quarantine()
     bitrix24: Bitrix24 = Bitrix24()
+    reconcile: Reconcile = Reconcile()
     consumers: Consumers = Consumers()
     audit: Audit = Audit()
     warehouse: Warehouse = Warehouse()

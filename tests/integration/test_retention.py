@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from gateway.contract import Streams
+from gateway.leases import Leases
 from gateway.retention.keeper import Retention
 from gateway.retention.plan import Plan
 from gateway.retention.stream_access import StreamAccess, StreamKeys
@@ -276,8 +277,8 @@ async def test_a_plan_is_void_when_the_world_has_changed_since(
         lease=STREAMS.retention_lease(0),
         books=STREAMS.retention_books("events", 0),
     )
-    access = StreamAccess(redis, owner="us", lease_ms=60_000)
-    assert await access.leads(keys.lease)
+    access = StreamAccess(redis, owner="us")
+    assert await Leases(redis, owner="us", life_ms=60_000).hold(keys.lease)
     await read(redis, "fast", 40)
     await redis.xgroup_destroy(KEY, "slow")
     plan = Plan(trim_to=(OLD + 30, 0), seen=(("fast", (OLD + 40, 0)),), holders=())

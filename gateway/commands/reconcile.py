@@ -1,0 +1,82 @@
+"""`gateway reconcile`: what the receiver missed."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import click
+import structlog
+import uvloop
+from aiohttp import web
+
+from gateway import logs
+from gateway.commandline import settings_of
+from gateway.reconciling.process import Process
+from gateway.settings import Settings
+from gateway.web.admin import admin_app
+from gateway.web.place import listen
+
+__all__ = ["command"]
+
+log: Any = structlog.get_logger(__name__)
+
+
+@click.command("reconcile")
+@click.option("--once", is_flag=True, help="Look after each portal once, and end.")
+@click.pass_context
+def command(context: click.Context, *, once: bool) -> None:
+    """Find what the receiver missed, and publish it.
+
+    Any number of processes may run; one of them works, and another one goes on when it dies.
+    Health and metrics are on [reconcile] host and port. SIGTERM or Ctrl-C ends the process when
+    what is in hand is done, a second one at once. With --once the exit code is 1 if something went
+    wrong for a portal.
+    """
+    settings = settings_of(context)
+    logs.configure(settings.log, process="reconcile")
+    if once:
+        sys.exit(0 if uvloop.run(_once(settings)) else 1)
+    uvloop.run(_run(settings))
+
+
+async def _once(settings: Settings) -> bool:
+    return await Process(settings).once()
+
+
+async def _run(settings: Settings) -> None:
+    stop = _stop_on_signals()
+    process = Process(settings)
+    async with _listening(process, settings):
+        await process.run(stop)
+    log.info("stopped")
+
+
+@asynccontextmanager
+async def _listening(process: Process, settings: Settings) -> AsyncIterator[None]:
+    app = admin_app(process.why_not_ready, why_not_alive=process.why_not_alive)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    own = settings.reconcile
+    try:
+        await listen(runner, own.host, own.port, name="[reconcile] port")
+        log.info("health and metrics", url=f"http://{own.host}:{runner.addresses[0][1]}/metrics")
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+
+    def told() -> None:
+        if stop.is_set():
+            os._exit(1)
+        log.info("stopping")
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told)
+    return stop

@@ -1,0 +1,107 @@
+"""Carries out the duties: for many portals at once, so that none waits for another one.
+
+A duty that fails for a portal is told when it begins to fail, and again only after it went well.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+import structlog
+from redis.exceptions import RedisError
+
+from gateway import connections, metrics
+from gateway.bitrix24.errors import Bitrix24Error
+from gateway.portals.directory import Portal
+from gateway.publishing.errors import StreamUnavailable
+from gateway.reconciling.duties import Duty, Timetable
+from gateway.retention.episodes import Episodes
+
+__all__ = ["EXPECTED", "Rounds"]
+
+log: Any = structlog.get_logger(__name__)
+
+_LOOK_S: Final = 0.5
+EXPECTED: Final = (Bitrix24Error, StreamUnavailable, RedisError, *connections.AWAY)
+"""What a duty may raise because of somebody else."""
+
+
+class Rounds:
+    """The rounds of one leader over the portals of `portals`, `at_once` at the same time."""
+
+    def __init__(self, duties: Sequence[Duty], portals: Iterable[Portal], *, at_once: int) -> None:
+        self._duties = duties
+        self._portals = portals
+        self._timetable = Timetable(duties)
+        self._places = asyncio.Semaphore(at_once)
+        self._tasks: set[asyncio.Task[bool]] = set()
+        self._episodes = Episodes()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Go round until `stop` is set, and finish what was begun.
+
+        Cancelled, it cancels that too.
+        """
+        try:
+            while not stop.is_set():
+                portals = {portal.member_id: portal for portal in self._portals}
+                for duty, member_id in self._timetable.due(portals, time.monotonic()):
+                    self._begin(duty, portals[member_id])
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_S):
+                        await stop.wait()
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+        finally:
+            await self._cancel()
+
+    async def once(self) -> bool:
+        """Carry out each duty once for each portal; whether all went well."""
+        try:
+            for portal in self._portals:
+                for duty in self._duties:
+                    self._begin(duty, portal)
+            return all(await asyncio.gather(*self._tasks))
+        finally:
+            await self._cancel()
+
+    def wake(self, name: str, member_id: str, *, in_s: float) -> None:
+        """Let a duty be due in so many seconds, if it is not earlier anyway."""
+        self._timetable.wake(name, member_id, at=time.monotonic() + in_s)
+
+    def _begin(self, duty: Duty, portal: Portal) -> None:
+        task = asyncio.create_task(
+            self._carry_out(duty, portal), name=f"{duty.name} {portal.member_id}"
+        )
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _carry_out(self, duty: Duty, portal: Portal) -> bool:
+        subject = f"{duty.name} {portal.member_id}"
+        about = {"duty": duty.name, "member_id": portal.member_id}
+        try:
+            async with self._places:
+                await duty.carry_out(portal)
+        except EXPECTED as error:
+            metrics.DUTY_FAILURES.labels(duty.name).inc()
+            if self._episodes.begun(subject, [type(error).__name__]):
+                log.warning(
+                    "a duty failed for a portal", why=str(error), kind=type(error).__name__, **about
+                )
+            return False
+        except Exception:
+            metrics.DUTY_FAILURES.labels(duty.name).inc()
+            log.exception("a duty failed for a portal", **about)
+            return False
+        finally:
+            self._timetable.done(duty, portal.member_id)
+        self._episodes.begun(subject, ())
+        return True
+
+    async def _cancel(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
