@@ -1,11 +1,12 @@
 """The authorization server: the one that the settings name, and never one out of a body.
 
 https://apidocs.bitrix24.com/settings/oauth/auto-renewal.html
+https://apidocs.bitrix24.com/settings/oauth/simple-way.html
 """
 
 import time
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
@@ -16,7 +17,7 @@ from gateway.bitrix24.errors import MaybeDone, PortalMoved
 from gateway.bitrix24.tokens import Tokens
 from gateway.bitrix24.transport import Transport
 
-__all__ = ["AuthorizationServer"]
+__all__ = ["AppInfo", "AuthorizationServer"]
 
 NotEmpty = Annotated[str, Meta(min_length=1)]
 
@@ -31,8 +32,40 @@ class _Issued(Struct):
     user_id: int = 0
 
 
+class AppInfo(Struct, frozen=True, kw_only=True):
+    """Whose an access token is, as the authorization server says.
+
+    `endpoint` and `domain` are the portal's; `endpoint` is empty where it is none to send tokens
+    to. An application with a page of its own is not installed before that page has said so.
+    """
+
+    client_id: str
+    member_id: str
+    user_id: int
+    is_installed: bool
+    endpoint: str
+    domain: str
+    status: str
+    scope: str
+
+
+class _Install(Struct):
+    member_id: NotEmpty
+    installed: bool | int | str = False
+    client_endpoint: str = ""
+    domain: str = ""
+    status: str = ""
+    scope: str = ""
+
+
+class _AppInfo(Struct):
+    client_id: NotEmpty
+    install: _Install
+    user_id: int = 0
+
+
 class AuthorizationServer:
-    """Refreshes tokens in the name of one application."""
+    """Refreshes tokens in the name of one application, and says whose a token is."""
 
     def __init__(
         self,
@@ -47,10 +80,48 @@ class AuthorizationServer:
         that is neither https nor on this machine.
         """
         self._transport = transport
-        self._url = f"{endpoint_of(url)}oauth/token/"
+        root = endpoint_of(url)
+        self._url = f"{root}oauth/token/"
+        self._app_info_url = f"{root}rest/app.info"
         self._client_id = client_id
         self._client_secret = client_secret
         self._clock = clock
+
+    @property
+    def client_id(self) -> str:
+        """The application's id."""
+        return self._client_id
+
+    async def app_info(self, access_token: str) -> AppInfo:
+        """Whose this token is, which somebody has shown us.
+
+        Raises Bitrix24Error: Unauthorized if it is nobody's, or has expired; Unavailable or
+        MaybeDone if the server says nothing, or nothing that can be understood.
+        """
+        reply = await self._transport.post(
+            self._app_info_url, msgspec.json.encode({"auth": access_token})
+        )
+        try:
+            tree = answer_of(reply, now=self._clock(), secrets=(access_token,))
+        except PortalMoved:
+            raise MaybeDone("the authorization server redirects") from None
+        try:
+            info = msgspec.convert(tree.get("result"), _AppInfo, strict=False)
+        except msgspec.ValidationError:
+            info = None
+        if info is None:
+            raise MaybeDone("the authorization server's answer is not about an application")
+        install = info.install
+        return AppInfo(
+            client_id=info.client_id,
+            member_id=install.member_id,
+            user_id=info.user_id,
+            is_installed=_is_true(install.installed),
+            endpoint=_endpoint(install.client_endpoint),
+            domain=install.domain,
+            status=install.status,
+            scope=install.scope,
+        )
 
     async def refresh(self, tokens: Tokens) -> Tokens:
         """The pair that takes the place of `tokens`, whose refresh token may be used up by this.
@@ -91,6 +162,11 @@ class AuthorizationServer:
             refresh_token=issued.refresh_token,
             renewed_at=int(now),
         )
+
+
+def _is_true(value: Any) -> bool:
+    """What PHP may make of a boolean on its way."""
+    return value in (True, 1, "1", "Y", "y", "true")
 
 
 def _endpoint(url: str) -> str:

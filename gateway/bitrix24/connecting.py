@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 
 from gateway import connections
 from gateway.bitrix24.access import Access, OAuthAccess, WebhookAccess
@@ -19,8 +20,12 @@ from gateway.vault import Vault
 __all__ = ["Bitrix24", "connect"]
 
 
+_MAX_AUTHORIZATION_BYTES: Final = 1 << 16
+# Its answers take about 1 KiB.
+
+
 class Bitrix24:
-    """All portals; `tokens` is None where the settings name no application."""
+    """All portals; `tokens` and `authorization` are None where the settings name no application."""
 
     def __init__(
         self,
@@ -29,6 +34,7 @@ class Bitrix24:
         transport: Transport,
         limiter: Limiter,
         tokens: TokenStore | None,
+        authorization: AuthorizationServer | None,
         refresher: Refresher | None,
         webhooks: dict[str, WebhookAccess],
     ) -> None:
@@ -38,6 +44,7 @@ class Bitrix24:
         self._refresher = refresher
         self._webhooks = webhooks
         self.tokens = tokens
+        self.authorization = authorization
 
     def portal(self, member_id: str) -> PortalClient:
         """The client of a portal: by its inbound webhook if the settings have one, else by OAuth.
@@ -79,12 +86,20 @@ async def connect(settings: Settings) -> AsyncIterator[Bitrix24]:
             requests_per_s=rest.requests_per_s,
             burst=rest.burst,
         )
-        tokens, refresher = None, None
+        tokens, authorization, refresher = None, None, None
         if rest.client_id:
             tokens = TokenStore(redis, _vault(settings), prefix=settings.redis.prefix)
+            authorization = _authorization_server(
+                rest,
+                await stack.enter_async_context(
+                    open_transport(
+                        timeout_s=rest.request_timeout_s, max_answer_bytes=_MAX_AUTHORIZATION_BYTES
+                    )
+                ),
+            )
             refresher = Refresher(
                 tokens,
-                _authorization_server(rest, transport),
+                authorization,
                 # A refresh takes one request; the rest is for writing down what came of it.
                 lock_life_s=rest.request_timeout_s + 10.0,
             )
@@ -94,6 +109,7 @@ async def connect(settings: Settings) -> AsyncIterator[Bitrix24]:
             transport=transport,
             limiter=limiter,
             tokens=tokens,
+            authorization=authorization,
             refresher=refresher,
             webhooks=webhooks,
         )

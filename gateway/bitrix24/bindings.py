@@ -1,0 +1,158 @@
+"""What a portal is to tell this gateway, and how it is asked to.
+
+https://apidocs.bitrix24.com/api-reference/events/event-bind.html
+https://apidocs.bitrix24.com/api-reference/events/event-get.html
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+
+from gateway.bitrix24.answers import Answer, members_of
+from gateway.bitrix24.batching import Command
+from gateway.bitrix24.client import PortalClient
+from gateway.bitrix24.errors import Bitrix24Error, NotInPlan, Refused
+
+__all__ = ["COMMENT_EVENTS", "Binding", "Bound", "Comparison", "bind", "compare", "expected"]
+
+COMMENT_EVENTS: Final = (
+    "ONCRMTIMELINECOMMENTADD",
+    "ONCRMTIMELINECOMMENTUPDATE",
+    "ONCRMTIMELINECOMMENTDELETE",
+)
+"""Events that are delivered, and wait in the queue of offline events, too."""
+_OWN_EVENTS: Final = ("ONAPPINSTALL", "ONAPPUNINSTALL", "ONAPPTEST", "ONOFFLINEEVENT")
+_ALREADY_BOUND: Final = "already bind"  # "Handler already binded" is what it says
+
+
+class Binding(Struct, frozen=True, kw_only=True):
+    """An event that goes to a handler's address or, without one, into the queue.
+
+    `connector` names a part of the queue.
+    """
+
+    event: str
+    handler: str = ""
+    connector: str = ""
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether it is about the queue."""
+        return not self.handler
+
+    def __str__(self) -> str:
+        return f"{self.event} (offline)" if self.is_offline else self.event
+
+
+class Comparison(Struct, frozen=True, kw_only=True):
+    """What a portal has bound, beside what it should have.
+
+    `elsewhere` are expected events that (also) go to other addresses: an old one of this gateway,
+    or that of another system which uses the same application.
+    """
+
+    present: tuple[Binding, ...]
+    missing: tuple[Binding, ...]
+    elsewhere: tuple[Binding, ...]
+
+
+class Bound(Struct, frozen=True, kw_only=True):
+    """What came of binding: what is bound now, what the plan has not, and what failed, and why."""
+
+    bound: tuple[Binding, ...]
+    not_in_plan: tuple[Binding, ...] = ()
+    failed: Mapping[Binding, str] = {}
+    elsewhere: tuple[Binding, ...] = ()
+
+    @property
+    def is_delivering(self) -> bool:
+        """Whether all that is delivered is bound; the queue comes on top of that."""
+        return not any(not binding.is_offline for binding in (*self.failed, *self.not_in_plan))
+
+    @property
+    def has_queue(self) -> bool:
+        """Whether events wait in the queue, too."""
+        return any(binding.is_offline for binding in self.bound)
+
+
+def expected(handler: str, *, connector: str = "") -> tuple[Binding, ...]:
+    """All that the application is to bind in a portal, for deliveries to `handler`."""
+    online = [Binding(event=event, handler=handler) for event in (*COMMENT_EVENTS, *_OWN_EVENTS)]
+    offline = [Binding(event=event, connector=connector) for event in COMMENT_EVENTS]
+    return (*online, *offline)
+
+
+def compare(wanted: Sequence[Binding], rows: Any) -> Comparison:
+    """Compare with the result of `event.get`, whatever that is."""
+    there = set(_bindings_in(rows))
+    addresses = {(binding.event, binding.is_offline) for binding in wanted}
+    return Comparison(
+        present=tuple(binding for binding in wanted if binding in there),
+        missing=tuple(binding for binding in wanted if binding not in there),
+        elsewhere=tuple(
+            sorted(
+                (
+                    binding
+                    for binding in there - set(wanted)
+                    if not binding.is_offline and (binding.event, False) in addresses
+                ),
+                key=lambda binding: (binding.event, binding.handler),
+            )
+        ),
+    )
+
+
+async def bind(portal: PortalClient, wanted: Sequence[Binding]) -> Bound:
+    """Bind what is not bound yet; may be repeated.
+
+    Raises Bitrix24Error if the portal cannot be asked at all. What it refuses is told in the
+    result, so that events which it does bind are delivered.
+    """
+    answer = await portal.call("event.get", is_repeatable=True)
+    comparison = compare(wanted, answer.result)
+    bound = list(comparison.present)
+    not_in_plan: list[Binding] = []
+    failed: dict[Binding, str] = {}
+    if comparison.missing:
+        commands = {
+            str(number): Command("event.bind", _parameters(binding))
+            for number, binding in enumerate(comparison.missing)
+        }
+        answers = await portal.batch(commands, is_repeatable=True)
+        for number, binding in enumerate(comparison.missing):
+            match answers[str(number)]:
+                case Answer():
+                    bound.append(binding)
+                case Refused() as error if _ALREADY_BOUND in error.description.lower():
+                    bound.append(binding)
+                case NotInPlan():
+                    not_in_plan.append(binding)
+                case Bitrix24Error() as error:
+                    failed[binding] = str(error)
+    return Bound(
+        bound=tuple(bound),
+        not_in_plan=tuple(not_in_plan),
+        failed=failed,
+        elsewhere=comparison.elsewhere,
+    )
+
+
+def _parameters(binding: Binding) -> dict[str, Any]:
+    if binding.handler:
+        return {"event": binding.event, "handler": binding.handler}
+    return {
+        "event": binding.event,
+        "event_type": "offline",
+        "auth_connector": binding.connector or None,
+    }
+
+
+def _bindings_in(rows: Any) -> Iterable[Binding]:
+    for row in members_of(rows).values():
+        fields = members_of(row)
+        event = str(fields.get("event", "")).upper()
+        if str(fields.get("offline", 0)) == "1":
+            yield Binding(event=event, connector=str(fields.get("connector_id") or ""))
+        elif fields.get("handler"):
+            yield Binding(event=event, handler=str(fields["handler"]))

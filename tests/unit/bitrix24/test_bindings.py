@@ -1,0 +1,77 @@
+"""What is bound, missing and elsewhere, by rows as `event.get` gives them."""
+
+import pytest
+
+from gateway.bitrix24.bindings import COMMENT_EVENTS, Binding, Bound, compare, expected
+
+HANDLER = "https://gateway.example.com/bitrix24/events"
+WANTED = expected(HANDLER)
+ONLINE = [
+    {"event": binding.event, "handler": HANDLER, "auth_type": "0", "offline": 0}
+    for binding in WANTED
+    if not binding.is_offline
+]
+OFFLINE = [{"event": event, "connector_id": "", "offline": 1} for event in COMMENT_EVENTS]
+
+
+def test_comments_are_delivered_and_queued_and_the_application_is_told_of_itself() -> None:
+    online = {binding.event for binding in WANTED if not binding.is_offline}
+    offline = {binding.event for binding in WANTED if binding.is_offline}
+
+    assert offline == set(COMMENT_EVENTS)
+    assert online - offline == {"ONAPPINSTALL", "ONAPPUNINSTALL", "ONAPPTEST", "ONOFFLINEEVENT"}
+
+
+def test_a_portal_that_has_all_of_it_misses_nothing() -> None:
+    comparison = compare(WANTED, ONLINE + OFFLINE)
+
+    assert (comparison.present, comparison.missing, comparison.elsewhere) == (WANTED, (), ())
+
+
+def test_names_are_compared_in_any_case_and_numbers_as_text() -> None:
+    rows = [
+        {"event": "OnCrmTimelineCommentAdd", "handler": HANDLER, "offline": "0"},
+        {"event": "OnCrmTimelineCommentAdd", "connector_id": None, "offline": "1"},
+    ]
+
+    assert compare(WANTED, rows).present == (
+        Binding(event="ONCRMTIMELINECOMMENTADD", handler=HANDLER),
+        Binding(event="ONCRMTIMELINECOMMENTADD"),
+    )
+
+
+def test_another_connector_is_another_part_of_the_queue() -> None:
+    wanted = expected(HANDLER, connector="gateway")
+
+    missing = compare(wanted, ONLINE + OFFLINE).missing
+
+    assert missing == tuple(binding for binding in wanted if binding.is_offline)
+    assert {binding.connector for binding in missing} == {"gateway"}
+
+
+def test_what_goes_to_an_old_address_is_told_and_what_is_not_ours_is_not() -> None:
+    old = "https://old.example.com/bitrix24/events"
+    rows = [
+        {"event": "ONCRMTIMELINECOMMENTADD", "handler": old, "offline": 0},
+        {"event": "ONCRMDEALADD", "handler": old, "offline": 0},
+    ]
+
+    comparison = compare(WANTED, rows)
+
+    assert comparison.elsewhere == (Binding(event="ONCRMTIMELINECOMMENTADD", handler=old),)
+    assert comparison.missing == WANTED
+
+
+@pytest.mark.parametrize("rows", [None, [], {}, "x", [None], {"0": {}}, [[]]])
+def test_whatever_else_comes_back_nothing_is_bound(rows: object) -> None:
+    assert compare(WANTED, rows).missing == WANTED
+
+
+def test_the_queue_is_not_needed_for_deliveries() -> None:
+    queue = tuple(binding for binding in WANTED if binding.is_offline)
+    online = tuple(binding for binding in WANTED if not binding.is_offline)
+
+    without_queue = Bound(bound=online, not_in_plan=queue)
+    assert (without_queue.is_delivering, without_queue.has_queue) == (True, False)
+    one_failed = Bound(bound=(*online[1:], *queue), failed={online[0]: "refused"})
+    assert (one_failed.is_delivering, one_failed.has_queue) == (False, True)
