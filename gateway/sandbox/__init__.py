@@ -1,1 +1,1 @@
-"""A stand-in portal: real wire bodies, for the demo, for tests and for trying things out."""
+"""Portals and their authorization server on this machine: for the demo, tests and trial."""

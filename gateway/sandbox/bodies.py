@@ -12,7 +12,7 @@ from msgspec import Struct
 from gateway.sandbox.form import Value, encode_form
 from gateway.sandbox.portal import Portal
 
-__all__ = ["EVENTS", "FORMS", "Event", "Form", "body_of"]
+__all__ = ["EVENTS", "FORMS", "Event", "Fields", "Form", "body_of"]
 
 Form: TypeAlias = Literal[
     "app", "app-without-tokens", "webhook", "webhook-three-keys", "as-documented"
@@ -67,6 +67,11 @@ EVENTS: Final[dict[str, Event]] = {
         name="onAppInstall",
         handler_id=183,
     ),
+    "app.tested": Event(
+        summary="the application tests its handler by event.test",
+        name="onAppTest",
+        handler_id=188,
+    ),
     "app.uninstalled": Event(
         summary="the application was uninstalled, its data to be erased",
         name="onAppUninstall",
@@ -82,11 +87,19 @@ EVENTS: Final[dict[str, Event]] = {
 
 
 def body_of(
-    event: str, *, portal: Portal, ts: int, comment_id: int = 999, form: Form = "app"
+    event: str,
+    *,
+    portal: Portal,
+    ts: int,
+    comment_id: int = 999,
+    form: Form = "app",
+    handler_id: int | None = None,
+    data: Fields | None = None,
 ) -> bytes:
     """The body of one request; `ts` is the portal's clock in Unix seconds.
 
-    Raises ValueError if there is no such event, or not in this form.
+    `handler_id` is for a handler that really is registered; `data` are keys that a lifecycle event
+    has instead of its usual ones. Raises ValueError if there is no such event, or not in this form.
     """
     kind = EVENTS.get(event)
     if kind is None:
@@ -98,7 +111,9 @@ def body_of(
     elif event.startswith("comment."):
         fields = _comment(kind, portal, ts, comment_id, form)
     else:
-        fields = _lifecycle(event, kind, portal, ts)
+        fields = _lifecycle(event, kind, portal, ts, data or {})
+    if handler_id is not None:
+        fields["event_handler_id"] = handler_id
     return encode_form(fields)
 
 
@@ -131,18 +146,19 @@ def _comment(kind: Event, portal: Portal, ts: int, comment_id: int, form: Form) 
     return fields
 
 
-def _lifecycle(event: str, kind: Event, portal: Portal, ts: int) -> Fields:
+def _lifecycle(event: str, kind: Event, portal: Portal, ts: int, changes: Fields) -> Fields:
     data: dict[str, Fields] = {
         "app.installed": {"VERSION": 1, "ACTIVE": "Y", "INSTALLED": "Y", "LANGUAGE_ID": "en"},
+        "app.tested": {"QUERY": {"any": "data"}, "LANGUAGE_ID": "en"},
         "app.uninstalled": {"CLEAN": True, "LANGUAGE_ID": "en"},
     }
     return {
         "event": kind.name.upper(),
         "event_handler_id": kind.handler_id,
-        "data": data.get(event),
+        "data": data.get(event, {}) | changes,
         "ts": ts,
         "auth": _portal_keys(portal)
-        if event == "app.uninstalled"
+        if event == "app.uninstalled" or not portal.access_token
         else _user_keys(portal, ts, with_refresh_token=True),
     }
 
@@ -159,7 +175,7 @@ def _robot(portal: Portal, ts: int) -> Fields:
         "use_subscription": "N",
         "timeout_duration": 0,
         "ts": ts,
-        "auth": _portal_keys(portal),
+        "auth": _user_keys(portal, ts, with_refresh_token=True),
     }
 
 

@@ -21,11 +21,12 @@ class Portal(Struct, frozen=True, kw_only=True):
     scope: str = "crm,placement,user_brief"
     status: str = "L"
     server_endpoint: str = "https://oauth.bitrix.info/rest/"
+    endpoint: str = ""
 
     @property
     def client_endpoint(self) -> str:
-        """Where the portal's REST methods are."""
-        return f"https://{self.domain}/rest/"
+        """Where the portal's REST methods are: at its domain, if nothing else is said."""
+        return self.endpoint or f"https://{self.domain}/rest/"
 
 
 SANDBOX: Final = Portal(

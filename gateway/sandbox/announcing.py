@@ -1,0 +1,145 @@
+"""From a change in a portal to the handlers that are to hear of it.
+
+What one request changes is told at its end, and the same thing only once. Both as in the portal's
+code, and so is that an application does not find its own changes in its offline queue: those made
+with the source that it bound. (The documentation says this of named sources only.)
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from msgspec import Struct
+
+from gateway.sandbox.bindings import EVENT_OF, OFFLINE_EVENT, Binding, Bindings
+from gateway.sandbox.bodies import Fields, Form, body_of
+from gateway.sandbox.grants import MAX_HOPS
+from gateway.sandbox.offline_queue import OfflineQueue
+from gateway.sandbox.portal import Portal
+
+__all__ = ["Actor", "Announcer"]
+
+
+class Actor(Struct, frozen=True, kw_only=True):
+    """Who did something: a user, in the portal or by an application, or nobody in particular.
+
+    Robots and agents are nobody: user 0. `connector` is the source that the application named;
+    `hops` are the events that this may still lead to.
+    """
+
+    user_id: int = 0
+    client_id: str = ""
+    connector: str = ""
+    hops: int = MAX_HOPS
+
+
+class _Change(Struct, frozen=True):
+    event: str
+    comment_id: int
+    actor: Actor
+
+
+class Announcer:
+    """Tells of what happens in one portal.
+
+    `sender_of` gives what the portal and a user put into the request to a handler, or None if its
+    application is not installed (any more); `put` sends a request, given its event, URL and body.
+    """
+
+    def __init__(
+        self,
+        *,
+        bindings: Bindings,
+        offline: OfflineQueue,
+        sender_of: Callable[[Binding, Actor], Portal | None],
+        put: Callable[[str, str, bytes], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._bindings = bindings
+        self._offline = offline
+        self._sender_of = sender_of
+        self._put = put
+        self._clock = clock
+        self._hit: list[_Change] | None = None
+        self._signalled_at: dict[int, float] = {}
+
+    @contextmanager
+    def hit(self) -> Iterator[None]:
+        """One request to the portal, at whose end its changes are told."""
+        if self._hit is not None:
+            yield
+            return
+        changes = self._hit = []
+        try:
+            yield
+        finally:
+            self._hit = None
+            self._tell_all(changes)
+
+    def changed(self, event: str, comment_id: int, actor: Actor) -> None:
+        """A comment was changed; `event` is as `comment.added`."""
+        with self.hit():
+            assert self._hit is not None  # noqa: S101 - for the type checker
+            self._hit.append(_Change(event, comment_id, actor))
+
+    def tell(self, binding: Binding, actor: Actor, *, data: Fields | None = None) -> None:
+        """Tell a handler of a lifecycle event, whoever else has bound it."""
+        sender = self._sender_of(binding, actor)
+        if sender is not None:
+            event = EVENT_OF[binding.event]
+            self._send(
+                event,
+                binding,
+                body_of(
+                    event, portal=sender, ts=int(self._clock()), handler_id=binding.id, data=data
+                ),
+            )
+
+    def _tell_all(self, changes: list[_Change]) -> None:
+        queued: dict[str, Actor] = {}
+        for change in dict.fromkeys(changes):
+            if change.actor.hops <= 0:
+                continue
+            name = next(name for name, event in EVENT_OF.items() if event == change.event)
+            for binding in self._bindings.to_tell(name):
+                self._tell_comment(binding, change)
+            for binding in self._bindings.to_tell(name, is_offline=True):
+                made_by = (change.actor.client_id, change.actor.connector)
+                if made_by != (binding.client_id, binding.connector):
+                    data = {"FIELDS": {"ID": change.comment_id}}
+                    user_id = change.actor.user_id
+                    self._offline.put(binding.client_id, binding.connector, name, data, user_id)
+                    queued[binding.client_id] = change.actor
+        for client_id, actor in queued.items():
+            self._signal(client_id, actor)
+
+    def _tell_comment(self, binding: Binding, change: _Change) -> None:
+        sender = self._sender_of(binding, change.actor)
+        if sender is None:
+            return
+        form: Form = "webhook"
+        if binding.client_id:
+            form = "app" if sender.access_token else "app-without-tokens"
+        self._send(
+            change.event,
+            binding,
+            body_of(
+                change.event,
+                portal=sender,
+                ts=int(self._clock()),
+                comment_id=change.comment_id,
+                form=form,
+                handler_id=binding.id,
+            ),
+        )
+
+    def _signal(self, client_id: str, actor: Actor) -> None:
+        """Say that something is queued; within the handler's time-out this is dropped, not late."""
+        for binding in self._bindings.to_tell(OFFLINE_EVENT):
+            now = self._clock()
+            since_s = now - self._signalled_at.get(binding.id, float("-inf"))
+            if binding.client_id == client_id and since_s >= binding.min_timeout_s:
+                self._signalled_at[binding.id] = now
+                self.tell(binding, actor)
+
+    def _send(self, event: str, binding: Binding, body: bytes) -> None:
+        self._put(event, binding.handler, body)

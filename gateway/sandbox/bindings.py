@@ -1,0 +1,103 @@
+"""Which handlers a portal tells of which events; no I/O.
+
+https://apidocs.bitrix24.com/api-reference/events/event-bind.html
+"""
+
+from collections.abc import Iterator
+from itertools import count
+
+from msgspec import Struct
+
+from gateway.sandbox.bodies import EVENTS
+
+__all__ = ["EVENT_OF", "OFFLINE_EVENT", "AlreadyBound", "Binding", "Bindings"]
+
+EVENT_OF = {kind.name.upper(): event for event, kind in EVENTS.items() if kind.name}
+"""By names on the wire, the events of gateway.sandbox.bodies."""
+
+OFFLINE_EVENT = EVENTS["offline.signal"].name.upper()
+
+
+class AlreadyBound(Exception):
+    """The same handler is registered for the same event and user, or the same source."""
+
+
+class Binding(Struct, frozen=True, kw_only=True):
+    """A registration; `id` is what events name as `event_handler_id`.
+
+    `client_id` is empty for an outgoing webhook, which has a token of its own. `user_id` is whose
+    tokens events carry, 0 for those of whoever acted. An offline one has no handler.
+    """
+
+    id: int
+    event: str
+    handler: str = ""
+    client_id: str = ""
+    webhook_token: str = ""
+    user_id: int = 0
+    is_offline: bool = False
+    connector: str = ""
+    min_timeout_s: int = 1
+
+
+class Bindings:
+    """All registrations of a portal."""
+
+    def __init__(self) -> None:
+        self._bindings: list[Binding] = []
+        self._ids = count(183)
+
+    def add(
+        self,
+        event: str,
+        *,
+        handler: str = "",
+        client_id: str = "",
+        webhook_token: str = "",
+        user_id: int = 0,
+        is_offline: bool = False,
+        connector: str = "",
+        min_timeout_s: int = 1,
+    ) -> Binding:
+        """Register; raises AlreadyBound."""
+        binding = Binding(
+            id=next(self._ids),
+            event=event,
+            handler=handler,
+            client_id=client_id,
+            webhook_token=webhook_token,
+            user_id=user_id,
+            is_offline=is_offline,
+            connector=connector,
+            min_timeout_s=min_timeout_s,
+        )
+        if any(_identity(one) == _identity(binding) for one in self._bindings):
+            raise AlreadyBound
+        self._bindings.append(binding)
+        return binding
+
+    def of(self, client_id: str) -> list[Binding]:
+        """What an application has registered."""
+        return [one for one in self._bindings if one.client_id == client_id]
+
+    def to_tell(self, event: str, *, is_offline: bool = False) -> Iterator[Binding]:
+        """Whom to tell of an event, in the order of registration."""
+        for binding in self._bindings:
+            if (binding.event, binding.is_offline) == (event, is_offline):
+                yield binding
+
+    def remove(self, bindings: list[Binding]) -> None:
+        """Strike these."""
+        self._bindings = [one for one in self._bindings if one not in bindings]
+
+
+def _identity(binding: Binding) -> tuple[object, ...]:
+    return (
+        binding.client_id,
+        binding.webhook_token,
+        binding.event,
+        binding.is_offline,
+        binding.handler,
+        binding.user_id,
+        binding.connector,
+    )

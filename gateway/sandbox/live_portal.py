@@ -1,0 +1,237 @@
+"""A portal that is there: its data, and what people do in it. REST is `rest`'s."""
+
+import hashlib
+import secrets
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+import aiohttp
+from msgspec import Struct
+
+from gateway.sandbox.announcing import Actor, Announcer
+from gateway.sandbox.bindings import EVENT_OF, Binding, Bindings
+from gateway.sandbox.bodies import Fields
+from gateway.sandbox.calls import SeenCall
+from gateway.sandbox.comments import Comments
+from gateway.sandbox.delivering import Delivery, DeliveryQueue, Pace
+from gateway.sandbox.faults import Faults
+from gateway.sandbox.grants import Application, Grants
+from gateway.sandbox.limits import LeakyBucket, OperatingTime
+from gateway.sandbox.offline_queue import OfflineQueue
+from gateway.sandbox.plans import Plan
+from gateway.sandbox.portal import Portal
+from gateway.sandbox.users import ADMINISTRATOR, Users
+
+__all__ = ["Installation", "LivePortal"]
+
+SCOPE = "crm,placement,user_brief"
+_INSTALL_EVENT = "ONAPPINSTALL"
+_UNINSTALL_EVENT = "ONAPPUNINSTALL"
+
+
+class Installation(Struct, frozen=True, kw_only=True):
+    """An application in a portal; its text form does not show the token."""
+
+    application: Application
+    application_token: str
+    user_id: int
+    version: int
+    scope: str = SCOPE
+    status: str = "L"
+
+    def __repr__(self) -> str:
+        return f"Installation({self.application!r}, version={self.version}, …)"
+
+
+class LivePortal:
+    """One portal of the sandbox; made by `Sandbox.add_portal`, which also serves it.
+
+    * `comments`, `users`: what people do in it. Events follow.
+    * `bindings`, `offline`: who is told, and what waits.
+    * `faults`: what is to go wrong. `costs_s`: the operating time that each call of a method takes.
+    * `calls`, `deliveries`: what it was asked, and what it has sent, in order.
+    """
+
+    def __init__(
+        self,
+        *,
+        member_id: str,
+        plan: Plan,
+        requests_per_s: float,
+        burst: float,
+        application: Application,
+        grants: Grants,
+        server_endpoint: str,
+        session: aiohttp.ClientSession,
+        pace: Pace,
+        clock: Callable[[], float],
+    ) -> None:
+        self.member_id = member_id
+        self.plan = plan
+        self.grants = grants
+        self.clock = clock
+        self.endpoint = ""
+        self.domain = ""
+        self.faults = Faults()
+        self.users = Users()
+        self.bindings = Bindings()
+        self.offline = OfflineQueue(clock)
+        self.calls: list[SeenCall] = []
+        self.deliveries: list[Delivery] = []
+        self.costs_s: dict[str, float] = {}
+        self.operating = OperatingTime(limit_s=plan.operating_limit_s)
+        self.installations: dict[str, Installation] = {}
+        self.webhook_code = f"fakecode{secrets.token_hex(4)}"
+        self._buckets: defaultdict[str, LeakyBucket] = defaultdict(
+            lambda: LeakyBucket(requests_per_s=requests_per_s, burst=burst)
+        )
+        self._application = application
+        self._server_endpoint = server_endpoint
+        self._queue = DeliveryQueue(session, self.deliveries.append, pace)
+        self.announcer = Announcer(
+            bindings=self.bindings,
+            offline=self.offline,
+            sender_of=self._sender,
+            put=self._put,
+            clock=clock,
+        )
+        self.comments = Comments(self.announcer.changed, clock)
+
+    @property
+    def application_token(self) -> str:
+        """What the sandbox's application authenticates events of this portal by."""
+        return self.token_for(self._application)
+
+    @property
+    def webhook_url(self) -> str:
+        """The URL of an inbound webhook of the administrator."""
+        return f"{self.endpoint}{ADMINISTRATOR}/{self.webhook_code}/"
+
+    def token_for(self, application: Application) -> str:
+        """The application token: the same after every installation, another in every portal."""
+        secret = f"{self.member_id}|{application.client_id}|{application.client_secret}"
+        return hashlib.md5(secret.encode(), usedforsecurity=False).hexdigest()
+
+    async def install(
+        self, handler_url: str, *, application: Application | None = None, version: int = 1
+    ) -> Installation:
+        """Install an application without pages, whose settings name this handler, and tell it.
+
+        Again for an application that is installed: as the button "reinstall" does. Its handlers
+        are gone then, but for that of the installation.
+        """
+        app = application or self._application
+        self.forget_bindings(app)
+        installation = self.installations[app.client_id] = Installation(
+            application=app,
+            application_token=self.token_for(app),
+            user_id=ADMINISTRATOR,
+            version=version,
+        )
+        binding = self.bindings.add(_INSTALL_EVENT, handler=handler_url, client_id=app.client_id)
+        data: Fields = {"VERSION": version, "ACTIVE": "Y", "INSTALLED": "Y", "LANGUAGE_ID": "en"}
+        self.announcer.tell(binding, Actor(user_id=ADMINISTRATOR), data=data)
+        return installation
+
+    async def uninstall(self, *, clean: bool, application: Application | None = None) -> None:
+        """Remove an application; `clean` says that its data is to be erased.
+
+        Only handlers that it bound to ONAPPUNINSTALL hear of it.
+        """
+        app = application or self._application
+        for binding in self.bindings.of(app.client_id):
+            if binding.event == _UNINSTALL_EVENT:
+                data: Fields = {"CLEAN": clean, "LANGUAGE_ID": "en"}
+                self.announcer.tell(binding, Actor(user_id=ADMINISTRATOR), data=data)
+        self.forget_bindings(app)
+        self.offline.forget(app.client_id)
+        self.installations.pop(app.client_id, None)
+        self.grants.revoke(self.member_id, app.client_id)
+
+    def forget_bindings(self, application: Application | None = None) -> None:
+        """Drop all handlers of an application, as its update does."""
+        app = application or self._application
+        self.bindings.remove(self.bindings.of(app.client_id))
+
+    def add_outgoing_webhook(self, handler_url: str, events: Sequence[str]) -> str:
+        """Make an outgoing webhook for `events`, as `comment.updated`, and give its token.
+
+        https://apidocs.bitrix24.com/local-integrations/local-webhooks.html
+        """
+        token = f"fakewebhooktoken{secrets.token_hex(8)}"
+        for name, event in EVENT_OF.items():
+            if event in events:
+                self.bindings.add(name, handler=handler_url, webhook_token=token)
+        return token
+
+    def move_to(self, root: str) -> None:
+        """Be at another address from now on; `root` is a URL that ends in a slash."""
+        self.endpoint = f"{root}rest/"
+        self.domain = urlsplit(root).netloc
+
+    async def sent(self) -> None:
+        """Wait until all that was to be sent has been sent, or has failed for good."""
+        await self._queue.drained()
+
+    async def close(self) -> None:
+        """Send nothing any more."""
+        await self._queue.close()
+
+    def expire_tokens(self) -> None:
+        """Let every access token that was issued so far be too old."""
+        self.grants.expire(self.member_id)
+
+    def admits(self, address: str, now: float) -> bool:
+        """Whether the portal takes one more request from an address; `now` never goes back."""
+        return self._buckets[address].admits(now)
+
+    def _put(self, event: str, url: str, body: bytes) -> None:
+        if self.faults.loses_events:
+            lost = Delivery(event=event, url=url, body=body, error="lost on the way")
+            self.deliveries.append(lost)
+        else:
+            self._queue.put(event, url, body)
+
+    def _sender(self, binding: Binding, actor: Actor) -> Portal | None:
+        if not binding.client_id:
+            return self._as_sender(binding.webhook_token)
+        installation = self.installations.get(binding.client_id)
+        if installation is None:
+            return None
+        user_id = binding.user_id or actor.user_id
+        if not user_id:
+            return self._as_sender(installation.application_token)
+        grant = self.grants.issue(
+            binding.client_id,
+            self.member_id,
+            user_id,
+            is_renewable=not EVENT_OF[binding.event].startswith("comment."),
+            hops=actor.hops - 1,
+        )
+        return self._as_sender(
+            installation.application_token,
+            user_id=user_id,
+            access_token=grant.access_token,
+            refresh_token=grant.refresh_token,
+        )
+
+    def _as_sender(
+        self,
+        application_token: str,
+        *,
+        user_id: int = 0,
+        access_token: str = "",
+        refresh_token: str = "",
+    ) -> Portal:
+        return Portal(
+            member_id=self.member_id,
+            domain=self.domain,
+            application_token=application_token,
+            user_id=user_id,
+            access_token=access_token,
+            refresh_token=refresh_token,
+            scope=SCOPE,
+            server_endpoint=self._server_endpoint,
+            endpoint=self.endpoint,
+        )

@@ -1,0 +1,135 @@
+"""The sandbox: an authorization server and portals, each on a free port of this machine."""
+
+import secrets
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import aiohttp
+from aiohttp import web
+
+from gateway.sandbox.authorization import AuthorizationServer
+from gateway.sandbox.delivering import Pace
+from gateway.sandbox.grants import Application, Grants
+from gateway.sandbox.live_portal import LivePortal
+from gateway.sandbox.plans import PLANS, PlanName
+from gateway.sandbox.rest import portal_app
+
+__all__ = ["Sandbox", "open_sandbox"]
+
+
+class Sandbox:
+    """What `open_sandbox` gives.
+
+    `application` is the one that portals install if nothing else is said, `authorization` the
+    server that knows it, at `authorization_url`.
+    """
+
+    def __init__(
+        self,
+        *,
+        stack: AsyncExitStack,
+        session: aiohttp.ClientSession,
+        tls: ssl.SSLContext | None,
+        pace: Pace,
+        clock: Callable[[], float],
+    ) -> None:
+        self._stack = stack
+        self._session = session
+        self._tls = tls
+        self._pace = pace
+        self._clock = clock
+        self._grants = Grants(clock)
+        self.portals: dict[str, LivePortal] = {}
+        self.authorization = AuthorizationServer(self._grants, self.portals, clock)
+        self.application = self.add_application()
+
+    @property
+    def authorization_url(self) -> str:
+        """The root of the authorization server, ending in a slash."""
+        return self.authorization.url
+
+    async def start(self) -> None:
+        """Let the authorization server listen."""
+        self.authorization.url = await self._listen(self.authorization.app())
+
+    def add_application(self) -> Application:
+        """Register one more application with the authorization server."""
+        application = Application(
+            client_id=f"local.fake{secrets.token_hex(7)}",
+            client_secret=f"fakesecret{secrets.token_hex(20)}",
+        )
+        self.authorization.applications[application.client_id] = application
+        return application
+
+    async def add_portal(
+        self,
+        *,
+        member_id: str | None = None,
+        plan: PlanName = "professional",
+        requests_per_s: float | None = None,
+        burst: float | None = None,
+    ) -> LivePortal:
+        """A new portal on a port of its own; limits that are not given are those of the plan."""
+        chosen = PLANS[plan]
+        portal = LivePortal(
+            member_id=member_id or secrets.token_hex(16),
+            plan=chosen,
+            requests_per_s=chosen.requests_per_s if requests_per_s is None else requests_per_s,
+            burst=chosen.burst if burst is None else burst,
+            application=self.application,
+            grants=self._grants,
+            server_endpoint=f"{self.authorization_url}rest/",
+            session=self._session,
+            pace=self._pace,
+            clock=self._clock,
+        )
+        self._stack.push_async_callback(portal.close)
+        portal.move_to(await self._listen(portal_app(portal)))
+        self.portals[portal.member_id] = portal
+        return portal
+
+    async def rename(self, portal: LivePortal) -> None:
+        """Move a portal to another port, as to another domain; the old one redirects there.
+
+        Callers find the new address in what the authorization server says.
+        https://apidocs.bitrix24.com/settings/how-to-call-rest-api/change-domen.html
+        """
+        portal.move_to(await self._listen(portal_app(portal)))
+
+    async def _listen(self, app: web.Application) -> str:
+        """Serve on a free port until the sandbox ends; the URL, ending in a slash."""
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=self._tls).start()
+        scheme = "https" if self._tls else "http"
+        return f"{scheme}://127.0.0.1:{runner.addresses[0][1]}/"
+
+
+@asynccontextmanager
+async def open_sandbox(
+    *,
+    tls: ssl.SSLContext | None = None,
+    pace: Pace | None = None,
+    clock: Callable[[], float] = time.time,
+) -> AsyncIterator[Sandbox]:
+    """A sandbox without portals, closed at the end with all that it has still to send.
+
+    With `tls`, all of its servers speak HTTPS. `clock` gives Unix seconds, for all times that are
+    told and for expiry; how many requests a second there are is counted by a clock of its own.
+    """
+    chosen = pace or Pace()
+    timeout = aiohttp.ClientTimeout(total=chosen.timeout_s)
+    async with AsyncExitStack() as stack:
+        # Without a cookie jar and a limit: handlers have nothing to do with one another.
+        connector = aiohttp.TCPConnector(limit=0)
+        session = await stack.enter_async_context(
+            aiohttp.ClientSession(
+                connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
+            )
+        )
+        sandbox = Sandbox(stack=stack, session=session, tls=tls, pace=chosen, clock=clock)
+        await sandbox.start()
+        yield sandbox
