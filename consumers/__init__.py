@@ -7,7 +7,7 @@ from consumers.runtime.consumer import BatchHandler, Consumer, EventHandler
 from consumers.runtime.dead_letter_limit import DeadLetterLimit
 from consumers.runtime.entry import Entry, Event, Partition
 from consumers.runtime.failures import Reject, Transient
-from gateway.contract import AppEvent, Comment, CommentEvent, OtherEvent
+from gateway.contract import AppEvent, Comment, CommentEvent, OtherEvent, PortalEvent
 
 __all__ = [
     "AppEvent",
@@ -21,6 +21,7 @@ __all__ = [
     "EventHandler",
     "OtherEvent",
     "Partition",
+    "PortalEvent",
     "Reject",
     "Transient",
 ]

@@ -5,7 +5,7 @@ each target delivers what is due (sending.py). So a target that is dead delays n
 windows, digests, quiet hours and caps are only decisions on when something is due (planning.py).
 """
 
-from consumers import AppEvent, CommentEvent, Consumer, Entry, OtherEvent
+from consumers import Consumer, Entry, Event
 from gateway.settings import Settings
 
 __all__ = ["build"]
@@ -26,7 +26,7 @@ def build(settings: Settings) -> Consumer:
     )
 
     @app.on("bitrix24.*")
-    async def notify(event: CommentEvent | AppEvent | OtherEvent, entry: Entry) -> None:
+    async def notify(event: Event, entry: Entry) -> None:
         await notifier.handle(event, entry)
 
     return app

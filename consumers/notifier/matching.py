@@ -6,13 +6,13 @@ from fnmatch import fnmatchcase
 
 from msgspec import UNSET, Struct
 
-from gateway.contract import AppEvent, CommentEvent, OtherEvent
+from gateway.contract import AppEvent, CommentEvent, OtherEvent, PortalEvent
 from gateway.settings import Notifier
 from gateway.settings import Route as RouteSettings
 
 __all__ = ["Event", "Matcher", "is_echo", "needs_text"]
 
-Event = CommentEvent | AppEvent | OtherEvent
+Event = CommentEvent | AppEvent | PortalEvent | OtherEvent
 
 
 class Matcher(Struct, frozen=True):
@@ -39,15 +39,13 @@ class Matcher(Struct, frozen=True):
         route = self.route
         if not any(fnmatchcase(event.type, pattern) for pattern in route.events):
             return False
-        if not isinstance(event, (CommentEvent, AppEvent)):
-            return not (_is_about_people(route) or needs_text(route) or route.portals)
-        if route.portals and not {event.data.member_id, event.data.domain} & set(route.portals):
+        if route.portals and not _names_of(event) & set(route.portals):
             return False
-        if route.users and event.data.user_id not in route.users:
+        if route.users and _user_of(event) not in route.users:
             return False
         return self._matches_comment(event) if needs_text(route) else True
 
-    def _matches_comment(self, event: CommentEvent | AppEvent) -> bool:
+    def _matches_comment(self, event: Event) -> bool:
         if not isinstance(event, CommentEvent) or event.data.comment is UNSET:
             return False
         comment, route = event.data.comment, self.route
@@ -77,5 +75,10 @@ def _is_one_of(user: int, member_id: str, own_users: Sequence[str]) -> bool:
     return str(user) in own_users or f"{member_id}/{user}" in own_users
 
 
-def _is_about_people(route: RouteSettings) -> bool:
-    return bool(route.users)
+def _names_of(event: Event) -> set[str]:
+    """What a condition on the portal may call the event's portal."""
+    return set() if isinstance(event, OtherEvent) else {event.data.member_id, event.data.domain}
+
+
+def _user_of(event: Event) -> int | None:
+    return event.data.user_id if isinstance(event, (CommentEvent, AppEvent)) else None

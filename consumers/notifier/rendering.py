@@ -12,14 +12,14 @@ from importlib.resources import files
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from jinja2 import StrictUndefined, Template, TemplateError
+from jinja2 import PackageLoader, StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 from msgspec import UNSET, Struct
 
 from consumers.notifier.notices import Notice
 from gateway.bitrix24.bbcode import Dialect, escaped, rendered
-from gateway.contract import CommentEvent, decode_event
+from gateway.contract import CommentEvent, PortalEvent, decode_event
 from gateway.errors import OperatorError
 
 __all__ = ["Message", "Templates", "item_of"]
@@ -130,9 +130,12 @@ def item_of(notice: Notice, zone: ZoneInfo) -> dict[str, Any]:
         "portal": getattr(event.data, "domain", "") or event.source,
         "user_id": getattr(event.data, "user_id", None),
         "comment": None,
+        "trouble": None,
     }
     if isinstance(event, CommentEvent):
         about["comment"] = _comment(event)
+    elif isinstance(event, PortalEvent):
+        about["trouble"] = _trouble(event, zone)
     return about
 
 
@@ -150,6 +153,24 @@ def _comment(event: CommentEvent) -> dict[str, Any]:
         "entity_id": entity_id,
         "files": [file.name for file in comment.files] if comment else [],
         "url": _url(data.domain, entity_type, entity_id),
+    }
+
+
+def _trouble(event: PortalEvent, zone: ZoneInfo) -> dict[str, Any]:
+    data = event.data
+    since, until, expires_at = (
+        None if text is None else datetime.fromisoformat(text).astimezone(zone)
+        for text in (data.since, data.until, data.expires_at)
+    )
+    usual = data.usual_per_hour
+    return {
+        "name": data.trouble,
+        "since": since,
+        "until": until,
+        "usual_per_hour": None if usual is None else round(usual, 1 if usual < 10 else None),
+        "missing": list(data.missing),
+        "is_mended": data.is_mended,
+        "expires_at": expires_at,
     }
 
 
@@ -234,6 +255,7 @@ def _compiled(source: str, dialect: Dialect, zone: ZoneInfo, language: Language)
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=shown,
+        loader=PackageLoader("consumers.notifier"),  # what the defaults include
         # Everything that comes out of an expression goes through `shown`, which escapes it.
         autoescape=False,
     )

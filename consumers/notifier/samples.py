@@ -13,12 +13,21 @@ from gateway.contract import (
     COMMENT_ADDED,
     COMMENT_DELETED,
     COMMENT_UPDATED,
+    PORTAL_RECOVERED,
+    PORTAL_SILENT,
+    PORTAL_TOKEN_EXPIRING,
+    PORTAL_UNAUTHORIZED,
+    PORTAL_UNBOUND,
     AppData,
     AppEvent,
     Comment,
     CommentData,
     CommentEvent,
     CommentFile,
+    PortalData,
+    PortalEvent,
+    PortalType,
+    Trouble,
     decode_event,
     encode_event,
     source_of,
@@ -29,6 +38,13 @@ __all__ = ["samples"]
 _ID: Final = "01936b2e-0000-7000-8000-000000000000"
 _MEMBER: Final = "0123456789abcdef0123456789abcdef"
 _TIME: Final = "2025-12-18T08:18:53Z"
+_TROUBLES: Final[tuple[tuple[PortalType, Trouble], ...]] = (
+    (PORTAL_SILENT, "silent"),
+    (PORTAL_UNBOUND, "unbound"),
+    (PORTAL_TOKEN_EXPIRING, "token_expiring"),
+    (PORTAL_UNAUTHORIZED, "unauthorized"),
+    (PORTAL_RECOVERED, "silent"),
+)
 _TEXT: Final = (
     "Call the client [b]today[/b], [user=7]Anna[/user]: the offer is at "
     "[url=https://example.com/offer]example.com[/url].\n[quote]We need it by Friday.[/quote]"
@@ -69,6 +85,11 @@ def _all() -> Iterator[tuple[str, tuple[Notice, ...]]]:
     unavailable = Comment(state="unavailable", reason="access denied")
     yield "unavailable", (_notice(_comment_event(COMMENT_UPDATED, unavailable), "changed"),)
     yield "an application's end", (_notice(_app_event(), "changed"),)
+    for event_type, trouble in _TROUBLES:
+        yield (
+            event_type.removeprefix("bitrix24."),
+            (_notice(_portal_event(event_type, trouble), "changed"),),
+        )
     yield (
         "a digest",
         (
@@ -119,4 +140,25 @@ def _app_event() -> AppEvent:
         time=_TIME,
         receivedat=_TIME,
         data=AppData(member_id=_MEMBER, domain="acme.bitrix24.com", user_id=1),
+    )
+
+
+def _portal_event(event_type: PortalType, trouble: Trouble) -> PortalEvent:
+    return PortalEvent(
+        id=_ID,
+        source=source_of(_MEMBER),
+        type=event_type,
+        subject="portal",
+        time=_TIME,
+        receivedat=_TIME,
+        data=PortalData(
+            member_id=_MEMBER,
+            domain="acme.bitrix24.com",
+            trouble=trouble,
+            since="2025-12-18T06:41:00Z",
+            until=_TIME if event_type == PORTAL_RECOVERED else None,
+            usual_per_hour=42.0 if event_type == PORTAL_SILENT else None,
+            missing=("ONCRMTIMELINECOMMENTUPDATE",) if event_type == PORTAL_UNBOUND else (),
+            expires_at="2026-01-15T08:00:00Z" if event_type == PORTAL_TOKEN_EXPIRING else None,
+        ),
     )

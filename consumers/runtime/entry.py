@@ -2,11 +2,11 @@
 
 from msgspec import Struct
 
-from gateway.contract import AppEvent, CommentEvent, OtherEvent
+from gateway.contract import AppEvent, CommentEvent, OtherEvent, PortalEvent
 
 __all__ = ["Entry", "Event", "Partition"]
 
-Event = CommentEvent | AppEvent | OtherEvent
+Event = CommentEvent | AppEvent | PortalEvent | OtherEvent
 
 
 class Partition(Struct, frozen=True):

@@ -21,6 +21,11 @@ __all__ = [
     "COMMENT_ADDED",
     "COMMENT_DELETED",
     "COMMENT_UPDATED",
+    "PORTAL_RECOVERED",
+    "PORTAL_SILENT",
+    "PORTAL_TOKEN_EXPIRING",
+    "PORTAL_UNAUTHORIZED",
+    "PORTAL_UNBOUND",
     "AppData",
     "AppEvent",
     "AppType",
@@ -32,6 +37,10 @@ __all__ = [
     "CommentType",
     "InvalidEvent",
     "OtherEvent",
+    "PortalData",
+    "PortalEvent",
+    "PortalType",
+    "Trouble",
     "decode_event",
     "encode_event",
     "source_of",
@@ -43,6 +52,11 @@ COMMENT_DELETED: Final = "bitrix24.crm.timeline.comment.deleted"
 APP_INSTALLED: Final = "bitrix24.app.installed"
 APP_UNINSTALLED: Final = "bitrix24.app.uninstalled"
 APP_TESTED: Final = "bitrix24.app.tested"
+PORTAL_SILENT: Final = "bitrix24.portal.silent"
+PORTAL_UNBOUND: Final = "bitrix24.portal.unbound"
+PORTAL_TOKEN_EXPIRING: Final = "bitrix24.portal.token_expiring"  # noqa: S105 - a type
+PORTAL_UNAUTHORIZED: Final = "bitrix24.portal.unauthorized"
+PORTAL_RECOVERED: Final = "bitrix24.portal.recovered"
 
 # A string on purpose: encoding stays as cheap as copying it, and the wire form is exact.
 Timestamp = Annotated[
@@ -56,6 +70,14 @@ CommentType = Literal[
     "bitrix24.crm.timeline.comment.deleted",
 ]
 AppType = Literal["bitrix24.app.installed", "bitrix24.app.uninstalled", "bitrix24.app.tested"]
+PortalType = Literal[
+    "bitrix24.portal.silent",
+    "bitrix24.portal.unbound",
+    "bitrix24.portal.token_expiring",
+    "bitrix24.portal.unauthorized",
+    "bitrix24.portal.recovered",
+]
+Trouble = Literal["silent", "unbound", "token_expiring", "unauthorized"]
 
 
 class InvalidEvent(ValueError):
@@ -172,6 +194,37 @@ class AppEvent(CloudEvent, frozen=True, kw_only=True, gc=False):
     data: AppData
 
 
+class PortalData(Struct, frozen=True, kw_only=True, gc=False):
+    """What is wrong with a portal, or was, as the gateway found out by itself.
+
+    `since` is when the trouble began as far as is known; `until`, when it ended (`recovered`). Of a
+    silence, `since` is when the last event came, and `usual_per_hour` how many come in such an hour
+    otherwise. `missing` names the events whose handlers were not bound any more; `is_mended` is
+    true if they are bound again. `expires_at` is when the portal's refresh token ends.
+    """
+
+    member_id: str
+    domain: str
+    trouble: Trouble
+    since: Timestamp
+    until: Timestamp | None = None
+    usual_per_hour: float | None = None
+    missing: tuple[str, ...] = ()
+    is_mended: bool = False
+    expires_at: Timestamp | None = None
+
+
+class PortalEvent(CloudEvent, frozen=True, kw_only=True, gc=False):
+    """The gateway noticed a trouble with a portal, or its end; for operators.
+
+    A trouble begins once, and ends once as `recovered`. Bitrix24 sends none of these: `time` is the
+    gateway's clock, too.
+    """
+
+    type: PortalType
+    data: PortalData
+
+
 class OtherEvent(CloudEvent, frozen=True, kw_only=True, gc=False):
     """An event of a type that this version of the contract does not describe."""
 
@@ -186,26 +239,35 @@ _typed = msgspec.json.Decoder(_Typed)
 _other = msgspec.json.Decoder(OtherEvent)
 _comment = msgspec.json.Decoder(CommentEvent)
 _app = msgspec.json.Decoder(AppEvent)
-_decoders: dict[str, msgspec.json.Decoder[CommentEvent] | msgspec.json.Decoder[AppEvent]] = {
+_portal = msgspec.json.Decoder(PortalEvent)
+_decoders: dict[str, msgspec.json.Decoder[Any]] = {
     COMMENT_ADDED: _comment,
     COMMENT_UPDATED: _comment,
     COMMENT_DELETED: _comment,
     APP_INSTALLED: _app,
     APP_UNINSTALLED: _app,
     APP_TESTED: _app,
+    PORTAL_SILENT: _portal,
+    PORTAL_UNBOUND: _portal,
+    PORTAL_TOKEN_EXPIRING: _portal,
+    PORTAL_UNAUTHORIZED: _portal,
+    PORTAL_RECOVERED: _portal,
 }
 _encoder = msgspec.json.Encoder()
 
 
-def decode_event(raw: bytes) -> CommentEvent | AppEvent | OtherEvent:
+def decode_event(raw: bytes) -> CommentEvent | AppEvent | PortalEvent | OtherEvent:
     """Read the `event` field of a stream entry.
 
     Raises InvalidEvent for anything that is not a CloudEvent of this contract.
     """
     try:
-        return _decoders.get(_typed.decode(raw).type, _other).decode(raw)
+        event: CommentEvent | AppEvent | PortalEvent | OtherEvent = _decoders.get(
+            _typed.decode(raw).type, _other
+        ).decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidEvent(str(error)) from error
+    return event
 
 
 def encode_event(event: CloudEvent) -> bytes:

@@ -12,17 +12,18 @@ from typing import Any, Final
 import msgspec
 
 from gateway.contract.dead_letters import DeadLetter
-from gateway.contract.events import AppEvent, CommentEvent
+from gateway.contract.events import AppEvent, CommentEvent, PortalEvent
 from gateway.contract.streams import Streams
 
 __all__ = ["asyncapi", "files", "json_schema"]
 
+_EVENTS: Final = (CommentEvent, AppEvent, PortalEvent)
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema() -> dict[str, Any]:
     """The events as one JSON Schema; unknown fields and types have to be tolerated."""
-    either, definitions = msgspec.json.schema_components((CommentEvent, AppEvent))
+    either, definitions = msgspec.json.schema_components(_EVENTS)
     return {
         "$schema": _DIALECT,
         "title": "Events of the Bitrix24 event gateway",
@@ -35,10 +36,11 @@ def asyncapi() -> dict[str, Any]:
     """The streams as an AsyncAPI document."""
     streams = Streams()
     _, definitions = msgspec.json.schema_components(
-        (CommentEvent, AppEvent), ref_template="#/components/schemas/{name}"
+        _EVENTS, ref_template="#/components/schemas/{name}"
     )
-    comment = {"$ref": "#/components/messages/CommentEvent"}
-    app = {"$ref": "#/components/messages/AppEvent"}
+    messages = {
+        event.__name__: {"$ref": f"#/components/messages/{event.__name__}"} for event in _EVENTS
+    }
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -51,15 +53,16 @@ def asyncapi() -> dict[str, Any]:
         "channels": {
             "events": {
                 "address": _address(streams.key("events", 0)),
-                "description": "Everything that was received, as it was received.",
+                "description": "Everything that was received, as it was received, and what "
+                "the gateway noticed about portals.",
                 "parameters": _PARAMETERS,
-                "messages": {"CommentEvent": comment, "AppEvent": app},
+                "messages": messages,
             },
             "comments": {
                 "address": _address(streams.key("comments", 0)),
                 "description": "Comments with `data.comment`, what the comment looked like.",
                 "parameters": _PARAMETERS,
-                "messages": {"CommentEvent": comment},
+                "messages": {"CommentEvent": messages["CommentEvent"]},
             },
             "dead": {
                 "address": _address(streams.dead("GROUP", 0)).replace("GROUP", "{group}"),
@@ -67,7 +70,7 @@ def asyncapi() -> dict[str, Any]:
                 + ", ".join(f"`{name}`" for name in DeadLetter.__struct_fields__)
                 + ".",
                 "parameters": {**_PARAMETERS, "group": {"description": "The group's name."}},
-                "messages": {"CommentEvent": comment, "AppEvent": app},
+                "messages": messages,
             },
         },
         "operations": {
@@ -83,7 +86,7 @@ def asyncapi() -> dict[str, Any]:
                     "contentType": "application/cloudevents+json",
                     "payload": {"$ref": f"#/components/schemas/{name}"},
                 }
-                for name in ("CommentEvent", "AppEvent")
+                for name in messages
             },
             "schemas": definitions,
         },

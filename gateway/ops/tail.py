@@ -21,6 +21,7 @@ from gateway.contract import (
     CommentEvent,
     InvalidEvent,
     OtherEvent,
+    PortalEvent,
     Streams,
     decode_event,
 )
@@ -40,7 +41,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     stream: str
     id: str
     fields: Mapping[bytes, bytes]
-    event: CommentEvent | AppEvent | OtherEvent | None
+    event: CommentEvent | AppEvent | PortalEvent | OtherEvent | None
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -159,10 +160,10 @@ def _event_words(entry: Entry) -> list[str]:
         return ["not an event"]
     # The gateway's clock; to the millisecond, without the zone, which is always UTC.
     words = [event.receivedat[11:23], _short(event.type), event.subject]
-    if isinstance(event, CommentEvent | AppEvent):
+    if not isinstance(event, OtherEvent):
         words.append(event.data.domain or event.data.member_id)
-        if event.data.user_id is not None:
-            words.append(f"user {event.data.user_id}")
+    if isinstance(event, CommentEvent | AppEvent) and event.data.user_id is not None:
+        words.append(f"user {event.data.user_id}")
     if isinstance(event, CommentEvent) and event.data.comment:
         comment = event.data.comment
         text = comment.text_plain or comment.text or ""
@@ -175,7 +176,7 @@ def _short(event_type: str) -> str:
     return event_type.removeprefix("bitrix24.").removeprefix("crm.timeline.")
 
 
-def _portal_names(event: CommentEvent | AppEvent | OtherEvent) -> tuple[str, ...]:
+def _portal_names(event: CommentEvent | AppEvent | PortalEvent | OtherEvent) -> tuple[str, ...]:
     if isinstance(event, OtherEvent):
         return (event.source.rpartition(":")[2],)
     return (event.data.member_id, event.data.domain)

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from consumers.notifier.matching import Matcher, is_echo
 from consumers.notifier.routes import Route, routes_for
+from consumers.notifier.samples import samples
 from gateway.contract import (
     COMMENT_DELETED,
     COMMENT_UPDATED,
@@ -13,6 +14,7 @@ from gateway.contract import (
     CommentData,
     CommentEvent,
     OtherEvent,
+    decode_event,
 )
 from gateway.settings import Notifier
 from gateway.settings import Route as RouteSettings
@@ -113,6 +115,20 @@ def test_an_event_of_an_unknown_type_matches_only_a_route_that_asks_for_its_type
     assert Matcher.of(route(events=("bitrix24.crm.deal.*",))).matches(other)
     assert not Matcher.of(route()).matches(other)
     assert not Matcher.of(route(events=("*",), users=(9,))).matches(other)
+
+
+def test_a_trouble_of_a_portal_matches_by_its_type_and_its_portal_and_no_default_route() -> None:
+    ((_, (notice,)),) = samples(("bitrix24.portal.silent",))
+    silent = decode_event(notice.raw)
+
+    assert Matcher.of(route(events=("bitrix24.portal.*",))).matches(silent)
+    assert Matcher.of(route(events=("bitrix24.portal.*",), portals=("acme.bitrix24.com",))).matches(
+        silent
+    )
+    assert not Matcher.of(route(events=("*",), portals=("other",))).matches(silent)
+    assert not Matcher.of(route(events=("*",), users=(7,))).matches(silent)
+    assert not Matcher.of(route(events=("*",), words=("silent",))).matches(silent)
+    assert not Matcher.of(route()).matches(silent)
 
 
 def test_first_stops_at_the_first_route_that_matches() -> None:

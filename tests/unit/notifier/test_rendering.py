@@ -58,6 +58,35 @@ def test_an_edit_without_its_text_says_what_is_known() -> None:
     assert message.body == "Comment 999 was updated by user 7, 18 Dec 2025 09:18 CET."
 
 
+@pytest.mark.parametrize(
+    ("language", "title", "words"),
+    [
+        ("en", "No more events from acme.bitrix24.com", "about 42 an hour"),
+        ("ru", "События с портала acme.bitrix24.com перестали приходить", "около 42 в час"),
+    ],
+)
+def test_a_silent_portal_is_told_with_when_it_was_heard_last(
+    language: str, title: str, words: str
+) -> None:
+    message = templates(language=language).message(SAMPLES["portal.silent"])
+
+    assert message.title == title
+    assert "2025 07:41 CET" in message.body
+    assert words in message.body
+    assert message.body.endswith("gateway portals check --portal acme.bitrix24.com")
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_each_trouble_of_a_portal_has_a_headline_of_its_own(language: str) -> None:
+    troubles = [notices for name, notices in SAMPLES.items() if name.startswith("portal.")]
+    titles = {templates(language=language).message(notices).title for notices in troubles}
+
+    assert len(titles) == len(troubles) == 5
+    digest = templates(language=language).message([one for (one,) in troubles])
+    assert all(f"CET {title}" in digest.body for title in titles)
+    assert digest.title in {"5 notices", "5 уведомлений"}
+
+
 def test_a_digest_has_a_line_for_each_comment() -> None:
     message = templates().message(SAMPLES["a digest"])
 
