@@ -89,7 +89,8 @@ class CloudEvent(Struct, frozen=True, kw_only=True, gc=False):
 
     `id` is the receipt id (UUIDv7): unique per accepted request, and the key on which effects are
     made idempotent. `time` is Bitrix24's clock in whole seconds and only informational;
-    `receivedat` is the gateway's clock in milliseconds.
+    `receivedat` is the gateway's clock in milliseconds. `recovered` is true if the gateway was not
+    told of the event in time and found out later: `receivedat` then is when it did.
     """
 
     specversion: Literal["1.0"] = "1.0"
@@ -100,6 +101,7 @@ class CloudEvent(Struct, frozen=True, kw_only=True, gc=False):
     time: Timestamp
     receivedat: Timestamp
     traceparent: str | UnsetType = UNSET
+    recovered: bool | UnsetType = UNSET
     datacontenttype: Literal["application/json"] = "application/json"
 
     @property

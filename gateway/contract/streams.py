@@ -37,6 +37,10 @@ class Streams(Struct, frozen=True, kw_only=True):
         """The key that remembers a producer's last batch on a partition of `events`."""
         return f"{self.prefix}:producer:{{{partition}}}:{producer_id}"
 
+    def recovered(self, partition: int) -> str:
+        """The key that remembers which recovered events were put on a partition of `events`."""
+        return f"{self.prefix}:recovered:{{{partition}}}"
+
     def replay(self, group: str, partition: int) -> str:
         """The key of the entries of one partition that a group alone is given again."""
         return f"{self.prefix}:replay:{group}:{{{partition}}}"

@@ -22,6 +22,7 @@ from gateway.contract import Streams
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.spool import Spool
 from gateway.publishing.spool_file import SpooledBatch, SpoolUnavailable
+from gateway.publishing.spool_reports import SpoolReporter
 from gateway.publishing.stream_writer import StreamWriter
 
 __all__ = ["Drainer"]
@@ -36,7 +37,7 @@ _RETRY_S: Final = (0.2, 0.5, 1.0, 2.0)
 
 
 class Drainer:
-    """Drains the spool of this machine while it holds the lock in `directory`.
+    """Drains the spool of this machine while it holds the lock in `directory`, and tells of it.
 
     While `holds_back` is true, events stay where they are.
     """
@@ -48,9 +49,11 @@ class Drainer:
         streams: Streams,
         writer_of: Callable[[int], StreamWriter],
         *,
+        reporter: SpoolReporter,
         deadline_s: float,
         holds_back: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._reporter = reporter
         self._deadline_s = deadline_s
         self._holds_back = holds_back
         self._spool = spool
@@ -81,9 +84,12 @@ class Drainer:
         while not self._stopping.is_set():
             pause_s = _LOOK_S
             try:
-                await self._spool.measure()
-                if self._is_leader() and not self._holds_back():
-                    pause_s = await self._drain_once()
+                oldest_ms = await self._spool.measure()
+                if self._is_leader():
+                    if not self._holds_back():
+                        pause_s = await self._drain_once()
+                    # Of before: what has been drained since is on its stream, the rest is younger.
+                    await self._reporter.tell(oldest_ms)
                 failures = 0
             except StreamUnavailable as error:
                 pause_s = _RETRY_S[min(failures, len(_RETRY_S) - 1)]

@@ -91,12 +91,13 @@ class Spool:
             return error.reason
         return None if has_room else "full"
 
-    async def measure(self) -> None:
-        """Bring the gauges up to date."""
+    async def measure(self) -> int:
+        """Bring the gauges up to date; since when the oldest event waits (Unix ms), 0 for none."""
         events, size, oldest_ms = await self._run(self._file.totals)
         metrics.SPOOL_EVENTS.set(events)
         metrics.SPOOL_BYTES.set(size)
         metrics.SPOOL_OLDEST_SECONDS.set(oldest_ms / 1000)
+        return oldest_ms
 
     async def close(self) -> None:
         """Close; appends that are under way end first."""

@@ -1,6 +1,7 @@
 """Writing a batch to a stream in one atomic, repeatable script call, at a chosen durability."""
 
 import asyncio
+from collections.abc import Sequence
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any, Final
@@ -18,10 +19,21 @@ __all__ = ["StreamWriter", "stream_writer"]
 
 log: Any = structlog.get_logger(__name__)
 
-SCRIPT: Final = files("gateway.publishing").joinpath("publish.lua").read_text()
-SCRIPT_SHA: Final = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
+
+class _Script:
+    """A script of this package, and the name by which a server knows it once it has seen it."""
+
+    def __init__(self, name: str) -> None:
+        self.text = files("gateway.publishing").joinpath(name).read_text()
+        self.sha = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+
+_PUBLISH: Final = _Script("publish.lua")
+_PUBLISH_ONCE: Final = _Script("publish_once.lua")
 REMEMBER_S: Final = 7 * 24 * 3600
 # How long a producer's last batch is known: longer than any outage that a spool can bridge.
+_REMEMBER_ONCE_MS: Final = 35 * 24 * 3600 * 1000
+# Longer than a portal keeps what it may give a second time: 34.2 days in its queue.
 
 
 class StreamWriter:
@@ -51,14 +63,33 @@ class StreamWriter:
         StreamUnavailable; then the batch may have been written. Not to be called twice at the
         same time. Takes as long as Redis takes: cancel it at a deadline, which counts as no answer.
         """
-        arguments = (2, self._stream, memory, sequence, REMEMBER_S, *events)
+        ids = await self._carried_out(
+            _PUBLISH, (2, self._stream, memory, sequence, REMEMBER_S, *events)
+        )
+        return bytes(ids)
+
+    async def write_once(self, memory: str, events: Sequence[tuple[str, bytes]]) -> int:
+        """Append those events, given with their ids, that were not appended so before; how many.
+
+        `memory` is the key that remembers their ids, for 35 days. Repeatable, also by another
+        process and with other events; raises as `write` does.
+        """
+        flat = [part for event in events for part in event]
+        return int(
+            await self._carried_out(
+                _PUBLISH_ONCE, (2, self._stream, memory, _REMEMBER_ONCE_MS, *flat)
+            )
+        )
+
+    async def _carried_out(self, script: _Script, arguments: tuple[Any, ...]) -> Any:
+        """What a script returned, at the durability asked for; raises StreamUnavailable."""
         try:
             if not self._knows_server:
                 await self._get_to_know_server()
             try:
-                return await self._call("EVALSHA", SCRIPT_SHA, arguments)
+                return await self._call("EVALSHA", script.sha, arguments)
             except NoScriptError:  # a new server, or one that was restarted or failed over
-                return await self._call("EVAL", SCRIPT, arguments)
+                return await self._call("EVAL", script.text, arguments)
         except NotDurable as error:
             log.error("redis cannot keep what publish.ack promises", what_to_do=str(error))
             raise StreamUnavailable("not_durable", str(error)) from error
@@ -88,19 +119,18 @@ class StreamWriter:
             self._wait = None
         self._knows_server = True
 
-    async def _call(self, command: str, script: str, arguments: tuple[Any, ...]) -> bytes:
+    async def _call(self, command: str, script: str, arguments: tuple[Any, ...]) -> Any:
         if self._wait is None:
-            ids: bytes = await self._client.execute_command(command, script, *arguments)
-            return ids
+            return await self._client.execute_command(command, script, *arguments)
         # One connection for both: WAIT and WAITAOF look at what their own connection wrote.
         pipeline = self._client.pipeline(transaction=False)
         pipeline.execute_command(command, script, *arguments)
         pipeline.execute_command(*self._wait)
-        ids, reached = await pipeline.execute()
+        returned, reached = await pipeline.execute()
         counts = (reached,) if isinstance(reached, int) else tuple(reached)
         if any(got < wanted for got, wanted in zip(counts, self._wanted, strict=True)):
             raise StreamUnavailable("not_durable", f"{self._wait[0]} reached {counts}")
-        return bytes(ids)
+        return returned
 
     async def close(self) -> None:
         """Close the connection."""

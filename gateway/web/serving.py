@@ -17,6 +17,7 @@ from gateway.publishing.durability import Ack, check_at_start
 from gateway.publishing.memory_gate import MemoryGate
 from gateway.publishing.publisher import Publisher
 from gateway.publishing.spool import Spool
+from gateway.publishing.spool_reports import SpoolReporter
 from gateway.publishing.stream_writer import stream_writer
 from gateway.retention.keeper import Retention
 from gateway.settings import Settings
@@ -59,6 +60,7 @@ async def serve(settings: Settings, place: Place) -> None:
         spool_dir,
         settings.redis.streams,
         partial(stream_writer, settings.redis, settings.publish),
+        reporter=SpoolReporter(control, spool_dir, prefix=settings.redis.prefix),
         deadline_s=settings.publish.deadline_s,
         holds_back=gate.is_closed,
     )

@@ -1,6 +1,7 @@
 """Publisher, spool and drainer together, with a server that goes away and comes back."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from gateway import settings
+from gateway import connections, settings
 from gateway.local.server import RedisServer
 from gateway.publishing.batch import Stored
 from gateway.publishing.drainer import Drainer
@@ -18,6 +19,7 @@ from gateway.publishing.errors import Unavailable
 from gateway.publishing.publisher import Publisher
 from gateway.publishing.spool import Spool
 from gateway.publishing.spool_file import SpoolFile
+from gateway.publishing.spool_reports import SpoolReporter, complete_until_ms, read_reports
 from gateway.publishing.stream_writer import stream_writer
 from tests.faults.proxy import LossyProxy
 
@@ -26,11 +28,18 @@ Edge = Callable[..., Awaitable[Publisher]]
 
 @pytest.fixture
 async def edge(tmp_path: Path) -> AsyncIterator[Edge]:
-    """Starts a publisher with a spool and a drainer, as a receiver process has them."""
+    """Starts a publisher with a spool and a drainer, as a receiver process has them.
+
+    `tells` is where the spool is told of, if not to the same address.
+    """
     async with AsyncExitStack() as stack:
 
-        async def start(url: str, *, max_bytes: int = 1 << 20, **publish: Any) -> Publisher:
+        async def start(
+            url: str, *, tells: str = "", max_bytes: int = 1 << 20, **publish: Any
+        ) -> Publisher:
             redis, how = settings.Redis(url=url), settings.Publish(**publish)
+            control = connections.control(tells or url)
+            stack.push_async_callback(control.aclose)
             spool = await Spool.open(tmp_path / "spool", max_bytes=max_bytes)
             stack.push_async_callback(spool.close)
             drainer = Drainer(
@@ -38,6 +47,7 @@ async def edge(tmp_path: Path) -> AsyncIterator[Edge]:
                 tmp_path / "spool",
                 redis.streams,
                 partial(stream_writer, redis, how),
+                reporter=SpoolReporter(control, tmp_path / "spool", prefix=redis.prefix),
                 deadline_s=how.deadline_s,
             )
             stack.push_async_callback(drainer.close)
@@ -90,7 +100,7 @@ async def test_a_batch_that_was_written_though_redis_did_not_say_so_is_not_publi
     own_server: RedisServer, edge: Edge
 ) -> None:
     async with LossyProxy(own_server.port) as proxy:
-        publisher = await edge(proxy.url)
+        publisher = await edge(proxy.url, tells=own_server.url)
         await publisher.publish(b"first", 0)
         proxy.lose_replies(2)  # the call, and its repetition
 
@@ -187,3 +197,42 @@ async def test_a_spooled_batch_is_taken_however_long_after_newer_ones_it_comes(
     async with asyncio.timeout(10):
         while b"2" not in await events_on(own_server):
             await asyncio.sleep(0.05)
+
+
+async def test_what_waits_in_a_spool_is_told_until_it_is_on_its_stream(
+    own_server: RedisServer, edge: Edge
+) -> None:
+    publisher = await edge(own_server.url)
+    client = connections.control(own_server.url)
+
+    async def complete_until() -> tuple[int, int]:
+        reports, now_ms = await read_reports(client, prefix="b24")
+        return complete_until_ms(reports, now_ms=now_ms, patience_s=3600), now_ms
+
+    async with asyncio.timeout(10):
+        while not (await read_reports(client, prefix="b24"))[0]:
+            await asyncio.sleep(0.02)
+    own_server.kill()
+    before_ms = time.time_ns() // 1_000_000
+    await publisher.publish(b"event", 0)
+    own_server.start()
+
+    # Nobody has told anything since: up to the outage it is certain, and no further.
+    assert (await complete_until())[0] <= before_ms
+    await until_there_are(own_server, 1)
+    async with asyncio.timeout(10):
+        while (await complete_until())[0] <= before_ms:
+            await asyncio.sleep(0.02)
+    await client.aclose()
+
+
+async def test_a_spool_keeps_its_name_when_the_receiver_starts_again(
+    redis: Redis, redis_url: str, edge: Edge
+) -> None:
+    for _ in range(2):
+        await edge(redis_url)
+    async with asyncio.timeout(10):
+        while not await redis.hlen("b24:spools"):
+            await asyncio.sleep(0.02)
+
+    assert await redis.hlen("b24:spools") == 1

@@ -1,0 +1,23 @@
+#!lua
+-- Appends events to a stream, each once, however often and in whatever company it is given.
+--
+-- KEYS[1]  the stream
+-- KEYS[2]  zset of the ids of events that were appended so, by when (ms)
+-- ARGV[1]  for how many ms an id is remembered
+-- ARGV[2..] ids and events, in turn
+--
+-- Returns how many events were appended by this call.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[1])
+local count = 0
+for i = 2, #ARGV, 2 do
+  if redis.call('ZADD', KEYS[2], 'NX', now, ARGV[i]) == 1 then
+    redis.call('XADD', KEYS[1], '*', 'event', ARGV[i + 1])
+    count = count + 1
+  end
+end
+-- A write in any case: WAIT and WAITAOF look at what their own connection wrote, and a repetition
+-- that only reads would be confirmed at once.
+redis.call('PEXPIRE', KEYS[2], ARGV[1])
+return count

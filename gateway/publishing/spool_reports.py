@@ -1,0 +1,128 @@
+"""What receivers tell of their spools: up to when the streams have all that was accepted.
+
+    b24:spools   hash: a spool's id -> "<when it was told> <spooled at, oldest event>", in ms
+
+The first is by the clock of Redis, the second by the receiver's, 0 for an empty spool. Told once a
+second while events wait, else every five seconds. A receiver that stops, is killed or does not
+reach Redis is silent, and may have spooled events since its last report.
+"""
+
+import os
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from msgspec import Struct
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from uuid_utils import uuid7
+
+from gateway import connections
+
+__all__ = ["SpoolReport", "SpoolReporter", "complete_until_ms", "read_reports"]
+
+log: Any = structlog.get_logger(__name__)
+
+_WAITING_EVERY_S: Final = 1.0
+_EMPTY_EVERY_S: Final = 5.0
+_FORGET_S: Final = 35 * 24 * 3600
+_TELL: Final = """#!lua flags=allow-oom
+-- Write into KEYS[1] under ARGV[1] the time and ARGV[2]; keep all of it for ARGV[3] s.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now) .. ' ' .. ARGV[2])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return 1
+"""
+
+
+class SpoolReport(Struct, frozen=True, kw_only=True):
+    """When a spool was last told of, and when its oldest event was put there (0: it is empty)."""
+
+    told_ms: int
+    oldest_ms: int
+
+
+def complete_until_ms(reports: Iterable[SpoolReport], *, now_ms: int, patience_s: float) -> int:
+    """Up to when the streams have every event that receivers had accepted by then.
+
+    A spool that was silent for `patience_s` is taken for lost, with what is in it.
+    """
+    silent_since = now_ms - patience_s * 1000
+    return min(
+        (
+            min(report.oldest_ms or report.told_ms, report.told_ms)
+            for report in reports
+            if report.told_ms > silent_since
+        ),
+        default=now_ms,
+    )
+
+
+async def read_reports(client: Redis, *, prefix: str) -> tuple[list[SpoolReport], int]:
+    """All reports, and the time by the clock of Redis (ms); raises RedisError and its like."""
+    async with client.pipeline(transaction=False) as pipeline:
+        pipeline.hvals(_key(prefix))
+        pipeline.time()
+        values, (seconds, micros) = await pipeline.execute()
+    reports = []
+    for value in values:
+        told_ms, oldest_ms = value.split()
+        reports.append(SpoolReport(told_ms=int(told_ms), oldest_ms=int(oldest_ms)))
+    return reports, int(seconds) * 1000 + int(micros) // 1000
+
+
+class SpoolReporter:
+    """Tells of the spool in `directory`, of which one process at a time is the drainer.
+
+    `client` is a control client (gateway.connections.control). Nothing here raises, and nothing is
+    told while Redis is away: silence says enough.
+    """
+
+    def __init__(self, client: Redis, directory: Path, *, prefix: str) -> None:
+        self._client = client
+        self._tell_script: Any = client.register_script(_TELL)
+        self._key = _key(prefix)
+        self._spool_id = _spool_id(directory)
+        self._tried_at = float("-inf")
+        self._was_empty = True
+
+    async def tell(self, oldest_ms: int) -> None:
+        """Say since when events wait (Unix ms), or 0: none do. To be called as often as may be."""
+        is_empty = oldest_ms == 0
+        every_s = _EMPTY_EVERY_S if is_empty else _WAITING_EVERY_S
+        if is_empty == self._was_empty and time.monotonic() < self._tried_at + every_s:
+            return
+        self._tried_at = time.monotonic()
+        try:
+            await self._tell_script(keys=[self._key], args=[self._spool_id, oldest_ms, _FORGET_S])
+        except (RedisError, *connections.AWAY) as error:
+            log.debug("the spool is not told of", error=str(error))
+            return
+        self._was_empty = is_empty
+
+
+def _key(prefix: str) -> str:
+    return f"{prefix}:spools"
+
+
+def _spool_id(directory: Path) -> str:
+    """What the spool is called, wherever its directory is moved to; made by the first receiver.
+
+    Where it cannot be written down, each process has another name for it, and what the last one
+    said is waited for in vain.
+    """
+    path, fresh = directory / "spool.id", directory / f"spool.id.{os.getpid()}"
+    try:
+        if not path.exists():
+            fresh.write_text(str(uuid7()), encoding="ascii")
+            with suppress(FileExistsError):
+                path.hardlink_to(fresh)
+            fresh.unlink()
+        return path.read_text(encoding="ascii")
+    except OSError as error:
+        log.warning("the spool has no name", file=str(path), error=str(error))
+        return str(uuid7())
