@@ -12,7 +12,8 @@ from msgspec import Struct
 from gateway import connections
 from gateway.commandline import settings_of
 from gateway.errors import OperatorError
-from gateway.publishing.spool_file import SpoolFile, SpoolUnavailable
+from gateway.publishing.errors import SpoolUnavailable
+from gateway.publishing.spool_file import SpoolFile
 from gateway.publishing.spool_recovery import Recovery, recover
 from gateway.settings import Settings
 

@@ -4,13 +4,13 @@ One of a machine's worker processes drains, the one that holds a file lock; the 
 lock to another one when it dies. A batch keeps the producer and the sequence number that it had
 when Redis did not confirm it, so Redis recognises it if it was written after all; and it is
 removed from the spool only when it is on its stream, so a crash at any point repeats it and
-nothing more.
+nothing more. Many small batches go in one call, which Redis carries out as a whole or not at all.
 """
 
 import asyncio
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
@@ -19,18 +19,17 @@ import structlog
 
 from gateway import metrics
 from gateway.contract import Streams
-from gateway.publishing.errors import StreamUnavailable
+from gateway.publishing.batch import MAX_EVENTS
+from gateway.publishing.errors import SpoolUnavailable, StreamUnavailable
 from gateway.publishing.spool import Spool
-from gateway.publishing.spool_file import SpooledBatch, SpoolUnavailable
+from gateway.publishing.spool_file import SpooledBatch
 from gateway.publishing.spool_reports import SpoolReporter
-from gateway.publishing.stream_writer import StreamWriter
+from gateway.publishing.stream_writer import NumberedBatch, StreamWriter
 
 __all__ = ["Drainer"]
 
 log: Any = structlog.get_logger(__name__)
 
-_CHUNK: Final = 32
-# Batches per turn: a chunk takes some 10 ms, which bounds how long an append can wait behind it.
 _LOOK_S: Final = 0.5
 _RETRY_S: Final = (0.2, 0.5, 1.0, 2.0)
 # How often Redis is tried while it is away: soon after a blip, and not often in an outage.
@@ -63,6 +62,7 @@ class Drainer:
         self._lock = os.open(
             directory / "drainer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
         )
+        self._drained_count = 0  # since the spool was empty
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -71,7 +71,7 @@ class Drainer:
         self._task = asyncio.create_task(self._run(), name="drainer")
 
     async def close(self) -> None:
-        """Finish the chunk in hand, and end."""
+        """Finish with the batches in hand, and end."""
         self._stopping.set()
         if self._task is not None:
             await self._task
@@ -103,37 +103,46 @@ class Drainer:
             await self._pause(pause_s)
 
     async def _drain_once(self) -> float:
-        """Publish a chunk of every partition that has a backlog; returns how long to rest."""
+        """Publish the oldest of every partition that has a backlog; returns how long to rest."""
         started = perf_counter()
         partitions = await self._spool.partitions()
         for partition in partitions:
             await self._drain_partition(partition)
         if not partitions:
+            if self._drained_count:
+                log.info("the spool is empty again", published_events=self._drained_count)
+                self._drained_count = 0
+            await self._spool.shrink()
             return _LOOK_S
         # Half of the time at most: the other half belongs to the events that come in now.
         return perf_counter() - started
 
     async def _drain_partition(self, partition: int) -> None:
-        batches = await self._spool.oldest(partition, _CHUNK)
+        """Publish as many events as a batch may have: what an append or Redis' other clients then
+        wait for is no longer than for a full batch.
+        """
+        batches = await self._spool.oldest(partition, MAX_EVENTS)
+        if not batches:
+            return
+        await self._write(partition, batches)
+        await self._spool.remove(batches)
+        events = sum(len(batch.events) for batch in batches)
+        self._drained_count += events
+        metrics.DRAINED_EVENTS.inc(events)
+        log.debug("spooled events published", partition=partition, events=events)
+
+    async def _write(self, partition: int, batches: Sequence[SpooledBatch]) -> None:
         if partition not in self._writers:
             self._writers[partition] = self._writer_of(partition)
-        published = []
-        try:
-            for batch in batches:
-                await self._write(batch)
-                published.append(batch)
-        finally:
-            if published:
-                await self._spool.remove(published)
-                events = sum(len(batch.events) for batch in published)
-                metrics.DRAINED_EVENTS.inc(events)
-                log.info("spooled events published", partition=partition, events=events)
-
-    async def _write(self, batch: SpooledBatch) -> None:
-        memory = self._streams.producer(batch.partition, batch.producer)
+        numbered = [
+            NumberedBatch(
+                self._streams.producer(partition, batch.producer), batch.sequence, batch.events
+            )
+            for batch in batches
+        ]
         try:
             async with asyncio.timeout(self._deadline_s):
-                await self._writers[batch.partition].write(memory, batch.sequence, batch.events)
+                await self._writers[partition].write_all(numbered)
         except TimeoutError as error:
             raise StreamUnavailable("away", f"no answer in {self._deadline_s} s") from error
 

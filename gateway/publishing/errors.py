@@ -2,7 +2,7 @@
 
 from gateway.errors import GatewayError
 
-__all__ = ["StreamUnavailable", "Unavailable"]
+__all__ = ["SpoolUnavailable", "StreamUnavailable", "Unavailable"]
 
 
 class Unavailable(GatewayError):
@@ -25,3 +25,11 @@ class StreamUnavailable(GatewayError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+class SpoolUnavailable(GatewayError):
+    """The spool cannot take or give anything now; `reason` is `full`, `busy` or `broken`."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason

@@ -1,33 +1,41 @@
 #!lua
--- Appends a batch to a stream once, however often it is called.
+-- Appends batches to a stream in their order, each once, however often it is called.
 --
--- KEYS[1]  the stream
--- KEYS[2]  the last batch of this producer on this stream: "<sequence> <id> <id> ..."
--- ARGV[1]  the batch's sequence number, rising by one from batch to batch of a producer
--- ARGV[2]  seconds to remember the batch
--- ARGV[3..] the events
+-- KEYS[1]    the stream
+-- KEYS[1+n]  the last batch of the producer of batch n on this stream: "<sequence> <id> <id> ..."
+-- ARGV[1]    seconds to remember a batch
+-- ARGV[2..]  for each batch: its sequence number, rising by one from batch to batch of a producer;
+--            how many events it has; the events
 --
--- Returns the ids of the entries, separated by spaces; for a repeated batch the ids of the first
--- call. A batch older than the last one was stored before it: the answer then is empty.
+-- Returns for each batch the ids of its entries, separated by spaces; for a repeated batch the ids
+-- of the first call. A batch older than the last one was stored before it: its answer is empty.
 --
--- A producer sends batch n+1 only when it is settled what became of batch n, so remembering the
--- last one is enough. The shebang makes the server refuse the whole script when it is out of
--- memory, rather than stop half-way.
-local last = redis.call('GET', KEYS[2])
-if last then
-  local space = string.find(last, ' ', 1, true)
-  local behind = tonumber(ARGV[1]) - tonumber(string.sub(last, 1, space - 1))
-  if behind <= 0 then
+-- A producer sends a batch only when it is settled what became of those before it, or together with
+-- them, so remembering the last one is enough. The shebang makes the server refuse the whole script
+-- when it is out of memory, rather than stop half-way.
+local answers = {}
+local at = 2
+for n = 2, #KEYS do
+  local sequence, first = ARGV[at], at + 2
+  at = first + tonumber(ARGV[at + 1])
+  local last = redis.call('GET', KEYS[n])
+  local space, behind
+  if last then
+    space = string.find(last, ' ', 1, true)
+    behind = tonumber(sequence) - tonumber(string.sub(last, 1, space - 1))
+  end
+  if behind and behind <= 0 then
     -- WAIT and WAITAOF look at what their own connection wrote. A repetition that only reads would
     -- be confirmed at once, though the entries may be nowhere but here.
-    redis.call('EXPIRE', KEYS[2], ARGV[2])
-    return behind == 0 and string.sub(last, space + 1) or ''
+    redis.call('EXPIRE', KEYS[n], ARGV[1])
+    answers[n - 1] = behind == 0 and string.sub(last, space + 1) or ''
+  else
+    local ids = {}
+    for i = first, at - 1 do
+      ids[i - first + 1] = redis.call('XADD', KEYS[1], '*', 'event', ARGV[i])
+    end
+    answers[n - 1] = table.concat(ids, ' ')
+    redis.call('SET', KEYS[n], sequence .. ' ' .. answers[n - 1], 'EX', ARGV[1])
   end
 end
-local ids = {}
-for i = 3, #ARGV do
-  ids[i - 2] = redis.call('XADD', KEYS[1], '*', 'event', ARGV[i])
-end
-local joined = table.concat(ids, ' ')
-redis.call('SET', KEYS[2], ARGV[1] .. ' ' .. joined, 'EX', ARGV[2])
-return joined
+return answers

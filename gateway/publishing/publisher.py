@@ -17,9 +17,9 @@ from uuid_utils import uuid7
 from gateway import metrics
 from gateway.contract import Streams
 from gateway.publishing.batch import Batch, Stored
-from gateway.publishing.errors import StreamUnavailable, Unavailable
+from gateway.publishing.errors import SpoolUnavailable, StreamUnavailable, Unavailable
 from gateway.publishing.spool import Spool
-from gateway.publishing.spool_file import SpooledBatch, SpoolUnavailable
+from gateway.publishing.spool_file import SpooledBatch
 from gateway.publishing.stream_writer import StreamWriter, stream_writer
 from gateway.settings import Publish, Redis
 

@@ -10,7 +10,8 @@ import structlog
 
 from gateway import metrics
 from gateway.errors import OperatorError
-from gateway.publishing.spool_file import SpooledBatch, SpoolFile, SpoolUnavailable
+from gateway.publishing.errors import SpoolUnavailable
+from gateway.publishing.spool_file import SpooledBatch, SpoolFile
 
 __all__ = ["Spool"]
 
@@ -75,13 +76,17 @@ class Spool:
         """The partitions that have a backlog."""
         return await self._run(self._file.partitions)
 
-    async def oldest(self, partition: int, limit: int) -> list[SpooledBatch]:
-        """The oldest batches of a partition, in order."""
-        return await self._run(lambda: self._file.oldest(partition, limit))
+    async def oldest(self, partition: int, max_events: int) -> list[SpooledBatch]:
+        """The oldest batches of a partition, in order: one at least, else of so many events."""
+        return await self._run(lambda: self._file.oldest(partition, max_events))
 
     async def remove(self, batches: Sequence[SpooledBatch]) -> None:
         """Forget batches that are on their stream."""
         await self._run(lambda: self._file.remove([batch.position for batch in batches]))
+
+    async def shrink(self) -> None:
+        """Give back some of the disk space that an empty spool still takes."""
+        await self._run(self._file.shrink)
 
     async def why_no_room(self) -> str | None:
         """None if the spool can take events now, else a short reason."""

@@ -14,7 +14,7 @@ __all__ = ["RESERVE_BYTES", "SpoolReserve"]
 
 RESERVE_BYTES: Final = 1 << 20
 # What a removal may need: room for the log's pages in the file (512 kB at the log's usual limit),
-# and then the log of a chunk of 32 batches (some 300 kB).
+# and then the log of removing as many batches as go in one call (some 200 kB).
 
 
 class SpoolReserve:

@@ -1,10 +1,10 @@
-"""Writing a batch to a stream in one atomic, repeatable script call, at a chosen durability."""
+"""Writing batches to a stream in one atomic, repeatable script call, at a chosen durability."""
 
 import asyncio
 from collections.abc import Sequence
 from hashlib import sha1
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 from redis.exceptions import NoScriptError, ReadOnlyError, RedisError
@@ -15,7 +15,7 @@ from gateway.publishing.durability import Ack, NotDurable, waits_for_disk
 from gateway.publishing.errors import StreamUnavailable
 from gateway.settings import Publish, Redis
 
-__all__ = ["StreamWriter", "stream_writer"]
+__all__ = ["NumberedBatch", "StreamWriter", "stream_writer"]
 
 log: Any = structlog.get_logger(__name__)
 
@@ -34,6 +34,16 @@ REMEMBER_S: Final = 7 * 24 * 3600
 # How long a producer's last batch is known: longer than any outage that a spool can bridge.
 _REMEMBER_ONCE_MS: Final = 35 * 24 * 3600 * 1000
 # Longer than a portal keeps what it may give a second time: 34.2 days in its queue.
+
+
+class NumberedBatch(NamedTuple):
+    """A batch as Redis knows it: `memory` is the key that remembers the last batch of its producer,
+    `sequence` its number there.
+    """
+
+    memory: str
+    sequence: int
+    events: list[bytes]
 
 
 class StreamWriter:
@@ -55,18 +65,26 @@ class StreamWriter:
             self._wait, self._wanted = ("WAIT", ack.replicas, self._wait_ms), (ack.replicas,)
 
     async def write(self, memory: str, sequence: int, events: list[bytes]) -> bytes:
-        """Append a batch; returns the entries' ids, separated by spaces.
+        """Append one batch, as `write_all` does; returns the entries' ids, separated by spaces."""
+        (ids,) = await self.write_all([NumberedBatch(memory, sequence, events)])
+        return ids
 
-        `memory` is the key that remembers the last batch of the batch's producer. Idempotent for
-        the last sequence number: repeating it returns the ids of the first time; for an earlier
-        one, which must have been stored, it does nothing and returns none. Raises
-        StreamUnavailable; then the batch may have been written. Not to be called twice at the
-        same time. Takes as long as Redis takes: cancel it at a deadline, which counts as no answer.
+    async def write_all(self, batches: Sequence[NumberedBatch]) -> list[bytes]:
+        """Append batches in their order, all of them or none; returns the entries' ids of each.
+
+        Idempotent for the last sequence number of each producer: repeating it returns the ids of
+        the first time; for an earlier one, which must have been stored, it does nothing and
+        returns none. Raises StreamUnavailable; then the batches may have been written. Not to be
+        called twice at the same time. Takes as long as Redis takes: cancel it at a deadline, which
+        counts as no answer.
         """
-        ids = await self._carried_out(
-            _PUBLISH, (2, self._stream, memory, sequence, REMEMBER_S, *events)
-        )
-        return bytes(ids)
+        arguments: list[Any] = [1 + len(batches), self._stream]
+        arguments += [memory for memory, _, _ in batches]
+        arguments.append(REMEMBER_S)
+        for _, sequence, events in batches:
+            arguments += (sequence, len(events), *events)
+        ids = await self._carried_out(_PUBLISH, arguments)
+        return list(ids)
 
     async def write_once(self, memory: str, events: Sequence[tuple[str, bytes]]) -> int:
         """Append those events, given with their ids, that were not appended so before; how many.
@@ -77,11 +95,11 @@ class StreamWriter:
         flat = [part for event in events for part in event]
         return int(
             await self._carried_out(
-                _PUBLISH_ONCE, (2, self._stream, memory, _REMEMBER_ONCE_MS, *flat)
+                _PUBLISH_ONCE, [2, self._stream, memory, _REMEMBER_ONCE_MS, *flat]
             )
         )
 
-    async def _carried_out(self, script: _Script, arguments: tuple[Any, ...]) -> Any:
+    async def _carried_out(self, script: _Script, arguments: list[Any]) -> Any:
         """What a script returned, at the durability asked for; raises StreamUnavailable."""
         try:
             if not self._knows_server:
@@ -119,7 +137,7 @@ class StreamWriter:
             self._wait = None
         self._knows_server = True
 
-    async def _call(self, command: str, script: str, arguments: tuple[Any, ...]) -> Any:
+    async def _call(self, command: str, script: str, arguments: list[Any]) -> Any:
         if self._wait is None:
             return await self._client.execute_command(command, script, *arguments)
         # One connection for both: WAIT and WAITAOF look at what their own connection wrote.

@@ -18,7 +18,7 @@ from gateway.publishing.drainer import Drainer
 from gateway.publishing.errors import Unavailable
 from gateway.publishing.publisher import Publisher
 from gateway.publishing.spool import Spool
-from gateway.publishing.spool_file import SpoolFile
+from gateway.publishing.spool_file import SpooledBatch, SpoolFile
 from gateway.publishing.spool_reports import SpoolReporter, complete_until_ms, read_reports
 from gateway.publishing.stream_writer import stream_writer
 from tests.faults.proxy import LossyProxy
@@ -236,3 +236,18 @@ async def test_a_spool_keeps_its_name_when_the_receiver_starts_again(
             await asyncio.sleep(0.02)
 
     assert await redis.hlen("b24:spools") == 1
+
+
+async def test_a_long_backlog_of_single_events_leaves_in_few_calls(
+    own_server: RedisServer, edge: Edge, tmp_path: Path
+) -> None:
+    file = SpoolFile(tmp_path / "spool", max_bytes=1 << 20)
+    file.append([SpooledBatch(0, "long-gone", n, [b"%d" % n]) for n in range(1, 2001)])
+    file.close()
+
+    await edge(own_server.url)
+
+    assert await until_there_are(own_server, 2000) == [b"%d" % n for n in range(1, 2001)]
+    async with Redis.from_url(own_server.url) as client:
+        stats = await client.info("commandstats")
+    assert stats["cmdstat_evalsha"]["calls"] <= 10

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.publishing.spool_file import SpooledBatch, SpoolFile, SpoolUnavailable
+from gateway.publishing.errors import SpoolUnavailable
+from gateway.publishing.spool_file import SpooledBatch, SpoolFile
 
 
 def batch(number: int, *, partition: int = 0, size: int = 10) -> SpooledBatch:
@@ -60,6 +61,51 @@ def test_a_full_spool_says_so_and_keeps_what_it_has(tmp_path: Path) -> None:
     assert (tmp_path / "spool.sqlite3").stat().st_size <= 200_000
     file.remove([found.position for found in file.oldest(0, 5)])
     file.append([batch(written)])
+    file.close()
+
+
+def test_what_is_read_at_once_is_bounded_in_events_but_never_nothing(tmp_path: Path) -> None:
+    file = SpoolFile(tmp_path, max_bytes=1 << 20)
+    file.append([SpooledBatch(0, "p", n, [b"x"] * 3) for n in range(1, 5)])
+
+    found = {limit: [one.sequence for one in file.oldest(0, limit)] for limit in (1, 3, 8, 9, 99)}
+
+    assert found == {1: [1], 3: [1], 8: [1, 2], 9: [1, 2, 3], 99: [1, 2, 3, 4]}
+    file.close()
+
+
+def test_the_totals_are_those_of_what_waits(tmp_path: Path) -> None:
+    file = SpoolFile(tmp_path, max_bytes=1 << 20)
+    file.append([batch(n, partition=n % 7, size=n) for n in range(50)])
+    file.remove([one.position for one in (*file.oldest(0, 3), *file.all_of(5))])
+    file.append([SpooledBatch(9, "p", 1, [b"a", b"b"])])
+
+    raw = sqlite3.connect(tmp_path / "spool.sqlite3")
+    counted = raw.execute(
+        "SELECT sum(event_count), sum(length(events)), min(spooled_at_ms) FROM batch"
+    ).fetchone()
+    raw.close()
+
+    assert file.totals() == counted
+    assert file.partitions() == [0, 1, 2, 3, 4, 6, 9]
+    file.close()
+
+
+def test_an_empty_spool_gives_its_disk_space_back(tmp_path: Path) -> None:
+    file = SpoolFile(tmp_path, max_bytes=1 << 26)
+    file.append([batch(n, size=5000) for n in range(3000)])
+    path = tmp_path / "spool.sqlite3"
+    file.remove([one.position for one in file.all_of(0)[1:]])
+
+    file.shrink()
+    assert path.stat().st_size > 10_000_000  # something waits
+    file.remove([one.position for one in file.all_of(0)])
+    for _ in range(3):
+        file.shrink()
+
+    assert path.stat().st_size < 100_000
+    file.append([batch(1)])
+    assert sequences(file) == [1]
     file.close()
 
 
