@@ -70,6 +70,9 @@ bench-ingest: $(VENV)/bench.stamp  ## CPU time per accepted event, next to a bar
 bench-answers: $(VENV)/dev.stamp  ## answer times at 1,000 events a second, with Redis and without
 	$(BIN)/python -m tests.benchmarks.answers times
 
+bench-drain: $(VENV)/dev.stamp  ## how fast a backlog leaves the spool while events come in
+	$(BIN)/python -m tests.benchmarks.drain
+
 bench-memory: $(VENV)/dev.stamp  ## the receiver's memory over ten minutes, or MINUTES=n
 	$(BIN)/python -m tests.benchmarks.answers memory --minutes $(or $(MINUTES),10)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -89,15 +90,32 @@ class Stage:
         assert "Traceback" not in logs, logs[logs.index("Traceback") - 1000 :][:4000]
         return self.account
 
+    async def until_spooled(self, events: int, *, timeout_s: float = 30) -> None:
+        """Wait until so many events wait in the spool."""
+        async with asyncio.timeout(timeout_s):
+            with self._spool() as spool:
+                while spool.totals()[0] < events:
+                    await asyncio.sleep(0.02)
+
+    async def until_draining(self, *, timeout_s: float = 20) -> bool:
+        """Wait until the spool shrinks or is empty; whether something still waits there."""
+        async with asyncio.timeout(timeout_s):
+            with self._spool() as spool:
+                before = spool.totals()[0]
+                while (now := spool.totals()[0]) and now >= before:
+                    before = now
+                    await asyncio.sleep(0.002)
+        return now > 0
+
     async def until_drained(self, *, timeout_s: float = 60) -> None:
         """Wait until no event waits in the spool."""
-        spool = SpoolFile(self.spool_dir, max_bytes=1 << 30, is_checked=False)
-        try:
-            async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(timeout_s):
+            with self._spool() as spool:
                 while spool.totals()[0]:
                     await asyncio.sleep(0.1)
-        finally:
-            spool.close()
+
+    def _spool(self) -> "closing[SpoolFile]":
+        return closing(SpoolFile(self.spool_dir, max_bytes=1 << 30, is_checked=False))
 
     async def close(self) -> None:
         """End every process that the stage started."""

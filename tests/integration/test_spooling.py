@@ -250,4 +250,4 @@ async def test_a_long_backlog_of_single_events_leaves_in_few_calls(
     assert await until_there_are(own_server, 2000) == [b"%d" % n for n in range(1, 2001)]
     async with Redis.from_url(own_server.url) as client:
         stats = await client.info("commandstats")
-    assert stats["cmdstat_evalsha"]["calls"] <= 10
+    assert stats["cmdstat_evalsha"]["calls"] <= 20  # some of them the reporter's
