@@ -70,7 +70,7 @@ class AuthorizationServer:
         except RestError as error:
             seen.status, seen.error = error.status, error.code
             return error_answer(error)
-        return json_answer(told)
+        return self.faults.last(request, json_answer(told), seen)
 
     def _renewed(self, _token: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         asked = folded(parameters)

@@ -22,6 +22,7 @@ class Faults:
     * `page`: the status of the HTML page that every call is answered with; 0 for none.
     * `refusal`: the status, code and description that every call is refused with.
     * `loses_events`: what the queue takes never arrives, and nobody learns of it.
+    * `loses_answers`: requests are carried out, and then the connection is closed.
     * `mood`: asked first about every request.
     """
 
@@ -31,6 +32,7 @@ class Faults:
         self.page = 0
         self.refusal: tuple[int, str, str] | None = None
         self.loses_events = False
+        self.loses_answers = False
         self.mood: Mood | None = None
 
     def wrong_licence(self) -> None:
@@ -52,10 +54,7 @@ class Faults:
         if self.delay_s:
             await asyncio.sleep(self.delay_s)
         if self.is_down:
-            seen.status, seen.error = 0, "no answer"
-            if request.transport is not None:
-                request.transport.abort()
-            return web.Response()
+            return no_answer(request, seen)
         if self.mood is not None:
             answer = await self.mood(request, parameters)
             if answer is not None:
@@ -68,9 +67,23 @@ class Faults:
             raise RestError(*self.refusal)
         return None
 
+    def last(
+        self, request: web.Request, answer: web.StreamResponse, seen: SeenCall
+    ) -> web.StreamResponse:
+        """What becomes of the answer to a request that was carried out."""
+        return no_answer(request, seen) if self.loses_answers else answer
+
     def clear(self) -> None:
         """Switch everything off."""
         self.__init__()  # type: ignore[misc]
+
+
+def no_answer(request: web.Request, seen: SeenCall) -> web.StreamResponse:
+    """Close the connection as if the server had died."""
+    seen.status, seen.error = 0, "no answer"
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
 
 
 def error_page(status: int, **headers: str) -> web.Response:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 import aiohttp
+import msgspec
 from msgspec import Struct
 
 from gateway.sandbox.announcing import Actor, Announcer
@@ -19,6 +20,7 @@ from gateway.sandbox.faults import Faults
 from gateway.sandbox.grants import Application, Grants
 from gateway.sandbox.limits import LeakyBucket, OperatingTime
 from gateway.sandbox.offline_queue import OfflineQueue
+from gateway.sandbox.pages import PageOpened, page_opened
 from gateway.sandbox.plans import Plan
 from gateway.sandbox.portal import Portal
 from gateway.sandbox.users import ADMINISTRATOR, Users
@@ -37,6 +39,7 @@ class Installation(Struct, frozen=True, kw_only=True):
     application_token: str
     user_id: int
     version: int
+    is_finished: bool
     scope: str = SCOPE
     status: str = "L"
 
@@ -114,12 +117,18 @@ class LivePortal:
         return hashlib.md5(secret.encode(), usedforsecurity=False).hexdigest()
 
     async def install(
-        self, handler_url: str, *, application: Application | None = None, version: int = 1
+        self,
+        handler_url: str | None,
+        *,
+        application: Application | None = None,
+        version: int = 1,
     ) -> Installation:
-        """Install an application without pages, whose settings name this handler, and tell it.
+        """Install an application: one without pages, whose settings name a handler, which is told.
 
-        Again for an application that is installed: as the button "reinstall" does. Its handlers
-        are gone then, but for that of the installation.
+        Without a handler it is one with pages (`open_page`), and hears of no events before
+        `finish_installation`. Again for an application that is installed: as the button
+        "reinstall" does. Handlers that it bound are gone then.
+        https://apidocs.bitrix24.com/settings/app-installation/installation-finish.html
         """
         app = application or self._application
         self.forget_bindings(app)
@@ -128,11 +137,41 @@ class LivePortal:
             application_token=self.token_for(app),
             user_id=ADMINISTRATOR,
             version=version,
+            is_finished=handler_url is not None,
         )
-        binding = self.bindings.add(_INSTALL_EVENT, handler=handler_url, client_id=app.client_id)
-        data: Fields = {"VERSION": version, "ACTIVE": "Y", "INSTALLED": "Y", "LANGUAGE_ID": "en"}
-        self.announcer.tell(binding, Actor(user_id=ADMINISTRATOR), data=data)
+        if handler_url is not None:
+            binding = self.bindings.add(
+                _INSTALL_EVENT, handler=handler_url, client_id=app.client_id
+            )
+            data: Fields = {
+                "VERSION": version,
+                "ACTIVE": "Y",
+                "INSTALLED": "Y",
+                "LANGUAGE_ID": "en",
+            }
+            self.announcer.tell(binding, Actor(user_id=ADMINISTRATOR), data=data)
         return installation
+
+    def finish_installation(self, application: Application | None = None) -> None:
+        """What an application's page does by `BX24.installFinish()`."""
+        client_id = (application or self._application).client_id
+        unfinished = self.installations[client_id]
+        self.installations[client_id] = msgspec.structs.replace(unfinished, is_finished=True)
+
+    def open_page(
+        self, *, user_id: int = ADMINISTRATOR, application: Application | None = None
+    ) -> PageOpened:
+        """What the browser of a user sends to a page of an installed application."""
+        installation = self.installations[(application or self._application).client_id]
+        grant = self.grants.issue(installation.application.client_id, self.member_id, user_id)
+        return page_opened(
+            self._as_sender(
+                installation.application_token,
+                user_id=user_id,
+                access_token=grant.access_token,
+                refresh_token=grant.refresh_token,
+            )
+        )
 
     async def uninstall(self, *, clean: bool, application: Application | None = None) -> None:
         """Remove an application; `clean` says that its data is to be erased.
@@ -197,7 +236,7 @@ class LivePortal:
         if not binding.client_id:
             return self._as_sender(binding.webhook_token)
         installation = self.installations.get(binding.client_id)
-        if installation is None:
+        if installation is None or not installation.is_finished:
             return None
         user_id = binding.user_id or actor.user_id
         if not user_id:

@@ -72,7 +72,7 @@ class _Door:
         except RestError as error:
             seen.status, seen.error = error.status, error.code
             return error_answer(error, **error.more)
-        return json_answer(told)
+        return portal.faults.last(request, json_answer(told), seen)
 
     def _count(self, request: web.Request) -> None:
         if not self._portal.admits(request.remote or "", time.monotonic()):

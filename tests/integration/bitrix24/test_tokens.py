@@ -16,16 +16,14 @@ from gateway.bitrix24.token_store import TokenStore
 from gateway.bitrix24.tokens import REFRESH_LIFE_S, EventToken, Tokens
 from gateway.errors import OperatorError
 from gateway.local.server import RedisServer
-from tests.integration.bitrix24.conftest import type_of_connect
-from tests.integration.bitrix24.stand_in import (
-    CLIENT_ID,
-    CLIENT_SECRET,
+from gateway.sandbox.live_portal import LivePortal
+from gateway.sandbox.serving import Sandbox, open_sandbox
+from tests.integration.bitrix24.conftest import (
     MEMBER_ID,
-    WEBHOOK_CODE,
-    Portal,
     always,
-    error,
-    hang_up,
+    refusal,
+    tokens_of,
+    type_of_connect,
 )
 
 
@@ -40,20 +38,30 @@ async def kept_by(gateway: Bitrix24) -> Tokens:
     return tokens
 
 
-async def test_expired_token_is_refreshed_and_stored(gateway: Bitrix24, portal: Portal) -> None:
-    portal.expire()
-    await gateway.portal(MEMBER_ID).call("crm.timeline.comment.add")
-    assert portal.refreshes == 1
+def refreshes(sandbox: Sandbox) -> list[str | None]:
+    """The error of each call for new tokens, None for those that were given."""
+    calls = sandbox.authorization.calls
+    return [call.error for call in calls if call.method == "oauth/token"]
+
+
+async def test_expired_token_is_refreshed_and_stored(
+    gateway: Bitrix24, portal: LivePortal, sandbox: Sandbox
+) -> None:
+    before = await kept_by(gateway)
+    portal.expire_tokens()
+    fields = {"ENTITY_TYPE": "deal", "ENTITY_ID": 15, "COMMENT": "once"}
+    await gateway.portal(MEMBER_ID).call("crm.timeline.comment.add", {"fields": fields})
+    assert refreshes(sandbox) == [None]
     kept = await kept_by(gateway)
-    assert (kept.access_token, kept.refresh_token) == ("fake-access-1", "fake-refresh-1")
-    assert portal.refreshed_by[0]["client_id"] == CLIENT_ID
+    assert kept.access_token != before.access_token
+    assert kept.refresh_token != before.refresh_token
 
 
 async def test_many_calls_of_two_processes_refresh_once(
-    gateway: Bitrix24, connected: type_of_connect, portal: Portal
+    gateway: Bitrix24, connected: type_of_connect, portal: LivePortal, sandbox: Sandbox
 ) -> None:
-    portal.expire()
-    portal.refresh_pause_s = 0.3
+    portal.expire_tokens()
+    sandbox.authorization.faults.delay_s = 0.3
     async with connected() as other:
         await asyncio.gather(
             *(
@@ -62,44 +70,49 @@ async def test_many_calls_of_two_processes_refresh_once(
                 for each in (gateway, other)
             )
         )
-    assert portal.refreshes == len(portal.refreshed_by) == 1
+    assert refreshes(sandbox) == [None]
 
 
-async def test_refresh_rotates_again_and_again(gateway: Bitrix24, portal: Portal) -> None:
+async def test_refresh_rotates_again_and_again(
+    gateway: Bitrix24, portal: LivePortal, sandbox: Sandbox
+) -> None:
     for _ in range(3):
-        portal.expire()
+        portal.expire_tokens()
         await gateway.portal(MEMBER_ID).call("app.info")
-    assert portal.refreshes == 3
+    assert refreshes(sandbox) == [None] * 3
 
 
 async def test_pair_is_stored_even_if_everybody_who_waits_for_it_goes(
-    gateway: Bitrix24, portal: Portal
+    gateway: Bitrix24, portal: LivePortal, sandbox: Sandbox
 ) -> None:
-    portal.expire()
-    portal.refresh_pause_s = 0.3
+    before = await kept_by(gateway)
+    portal.expire_tokens()
+    sandbox.authorization.faults.delay_s = 0.3
     call = asyncio.create_task(gateway.portal(MEMBER_ID).call("app.info"))
-    while portal.refreshes == 0:
+    while not sandbox.authorization.calls:
         await asyncio.sleep(0.01)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
     async with asyncio.timeout(5):
-        while (await kept_by(gateway)).refresh_token != "fake-refresh-1":
+        while await kept_by(gateway) == before:
             await asyncio.sleep(0.02)
 
 
 async def test_pair_that_was_issued_while_redis_died_is_stored_when_it_is_back(
     own_server: RedisServer,
     connected: type_of_connect,
-    portal: Portal,
+    portal: LivePortal,
     capsys: pytest.CaptureFixture[str],
+    sandbox: Sandbox,
 ) -> None:
-    portal.refresh_pause_s = 0.3
+    sandbox.authorization.faults.delay_s = 0.3
     async with connected(at=own_server.url) as gateway:
-        await store_of(gateway).install(portal.tokens())
-        portal.expire()
+        installed = tokens_of(portal)
+        await store_of(gateway).install(installed)
+        portal.expire_tokens()
         call = asyncio.create_task(gateway.portal(MEMBER_ID).call("app.info"))
-        while portal.refreshes == 0:
+        while not sandbox.authorization.calls:
             await asyncio.sleep(0.01)
         own_server.kill()
         async with asyncio.timeout(10):
@@ -107,31 +120,34 @@ async def test_pair_that_was_issued_while_redis_died_is_stored_when_it_is_back(
                 await asyncio.sleep(0.02)
         await asyncio.to_thread(own_server.start)
         await call
-        assert (await kept_by(gateway)).refresh_token == "fake-refresh-1"
-    assert portal.refreshes == 1
+        assert (await kept_by(gateway)).refresh_token != installed.refresh_token
+    assert refreshes(sandbox) == [None]
 
 
 async def test_token_that_stays_rejected_is_refreshed_once_only(
-    gateway: Bitrix24, portal: Portal
+    gateway: Bitrix24, portal: LivePortal, sandbox: Sandbox
 ) -> None:
-    portal.mood = always(lambda: error(401, "EXPIRED_TOKEN", "expired"))
+    portal.faults.mood = always(lambda: refusal(401, "EXPIRED_TOKEN", "expired"))
     with pytest.raises(TokenRejected):
         await gateway.portal(MEMBER_ID).call("app.info")
-    assert portal.refreshes == 1
+    assert refreshes(sandbox) == [None]
 
 
-async def test_grant_that_is_gone_asks_for_the_operator(gateway: Bitrix24, portal: Portal) -> None:
-    portal.expire()
-    portal.refresh_token = "fake-refresh-of-somebody-else"
+async def test_grant_that_is_gone_asks_for_the_operator(
+    gateway: Bitrix24, portal: LivePortal
+) -> None:
+    another = tokens_of(portal, refresh_token="fake-refresh-of-nobody")
+    await store_of(gateway).install(another)
+    portal.expire_tokens()
     with pytest.raises(Unauthorized) as told:
         await gateway.portal(MEMBER_ID).call("app.info")
     assert told.value.code == "invalid_grant"
 
 
 async def test_wrong_client_is_an_error_although_its_status_is_200(
-    connected: type_of_connect, gateway: Bitrix24, portal: Portal
+    connected: type_of_connect, gateway: Bitrix24, portal: LivePortal
 ) -> None:
-    portal.expire()
+    portal.expire_tokens()
     async with connected(client_secret="fake-other") as wrong:
         with pytest.raises(Unauthorized) as told:
             await wrong.portal(MEMBER_ID).call("app.info")
@@ -139,50 +155,51 @@ async def test_wrong_client_is_an_error_although_its_status_is_200(
 
 
 async def test_authorization_server_in_trouble_is_a_reason_to_try_later(
-    gateway: Bitrix24, portal: Portal
+    gateway: Bitrix24, portal: LivePortal, sandbox: Sandbox
 ) -> None:
-    portal.expire()
-    portal.refresh_mood = always(lambda: web.Response(status=502, text="<html>"))
+    portal.expire_tokens()
+    sandbox.authorization.faults.mood = always(lambda: web.Response(status=502, text="<html>"))
     with pytest.raises(Unavailable):
         await gateway.portal(MEMBER_ID).call("app.info")
-    portal.refresh_mood = None
+    sandbox.authorization.faults.mood = None
     await gateway.portal(MEMBER_ID).call("app.info")
 
 
 async def test_authorization_server_that_redirects_is_not_followed(
-    gateway: Bitrix24, portal: Portal
+    gateway: Bitrix24, portal: LivePortal, sandbox: Sandbox
 ) -> None:
-    async with Portal() as elsewhere:
-        portal.expire()
-        moved = web.Response(status=302, headers={"Location": f"{elsewhere.root}oauth/token/"})
-        portal.refresh_mood = always(lambda: moved)
+    async with open_sandbox() as elsewhere:
+        portal.expire_tokens()
+        away = f"{elsewhere.authorization_url}oauth/token/"
+        moved = web.Response(status=302, headers={"Location": away})
+        sandbox.authorization.faults.mood = always(lambda: moved)
         with pytest.raises(Unavailable):
             await gateway.portal(MEMBER_ID).call("app.info")
-        assert not elsewhere.refreshed_by
+        assert not elsewhere.authorization.calls
 
 
 async def test_refresh_that_was_overtaken_by_an_installation_writes_nothing(
-    gateway: Bitrix24, portal: Portal
+    gateway: Bitrix24, portal: LivePortal
 ) -> None:
     store = store_of(gateway)
     epoch = await store.lock(MEMBER_ID, "slow", life_s=60)
-    await store.install(portal.tokens(refresh_token="fake-refresh-installed"))
-    late = portal.tokens(refresh_token="fake-refresh-late")
+    await store.install(tokens_of(portal, refresh_token="fake-refresh-installed"))
+    late = tokens_of(portal, refresh_token="fake-refresh-late")
     kept = await store.renew(late, epoch=epoch)
     assert kept is not None
     assert kept.refresh_token == "fake-refresh-installed"
 
 
 async def test_refresh_that_was_overtaken_by_another_writes_nothing(
-    gateway: Bitrix24, portal: Portal
+    gateway: Bitrix24, portal: LivePortal
 ) -> None:
     store = store_of(gateway)
     slow = await store.lock(MEMBER_ID, "slow", life_s=60)
     await store.unlock(MEMBER_ID, "slow", slow)
     quick = await store.lock(MEMBER_ID, "quick", life_s=60)
     assert quick > slow
-    await store.renew(portal.tokens(refresh_token="fake-refresh-quick"), epoch=quick)
-    await store.renew(portal.tokens(refresh_token="fake-refresh-slow"), epoch=slow)
+    await store.renew(tokens_of(portal, refresh_token="fake-refresh-quick"), epoch=quick)
+    await store.renew(tokens_of(portal, refresh_token="fake-refresh-slow"), epoch=slow)
     assert (await kept_by(gateway)).refresh_token == "fake-refresh-quick"
 
 
@@ -198,21 +215,23 @@ async def test_lock_is_one_owners_until_it_expires(gateway: Bitrix24) -> None:
     assert await store.lock(MEMBER_ID, "third", life_s=60) == 0
 
 
-async def test_newer_token_of_an_event_saves_a_refresh(gateway: Bitrix24, portal: Portal) -> None:
-    portal.access_token = "fake-access-of-an-event"
-    offered = EventToken(
-        user_id=1, access_token=portal.access_token, expires_at=int(time.time()) + 7200
-    )
+async def test_newer_token_of_an_event_saves_a_refresh(
+    gateway: Bitrix24, portal: LivePortal, sandbox: Sandbox
+) -> None:
+    before = await kept_by(gateway)
+    portal.expire_tokens()
+    token = portal.open_page().form["AUTH_ID"]
+    offered = EventToken(user_id=1, access_token=token, expires_at=int(time.time()) + 7200)
     await store_of(gateway).offer(MEMBER_ID, offered)
     await gateway.portal(MEMBER_ID).call("app.info")
-    assert portal.refreshes == 0
-    assert (await kept_by(gateway)).refresh_token == "fake-refresh-0"
+    assert refreshes(sandbox) == []
+    assert (await kept_by(gateway)).refresh_token == before.refresh_token
 
 
 async def test_no_offer_undoes_a_refresh_that_goes_on_at_the_same_time(
-    gateway: Bitrix24, portal: Portal
+    gateway: Bitrix24, portal: LivePortal
 ) -> None:
-    portal.expire()
+    portal.expire_tokens()
     expires_at = int(time.time())
     offers = [
         EventToken(user_id=1, access_token=f"fake-offer-{n}", expires_at=expires_at + 10_000 + n)
@@ -220,7 +239,7 @@ async def test_no_offer_undoes_a_refresh_that_goes_on_at_the_same_time(
     ]
     epoch = await store_of(gateway).lock(MEMBER_ID, "one", life_s=60)
     await asyncio.gather(
-        store_of(gateway).renew(portal.tokens(refresh_token="fake-refresh-new"), epoch=epoch),
+        store_of(gateway).renew(tokens_of(portal, refresh_token="fake-refresh-new"), epoch=epoch),
         *(store_of(gateway).offer(MEMBER_ID, offer) for offer in offers),
     )
     assert (await kept_by(gateway)).refresh_token == "fake-refresh-new"
@@ -234,32 +253,32 @@ async def test_event_does_not_bring_tokens_to_a_portal_without_any(gateway: Bitr
         await gateway.portal("another").call("app.info")
 
 
-async def test_forgotten_tokens_do_not_come_back(gateway: Bitrix24, portal: Portal) -> None:
+async def test_forgotten_tokens_do_not_come_back(gateway: Bitrix24, portal: LivePortal) -> None:
     store = store_of(gateway)
     epoch = await store.lock(MEMBER_ID, "one", life_s=60)
     await store.forget(MEMBER_ID)
-    assert await store.renew(portal.tokens(), epoch=epoch) is None
+    assert await store.renew(tokens_of(portal), epoch=epoch) is None
     assert await store.read(MEMBER_ID) is None
 
 
 async def test_grant_is_kept_alive_half_way_through_its_life(
-    gateway: Bitrix24, portal: Portal
+    gateway: Bitrix24, portal: LivePortal, sandbox: Sandbox
 ) -> None:
     old = int(time.time()) - REFRESH_LIFE_S // 2 - 60
-    await store_of(gateway).install(portal.tokens(renewed_at=old))
+    await store_of(gateway).install(tokens_of(portal, renewed_at=old))
     await gateway.portal(MEMBER_ID).call("app.info")
-    assert portal.refreshes == 1
+    assert refreshes(sandbox) == [None]
 
 
 async def test_grant_that_cannot_be_renewed_yet_does_not_stop_calls(
-    gateway: Bitrix24, portal: Portal
+    gateway: Bitrix24, portal: LivePortal, sandbox: Sandbox
 ) -> None:
     old = int(time.time()) - REFRESH_LIFE_S // 2 - 60
-    await store_of(gateway).install(portal.tokens(renewed_at=old))
-    portal.refresh_mood = always(lambda: web.Response(status=502))
+    await store_of(gateway).install(tokens_of(portal, renewed_at=old))
+    sandbox.authorization.faults.mood = always(lambda: web.Response(status=502))
     for _ in range(3):
         await gateway.portal(MEMBER_ID).call("app.info")
-    assert len(portal.refreshed_by) == 1
+    assert refreshes(sandbox) == ["as the test says"]
 
 
 async def test_keys_rotate_by_listing_two_for_a_while(
@@ -298,9 +317,10 @@ async def test_keys_that_are_none_stop_the_start_unseen(
 async def test_secrets_are_neither_in_redis_nor_in_logs_nor_in_errors(
     gateway: Bitrix24,
     connected: type_of_connect,
-    portal: Portal,
+    portal: LivePortal,
     redis: Redis,
     capsys: pytest.CaptureFixture[str],
+    sandbox: Sandbox,
 ) -> None:
     shown: list[str] = []
 
@@ -313,25 +333,25 @@ async def test_secrets_are_neither_in_redis_nor_in_logs_nor_in_errors(
         else:
             raise AssertionError
 
-    async def echo(request: web.Request, body: dict[str, Any]) -> web.Response:
-        return error(400, "ERROR_CORE", f"I was asked {request.url} {body}")
+    async def echo(request: web.Request, _parameters: Any) -> web.Response:
+        return refusal(400, "ERROR_CORE", f"I was asked {request.url} {await request.text()}")
 
-    async def echo_query(request: web.Request, _body: dict[str, Any]) -> web.Response:
-        return error(400, "invalid_request", f"I was asked {dict(request.query)}")
-
-    async with connected(webhook=portal.webhook) as by_webhook:
-        for mood in (echo, hang_up):
-            portal.mood = mood
+    async with connected(webhook=portal.webhook_url) as by_webhook:
+        for faults in ({"mood": echo}, {"mood": None, "is_down": True}):
+            for name, value in faults.items():
+                setattr(portal.faults, name, value)
             await failing(by_webhook)
             await failing(gateway)
-    portal.mood = None
-    for refresh_mood in (echo_query, hang_up):
-        portal.expire()
-        portal.refresh_mood = refresh_mood
+    portal.faults.clear()
+    before = await kept_by(gateway)
+    for fault, value in (("mood", echo), ("is_down", True)):
+        portal.expire_tokens()
+        setattr(sandbox.authorization.faults, fault, value)
         await failing(gateway)
-    portal.refresh_mood = None
+        sandbox.authorization.faults.clear()
     await gateway.portal(MEMBER_ID).call("app.info")
-    shown.append(repr(await kept_by(gateway)))
+    after = await kept_by(gateway)
+    shown.append(repr(after))
 
     for key in await redis.keys("*"):
         kind = await redis.type(key)
@@ -343,5 +363,6 @@ async def test_secrets_are_neither_in_redis_nor_in_logs_nor_in_errors(
     everything = "\n".join([*shown, captured.out, captured.err])
     assert "tokens were refreshed" in everything
     assert "I was asked" in everything
-    for secret in ("fake-access", "fake-refresh", CLIENT_SECRET, WEBHOOK_CODE):
+    tokens = (before.access_token, before.refresh_token, after.access_token, after.refresh_token)
+    for secret in (*tokens, sandbox.application.client_secret, portal.webhook_code):
         assert secret not in everything
