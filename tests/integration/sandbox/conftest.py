@@ -99,12 +99,17 @@ def token(handler: Handler, portal: LivePortal) -> str:
 
 @pytest.fixture
 def call(session: aiohttp.ClientSession, portal: LivePortal, token: str) -> Call:
-    """Calls a method of the portal as the application, in the name of the administrator."""
+    """Calls a method of the portal as the application, in the name of the administrator.
 
-    async def call(method: str, parameters: dict[str, Any] | None = None, **more: Any) -> Told:
+    `at` is the endpoint of another portal.
+    """
+
+    async def call(
+        method: str, parameters: dict[str, Any] | None = None, *, at: str = "", **more: Any
+    ) -> Told:
         body = {"auth": token} | (parameters or {}) | more
         async with session.post(
-            f"{portal.endpoint}{method}.json", json=body, allow_redirects=False
+            f"{at or portal.endpoint}{method}.json", json=body, allow_redirects=False
         ) as response:
             return Told(response.status, msgspec.json.decode(await response.read()))
 
