@@ -23,6 +23,7 @@ __all__ = ["PORT", "EmbeddedRedis", "embedded_redis"]
 PORT: Final = 6390
 """Where it listens if it can, so that a second terminal finds it; 6379 is somebody else's."""
 
+_MAX_MEMORY: Final = "1gb"  # as in deploy/redis.conf
 _LOCK_WAIT_S: Final = 15.0
 _START_S: Final = 60.0
 
@@ -71,7 +72,10 @@ def embedded_redis(
                     raise OperatorError(f"another `gateway up` uses {directory}")
                 time.sleep(0.05)
         port = free_port() if is_taken("127.0.0.1", PORT) else PORT
-        yield EmbeddedRedis(RedisServer(binary, directory, port=port, append_only=True), lock)
+        server = RedisServer(
+            binary, directory, port=port, append_only=True, options=("--maxmemory", _MAX_MEMORY)
+        )
+        yield EmbeddedRedis(server, lock)
     finally:
         os.close(lock)
 

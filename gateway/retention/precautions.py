@@ -19,6 +19,12 @@ def dangers(memory: Mapping[str, Any], persistence: Mapping[str, Any]) -> list[s
             f"maxmemory-policy is {policy}: short of memory, Redis deletes whole streams, "
             "or the memory of what was published; set it to noeviction"
         )
+    if memory.get("maxmemory") == 0:  # missing where a hosted server does not tell
+        found.append(
+            "maxmemory is not set: a group that stops fills the machine's memory until the kernel "
+            "kills Redis, and new events never go to the spool instead; "
+            "set it to at most 80 % of the memory"
+        )
     if not persistence.get("aof_enabled"):
         found.append("appendonly is no: a restart of Redis loses what came after its last snapshot")
     return found

@@ -327,7 +327,7 @@ async def test_dangerous_settings_of_the_server_are_told_once(redis: Redis) -> N
         await redis.config_set("maxmemory-policy", "noeviction")
 
     told = [line["why"] for line in logs if line["event"] == "redis can lose events"]
-    assert [why.split(" is ")[0] for why in told] == ["appendonly", "maxmemory-policy"]
+    assert [why.split(" is ")[0] for why in told] == ["appendonly", "maxmemory", "maxmemory-policy"]
     assert all(line["log_level"] == "warning" for line in logs)
 
 

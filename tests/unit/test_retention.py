@@ -305,9 +305,12 @@ def test_a_trouble_is_told_again_only_after_it_has_ended() -> None:
     assert episodes.begun("t", "a") == {"a"}
 
 
-def test_dangers_are_an_eviction_policy_and_a_missing_append_only_file() -> None:
-    assert dangers({"maxmemory_policy": "noeviction"}, {"aof_enabled": 1}) == []
+def test_dangers_are_an_eviction_policy_no_memory_limit_and_no_append_only_file() -> None:
+    safe = {"maxmemory_policy": "noeviction", "maxmemory": 1 << 30}
+    assert dangers(safe, {"aof_enabled": 1}) == []
+    assert dangers({"maxmemory_policy": "noeviction"}, {"aof_enabled": 1}) == []  # does not tell
 
-    found = dangers({"maxmemory_policy": "allkeys-lru"}, {"aof_enabled": 0})
+    found = dangers({"maxmemory_policy": "allkeys-lru", "maxmemory": 0}, {"aof_enabled": 0})
 
-    assert [text.split(" is ")[0] for text in found] == ["maxmemory-policy", "appendonly"]
+    told = [text.split(" is ")[0] for text in found]
+    assert told == ["maxmemory-policy", "maxmemory", "appendonly"]

@@ -1,6 +1,7 @@
 """Follows the list of senders: from a file of the administrator's, or from a URL."""
 
 import asyncio
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,11 @@ class SenderList:
 
     def __init__(self, guard: Guard, source: str, directory: Path, *, refresh_s: float) -> None:
         self._fetcher: ListFetcher | None = None
+        path, max_age_s = Path(source.removeprefix("file:")), inf
         if is_url(source):
             self._fetcher = ListFetcher(source, directory, refresh_s=refresh_s)
-        path = self._fetcher.path if self._fetcher else Path(source.removeprefix("file:"))
-        self._watch = ListWatch(guard, path)
+            path, max_age_s = self._fetcher.path, refresh_s
+        self._watch = ListWatch(guard, path, max_age_s=max_age_s)
         self._source = source
         self._tasks: list[asyncio.Task[None]] = []
 

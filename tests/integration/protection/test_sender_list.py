@@ -1,6 +1,8 @@
 """The list of senders: followed in a file and at a URL, and what is broken changes nothing."""
 
 import asyncio
+import os
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -175,6 +177,57 @@ async def test_of_several_processes_one_fetches_and_a_restart_has_the_last_list_
     assert again.refuses("203.0.113.1", ()) == "203.0.113.1"
     await senders.close()
     assert publisher.asked == 1
+
+
+async def fetch_an_hour_ago(publisher: Publisher, directory: Path) -> None:
+    """Leave the files of a receiver that has stood still since."""
+    senders = SenderList(guard(), publisher.url, directory, refresh_s=300)
+    senders.start()
+    await until(lambda: any(directory.glob("*.list")))
+    await senders.close()
+    age(directory)
+
+
+def age(directory: Path) -> None:
+    for path in directory.glob("senders-*"):
+        os.utime(path, (time.time() - 3600,) * 2)
+
+
+async def test_a_sender_that_is_new_since_the_last_run_is_refused_at_no_time(
+    publisher: Publisher, tmp_path: Path
+) -> None:
+    await fetch_an_hour_ago(publisher, tmp_path)
+    publisher.content = b'["192.0.2.7", "203.0.113.1"]'
+    ours = guard()
+    senders = SenderList(ours, publisher.url, tmp_path, refresh_s=300)
+
+    senders.start()
+    async with asyncio.timeout(10):
+        while ours.refuses("198.51.100.1", ()) is None:
+            assert ours.refuses("203.0.113.1", ()) is None
+            await asyncio.sleep(0)
+
+    assert ours.refuses("203.0.113.1", ()) is None
+    await senders.close()
+
+
+async def test_an_old_list_is_in_force_again_when_no_newer_one_can_be_had(
+    publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fetch_an_hour_ago(publisher, tmp_path)
+    monkeypatch.setattr(list_watch, "_PATIENCE_S", 0.2)
+    publisher.status = 500
+    ours = guard()
+    senders = SenderList(ours, publisher.url, tmp_path, refresh_s=300)
+
+    with capture_logs() as logs:
+        senders.start()
+        assert ours.refuses("203.0.113.1", ()) is None
+        await until(lambda: ours.refuses("203.0.113.1", ()))
+
+    assert logs[0]["event"] == "everybody may deliver until the list of senders has been fetched"
+    assert ours.refuses("192.0.2.7", ()) is None
+    await senders.close()
 
 
 async def test_when_the_fetching_process_dies_another_one_fetches(
