@@ -26,7 +26,8 @@ class Entry(Struct, frozen=True, kw_only=True, gc=False):
     `stream` is the stream's name (`events`, `comments`) and `id` the entry's id on it, of the form
     `<milliseconds>-<sequence>`: compare ids as two numbers, never as strings. `raw` is the event's
     JSON as it stands on the stream. `attempt` counts the calls of the handler in this process from
-    1; `deliveries` counts the processes that took the entry in hand, this one included.
+    1; `deliveries` counts the processes that took the entry in hand and ended without giving it
+    back, and this one.
     `is_replay` is true when an operator gave the group an old event again: state may be rebuilt
     from it, and nobody should be told of it again.
     """

@@ -55,6 +55,14 @@ class Hand:
         entries = self._held.get(source)
         return next(iter(entries)).decode() if entries else None
 
+    def left(self, source: Source) -> dict[int, list[bytes]]:
+        """The ids of what nobody has handled yet, by the count of deliveries before this one."""
+        left: dict[int, list[bytes]] = {}
+        for entry_id, held in self._held.get(source, {}).items():
+            if held is not None:
+                left.setdefault(held.entry.deliveries - 1, []).append(entry_id)
+        return left
+
     def settle(self, source: Source, ids: Sequence[bytes]) -> None:
         """Let go of entries that the server knows to be done."""
         entries = self._held.get(source, {})

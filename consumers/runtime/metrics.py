@@ -66,7 +66,7 @@ class Metrics:
             registry=self.registry,
         ).labels(group)
         self._lag = self._gauge(
-            "lag", "Entries on the stream that were not delivered to the group yet; NaN: unknown."
+            "lag", "Entries on the stream that were not delivered to the group yet."
         )
         self._pending = self._gauge("pending", "Entries delivered and not acknowledged.")
         self._oldest = self._gauge(

@@ -7,7 +7,7 @@ renewed stops new work at once, and one that another process has taken ends the 
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 import structlog
@@ -98,15 +98,20 @@ class Ownership:
             raise failure
 
     async def _beat(self) -> None:
+        """Keep what is owned, and whatever becomes of that, share out anew."""
+        try:
+            await self._renew()
+        finally:
+            await self._share_out()
+
+    async def _share_out(self) -> None:
         members = await self._scripts.beat(self._members_key, self._member, ttl_ms=self._ttl_ms)
         share = share_of(self._member, members, len(self._places))
-        await self._renew()
         for number, owned in self._owned.items():
             if number not in share and not owned.partition.gate.is_closed:
                 log.info("partition handed over", partition=number)
                 owned.partition.close()
-        for number in sorted(share - self._owned.keys()):
-            await self._take(self._places[number])
+        await _each(self._take(self._places[number]) for number in share - self._owned.keys())
 
     async def _take(self, place: Place) -> None:
         asked_at = time.monotonic()
@@ -147,23 +152,24 @@ class Ownership:
         asked_at = time.monotonic()
         if asked_at < self._renew_at or not self._owned:
             return
-        owned = [one.partition for one in self._owned.values()]
+        owned = self.partitions
         # In a cluster the leases of different partitions live on different nodes.
-        size = 1 if self._one_by_one else len(owned)
-        for first in range(0, len(owned), size):
-            some = owned[first : first + size]
-            held = await self._scripts.renew(
-                [(one.place.lease, one.epoch, one.place.shared.name, one.position) for one in some],
-                self._member,
-                ttl_ms=self._ttl_ms,
-            )
-            for partition, is_held in zip(some, held, strict=True):
-                if is_held:
-                    partition.gate.extend(asked_at + self._lease_s)
-                elif not partition.gate.is_closed:
-                    log.warning("partition lost to another process", lease=partition.place.lease)
-                    partition.close()
+        parts = [[one] for one in owned] if self._one_by_one else [owned]
+        await _each(self._renew_some(some, asked_at) for some in parts)
         self._renew_at = asked_at + self._lease_s / 3
+
+    async def _renew_some(self, owned: list[OwnedPartition], asked_at: float) -> None:
+        held = await self._scripts.renew(
+            [(one.place.lease, one.epoch, one.place.shared.name, one.position) for one in owned],
+            self._member,
+            ttl_ms=self._ttl_ms,
+        )
+        for partition, is_held in zip(owned, held, strict=True):
+            if is_held:
+                partition.gate.extend(asked_at + self._lease_s)
+            elif not partition.gate.is_closed:
+                log.warning("partition lost to another process", lease=partition.place.lease)
+                partition.close()
 
     async def _wait(self, stop: asyncio.Event) -> None:
         """Until the next beat, or until told to stop or a partition has ended."""
@@ -180,3 +186,13 @@ class Ownership:
                 del self._owned[number]
                 failure = failure or owned.task.exception()
         return failure
+
+
+async def _each(steps: Iterable[Awaitable[None]]) -> None:
+    """Take all steps at once, and only then raise what the first of those raised that failed.
+
+    A node of a cluster that is away must not cost the partitions of the others.
+    """
+    for result in await asyncio.gather(*steps, return_exceptions=True):
+        if result is not None:
+            raise result

@@ -9,7 +9,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+import structlog
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from consumers.runtime.admission import Admission
 from consumers.runtime.attempts import Attempts
@@ -24,12 +26,16 @@ from consumers.runtime.lanes import Lanes
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.place import Place
 from consumers.runtime.reader import Pace, Reader
+from consumers.runtime.recovery import OWNER
 from consumers.runtime.scripts import Acquired, Scripts
 from consumers.runtime.settlement import LeftPending, Settlement
 from consumers.runtime.verdicts import Backoff, Policy
+from gateway.connections import AWAY
 from gateway.settings import Consumers
 
 __all__ = ["OwnedPartition"]
+
+log = structlog.get_logger()
 
 
 class OwnedPartition:
@@ -127,7 +133,34 @@ class OwnedPartition:
             finally:
                 self.close()
                 await settlement.close(self._settings.grace_s / 4)
+                await self._give_back()
                 self._metrics.owns(self.place.partition, 0)
+
+    async def _give_back(self) -> None:
+        """Take this delivery off the counts of what is left: it ended no process.
+
+        Else an entry that waits for something to come back would look, after a few releases of
+        the service, like one that kills its processes.
+        """
+        for source in (self.place.shared, self.place.own):
+            for deliveries, ids in self._hand.left(source).items():
+                try:
+                    kept = await self._scripts.give_back(
+                        (self.place.lease, source.key),
+                        epoch=self.epoch,
+                        group=self.place.group,
+                        consumer=OWNER,
+                        deliveries=deliveries,
+                        ids=ids,
+                    )
+                except (*AWAY, ResponseError) as error:
+                    log.warning("entries count as delivered once more", error=str(error))
+                    return
+                if kept is None:
+                    return
+                for entry_id in sorted(set(ids).difference(kept)):
+                    self._metrics.lost("payload", 1)
+                    log.error("payload lost", stream=source.key, entry_id=entry_id.decode())
 
     def _work(self, settlement: Settlement) -> Lanes | Batches:
         consumer = self._consumer

@@ -37,9 +37,13 @@ class Progress:
         """Start the account before a read, or anew after one that failed; the entries lost."""
         self._read_count = 0
         self._added_count = inspection.added_count
-        if inspection.read_count >= 0:
-            self.lag = inspection.added_count - inspection.read_count
+        is_known = inspection.read_count >= 0
+        self.lag = inspection.added_count - inspection.read_count if is_known else None
         return self._compare(inspection)
+
+    def counted(self, left: int) -> None:
+        """Set the lag that the last inspection could not tell, where it was counted since."""
+        self.lag = left
 
     def read(self, count: int) -> None:
         """Note entries that were delivered."""

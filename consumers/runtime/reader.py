@@ -23,6 +23,7 @@ from consumers.runtime.progress import Progress, before, order
 from consumers.runtime.recovery import OWNER, recover
 from consumers.runtime.scripts import Inspection, Scripts
 from consumers.runtime.verdicts import Backoff
+from gateway.backlog import count_entries
 from gateway.connections import AWAY
 from gateway.errors import OperatorError
 
@@ -133,7 +134,12 @@ class Reader:
             client, self._place, start=self._consumer.start, known=self.position or None
         )
         inspection = await self._inspection()
-        self._tell(inspection, self._progress.begin(inspection))
+        lost = self._progress.begin(inspection)
+        if self._progress.lag is None:
+            key, after = self._place.shared.key, inspection.delivered_id
+            left = await count_entries(client, key, f"({after}", inspection.last_id)
+            self._progress.counted(left)
+        self._tell(inspection, lost)
         self._delivered = inspection.delivered_id
         if self._rate.needs_history(self._place.partition):
             await self._count_dead_letters(client, inspection.now_ms)

@@ -56,6 +56,7 @@ class Scripts:
         self._beat = script("beat")
         self._ack = script("ack")
         self._bury = script("bury")
+        self._give_back = script("give_back")
         self._inspect = script("inspect")
 
     async def acquire(self, lease: str, owner: str, *, ttl_ms: int) -> Acquired | None:
@@ -125,6 +126,25 @@ class Scripts:
         for name, value in fields.items():
             args += (name, value)
         return bool(await self._bury(keys=keys, args=args) >= 0)
+
+    async def give_back(
+        self,
+        keys: tuple[str, str],
+        *,
+        epoch: int,
+        group: str,
+        consumer: str,
+        deliveries: int,
+        ids: Sequence[bytes],
+    ) -> list[bytes] | None:
+        """Set the counts of deliveries of pending entries; None if another process owns them now.
+
+        `keys` are the lease and the stream. Returns the ids that are pending still: the others
+        have lost their payload, and the server has forgotten them.
+        """
+        args = [epoch, group, consumer, deliveries, *ids]
+        kept: list[bytes] | None = await self._give_back(keys=keys, args=args)
+        return kept
 
     async def inspect(self, keys: tuple[str, str, str], *, group: str) -> Inspection:
         """Look at a partition; `keys` are the stream, the redeliveries and the dead letters."""

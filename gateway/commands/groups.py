@@ -38,7 +38,7 @@ def _row(standing: GroupStanding) -> tuple[object, ...]:
         f"{standing.stream}/{standing.partition}",
         standing.group,
         standing.length,
-        "unknown" if standing.lag is None else standing.lag,
+        standing.lag,
         standing.pending,
         f"{standing.oldest_pending_s:.0f}s" if standing.pending else None,
         standing.redeliveries,

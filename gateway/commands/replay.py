@@ -8,7 +8,7 @@ import msgspec
 
 from gateway import connections
 from gateway.commandline import settings_of
-from gateway.ops.replay import Replay, count_entries, parse_bound, replay, stream_of_group
+from gateway.ops.replay import Replay, count_replay, parse_bound, replay, stream_of_group
 from gateway.settings import Settings
 
 __all__ = ["command"]
@@ -92,7 +92,7 @@ async def _run(
             is_silent=is_silent,
         )
         if dry_run:
-            return await count_entries(redis, streams, wanted)
+            return await count_replay(redis, streams, wanted)
         return await replay(redis, streams, wanted, per_second=per_second, told=_told)
 
 

@@ -1,14 +1,14 @@
 """`gateway tail`: one readable line for each entry of a stream."""
 
 import asyncio
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 
 import click
 
-from gateway import connections
 from gateway.commandline import settings_of
 from gateway.ops import tail
+from gateway.ops.following import follow
 from gateway.ops.moments import parse_moment, position_before
 from gateway.settings import Settings
 
@@ -70,8 +70,8 @@ async def _tail(
     as_json: bool,
 ) -> None:
     shown = 0
-    async with connections.reader(settings.redis.url, block_s=tail.BLOCK_S) as reader:
-        async for entry in tail.follow(reader, keys, after=after, told=_tell):
+    async with aclosing(follow(settings.redis.url, keys, after=after, told=_tell)) as entries:
+        async for entry in entries:
             if wanted.has(entry):
                 click.echo(tail.as_json(entry) if as_json else tail.as_line(entry))
                 shown += 1

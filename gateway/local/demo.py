@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +20,7 @@ from gateway import connections
 from gateway.connections import AWAY
 from gateway.local.progress import Progress
 from gateway.ops import tail
+from gateway.ops.following import follow
 from gateway.sandbox.bodies import body_of
 from gateway.sandbox.portal import SANDBOX
 from gateway.sandbox.sending import NoAnswer, sending
@@ -123,18 +124,19 @@ async def _send(url: str, say: Say) -> None:
 async def _watch(redis_url: str, key: str, say: Say) -> None:
     progress = Progress()
     async with (
-        connections.reader(redis_url, block_s=tail.BLOCK_S) as reader,
         connections.control(redis_url) as control,
         asyncio.TaskGroup() as tasks,
     ):
-        tasks.create_task(_see(reader, key, progress, say))
+        tasks.create_task(_see(redis_url, key, progress, say))
         tasks.create_task(_ask(control, key, progress, say))
 
 
-async def _see(reader: Redis, key: str, progress: Progress, say: Say) -> None:
-    async for entry in tail.follow(reader, [key], told=lambda sentence: say("stream", sentence)):
-        say("stream", tail.as_line(entry))
-        progress.seen(entry.id, entry.event.subject if entry.event else "an entry")
+async def _see(redis_url: str, key: str, progress: Progress, say: Say) -> None:
+    following = follow(redis_url, [key], told=lambda sentence: say("stream", sentence))
+    async with aclosing(following) as entries:
+        async for entry in entries:
+            say("stream", tail.as_line(entry))
+            progress.seen(entry.id, entry.event.subject if entry.event else "an entry")
 
 
 async def _ask(control: Redis, key: str, progress: Progress, say: Say) -> None:

@@ -6,13 +6,19 @@ from msgspec import Struct
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from gateway.backlog import count_entries
 from gateway.contract import Streams
+
+_CLOCK = """#!lua flags=no-writes
+-- The clock of the server that holds KEYS[1]; in a cluster each node has its own.
+return redis.call('TIME')
+"""
 
 __all__ = ["GroupStanding", "right_lag", "standings"]
 
 
 class GroupStanding(Struct, frozen=True, kw_only=True):
-    """A group on one partition of a stream. `lag` is None where the server cannot tell it.
+    """A group on one partition of a stream; `lag` is how many entries it has not been given yet.
 
     Ages are in seconds by the server's clock. `owner` is the process that holds the lease.
     """
@@ -21,7 +27,7 @@ class GroupStanding(Struct, frozen=True, kw_only=True):
     partition: int
     group: str
     length: int
-    lag: int | None
+    lag: int
     pending: int
     oldest_pending_s: float
     redeliveries: int
@@ -34,10 +40,10 @@ class GroupStanding(Struct, frozen=True, kw_only=True):
 def right_lag(
     *, lag: int | None, length: int, delivered_id: str, first_id: str | None, last_id: str
 ) -> int | None:
-    """The number of entries not delivered yet, also where the server's own is missing or wrong.
+    """The number of entries not delivered yet; None where they have to be counted.
 
-    It is missing after deletions, and on some versions counts what was trimmed; at both ends of
-    the stream it can be told without it. https://github.com/redis/redis/pull/13338
+    The server's own is missing after deletions, and on some versions counts what was trimmed; at
+    both ends of the stream it can be told without it. https://github.com/redis/redis/pull/13338
     """
     if not length or _order(delivered_id) >= _order(last_id):
         return 0
@@ -66,14 +72,25 @@ async def _of_partition(
             return []
         raise
     groups: Any = await redis.xinfo_groups(key)
-    seconds, micros = await redis.time()
+    clock: Any = await redis.register_script(_CLOCK)(keys=[key])
+    now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
+    last_id = info["last-generated-id"].decode()
     found = []
     for row in groups:
         group = row["name"].decode()
         pending: Any = await redis.xpending(key, group)
         lease: Any = await redis.hmget(streams.lease(group, partition), "owner", "until", "epoch")
-        now_ms = int(seconds) * 1000 + int(micros) // 1000
         is_owned = lease[0] is not None and int(lease[1] or 0) > now_ms
+        delivered_id = row["last-delivered-id"].decode()
+        lag = right_lag(
+            lag=row["lag"],
+            length=info["length"],
+            delivered_id=delivered_id,
+            first_id=info["first-entry"][0].decode() if info["first-entry"] else None,
+            last_id=last_id,
+        )
+        if lag is None:
+            lag = await count_entries(redis, key, f"({delivered_id}", last_id)
         oldest_ms = _order(pending["min"].decode())[0] if pending["min"] else None
         found.append(
             GroupStanding(
@@ -81,20 +98,14 @@ async def _of_partition(
                 partition=partition,
                 group=group,
                 length=info["length"],
-                lag=right_lag(
-                    lag=row["lag"],
-                    length=info["length"],
-                    delivered_id=row["last-delivered-id"].decode(),
-                    first_id=info["first-entry"][0].decode() if info["first-entry"] else None,
-                    last_id=info["last-generated-id"].decode(),
-                ),
+                lag=lag,
                 pending=pending["pending"],
                 oldest_pending_s=max(0.0, (now_ms - oldest_ms) / 1000) if oldest_ms else 0.0,
                 redeliveries=await redis.xlen(streams.replay(group, partition)),
                 dead_letters=await redis.xlen(streams.dead(group, partition)),
                 owner=lease[0].decode() if is_owned and lease[0] else None,
                 epoch=int(lease[2]) if lease[2] else None,
-                delivered_id=row["last-delivered-id"].decode(),
+                delivered_id=delivered_id,
             )
         )
     return found

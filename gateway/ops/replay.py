@@ -11,12 +11,13 @@ from msgspec import Struct
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from gateway.backlog import count_entries
 from gateway.connections import AWAY
 from gateway.contract import Streams
 from gateway.errors import OperatorError
 from gateway.ops.moments import parse_moment
 
-__all__ = ["Replay", "count_entries", "parse_bound", "replay", "stream_of_group"]
+__all__ = ["Replay", "count_replay", "parse_bound", "replay", "stream_of_group"]
 
 _PAGE: Final = 500
 
@@ -75,18 +76,10 @@ async def stream_of_group(redis: Redis, streams: Streams, group: str) -> str:
     return found[0]
 
 
-async def count_entries(redis: Redis, streams: Streams, replay: Replay) -> int:
+async def count_replay(redis: Redis, streams: Streams, replay: Replay) -> int:
     """How many entries a replay would give."""
-    count = 0
-    for key in streams.keys(replay.stream):
-        first = replay.first
-        while True:
-            page: Any = await redis.xrange(key, first, replay.last, count=_PAGE)
-            count += len(page)
-            if len(page) < _PAGE:
-                break
-            first = f"({page[-1][0].decode()}"
-    return count
+    keys = streams.keys(replay.stream)
+    return sum([await count_entries(redis, key, replay.first, replay.last) for key in keys])
 
 
 async def replay(

@@ -1,20 +1,12 @@
-"""Following a stream without consuming it: plain XREAD, no group, nothing is written.
+"""What an entry of a stream looks like to a person, and which entries are wanted; no I/O."""
 
-`follow` does the I/O; what an entry looks like to a person and which entries are wanted are
-decided by pure functions.
-"""
-
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
-from gateway.connections import AWAY
 from gateway.contract import (
     EVENT_FIELD,
     AppEvent,
@@ -25,13 +17,9 @@ from gateway.contract import (
     Streams,
     decode_event,
 )
-from gateway.errors import OperatorError
 
-__all__ = ["BLOCK_S", "Entry", "Wanted", "as_json", "as_line", "follow", "keys_of"]
+__all__ = ["Entry", "Wanted", "as_json", "as_line", "entry_of", "keys_of"]
 
-BLOCK_S: Final = 2.0
-_COUNT: Final = 100
-_LONGEST_PAUSE_S: Final = 5.0
 _LONGEST_TEXT: Final = 80
 
 
@@ -78,41 +66,13 @@ def keys_of(stream: str, streams: Streams) -> tuple[str, ...]:
     raise ValueError(f"{stream}: must be events, comments or dead:<group>")
 
 
-async def follow(
-    reader: Redis,
-    keys: Sequence[str],
-    *,
-    after: str | None = None,
-    told: Callable[[str], None],
-) -> AsyncIterator[Entry]:
-    """The entries of all keys as they are stored, each key's in order, without an end.
-
-    Begins after the entry id `after`, else with what is stored from now on. While Redis is away it
-    keeps trying, tells that once and when Redis is back, and goes on where it was. Raises
-    OperatorError if Redis answers that it will not do this. Safe to cancel.
-    """
-    positions: dict[Any, Any] = dict.fromkeys(keys, after) if after else {}
-    pause_s = 0.0
-    while True:
-        try:
-            if not positions:
-                positions = {key: await _end_of(reader, key) for key in keys}
-            page: Any = await reader.xread(positions, count=_COUNT, block=int(BLOCK_S * 1000))
-        except AWAY as error:
-            if not pause_s:
-                told(f"Redis is away, trying again: {error}")
-            pause_s = min(2 * pause_s + 0.25, _LONGEST_PAUSE_S)
-            await asyncio.sleep(pause_s)
-            continue
-        except ResponseError as error:
-            raise OperatorError(f"Redis refuses to read {', '.join(keys)}: {error}") from error
-        if pause_s:
-            told("Redis is back")
-            pause_s = 0.0
-        for key, entries in page.items():
-            for entry_id, fields in entries:
-                positions[key.decode()] = entry_id.decode()
-                yield _entry(key.decode(), entry_id.decode(), fields)
+def entry_of(stream: str, entry_id: str, fields: Mapping[bytes, bytes]) -> Entry:
+    """An entry from what Redis says of it."""
+    try:
+        event = decode_event(fields.get(EVENT_FIELD, b""))
+    except InvalidEvent:
+        event = None
+    return Entry(stream=stream, id=entry_id, fields=fields, event=event)
 
 
 def as_line(entry: Entry) -> str:
@@ -140,14 +100,6 @@ def as_json(entry: Entry) -> str:
             name.decode(errors="replace"): value.decode(errors="replace") for name, value in others
         }
     return msgspec.json.encode(told).decode()
-
-
-def _entry(stream: str, entry_id: str, fields: Mapping[bytes, bytes]) -> Entry:
-    try:
-        event = decode_event(fields.get(EVENT_FIELD, b""))
-    except InvalidEvent:
-        event = None
-    return Entry(stream=stream, id=entry_id, fields=fields, event=event)
 
 
 def _others(entry: Entry) -> list[tuple[bytes, bytes]]:
@@ -180,15 +132,3 @@ def _portal_names(event: CommentEvent | AppEvent | PortalEvent | OtherEvent) -> 
     if isinstance(event, OtherEvent):
         return (event.source.rpartition(":")[2],)
     return (event.data.member_id, event.data.domain)
-
-
-async def _end_of(reader: Redis, key: str) -> str:
-    """The id of the last entry that was ever stored; `$` would skip what comes between reads."""
-    try:
-        about: Any = await reader.xinfo_stream(key)
-    except ResponseError as error:
-        if "no such key" in str(error):
-            return "0-0"
-        raise
-    last: bytes = about["last-generated-id"]
-    return last.decode()

@@ -51,6 +51,19 @@ async def until(condition: Callable[[], Awaitable[bool] | bool], *, timeout_s: f
         await asyncio.sleep(0.02)
 
 
+async def gateway(url: str, *arguments: str, **environ: str) -> str:
+    """What a command of the gateway prints; a process, since consumers log in this one."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gateway", *arguments),
+        env=os.environ | {"GATEWAY_REDIS_URL": url} | environ,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    return output.decode()
+
+
 class ServiceProcess:
     """`consumers run …` as a child process, whose effects are lines of a file."""
 

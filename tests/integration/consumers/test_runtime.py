@@ -7,15 +7,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from consumers import CommentEvent, Consumer, DeadLetterLimit, Entry, Reject, Transient
 from consumers.runtime.settlement import DeadLetterLimitReached
-from gateway.cli import cli
 from gateway.contract import COMMENT_UPDATED, DeadLetter, encode_event
-from tests.integration.consumers.running import comment_event, publish, running, settled, until
+from tests.integration.consumers.running import (
+    comment_event,
+    gateway,
+    publish,
+    running,
+    settled,
+    until,
+)
 
 KEY = "b24:events:{0}"
 DEAD = "b24:dead:index:{0}"
@@ -27,15 +32,6 @@ def consumer(**options: Any) -> Consumer:
 
 async def letters(redis: Redis) -> list[DeadLetter]:
     return [DeadLetter.of(fields) for _id, fields in await redis.xrange(DEAD)]  # type: ignore[union-attr,arg-type]
-
-
-async def invoke(url: str, *arguments: str) -> Any:
-    def call() -> Any:
-        result = CliRunner().invoke(cli, arguments, env={"GATEWAY_REDIS_URL": url})
-        assert result.exit_code == 0, result.output
-        return result.output
-
-    return await asyncio.to_thread(call)
 
 
 async def test_poison_is_buried_and_its_neighbours_are_handled(
@@ -129,6 +125,34 @@ async def test_an_entry_that_ended_too_many_processes_is_buried_unseen(
 
     assert handled == [(3, 4), (1, 2)]  # the suspect first, and alone
     assert [(letter.reason, letter.attempts) for letter in await letters(redis)] == [("crashed", 5)]
+
+
+async def test_stopping_a_consumer_in_good_order_counts_against_no_entry(
+    redis: Redis, redis_url: str
+) -> None:
+    is_away = True
+    tries = 0
+    handled: list[tuple[int, int]] = []
+    app = consumer()
+
+    @app.on("*")
+    async def handle(event: CommentEvent, entry: Entry) -> None:
+        nonlocal tries
+        if is_away:
+            tries += 1
+            raise Transient("away", retry_after_s=60)
+        handled.append((event.data.comment_id, entry.deliveries))
+
+    await publish(redis, KEY, [comment_event(number + 1) for number in range(4)])
+    for release in range(1, 8):  # more than the deliveries after which an entry is given up
+        async with running(app, redis_url):
+            await until(lambda tried=4 * release: tries >= tried)  # type: ignore[misc]
+    is_away = False
+    async with running(app, redis_url):
+        await until(lambda: settled(redis, KEY, "index"))
+
+    assert handled == [(number + 1, 1) for number in range(4)]
+    assert await letters(redis) == []
 
 
 async def test_entries_trimmed_unread_raise_the_alarm(redis: Redis, redis_url: str) -> None:
@@ -303,10 +327,10 @@ async def test_a_retried_dead_letter_comes_to_its_group_again(redis: Redis, redi
     await publish(redis, KEY, [event])
     async with running(app, redis_url):
         await until(lambda: settled(redis, KEY, "index"))
-        listed = json.loads(await invoke(redis_url, "dead", "list", "--json"))
-        shown = await invoke(redis_url, "dead", "show", listed["address"], "--group", "index")
+        listed = json.loads(await gateway(redis_url, "dead", "list", "--json"))
+        shown = await gateway(redis_url, "dead", "show", listed["address"], "--group", "index")
         is_broken = False
-        await invoke(redis_url, "dead", "retry", listed["address"], "--group", "index")
+        await gateway(redis_url, "dead", "retry", listed["address"], "--group", "index")
         await until(lambda: len(handled) == 1)
 
     assert listed["reason"] == "failed"
@@ -328,9 +352,9 @@ async def test_dropped_dead_letters_are_gone(redis: Redis, redis_url: str) -> No
     async with running(app, redis_url):
         await until(lambda: settled(redis, KEY, "index"))
 
-    output = await invoke(redis_url, "dead", "drop", "--group", "index", "--all", "--json")
+    output = await gateway(redis_url, "dead", "drop", "--group", "index", "--all", "--json")
     assert json.loads(output) == {"dropped": 3}
-    assert "no dead letters" in await invoke(redis_url, "dead", "list")
+    assert "no dead letters" in await gateway(redis_url, "dead", "list")
 
 
 async def test_a_replay_reaches_one_group_flagged_and_within_its_bounds(
@@ -349,9 +373,9 @@ async def test_a_replay_reaches_one_group_flagged_and_within_its_bounds(
         await until(lambda: settled(redis, KEY, "index"))
         from_id, to_id = handled[2].id, handled[6].id
         arguments = ("replay", "--group", "index", "--from", from_id, "--to", to_id, "--json")
-        counted = json.loads(await invoke(redis_url, *arguments, "--dry-run"))
+        counted = json.loads(await gateway(redis_url, *arguments, "--dry-run"))
         assert len(handled) == 10
-        await invoke(redis_url, *arguments)
+        await gateway(redis_url, *arguments)
         await until(lambda: len(handled) == 15)
 
     assert counted == {"entries": 5, "dry_run": True}
@@ -380,7 +404,7 @@ async def test_groups_shows_lag_pending_and_owner(redis: Redis, redis_url: str) 
 
         await until(has_group)
         await until(pending)
-        lines = (await invoke(redis_url, "groups", "--json")).splitlines()
+        lines = (await gateway(redis_url, "groups", "--json")).splitlines()
         released.set()
     rows = {row["group"]: row for row in map(json.loads, lines)}
 

@@ -1,0 +1,149 @@
+"""Following streams without consuming them: plain XREAD, no group, nothing is written."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.exceptions import AskError, ClusterDownError, ResponseError
+
+from gateway import connections
+from gateway.addresses import Address
+from gateway.connections import AWAY
+from gateway.errors import OperatorError
+from gateway.ops.tail import Entry, entry_of
+
+__all__ = ["follow"]
+
+_BLOCK_S: Final = 2.0
+_COUNT: Final = 100
+_AHEAD: Final = 200
+"""Entries that were read and not yet taken; more wait on the server."""
+_LONGEST_PAUSE_S: Final = 5.0
+_ELSEWHERE: Final = (AskError, ClusterDownError)
+"""What a node of a cluster answers about keys that it does not hold, or not yet."""
+
+
+async def follow(
+    url: str,
+    keys: Sequence[str],
+    *,
+    after: str | None = None,
+    told: Callable[[str], None],
+) -> AsyncGenerator[Entry, None]:
+    """The entries of all keys as they are stored, each key's in order, without an end.
+
+    Begins after the entry id `after`, else with what is stored from now on. While Redis is away it
+    keeps trying, tells that once and when Redis is back, and goes on where it was. Raises
+    OperatorError if Redis answers that it will not do this. Safe to cancel.
+
+    In a cluster each key has a connection of its own, to the node that holds it: one read of
+    several keys is refused there, even by the node that holds them all.
+    """
+    is_cluster = Address.of(url).kind == "cluster"
+    absence = _Absence(told)
+    found: asyncio.Queue[Entry | Exception] = asyncio.Queue(_AHEAD)
+
+    async def read(some: Sequence[str]) -> None:
+        try:
+            await _Follower(url, some, after, absence).run(found)
+        except Exception as error:  # noqa: BLE001 - whoever follows is told all of them
+            await found.put(error)
+
+    parts = [[key] for key in keys] if is_cluster else [keys]
+    tasks = [asyncio.create_task(read(some)) for some in parts]
+    try:
+        while True:
+            one = await found.get()
+            if isinstance(one, Exception):
+                raise one
+            yield one
+    finally:
+        await _end(tasks)
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel until they have ended: before Python 3.12, a wait that just succeeds swallows it.
+
+    https://github.com/python/cpython/issues/86296
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _ended, left = await asyncio.wait(left, timeout=0.1)
+
+
+class _Absence:
+    """Tells once that Redis is away, whichever of its nodes it is, and once that it is back."""
+
+    def __init__(self, told: Callable[[str], None]) -> None:
+        self._told = told
+        self._missed: set[object] = set()
+
+    def begins(self, whose: object, error: Exception) -> None:
+        if not self._missed:
+            self._told(f"Redis is away, trying again: {error}")
+        self._missed.add(whose)
+
+    def ends(self, whose: object) -> None:
+        if whose in self._missed:
+            self._missed.remove(whose)
+            if not self._missed:
+                self._told("Redis is back")
+
+
+class _Follower:
+    """One connection, and how far it has read each of its keys."""
+
+    def __init__(self, url: str, keys: Sequence[str], after: str | None, absence: _Absence) -> None:
+        self._url = url
+        self._keys = keys
+        self._positions: dict[Any, Any] = dict.fromkeys(keys, after) if after else {}
+        self._absence = absence
+        self._pause_s = 0.0
+
+    async def run(self, found: asyncio.Queue[Entry | Exception]) -> None:
+        """Put entries into the queue, without an end. Raises OperatorError if Redis refuses."""
+        while True:
+            try:
+                await self._read(found)
+            except (*AWAY, *_ELSEWHERE) as error:
+                self._absence.begins(self, error)
+            except ResponseError as error:
+                keys = ", ".join(self._keys)
+                raise OperatorError(f"Redis refuses to read {keys}: {error}") from error
+            self._pause_s = min(2 * self._pause_s + 0.25, _LONGEST_PAUSE_S)
+            await asyncio.sleep(self._pause_s)
+
+    async def _read(self, found: asyncio.Queue[Entry | Exception]) -> None:
+        """Read from the node that has the keys now, until that fails."""
+        reader = await connections.reader_of(self._url, self._keys[0], block_s=_BLOCK_S)
+        try:
+            if not self._positions:
+                self._positions = {key: await _end_of(reader, key) for key in self._keys}
+            block_ms = int(_BLOCK_S * 1000)
+            while True:
+                page: Any = await reader.xread(self._positions, count=_COUNT, block=block_ms)
+                self._absence.ends(self)
+                self._pause_s = 0.0
+                for key, entries in page.items():
+                    for entry_id, fields in entries:
+                        await found.put(entry_of(key.decode(), entry_id.decode(), fields))
+                        self._positions[key.decode()] = entry_id.decode()
+        finally:
+            with suppress(*AWAY):
+                await reader.aclose()
+
+
+async def _end_of(reader: Redis, key: str) -> str:
+    """The id of the last entry that was ever stored; `$` would skip what comes between reads."""
+    try:
+        about: Any = await reader.xinfo_stream(key)
+    except ResponseError as error:
+        if "no such key" in str(error):
+            return "0-0"
+        raise
+    last: bytes = about["last-generated-id"]
+    return last.decode()
