@@ -7,6 +7,7 @@ from consumers.runtime.consumer import BatchHandler, Consumer, EventHandler
 from consumers.runtime.dead_letter_limit import DeadLetterLimit
 from consumers.runtime.entry import Entry, Event, Partition
 from consumers.runtime.failures import Reject, Transient
+from consumers.runtime.transforms import Output, TransformHandler, Write
 from gateway.contract import AppEvent, Comment, CommentEvent, OtherEvent, PortalEvent
 
 __all__ = [
@@ -20,8 +21,11 @@ __all__ = [
     "Event",
     "EventHandler",
     "OtherEvent",
+    "Output",
     "Partition",
     "PortalEvent",
     "Reject",
+    "TransformHandler",
     "Transient",
+    "Write",
 ]

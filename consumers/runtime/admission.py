@@ -9,6 +9,7 @@ from consumers.runtime.batches import Batches
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.entry import Entry
 from consumers.runtime.gate import Gate
+from consumers.runtime.gatherings import Gatherings
 from consumers.runtime.hand import Hand
 from consumers.runtime.held import Held, Source
 from consumers.runtime.lanes import Lanes
@@ -16,7 +17,15 @@ from consumers.runtime.metrics import Metrics
 from consumers.runtime.place import Place
 from consumers.runtime.recovery import Fields
 from consumers.runtime.settlement import Settlement
-from gateway.contract import EVENT_FIELD, DeadLetter, InvalidEvent, Redelivery, decode_event
+from gateway.contract import (
+    EVENT_FIELD,
+    KIND_FIELD,
+    REPLAY_KIND,
+    DeadLetter,
+    InvalidEvent,
+    Redelivery,
+    decode_event,
+)
 
 __all__ = ["Admission"]
 
@@ -34,7 +43,7 @@ class Admission:
         *,
         gate: Gate,
         hand: Hand,
-        work: Lanes | Batches,
+        work: Lanes | Batches | Gatherings,
         settlement: Settlement,
         metrics: Metrics,
         block_s: Callable[[], float],
@@ -138,7 +147,8 @@ class Admission:
         if source.is_own:
             stream, original_id, is_replay = _origin(fields)
         else:
-            stream, original_id, is_replay = source.name, entry_id.decode(), False
+            stream, original_id = source.name, entry_id.decode()
+            is_replay = fields.get(KIND_FIELD) == REPLAY_KIND
         held = Held(
             source=source,
             id=entry_id,

@@ -9,9 +9,10 @@ import structlog
 from msgspec.structs import replace
 
 from consumers.runtime.consumer import Consumer, EventHandler
-from consumers.runtime.held import Held
+from consumers.runtime.held import Held, Postponed
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.tracing import Tracing
+from consumers.runtime.transforms import Output, Result, TransformHandler, check_results
 from consumers.runtime.verdicts import Bury, Later, Policy, Split, describe
 
 __all__ = ["Attempts", "Outlet"]
@@ -24,6 +25,9 @@ class Outlet(Protocol):
 
     def acknowledge(self, held: Sequence[Held]) -> None:
         """Take note that these are done; returns before the server knows."""
+
+    def emit(self, done: Sequence[tuple[Held, Output]]) -> None:
+        """Take note that these are done and what they became; returns before the server knows."""
 
     async def bury_held(self, held: Held, *, reason: str, error: str, attempts: int) -> None:
         """Make a dead letter of this one; returns when that is safe."""
@@ -87,6 +91,61 @@ class Attempts:
         self._metrics.handled(batch, took_s=self._took_s(started))
         self._outlet.acknowledge(batch)
         return None
+
+    async def on_transform(
+        self, handler: TransformHandler, batch: Sequence[Held]
+    ) -> Postponed | Split | None:
+        """Call the handler of gathered entries; None when all of them are settled.
+
+        Whatever follows an entry of the same subject that has to wait, waits as well. A batch
+        whose attempts are used up shall be tried in halves, as one of `on_batch`.
+        """
+        started = time.monotonic()
+        try:
+            with self._tracing.span(batch):
+                results = await handler.call([held.entry for held in batch])
+            check_results(batch, results)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - it may raise anything
+            _raise_if_this_task_ends(error)
+            took_s = self._took_s(started)
+            verdict = self._verdict(batch, error)
+            if isinstance(verdict, Bury) and len(batch) > 1:
+                self._tell(batch, error, Split(), took_s=took_s)
+                return Split()
+            later = await self._follow(batch, error, verdict, took_s=took_s)
+            return None if later is None else Postponed(batch, later.pause_s)
+        return await self._follow_results(batch, results, took_s=self._took_s(started))
+
+    async def _follow_results(
+        self, batch: Sequence[Held], results: Sequence[Result], *, took_s: float
+    ) -> Postponed | None:
+        done: list[tuple[Held, Output]] = []
+        dead: list[tuple[Held, Exception, Bury]] = []
+        late: dict[bool, list[tuple[Held, Exception, Later]]] = {}
+        lanes: set[str] = set()
+        left = []
+        for held, result in zip(batch, results, strict=True):
+            if held.lane in lanes:
+                left.append(held)
+            elif isinstance(result, Output):
+                done.append((held, result))
+            elif isinstance(verdict := self._verdict((held,), result), Bury):
+                dead.append((held, result, verdict))
+            else:
+                lanes.add(held.lane)
+                left.append(held)
+                late.setdefault(verdict.is_transient, []).append((held, result, verdict))
+        if done:
+            self._metrics.handled([held for held, _output in done], took_s=took_s)
+            self._outlet.emit(done)
+        for held, error, bury in dead:
+            await self._follow((held,), error, bury, took_s=took_s)
+        for group in late.values():
+            _, error, later = max(group, key=lambda one: one[2].pause_s)
+            await self._follow([held for held, _, _ in group], error, later, took_s=took_s)
+        if not late:
+            return None
+        return Postponed(left, max(one[2].pause_s for group in late.values() for one in group))
 
     def _took_s(self, started: float) -> float:
         self.ended_at = time.monotonic()

@@ -11,10 +11,12 @@ from msgspec import Struct
 
 from consumers.runtime.dead_letter_limit import DeadLetterLimit
 from consumers.runtime.entry import Entry, Partition
+from consumers.runtime.transforms import Result, TransformHandler
 
 __all__ = ["BatchHandler", "Consumer", "EventHandler"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Awaitable[None]])
+_Transform = TypeVar("_Transform", bound=Callable[..., Awaitable[Sequence[Result]]])
 _GROUP: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -35,10 +37,15 @@ class BatchHandler(Struct, frozen=True):
     max_wait_s: float
 
 
+Handler = EventHandler | BatchHandler | TransformHandler
+_MIXTURE: Final = "a consumer has either handlers of events, or one of batches, or transforms"
+
+
 class Consumer:
     """A group's name, the stream it reads and the handlers of its events.
 
-    `group` belongs to one consumer: its processes share the partitions of `stream`. `start` says
+    `group` belongs to one consumer: its processes share the partitions of `stream`. `output` is
+    the stream that handlers of `transform` write to, each partition to its own one. `start` says
     where a group that does not exist yet begins: at the `beginning` of the stream, or `now`.
     `lifespan` makes the context that is entered before the first read and left after the last
     acknowledgement; `partition_lifespan` makes one for each partition that the process owns,
@@ -55,6 +62,7 @@ class Consumer:
         *,
         group: str,
         stream: str,
+        output: str | None = None,
         start: Literal["beginning", "now"] = "beginning",
         concurrency: int = 64,
         max_attempts: int = 5,
@@ -69,10 +77,13 @@ class Consumer:
             raise ValueError(f"group {group!r}: letters, digits, `.`, `_` and `-`, at most 64")
         if start not in {"beginning", "now"}:
             raise ValueError(f"start {start!r}: `beginning` or `now`")
+        if output == stream:
+            raise ValueError(f"output {output!r}: another stream than the one that is read")
         if concurrency < 1 or max_attempts < 1:
             raise ValueError("concurrency and max_attempts are at least 1")
         self.group = group
         self.stream = stream
+        self.output = output
         self.start = start
         self.concurrency = concurrency
         self.max_attempts = max_attempts
@@ -81,8 +92,8 @@ class Consumer:
         self.lifespan = lifespan
         self.partition_lifespan = partition_lifespan
         self.batch_handler: BatchHandler | None = None
-        self._handlers: list[tuple[re.Pattern[str], EventHandler | BatchHandler]] = []
-        self._by_type: dict[str, EventHandler | BatchHandler | None] = {}
+        self._handlers: list[tuple[re.Pattern[str], Handler]] = []
+        self._by_type: dict[str, Handler | None] = {}
 
     def on(self, pattern: str) -> Callable[[_Function], _Function]:
         """Handle each event whose type matches `pattern` (as a shell matches file names).
@@ -92,8 +103,7 @@ class Consumer:
         """
 
         def register(function: _Function) -> _Function:
-            if self.batch_handler is not None:
-                raise ValueError("a consumer has either handlers of events or one of batches")
+            self._refuse_mixture(EventHandler)
             self._add(pattern, EventHandler(_of_entry(function)))
             return function
 
@@ -109,8 +119,9 @@ class Consumer:
         """
 
         def register(function: _Function) -> _Function:
-            if self._handlers:
-                raise ValueError("a consumer has either handlers of events or one of batches")
+            self._refuse_mixture(BatchHandler)
+            if self.batch_handler is not None:
+                raise ValueError(_MIXTURE)
             if max_events < 1 or max_wait_s < 0:
                 raise ValueError("max_events is at least 1, and max_wait_s not negative")
             self.batch_handler = BatchHandler(function, max_events, max_wait_s)
@@ -119,7 +130,51 @@ class Consumer:
 
         return register
 
-    def handler_of(self, event_type: str) -> EventHandler | BatchHandler | None:
+    def transform(
+        self,
+        pattern: str,
+        *,
+        together: Literal["source", "type"] | None = None,
+        max_subjects: int = 1,
+        max_wait_s: float = 0.0,
+        spacing_s: float = 0.0,
+        max_batches: int = 1,
+    ) -> Callable[[_Transform], _Transform]:
+        """Turn the events whose type matches `pattern` into entries of `output`.
+
+        The function takes a sequence of entries of one partition and returns a sequence as long:
+        for each an Output, or an exception. What an entry became is written and the entry is
+        acknowledged in one step of the server, once however often that step has to be repeated.
+
+        Entries of one subject come in order. Those of up to `max_subjects` subjects with the same
+        attribute `together` come in one call, all of them that are there; TransformHandler says
+        when. Without `together` each subject is by itself.
+        """
+
+        def register(function: _Transform) -> _Transform:
+            self._refuse_mixture(TransformHandler)
+            if max_subjects < 1 or max_batches < 1 or max_wait_s < 0 or spacing_s < 0:
+                raise ValueError("counts are at least 1, and times not negative")
+            handler = TransformHandler(
+                call=function,
+                together=together,
+                max_subjects=max_subjects,
+                max_wait_s=max_wait_s,
+                spacing_s=spacing_s,
+                max_batches=max_batches,
+            )
+            self._add(pattern, handler)
+            return function
+
+        return register
+
+    def transform_of(self, event_type: str) -> TransformHandler:
+        """The handler of a type of which `handler_of` knows that there is one to transform it."""
+        handler = self.handler_of(event_type)
+        assert isinstance(handler, TransformHandler)  # noqa: S101 - others were not admitted
+        return handler
+
+    def handler_of(self, event_type: str) -> Handler | None:
         """The handler of an event type; None if no pattern matches."""
         try:
             return self._by_type[event_type]
@@ -130,7 +185,13 @@ class Consumer:
                 self._by_type[event_type] = found
             return found
 
-    def _add(self, pattern: str, handler: EventHandler | BatchHandler) -> None:
+    def _refuse_mixture(self, kind: type[Handler]) -> None:
+        if not all(isinstance(handler, kind) for _, handler in self._handlers):
+            raise ValueError(_MIXTURE)
+        if (self.output is not None) != (kind is TransformHandler):
+            raise ValueError("a consumer has an output if it transforms, and only then")
+
+    def _add(self, pattern: str, handler: Handler) -> None:
         self._handlers.append((re.compile(translate(pattern)), handler))
         self._by_type.clear()
 

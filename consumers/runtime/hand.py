@@ -16,11 +16,14 @@ class Hand:
     """Entries by source and id, and the last ones that were acknowledged.
 
     A server that lost its memory of deliveries (a failover, a deleted group) delivers again what
-    is in hand, and what was acknowledged a moment ago. Both are recognised here.
+    is in hand, and what was acknowledged a moment ago. Both are recognised here; the latter only
+    if the hand `remembers`. It must not where what a handler does is kept by the same server, which
+    then has lost that as well.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, remembers: bool = True) -> None:
         self.limit = limit
+        self._remembers = remembers
         self.changed = asyncio.Event()
         self._held: dict[Source, dict[bytes, Held | None]] = {}
         # Two generations: forgetting the older one as a whole costs nothing for each entry.
@@ -69,7 +72,7 @@ class Hand:
         recent = self._recent.setdefault(source, {})
         for entry_id in ids:
             held = entries.pop(entry_id, None)
-            if held is not None:
+            if held is not None and self._remembers:
                 recent[entry_id] = hash(held.entry.raw)
         if len(recent) > _RECENT:
             self._older[source] = self._recent.pop(source)

@@ -1,10 +1,12 @@
 """An entry in the hands of this process: delivered to it, and not yet acknowledged."""
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from consumers.runtime.entry import Entry
 
-__all__ = ["Held", "Source"]
+__all__ = ["Held", "Postponed", "Source"]
 
 
 class Source(Struct, frozen=True, eq=False):
@@ -37,3 +39,10 @@ class Held(Struct, eq=False, kw_only=True, gc=False):
         """What has to be handled in order: all events of one subject of one portal."""
         event = self.entry.event
         return event.source + event.subject
+
+
+class Postponed(Struct, frozen=True):
+    """Entries of a batch that are to be tried again after a pause; its others are settled."""
+
+    held: Sequence[Held]
+    pause_s: float

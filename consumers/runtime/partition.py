@@ -8,6 +8,7 @@ after a crash at each point.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Final
 
 import structlog
 from redis.asyncio import Redis
@@ -19,8 +20,10 @@ from consumers.runtime.batches import Batches
 from consumers.runtime.circuit import Circuit
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.dead_letter_limit import DeadLetterRate
+from consumers.runtime.emission import Emission
 from consumers.runtime.entry import Partition
 from consumers.runtime.gate import Gate
+from consumers.runtime.gatherings import Gatherings
 from consumers.runtime.hand import Hand
 from consumers.runtime.lanes import Lanes
 from consumers.runtime.metrics import Metrics
@@ -36,6 +39,12 @@ from gateway.settings import Consumers
 __all__ = ["OwnedPartition"]
 
 log = structlog.get_logger()
+
+Work = Lanes | Batches | Gatherings
+
+_MAX_GATHERED: Final = 20_000
+"""Entries that a transforming consumer has in hand: one that waits for a slow portal must not keep
+others from being read. About 40 MB when all of them are waiting."""
 
 
 class OwnedPartition:
@@ -62,11 +71,8 @@ class OwnedPartition:
         self._metrics = metrics
         self._settings = settings
         self._pace = pace
-        batches = consumer.batch_handler
         self.gate = Gate(limit=consumer.concurrency)
-        self._hand = Hand(
-            2 * batches.max_events if batches else max(4 * consumer.concurrency, 1000)
-        )
+        self._hand = _hand(consumer)
         self._reader = Reader(
             consumer,
             place,
@@ -123,6 +129,7 @@ class OwnedPartition:
                 max_dead_letters=self._settings.max_dead_letters,
                 metrics=self._metrics,
                 gate=self.gate,
+                emission=self._emission(),
             )
             work = self._work(settlement)
             try:
@@ -162,13 +169,20 @@ class OwnedPartition:
                     self._metrics.lost("payload", 1)
                     log.error("payload lost", stream=source.key, entry_id=entry_id.decode())
 
-    def _work(self, settlement: Settlement) -> Lanes | Batches:
+    def _emission(self) -> Emission | None:
+        if self._consumer.output is None:
+            return None
+        return Emission(self.place, self.epoch, self._scripts, self._hand, gate=self.gate)
+
+    def _work(self, settlement: Settlement) -> Work:
         consumer = self._consumer
         backoff = Backoff()
         policy = Policy(
             max_attempts=consumer.max_attempts, transient=consumer.transient, backoff=backoff
         )
         self._attempts = attempts = Attempts(consumer, policy, settlement, self._metrics)
+        if consumer.output is not None:
+            return Gatherings(attempts.on_transform, consumer.transform_of, self.gate)
         batches = consumer.batch_handler
         if batches is None:
             return Lanes(attempts.on_event, self.gate, Circuit(backoff))
@@ -179,7 +193,7 @@ class OwnedPartition:
             max_wait_s=batches.max_wait_s,
         )
 
-    async def _read(self, work: Lanes | Batches, settlement: Settlement) -> None:
+    async def _read(self, work: Work, settlement: Settlement) -> None:
         admission = Admission(
             self._consumer,
             self.place,
@@ -200,3 +214,11 @@ class OwnedPartition:
             self.close()
             await self._reader.unblock(reading)
         await reading
+
+
+def _hand(consumer: Consumer) -> Hand:
+    """As many entries as this consumer needs in hand to be busy."""
+    if consumer.output is not None:
+        return Hand(_MAX_GATHERED, remembers=False)
+    batches = consumer.batch_handler
+    return Hand(2 * batches.max_events if batches else max(4 * consumer.concurrency, 1000))

@@ -9,7 +9,7 @@ __all__ = ["Place"]
 
 
 class Place(Struct, frozen=True, kw_only=True):
-    """A partition of a stream, as one group sees it."""
+    """A partition of a stream, as one group sees it; `output` is empty if it has none."""
 
     group: str
     partition: int
@@ -17,10 +17,14 @@ class Place(Struct, frozen=True, kw_only=True):
     own: Source
     dead: str
     lease: str
+    output: str
+    emitted: str
 
     @classmethod
-    def of(cls, streams: Streams, *, group: str, stream: str, partition: int) -> "Place":
-        """The place of a group on a partition of a stream."""
+    def of(
+        cls, streams: Streams, *, group: str, stream: str, partition: int, output: str | None = None
+    ) -> "Place":
+        """The place of a group on a partition of a stream, and on that of its output."""
         return cls(
             group=group,
             partition=partition,
@@ -28,4 +32,6 @@ class Place(Struct, frozen=True, kw_only=True):
             own=Source("replay", streams.replay(group, partition), is_own=True),
             dead=streams.dead(group, partition),
             lease=streams.lease(group, partition),
+            output=streams.key(output, partition) if output else "",
+            emitted=streams.emitted(group, partition),
         )

@@ -99,7 +99,13 @@ def _ownership(
 
     ownership = Ownership(
         [
-            Place.of(streams, group=consumer.group, stream=consumer.stream, partition=partition)
+            Place.of(
+                streams,
+                group=consumer.group,
+                stream=consumer.stream,
+                partition=partition,
+                output=consumer.output,
+            )
             for partition in range(streams.partitions)
         ],
         member=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",

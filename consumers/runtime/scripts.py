@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 from redis.asyncio import Redis
 
-__all__ = ["Acquired", "Inspection", "Scripts"]
+__all__ = ["Acquired", "Emitted", "Inspection", "Scripts"]
 
 
 class Acquired(Struct, frozen=True):
@@ -41,6 +41,16 @@ class Inspection(Struct, frozen=True):
     now_ms: int
 
 
+class Emitted(Struct, frozen=True):
+    """What an entry became, encoded; each write is a command, its key and its arguments."""
+
+    id: bytes
+    is_own: bool
+    is_old: bool
+    events: Sequence[bytes]
+    writes: Sequence[Sequence[str | bytes | int | float]]
+
+
 class Scripts:
     """The scripts, on one client for short commands."""
 
@@ -57,6 +67,7 @@ class Scripts:
         self._ack = script("ack")
         self._bury = script("bury")
         self._give_back = script("give_back")
+        self._emit = script("emit")
         self._inspect = script("inspect")
 
     async def acquire(self, lease: str, owner: str, *, ttl_ms: int) -> Acquired | None:
@@ -105,6 +116,30 @@ class Scripts:
         """
         args = [epoch, group, len(ids), *ids, *redelivered_ids]
         return bool(await self._ack(keys=keys, args=args) == 1)
+
+    async def emit(
+        self,
+        keys: tuple[str, str, str, str, str],
+        *,
+        epoch: int,
+        group: str,
+        max_remembered: int,
+        emitted: Sequence[Emitted],
+    ) -> bool:
+        """Write and acknowledge, each entry once; false if another process owns the partition now.
+
+        `keys` are the lease, the output, the memory of what was written, the stream and the
+        redeliveries. Raises ResponseError, with whole entries done or not begun.
+        """
+        numbers = {key: number for number, key in enumerate(keys, start=1)}
+        args: list[Any] = [epoch, group, max_remembered]
+        for one in emitted:
+            args += (int(one.is_own), one.id, int(one.is_old), len(one.events), *one.events)
+            args.append(len(one.writes))
+            for command, key, *arguments in one.writes:
+                number = numbers.setdefault(str(key), len(numbers) + 1)
+                args += (command, number, len(arguments), *arguments)
+        return bool(await self._emit(keys=list(numbers), args=args) == 1)
 
     async def bury(
         self,

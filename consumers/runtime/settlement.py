@@ -15,12 +15,14 @@ import structlog
 from redis.exceptions import ResponseError
 
 from consumers.runtime.dead_letter_limit import DeadLetterRate
+from consumers.runtime.emission import Emission
 from consumers.runtime.gate import Gate
 from consumers.runtime.hand import Hand
 from consumers.runtime.held import Held, Source
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.place import Place
 from consumers.runtime.scripts import Scripts
+from consumers.runtime.transforms import Output
 from consumers.runtime.verdicts import Backoff
 from gateway.connections import AWAY
 from gateway.contract import DeadLetter
@@ -54,6 +56,7 @@ class Settlement:
         max_dead_letters: int,
         metrics: Metrics,
         gate: Gate,
+        emission: Emission | None = None,
     ) -> None:
         self._place = place
         self._epoch = epoch
@@ -63,6 +66,7 @@ class Settlement:
         self._max_dead_letters = max_dead_letters
         self._metrics = metrics
         self._gate = gate
+        self._emission = emission
         self._shared: list[bytes] = []
         self._own: list[bytes] = []
         self._waiting = asyncio.Event()
@@ -75,6 +79,12 @@ class Settlement:
             (self._own if one.source.is_own else self._shared).append(one.id)
         self._rate.handled(time.monotonic(), len(held))
         self._waiting.set()
+
+    def emit(self, done: Sequence[tuple[Held, Output]]) -> None:
+        """Write what these became and acknowledge them, in the order in which they are given."""
+        assert self._emission is not None  # noqa: S101 - a consumer that transforms has an output
+        self._emission.emit(done)
+        self._rate.handled(time.monotonic(), len(done))
 
     def drop(self, source: Source, entry_id: bytes) -> None:
         """Acknowledge an entry that nobody handles, with the next batch."""
@@ -146,7 +156,9 @@ class Settlement:
         )
 
     async def close(self, timeout_s: float) -> None:
-        """Acknowledge what is left, if the server can be reached in time."""
+        """Write and acknowledge what is left, if the server can be reached in time."""
+        if self._emission is not None:
+            await self._emission.close(timeout_s)
         self._closing = True
         self._waiting.set()
         _done, late = await asyncio.wait((self._task,), timeout=timeout_s)

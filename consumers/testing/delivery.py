@@ -1,9 +1,10 @@
 """Runs a Consumer over a list of events with the real attempts and order, and without Redis."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from consumers.runtime.attempts import Attempts
 from consumers.runtime.batches import Batches
@@ -11,11 +12,13 @@ from consumers.runtime.circuit import Circuit
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.entry import Entry, Event, Partition
 from consumers.runtime.gate import Gate
+from consumers.runtime.gatherings import Gatherings
 from consumers.runtime.held import Held, Source
 from consumers.runtime.lanes import Lanes
 from consumers.runtime.metrics import Metrics
+from consumers.runtime.transforms import Output, TransformHandler, Write
 from consumers.runtime.verdicts import Backoff, Policy
-from gateway.contract import encode_event
+from gateway.contract import decode_event, encode_event
 
 __all__ = ["Delivered", "deliver_events"]
 
@@ -23,12 +26,15 @@ __all__ = ["Delivered", "deliver_events"]
 class Delivered(Struct):
     """What became of the events, by event id, each list in the order in which it happened.
 
-    `dead` says for each dead letter its reason (`rejected`, `failed`).
+    `dead` says for each dead letter its reason (`rejected`, `failed`). `outputs` are the events
+    that a transforming consumer has written, and `writes` what it has written besides.
     """
 
     handled: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     dead: dict[str, str] = field(default_factory=dict)
+    outputs: list[Event] = field(default_factory=list)
+    writes: list[Write] = field(default_factory=list)
 
 
 class _List:
@@ -47,6 +53,15 @@ class _List:
     def acknowledge(self, held: Sequence[Held]) -> None:
         self.delivered.handled += [one.entry.event.id for one in held]
         self._settle(len(held))
+
+    def emit(self, done: Sequence[tuple[Held, Output]]) -> None:
+        for _held, output in done:
+            self.delivered.outputs += [
+                decode_event(event) if isinstance(event, bytes) else event
+                for event in output.events
+            ]
+            self.delivered.writes += output.writes
+        self.acknowledge([held for held, _output in done])
 
     async def bury_held(self, held: Held, *, reason: str, error: str, attempts: int) -> None:
         del error, attempts
@@ -81,8 +96,10 @@ async def deliver_events(
             max_attempts=consumer.max_attempts, transient=consumer.transient, backoff=at_once
         )
         attempts = Attempts(consumer, policy, outlet, Metrics(consumer.group))
-        work: Lanes | Batches
-        if consumer.batch_handler is None:
+        work: Lanes | Batches | Gatherings
+        if consumer.output is not None:
+            work = Gatherings(attempts.on_transform, _at_once(consumer), gate)
+        elif consumer.batch_handler is None:
             work = Lanes(attempts.on_event, gate, Circuit(at_once))
         else:
             work = Batches(
@@ -103,6 +120,17 @@ async def deliver_events(
             gate.close()
             await work.finish(timeout_s)
     return outlet.delivered
+
+
+def _at_once(consumer: Consumer) -> Callable[[str], TransformHandler]:
+    """The transforms of a consumer, which wait for nothing."""
+    known: dict[TransformHandler, TransformHandler] = {}
+
+    def transform_of(event_type: str) -> TransformHandler:
+        handler = consumer.transform_of(event_type)
+        return known.setdefault(handler, replace(handler, max_wait_s=0.0, spacing_s=0.0))
+
+    return transform_of
 
 
 def _held(stream: str, number: int, event: Event, *, is_replay: bool) -> Held:

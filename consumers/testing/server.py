@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from redis.asyncio import Redis
 
@@ -11,7 +12,7 @@ from consumers.runtime.consumer import Consumer
 from consumers.runtime.entry import Event
 from consumers.runtime.process import run
 from gateway import connections
-from gateway.contract import DeadLetter, encode_event
+from gateway.contract import EVENT_FIELD, DeadLetter, decode_event, encode_event
 from gateway.settings import Consumers, Settings
 from gateway.settings import Redis as RedisSettings
 
@@ -30,6 +31,12 @@ class TemporaryGateway:
         async with self._client() as redis:
             for event in events:
                 await redis.xadd(self._streams.key(stream, 0), {"event": encode_event(event)})
+
+    async def events(self, stream: str) -> list[Event]:
+        """What is on `events` or `comments`, oldest first."""
+        async with self._client() as redis:
+            entries: Any = await redis.xrange(self._streams.key(stream, 0))
+            return [decode_event(fields[EVENT_FIELD]) for _id, fields in entries]
 
     @asynccontextmanager
     async def running(self, consumer: Consumer) -> AsyncIterator[None]:

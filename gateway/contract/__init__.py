@@ -36,7 +36,7 @@ from gateway.contract.events import (
     encode_event,
     source_of,
 )
-from gateway.contract.streams import EVENT_FIELD, Streams
+from gateway.contract.streams import EVENT_FIELD, KIND_FIELD, REPLAY_KIND, Streams
 
 __all__ = [
     "APP_INSTALLED",
@@ -46,11 +46,13 @@ __all__ = [
     "COMMENT_DELETED",
     "COMMENT_UPDATED",
     "EVENT_FIELD",
+    "KIND_FIELD",
     "PORTAL_RECOVERED",
     "PORTAL_SILENT",
     "PORTAL_TOKEN_EXPIRING",
     "PORTAL_UNAUTHORIZED",
     "PORTAL_UNBOUND",
+    "REPLAY_KIND",
     "AppData",
     "AppEvent",
     "AppType",

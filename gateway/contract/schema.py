@@ -46,8 +46,8 @@ def asyncapi() -> dict[str, Any]:
         "info": {
             "title": "Bitrix24 event gateway",
             "version": "1.0.0",
-            "description": "Redis Streams. Each entry has one field, `event`: a CloudEvent 1.0 "
-            "in the structured JSON mode. Ignore fields and types that you do not know.",
+            "description": "Redis Streams. Each entry has the field `event`: a CloudEvent 1.0 in "
+            "the structured JSON mode. Ignore fields and types that you do not know.",
         },
         "defaultContentType": "application/cloudevents+json",
         "channels": {
@@ -60,9 +60,11 @@ def asyncapi() -> dict[str, Any]:
             },
             "comments": {
                 "address": _address(streams.key("comments", 0)),
-                "description": "Comments with `data.comment`, what the comment looked like.",
+                "description": "The same, events of comments with `data.comment`, what the comment "
+                "looked like. A second field `kind` with the value `replay` marks one that was "
+                "there before: rebuild state from it, and tell nobody.",
                 "parameters": _PARAMETERS,
-                "messages": {"CommentEvent": messages["CommentEvent"]},
+                "messages": messages,
             },
             "dead": {
                 "address": _address(streams.dead("GROUP", 0)).replace("GROUP", "{group}"),

@@ -9,10 +9,17 @@ from zlib import crc32
 
 from msgspec import Struct
 
-__all__ = ["EVENT_FIELD", "Streams"]
+__all__ = ["EVENT_FIELD", "KIND_FIELD", "REPLAY_KIND", "Streams"]
 
 EVENT_FIELD: Final = b"event"
-"""The one field of an entry on `events` and `comments`."""
+"""The field of every entry on `events` and `comments`, which is an event."""
+
+KIND_FIELD: Final = b"kind"
+"""A field that an entry on `comments` may have besides; REPLAY_KIND is all that it may hold."""
+
+REPLAY_KIND: Final = b"replay"
+"""The event was there before, and comes again with what is known of it now: rebuild state from it,
+and tell nobody."""
 
 
 class Streams(Struct, frozen=True, kw_only=True):
@@ -44,6 +51,10 @@ class Streams(Struct, frozen=True, kw_only=True):
     def replay(self, group: str, partition: int) -> str:
         """The key of the entries of one partition that a group alone is given again."""
         return f"{self.prefix}:replay:{group}:{{{partition}}}"
+
+    def emitted(self, group: str, partition: int) -> str:
+        """The key that remembers what a transforming group wrote last on a partition."""
+        return f"{self.prefix}:emitted:{group}:{{{partition}}}"
 
     def lease(self, group: str, partition: int) -> str:
         """The key that says which process of a group owns a partition."""

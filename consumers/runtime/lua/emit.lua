@@ -1,0 +1,56 @@
+#!lua
+-- Write what entries became, and acknowledge them for the group ARGV[2], if the lease KEYS[1] still
+-- has the epoch ARGV[1]; returns 1, or -1 if another process owns the partition.
+-- KEYS[2] is the output, KEYS[3] the memory of the last ARGV[3] entries that were written, KEYS[4]
+-- the stream, KEYS[5] the redeliveries; the keys of further writes follow.
+-- ARGV from 4 on, for each entry: 0 if it is of KEYS[4] and 1 if of KEYS[5]; its id; 1 if what it
+-- became is old; how many events, and these; how many writes, and for each: command, number of its
+-- key in KEYS, how many arguments, and these.
+-- An entry that is remembered was written before, and is only acknowledged. What can fail comes
+-- before an entry's first event, so a failure leaves whole entries behind and the rest as they were.
+-- Refused when memory is short: an entry that cannot be written must not be acknowledged.
+local epoch = redis.call('HGET', KEYS[1], 'epoch')
+if epoch and epoch ~= ARGV[1] then
+  return -1
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local at = 4
+local function take()
+  at = at + 1
+  return ARGV[at - 1]
+end
+while at <= #ARGV do
+  local own, id, is_old = take() == '1', take(), take() == '1'
+  local name = (own and 'own:' or 'shared:') .. id
+  local is_new = not redis.call('ZSCORE', KEYS[3], name)
+  local events = {}
+  for i = 1, tonumber(take()) do
+    events[i] = take()
+  end
+  for _ = 1, tonumber(take()) do
+    local command, key, count = take(), KEYS[tonumber(take())], tonumber(take())
+    if is_new then
+      redis.call(command, key, unpack(ARGV, at, at + count - 1))
+    end
+    at = at + count
+  end
+  if is_new then
+    for _, event in ipairs(events) do
+      if is_old then
+        redis.call('XADD', KEYS[2], '*', 'event', event, 'kind', 'replay')
+      else
+        redis.call('XADD', KEYS[2], '*', 'event', event)
+      end
+    end
+    redis.call('ZADD', KEYS[3], now, name)
+  end
+  local source = own and KEYS[5] or KEYS[4]
+  redis.call('XACK', source, ARGV[2], id)
+  if own then
+    redis.call('XDEL', source, id)
+  end
+end
+redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1 - tonumber(ARGV[3]))
+redis.call('EXPIRE', KEYS[3], 604800)
+return 1
