@@ -14,8 +14,11 @@ __all__ = [
     "DELIVERIES",
     "DRAINED_EVENTS",
     "DUTY_FAILURES",
+    "EVENT_TOKENS",
     "HELD_ENTRIES",
     "HELD_SECONDS",
+    "INSTALLATIONS",
+    "LIFECYCLE_TASKS",
     "MEMORY_SHARE",
     "PORTAL_ALARMS",
     "PORTAL_EVENTS_PER_MINUTE",
@@ -34,6 +37,7 @@ __all__ = [
     "STORE_SECONDS",
     "STREAM_ENTRIES",
     "TRIMMED_ENTRIES",
+    "UNINSTALLATIONS",
     "UNREAD_REMOVED_ENTRIES",
     "WORKER_RESTARTS",
     "WOULD_REFUSE",
@@ -90,6 +94,25 @@ PORTAL_ALARMS: Final = Counter(
     "b24gw_portal_alarms",
     "Minutes in which a registered portal sent more events than [http] alarm_per_minute.",
     ["member_id"],
+)
+INSTALLATIONS: Final = Counter(
+    "b24gw_installations",
+    "Installations that somebody claimed, by what became of them: installed, or refused because "
+    "the authorization server does not confirm them; what waits is in b24gw_lifecycle_tasks.",
+    ["outcome"],
+)
+UNINSTALLATIONS: Final = Counter(
+    "b24gw_uninstallations", "Uninstallations of the application that are through."
+)
+LIFECYCLE_TASKS: Final = Gauge(
+    "b24gw_lifecycle_tasks",
+    "Installations and uninstallations that wait on this machine, or are under way.",
+    multiprocess_mode="mostrecent",
+)
+EVENT_TOKENS: Final = Counter(
+    "b24gw_event_tokens",
+    "Events that were looked at for a token of the portal, by result (taken, none, away).",
+    ["result"],
 )
 BATCH_EVENTS: Final = Histogram(
     "b24gw_batch_events",

@@ -51,11 +51,19 @@ class Bitrix24:
 
         Raises Unauthorized if the settings have neither a webhook nor an application.
         """
-        access: Access | None = self._webhooks.get(member_id)
-        if access is None:
-            if self._refresher is None:
-                raise Unauthorized("no rest_webhook of this portal, and no [bitrix24] client_id")
-            access = OAuthAccess(member_id, self._refresher)
+        webhook = self._webhooks.get(member_id)
+        return self.application(member_id) if webhook is None else self._client(member_id, webhook)
+
+    def application(self, member_id: str) -> PortalClient:
+        """The client of a portal by OAuth, for methods that are an application's own.
+
+        Raises Unauthorized if the settings have no application.
+        """
+        if self._refresher is None:
+            raise Unauthorized("no rest_webhook of this portal, and no [bitrix24] client_id")
+        return self._client(member_id, OAuthAccess(member_id, self._refresher))
+
+    def _client(self, member_id: str, access: Access) -> PortalClient:
         return PortalClient(
             member_id,
             access,

@@ -45,7 +45,7 @@ class Streams(Struct, frozen=True, kw_only=True):
         return f"{self.prefix}:producer:{{{partition}}}:{producer_id}"
 
     def recovered(self, partition: int) -> str:
-        """The key that remembers which recovered events were put on a partition of `events`."""
+        """The key that remembers the ids of events that are put on a partition of `events` once."""
         return f"{self.prefix}:recovered:{{{partition}}}"
 
     def replay(self, group: str, partition: int) -> str:

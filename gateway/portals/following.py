@@ -45,6 +45,7 @@ class Follower:
         self._known: Reading | None = None
         self._trouble = ""
         self._has_looked = asyncio.Event()
+        self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -67,13 +68,21 @@ class Follower:
     async def _run(self) -> None:
         while True:
             try:
-                await self._look()
+                await self.look()
             except (RedisError, *connections.AWAY) as error:
                 self._tell("redis does not tell the registered portals", repr(error))
             except Exception:
                 log.exception("the registered portals could not be followed")
             self._has_looked.set()
             await asyncio.sleep(_LOOK_S)
+
+    async def look(self) -> None:
+        """Know what Redis knows now.
+
+        Raises RedisError or one of connections.AWAY if it does not say; then all stays as it is.
+        """
+        async with self._turn:
+            await self._look()
 
     async def _look(self) -> None:
         version = await self._registry.version()

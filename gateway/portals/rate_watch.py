@@ -29,6 +29,7 @@ _KEPT_S: Final = 180
 
 class RateWatch:
     """Whoever accepts an event adds one to `counts[member_id]`, and that is all it costs there.
+    Counts that were added up are gone from it.
 
     Every ten seconds the counts are added up in Redis, which is as exact as they are: an event may
     count for the next minute, and twice where Redis's answer was lost. While Redis is away, this
@@ -36,7 +37,7 @@ class RateWatch:
     """
 
     def __init__(self, client: Redis, directory: Directory, *, prefix: str, limit: int) -> None:
-        self.counts: defaultdict[str, int] = defaultdict(int)
+        self.counts: dict[str, int] = {}
         self._client = client
         self._directory = directory
         self._prefix = prefix

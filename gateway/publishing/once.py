@@ -1,10 +1,13 @@
-"""Publishing what was found afterwards: each event once, whoever finds it and however often."""
+"""Publishing each event once, whoever does it and however often.
+
+For what was found afterwards, and for the application's life, whose tasks are taken up again.
+"""
 
 import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.contract import CommentEvent, encode_event
+from gateway.contract import AppEvent, CommentEvent, encode_event
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.stream_writer import StreamWriter, stream_writer
 from gateway.settings import Publish, Redis
@@ -28,7 +31,7 @@ class OncePublisher:
         self._settings = settings
         self._writers: dict[int, tuple[StreamWriter, asyncio.Lock]] = {}
 
-    async def publish(self, events: Sequence[CommentEvent]) -> int:
+    async def publish(self, events: Sequence[CommentEvent | AppEvent]) -> int:
         """Publish those that are not there yet, in this order for each comment; how many.
 
         Repeatable; raises StreamUnavailable, and then any of them may have been published.
@@ -36,7 +39,8 @@ class OncePublisher:
         streams = self._redis.streams
         by_partition: dict[int, list[tuple[str, bytes]]] = {}
         for event in events:
-            partition = streams.partition_of(event.data.member_id, event.data.comment_id)
+            comment_id = event.data.comment_id if isinstance(event, CommentEvent) else 0
+            partition = streams.partition_of(event.data.member_id, comment_id)
             by_partition.setdefault(partition, []).append((event.id, encode_event(event)))
         count = 0
         for partition, encoded in by_partition.items():

@@ -113,7 +113,7 @@ class AuthorizationServer:
                 "scope": installation.scope,
                 "expires": datetime.fromtimestamp(grant.expires_at, tz=UTC).isoformat(),
                 "install": {
-                    "installed": True,
+                    "installed": installation.is_finished,
                     "version": str(installation.version),
                     "status": installation.status,
                     "scope": installation.scope,

@@ -45,3 +45,9 @@ class Settings(Section, frozen=True, kw_only=True):
     notifier: Notifier = Notifier()
     log: LogSettings = LogSettings()
     portals: tuple[PortalSettings, ...] = ()
+
+    @property
+    def handler_url(self) -> str:
+        """Where portals are told to deliver to; empty where nobody says."""
+        root = self.bitrix24.public_url.rstrip("/")
+        return f"{root}{self.http.path}" if root else ""

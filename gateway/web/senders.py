@@ -34,7 +34,7 @@ class Senders:
     def __init__(self, settings: Settings, control: Redis) -> None:
         prefix, spool_dir = settings.redis.prefix, Path(settings.spool.dir)
         self.directory = Directory(portals_of(settings.portals))
-        self._follower = Follower(
+        self.follower = Follower(
             self.directory, Registry(control, prefix=prefix), Snapshot(spool_dir, prefix=prefix)
         )
         self.rates = RateWatch(
@@ -58,7 +58,7 @@ class Senders:
         """Learn the portals and the senders' networks, and start to follow both."""
         if self._sender_list is not None:
             self._sender_list.start()
-        await self._follower.start()
+        await self.follower.start()
         if not len(self.directory):
             log.warning("no portals are registered: every delivery will be refused")
         self.rates.start()
@@ -72,6 +72,6 @@ class Senders:
         if self.quarantining is not None:
             await self.quarantining.close()
         await self.rates.close()
-        await self._follower.close()
+        await self.follower.close()
         if self._sender_list is not None:
             await self._sender_list.close()

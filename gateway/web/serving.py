@@ -3,15 +3,18 @@
 import asyncio
 import signal
 import sys
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
 from aiohttp import web
+from redis.asyncio import Redis
 
 from gateway import connections
 from gateway.errors import OperatorError
+from gateway.installation.opening import open_application
 from gateway.publishing.drainer import Drainer
 from gateway.publishing.durability import Ack, check_at_start
 from gateway.publishing.memory_gate import MemoryGate
@@ -21,7 +24,8 @@ from gateway.publishing.spool_reports import SpoolReporter
 from gateway.publishing.stream_writer import stream_writer
 from gateway.retention.keeper import Retention
 from gateway.settings import Settings
-from gateway.web.admin import admin_app
+from gateway.web.admin import WhyNot, admin_app
+from gateway.web.app_events import AppEvents
 from gateway.web.place import Place
 from gateway.web.protection.descriptors import room_for
 from gateway.web.public_server import PublicServer
@@ -43,12 +47,17 @@ async def serve(settings: Settings, place: Place) -> None:
     once. Raises OperatorError if the settings cannot work on this machine.
     """
     stopping = _stop_on_signals(is_supervised=place.is_supervised)
+    stack = AsyncExitStack()
     control = connections.control(settings.redis.url, timeout_s=1.0)
+    stack.push_async_callback(control.aclose)
     try:
         senders = Senders(settings, control)
+        application = await stack.enter_async_context(
+            open_application(settings, control, senders.follower)
+        )
         await check_at_start(control, Ack.parse(settings.publish.ack))
     except OperatorError:
-        await control.aclose()
+        await stack.aclose()
         raise
     spool_dir = Path(settings.spool.dir)
     spool = await Spool.open(spool_dir, max_bytes=settings.spool.max_bytes)
@@ -65,20 +74,19 @@ async def serve(settings: Settings, place: Place) -> None:
         holds_back=gate.is_closed,
     )
 
-    async def why_not_ready() -> str | None:
-        try:
-            await control.ping()
-        except connections.AWAY as error:
-            no_room = await spool.why_no_room()
-            return no_room and f"redis is away ({type(error).__name__}), the spool is {no_room}"
-        return None
-
     http = settings.http
     receiver = Receiver(
         senders.directory,
         publisher,
         settings.redis.streams,
         http,
+        app_events=AppEvents(
+            publisher,
+            settings.redis.streams,
+            lifecycle=application.lifecycle,
+            signals=application.signals,
+        ),
+        event_tokens=application.event_tokens,
         guard=senders.guard,
         quarantine=senders.quarantining,
         counts=senders.rates.counts,
@@ -87,12 +95,16 @@ async def serve(settings: Settings, place: Place) -> None:
     # aiohttp waits twice so long: for the requests under way, then for those that it has cut off.
     public = web.ServerRunner(server, handle_signals=False, shutdown_timeout=http.grace_s / 2)
     private = web.AppRunner(
-        admin_app(why_not_ready), access_log=None, handle_signals=False, shutdown_timeout=1.0
+        admin_app(_why_not_ready(control, spool)),
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=1.0,
     )
     for part in (publisher, drainer, gate, retention):
         part.start()
     try:
         await senders.start()
+        application.start()
         await place.open(public, private)
         async with server.sweeping():
             await stopping.wait()
@@ -106,12 +118,25 @@ async def serve(settings: Settings, place: Place) -> None:
                 await publisher.close()
                 await spool.close()
                 await private.cleanup()
+                await application.close()
                 await senders.close()
-                await control.aclose()
+                await stack.aclose()
         except TimeoutError:
             log.error("the grace time is over; what was not stored was not answered")
             sys.exit(1)
     log.info("stopped")
+
+
+def _why_not_ready(control: Redis, spool: Spool) -> WhyNot:
+    async def why_not_ready() -> str | None:
+        try:
+            await control.ping()
+        except connections.AWAY as error:
+            no_room = await spool.why_no_room()
+            return no_room and f"redis is away ({type(error).__name__}), the spool is {no_room}"
+        return None
+
+    return why_not_ready
 
 
 async def _finish(public: web.ServerRunner, server: PublicServer) -> None:

@@ -23,13 +23,17 @@ def shown(metric: str, member_id: str) -> float | None:
     return REGISTRY.get_sample_value(metric, {"member_id": member_id})
 
 
+def count(watch: RateWatch, member_id: str, events: int) -> None:
+    watch.counts[member_id] = watch.counts.get(member_id, 0) + events
+
+
 async def test_two_receivers_are_added_up_and_one_of_them_tells_it_once(redis: Redis) -> None:
     first, second = watch_of(redis, "two-1"), watch_of(redis, "two-1")
 
     with capture_logs() as logs:
         for at_s in (5, 15, 65, 75, 185):
             for watch in (first, second):
-                watch.counts["two-1"] += 60
+                count(watch, "two-1", 60)
                 await watch.measure(NOW + at_s)
 
     assert [(line["event"], line["events"]) for line in logs] == [
@@ -46,7 +50,7 @@ async def test_the_last_full_minute_and_the_peak_are_shown_for_registered_portal
     watch = watch_of(redis, "busy-1", "quiet-1")
     watch.counts.update({"busy-1": 70, "stranger-1": 9})
     await watch.measure(NOW + 30)
-    watch.counts["busy-1"] += 20
+    count(watch, "busy-1", 20)
     await watch.measure(NOW + 70)
 
     assert shown("b24gw_portal_events_per_minute", "busy-1") == 70
@@ -63,7 +67,7 @@ async def test_while_redis_is_away_a_process_goes_by_its_own_counts() -> None:
         watch = watch_of(away, "alone-1")
         with capture_logs() as logs:
             for at_s in (5, 15):
-                watch.counts["alone-1"] += 60
+                count(watch, "alone-1", 60)
                 await watch.measure(NOW + at_s)
 
     assert [line["events"] for line in logs] == [120]
@@ -71,7 +75,7 @@ async def test_while_redis_is_away_a_process_goes_by_its_own_counts() -> None:
 
 async def test_without_a_limit_nobody_is_told(redis: Redis) -> None:
     watch = watch_of(redis, "free-1", limit=0)
-    watch.counts["free-1"] += 10**6
+    count(watch, "free-1", 10**6)
     with capture_logs() as logs:
         await watch.measure(NOW)
     assert logs == []
@@ -79,7 +83,7 @@ async def test_without_a_limit_nobody_is_told(redis: Redis) -> None:
 
 async def test_what_is_kept_expires(redis: Redis) -> None:
     watch = watch_of(redis, "m1")
-    watch.counts["m1"] += 1
+    count(watch, "m1", 1)
     await watch.measure(NOW)
 
     (key,) = await redis.keys("*")

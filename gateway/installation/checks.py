@@ -1,0 +1,49 @@
+"""How often the authorization server is asked about installations that somebody claims.
+
+Anybody can claim one. All processes together ask twice a second at most, and each has a few
+questions under way at most, whatever comes in; what is beyond that is told to come later.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from redis.asyncio import Redis
+
+from gateway.bitrix24.errors import Limited, Unavailable
+from gateway.bitrix24.limiter import Limiter
+from gateway.installation.errors import Later
+
+__all__ = ["Checks"]
+
+_PER_S: Final = 2.0
+_BURST: Final = 20
+_MAX_UNDER_WAY: Final = 8
+_PATIENCE_S: Final = 0.5
+_NAME: Final = ":installations"
+# The bucket's name among those of portals, whose ids have no colon.
+
+
+class Checks:
+    """Gives out turns; `client` is a control client (gateway.connections.control)."""
+
+    def __init__(self, client: Redis, *, prefix: str) -> None:
+        self._limiter = Limiter(client, prefix=prefix, requests_per_s=_PER_S, burst=_BURST)
+        self._under_way = 0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """One question, as long as the context lasts; raises Later when there are too many."""
+        if self._under_way >= _MAX_UNDER_WAY:
+            raise Later("busy")
+        self._under_way += 1
+        try:
+            try:
+                await self._limiter.wait(_NAME, (), patience_s=_PATIENCE_S)
+            except Limited as error:
+                raise Later("busy") from error
+            except Unavailable as error:
+                raise Later("redis") from error
+            yield
+        finally:
+            self._under_way -= 1

@@ -1,0 +1,115 @@
+"""What somebody says who installs the application: an event, or a page that a portal opens.
+
+Nothing of it is to be believed before the authorization server has confirmed it
+(gateway.installation.confirmation), and no address in it is ever called. No I/O.
+
+https://apidocs.bitrix24.com/api-reference/common/events/on-app-install.html
+https://apidocs.bitrix24.com/settings/oauth/simple-way.html
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from gateway.inbound.form import Node
+from gateway.installation.errors import NotConfirmed
+
+__all__ = ["Claim", "claim_of_event", "claim_of_page"]
+
+_MEMBER_ID: Final = re.compile(r"[0-9A-Za-z_.-]{1,64}")
+# As gateway.portals.registry takes one.
+_TOKEN: Final = re.compile(r"[!-~]{1,512}")
+_LIFE_S: Final = 3600
+# How long an access token is good, and so the longest that is believed.
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """An installation that is claimed; its text form shows no token.
+
+    `application_token` is empty where a page does not tell it, `user_id` 0 and `endpoint` empty
+    where nobody does. `expires_at` is in Unix seconds.
+    """
+
+    member_id: str
+    access_token: str
+    refresh_token: str
+    application_token: str
+    expires_at: int
+    user_id: int = 0
+    endpoint: str = ""
+
+    def __repr__(self) -> str:
+        return f"Claim(member_id={self.member_id!r}, …)"
+
+
+def claim_of_event(form: Mapping[str, Node], *, received_s: int) -> Claim:
+    """What the body of ONAPPINSTALL says; `received_s` is Unix time.
+
+    Raises NotConfirmed if something is missing that a genuine one has.
+    """
+    auth = form.get("auth")
+    fields: Mapping[str, Node] = auth if isinstance(auth, dict) else {}
+    application_token = _text(fields, "application_token")
+    if not _TOKEN.fullmatch(application_token):
+        raise NotConfirmed("no_application_token")
+    return _claim(
+        fields,
+        names=("access_token", "refresh_token"),
+        application_token=application_token,
+        life_s=_number(fields, "expires_in"),
+        received_s=received_s,
+    )
+
+
+def claim_of_page(form: Mapping[str, Node], *, received_s: int) -> Claim:
+    """What a portal posts that opens a page of the application; `received_s` is Unix time.
+
+    Portals tell the application token from some version on. Raises NotConfirmed.
+    """
+    application_token = _text(form, "APPLICATION_TOKEN")
+    return _claim(
+        form,
+        names=("AUTH_ID", "REFRESH_ID"),
+        application_token=application_token if _TOKEN.fullmatch(application_token) else "",
+        life_s=_number(form, "AUTH_EXPIRES"),
+        received_s=received_s,
+    )
+
+
+def _claim(
+    fields: Mapping[str, Node],
+    *,
+    names: tuple[str, str],
+    application_token: str,
+    life_s: int,
+    received_s: int,
+) -> Claim:
+    access_token, refresh_token = (_text(fields, name) for name in names)
+    member_id = _text(fields, "member_id")
+    if not _MEMBER_ID.fullmatch(member_id):
+        raise NotConfirmed("no_member_id")
+    if not _TOKEN.fullmatch(access_token):
+        raise NotConfirmed("no_access_token")
+    if not _TOKEN.fullmatch(refresh_token):
+        raise NotConfirmed("no_refresh_token")
+    return Claim(
+        member_id=member_id,
+        access_token=access_token,
+        refresh_token=refresh_token,
+        application_token=application_token,
+        expires_at=received_s + min(life_s or _LIFE_S, _LIFE_S),
+        user_id=_number(fields, "user_id"),
+        endpoint=_text(fields, "client_endpoint"),
+    )
+
+
+def _text(fields: Mapping[str, Node], name: str) -> str:
+    value = fields.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _number(fields: Mapping[str, Node], name: str) -> int:
+    text = _text(fields, name)
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0

@@ -1,0 +1,93 @@
+"""Whether a claimed installation is one, by what the authorization server says of its token.
+
+Anybody can post a body to a public address. What nobody else has is an access token that the
+authorization server gave out for this application in that portal, and its method `app.info` says
+whose a token is. The server that is asked is the one of the settings. No I/O.
+
+https://apidocs.bitrix24.com/settings/oauth/simple-way.html
+"""
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from gateway.bitrix24.authorization import AppInfo
+from gateway.bitrix24.tokens import Tokens
+from gateway.installation.claim import Claim
+from gateway.installation.errors import NotConfirmed
+
+__all__ = ["Confirmed", "confirmed"]
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+class Confirmed(Struct, frozen=True, kw_only=True):
+    """An installation: the tokens that were claimed, and all else as it was confirmed.
+
+    `application_token` is empty where it is not known yet. Its text form shows no token.
+    """
+
+    tokens: Tokens
+    application_token: str
+    domain: str
+    status: str
+    scope: str
+
+    @property
+    def member_id(self) -> str:
+        """The portal."""
+        return self.tokens.member_id
+
+    def __repr__(self) -> str:
+        return f"Confirmed(member_id={self.member_id!r}, domain={self.domain!r}, …)"
+
+
+def confirmed(
+    claim: Claim, info: AppInfo, *, client_id: str, received_s: int, is_complete: bool = True
+) -> Confirmed:
+    """The installation that the claim is about.
+
+    An application with a page is installed when that page has said so: until then `is_complete` is
+    false. Raises NotConfirmed with the first difference.
+    """
+    if info.client_id != client_id:
+        raise NotConfirmed("other_application")
+    if info.member_id != claim.member_id:
+        raise NotConfirmed("other_portal")
+    if claim.user_id and claim.user_id != info.user_id:
+        raise NotConfirmed("other_user")
+    if is_complete and not info.is_installed:
+        raise NotConfirmed("not_installed")
+    if not info.endpoint:
+        raise NotConfirmed("no_endpoint")
+    # Never called; but who has put another one into the body has changed what Bitrix24 wrote.
+    if claim.endpoint and _place(claim.endpoint) != _place(info.endpoint):
+        raise NotConfirmed("other_endpoint")
+    return Confirmed(
+        tokens=Tokens(
+            member_id=info.member_id,
+            endpoint=info.endpoint,
+            user_id=info.user_id,
+            access_token=claim.access_token,
+            expires_at=claim.expires_at,
+            refresh_token=claim.refresh_token,
+            renewed_at=received_s,
+        ),
+        application_token=claim.application_token,
+        # What the portal is called is where it is: the body's `domain` is that of whatever address
+        # somebody had in the browser.
+        domain=urlsplit(info.endpoint).netloc,
+        status=info.status,
+        scope=info.scope,
+    )
+
+
+def _place(url: str) -> tuple[str, int | None] | None:
+    """Host and port; None for what is no URL, which no endpoint equals."""
+    try:
+        place = urlsplit(url)
+        port = place.port or _DEFAULT_PORTS.get(place.scheme)
+    except ValueError:
+        return None
+    return (place.hostname or "", port)

@@ -1,0 +1,21 @@
+"""Why the application is not installed, or not yet; `reason` is a short code for logs."""
+
+from gateway.errors import GatewayError
+
+__all__ = ["Later", "NotConfirmed"]
+
+
+class NotConfirmed(GatewayError):
+    """Whoever says so did not install the application; saying it again cannot help."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Later(GatewayError):
+    """It cannot be told or done now: nothing is wrong with the installation itself."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

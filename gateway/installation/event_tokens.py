@@ -1,0 +1,105 @@
+"""Access tokens that come with events, for the token store; behind the back of the receiver.
+
+Events bring one that is good for an hour, which saves a refresh. Half an hour after one was taken,
+the next is looked for, in each receiver process. An event says who it is from by its application
+token only, so the store takes little from it (gateway.bitrix24.token_store).
+"""
+
+import asyncio
+from collections import deque
+from time import monotonic, time
+from typing import Any, Final
+
+import structlog
+
+from gateway import metrics
+from gateway.bitrix24.errors import Bitrix24Error
+from gateway.bitrix24.token_store import TokenStore
+from gateway.bitrix24.tokens import EventToken
+from gateway.inbound.form import FormError, parse_form
+
+__all__ = ["EventTokens", "event_token_of"]
+
+log: Any = structlog.get_logger(__name__)
+
+_EVERY_S: Final = 1800.0
+_MAX_WAITING: Final = 100
+_LIFE_S: Final = 3600
+
+
+class EventTokens:
+    """Takes bodies of verified deliveries, and offers the tokens in them to the store."""
+
+    def __init__(self, tokens: TokenStore) -> None:
+        self._tokens = tokens
+        self._not_before: dict[str, float] = {}
+        self._waiting: deque[tuple[str, bytes]] = deque()
+        self._has_work = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def offer(self, member_id: str, body: bytes) -> None:
+        """Look into a delivery later on, if it is time to. Neither waits nor raises."""
+        if monotonic() >= self._not_before.get(member_id, 0.0) and (
+            len(self._waiting) < _MAX_WAITING
+        ):
+            self._waiting.append((member_id, body))
+            self._has_work.set()
+
+    def start(self) -> None:
+        """Start looking."""
+        self._task = asyncio.create_task(self._run(), name="tokens of events")
+
+    async def close(self) -> None:
+        """Stop; what waits is not needed."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        while True:
+            await self._has_work.wait()
+            self._has_work.clear()
+            while self._waiting:
+                member_id, body = self._waiting.popleft()
+                try:
+                    metrics.EVENT_TOKENS.labels(await self._offered(member_id, body)).inc()
+                except Exception:
+                    log.exception("the token of an event could not be taken", member_id=member_id)
+
+    async def _offered(self, member_id: str, body: bytes) -> str:
+        token = event_token_of(body, now=int(time()))
+        if token is None:
+            return "none"
+        try:
+            await self._tokens.offer(member_id, token)
+        except Bitrix24Error as error:
+            log.warning("the token of an event is not kept", member_id=member_id, why=str(error))
+            return "away"
+        self._not_before[member_id] = monotonic() + _EVERY_S
+        return "taken"
+
+
+def event_token_of(body: bytes, *, now: int) -> EventToken | None:
+    """The access token in a delivery; None if there is none that can be used. `now` is Unix time.
+
+    None is good for longer than an hour from now, whatever the delivery says.
+    """
+    try:
+        auth = parse_form(body).get("auth")
+    except FormError:
+        return None
+    fields = auth if isinstance(auth, dict) else {}
+    access_token, user_id, expires = (
+        fields.get(name) for name in ("access_token", "user_id", "expires")
+    )
+    if not isinstance(access_token, str) or not access_token:
+        return None
+    expires_at = min(_number(expires), now + _LIFE_S)
+    if not _number(user_id) or expires_at <= now:
+        return None
+    return EventToken(user_id=_number(user_id), access_token=access_token, expires_at=expires_at)
+
+
+def _number(text: object) -> int:
+    is_number = isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) < 19
+    return int(str(text)) if is_number else 0

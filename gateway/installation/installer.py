@@ -1,0 +1,111 @@
+"""Installing the application in a portal, step by step; each may be repeated."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+from redis.exceptions import RedisError
+
+from gateway import connections
+from gateway.bitrix24.authorization import AuthorizationServer
+from gateway.bitrix24.errors import Bitrix24Error, PortalGone, Unauthorized, Unavailable
+from gateway.bitrix24.token_store import TokenStore
+from gateway.installation.checks import Checks
+from gateway.installation.claim import Claim
+from gateway.installation.confirmation import Confirmed, confirmed
+from gateway.installation.errors import Later, NotConfirmed
+from gateway.portals.facts import PortalFacts
+from gateway.portals.following import Follower
+from gateway.portals.registry import Registry
+from gateway.portals.verification import digest_of
+
+__all__ = ["Installer"]
+
+log: Any = structlog.get_logger(__name__)
+
+_IN_TIME_S: Final = 4.0
+# Bitrix24 waits for the answer to its delivery, and calls slow handlers less often.
+
+
+class Installer:
+    """Confirms what is claimed, and registers what is confirmed."""
+
+    def __init__(
+        self,
+        *,
+        authorization: AuthorizationServer,
+        checks: Checks,
+        tokens: TokenStore,
+        facts: PortalFacts,
+        registry: Registry,
+        follower: Follower,
+    ) -> None:
+        self._authorization = authorization
+        self._checks = checks
+        self._tokens = tokens
+        self._facts = facts
+        self._registry = registry
+        self._follower = follower
+
+    async def confirm(
+        self, claim: Claim, *, received_s: int, is_complete: bool = True
+    ) -> Confirmed:
+        """The claimed installation as the authorization server confirms it.
+
+        `is_complete` is whether Bitrix24 has to take the application for installed already. Raises
+        NotConfirmed, or Later if the server cannot be asked in time.
+        """
+        async with self._checks.turn():
+            try:
+                async with asyncio.timeout(_IN_TIME_S):
+                    info = await self._authorization.app_info(claim.access_token)
+            except (Unauthorized, PortalGone) as error:
+                raise NotConfirmed("token_rejected") from error
+            except (Bitrix24Error, TimeoutError) as error:
+                log.warning("the authorization server does not answer", why=str(error) or "time")
+                raise Later("authorization_server") from error
+        return confirmed(
+            claim,
+            info,
+            client_id=self._authorization.client_id,
+            received_s=received_s,
+            is_complete=is_complete,
+        )
+
+    async def register(self, one: Confirmed) -> None:
+        """Keep the tokens, and let the portal send, in this process at once.
+
+        Raises Later if Redis does not do its part.
+        """
+        try:
+            await self._keep(one)
+            await self._note(one)
+            if one.application_token:
+                digest = digest_of(one.application_token)
+                await self._registry.add(one.member_id, one.domain, digest, now=datetime.now(UTC))
+                await self._follower.look()
+        except (RedisError, *connections.AWAY, Unavailable) as error:
+            raise Later("redis") from error
+
+    async def _keep(self, one: Confirmed) -> None:
+        try:
+            kept = await self._tokens.read(one.member_id)
+        except Unauthorized:  # by a key that is lost: these take their place
+            kept = None
+        # What is kept from later came by a refresh, which used ours up, or an installation since.
+        if kept is None or kept.renewed_at <= one.tokens.renewed_at:
+            await self._tokens.install(one.tokens)
+
+    async def _note(self, one: Confirmed) -> None:
+        facts: dict[str, Any] = {
+            "domain": one.domain,
+            "endpoint": one.tokens.endpoint,
+            "status": one.status,
+            "scope": one.scope,
+            "installed_at": datetime.fromtimestamp(one.tokens.renewed_at, UTC),
+            "uninstalled_at": None,
+        }
+        if one.application_token:
+            facts["digest"] = digest_of(one.application_token).hex()
+        await self._facts.learn(one.member_id, **facts)

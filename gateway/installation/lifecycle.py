@@ -1,0 +1,206 @@
+"""The application's life in portals: what deliveries about it lead to, now or as soon as it can be.
+
+Each is written down first (gateway.installation.journal) and crossed out last. What could not be
+done is tried again every few seconds, in the order of receipt, one portal's before its next one.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+import structlog
+
+from gateway import metrics
+from gateway.inbound.admission import AdmittedAppEvent
+from gateway.inbound.form_fields import extract
+from gateway.installation.errors import Later, NotConfirmed
+from gateway.installation.journal import Journal, JournalUnavailable, Kind, Name, Task, UnderWay
+from gateway.installation.steps import Installing, Steps, claimed
+from gateway.installation.uninstalling import Uninstallation
+from gateway.portals.quarantine import Delivery
+from gateway.portals.verification import digest_of
+from gateway.publishing.batch import Stored
+from gateway.publishing.errors import Unavailable
+
+__all__ = ["Lifecycle", "Progress"]
+
+log: Any = structlog.get_logger(__name__)
+
+Progress: TypeAlias = Literal["done", "waits", "lost"]
+"""What has become of a task: `lost` is one that could be neither done nor written down."""
+
+_AGAIN_S: Final = 10.0
+_MAX_BODY_BYTES: Final = 8192
+# Several times what Bitrix24 sends about an installation.
+
+
+class Lifecycle:
+    """What a receiver process does about the application's life.
+
+    Without an application in the settings `installing` is None, and nothing is installed. `start`
+    before the first delivery, `close` after the last one.
+    """
+
+    def __init__(self, journal: Journal, steps: Steps, installing: Installing | None) -> None:
+        self._journal = journal
+        self._steps = steps
+        self._installing = installing
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def can_install(self) -> bool:
+        """Whether the settings name an application."""
+        return self._installing is not None
+
+    def start(self) -> None:
+        """Start to take up what was left."""
+        # Apart, since anybody can make installations wait that nobody confirms.
+        self._spawn(self._keep_resuming("uninstall"))
+        self._spawn(self._keep_resuming("install", "reinstall"))
+
+    async def close(self) -> None:
+        """End; what is under way is left, to be taken up again."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._installing is not None:
+            await self._installing.close()
+
+    async def installed(self, delivery: Delivery) -> Progress:
+        """Install for an ONAPPINSTALL of a token that is not known.
+
+        Where it waits, it does for an hour at most. Raises NotConfirmed.
+        """
+        if self._installing is None:
+            raise NotConfirmed("no_application")
+        if len(delivery.body) > _MAX_BODY_BYTES:
+            raise NotConfirmed("too_large")
+        claimed(delivery)  # before anything is written for whoever sends nonsense
+        return await self._now(_task("install", delivery, self._installing.sealed(delivery)))
+
+    async def reinstalled(self, delivery: Delivery) -> None:
+        """Take the tokens of an ONAPPINSTALL whose application token is known, in the background.
+
+        The event is stored already. Returns when the task is written down.
+        """
+        if self._installing is None or len(delivery.body) > _MAX_BODY_BYTES:
+            return
+        task = _task("reinstall", delivery, self._installing.sealed(delivery))
+        under_way = await self._begun(task)
+        self._spawn(self._reinstall(task, under_way))
+
+    async def uninstalled(self, delivery: Delivery, admitted: AdmittedAppEvent) -> Stored:
+        """Uninstall for an ONAPPUNINSTALL whose application token is known.
+
+        Returns when the event is on the stream, or on this machine's disk until it can be there;
+        raises Unavailable if neither can be.
+        """
+        fields = extract(delivery.body)
+        one = Uninstallation(
+            event=admitted.event,
+            digest=digest_of(fields.application_token or ""),
+            clean=fields.clean == "1",
+        )
+        progress = await self._now(_task("uninstall", delivery, msgspec.msgpack.encode(one)))
+        if progress == "lost":
+            raise Unavailable("uninstallation")
+        return Stored.STREAM if progress == "done" else Stored.SPOOL
+
+    async def resume(self, *kinds: Kind) -> None:
+        """Take up, once, what was left of these kinds."""
+        behind: set[str] = set()
+        for name in await asyncio.to_thread(self._journal.names):
+            if name.member_id not in behind and not await self._is_through(name, kinds):
+                behind.add(name.member_id)
+
+    async def _is_through(self, name: Name, kinds: Sequence[Kind]) -> bool:
+        under_way = None
+        if name.kind in kinds:
+            under_way = await asyncio.to_thread(self._journal.resume, name)
+        if under_way is None:
+            return False
+        try:
+            return await self._carried_out(under_way.task, under_way) == "done"
+        except Exception:
+            log.exception("a change of the application fails", event_id=name.receipt_id)
+            return False
+
+    async def _keep_resuming(self, *kinds: Kind) -> None:
+        await asyncio.to_thread(self._journal.clean)
+        while True:
+            await self.resume(*kinds)
+            metrics.LIFECYCLE_TASKS.set(len(await asyncio.to_thread(self._journal.names)))
+            await asyncio.sleep(_AGAIN_S)
+
+    async def _now(self, task: Task) -> Progress:
+        """Carry a new task out; raises NotConfirmed."""
+        under_way = await self._begun(task)
+        if under_way and not await asyncio.to_thread(self._journal.is_first, task):
+            under_way.leave()
+            return "waits"
+        return await self._carried_out(task, under_way, tells=True)
+
+    async def _reinstall(self, task: Task, under_way: UnderWay | None) -> None:
+        try:
+            await self._carried_out(task, under_way)
+        except Exception:
+            log.exception(
+                "the tokens of an installation could not be taken", event_id=task.receipt_id
+            )
+
+    async def _begun(self, task: Task) -> UnderWay | None:
+        """The task written down; None if that cannot be, and it has to be done without."""
+        try:
+            return await asyncio.to_thread(self._journal.begin, task)
+        except JournalUnavailable as error:
+            log.error(
+                "a change of the application is not written down", why=str(error), **_of(task)
+            )
+            return None
+
+    async def _carried_out(
+        self, task: Task, under_way: UnderWay | None, *, tells: bool = False
+    ) -> Progress:
+        """Carry it out and cross it out, or leave it; raises NotConfirmed if it is to be told."""
+        try:
+            await self._steps.carry_out(task)
+        except Later as error:
+            if under_way is None:
+                log.error("a change of the application is lost", why=error.reason, **_of(task))
+                return "lost"
+            log.warning("a change of the application waits", why=error.reason, **_of(task))
+            return "waits"
+        except NotConfirmed as error:
+            metrics.INSTALLATIONS.labels("refused").inc()
+            if under_way is not None:
+                await asyncio.to_thread(under_way.finish)
+            if tells:
+                raise
+            log.warning("an installation is refused", why=error.reason, **_of(task))
+        else:
+            if under_way is not None:
+                await asyncio.to_thread(under_way.finish)
+        finally:
+            if under_way is not None:
+                under_way.leave()
+        return "done"
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _task(kind: Kind, delivery: Delivery, content: bytes) -> Task:
+    return Task(
+        kind=kind,
+        receipt_id=delivery.receipt_id,
+        member_id=delivery.member_id,
+        received_ms=delivery.received_ms,
+        content=content,
+    )
+
+
+def _of(task: Task) -> dict[str, str]:
+    return {"kind": task.kind, "event_id": task.receipt_id, "member_id": task.member_id}

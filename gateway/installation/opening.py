@@ -1,0 +1,103 @@
+"""What a receiver process needs for the application's life, made of the settings."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from gateway.bitrix24.connecting import connect
+from gateway.installation.checks import Checks
+from gateway.installation.event_tokens import EventTokens
+from gateway.installation.installer import Installer
+from gateway.installation.journal import Journal
+from gateway.installation.lifecycle import Lifecycle
+from gateway.installation.steps import Installing, Steps
+from gateway.installation.uninstalling import Uninstaller
+from gateway.portals.binding import bind_portal
+from gateway.portals.facts import PortalFacts
+from gateway.portals.following import Follower
+from gateway.portals.offline_signalling import OfflineSignals
+from gateway.portals.registry import Registry
+from gateway.publishing.once import OncePublisher
+from gateway.settings import Settings
+from gateway.vault import Vault
+
+__all__ = ["Application", "open_application"]
+
+
+class Application(Struct, frozen=True):
+    """What is done about what portals tell the application of itself, and with the tokens in it.
+
+    Those of events are taken only where there is an application.
+    """
+
+    lifecycle: Lifecycle
+    signals: OfflineSignals
+    event_tokens: EventTokens | None
+
+    def start(self) -> None:
+        """Start all of it."""
+        self.lifecycle.start()
+        self.signals.start()
+        if self.event_tokens is not None:
+            self.event_tokens.start()
+
+    async def close(self) -> None:
+        """End all of it."""
+        if self.event_tokens is not None:
+            await self.event_tokens.close()
+        await self.signals.close()
+        await self.lifecycle.close()
+
+
+@asynccontextmanager
+async def open_application(
+    settings: Settings, control: Redis, follower: Follower
+) -> AsyncIterator[Application]:
+    """As the settings have it; connections are closed at the end.
+
+    Raises OperatorError for secrets that are missing or wrong.
+    """
+    prefix = settings.redis.prefix
+    registry = Registry(control, prefix=prefix)
+    facts = PortalFacts(control, prefix=prefix)
+    async with AsyncExitStack() as stack:
+        publisher = OncePublisher(settings.redis, settings.publish)
+        stack.push_async_callback(publisher.close)
+        tokens, installing = None, None
+        vault = Vault.of(settings.vault)
+        if settings.bitrix24.client_id:
+            bitrix24 = await stack.enter_async_context(connect(settings))
+            tokens, authorization = bitrix24.tokens, bitrix24.authorization
+            # connect() has seen to these.
+            assert tokens is not None and authorization is not None and vault is not None  # noqa: PT018, S101
+            installer = Installer(
+                authorization=authorization,
+                checks=Checks(control, prefix=prefix),
+                tokens=tokens,
+                facts=facts,
+                registry=registry,
+                follower=follower,
+            )
+            binds = partial(bind_portal, bitrix24=bitrix24, facts=facts, settings=settings)
+            installing = Installing(installer, vault, binds)
+        uninstaller = Uninstaller(
+            tokens=tokens,
+            facts=facts,
+            registry=registry,
+            follower=follower,
+            settled=frozenset(portal.member_id for portal in settings.portals),
+        )
+        steps = Steps(
+            publisher=publisher,
+            uninstaller=uninstaller,
+            installing=installing,
+        )
+        yield Application(
+            Lifecycle(Journal(Path(settings.spool.dir)), steps, installing),
+            OfflineSignals(control, prefix=prefix),
+            EventTokens(tokens) if tokens is not None else None,
+        )

@@ -1,0 +1,160 @@
+"""Carrying out a task of the journal. Every step may be repeated, by whichever process has it."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from time import time
+from typing import Any, Final
+
+import msgspec
+import structlog
+from redis.exceptions import RedisError
+
+from gateway import connections, metrics
+from gateway.bitrix24.errors import Bitrix24Error
+from gateway.contract import AppEvent
+from gateway.inbound.admission import AdmittedAppEvent, normalise
+from gateway.inbound.form import FormError, parse_form
+from gateway.inbound.form_fields import fields_of
+from gateway.installation.claim import Claim, claim_of_event
+from gateway.installation.errors import Later, NotConfirmed
+from gateway.installation.installer import Installer
+from gateway.installation.journal import Task
+from gateway.installation.uninstalling import Uninstallation, Uninstaller
+from gateway.portals.directory import Portal
+from gateway.portals.quarantine import Delivery
+from gateway.publishing.errors import StreamUnavailable
+from gateway.publishing.once import OncePublisher
+from gateway.vault import Unreadable, Vault
+
+__all__ = ["Installing", "Steps", "claimed"]
+
+log: Any = structlog.get_logger(__name__)
+
+_USABLE_MS: Final = 3_600_000
+# The access token by which an installation is confirmed is good for an hour.
+
+
+class Installing:
+    """What installations need beside the steps: who confirms and registers them, the vault in which
+    deliveries are sealed, and who binds a portal's events.
+    """
+
+    def __init__(
+        self, installer: Installer, vault: Vault, binds: Callable[[str], Awaitable[object]]
+    ) -> None:
+        self._vault = vault
+        self.installer = installer
+        self._binds = binds
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    def sealed(self, delivery: Delivery) -> bytes:
+        """The delivery as the content of a task."""
+        return self._vault.seal(msgspec.msgpack.encode(delivery))
+
+    def opened(self, content: bytes) -> Delivery | None:
+        """The delivery; None if the key is lost."""
+        try:
+            return msgspec.msgpack.decode(self._vault.open(content), type=Delivery)
+        except (Unreadable, msgspec.DecodeError):
+            return None
+
+    def bind_soon(self, member_id: str) -> None:
+        """Bind a portal's events in the background; what fails is bound by `gateway reconcile`."""
+        task = asyncio.create_task(self._bind(member_id), name=f"binding {member_id}")
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def close(self) -> None:
+        """End; bindings under way are cut off."""
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    async def _bind(self, member_id: str) -> None:
+        try:
+            with contextlib.suppress(Bitrix24Error):  # told by whoever binds
+                await self._binds(member_id)
+        except (RedisError, *connections.AWAY) as error:
+            log.warning("it is not noted what was bound", member_id=member_id, why=repr(error))
+        except Exception:
+            log.exception("the events of a portal could not be bound", member_id=member_id)
+
+
+class Steps:
+    """The steps of each kind of task; `installing` is None without an application."""
+
+    def __init__(
+        self,
+        *,
+        publisher: OncePublisher,
+        uninstaller: Uninstaller,
+        installing: Installing | None,
+    ) -> None:
+        self._publisher = publisher
+        self._uninstaller = uninstaller
+        self._installing = installing
+
+    async def carry_out(self, task: Task) -> None:
+        """Do all of it that is not done yet.
+
+        Raises Later if it cannot be done now, NotConfirmed if it must not be.
+        """
+        if task.kind == "uninstall":
+            await self._uninstall(task)
+        else:
+            await self._install(task)
+
+    async def _install(self, task: Task) -> None:
+        if self._installing is None:
+            raise Later("no_application")
+        if time() * 1000 - task.received_ms > _USABLE_MS:
+            raise NotConfirmed("too_late")
+        delivery = self._installing.opened(task.content)
+        if delivery is None:
+            raise NotConfirmed("unreadable")
+        received_s = delivery.received_ms // 1000
+        one = await self._installing.installer.confirm(claimed(delivery), received_s=received_s)
+        await self._installing.installer.register(one)
+        if task.kind == "install":  # else it was admitted and stored like any event
+            await self._publish(_event(delivery, domain=one.domain))
+        metrics.INSTALLATIONS.labels("installed").inc()
+        log.info(
+            "the application was installed",
+            event_id=task.receipt_id,
+            member_id=one.member_id,
+            domain=one.domain,
+        )
+        self._installing.bind_soon(one.member_id)
+
+    async def _uninstall(self, task: Task) -> None:
+        one = msgspec.msgpack.decode(task.content, type=Uninstallation)
+        await self._publish(one.event)
+        await self._uninstaller.take_away(task.member_id, one, received_ms=task.received_ms)
+        metrics.UNINSTALLATIONS.inc()
+
+    async def _publish(self, event: AppEvent) -> None:
+        try:
+            await self._publisher.publish([event])
+        except StreamUnavailable as error:
+            raise Later("redis") from error
+
+
+def claimed(delivery: Delivery) -> Claim:
+    """What the body of an ONAPPINSTALL says; raises NotConfirmed."""
+    try:
+        form = parse_form(delivery.body)
+    except FormError as error:
+        raise NotConfirmed("no_form") from error
+    return claim_of_event(form, received_s=delivery.received_ms // 1000)
+
+
+def _event(delivery: Delivery, *, domain: str) -> AppEvent:
+    """The event of an installation, with the domain that was confirmed."""
+    fields = msgspec.structs.replace(fields_of(parse_form(delivery.body)), domain=domain)
+    portal = Portal(member_id=delivery.member_id, domain=domain, digests=())
+    verdict = normalise(
+        fields, portal, receipt_id=delivery.receipt_id, received_ms=delivery.received_ms
+    )
+    assert isinstance(verdict, AdmittedAppEvent)  # noqa: S101 - it is ONAPPINSTALL, or nobody asked
+    return verdict.event

@@ -1,0 +1,123 @@
+"""Uninstalling the application from a portal, step by step; each may be repeated.
+
+The application token is the only proof that Bitrix24 gives of it:
+https://apidocs.bitrix24.com/api-reference/common/events/on-app-uninstall.html
+"""
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from msgspec import Struct
+from redis.exceptions import RedisError
+
+from gateway import connections
+from gateway.bitrix24.errors import Unauthorized, Unavailable
+from gateway.bitrix24.token_store import TokenStore
+from gateway.contract import AppEvent
+from gateway.installation.errors import Later
+from gateway.portals.facts import Facts, PortalFacts
+from gateway.portals.following import Follower
+from gateway.portals.registry import Registry
+from gateway.portals.verification import shown
+
+__all__ = ["Uninstallation", "Uninstaller", "is_of_application"]
+
+log: Any = structlog.get_logger(__name__)
+
+
+class Uninstallation(Struct, frozen=True, kw_only=True):
+    """What is to be taken away: the token of this digest and, if it is the application's, all that
+    is the application's. `event` is what the stream is told.
+    """
+
+    event: AppEvent
+    digest: bytes
+    clean: bool
+
+
+class Uninstaller:
+    """Takes away what an uninstallation ends; `tokens` is None without an application.
+
+    `settled` are the portals of the settings, which nothing here can change.
+    """
+
+    def __init__(
+        self,
+        *,
+        tokens: TokenStore | None,
+        facts: PortalFacts,
+        registry: Registry,
+        follower: Follower,
+        settled: Collection[str],
+    ) -> None:
+        self._tokens = tokens
+        self._facts = facts
+        self._registry = registry
+        self._follower = follower
+        self._settled = settled
+
+    async def take_away(self, member_id: str, one: Uninstallation, *, received_ms: int) -> None:
+        """Let the token no longer send; forget the application's tokens, mark what is to be erased.
+
+        What was installed since it was received stays. Raises Later if Redis does not do its part.
+        """
+        received_at = datetime.fromtimestamp(received_ms / 1000, UTC)
+        try:
+            await self._disable(member_id, one.digest, received_at)
+            if is_of_application(await self._facts.of(member_id), one.digest):
+                await self._forget(member_id, received_at)
+                await self._note(member_id, received_at, clean=one.clean)
+        except (RedisError, *connections.AWAY, Unavailable) as error:
+            raise Later("redis") from error
+        log.info(
+            "the application was uninstalled",
+            member_id=member_id,
+            token_digest=shown(one.digest),
+            clean=one.clean,
+        )
+        if member_id in self._settled:
+            log.warning(
+                "an uninstalled portal stands in the settings: take its token out of [[portals]]",
+                member_id=member_id,
+            )
+
+    async def _disable(self, member_id: str, digest: bytes, received_at: datetime) -> None:
+        reading = await self._registry.read()
+        ended = [
+            one
+            for one in reading.registrations
+            if (one.member_id, one.digest) == (member_id, digest) and one.added_at <= received_at
+        ]
+        await self._registry.remove(ended)
+        await self._follower.look()
+
+    async def _forget(self, member_id: str, received_at: datetime) -> None:
+        if self._tokens is None:
+            return
+        try:
+            kept = await self._tokens.read(member_id)
+        except Unauthorized:  # unreadable, and not needed any more
+            await self._tokens.forget(member_id)
+            return
+        if kept is not None and kept.renewed_at <= received_at.timestamp():
+            await self._tokens.forget(member_id)
+
+    async def _note(self, member_id: str, received_at: datetime, *, clean: bool) -> None:
+        known = await self._facts.of(member_id)
+        if known.installed_at is None or known.installed_at <= received_at:
+            await self._facts.learn(member_id, uninstalled_at=received_at)
+        if clean:
+            await self._facts.learn(
+                member_id, erasure_due_since=known.erasure_due_since or received_at
+            )
+
+
+def is_of_application(known: Facts, digest: bytes) -> bool:
+    """Whether a token is the application's, and not that of a webhook of the same portal.
+
+    Whoever made a webhook knows its token, and must not be able to end the application with it.
+    Where the application was registered by hand, nobody knows whose a token is.
+    """
+    return not known.digest or known.digest == digest.hex()

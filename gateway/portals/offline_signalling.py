@@ -1,0 +1,59 @@
+"""Passes on that something waits in a portal's queue of offline events, behind the request."""
+
+import asyncio
+from typing import Any, Final
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from gateway import connections
+from gateway.bitrix24.offline_signals import signal
+
+__all__ = ["OfflineSignals"]
+
+log: Any = structlog.get_logger(__name__)
+
+_AGAIN_S: Final = 5.0
+
+
+class OfflineSignals:
+    """The portals that have signalled, until Redis knows; while it is away they wait here."""
+
+    def __init__(self, client: Redis, *, prefix: str) -> None:
+        self._client = client
+        self._prefix = prefix
+        self._waiting: dict[str, None] = {}
+        self._has_work = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def note(self, member_id: str) -> None:
+        """A registered portal has signalled. Neither waits nor raises."""
+        self._waiting[member_id] = None
+        self._has_work.set()
+
+    def start(self) -> None:
+        """Start passing on."""
+        self._task = asyncio.create_task(self._run(), name="offline signals")
+
+    async def close(self) -> None:
+        """Stop; queues of which nobody knows by then are looked at in their turn."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        while True:
+            await self._has_work.wait()
+            self._has_work.clear()
+            try:
+                while self._waiting:
+                    member_id = next(iter(self._waiting))
+                    await signal(self._client, member_id, prefix=self._prefix)
+                    self._waiting.pop(member_id)
+            except (RedisError, *connections.AWAY) as error:
+                log.warning("redis does not take offline signals", error=repr(error))
+                await asyncio.sleep(_AGAIN_S)
+                self._has_work.set()
+            except Exception:
+                log.exception("offline signals are not passed on")

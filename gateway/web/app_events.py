@@ -1,0 +1,94 @@
+"""What deliveries that are not about a comment are answered: off the receiver's usual path."""
+
+from collections.abc import Awaitable
+from typing import Protocol
+
+from aiohttp import web
+
+from gateway.contract import APP_INSTALLED, APP_UNINSTALLED, Streams, encode_event
+from gateway.inbound.admission import OFFLINE_SIGNAL, Admitted, AdmittedAppEvent, Ignored
+from gateway.inbound.errors import Forbidden
+from gateway.inbound.form_fields import extract
+from gateway.installation.errors import NotConfirmed
+from gateway.installation.lifecycle import Lifecycle
+from gateway.portals.offline_signalling import OfflineSignals
+from gateway.portals.quarantine import Delivery
+from gateway.publishing.batch import Stored
+from gateway.web.answers import answer, forbidden, stored_answer, unavailable
+
+__all__ = ["AppEvents", "EventSink"]
+
+_INSTALLED = b"onappinstall"
+
+
+class EventSink(Protocol):
+    """Where admitted events are stored."""
+
+    def publish(self, event: bytes, partition: int) -> Awaitable[Stored]:
+        """Store an event and say where it is; the call or waiting for it raises Unavailable."""
+        ...
+
+
+class AppEvents:
+    """Answers to deliveries that an application is told of itself, or nobody asked for."""
+
+    def __init__(
+        self,
+        sink: EventSink,
+        streams: Streams,
+        *,
+        lifecycle: Lifecycle | None = None,
+        signals: OfflineSignals | None = None,
+    ) -> None:
+        self._sink = sink
+        self._streams = streams
+        self._lifecycle = lifecycle
+        self._signals = signals
+
+    async def genuine(self, verdict: Admitted | Ignored, delivery: Delivery) -> web.Response:
+        """The answer to a portal; raises publishing's Unavailable."""
+        if isinstance(verdict, Ignored):
+            if verdict.reason == OFFLINE_SIGNAL and self._signals is not None:
+                self._signals.note(verdict.member_id)
+            return answer(200, "ignored", "ignored", verdict.reason, event_id=delivery.receipt_id)
+        lifecycle, what = self._lifecycle, verdict.event.type
+        if lifecycle is not None and isinstance(verdict, AdmittedAppEvent):
+            if what == APP_INSTALLED:
+                return await self._installed_again(lifecycle, verdict, delivery)
+            if what == APP_UNINSTALLED:
+                stored = await lifecycle.uninstalled(delivery, verdict)
+                return stored_answer(delivery.receipt_id, stored)
+        return await self._stored(verdict, delivery)
+
+    async def _installed_again(
+        self, lifecycle: Lifecycle, verdict: Admitted, delivery: Delivery
+    ) -> web.Response:
+        response = await self._stored(verdict, delivery)
+        await lifecycle.reinstalled(delivery)
+        return response
+
+    async def _stored(self, verdict: Admitted, delivery: Delivery) -> web.Response:
+        partition = self._streams.partition_of(verdict.member_id, verdict.comment_id)
+        stored = await self._sink.publish(encode_event(verdict.event), partition)
+        return stored_answer(delivery.receipt_id, stored)
+
+    async def unknown(self, error: Forbidden, delivery: Delivery) -> web.Response | None:
+        """The answer to whom no registered token lets in, if an installation is claimed."""
+        lifecycle = self._lifecycle
+        if lifecycle is None or not lifecycle.can_install or not _claims_installation(delivery):
+            return None
+        about = {"event_id": delivery.receipt_id, "member_id": error.member_id[:64]}
+        try:
+            progress = await lifecycle.installed(delivery)
+        except NotConfirmed as refusal:
+            return forbidden("not_confirmed", why=refusal.reason, **about)
+        if progress == "done":
+            return stored_answer(delivery.receipt_id, Stored.STREAM)
+        return unavailable("installation_" + progress, **about)
+
+
+def _claims_installation(delivery: Delivery) -> bool:
+    """Whether it is ONAPPINSTALL; what cannot be read was told so before."""
+    if _INSTALLED not in delivery.body.lower():
+        return False
+    return (extract(delivery.body).event or "").lower() == _INSTALLED.decode()

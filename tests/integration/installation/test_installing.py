@@ -1,0 +1,216 @@
+"""Installing, using and uninstalling the application, in portals that behave as real ones do."""
+
+from datetime import UTC, datetime
+
+import msgspec
+from redis.asyncio import Redis
+from structlog.testing import capture_logs
+
+from gateway.bitrix24.connecting import connect
+from gateway.bitrix24.offline_signals import take
+from gateway.contract import AppEvent, CommentEvent
+from gateway.portals.verification import digest_of
+from gateway.sandbox.live_portal import LivePortal
+from gateway.settings import PortalSettings, Settings
+from tests.integration.consumers.running import until
+from tests.integration.installation.bodies import forged, post
+from tests.integration.installation.running import Gateway, open_gateway
+
+COMMENTS = {f"ONCRMTIMELINECOMMENT{what}" for what in ("ADD", "UPDATE", "DELETE")}
+
+
+async def install(portal: LivePortal, gateway: Gateway) -> None:
+    """Install, and wait until the portal's events are bound."""
+    await portal.install(gateway.url)
+    await portal.sent()
+
+    async def is_bound() -> bool:
+        return (await gateway.facts.of(portal.member_id)).bound_at is not None
+
+    await until(is_bound)
+
+
+async def test_an_installed_portal_is_registered_bound_and_delivers(
+    gateway: Gateway, portal: LivePortal
+) -> None:
+    await install(portal, gateway)
+
+    (delivery,) = portal.deliveries
+    assert (delivery.status, delivery.answer) == (200, "ok")
+    (installed,) = await gateway.events()
+    assert isinstance(installed, AppEvent)
+    assert (installed.id, installed.type) == (delivery.event_id, "bitrix24.app.installed")
+    assert installed.data.domain == portal.domain
+    assert gateway.directory.verify(portal.member_id, portal.application_token)
+    bound = {one.event for one in portal.bindings.of(gateway.settings.bitrix24.client_id)}
+    assert bound > COMMENTS
+    facts = await gateway.facts.of(portal.member_id)
+    assert facts.is_installed
+    assert (facts.endpoint, facts.queue, facts.unbound) == (portal.endpoint, "bound", {})
+
+    comment_id = portal.comments.add(author_id=1, entity_type="deal", entity_id=5, text="hello")
+    await portal.sent()
+
+    event = (await gateway.events())[-1]
+    assert isinstance(event, CommentEvent)
+    assert event.data.comment_id == comment_id
+
+
+async def test_the_stored_tokens_call_the_portal(gateway: Gateway, portal: LivePortal) -> None:
+    await install(portal, gateway)
+
+    async with connect(gateway.settings) as bitrix24:
+        answer = await bitrix24.portal(portal.member_id).call("event.get")
+
+    assert len(answer.result) >= len(COMMENTS)
+
+
+async def test_installing_again_changes_nothing_but_the_tokens(
+    gateway: Gateway, portal: LivePortal
+) -> None:
+    await install(portal, gateway)
+    tokens_of = gateway.settings
+    async with connect(tokens_of) as bitrix24:
+        assert bitrix24.tokens is not None
+        before = await bitrix24.tokens.read(portal.member_id)
+
+        await portal.install(gateway.url)
+        await portal.sent()
+
+        async def has_changed() -> bool:
+            assert bitrix24.tokens is not None
+            return await bitrix24.tokens.read(portal.member_id) != before
+
+        await until(has_changed)
+        await until(lambda: not gateway.waiting())
+    assert await gateway.registered() == [portal.member_id]
+    assert [event.type for event in await gateway.events()] == ["bitrix24.app.installed"] * 2
+
+    async def is_bound() -> bool:
+        bound = portal.bindings.of(gateway.settings.bitrix24.client_id)
+        return {one.event for one in bound} >= COMMENTS
+
+    await until(is_bound)
+
+
+async def test_uninstalling_ends_all_that_was_the_applications_and_nothing_else(
+    gateway: Gateway, portal: LivePortal
+) -> None:
+    webhook = digest_of("fake-token-of-a-webhook")
+    await gateway.registry.add(portal.member_id, "acme.example", webhook, now=datetime.now(UTC))
+    await install(portal, gateway)
+
+    await portal.uninstall(clean=False)
+    await portal.sent()
+
+    assert portal.deliveries[-1].answer == "ok"
+    uninstalled = (await gateway.events())[-1]
+    assert (uninstalled.id, uninstalled.type) == (
+        portal.deliveries[-1].event_id,
+        "bitrix24.app.uninstalled",
+    )
+    (left,) = (await gateway.registry.read()).registrations
+    assert left.digest == webhook
+    assert not gateway.directory.verify(portal.member_id, portal.application_token)
+    assert gateway.directory.verify(portal.member_id, "fake-token-of-a-webhook")
+    async with connect(gateway.settings) as bitrix24:
+        assert bitrix24.tokens is not None
+        assert await bitrix24.tokens.read(portal.member_id) is None
+    facts = await gateway.facts.of(portal.member_id)
+    assert not facts.is_installed
+    assert facts.erasure_due_since is None
+    assert gateway.waiting() == []
+
+
+async def test_an_uninstallation_with_clean_marks_the_data_for_erasure(
+    gateway: Gateway, portal: LivePortal
+) -> None:
+    await install(portal, gateway)
+
+    await portal.uninstall(clean=True)
+    await portal.sent()
+
+    due_since = (await gateway.facts.of(portal.member_id)).erasure_due_since
+    assert due_since is not None
+
+    await install(portal, gateway)
+
+    facts = await gateway.facts.of(portal.member_id)
+    assert facts.is_installed
+    assert facts.erasure_due_since == due_since
+
+
+async def test_a_webhooks_token_cannot_end_the_application(
+    gateway: Gateway, portal: LivePortal
+) -> None:
+    token = "fake-token-of-a-webhook"
+    webhook = digest_of(token)
+    await gateway.registry.add(portal.member_id, "acme.example", webhook, now=datetime.now(UTC))
+    await install(portal, gateway)
+    await portal.uninstall(clean=True)
+    await portal.sent()
+    body = forged(portal.deliveries[-1].body, application_token=token)
+    await install(portal, gateway)
+
+    assert (await post(gateway.url, body)).status == 200
+
+    facts = await gateway.facts.of(portal.member_id)
+    assert facts.is_installed
+    assert gateway.directory.verify(portal.member_id, portal.application_token)
+    assert not gateway.directory.verify(portal.member_id, token)
+
+
+async def test_an_uninstallation_is_believed_without_an_application_in_the_settings(
+    gateway: Gateway, settings: Settings, portal: LivePortal
+) -> None:
+    await install(portal, gateway)
+    await portal.uninstall(clean=True)
+    await portal.sent()
+    body = portal.deliveries[-1].body
+    settled = PortalSettings(
+        member_id=portal.member_id,
+        domain="acme.example",
+        application_tokens=(portal.application_token,),
+    )
+    plain = msgspec.structs.replace(
+        settings, bitrix24=Settings().bitrix24, vault=Settings().vault, portals=(settled,)
+    )
+    async with open_gateway(plain) as other:
+        with capture_logs() as logs:
+            assert (await post(other.url, body)).status == 200
+
+    assert [line["event"] for line in logs if line["log_level"] == "warning"] == [
+        "an uninstalled portal stands in the settings: take its token out of [[portals]]"
+    ]
+
+
+async def test_an_offline_signal_is_passed_on_and_not_published(
+    gateway: Gateway, portal: LivePortal, redis: Redis
+) -> None:
+    await install(portal, gateway)
+    count = len(await gateway.events())
+    portal.comments.add(entity_type="deal", entity_id=5, text="hello")
+    await portal.sent()
+
+    signals = [one for one in portal.deliveries if one.event == "offline.signal"]
+    assert [one.answer for one in signals] == ["ignored"]
+    assert len(await gateway.events()) == count + 1
+    found: list[str] = []
+
+    async def is_told() -> bool:
+        found.extend(await take(redis, prefix="b24"))
+        return found == [portal.member_id]
+
+    await until(is_told)
+
+
+async def test_a_test_of_the_application_is_an_event(gateway: Gateway, portal: LivePortal) -> None:
+    await install(portal, gateway)
+    async with connect(gateway.settings) as bitrix24:
+        client = bitrix24.application(portal.member_id)
+        await client.call("event.test", {"canary": "0190b2c4-canary"})
+        await portal.sent()
+
+    event = (await gateway.events())[-1]
+    assert isinstance(event, AppEvent)
+    assert (event.type, event.data.test) == ("bitrix24.app.tested", "0190b2c4-canary")
