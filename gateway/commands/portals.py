@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final, TypeVar
 
 import click
@@ -15,7 +16,8 @@ from gateway.commands import quarantine
 from gateway.commands.rows import Row, echo_rows
 from gateway.errors import OperatorError
 from gateway.portals.directory import Portal, portals_of
-from gateway.portals.registry import DOMAIN, MEMBER_ID, Registration, Registry
+from gateway.portals.registry import DOMAIN, MEMBER_ID, Registration, Registry, is_lost
+from gateway.portals.snapshot import Snapshot
 from gateway.portals.verification import digest_of, shown
 from gateway.settings import Settings, resolve_secret
 
@@ -75,6 +77,7 @@ def add(context: click.Context, *, member_id: str, domain: str | None, token: st
     settings = settings_of(context)
 
     async def register(registry: Registry) -> None:
+        await _put_back(registry, settings)
         named = domain or _domain_of(member_id, settings, await _registrations(registry))
         if not named:
             raise click.UsageError(f"{member_id} is not known yet: name its --domain")
@@ -123,6 +126,14 @@ def _ask(settings: Settings, question: Callable[[Registry], Awaitable[T]]) -> T:
         return asyncio.run(ask())
     except (RedisError, *connections.AWAY) as error:
         raise OperatorError(f"Redis does not answer: {error}") from error
+
+
+async def _put_back(registry: Registry, settings: Settings) -> None:
+    """A first registration in a Redis that lost its data would end what this machine knows."""
+    snapshot = Snapshot(Path(settings.spool.dir), prefix=settings.redis.prefix)
+    known = snapshot.load()
+    if known is not None and is_lost(known, await registry.version()):
+        await registry.put_back(known)
 
 
 async def _registrations(registry: Registry) -> list[Registration]:

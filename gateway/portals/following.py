@@ -5,14 +5,14 @@ from contextlib import suppress
 from typing import Any, Final
 
 import structlog
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from gateway import connections
 from gateway.portals.directory import Directory
-from gateway.portals.registry import Reading, Registry, portals_among
+from gateway.portals.registry import Reading, Registry, is_lost, portals_among
 from gateway.portals.snapshot import Snapshot
 
-__all__ = ["Follower", "has_lost_portals"]
+__all__ = ["Follower"]
 
 log: Any = structlog.get_logger(__name__)
 
@@ -21,19 +21,11 @@ _START_S: Final = 2.0
 # How long a start waits for Redis, so that the first deliveries find their portals.
 
 
-def has_lost_portals(known: Reading | None, version: str | None) -> bool:
-    """True if Redis lost what it knew: it was emptied, or is another one.
-
-    Then its silence removes nobody. A removal is a change, which has a version of its own.
-    """
-    return version is None and known is not None and known.version is not None
-
-
 class Follower:
     """Looks for changes every two seconds, which is one GET, and reads everything after one.
 
-    While Redis is away, and after it has lost its data, the portals that are known go on. Without
-    a snapshot nothing is known at the start but what Redis says.
+    While Redis is away, the portals that are known go on; a Redis that has lost its data gets them
+    back. Without a snapshot nothing is known at the start but what Redis says.
     """
 
     def __init__(
@@ -86,11 +78,14 @@ class Follower:
 
     async def _look(self) -> None:
         version = await self._registry.version()
-        if has_lost_portals(self._known, version):
-            self._tell("redis has lost the registered portals", "register them again")
-            return
+        if self._known is not None and is_lost(self._known, version):
+            await self._put_back(self._known)
+            return  # the next look reads them
         if self._known is None or version != self._known.version:
-            self._known = await self._registry.read()
+            reading = await self._registry.read()
+            if is_lost(self._known, reading.version):
+                return
+            self._known = reading
             self._directory.learn(portals_among(self._known.registrations))
             log.info("portals learnt", portals=len(self._directory))
             if self._known.unreadable_count:
@@ -98,6 +93,16 @@ class Follower:
             if self._known.version is not None and self._snapshot is not None:
                 await asyncio.to_thread(self._snapshot.save, self._known)
         self._trouble = ""
+
+    async def _put_back(self, known: Reading) -> None:
+        try:
+            if await self._registry.put_back(known):
+                log.warning(
+                    "redis had lost the registered portals; they were put back",
+                    registrations=len(known.registrations),
+                )
+        except ResponseError as error:  # out of memory, read-only, no permission
+            self._tell("redis has lost the registered portals", repr(error))
 
     def _tell(self, trouble: str, detail: str) -> None:
         """One line for each kind of trouble, not one for each look."""

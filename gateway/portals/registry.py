@@ -1,17 +1,19 @@
 """The portals that were registered while the gateway runs, in Redis; never a token, only digests.
 
     b24:{portals}           hash: "<member_id>:<token digest, hex>" -> {"domain": …, "added_at": …}
-    b24:{portals}:version   a new random text with each change, so that a look is one small GET
+    b24:{portals}:version   a new UUIDv7 with each change, so that a look is one small GET
 
 (`b24` is `[redis] prefix`; the braces keep both keys in one slot of a cluster.) Each token is a
 field of its own, so two people who change one portal at the same time cannot undo each other's
 change. Every change writes both keys in one transaction. The version is never deleted: a Redis
-without one knows nothing about portals, which is something else than knowing that there are none.
+without one knows nothing about portals, which is something else than knowing that there are none:
+it has lost them, or never had any. Who knew them puts them back then, and the version says so.
 """
 
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from importlib.resources import files
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -21,13 +23,23 @@ from uuid_utils import uuid7
 
 from gateway.portals.directory import Portal
 
-__all__ = ["DOMAIN", "MEMBER_ID", "Reading", "Registration", "Registry", "portals_among"]
+__all__ = [
+    "DOMAIN",
+    "MEMBER_ID",
+    "Reading",
+    "Registration",
+    "Registry",
+    "is_lost",
+    "portals_among",
+]
 
 MEMBER_ID: Final = re.compile(r"[0-9A-Za-z_.-]{1,64}")
 """What may be registered as a portal's id; Bitrix24's are 32 hexadecimal digits."""
 DOMAIN: Final = re.compile(r"[0-9A-Za-z_.:-]{1,255}")
 """What a portal may be called: a host name, with a port if need be."""
 _DIGEST_BYTES: Final = 32
+_PUT_BACK: Final = files("gateway.portals").joinpath("put_back.lua").read_text()
+_PUT_BACK_MARK: Final = "back:"
 
 
 class Registration(Struct, frozen=True, kw_only=True):
@@ -49,6 +61,21 @@ class Reading(Struct, frozen=True):
     version: str | None
     registrations: tuple[Registration, ...]
     unreadable_count: int = 0
+
+
+def is_lost(known: Reading | None, version: str | None) -> bool:
+    """True if Redis, whose version is this, has lost what we know and knows nothing later.
+
+    It was emptied, or is another one, and then its silence removes nobody: a removal is a change,
+    which has a version. What somebody put back who had known less than we do counts as lost, too;
+    versions are in the order of their time, by the clocks of those who made the changes.
+    """
+    if known is None or known.version is None:
+        return False
+    if version is None:
+        return True
+    is_put_back = version.startswith(_PUT_BACK_MARK)
+    return is_put_back and version < _put_back_version(known.version)
 
 
 class _Value(Struct, frozen=True):
@@ -90,16 +117,27 @@ class Registry:
         is_fine = MEMBER_ID.fullmatch(member_id) and DOMAIN.fullmatch(domain)
         if not is_fine or len(digest) != _DIGEST_BYTES:
             raise ValueError("no member id, no domain or no digest")
-        value = msgspec.json.encode(_Value(domain=domain, added_at=now.astimezone(UTC)))
-        await self._change(
-            lambda pipeline: pipeline.hset(self._key, _field(member_id, digest), value)
-        )
+        field, value = _field(member_id, digest), _value(domain, now)
+        await self._change(lambda pipeline: pipeline.hset(self._key, field, value))
 
     async def remove(self, registrations: Iterable[Registration]) -> None:
         """Let these tokens no longer send; those that are not registered are passed over."""
         fields = [_field(one.member_id, one.digest) for one in registrations]
         if fields:
             await self._change(lambda pipeline: pipeline.hdel(self._key, *fields))
+
+    async def put_back(self, known: Reading) -> bool:
+        """Give Redis again what it knew, if it has lost it; whether these are the portals now.
+
+        Replaces what was put back by somebody who knew less, and nothing else.
+        """
+        assert known.version is not None  # noqa: S101 - tells the type checker
+        version = _put_back_version(known.version)
+        pairs: list[str | bytes] = []
+        for one in known.registrations:
+            pairs += (_field(one.member_id, one.digest), _value(one.domain, one.added_at))
+        arguments = (self._key, self._version_key, version, _PUT_BACK_MARK, *pairs)
+        return bool(await self._client.eval(_PUT_BACK, 2, *arguments))
 
     async def _change(self, change: Any) -> None:
         async with self._client.pipeline(transaction=True) as pipeline:
@@ -140,6 +178,14 @@ def _registration(field: bytes, raw: bytes) -> Registration | None:
 
 def _field(member_id: str, digest: bytes) -> str:
     return f"{member_id}:{digest.hex()}"
+
+
+def _value(domain: str, added_at: datetime) -> bytes:
+    return msgspec.json.encode(_Value(domain=domain, added_at=added_at.astimezone(UTC)))
+
+
+def _put_back_version(version: str) -> str:
+    return _PUT_BACK_MARK + version.removeprefix(_PUT_BACK_MARK)
 
 
 def _text(raw: Any) -> str | None:

@@ -1,5 +1,6 @@
 """`gateway portals list | add | remove` against a real server."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -7,9 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from gateway import connections
 from gateway.cli import cli
 from gateway.errors import OperatorError
 from gateway.local.server import free_port
+from gateway.portals.registry import Registry
+from gateway.portals.snapshot import Snapshot
 from gateway.portals.verification import digest_of
 
 TOKEN = "fake-application-token-1"
@@ -145,3 +149,21 @@ def test_redis_away_is_one_line(portals: Portals, monkeypatch: pytest.MonkeyPatc
 
     with pytest.raises(OperatorError, match="Redis does not answer"):
         portals("list")
+
+
+def test_the_first_portal_that_is_added_to_an_emptied_redis_does_not_end_those_known_here(
+    portals: Portals, redis_url: str, tmp_path: Path
+) -> None:
+    portals("add", "m1", "--domain", "m1.example", "--token", "fake-1")
+    spool = tmp_path / "var" / "spool"
+    spool.mkdir(parents=True)
+
+    async def as_a_receiver_does() -> None:
+        async with connections.control(redis_url) as client:
+            Snapshot(spool, prefix="b24").save(await Registry(client, prefix="b24").read())
+            await client.flushall()
+
+    asyncio.run(as_a_receiver_does())
+    portals("add", "m2", "--domain", "m2.example", "--token", "fake-2")
+
+    assert [row["member_id"] for row in listed(portals)] == ["m1", "m2"]

@@ -16,7 +16,7 @@ from gateway.local.server import RedisServer, free_port
 from gateway.portals import following
 from gateway.portals.directory import Directory, Portal
 from gateway.portals.following import Follower
-from gateway.portals.registry import Registry
+from gateway.portals.registry import Reading, Registry
 from gateway.portals.snapshot import Snapshot
 from gateway.portals.verification import digest_of
 
@@ -61,6 +61,18 @@ async def until(holds: Callable[[], object], *, timeout_s: float = 10) -> None:
     async with asyncio.timeout(timeout_s):
         while not holds():
             await asyncio.sleep(0.005)
+
+
+async def calls_of(redis: Redis, command: str) -> int:
+    stats: Any = await redis.info("commandstats")
+    return int(stats.get(f"cmdstat_{command}", {"calls": 0})["calls"])
+
+
+async def until_it_knows_portals(redis: Redis) -> Reading:
+    async with asyncio.timeout(10):
+        while (reading := await registry_of(redis).read()).version is None:
+            await asyncio.sleep(0.005)
+    return reading
 
 
 async def test_who_is_added_may_send_and_who_is_removed_may_not(
@@ -150,21 +162,90 @@ async def test_without_redis_and_snapshot_the_settings_portals_are_there_at_once
     assert [portal.member_id for portal in directory] == ["settled"]
 
 
-async def test_a_redis_that_lost_its_data_removes_nobody(
+async def test_a_redis_that_lost_its_data_gets_the_portals_back_before_it_learns_others(
+    redis: Redis, redis_url: str, followed: Followed
+) -> None:
+    await add(redis, "m1", "fake-token")
+    before = await registry_of(redis).read()
+    directories = [await followed(redis_url), await followed(redis_url)]
+
+    with capture_logs() as logs:
+        await redis.flushall()
+        assert (await until_it_knows_portals(redis)).registrations == before.registrations
+        await add(redis, "m2", "fake-token-2")
+        await until(lambda: all(one.verify("m2", "fake-token-2") for one in directories))
+
+    assert all(one.verify("m1", "fake-token") for one in directories)
+    assert logs[0]["event"] == "redis had lost the registered portals; they were put back"
+
+
+async def test_what_was_removed_does_not_come_back_with_the_others(
+    redis: Redis, redis_url: str, followed: Followed
+) -> None:
+    await add(redis, "m1", "fake-token")
+    await add(redis, "m2", "fake-leaked")
+    former = await registry_of(redis).read()
+    directory = await followed(redis_url)
+    await registry_of(redis).remove(one for one in former.registrations if one.member_id == "m2")
+    await until(lambda: directory.find("m2") is None)
+
+    # A receiver that had been switched off since before the removal is the first to put back.
+    await redis.flushall()
+    await registry_of(redis).put_back(former)
+    async with asyncio.timeout(10):
+        while len((await registry_of(redis).read()).registrations) != 1:
+            await asyncio.sleep(0.005)
+    await until(lambda: directory.find("m2") is None)
+    assert not await registry_of(redis).put_back(former)
+
+    assert directory.verify("m1", "fake-token")
+    assert [one.member_id for one in (await registry_of(redis).read()).registrations] == ["m1"]
+
+
+async def test_a_redis_that_was_told_of_no_portals_any_more_stays_so(
     redis: Redis, redis_url: str, followed: Followed
 ) -> None:
     await add(redis, "m1", "fake-token")
     directory = await followed(redis_url)
+    await registry_of(redis).remove((await registry_of(redis).read()).registrations)
+    await until(lambda: directory.find("m1") is None)
 
-    with capture_logs() as logs:
-        await redis.flushall()
-        await until(lambda: logs)
+    await redis.flushall()
+
+    assert (await until_it_knows_portals(redis)).registrations == ()
+    assert directory.find("m1") is None
+
+
+async def test_what_redis_knows_is_never_replaced(redis: Redis) -> None:
+    await add(redis, "m1", "fake-token")
+    former = await registry_of(redis).read()
+    await add(redis, "m2", "fake-token-2")
+
+    assert not await registry_of(redis).put_back(former)
+
+    assert len((await registry_of(redis).read()).registrations) == 2
+
+
+async def test_a_redis_that_takes_nothing_back_is_told_once_and_removes_nobody(
+    redis: Redis, redis_url: str, followed: Followed
+) -> None:
+    await add(redis, "m1", "fake-token")
+    directory = await followed(redis_url)
+    await redis.config_set("maxmemory", "1")
+    try:
+        with capture_logs() as logs:
+            await redis.flushall()
+            await until(lambda: logs)
+            await redis.config_resetstat()
+            async with asyncio.timeout(10):
+                while await calls_of(redis, "get") < 3:
+                    await asyncio.sleep(0.02)
+    finally:
+        await redis.config_set("maxmemory", "0")
 
     assert [line["event"] for line in logs] == ["redis has lost the registered portals"]
     assert directory.verify("m1", "fake-token")
-
-    await add(redis, "m2", "fake-token-2")
-    await until(lambda: directory.verify("m2", "fake-token-2"))
+    await until_it_knows_portals(redis)
 
 
 async def test_a_registration_that_cannot_be_read_lets_nobody_in_and_hides_no_other(
@@ -187,11 +268,7 @@ async def test_following_costs_one_small_command_a_look(
     await followed(redis_url)
     await redis.config_resetstat()
 
-    async def calls(command: str) -> int:
-        stats = await redis.info("commandstats")
-        return int(stats.get(f"cmdstat_{command}", {"calls": 0})["calls"])
-
     async with asyncio.timeout(10):
-        while await calls("get") < 5:
+        while await calls_of(redis, "get") < 5:
             await asyncio.sleep(0.02)
-    assert await calls("hgetall") == 0
+    assert await calls_of(redis, "hgetall") == 0
