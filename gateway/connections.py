@@ -139,8 +139,25 @@ def _of_sentinels(address: Address, **options: Any) -> Redis:
     return client
 
 
+class _OfCluster(RedisCluster):
+    """A client that says ConnectionError when another task closed a connection under it.
+
+    While nodes change their roles redis-py closes the connections of a cluster's client whoever
+    uses them, and then fails with an AttributeError of its own, which nobody would take for a
+    reason to try again: https://github.com/redis/redis-py/issues/4287
+    """
+
+    async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super().execute_command(*args, **kwargs)
+        except AttributeError as error:
+            if error.obj is not None:
+                raise
+            raise RedisConnectionError("closed meanwhile by another task") from error
+
+
 def _cluster(address: Address, **options: Any) -> RedisCluster:
-    return RedisCluster(
+    return _OfCluster(
         startup_nodes=[ClusterNode(host, port) for host, port in address.nodes],
         **_account(address),
         **_ALWAYS,

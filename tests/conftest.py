@@ -3,14 +3,13 @@
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
 from gateway import connections
-from gateway.local.server import RedisServer, ServerBinary, find_server, free_port
-from tests.integration.consumers.running import until
+from gateway.local.server import RedisServer, ServerBinary, find_server
+from tests.redis_cluster import redis_cluster, url_of
 
 # Whoever runs the tests may ignore these, as shells do for what they start in the background; the
 # processes that tests start would inherit that, and tests that send them could not end them.
@@ -71,28 +70,5 @@ def wire_body(request: pytest.FixtureRequest) -> tuple[str, bytes]:
 @pytest.fixture
 async def cluster_url(server_binary: ServerBinary, tmp_path: Path) -> AsyncIterator[str]:
     """Two nodes with half of the slots each."""
-    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port")
-    bus = {name: free_port() for name in ("a", "b")}
-    nodes = [
-        RedisServer(server_binary, tmp_path / name, options=(*options, str(port)))
-        for name, port in bus.items()
-    ]
-    for node in nodes:
-        node.start()
-    clients: list[Any] = [connections.control(node.url) for node in nodes]
-    for client, (first, last) in zip(clients, [(0, 8191), (8192, 16383)], strict=True):
-        await client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
-    await clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", nodes[1].port, bus["b"])
-
-    async def agree() -> bool:
-        infos = [await client.execute_command("CLUSTER", "INFO") for client in clients]
-        return all(
-            b"cluster_state:ok" in info and b"cluster_known_nodes:2" in info for info in infos
-        )
-
-    await until(agree)
-    for client in clients:
-        await client.aclose()
-    yield "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in nodes)
-    for node in nodes:
-        node.stop()
+    async with redis_cluster(server_binary, tmp_path) as nodes:
+        yield url_of(nodes)
