@@ -9,7 +9,7 @@ from gateway.bitrix24.errors import Unauthorized
 from gateway.bitrix24.refreshing import Refresher
 from gateway.bitrix24.tokens import Tokens
 
-__all__ = ["Access", "Grant", "OAuthAccess", "WebhookAccess"]
+__all__ = ["Access", "Grant", "OAuthAccess", "TokenAccess", "WebhookAccess"]
 
 
 class Grant(Struct, frozen=True, kw_only=True):
@@ -50,6 +50,21 @@ class OAuthAccess:
         if tokens.access_token == rejected.token:
             tokens = await self._refresher.fresh(tokens)
         return _grant(tokens)
+
+
+class TokenAccess:
+    """The right of whoever holds these tokens, which are not stored (yet)."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._grant = _grant(tokens)
+
+    async def grant(self) -> Grant:
+        """Always the same."""
+        return self._grant
+
+    async def renewed(self, rejected: Grant) -> Grant:  # noqa: ARG002 - the protocol's signature
+        """Raises Unauthorized: only stored tokens are refreshed."""
+        raise Unauthorized("the portal rejects the token")
 
 
 class WebhookAccess:

@@ -5,13 +5,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from gateway import connections
-from gateway.bitrix24.access import Access, OAuthAccess, WebhookAccess
+from gateway.bitrix24.access import Access, OAuthAccess, TokenAccess, WebhookAccess
 from gateway.bitrix24.authorization import AuthorizationServer
 from gateway.bitrix24.client import PortalClient
 from gateway.bitrix24.errors import Unauthorized
 from gateway.bitrix24.limiter import Limiter
 from gateway.bitrix24.refreshing import Refresher
 from gateway.bitrix24.token_store import TokenStore
+from gateway.bitrix24.tokens import Tokens
 from gateway.bitrix24.transport import Transport, open_transport
 from gateway.settings import Bitrix24 as Application
 from gateway.settings import Settings, SettingsError, resolve_secret
@@ -62,6 +63,10 @@ class Bitrix24:
         if self._refresher is None:
             raise Unauthorized("no rest_webhook of this portal, and no [bitrix24] client_id")
         return self._client(member_id, OAuthAccess(member_id, self._refresher))
+
+    def holder(self, tokens: Tokens) -> PortalClient:
+        """The client of a portal by tokens that are not stored; they are not refreshed."""
+        return self._client(tokens.member_id, TokenAccess(tokens))
 
     def _client(self, member_id: str, access: Access) -> PortalClient:
         return PortalClient(

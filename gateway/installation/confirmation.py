@@ -16,6 +16,7 @@ from gateway.bitrix24.authorization import AppInfo
 from gateway.bitrix24.tokens import Tokens
 from gateway.installation.claim import Claim
 from gateway.installation.errors import NotConfirmed
+from gateway.portals.registry import DOMAIN
 
 __all__ = ["Confirmed", "confirmed"]
 
@@ -25,7 +26,8 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 class Confirmed(Struct, frozen=True, kw_only=True):
     """An installation: the tokens that were claimed, and all else as it was confirmed.
 
-    `application_token` is empty where it is not known yet. Its text form shows no token.
+    `application_token` is empty where it is not known yet. `is_complete` is whether Bitrix24 takes
+    the application for installed. Its text form shows no token.
     """
 
     tokens: Tokens
@@ -33,6 +35,12 @@ class Confirmed(Struct, frozen=True, kw_only=True):
     domain: str
     status: str
     scope: str
+    is_complete: bool
+
+    @property
+    def origin(self) -> str:
+        """Where the portal's own pages come from."""
+        return f"{urlsplit(self.tokens.endpoint).scheme}://{self.domain}"
 
     @property
     def member_id(self) -> str:
@@ -59,7 +67,8 @@ def confirmed(
         raise NotConfirmed("other_user")
     if is_complete and not info.is_installed:
         raise NotConfirmed("not_installed")
-    if not info.endpoint:
+    place = urlsplit(info.endpoint)
+    if not DOMAIN.fullmatch(place.netloc):
         raise NotConfirmed("no_endpoint")
     # Never called; but who has put another one into the body has changed what Bitrix24 wrote.
     if claim.endpoint and _place(claim.endpoint) != _place(info.endpoint):
@@ -77,9 +86,10 @@ def confirmed(
         application_token=claim.application_token,
         # What the portal is called is where it is: the body's `domain` is that of whatever address
         # somebody had in the browser.
-        domain=urlsplit(info.endpoint).netloc,
+        domain=place.netloc,
         status=info.status,
         scope=info.scope,
+        is_complete=info.is_installed,
     )
 
 

@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 
 from gateway import connections
 from gateway.bitrix24.authorization import AuthorizationServer
+from gateway.bitrix24.connecting import Bitrix24
 from gateway.bitrix24.errors import Bitrix24Error, PortalGone, Unauthorized, Unavailable
 from gateway.bitrix24.token_store import TokenStore
 from gateway.installation.checks import Checks
@@ -34,6 +35,7 @@ class Installer:
     def __init__(
         self,
         *,
+        bitrix24: Bitrix24,
         authorization: AuthorizationServer,
         checks: Checks,
         tokens: TokenStore,
@@ -41,6 +43,7 @@ class Installer:
         registry: Registry,
         follower: Follower,
     ) -> None:
+        self._bitrix24 = bitrix24
         self._authorization = authorization
         self._checks = checks
         self._tokens = tokens
@@ -51,20 +54,28 @@ class Installer:
     async def confirm(
         self, claim: Claim, *, received_s: int, is_complete: bool = True
     ) -> Confirmed:
-        """The claimed installation as the authorization server confirms it.
+        """The claimed installation as the authorization server, and then the portal, confirm it.
 
         `is_complete` is whether Bitrix24 has to take the application for installed already. Raises
-        NotConfirmed, or Later if the server cannot be asked in time.
+        NotConfirmed, or Later if one of them cannot be asked in time.
         """
         async with self._checks.turn():
             try:
                 async with asyncio.timeout(_IN_TIME_S):
-                    info = await self._authorization.app_info(claim.access_token)
-            except (Unauthorized, PortalGone) as error:
-                raise NotConfirmed("token_rejected") from error
-            except (Bitrix24Error, TimeoutError) as error:
-                log.warning("the authorization server does not answer", why=str(error) or "time")
-                raise Later("authorization_server") from error
+                    one = await self._confirmed(claim, received_s, is_complete=is_complete)
+                    await self._need_administrator(one)
+            except TimeoutError as error:
+                raise Later("no_answer_in_time") from error
+        return one
+
+    async def _confirmed(self, claim: Claim, received_s: int, *, is_complete: bool) -> Confirmed:
+        try:
+            info = await self._authorization.app_info(claim.access_token)
+        except (Unauthorized, PortalGone) as error:
+            raise NotConfirmed("token_rejected") from error
+        except Bitrix24Error as error:
+            log.warning("the authorization server confirms nothing", why=str(error))
+            raise Later("authorization_server") from error
         return confirmed(
             claim,
             info,
@@ -72,6 +83,25 @@ class Installer:
             received_s=received_s,
             is_complete=is_complete,
         )
+
+    async def _need_administrator(self, one: Confirmed) -> None:
+        """Everybody who works in the portal can get a token of the application: by opening it.
+
+        Such a token must not replace the one that is stored, nor let a token of its holder's send.
+        https://apidocs.bitrix24.com/api-reference/common/users/user-admin.html
+        """
+        portal = self._bitrix24.holder(one.tokens)
+        try:
+            answer = await portal.call("user.admin", is_repeatable=True)
+        except Unauthorized as error:
+            raise NotConfirmed("token_rejected") from error
+        except Bitrix24Error as error:
+            log.warning(
+                "a portal does not say who installs", why=str(error), member_id=one.member_id
+            )
+            raise Later("portal") from error
+        if answer.result is not True:
+            raise NotConfirmed("not_administrator")
 
     async def register(self, one: Confirmed) -> None:
         """Keep the tokens, and let the portal send, in this process at once.

@@ -75,6 +75,7 @@ async def open_application(
             # connect() has seen to these.
             assert tokens is not None and authorization is not None and vault is not None  # noqa: PT018, S101
             installer = Installer(
+                bitrix24=bitrix24,
                 authorization=authorization,
                 checks=Checks(control, prefix=prefix),
                 tokens=tokens,

@@ -1,4 +1,6 @@
-"""What a caller asks about itself and the portal: `app.info`, `feature.get`, `profile`, `scope`."""
+"""What a caller asks about itself and the portal: `app.info`, `feature.get`, `profile`, `scope`,
+`user.admin`.
+"""
 
 from typing import Any, Final
 
@@ -51,9 +53,15 @@ def _scope(call: Call) -> list[str]:
     return sorted(call.caller.scope)
 
 
+def _is_admin(call: Call) -> bool:
+    """https://apidocs.bitrix24.com/api-reference/common/users/user-admin.html."""
+    return call.caller.is_admin
+
+
 PORTAL_METHODS: Final[dict[str, Method]] = {
     "app.info": _app_info,
     "feature.get": _feature,
     "profile": _profile,
     "scope": _scope,
+    "user.admin": _is_admin,
 }

@@ -166,6 +166,23 @@ async def test_a_forged_installation_registers_nothing_and_asks_the_right_server
     assert portal.calls == []
 
 
+async def test_a_token_that_an_ordinary_user_got_by_opening_the_application_registers_nothing(
+    portal: LivePortal, gateway: Gateway, redis: Redis
+) -> None:
+    body = await genuine(portal)
+    portal.users.add(7, name="Boris", last_name="Ivanov")
+    opened = portal.open_page(user_id=7).form
+    own = {"access_token": opened["AUTH_ID"], "refresh_token": opened["REFRESH_ID"]}
+
+    with capture_logs() as logs:
+        answered = await post(gateway.url, forged(body, **own, user_id="7"))
+
+    assert (answered.status, answered.body) == (403, "forbidden")
+    assert logs[-1]["why"] == "not_administrator"
+    assert await nothing_is_left(gateway, redis)
+    assert [call.method for call in portal.calls] == ["user.admin"]
+
+
 @pytest.mark.parametrize("missing", ["access_token", "refresh_token", "application_token"])
 async def test_without_a_token_nobody_is_asked(
     sandbox: Sandbox, portal: LivePortal, gateway: Gateway, redis: Redis, missing: str
