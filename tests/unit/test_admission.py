@@ -68,6 +68,7 @@ def test_the_event_is_as_the_contract_says_to_the_letter() -> None:
 
 WIRE_VERDICTS = {
     "app-installed": ("bitrix24.app.installed", 0),
+    "app-tested": ("bitrix24.app.tested", 0),
     "app-uninstalled": ("bitrix24.app.uninstalled", 0),
     "comment-added.app": ("bitrix24.crm.timeline.comment.added", 999),
     "comment-deleted.app": ("bitrix24.crm.timeline.comment.deleted", 999),

@@ -67,6 +67,7 @@ def wire(name: str) -> bytes:
             APP,
         ),
         ("app-installed", "app.installed", "app", 1766040000, 0, APP),
+        ("app-tested", "app.tested", "app", 1573120286, 0, APP),
         ("app-uninstalled", "app.uninstalled", "app", 1766990000, 0, APP),
         (
             "offline-signal",
