@@ -20,6 +20,7 @@ __all__ = [
     "INSTALLATIONS",
     "LIFECYCLE_TASKS",
     "MEMORY_SHARE",
+    "OFFLINE_ROWS",
     "PORTAL_ALARMS",
     "PORTAL_EVENTS_PER_MINUTE",
     "PORTAL_PEAK_PER_MINUTE",
@@ -27,7 +28,9 @@ __all__ = [
     "PUBLISH_SECONDS",
     "QUARANTINED",
     "QUEUED_EVENTS",
+    "QUEUE_DRAINED_SECONDS",
     "RECONCILE_LEADS",
+    "RECOVERED_EVENTS",
     "SENDER_LIST_SECONDS",
     "SENDER_NETWORKS",
     "SPOOL_BYTES",
@@ -198,4 +201,21 @@ DUTY_FAILURES: Final = Counter(
     "b24gw_duty_failures",
     "How often something that `gateway reconcile` does for a portal failed, by what it is.",
     ["duty"],
+)
+RECOVERED_EVENTS: Final = Counter(
+    "b24gw_recovered_events",
+    "Missed events that were found and published, by how they were found (queue, sweep).",
+    ["member_id", "way"],
+)
+OFFLINE_ROWS: Final = Counter(
+    "b24gw_offline_rows",
+    "Rows of portals' queues of offline events that were dealt with, by what they turned out to "
+    "be (arrived, missed, unreadable).",
+    ["result"],
+)
+QUEUE_DRAINED_SECONDS: Final = Gauge(
+    "b24gw_queue_drained_timestamp_seconds",
+    "When a portal's queue of offline events was last drained (Unix time).",
+    ["member_id"],
+    multiprocess_mode="mostrecent",
 )

@@ -27,7 +27,7 @@ from gateway.bitrix24.errors import (
     Unavailable,
 )
 
-__all__ = ["Answer", "Reply", "answer_of", "error_of", "members_of"]
+__all__ = ["Answer", "Reply", "answer_of", "clock_of", "error_of", "members_of"]
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MAX_DESCRIPTION_CHARS: Final = 300
@@ -70,11 +70,15 @@ class Reply(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """A result, as JSON made it; of a list also how many there are, and where the next page is."""
+    """A result, as JSON made it; of a list also how many there are, and where the next page is.
+
+    `answered_at` is the portal's clock (Unix seconds), where it tells that.
+    """
 
     result: Any
     total: int | None = None
     next_start: int | None = None
+    answered_at: float | None = None
 
 
 def answer_of(reply: Reply, *, now: float, secrets: tuple[str, ...]) -> dict[str, Any]:
@@ -139,6 +143,12 @@ def members_of(tree: Any) -> dict[str, Any]:
     return tree if isinstance(tree, dict) else {}
 
 
+def clock_of(time: Any) -> float | None:
+    """The portal's clock in the block `time` of an answer, in Unix seconds."""
+    finish = members_of(time).get("finish")
+    return float(finish) if isinstance(finish, int | float) and finish > 0 else None
+
+
 def _moved(reply: Reply) -> Bitrix24Error:
     try:
         # Host and port only: the path may hold a webhook's code.
@@ -154,12 +164,10 @@ def _moved(reply: Reply) -> Bitrix24Error:
 
 def _operating_pause_s(time: Any, *, now: float) -> float:
     """Until when a method is blocked; by the portal's own clock, if it tells that too."""
-    times = members_of(time)
-    reset_at, finish = times.get("operating_reset_at"), times.get("finish")
+    reset_at = members_of(time).get("operating_reset_at")
     if not isinstance(reset_at, int | float) or reset_at <= 0:
         return _OPERATING_PAUSE_S
-    portal_now = finish if isinstance(finish, int | float) and finish > 0 else now
-    return min(max(reset_at - portal_now, 1.0), _MAX_OPERATING_PAUSE_S)
+    return min(max(reset_at - (clock_of(time) or now), 1.0), _MAX_OPERATING_PAUSE_S)
 
 
 def _shown(text: Any, secrets: tuple[str, ...]) -> str:

@@ -10,7 +10,7 @@ import structlog
 from msgspec import Struct
 
 from gateway.bitrix24.access import Access, Grant
-from gateway.bitrix24.answers import Answer, answer_of
+from gateway.bitrix24.answers import Answer, answer_of, clock_of
 from gateway.bitrix24.batching import MAX_COMMANDS, Command, answers_of, parameters_of
 from gateway.bitrix24.endpoints import method_url
 from gateway.bitrix24.errors import (
@@ -95,6 +95,7 @@ class PortalClient:
             result=tree["result"],
             total=total if isinstance(total, int) else None,
             next_start=next_start if isinstance(next_start, int) else None,
+            answered_at=clock_of(tree.get("time")),
         )
 
     async def batch(

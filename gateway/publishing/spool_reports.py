@@ -37,6 +37,11 @@ redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now) .. ' ' .. ARGV[2
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 return 1
 """
+_READ: Final = """#!lua flags=no-writes,allow-oom
+-- The time, and the values of the hash KEYS[1].
+local time = redis.call('TIME')
+return {time[1] * 1000 + math.floor(time[2] / 1000), redis.call('HVALS', KEYS[1])}
+"""
 
 
 class SpoolReport(Struct, frozen=True, kw_only=True):
@@ -64,15 +69,13 @@ def complete_until_ms(reports: Iterable[SpoolReport], *, now_ms: int, patience_s
 
 async def read_reports(client: Redis, *, prefix: str) -> tuple[list[SpoolReport], int]:
     """All reports, and the time by the clock of Redis (ms); raises RedisError and its like."""
-    async with client.pipeline(transaction=False) as pipeline:
-        pipeline.hvals(_key(prefix))
-        pipeline.time()
-        values, (seconds, micros) = await pipeline.execute()
+    script: Any = client.register_script(_READ)
+    now_ms, values = await script(keys=[_key(prefix)])
     reports = []
     for value in values:
         told_ms, oldest_ms = value.split()
         reports.append(SpoolReport(told_ms=int(told_ms), oldest_ms=int(oldest_ms)))
-    return reports, int(seconds) * 1000 + int(micros) // 1000
+    return reports, int(now_ms)
 
 
 class SpoolReporter:

@@ -7,8 +7,8 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, Self
 
 import structlog
@@ -17,21 +17,34 @@ from redis.exceptions import RedisError
 from uuid_utils import uuid4
 
 from gateway import connections
-from gateway.bitrix24.connecting import Bitrix24, connect
+from gateway.bitrix24.connecting import connect
+from gateway.bitrix24.offline_signals import take
 from gateway.errors import OperatorError
 from gateway.leases import Leases
 from gateway.portals.directory import Directory, portals_of
 from gateway.portals.following import Follower
 from gateway.portals.registry import Registry
+from gateway.publishing.memory_gate import MemoryGate
+from gateway.publishing.once import OncePublisher
+from gateway.reconciling.drain import Drain, Tools
 from gateway.reconciling.duties import Duty
+from gateway.reconciling.gap_book import GapBook
 from gateway.reconciling.leadership import Leadership
+from gateway.reconciling.refusals import QueueRefusals
 from gateway.reconciling.rounds import Rounds
+from gateway.reconciling.sightings import Sightings
+from gateway.reconciling.waking import Waking
 from gateway.settings import Settings
 
 __all__ = ["Process"]
 
 log: Any = structlog.get_logger(__name__)
 
+DRAIN: Final = "drain"
+_LISTEN_S: Final = 1.0
+_LOOK_S: Final = 0.2
+_MORE_S: Final = 120.0
+# By how much longer than usual a drain may take before the streams are read a second time for it.
 _STUCK_S: Final = 60.0
 # A beat takes seconds even when Redis is away.
 
@@ -58,14 +71,18 @@ class Process:
         async with _Parts(self._settings, self._redis) as parts:
 
             async def lead(winding_down: asyncio.Event) -> None:
-                await parts.rounds().run(winding_down)
+                async with parts.rounds() as rounds, asyncio.TaskGroup() as tasks:
+                    listening = tasks.create_task(self._follow_signals(rounds))
+                    await rounds.run(winding_down)
+                    listening.cancel()
 
             await self._leadership.run(lead, stop)
 
     async def once(self) -> bool:
         """Go one round; whether everything went well for every portal.
 
-        Raises OperatorError if another process leads, or if Redis does not answer.
+        The lease of a process that died is waited for. Raises OperatorError if another process
+        leads, or if Redis does not answer.
         """
         went_well = False
         async with _Parts(self._settings, self._redis) as parts:
@@ -73,17 +90,37 @@ class Process:
 
             async def lead(_: asyncio.Event) -> None:
                 nonlocal went_well
-                went_well = await parts.rounds().once()
+                async with parts.rounds() as rounds:
+                    went_well = await rounds.once()
                 done.set()
 
-            try:
-                is_held = await self._leases.hold(self._lease)
-            except (RedisError, *connections.AWAY) as error:
-                raise OperatorError(f"Redis does not answer: {error}") from error
-            if not is_held:
-                raise OperatorError("another process of `gateway reconcile` is at it")
+            await self._take_lease()
             await self._leadership.run(lead, done)
         return went_well
+
+    async def _take_lease(self) -> None:
+        until = time.monotonic() + self._settings.reconcile.lease_s + 1.0
+        try:
+            while not await self._leases.hold(self._lease):
+                if time.monotonic() > until:
+                    raise OperatorError("another process of `gateway reconcile` is at it")
+                await asyncio.sleep(_LOOK_S)
+        except (RedisError, *connections.AWAY) as error:
+            raise OperatorError(f"Redis does not answer: {error}") from error
+
+    async def _follow_signals(self, rounds: Rounds) -> None:
+        """Let queues be drained when their portals say that something is in them."""
+        own, prefix = self._settings.reconcile, self._settings.redis.prefix
+        # A second more, since a row's time is in whole seconds.
+        waking = Waking(settle_s=own.settle_s + 1.0)
+        while True:
+            try:
+                waking.signalled(await take(self._redis, prefix=prefix), time.monotonic())
+            except (RedisError, *connections.AWAY) as error:
+                log.debug("signals are not heard", error=str(error))
+            for member_id in waking.due(time.monotonic()):
+                rounds.wake(DRAIN, member_id, in_s=0.0)
+            await asyncio.sleep(_LISTEN_S)
 
     async def why_not_ready(self) -> str | None:
         """None if the process leads or stands by, else why it can do neither."""
@@ -102,6 +139,7 @@ class _Parts:
         self._settings = settings
         self._redis = redis
         self._directory = Directory(portals_of(settings.portals))
+        self._gate = MemoryGate(redis, max_share=settings.retention.max_memory_share)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -112,25 +150,38 @@ class _Parts:
             follower = Follower(self._directory, registry)
             stack.push_async_callback(follower.close)
             await follower.start()
+            stack.push_async_callback(self._gate.close)
+            self._gate.start()
             self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
-    def rounds(self) -> Rounds:
+    @asynccontextmanager
+    async def rounds(self) -> AsyncIterator[Rounds]:
         """The rounds of a new leader, who knows nothing of what the last one did."""
-        return Rounds(
-            duties_of(self._settings, self._redis, self._bitrix24),
-            self._directory,
-            at_once=self._settings.reconcile.max_portals_at_once,
+        settings, own = self._settings, self._settings.reconcile
+        publisher = OncePublisher(settings.redis, settings.publish)
+        tools = Tools(
+            settings=settings,
+            redis=self._redis,
+            client_of=self._bitrix24.portal,
+            sightings=Sightings(
+                self._redis, settings.redis.streams, kept_s=own.settle_s + own.every_s + _MORE_S
+            ),
+            publisher=publisher,
+            gaps=GapBook(self._redis, prefix=settings.redis.prefix),
+            refusals=QueueRefusals(self._redis, prefix=settings.redis.prefix),
+            holds_back=self._gate.is_closed,
         )
+        try:
+            yield Rounds(duties_of(tools), self._directory, at_once=own.max_portals_at_once)
+        finally:
+            await publisher.close()
 
 
-def duties_of(
-    settings: Settings,  # noqa: ARG001 - what the duties to come are made of
-    redis: Redis,  # noqa: ARG001
-    bitrix24: Bitrix24,  # noqa: ARG001
-) -> Sequence[Duty]:
+def duties_of(tools: Tools) -> Sequence[Duty]:
     """What is done for each portal."""
-    return ()
+    own = tools.settings.reconcile
+    return (Duty(name=DRAIN, every_s=own.every_s, carry_out=Drain(tools).carry_out),)

@@ -15,7 +15,8 @@ from gateway.sandbox.answers import error_answer, json_answer, time_of
 from gateway.sandbox.calls import RestError, SeenCall
 from gateway.sandbox.faults import Faults
 from gateway.sandbox.grants import ACCESS_LIFE_S, Application, Grant, Grants
-from gateway.sandbox.live_portal import Installation, LivePortal
+from gateway.sandbox.installations import Installation
+from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.parameters import access_token, folded, read_parameters
 
 __all__ = ["AuthorizationServer"]
@@ -131,7 +132,7 @@ class AuthorizationServer:
 
     def _installation(self, grant: Grant) -> tuple[LivePortal, Installation]:
         portal = self._portals[grant.member_id]
-        installation = portal.installations.get(grant.client_id)
+        installation = portal.installations.of(grant.client_id)
         if installation is None:
             raise RestError(401, "NOT_INSTALLED", "Application is not installed")
         return portal, installation

@@ -4,6 +4,7 @@ https://apidocs.bitrix24.com/settings/oauth/index.html
 """
 
 import secrets
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -13,6 +14,8 @@ from msgspec import Struct
 __all__ = ["ACCESS_LIFE_S", "MAX_HOPS", "Application", "Grant", "Grants"]
 
 ACCESS_LIFE_S: Final = 3600
+# Each event issues one: a portal that lives long must not keep all of them.
+_REMEMBERED_S: Final = 2 * ACCESS_LIFE_S
 _REFRESH_LIFE_S: Final = 180 * 24 * 3600
 MAX_HOPS: Final = 7
 """How often an event may lead to a call that leads to an event, before the portal falls silent."""
@@ -55,6 +58,7 @@ class Grants:
         self._clock = clock
         self._by_access: dict[str, Grant] = {}
         self._by_refresh: dict[str, Grant] = {}
+        self._issued: deque[tuple[int, str]] = deque()
 
     def issue(
         self,
@@ -78,6 +82,8 @@ class Grants:
             refresh_until=now + _REFRESH_LIFE_S,
             hops=hops,
         )
+        self._forget_old(now)
+        self._issued.append((now, grant.access_token))
         self._by_access[grant.access_token] = grant
         if is_renewable:
             self._by_refresh[grant.refresh_token] = grant
@@ -96,7 +102,7 @@ class Grants:
         return self.issue(used.client_id, used.member_id, used.user_id)
 
     def of(self, access_token: str) -> Grant | None:
-        """What an access token was issued for, even if it has expired."""
+        """What an access token was issued for, even if it has expired not long ago."""
         return self._by_access.get(access_token)
 
     def has_expired(self, grant: Grant) -> bool:
@@ -115,3 +121,7 @@ class Grants:
             for token, grant in list(tokens.items()):
                 if (grant.member_id, grant.client_id) == (member_id, client_id):
                     del tokens[token]
+
+    def _forget_old(self, now: int) -> None:
+        while self._issued and self._issued[0][0] + _REMEMBERED_S < now:
+            self._by_access.pop(self._issued.popleft()[1], None)

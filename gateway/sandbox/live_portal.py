@@ -1,50 +1,32 @@
 """A portal that is there: its data, and what people do in it. REST is `rest`'s."""
 
-import hashlib
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 import aiohttp
-import msgspec
-from msgspec import Struct
 
 from gateway.sandbox.announcing import Actor, Announcer
-from gateway.sandbox.bindings import EVENT_OF, Binding, Bindings
+from gateway.sandbox.bindings import EVENT_OF, Bindings
 from gateway.sandbox.bodies import Fields
 from gateway.sandbox.calls import SeenCall
 from gateway.sandbox.comments import Comments
 from gateway.sandbox.delivering import Delivery, DeliveryQueue, Pace
 from gateway.sandbox.faults import Faults
 from gateway.sandbox.grants import Application, Grants
+from gateway.sandbox.installations import SCOPE, Installation, Installations
 from gateway.sandbox.limits import LeakyBucket, OperatingTime
 from gateway.sandbox.offline_queue import OfflineQueue
-from gateway.sandbox.pages import PageOpened, page_opened
+from gateway.sandbox.pages import PageOpened
 from gateway.sandbox.plans import Plan
 from gateway.sandbox.portal import Portal
 from gateway.sandbox.users import ADMINISTRATOR, Users
 
-__all__ = ["Installation", "LivePortal"]
+__all__ = ["LivePortal"]
 
-SCOPE = "crm,placement,user_brief"
 _INSTALL_EVENT = "ONAPPINSTALL"
 _UNINSTALL_EVENT = "ONAPPUNINSTALL"
-
-
-class Installation(Struct, frozen=True, kw_only=True):
-    """An application in a portal; its text form does not show the token."""
-
-    application: Application
-    application_token: str
-    user_id: int
-    version: int
-    is_finished: bool
-    scope: str = SCOPE
-    status: str = "L"
-
-    def __repr__(self) -> str:
-        return f"Installation({self.application!r}, version={self.version}, …)"
 
 
 class LivePortal:
@@ -84,7 +66,7 @@ class LivePortal:
         self.deliveries: list[Delivery] = []
         self.costs_s: dict[str, float] = {}
         self.operating = OperatingTime(limit_s=plan.operating_limit_s)
-        self.installations: dict[str, Installation] = {}
+        self.installations = Installations(grants, self._nobody)
         self.webhook_code = f"fakecode{secrets.token_hex(4)}"
         self._buckets: defaultdict[str, LeakyBucket] = defaultdict(
             lambda: LeakyBucket(requests_per_s=requests_per_s, burst=burst)
@@ -95,7 +77,7 @@ class LivePortal:
         self.announcer = Announcer(
             bindings=self.bindings,
             offline=self.offline,
-            sender_of=self._sender,
+            sender_of=self.installations.sender,
             put=self._put,
             clock=clock,
         )
@@ -112,9 +94,8 @@ class LivePortal:
         return f"{self.endpoint}{ADMINISTRATOR}/{self.webhook_code}/"
 
     def token_for(self, application: Application) -> str:
-        """The application token: the same after every installation, another in every portal."""
-        secret = f"{self.member_id}|{application.client_id}|{application.client_secret}"
-        return hashlib.md5(secret.encode(), usedforsecurity=False).hexdigest()
+        """What an application authenticates events of this portal by."""
+        return self.installations.token_for(application)
 
     async def install(
         self,
@@ -132,12 +113,8 @@ class LivePortal:
         """
         app = application or self._application
         self.forget_bindings(app)
-        installation = self.installations[app.client_id] = Installation(
-            application=app,
-            application_token=self.token_for(app),
-            user_id=ADMINISTRATOR,
-            version=version,
-            is_finished=handler_url is not None,
+        installation = self.installations.add(
+            app, version=version, is_finished=handler_url is not None
         )
         if handler_url is not None:
             binding = self.bindings.add(
@@ -154,24 +131,13 @@ class LivePortal:
 
     def finish_installation(self, application: Application | None = None) -> None:
         """What an application's page does by `BX24.installFinish()`."""
-        client_id = (application or self._application).client_id
-        unfinished = self.installations[client_id]
-        self.installations[client_id] = msgspec.structs.replace(unfinished, is_finished=True)
+        self.installations.finish(application or self._application)
 
     def open_page(
         self, *, user_id: int = ADMINISTRATOR, application: Application | None = None
     ) -> PageOpened:
         """What the browser of a user sends to a page of an installed application."""
-        installation = self.installations[(application or self._application).client_id]
-        grant = self.grants.issue(installation.application.client_id, self.member_id, user_id)
-        return page_opened(
-            self._as_sender(
-                installation.application_token,
-                user_id=user_id,
-                access_token=grant.access_token,
-                refresh_token=grant.refresh_token,
-            )
-        )
+        return self.installations.opened(application or self._application, user_id)
 
     async def uninstall(self, *, clean: bool, application: Application | None = None) -> None:
         """Remove an application; `clean` says that its data is to be erased.
@@ -185,8 +151,7 @@ class LivePortal:
                 self.announcer.tell(binding, Actor(user_id=ADMINISTRATOR), data=data)
         self.forget_bindings(app)
         self.offline.forget(app.client_id)
-        self.installations.pop(app.client_id, None)
-        self.grants.revoke(self.member_id, app.client_id)
+        self.installations.remove(app)
 
     def forget_bindings(self, application: Application | None = None) -> None:
         """Drop all handlers of an application, as its update does."""
@@ -232,44 +197,14 @@ class LivePortal:
         else:
             self._queue.put(event, url, body)
 
-    def _sender(self, binding: Binding, actor: Actor) -> Portal | None:
-        if not binding.client_id:
-            return self._as_sender(binding.webhook_token)
-        installation = self.installations.get(binding.client_id)
-        if installation is None or not installation.is_finished:
-            return None
-        user_id = binding.user_id or actor.user_id
-        if not user_id:
-            return self._as_sender(installation.application_token)
-        grant = self.grants.issue(
-            binding.client_id,
-            self.member_id,
-            user_id,
-            is_renewable=not EVENT_OF[binding.event].startswith("comment."),
-            hops=actor.hops - 1,
-        )
-        return self._as_sender(
-            installation.application_token,
-            user_id=user_id,
-            access_token=grant.access_token,
-            refresh_token=grant.refresh_token,
-        )
-
-    def _as_sender(
-        self,
-        application_token: str,
-        *,
-        user_id: int = 0,
-        access_token: str = "",
-        refresh_token: str = "",
-    ) -> Portal:
+    def _nobody(self) -> Portal:
         return Portal(
             member_id=self.member_id,
             domain=self.domain,
-            application_token=application_token,
-            user_id=user_id,
-            access_token=access_token,
-            refresh_token=refresh_token,
+            application_token="",
+            user_id=0,
+            access_token="",
+            refresh_token="",
             scope=SCOPE,
             server_endpoint=self._server_endpoint,
             endpoint=self.endpoint,

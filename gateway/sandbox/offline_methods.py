@@ -8,6 +8,7 @@ portal's code differ, this does as the code: `message_id` wins over `id`, and wh
 import operator
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from gateway.sandbox.answers import iso
@@ -124,8 +125,19 @@ def _passes(test: str, value: int | str, wanted: Any) -> bool:
         return str(wanted) in str(value)
     if test == "=":
         return str(value) == str(wanted)
-    comparable = int(wanted) if isinstance(value, int) else str(wanted)
-    return _TESTS[test](value, comparable)
+    return _TESTS[test](_comparable(value), _comparable(wanted))
+
+
+def _comparable(value: int | str) -> float | str:
+    """A number or a time as a number, whatever zone it is told in; another text as it is."""
+    try:
+        return float(value)
+    except ValueError:
+        pass
+    try:
+        return datetime.fromisoformat(str(value)).timestamp()
+    except ValueError:
+        return str(value)
 
 
 def _ordered(call: Call, rows: list[Row], *, default: str) -> list[Row]:

@@ -13,7 +13,8 @@ def _app_info(call: Call) -> dict[str, Any]:
     """https://apidocs.bitrix24.com/api-reference/common/system/app-info.html."""
     if not call.caller.client_id:
         raise RestError(403, "ACCESS_DENIED", "Access denied! Application context required")
-    installation = call.portal.installations[call.caller.client_id]
+    installation = call.portal.installations.of(call.caller.client_id)
+    assert installation is not None  # noqa: S101 - or there would be no such caller
     return {
         "ID": 1,
         "CODE": installation.application.client_id,

@@ -17,7 +17,7 @@ from gateway.sandbox.comment_methods import COMMENT_METHODS
 from gateway.sandbox.event_methods import EVENT_METHODS
 from gateway.sandbox.faults import error_page
 from gateway.sandbox.grants import MAX_HOPS
-from gateway.sandbox.live_portal import SCOPE, LivePortal
+from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.offline_methods import OFFLINE_METHODS
 from gateway.sandbox.parameters import access_token, listed, query_parameters, read_parameters
 from gateway.sandbox.portal_methods import PORTAL_METHODS
@@ -104,13 +104,14 @@ class _Door:
             raise RestError(401, "NO_AUTH_FOUND", "Wrong authorization data")
         if portal.grants.has_expired(grant):
             raise RestError(401, "expired_token", "The access token provided has expired.")
-        if grant.client_id not in portal.installations:
+        installation = portal.installations.of(grant.client_id)
+        if installation is None:
             raise RestError(401, "APPLICATION_NOT_FOUND", "Application not found")
         return Caller(
             user_id=grant.user_id,
             is_admin=portal.users.is_admin(grant.user_id),
             client_id=grant.client_id,
-            scope=frozenset(SCOPE.split(",")),
+            scope=frozenset(installation.scope.split(",")),
             hops=grant.hops,
         )
 

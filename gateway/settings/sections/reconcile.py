@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gateway.settings.sections.kinds import Port, Positive, Seconds, Section
+from gateway.settings.sections.kinds import NotNegative, Port, Positive, Seconds, Section
 
 __all__ = ["Reconcile"]
 
@@ -22,3 +22,13 @@ class Reconcile(Section, frozen=True, kw_only=True):
     """How many seconds after the death of the leading process another one takes over."""
     max_portals_at_once: Positive = 32
     """How many portals are looked after at the same time."""
+    every_s: Seconds = 300.0
+    """How many seconds pass between two looks at a portal's queue that has not called for one."""
+    settle_s: Seconds = 60.0
+    """A change is looked for so many seconds after it happened, so that a slow delivery is not
+    taken for a missed one."""
+    tolerance_s: NotNegative = 2.0
+    """By how many seconds an event's time may lie before that of its row in the queue."""
+    spool_patience_s: Seconds = 3600.0
+    """For how many seconds a receiver that is not heard of any more is waited for: what it has
+    accepted may be in its spool."""

@@ -1,9 +1,13 @@
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
 
+from gateway.sandbox.live_portal import LivePortal
+from gateway.sandbox.serving import Sandbox, open_sandbox
 from tests.integration.reconciling.reconciler import Reconciler
+from tests.integration.reconciling.scene import Scene, a_scene
 
 Reconcilers = Callable[..., Reconciler]
 
@@ -26,3 +30,25 @@ def reconcilers(redis_url: str, tmp_path: Path) -> Iterator[Reconcilers]:
     yield start
     for one in started:
         one.kill()
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with open_sandbox() as one:
+        yield one
+
+
+@pytest.fixture
+async def scene(
+    sandbox: Sandbox, redis: Redis, redis_url: str, tmp_path: Path
+) -> AsyncIterator[Scene]:
+    async with a_scene(sandbox, redis, redis_url, tmp_path) as one:
+        yield one
+
+
+@pytest.fixture
+async def portal(sandbox: Sandbox, scene: Scene) -> LivePortal:
+    """A portal with a queue of offline events, whose deliveries nobody takes yet."""
+    one = await sandbox.add_portal()
+    await scene.install(one)
+    return one

@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 from msgspec import json
 
 from gateway.local.server import free_port
 
 __all__ = ["Reconciler"]
+
+_ROOT = Path(__file__).parents[3]
 
 
 class Reconciler:
@@ -35,6 +38,7 @@ class Reconciler:
             **{
                 name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")
             },
+            "PYTHONPATH": str(_ROOT),  # for modules of the tests
             "GATEWAY_RECONCILE_PORT": str(self.port),
             **{f"GATEWAY_{name}": value for name, value in settings.items()},
         }
@@ -67,6 +71,12 @@ class Reconciler:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether SIGSTOP has taken effect."""
+        assert self._process is not None
+        return bool(psutil.Process(self._process.pid).status() == psutil.STATUS_STOPPED)
 
     def send(self, number: signal.Signals) -> None:
         assert self._process is not None

@@ -1,0 +1,152 @@
+"""What has come in online: the `events` stream, looked through for certain comments.
+
+The last minutes are kept in memory, since most questions are about them; for what is older, the
+stream is read again. Events that were recovered do not count: they did not come in.
+"""
+
+import asyncio
+import time
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from gateway.contract import EVENT_FIELD, Streams
+
+__all__ = ["Key", "Sighting", "Sightings"]
+
+_PAGE: Final = 1000
+_MAX_KEPT: Final = 200_000
+# About 80 MB; beyond it, less time is kept.
+
+
+class Key(NamedTuple):
+    """A kind of change of a comment."""
+
+    member_id: str
+    comment_id: int
+    type: str
+
+
+class Sighting(NamedTuple):
+    """The latest that was said of it: by the portal's clock, and by the gateway's (Unix seconds).
+
+    Not necessarily by one and the same event.
+    """
+
+    happened_at: float
+    received_at: float
+
+    def with_later(self, other: "Sighting") -> "Sighting":
+        """The latest of both."""
+        return Sighting(
+            max(self.happened_at, other.happened_at), max(self.received_at, other.received_at)
+        )
+
+
+class _Data(Struct):
+    member_id: str = ""
+    comment_id: int = 0
+
+
+class _Event(Struct):
+    type: str
+    time: datetime
+    receivedat: datetime
+    data: _Data
+    recovered: bool = False
+
+
+_decode = msgspec.json.Decoder(_Event).decode
+
+
+class Sightings:
+    """Any number of tasks may ask at once; `client` is a control client."""
+
+    def __init__(self, client: Redis, streams: Streams, *, kept_s: float) -> None:
+        self._client = client
+        self._streams = streams
+        self._kept_ms = int(kept_s * 1000)
+        # With the time of the entry (ms), about in its order.
+        self._kept: dict[Key, tuple[int, Sighting]] = {}
+        self._kept_from_ms = 0
+        self._read_to: dict[int, str] = {}
+        self._lock = asyncio.Lock()
+
+    async def of(self, keys: Collection[Key], *, since_ms: int) -> Mapping[Key, Sighting]:
+        """What was stored about these from `since_ms` on, a part of the entries' ids, until now.
+
+        Raises RedisError or one of connections.AWAY.
+        """
+        async with self._lock:
+            await self._catch_up()
+            kept_from_ms = self._kept_from_ms
+            found = {key: self._kept[key][1] for key in keys if key in self._kept}
+        if since_ms < kept_from_ms:
+            wanted = frozenset(keys)
+            for partition in {self._streams.partition_of(*key[:2]) for key in keys}:
+                page = _Page((), str(since_ms), is_last=False)
+                while not page.is_last:
+                    page = await self._page(partition, page.next, str(kept_from_ms - 1))
+                    for _, key, sighting in page.sightings:
+                        if key in wanted:
+                            found[key] = found.get(key, sighting).with_later(sighting)
+        return found
+
+    async def _catch_up(self) -> None:
+        oldest_ms = int(time.time() * 1000) - self._kept_ms
+        for partition in range(self._streams.partitions):
+            page = _Page((), self._read_to.get(partition, str(oldest_ms)), is_last=False)
+            while not page.is_last:
+                page = await self._page(partition, page.next, "+")
+                self._read_to[partition] = page.next
+                for at_ms, key, sighting in page.sightings:
+                    _, before = self._kept.pop(key, (0, sighting))
+                    self._kept[key] = (at_ms, before.with_later(sighting))
+                self._forget(oldest_ms)
+        self._forget(oldest_ms)
+
+    def _forget(self, oldest_ms: int) -> None:
+        """Forget what is older, and what is more than can be kept."""
+        self._kept_from_ms = max(self._kept_from_ms, oldest_ms)
+        for key, (at_ms, _) in list(islice(self._kept.items(), _PAGE)):
+            if at_ms >= self._kept_from_ms and len(self._kept) <= _MAX_KEPT:
+                break
+            self._kept_from_ms = max(self._kept_from_ms, at_ms + 1)
+            del self._kept[key]
+
+    async def _page(self, partition: int, first: str, last: str) -> "_Page":
+        key = self._streams.key("events", partition)
+        entries: Any = await self._client.xrange(key, first, last, count=_PAGE)
+        return _Page(
+            tuple(found for entry in entries if (found := _sighting(*entry)) is not None),
+            f"({entries[-1][0].decode()}" if entries else first,
+            is_last=len(entries) < _PAGE,
+        )
+
+
+class _Page(NamedTuple):
+    """What a part of a stream said, and where the next part begins."""
+
+    sightings: "tuple[tuple[int, Key, Sighting], ...]"
+    next: str
+    is_last: bool
+
+
+def _sighting(entry_id: bytes, fields: Mapping[bytes, bytes]) -> tuple[int, Key, Sighting] | None:
+    """The time of an entry (ms) and what it says, if it is about a comment and came in online."""
+    try:
+        event = _decode(fields.get(EVENT_FIELD, b""))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if event.recovered or not event.data.comment_id:
+        return None
+    return (
+        int(entry_id.partition(b"-")[0]),
+        Key(event.data.member_id, event.data.comment_id, event.type),
+        Sighting(event.time.timestamp(), event.receivedat.timestamp()),
+    )

@@ -1,0 +1,124 @@
+"""The applications that are installed in a portal, and what they and its users are sent of tokens.
+
+https://apidocs.bitrix24.com/settings/app-installation/installation-finish.html
+"""
+
+import hashlib
+from collections.abc import Callable
+
+import msgspec
+from msgspec import Struct
+
+from gateway.sandbox.announcing import Actor
+from gateway.sandbox.bindings import EVENT_OF, Binding
+from gateway.sandbox.grants import MAX_HOPS, Application, Grants
+from gateway.sandbox.pages import PageOpened, page_opened
+from gateway.sandbox.portal import Portal
+from gateway.sandbox.users import ADMINISTRATOR
+
+__all__ = ["SCOPE", "Installation", "Installations"]
+
+SCOPE = "crm,placement,user_brief"
+
+
+class Installation(Struct, frozen=True, kw_only=True):
+    """An application in a portal; its text form does not show the token.
+
+    One that is not finished hears of no events.
+    """
+
+    application: Application
+    application_token: str
+    version: int
+    is_finished: bool
+    user_id: int = ADMINISTRATOR
+    scope: str = SCOPE
+    status: str = "L"
+
+    def __repr__(self) -> str:
+        return f"Installation({self.application!r}, version={self.version}, …)"
+
+
+class Installations:
+    """Those of one portal, by the application's id.
+
+    `nobody` gives the portal as it puts itself into a request in nobody's name: without tokens.
+    """
+
+    def __init__(self, grants: Grants, nobody: Callable[[], Portal]) -> None:
+        self._grants = grants
+        self._nobody = nobody
+        self._installed: dict[str, Installation] = {}
+
+    def add(self, application: Application, *, version: int, is_finished: bool) -> Installation:
+        """Install an application, or another version of it."""
+        installation = self._installed[application.client_id] = Installation(
+            application=application,
+            application_token=self.token_for(application),
+            version=version,
+            is_finished=is_finished,
+        )
+        return installation
+
+    def finish(self, application: Application) -> None:
+        """Let an application hear of events."""
+        unfinished = self._installed[application.client_id]
+        self._installed[application.client_id] = msgspec.structs.replace(
+            unfinished, is_finished=True
+        )
+
+    def remove(self, application: Application) -> None:
+        """Remove an application, if it is there, with all that was issued to it."""
+        self._installed.pop(application.client_id, None)
+        self._grants.revoke(self._nobody().member_id, application.client_id)
+
+    def of(self, client_id: str) -> Installation | None:
+        """The application of this id; None if it is not installed."""
+        return self._installed.get(client_id)
+
+    def token_for(self, application: Application) -> str:
+        """The application token: the same after every installation, another in every portal."""
+        member_id = self._nobody().member_id
+        secret = f"{member_id}|{application.client_id}|{application.client_secret}"
+        return hashlib.md5(secret.encode(), usedforsecurity=False).hexdigest()
+
+    def opened(self, application: Application, user_id: int) -> PageOpened:
+        """What a user's browser sends to the application's page."""
+        installation = self._installed[application.client_id]
+        return page_opened(self._sender(installation, user_id, is_renewable=True))
+
+    def sender(self, binding: Binding, actor: Actor) -> Portal | None:
+        """What a request to this handler says of its sender; None if there is to be no request."""
+        if not binding.client_id:
+            return msgspec.structs.replace(self._nobody(), application_token=binding.webhook_token)
+        installation = self.of(binding.client_id)
+        if installation is None or not installation.is_finished:
+            return None
+        return self._sender(
+            installation,
+            binding.user_id or actor.user_id,
+            is_renewable=not EVENT_OF[binding.event].startswith("comment."),
+            hops=actor.hops - 1,
+        )
+
+    def _sender(
+        self, installation: Installation, user_id: int, *, is_renewable: bool, hops: int = MAX_HOPS
+    ) -> Portal:
+        nobody = msgspec.structs.replace(
+            self._nobody(), application_token=installation.application_token
+        )
+        if not user_id:
+            return nobody
+        grant = self._grants.issue(
+            installation.application.client_id,
+            nobody.member_id,
+            user_id,
+            is_renewable=is_renewable,
+            hops=hops,
+        )
+        return msgspec.structs.replace(
+            nobody,
+            user_id=user_id,
+            access_token=grant.access_token,
+            refresh_token=grant.refresh_token,
+        )
