@@ -1,0 +1,122 @@
+"""How far a group is, also where the server's own number is missing or wrong."""
+
+import asyncio
+import json
+from typing import Any
+
+from redis.asyncio import Redis
+
+from consumers import CommentEvent, Consumer
+from consumers.runtime.process import run
+from gateway import settings
+from gateway.local.server import free_port
+from tests.integration.consumers.running import (
+    comment_event,
+    gateway,
+    publish,
+    running,
+    until,
+)
+from tests.integration.consumers.test_health import get
+
+KEY = "b24:events:{0}"
+
+
+async def standing(url: str, group: str) -> dict[str, Any]:
+    rows = map(json.loads, (await gateway(url, "groups", "--json")).splitlines())
+    (found,) = [row for row in rows if row["group"] == group]
+    return dict(found)
+
+
+async def ids(redis: Redis) -> list[bytes]:
+    entries: Any = await redis.xrange(KEY)
+    return [entry_id for entry_id, _fields in entries]
+
+
+def consumer() -> tuple[Consumer, asyncio.Event]:
+    """One whose handlers return when the event is set."""
+    app = Consumer(group="index", stream="events", concurrency=1)
+    released = asyncio.Event()
+
+    @app.on("*")
+    async def handle(event: CommentEvent) -> None:
+        await released.wait()
+
+    return app, released
+
+
+async def test_groups_shows_lag_pending_and_owner(redis: Redis, redis_url: str) -> None:
+    app, released = consumer()
+    await publish(redis, KEY, [comment_event(1), comment_event(2)])
+    await redis.xgroup_create(KEY, "other", "0")
+    async with running(app, redis_url):
+
+        async def pending() -> bool:
+            return (await redis.xpending(KEY, "index"))["pending"] == 2  # type: ignore[no-any-return]
+
+        async def has_group() -> bool:
+            return len(await redis.xinfo_groups(KEY)) == 2
+
+        await until(has_group)
+        await until(pending)
+        lines = (await gateway(redis_url, "groups", "--json")).splitlines()
+        released.set()
+    rows = {row["group"]: row for row in map(json.loads, lines)}
+
+    assert (rows["index"]["lag"], rows["index"]["pending"]) == (0, 2)
+    assert rows["index"]["owner"]
+    assert (rows["other"]["lag"], rows["other"]["owner"]) == (2, None)
+
+
+async def test_groups_counts_what_is_left_where_redis_cannot_tell(
+    redis: Redis, redis_url: str
+) -> None:
+    await publish(redis, KEY, [comment_event(number + 1) for number in range(1200)])
+    all_ids = await ids(redis)
+    await redis.xgroup_create(KEY, "middle", all_ids[99])
+    await redis.xdel(KEY, all_ids[600])
+    (told,) = await redis.xinfo_groups(KEY)
+
+    assert told["lag"] is None
+    assert (await standing(redis_url, "middle"))["lag"] == 1099
+
+
+async def test_groups_counts_right_after_a_trim(redis: Redis, redis_url: str) -> None:
+    await publish(redis, KEY, [comment_event(number + 1) for number in range(10)])
+    await redis.xgroup_create(KEY, "behind", "0")
+    await redis.xreadgroup("behind", "owner", {KEY: ">"}, count=3)
+    await redis.xtrim(KEY, maxlen=2, approximate=False)
+
+    assert (await standing(redis_url, "behind"))["lag"] == 2
+
+
+async def test_a_consumer_tells_its_lag_where_redis_cannot(redis: Redis, redis_url: str) -> None:
+    app, released = consumer()
+    await publish(redis, KEY, [comment_event(number + 1) for number in range(3000)])
+    all_ids = await ids(redis)
+    await redis.xgroup_create(KEY, "index", all_ids[99])
+    await redis.xdel(KEY, all_ids[2900])
+    port = free_port()
+    stop = asyncio.Event()
+    task = asyncio.create_task(
+        run(
+            app,
+            settings.Settings(
+                redis=settings.Redis(url=redis_url),
+                consumers=settings.Consumers(port=port, lease_s=2.0),
+            ),
+            stop,
+        )
+    )
+
+    async def is_told() -> bool:
+        try:
+            _status, text = await get(port, "/metrics")
+        except OSError:
+            return False
+        return 'b24_consumer_lag{group="index",partition="0"} 2899.0' in text
+
+    await until(is_told)
+    released.set()
+    stop.set()
+    await task

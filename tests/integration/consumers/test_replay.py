@@ -1,0 +1,100 @@
+"""`gateway replay`: one group is given old events again, and nobody else notices."""
+
+import json
+import time
+from typing import Any
+
+from redis.asyncio import Redis
+
+from consumers import CommentEvent, Consumer, Entry
+from gateway.contract import encode_event
+from tests.integration.consumers.running import (
+    comment_event,
+    gateway,
+    publish,
+    running,
+    settled,
+    until,
+)
+
+KEY = "b24:events:{0}"
+
+
+def consumer(handled: list[Entry]) -> Consumer:
+    app = Consumer(group="index", stream="events")
+
+    @app.on("*")
+    async def handle(event: CommentEvent, entry: Entry) -> None:
+        handled.append(entry)
+
+    return app
+
+
+async def test_a_replay_reaches_one_group_flagged_and_within_its_bounds(
+    redis: Redis, redis_url: str
+) -> None:
+    handled: list[Entry] = []
+    await redis.xgroup_create(KEY, "other", "0", mkstream=True)
+    await publish(redis, KEY, [comment_event(number + 1) for number in range(10)])
+    async with running(consumer(handled), redis_url):
+        await until(lambda: settled(redis, KEY, "index"))
+        from_id, to_id = handled[2].id, handled[6].id
+        arguments = ("replay", "--group", "index", "--from", from_id, "--to", to_id, "--json")
+        counted = json.loads(await gateway(redis_url, *arguments, "--dry-run"))
+        assert len(handled) == 10
+        await gateway(redis_url, *arguments)
+        await until(lambda: len(handled) == 15)
+
+    assert counted == {"entries": 5, "dry_run": True}
+    assert [entry.id for entry in handled[10:]] == [entry.id for entry in handled[2:7]]
+    assert [entry.is_replay for entry in handled] == [False] * 10 + [True] * 5
+    assert await redis.xlen(KEY) == 10
+
+
+async def test_a_replay_by_time_begins_with_what_was_stored_then(
+    redis: Redis, redis_url: str
+) -> None:
+    handled: list[Entry] = []
+    hour_ago_ms = round((time.time() - 3600) * 1000)
+    for minute in (0, 30, 50):
+        entry_id = f"{hour_ago_ms + 60_000 * minute}-0"
+        await redis.xadd(KEY, {"event": encode_event(comment_event(minute + 1))}, id=entry_id)
+    async with running(consumer(handled), redis_url):
+        await until(lambda: settled(redis, KEY, "index"))
+        await gateway(redis_url, "replay", "--group", "index", "--from", "45m", "--to", "20m")
+        await until(lambda: len(handled) == 4)
+
+    assert handled[3].event.subject == "comment/31"
+
+
+async def test_a_replay_gives_no_more_entries_a_second_than_it_was_told(
+    redis: Redis, redis_url: str
+) -> None:
+    await publish(redis, KEY, [comment_event(number + 1) for number in range(100)])
+    await redis.xgroup_create(KEY, "index", "$")
+
+    await gateway(redis_url, "replay", "--group", "index", "--from", "1h", "--rate", "50")
+
+    entries: Any = await redis.xrange("b24:replay:index:{0}")
+    given = [milliseconds(entry_id) for entry_id, _fields in entries]
+    assert len(given) == 100
+    assert given[-1] - given[0] >= 1700  # a hundred, less the last portion, at 50 a second
+    busiest = max(sum(first <= one < first + 1000 for one in given) for first in given)
+    assert busiest <= 60  # 50, and a portion of 10 at either end
+
+
+async def test_a_replay_with_effects_is_handled_like_new_events(
+    redis: Redis, redis_url: str
+) -> None:
+    handled: list[Entry] = []
+    await publish(redis, KEY, [comment_event(1)])
+    async with running(consumer(handled), redis_url):
+        await until(lambda: settled(redis, KEY, "index"))
+        await gateway(redis_url, "replay", "--group", "index", "--from", "1h", "--effects")
+        await until(lambda: len(handled) == 2)
+
+    assert [entry.is_replay for entry in handled] == [False, False]
+
+
+def milliseconds(entry_id: bytes) -> int:
+    return int(entry_id.split(b"-")[0])
