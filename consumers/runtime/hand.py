@@ -33,6 +33,10 @@ class Hand:
     def __len__(self) -> int:
         return sum(map(len, self._held.values()))
 
+    def count(self, source: Source) -> int:
+        """How many entries of a source are in hand."""
+        return len(self._held.get(source, ()))
+
     def has(self, source: Source, entry_id: bytes) -> bool:
         """Whether an entry is in hand."""
         return entry_id in self._held.get(source, ())

@@ -33,6 +33,7 @@ class Lanes:
         self._ready: deque[str] = deque()
         self._timers: set[asyncio.TimerHandle] = set()
         self._workers: set[asyncio.Task[None]] = set()
+        self._busy = 0  # workers in a handler; the others are about to take what is ready
         self._failure: BaseException | None = None
         gate.on_change(self._serve)
 
@@ -45,7 +46,7 @@ class Lanes:
             return
         self._lanes[name] = deque((held,))
         self._ready.append(name)
-        if len(self._workers) < len(self._ready):
+        if len(self._workers) - self._busy < len(self._ready):
             self._serve()
 
     async def alone(self, held: Held) -> None:
@@ -72,7 +73,9 @@ class Lanes:
 
     def _serve(self) -> None:
         """Start workers, as many as there are lanes ready and the gate admits."""
-        while len(self._workers) < len(self._ready) and self._gate.admits(len(self._workers)):
+        while len(self._workers) - self._busy < len(self._ready) and self._gate.admits(
+            len(self._workers)
+        ):
             task = self._loop.create_task(self._work())
             self._workers.add(task)
             task.add_done_callback(self._ended)
@@ -95,7 +98,11 @@ class Lanes:
                 continue
             name = ready.popleft()
             lane = self._lanes[name]
-            later = await self._attempt(lane[0])
+            self._busy += 1
+            try:
+                later = await self._attempt(lane[0])
+            finally:
+                self._busy -= 1
             if later is None:
                 self._circuit.answered()
                 self._gate.resume()

@@ -180,6 +180,9 @@ class Reader:
 
     async def _inspect(self, client: Redis, admission: Admission) -> None:
         inspection = await self._inspection()
+        # Given by the server, and never seen here: they were read, not lost.
+        stranded = inspection.pending_count - self._hand.count(self._place.shared)
+        self._progress.read(max(0, stranded))
         self._tell(inspection, self._progress.inspected(inspection))
         if inspection.pending_count + inspection.redelivery_count > len(self._hand):
             await self._recover(client, admission)

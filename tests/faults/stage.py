@@ -15,7 +15,10 @@ from tests.faults.ledger import Account, Entry, account_of, entry_of
 from tests.faults.load import Delivery, Load
 from tests.faults.receiver import Receiver
 
-__all__ = ["Stage"]
+__all__ = ["COUNTED", "Stage"]
+
+COUNTED: Final = "passed: every effect is accounted for"
+"""What the table says of a fault whose account is kept by the test itself."""
 
 _STREAMS: Final = Streams(partitions=2)
 _RATE: Final = 400.0

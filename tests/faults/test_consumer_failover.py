@@ -12,13 +12,12 @@ from consumers import CommentEvent, Consumer
 from gateway import connections
 from gateway.contract import Streams, encode_event
 from gateway.local.server import RedisServer
-from tests.faults.stage import Stage
+from tests.faults.stage import COUNTED, Stage
 from tests.integration.consumers.running import comment_event, running, settled, until
 from tests.redis_cluster import redis_cluster, url_of
 
 GROUP = "search-index"
 STREAMS = Streams(partitions=6)
-_REMARK = "passed: every effect is accounted for"
 
 
 class Publishing:
@@ -99,7 +98,7 @@ async def test_a_node_of_a_cluster_dies_under_a_consumer(stage: Stage) -> None:
     assert 0 < len(hit) < 6
     assert after == epochs  # nobody else ever owned a partition
     assert max(seen.values()) == 1  # the process lived: nothing is even handled twice
-    stage.remark = _REMARK
+    stage.remark = COUNTED
 
 
 async def partitions_on(redis: Redis, node: RedisServer) -> set[int]:

@@ -172,3 +172,29 @@ async def test_a_batch_with_a_bad_entry_is_halved_until_that_one_is_alone() -> N
 
     assert alone == ["5-0"]
     assert handled == [f"{number}-0" for number in range(16) if number != 5]
+
+
+async def test_a_comment_that_comes_later_does_not_wait_for_the_handlers_under_way() -> None:
+    started: list[str] = []
+    released = asyncio.Event()
+
+    async def attempt(one: Held) -> Later | None:
+        started.append(one.lane)
+        await released.wait()
+        return None
+
+    gate = open_gate(limit=4)
+    lanes = Lanes(attempt, gate, Circuit(Backoff()))
+    for count in range(1, 5):  # one at a time, as a quiet stream brings them
+        lanes.submit(held(count, count))
+        await until(lambda expected=count: len(started) == expected)  # type: ignore[misc]
+    lanes.submit(held(5, 5))
+    lanes.submit(held(6, 6))
+    await asyncio.sleep(0)
+    assert len(started) == 4
+    released.set()
+    await until(lambda: len(started) == 6)
+
+    gate.close()
+    await lanes.finish(1)
+    assert len(set(started)) == 6
