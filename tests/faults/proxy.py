@@ -10,12 +10,15 @@ class LossyProxy:
     """Forwards to `port` on loopback; listens on a free port of its own.
 
     `lose_replies(n)`: the next n chunks that the server sends are swallowed, and their
-    connections cut: the server carried the commands out, and the client never learns it.
+    connections cut: the server carried the commands out, and the client never learns it. `hold()`
+    is a network that has broken without a word.
     """
 
     def __init__(self, port: int) -> None:
         self._target = port
         self._to_lose = 0
+        self._passes = asyncio.Event()
+        self._passes.set()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
@@ -27,6 +30,10 @@ class LossyProxy:
 
     def lose_replies(self, count: int) -> None:
         self._to_lose = count
+
+    def hold(self) -> None:
+        """Let nothing through any more, in either direction; the connections stay open."""
+        self._passes.clear()
 
     def lead_to(self, port: int) -> None:
         """Lead new connections to another server, as an address does that moves to it."""
@@ -83,5 +90,6 @@ class LossyProxy:
                     self._to_lose -= 1
                     self.lost += 1
                     return
+                await self._passes.wait()
                 writer.write(data)
                 await writer.drain()

@@ -82,6 +82,11 @@ class ServiceProcess:
         self.process.kill()
         self.process.wait()
 
+    async def stop(self) -> int:
+        """Stop it as a supervisor does, while what this process serves goes on; the exit code."""
+        self.process.terminate()
+        return await asyncio.to_thread(self.process.wait, 10)
+
 
 @contextmanager
 def service(
