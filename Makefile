@@ -43,8 +43,14 @@ $(VENV)/bench.stamp: pyproject.toml constraints.txt | $(BIN)/python
 run: $(VENV)/run.stamp  ## everything on this machine, with a demo portal that sends events
 	$(BIN)/gateway up --demo
 
-test: $(VENV)/dev.stamp  ## the tests, against real servers that they start themselves
+test: $(VENV)/dev.stamp chromium  ## the tests, against real servers that they start themselves
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+chromium: $(VENV)/dev.stamp  ## a headless Chromium for the tests of pages, if this machine has none
+	@$(BIN)/python -m tests.browser.chromium
+
+screenshots: chromium  ## the pictures of pages in docs/images
+	$(BIN)/python -m tests.browser.screenshots
 
 fuzz: $(VENV)/fuzz.stamp  ## look for bodies that break the decoder: a million, or RUNS=n
 	$(BIN)/python -m tests.fuzz.fuzz_form -runs=$(or $(RUNS),1000000)

@@ -118,6 +118,18 @@ class Installer:
         except (RedisError, *connections.AWAY, Unavailable) as error:
             raise Later("redis") from error
 
+    async def knows_token(self, member_id: str) -> bool:
+        """Whether the application's token of a portal is registered; raises Later."""
+        try:
+            digest = (await self._facts.of(member_id)).digest
+            reading = await self._registry.read()
+        except (RedisError, *connections.AWAY) as error:
+            raise Later("redis") from error
+        return any(
+            (one.member_id, one.digest.hex()) == (member_id, digest)
+            for one in reading.registrations
+        )
+
     async def _keep(self, one: Confirmed) -> None:
         try:
             kept = await self._tokens.read(one.member_id)

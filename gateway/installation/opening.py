@@ -31,11 +31,13 @@ __all__ = ["Application", "open_application"]
 class Application(Struct, frozen=True):
     """What is done about what portals tell the application of itself, and with the tokens in it.
 
-    Those of events are taken only where there is an application.
+    Where the settings have no application, nothing is installed, and tokens of events are not
+    taken.
     """
 
     lifecycle: Lifecycle
     signals: OfflineSignals
+    installing: Installing | None
     event_tokens: EventTokens | None
 
     def start(self) -> None:
@@ -100,5 +102,6 @@ async def open_application(
         yield Application(
             Lifecycle(Journal(Path(settings.spool.dir)), steps, installing),
             OfflineSignals(control, prefix=prefix),
+            installing,
             EventTokens(tokens) if tokens is not None else None,
         )

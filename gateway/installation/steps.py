@@ -11,6 +11,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from gateway import connections, metrics
+from gateway.bitrix24.bindings import Bound
 from gateway.bitrix24.errors import Bitrix24Error
 from gateway.contract import AppEvent
 from gateway.inbound.admission import AdmittedAppEvent, normalise
@@ -41,11 +42,11 @@ class Installing:
     """
 
     def __init__(
-        self, installer: Installer, vault: Vault, binds: Callable[[str], Awaitable[object]]
+        self, installer: Installer, vault: Vault, binds: Callable[[str], Awaitable[Bound | None]]
     ) -> None:
         self._vault = vault
         self.installer = installer
-        self._binds = binds
+        self.binds = binds
         self._under_way: set[asyncio.Task[None]] = set()
 
     def sealed(self, delivery: Delivery) -> bytes:
@@ -74,7 +75,7 @@ class Installing:
     async def _bind(self, member_id: str) -> None:
         try:
             with contextlib.suppress(Bitrix24Error):  # told by whoever binds
-                await self._binds(member_id)
+                await self.binds(member_id)
         except (RedisError, *connections.AWAY) as error:
             log.warning("it is not noted what was bound", member_id=member_id, why=repr(error))
         except Exception:

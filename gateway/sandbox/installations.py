@@ -60,12 +60,12 @@ class Installations:
         )
         return installation
 
-    def finish(self, application: Application) -> None:
+    def finish(self, application: Application) -> Installation:
         """Let an application hear of events."""
         unfinished = self._installed[application.client_id]
-        self._installed[application.client_id] = msgspec.structs.replace(
-            unfinished, is_finished=True
-        )
+        finished = msgspec.structs.replace(unfinished, is_finished=True)
+        self._installed[application.client_id] = finished
+        return finished
 
     def remove(self, application: Application) -> None:
         """Remove an application, if it is there, with all that was issued to it."""
@@ -82,10 +82,11 @@ class Installations:
         secret = f"{member_id}|{application.client_id}|{application.client_secret}"
         return hashlib.md5(secret.encode(), usedforsecurity=False).hexdigest()
 
-    def opened(self, application: Application, user_id: int) -> PageOpened:
+    def opened(self, application: Application, user_id: int, *, language: str = "en") -> PageOpened:
         """What a user's browser sends to the application's page."""
         installation = self._installed[application.client_id]
-        return page_opened(self._sender(installation, user_id, is_renewable=True))
+        sender = self._sender(installation, user_id, is_renewable=True)
+        return page_opened(sender, language=language)
 
     def sender(self, binding: Binding, actor: Actor) -> Portal | None:
         """What a request to this handler says of its sender; None if there is to be no request."""

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from gateway.sandbox.announcing import Actor, Announcer
-from gateway.sandbox.bindings import EVENT_OF, Bindings
+from gateway.sandbox.bindings import EVENT_OF, Binding, Bindings
 from gateway.sandbox.bodies import Fields
 from gateway.sandbox.calls import SeenCall
 from gateway.sandbox.comments import Comments
@@ -120,24 +120,34 @@ class LivePortal:
             binding = self.bindings.add(
                 _INSTALL_EVENT, handler=handler_url, client_id=app.client_id
             )
-            data: Fields = {
-                "VERSION": version,
-                "ACTIVE": "Y",
-                "INSTALLED": "Y",
-                "LANGUAGE_ID": "en",
-            }
-            self.announcer.tell(binding, Actor(user_id=ADMINISTRATOR), data=data)
+            self._tell_installed(binding, installation)
         return installation
 
     def finish_installation(self, application: Application | None = None) -> None:
-        """What an application's page does by `BX24.installFinish()`."""
-        self.installations.finish(application or self._application)
+        """What an application's page does by `BX24.installFinish()`.
+
+        Handlers that it has bound to ONAPPINSTALL hear of it; once it is finished, nothing happens.
+        """
+        app = application or self._application
+        unfinished = self.installations.of(app.client_id)
+        if unfinished is None or unfinished.is_finished:
+            return
+        finished = self.installations.finish(app)
+        for binding in self.bindings.of(app.client_id):
+            if binding.event == _INSTALL_EVENT:
+                self._tell_installed(binding, finished)
 
     def open_page(
-        self, *, user_id: int = ADMINISTRATOR, application: Application | None = None
+        self,
+        *,
+        user_id: int = ADMINISTRATOR,
+        application: Application | None = None,
+        language: str = "en",
     ) -> PageOpened:
         """What the browser of a user sends to a page of an installed application."""
-        return self.installations.opened(application or self._application, user_id)
+        return self.installations.opened(
+            application or self._application, user_id, language=language
+        )
 
     async def uninstall(self, *, clean: bool, application: Application | None = None) -> None:
         """Remove an application; `clean` says that its data is to be erased.
@@ -189,6 +199,15 @@ class LivePortal:
     def admits(self, address: str, now: float) -> bool:
         """Whether the portal takes one more request from an address; `now` never goes back."""
         return self._buckets[address].admits(now)
+
+    def _tell_installed(self, binding: Binding, installation: Installation) -> None:
+        data: Fields = {
+            "VERSION": installation.version,
+            "ACTIVE": "Y",
+            "INSTALLED": "Y",
+            "LANGUAGE_ID": "en",
+        }
+        self.announcer.tell(binding, Actor(user_id=ADMINISTRATOR), data=data)
 
     def _put(self, event: str, url: str, body: bytes) -> None:
         if self.faults.loses_events:

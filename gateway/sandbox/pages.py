@@ -20,13 +20,13 @@ class PageOpened(NamedTuple):
     form: dict[str, str]
 
 
-def page_opened(portal: Portal) -> PageOpened:
-    """The request for a user whose tokens are the portal's."""
+def page_opened(portal: Portal, *, language: str = "en") -> PageOpened:
+    """The request for a user whose tokens are the portal's, and who reads it in a language."""
     return PageOpened(
         query={
             "DOMAIN": portal.domain,
             "PROTOCOL": str(int(urlsplit(portal.client_endpoint).scheme == "https")),
-            "LANG": "en",
+            "LANG": language,
             "APP_SID": secrets.token_hex(16),
         },
         form={

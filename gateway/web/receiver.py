@@ -5,6 +5,7 @@ by outcome and reason; nothing that a sender can do makes the handler raise.
 """
 
 import asyncio
+from collections.abc import Awaitable
 from time import time_ns
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from gateway.publishing.errors import Unavailable
 from gateway.settings import Http
 from gateway.web.answers import answer, answer_to_a_look, forbidden, last_answer, unavailable
 from gateway.web.app_events import AppEvents, EventSink
+from gateway.web.install_page import InstallPage
 from gateway.web.protection.guard import Guard
 from gateway.web.quarantining import Quarantining
 
@@ -49,6 +51,7 @@ class Receiver:
         app_events: AppEvents | None = None,
         event_tokens: EventTokens | None = None,
         guard: Guard | None = None,
+        page: InstallPage | None = None,
         quarantine: Quarantining | None = None,
         counts: dict[str, int] | None = None,
     ) -> None:
@@ -58,6 +61,7 @@ class Receiver:
         self._app_events = app_events or AppEvents(sink, streams)
         self._event_tokens = event_tokens
         self._guard = guard
+        self._page = page
         self._quarantine = quarantine
         self._counts: dict[str, int] = {} if counts is None else counts
         self._path = settings.path
@@ -67,7 +71,7 @@ class Receiver:
     async def handle(self, request: web.BaseRequest) -> web.Response:
         """Answer one request."""
         if (early := self._answer_to_head(request)) is not None:
-            return early
+            return early if isinstance(early, web.Response) else await early
         if request.content.is_eof():  # it came with the head: the usual case
             body = request.content.read_nowait()
             if len(body) > self._max_body_bytes:
@@ -143,9 +147,13 @@ class Receiver:
         if self._event_tokens is not None:
             self._event_tokens.offer(member_id, body)
 
-    def _answer_to_head(self, request: web.BaseRequest) -> web.Response | None:
+    def _answer_to_head(
+        self, request: web.BaseRequest
+    ) -> web.Response | Awaitable[web.Response] | None:
         """The answer to what is no delivery, going by its head alone."""
         if request.raw_path != self._path != request.path:
+            if self._page is not None and request.path == self._page.path:
+                return self._page.handle(request)
             return answer(404, "not found", "refused", "path")
         if request.method != "POST":
             return answer_to_a_look(request.method)

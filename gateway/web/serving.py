@@ -26,6 +26,7 @@ from gateway.retention.keeper import Retention
 from gateway.settings import Settings
 from gateway.web.admin import WhyNot, admin_app
 from gateway.web.app_events import AppEvents
+from gateway.web.install_page import install_page
 from gateway.web.place import Place
 from gateway.web.protection.descriptors import room_for
 from gateway.web.public_server import PublicServer
@@ -88,6 +89,7 @@ async def serve(settings: Settings, place: Place) -> None:
         ),
         event_tokens=application.event_tokens,
         guard=senders.guard,
+        page=install_page(settings, application),
         quarantine=senders.quarantining,
         counts=senders.rates.counts,
     )

@@ -17,7 +17,9 @@ class Http(Section, frozen=True, kw_only=True):
     port: Port = 8080
     """The port to listen on."""
     path: Annotated[str, Meta(pattern=r"^/")] = "/bitrix24/events"
-    """The only path that answers; part of the URL that a portal's administrator pastes."""
+    """Where deliveries are taken; part of the URL that a portal's administrator pastes."""
+    install_path: Annotated[str, Meta(pattern=r"^/")] = "/bitrix24/install"
+    """Where portals open the installation page, if there is a `[bitrix24] client_id`."""
     max_body: Positive = 65536
     """The largest body in bytes; a larger one is answered 413. Real ones stay under 1 KiB."""
     header_timeout_s: Seconds = 10.0

@@ -22,6 +22,7 @@ from gateway.settings import Bitrix24, Settings, Vault
 from gateway.settings import Redis as RedisSettings
 from gateway.settings import Spool as SpoolSettings
 from gateway.web.app_events import AppEvents
+from gateway.web.install_page import install_page
 from gateway.web.public_server import PublicServer
 from gateway.web.receiver import Receiver
 from gateway.web.senders import Senders
@@ -43,6 +44,7 @@ class Gateway:
     ) -> None:
         self.settings = settings
         self.url = url
+        self.page_url = url.replace(settings.http.path, settings.http.install_path)
         self.directory = directory
         self.lifecycle = lifecycle
         self.registry = Registry(control, prefix=settings.redis.prefix)
@@ -109,6 +111,7 @@ async def open_gateway(settings: Settings, *, port: int = 0) -> AsyncIterator[Ga
                 signals=application.signals,
             ),
             event_tokens=application.event_tokens,
+            page=install_page(settings, application),
             quarantine=senders.quarantining,
             counts=senders.rates.counts,
         )

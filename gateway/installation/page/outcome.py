@@ -1,0 +1,93 @@
+"""What came of opening the page, as far as it is to be shown."""
+
+from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from gateway.bitrix24.bindings import COMMENT_EVENTS, Bound
+
+__all__ = ["Connected", "Outcome", "Postponed", "Refused", "is_opened_at"]
+
+Queue: TypeAlias = Literal["bound", "not_in_plan", "failed"]
+
+
+class Connected(Struct, frozen=True, kw_only=True):
+    """The portal is confirmed, and its tokens are kept.
+
+    `handler` is where it is to deliver to, empty where the settings do not say. `bound` is what was
+    bound; None if nothing could be, for the reason in `trouble`.
+    """
+
+    domain: str
+    origin: str
+    has_token: bool
+    handler: str
+    bound: Bound | None = None
+    trouble: str = ""
+
+    @property
+    def is_delivering(self) -> bool:
+        """Whether the portal delivers every change of a comment."""
+        return self.bound is not None and all(
+            event in self._online(self.bound) for event in COMMENT_EVENTS
+        )
+
+    @property
+    def queue(self) -> Queue:
+        """Whether changes wait in the portal's queue, too."""
+        if self.bound is None or not (self.bound.has_queue or self.bound.not_in_plan):
+            return "failed"
+        return "bound" if self.bound.has_queue else "not_in_plan"
+
+    @property
+    def learns_token(self) -> bool:
+        """Whether the portal will tell the application token, which it has not told yet."""
+        return (
+            not self.has_token
+            and self.bound is not None
+            and "ONAPPINSTALL" in self._online(self.bound)
+        )
+
+    @property
+    def can_finish(self) -> bool:
+        """Whether Bitrix24 is to take the application for installed.
+
+        Before that it delivers nothing, so what is bound later would be of no use; but what it
+        delivers is of no use where the application token is not known and will not be.
+        """
+        return self.has_token or self.learns_token
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is left to be done."""
+        return self.can_finish and self.is_delivering and self.queue != "failed"
+
+    @staticmethod
+    def _online(bound: Bound) -> set[str]:
+        return {binding.event for binding in bound.bound if not binding.is_offline}
+
+
+class Refused(Struct, frozen=True):
+    """Nobody confirms the installation, or somebody else does than is meant."""
+
+    reason: str
+
+
+class Postponed(Struct, frozen=True):
+    """It cannot be confirmed or kept now."""
+
+    reason: str
+
+
+Outcome: TypeAlias = Connected | Refused | Postponed
+
+
+def is_opened_at(domain: str, origin: str) -> bool:
+    """Whether the page was opened in a portal at `domain`, as its query says, of this origin.
+
+    The BX24 script talks to whoever is there.
+    """
+    place = urlsplit(origin)
+    default = ":443" if place.scheme == "https" else ":80"
+    return domain.lower().removesuffix(default) == place.netloc.lower().removesuffix(default)

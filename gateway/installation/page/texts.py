@@ -1,0 +1,56 @@
+"""The sentences of the page, in English and in Russian: `en.json` and `ru.json` beside this."""
+
+from functools import cache
+from importlib.resources import files
+from typing import Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+__all__ = ["Language", "Texts", "language_of", "texts_in"]
+
+Language: TypeAlias = Literal["en", "ru"]
+
+
+class Texts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All sentences in one language; what stands in braces is filled in."""
+
+    product: str
+    connected_title: str
+    connected: str
+    partly_title: str
+    partly: str
+    unfinished_title: str
+    unfinished: str
+    refused_title: str
+    refused: str
+    not_administrator: str
+    postponed_title: str
+    postponed: str
+    portal: str
+    accepted: str
+    accepted_soon: str
+    not_accepted: str
+    delivered: str
+    no_address: str
+    not_delivered: str
+    queue: str
+    no_queue: str
+    queue_failed: str
+    access: str
+    finishing: str
+    finished: str
+    not_finished: str
+    reference: str
+
+
+def language_of(code: str) -> Language:
+    """The language for a portal's `LANG`."""
+    return "ru" if code.lower() == "ru" else "en"
+
+
+@cache
+def texts_in(language: Language) -> Texts:
+    """The sentences in a language."""
+    raw = files("gateway.installation.page").joinpath(f"{language}.json").read_bytes()
+    return msgspec.json.decode(raw, type=Texts)

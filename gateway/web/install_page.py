@@ -1,0 +1,141 @@
+"""The page that a portal opens to install the application: confirmed, set up, and told of.
+
+It comes from the browser of whoever installs, so networks that may deliver have no say here. It is
+confirmed like an event (gateway.installation.installer). Nothing is kept for later: who sees that
+it did not work opens it again.
+https://apidocs.bitrix24.com/settings/app-installation/installation-finish.html
+"""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from time import time
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+from redis.exceptions import RedisError
+from uuid_utils import uuid7
+
+from gateway import connections, metrics
+from gateway.bitrix24.bindings import Bound
+from gateway.bitrix24.errors import Bitrix24Error
+from gateway.inbound.form import FormError, parse_form
+from gateway.installation.claim import claim_of_page
+from gateway.installation.confirmation import Confirmed
+from gateway.installation.errors import Later, NotConfirmed
+from gateway.installation.installer import Installer
+from gateway.installation.opening import Application
+from gateway.installation.page.outcome import Connected, Outcome, Postponed, Refused, is_opened_at
+from gateway.installation.page.texts import language_of
+from gateway.installation.page.view import page_of
+from gateway.settings import Settings
+from gateway.web.answers import answer_to_a_look
+
+__all__ = ["InstallPage", "install_page"]
+
+log: Any = structlog.get_logger(__name__)
+
+
+_BINDING_S: Final = 20.0
+# Somebody waits in front of it.
+
+
+class InstallPage:
+    """Answers to what comes to `[http] install_path`."""
+
+    def __init__(
+        self,
+        installer: Installer,
+        binds: Callable[[str], Awaitable[Bound | None]],
+        settings: Settings,
+    ) -> None:
+        self._installer = installer
+        self._binds = binds
+        self._handler = settings.handler_url
+        self._max_body_bytes = settings.http.max_body
+        self._body_timeout_s = settings.http.body_timeout_s
+        self.path = settings.http.install_path
+
+    async def handle(self, request: web.BaseRequest) -> web.Response:
+        """Answer one request."""
+        if request.method != "POST":
+            return answer_to_a_look(request.method)
+        reference = str(uuid7())
+        try:
+            outcome = await self._outcome(request, reference)
+        except Exception:
+            log.exception("the installation page failed", event_id=reference)
+            outcome = Postponed("internal")
+        page = page_of(
+            outcome,
+            language=language_of(request.query.get("LANG", "")),
+            reference=reference,
+            nonce=secrets.token_urlsafe(16),
+        )
+        response = web.Response(status=page.status, text=page.html, headers=page.headers)
+        if not request.content.at_eof():  # a body that is too large, or does not come
+            response.force_close()
+        return response
+
+    async def _outcome(self, request: web.BaseRequest, reference: str) -> Outcome:
+        try:
+            one = await self._confirmed(request)
+            await self._installer.register(one)
+            has_token = await self._installer.knows_token(one.member_id)
+        except NotConfirmed as error:
+            metrics.INSTALLATIONS.labels("refused").inc()
+            log.warning("an installation is refused", event_id=reference, why=error.reason)
+            return Refused(error.reason)
+        except Later as error:
+            log.warning("an installation has to wait", event_id=reference, why=error.reason)
+            return Postponed(error.reason)
+        metrics.INSTALLATIONS.labels("installed").inc()
+        log.info(
+            "the application was set up",
+            event_id=reference,
+            member_id=one.member_id,
+            domain=one.domain,
+            has_token=has_token,
+        )
+        bound, trouble = await self._bound(one.member_id)
+        return Connected(
+            domain=one.domain,
+            origin=one.origin,
+            has_token=has_token,
+            handler=self._handler,
+            bound=bound,
+            trouble=trouble,
+        )
+
+    async def _confirmed(self, request: web.BaseRequest) -> Confirmed:
+        try:
+            async with asyncio.timeout(self._body_timeout_s):
+                form = parse_form(await request.read())
+        except (TimeoutError, web.HTTPException, web.RequestPayloadError, FormError) as error:
+            raise NotConfirmed("no_form") from error
+        received_s = int(time())
+        claim = claim_of_page(form, received_s=received_s)
+        one = await self._installer.confirm(claim, received_s=received_s, is_complete=False)
+        if not is_opened_at(request.query.get("DOMAIN", ""), one.origin):
+            raise NotConfirmed("other_domain")
+        return one
+
+    async def _bound(self, member_id: str) -> tuple[Bound | None, str]:
+        try:
+            async with asyncio.timeout(_BINDING_S):
+                return await self._binds(member_id), ""
+        except TimeoutError:
+            return None, "the portal does not answer"
+        except Bitrix24Error as error:
+            return None, str(error)
+        except (RedisError, *connections.AWAY) as error:
+            return None, f"Redis: {type(error).__name__}"
+
+
+def install_page(settings: Settings, application: Application) -> InstallPage | None:
+    """The page; None where the settings have no application."""
+    installing = application.installing
+    if installing is None:
+        return None
+    return InstallPage(installing.installer, installing.binds, settings)
