@@ -7,7 +7,6 @@ neither acknowledge nor bury what another one now works on.
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
@@ -26,6 +25,7 @@ from consumers.runtime.transforms import Output
 from consumers.runtime.verdicts import Backoff
 from gateway.connections import AWAY
 from gateway.contract import DeadLetter
+from gateway.ending import end
 
 __all__ = ["DeadLetterLimitReached", "LeftPending", "Settlement"]
 
@@ -163,9 +163,7 @@ class Settlement:
         self._waiting.set()
         _done, late = await asyncio.wait((self._task,), timeout=timeout_s)
         if late:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
             log.warning("entries were not acknowledged and come again", entries=len(self._hand))
 
     async def _run(self) -> None:

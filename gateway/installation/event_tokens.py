@@ -16,6 +16,7 @@ from gateway import metrics
 from gateway.bitrix24.errors import Bitrix24Error
 from gateway.bitrix24.token_store import TokenStore
 from gateway.bitrix24.tokens import EventToken
+from gateway.ending import end
 from gateway.inbound.form import FormError, parse_form
 
 __all__ = ["EventTokens", "event_token_of"]
@@ -52,8 +53,7 @@ class EventTokens:
     async def close(self) -> None:
         """Stop; what waits is not needed."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            await end(self._task)
 
     async def _run(self) -> None:
         while True:

@@ -12,6 +12,7 @@ import msgspec
 import structlog
 
 from gateway import metrics
+from gateway.ending import end
 from gateway.inbound.admission import AdmittedAppEvent
 from gateway.inbound.form_fields import extract
 from gateway.installation.errors import Later, NotConfirmed
@@ -61,9 +62,7 @@ class Lifecycle:
 
     async def close(self) -> None:
         """End; what is under way is left, to be taken up again."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         if self._installing is not None:
             await self._installing.close()
 

@@ -14,6 +14,7 @@ from gateway import connections, metrics
 from gateway.bitrix24.bindings import Bound
 from gateway.bitrix24.errors import Bitrix24Error
 from gateway.contract import AppEvent
+from gateway.ending import end
 from gateway.inbound.admission import AdmittedAppEvent, normalise
 from gateway.inbound.form import FormError, parse_form
 from gateway.inbound.form_fields import fields_of
@@ -68,9 +69,7 @@ class Installing:
 
     async def close(self) -> None:
         """End; bindings under way are cut off."""
-        for task in self._under_way:
-            task.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await end(*self._under_way)
 
     async def _bind(self, member_id: str) -> None:
         try:

@@ -11,6 +11,7 @@ from redis.exceptions import AskError, ClusterDownError, ResponseError
 from gateway import connections
 from gateway.addresses import Address
 from gateway.connections import AWAY
+from gateway.ending import end
 from gateway.errors import OperatorError
 from gateway.ops.tail import Entry, entry_of
 
@@ -60,19 +61,7 @@ async def follow(
                 raise one
             yield one
     finally:
-        await _end(tasks)
-
-
-async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Cancel until they have ended: before Python 3.12, a wait that just succeeds swallows it.
-
-    https://github.com/python/cpython/issues/86296
-    """
-    left = set(tasks)
-    while left:
-        for task in left:
-            task.cancel()
-        _ended, left = await asyncio.wait(left, timeout=0.1)
+        await end(*tasks)
 
 
 class _Absence:

@@ -8,6 +8,7 @@ import structlog
 from redis.exceptions import RedisError, ResponseError
 
 from gateway import connections
+from gateway.ending import end
 from gateway.portals.directory import Directory
 from gateway.portals.registry import Reading, Registry, is_lost, portals_among
 from gateway.portals.snapshot import Snapshot
@@ -54,8 +55,7 @@ class Follower:
     async def close(self) -> None:
         """Stop following; the directory stays as it is."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            await end(self._task)
 
     async def _run(self) -> None:
         while True:

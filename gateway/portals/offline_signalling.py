@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 
 from gateway import connections
 from gateway.bitrix24.offline_signals import signal
+from gateway.ending import end
 
 __all__ = ["OfflineSignals"]
 
@@ -39,8 +40,7 @@ class OfflineSignals:
     async def close(self) -> None:
         """Stop; queues of which nobody knows by then are looked at in their turn."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            await end(self._task)
 
     async def _run(self) -> None:
         while True:

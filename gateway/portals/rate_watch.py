@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gateway import connections, metrics
+from gateway.ending import end
 from gateway.portals.directory import Directory
 from gateway.portals.rates import LocalTally, Tally, alarming
 
@@ -54,8 +55,7 @@ class RateWatch:
     async def close(self) -> None:
         """Stop measuring."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            await end(self._task)
 
     async def measure(self, now: float) -> None:
         """Add up what was counted since the last time; `now` is Unix time in seconds."""

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gateway import metrics
+from gateway.ending import end
 
 __all__ = ["MemoryGate", "memory_share", "shall_close"]
 
@@ -58,8 +59,7 @@ class MemoryGate:
     async def close(self) -> None:
         """Stop looking."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            await end(self._task)
 
     async def _run(self) -> None:
         while True:

@@ -10,6 +10,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from gateway import connections, metrics
+from gateway.ending import end
 from gateway.leases import Leases
 
 __all__ = ["Leadership"]
@@ -103,8 +104,7 @@ class Leadership:
             return
         task, self._task = self._task, None
         metrics.RECONCILE_LEADS.set(0)
-        task.cancel()
-        await asyncio.wait([task])
+        await end(task)
         if not task.cancelled():
             task.result()
 

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from gateway import connections, metrics
 from gateway.bitrix24.errors import Bitrix24Error
+from gateway.ending import end
 from gateway.portals.directory import Portal
 from gateway.publishing.errors import StreamUnavailable
 from gateway.reconciling.duties import Duty, Timetable
@@ -101,7 +102,4 @@ class Rounds:
         return True
 
     async def _cancel(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*self._tasks)

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from uuid_utils import uuid7
 
 from gateway.contract import Streams
+from gateway.ending import end
 from gateway.leases import Leases
 from gateway.retention.episodes import Episodes
 from gateway.retention.losses import balanced, removal
@@ -64,8 +65,7 @@ class Retention:
         self._stopping.set()
         if self._task is not None:
             await asyncio.wait([self._task], timeout=_CLOSE_S)
-            self._task.cancel()  # harmless at any point: what was not done is done by the next
-            await asyncio.wait([self._task])
+            await end(self._task)  # harmless at any point: what was not done is done by the next
 
     async def look_once(self) -> None:
         """Look at everything once; raises RedisError."""
