@@ -68,7 +68,7 @@ bench-form: $(VENV)/dev.stamp  ## microseconds to read a body of Bitrix24
 	$(BIN)/python -m tests.benchmarks.bench_form
 
 test-faults: $(VENV)/faults.stamp  ## every fault on Redis 7.0, Redis 8.2 and Valkey 9.1, with a table: ten minutes
-	$(BIN)/python -m pytest tests/faults -m matrix -n 3
+	$(BIN)/python -m pytest tests/faults tests/integration/consumers -m matrix -n 3
 
 bench-ingest: $(VENV)/bench.stamp  ## CPU time per accepted event, next to a bare handler and to peers
 	$(BIN)/python -m tests.benchmarks.ingest

@@ -1,14 +1,16 @@
 """Fixtures that every test may use: a real server on a free port, and the wire bodies."""
 
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
 from gateway import connections
-from gateway.local.server import RedisServer, ServerBinary, find_server
+from gateway.local.server import RedisServer, ServerBinary
+from tests.faults.report import write_report
+from tests.faults.servers import HERE, NotHere, server_named
 from tests.redis_cluster import redis_cluster, url_of
 
 # Whoever runs the tests may ignore these, as shells do for what they start in the background; the
@@ -19,9 +21,41 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 WIRE = Path(__file__).parent / "wire"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the matrix of servers out unless it is asked for: `make test-faults`."""
+    if "matrix" in config.option.markexpr:
+        return
+    matrix = [item for item in items if item.get_closest_marker("matrix")]
+    if matrix:
+        config.hook.pytest_deselected(items=matrix)
+        items[:] = [item for item in items if not item.get_closest_marker("matrix")]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note for the table that a test has passed; what it says itself comes later, and counts."""
+    report = yield
+    if report.when == "call" and report.passed:
+        item.user_properties.append(("remark", "passed"))
+    return report
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    if "matrix" in config.option.markexpr and not config.option.collectonly:
+        write_report(terminalreporter)
+
+
 @pytest.fixture(scope="session")
-def server_binary() -> ServerBinary:
-    return find_server()
+def server_binary(request: pytest.FixtureRequest) -> ServerBinary:
+    """The server that is here, or the one of the matrix that a test was given."""
+    try:
+        return server_named(getattr(request, "param", HERE))
+    except NotHere as reason:
+        pytest.skip(f"not available here: {reason}")
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
-"""The matrix: each fault on each server, and the table at the end.
+"""Each fault asks for `stage`.
 
-A fault asks for `stage`. `make test` runs those that are marked `short`, briefly, on the server
-that is there; `make test-faults` (`-m matrix`) runs all of them in full on every server.
+`make test` runs those that are marked `short`, briefly, on the server that is there;
+`make test-faults` (`-m matrix`) runs all of them in full on every server.
 """
 
 from collections.abc import AsyncIterator
@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from msgspec import to_builtins
 
-from tests.faults.report import write_report
 from tests.faults.servers import HERE, SERVERS, NotHere, server_named
 from tests.faults.stage import Stage
 
@@ -22,16 +21,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.definition.get_closest_marker("short"):
         cells.append(pytest.param(HERE))
     metafunc.parametrize("server_name", cells, scope="function")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the matrix out unless it is asked for."""
-    if "matrix" in config.option.markexpr:
-        return
-    matrix = [item for item in items if item.get_closest_marker("matrix")]
-    if matrix:
-        config.hook.pytest_deselected(items=matrix)
-        items[:] = [item for item in items if not item.get_closest_marker("matrix")]
 
 
 @pytest.fixture
@@ -55,10 +44,3 @@ async def stage(
         request.node.user_properties.append(("remark", stage.remark))
     if stage.account is not None:
         request.node.user_properties.append(("account", to_builtins(stage.account)))
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    if "matrix" in config.option.markexpr and not config.option.collectonly:
-        write_report(terminalreporter)
