@@ -23,12 +23,16 @@ __all__ = [
     "OFFLINE_ROWS",
     "PORTAL_ALARMS",
     "PORTAL_EVENTS_PER_MINUTE",
+    "PORTAL_LAST_EVENT_SECONDS",
     "PORTAL_PEAK_PER_MINUTE",
+    "PORTAL_TROUBLE",
+    "PORTAL_TROUBLES",
     "PUBLISH_FAILURES",
     "PUBLISH_SECONDS",
     "QUARANTINED",
     "QUEUED_EVENTS",
     "QUEUE_DRAINED_SECONDS",
+    "REBOUND_HANDLERS",
     "RECONCILE_LEADS",
     "RECOVERED_EVENTS",
     "SENDER_LIST_SECONDS",
@@ -191,6 +195,30 @@ MEMORY_SHARE: Final = Gauge(
     "b24gw_redis_memory_share",
     "Memory that Redis uses of its maxmemory, from 0 to 1 (0: maxmemory is not set).",
     multiprocess_mode="mostrecent",
+)
+PORTAL_LAST_EVENT_SECONDS: Final = Gauge(
+    "b24gw_portal_last_event_timestamp_seconds",
+    "When the last event of a registered portal was received (Unix time); from the leading "
+    "process of `gateway reconcile`.",
+    ["member_id"],
+    multiprocess_mode="mostrecent",
+)
+PORTAL_TROUBLE: Final = Gauge(
+    "b24gw_portal_trouble",
+    "1 while a registered portal is in trouble (silent, unbound, token_expiring, unauthorized), "
+    "else 0; from the leading process of `gateway reconcile`.",
+    ["member_id", "trouble"],
+    multiprocess_mode="mostrecent",
+)
+PORTAL_TROUBLES: Final = Counter(
+    "b24gw_portal_troubles",
+    "Troubles of portals that were told, those that were mended at once included.",
+    ["member_id", "trouble"],
+)
+REBOUND_HANDLERS: Final = Counter(
+    "b24gw_rebound_handlers",
+    "Event handlers that a portal had lost, and that were bound again.",
+    ["member_id"],
 )
 RECONCILE_LEADS: Final = Gauge(
     "b24gw_reconcile_leads",

@@ -171,6 +171,7 @@ def _trouble(event: PortalEvent, zone: ZoneInfo) -> dict[str, Any]:
         "missing": list(data.missing),
         "is_mended": data.is_mended,
         "expires_at": expires_at,
+        "reason": data.reason,
     }
 
 

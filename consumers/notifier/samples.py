@@ -159,6 +159,7 @@ def _portal_event(event_type: PortalType, trouble: Trouble) -> PortalEvent:
             until=_TIME if event_type == PORTAL_RECOVERED else None,
             usual_per_hour=42.0 if event_type == PORTAL_SILENT else None,
             missing=("ONCRMTIMELINECOMMENTUPDATE",) if event_type == PORTAL_UNBOUND else (),
+            reason="invalid_grant" if event_type == PORTAL_UNAUTHORIZED else None,
             expires_at="2026-01-15T08:00:00Z" if event_type == PORTAL_TOKEN_EXPIRING else None,
         ),
     )

@@ -202,7 +202,8 @@ class PortalData(Struct, frozen=True, kw_only=True, gc=False):
     `since` is when the trouble began as far as is known; `until`, when it ended (`recovered`). Of a
     silence, `since` is when the last event came, and `usual_per_hour` how many come in such an hour
     otherwise. `missing` names the events whose handlers were not bound any more; `is_mended` is
-    true if they are bound again. `expires_at` is when the portal's refresh token ends.
+    true if they are bound again. `expires_at` is when the portal's refresh token ends. `reason` is
+    what the portal says, without secrets.
     """
 
     member_id: str
@@ -214,6 +215,7 @@ class PortalData(Struct, frozen=True, kw_only=True, gc=False):
     missing: tuple[str, ...] = ()
     is_mended: bool = False
     expires_at: Timestamp | None = None
+    reason: str | None = None
 
 
 class PortalEvent(CloudEvent, frozen=True, kw_only=True, gc=False):

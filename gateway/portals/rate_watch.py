@@ -2,6 +2,8 @@
 
     b24:rates:<Unix time / 60>   hash: member id -> events in that minute; kept for three minutes
 
+and what gateway.portals.traffic keeps for longer.
+
 Nothing is ever dropped for it: a portal that imports ten thousand deals is a good customer.
 """
 
@@ -19,6 +21,7 @@ from gateway import connections, metrics
 from gateway.ending import end
 from gateway.portals.directory import Directory
 from gateway.portals.rates import LocalTally, Tally, alarming
+from gateway.portals.traffic import count_into
 
 __all__ = ["RateWatch"]
 
@@ -64,7 +67,7 @@ class RateWatch:
         self.counts.clear()
         tally = self._local.add(minute, added)
         with suppress(RedisError, *connections.AWAY):
-            tally = await self._shared(minute, added)
+            tally = await self._shared(minute, added, now=now)
         for member_id in alarming(tally, self._limit):
             metrics.PORTAL_ALARMS.labels(member_id).inc()
             if tally.previous.get(member_id, 0) <= self._limit:  # else it is told already
@@ -86,14 +89,16 @@ class RateWatch:
             except Exception:
                 log.exception("the rates of portals could not be measured")
 
-    async def _shared(self, minute: int, added: dict[str, int]) -> Tally:
+    async def _shared(self, minute: int, added: dict[str, int], *, now: float) -> Tally:
         key, key_before = f"{self._prefix}:rates:{minute}", f"{self._prefix}:rates:{minute - 1}"
         async with self._client.pipeline(transaction=False) as pipeline:
             for member_id, count in added.items():
                 pipeline.hincrby(key, member_id, count)
             pipeline.expire(key, _KEPT_S)
             pipeline.hgetall(key_before)
-            *totals, _, previous = await pipeline.execute()
+            count_into(pipeline, added, prefix=self._prefix, now=now, watched_s=_EVERY_S)
+            results = await pipeline.execute()
+        totals, previous = results[: len(added)], results[len(added) + 1]
         return Tally(
             added,
             dict(zip(added, totals, strict=True)),

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.contract import AppEvent, CommentEvent, encode_event
+from gateway.contract import AppEvent, CommentEvent, PortalEvent, encode_event
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.stream_writer import StreamWriter, stream_writer
 from gateway.settings import Publish, Redis
@@ -31,7 +31,7 @@ class OncePublisher:
         self._settings = settings
         self._writers: dict[int, tuple[StreamWriter, asyncio.Lock]] = {}
 
-    async def publish(self, events: Sequence[CommentEvent | AppEvent]) -> int:
+    async def publish(self, events: Sequence[CommentEvent | AppEvent | PortalEvent]) -> int:
         """Publish those that are not there yet, in this order for each comment; how many.
 
         Repeatable; raises StreamUnavailable, and then any of them may have been published.

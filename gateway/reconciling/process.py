@@ -19,6 +19,7 @@ from uuid_utils import uuid4
 from gateway import connections
 from gateway.bitrix24.connecting import connect
 from gateway.bitrix24.offline_signals import take
+from gateway.care.opening import Care, open_care
 from gateway.errors import OperatorError
 from gateway.leases import Leases
 from gateway.portals.directory import Directory, portals_of
@@ -176,12 +177,18 @@ class _Parts:
             holds_back=self._gate.is_closed,
         )
         try:
-            yield Rounds(duties_of(tools), self._directory, at_once=own.max_portals_at_once)
+            with open_care(settings, self._redis, self._bitrix24, publisher) as care:
+                duties = duties_of(tools, care)
+                yield Rounds(duties, self._directory, at_once=own.max_portals_at_once)
         finally:
             await publisher.close()
 
 
-def duties_of(tools: Tools) -> Sequence[Duty]:
+def duties_of(tools: Tools, care: Care) -> Sequence[Duty]:
     """What is done for each portal."""
     own = tools.settings.reconcile
-    return (Duty(name=DRAIN, every_s=own.every_s, carry_out=Drain(tools).carry_out),)
+    return (
+        Duty(name=DRAIN, every_s=own.every_s, carry_out=Drain(tools).carry_out),
+        Duty(name="silence", every_s=own.silence_every_s, carry_out=care.silence.look),
+        Duty(name="checkup", every_s=own.check_every_s, carry_out=care.checkup.look),
+    )

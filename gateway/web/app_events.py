@@ -30,7 +30,10 @@ class EventSink(Protocol):
 
 
 class AppEvents:
-    """Answers to deliveries that an application is told of itself, or nobody asked for."""
+    """Answers to deliveries that an application is told of itself, or nobody asked for.
+
+    It counts the events of each portal in `counts`, as the receiver does those about comments.
+    """
 
     def __init__(
         self,
@@ -39,7 +42,9 @@ class AppEvents:
         *,
         lifecycle: Lifecycle | None = None,
         signals: OfflineSignals | None = None,
+        counts: dict[str, int] | None = None,
     ) -> None:
+        self._counts = {} if counts is None else counts
         self._sink = sink
         self._streams = streams
         self._lifecycle = lifecycle
@@ -51,6 +56,7 @@ class AppEvents:
             if verdict.reason == OFFLINE_SIGNAL and self._signals is not None:
                 self._signals.note(verdict.member_id)
             return answer(200, "ignored", "ignored", verdict.reason, event_id=delivery.receipt_id)
+        self._counts[verdict.member_id] = self._counts.get(verdict.member_id, 0) + 1
         lifecycle, what = self._lifecycle, verdict.event.type
         if lifecycle is not None and isinstance(verdict, AdmittedAppEvent):
             if what == APP_INSTALLED:

@@ -86,6 +86,7 @@ async def serve(settings: Settings, place: Place) -> None:
             settings.redis.streams,
             lifecycle=application.lifecycle,
             signals=application.signals,
+            counts=senders.rates.counts,
         ),
         event_tokens=application.event_tokens,
         guard=senders.guard,

@@ -32,3 +32,18 @@ class Reconcile(Section, frozen=True, kw_only=True):
     spool_patience_s: Seconds = 3600.0
     """For how many seconds a receiver that is not heard of any more is waited for: what it has
     accepted may be in its spool."""
+    silence_every_s: Seconds = 60.0
+    """How many seconds pass between two looks at whether a portal is still heard."""
+    silence_probability: Annotated[float, Meta(gt=0, lt=1)] = 1e-5
+    """A silence is alarming that is less probable than this, going by the portal's usual rhythm."""
+    silence_min_s: Seconds = 1800.0
+    """… and that has lasted so many seconds."""
+    silence_learn_days: Annotated[float, Meta(gt=0)] = 7.0
+    """For how many days a portal is only listened to, before a silence can be alarming."""
+    silence_asks: bool = True
+    """Whether a portal with the application is asked for a test event first: if that comes, there
+    just is nothing to tell."""
+    check_every_s: Seconds = 3600.0
+    """How many seconds pass between two questions to a portal: what is bound, and may we call."""
+    warn_token_days: NotNegative = 30.0
+    """How many days before the end of a portal's refresh token a warning is given."""

@@ -109,6 +109,7 @@ async def open_gateway(settings: Settings, *, port: int = 0) -> AsyncIterator[Ga
                 settings.redis.streams,
                 lifecycle=application.lifecycle,
                 signals=application.signals,
+                counts=senders.rates.counts,
             ),
             event_tokens=application.event_tokens,
             page=install_page(settings, application),

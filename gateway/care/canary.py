@@ -1,0 +1,159 @@
+"""A test event, followed from the portal to every group that reads the streams.
+
+It is a real event: the portal is asked to send it (`event.test`), delivers it like any other, and
+consumers handle it. Following only reads what is there.
+
+https://apidocs.bitrix24.com/api-reference/events/test-handler.html
+"""
+
+import asyncio
+from collections.abc import Iterator
+from time import monotonic
+from typing import Any, Final
+
+from msgspec import Struct
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+from uuid_utils import uuid4
+
+from gateway.bitrix24.client import PortalClient
+from gateway.contract import EVENT_FIELD, Streams
+
+__all__ = ["ACCEPTED", "Flight", "Place", "ask_for_test", "fly"]
+
+ACCEPTED: Final = "portal"
+"""The name of the first step: the portal has accepted the call."""
+_LOOK_S: Final = 0.02
+_PAGE: Final = 500
+_FEEDER: Final = "enricher"
+# The group that takes events from `events` to `comments`.
+
+
+class Flight(Struct, frozen=True):
+    """After how many milliseconds the canary was where; None where it never was.
+
+    The steps are in their order: `portal`, `events`, `events: <group>`, `comments`, …
+    """
+
+    steps: dict[str, float | None]
+
+    @property
+    def stopped_at(self) -> str | None:
+        """The first step that was not made; None if all were."""
+        return next((name for name, ms in self.steps.items() if ms is None), None)
+
+
+class Place:
+    """One partition of a stream, looked at from the moment on when this was made."""
+
+    def __init__(
+        self, client: Redis, name: str, key: str, *, position: str, groups: list[str]
+    ) -> None:
+        self.name = name
+        self.groups = groups
+        self._client = client
+        self._key = key
+        self._position = position
+        self._entry_id = ""
+
+    @classmethod
+    async def now(cls, client: Redis, name: str, key: str) -> "Place":
+        """The stream with its groups, after its last entry."""
+        try:
+            about: Any = await client.xinfo_stream(key)
+            rows: Any = await client.xinfo_groups(key)
+        except ResponseError as error:
+            if "no such key" not in str(error):
+                raise
+            return cls(client, name, key, position="0-0", groups=[])
+        return cls(
+            client,
+            name,
+            key,
+            position=about["last-generated-id"].decode(),
+            groups=sorted(row["name"].decode() for row in rows),
+        )
+
+    def steps(self) -> Iterator[str]:
+        """The event is on the stream, and each group has acknowledged it."""
+        yield self.name
+        yield from (f"{self.name}: {group}" for group in self.groups)
+
+    async def made(self, mark: bytes) -> list[str]:
+        """The steps that the event which contains `mark` has made until now."""
+        if not self._entry_id and not await self._finds(mark):
+            return []
+        return [self.name, *[f"{self.name}: {group}" for group in await self._acknowledged()]]
+
+    async def _finds(self, mark: bytes) -> bool:
+        while True:
+            page: Any = await self._client.xrange(self._key, f"({self._position}", "+", _PAGE)
+            for entry_id, fields in page:
+                self._position = entry_id.decode()
+                if mark in fields.get(EVENT_FIELD, b""):
+                    self._entry_id = self._position
+                    return True
+            if len(page) < _PAGE:
+                return False
+
+    async def _acknowledged(self) -> list[str]:
+        rows: Any = await self._client.xinfo_groups(self._key)
+        found = []
+        for row in rows:
+            group = row["name"].decode()
+            if _order(row["last-delivered-id"].decode()) >= _order(self._entry_id):
+                pending = await self._client.xpending_range(
+                    self._key, group, self._entry_id, self._entry_id, 1
+                )
+                found += [] if pending else [group]
+        return found
+
+
+async def ask_for_test(portal: PortalClient, test_id: str) -> None:
+    """Let the portal send a test event, which becomes `bitrix24.app.tested` with `data.test`.
+
+    Raises Bitrix24Error.
+    """
+    await portal.call("event.test", {"canary": test_id})
+
+
+async def fly(
+    portal: PortalClient, member_id: str, *, client: Redis, streams: Streams, timeout_s: float
+) -> Flight:
+    """Send a canary, and follow it for `timeout_s` at most.
+
+    Raises Bitrix24Error if the portal cannot be asked; RedisError or one of connections.AWAY.
+    """
+    test_id = f"canary-{uuid4().hex}"
+    partition = streams.partition_of(member_id, 0)
+    events, comments = [
+        await Place.now(client, name, streams.key(name, partition))
+        for name in ("events", "comments")
+    ]
+    # Without anybody who feeds it, `comments` is not on the way.
+    places = (events, comments) if _FEEDER in events.groups else (events,)
+    names = [ACCEPTED, *(name for place in places for name in place.steps())]
+    steps: dict[str, float | None] = dict.fromkeys(names)
+    began = monotonic()
+
+    def arrived(name: str) -> None:
+        if name in steps and steps[name] is None:
+            steps[name] = round((monotonic() - began) * 1000, 1)
+
+    try:
+        async with asyncio.timeout(timeout_s):
+            await ask_for_test(portal, test_id)
+            arrived(ACCEPTED)
+            while None in steps.values():
+                for place in places:
+                    for name in await place.made(test_id.encode()):
+                        arrived(name)
+                await asyncio.sleep(_LOOK_S)
+    except TimeoutError:
+        pass
+    return Flight(steps)
+
+
+def _order(entry_id: str) -> tuple[int, int]:
+    ms, _, sequence = entry_id.partition("-")
+    return int(ms), int(sequence)

@@ -1,0 +1,34 @@
+"""What a portal has not bound, against what it had. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from gateway.bitrix24.bindings import Binding
+from gateway.portals.facts import Facts
+
+__all__ = ["lost", "to_bind"]
+
+_AGAIN_AFTER: Final = timedelta(days=1)
+
+
+def to_bind(missing: Sequence[Binding], facts: Facts, *, now: datetime) -> tuple[Binding, ...]:
+    """What of it is to be bound now: the queue of offline events is tried once a day at most where
+    the portal refused it, because of its plan or of rights.
+    """
+    was_tried = facts.bound_at is not None and now - facts.bound_at < _AGAIN_AFTER
+    has_no_queue = was_tried and facts.queue in {"not_in_plan", "failed"}
+    return tuple(one for one in missing if not (one.is_offline and has_no_queue))
+
+
+def lost(missing: Sequence[Binding], facts: Facts) -> tuple[Binding, ...]:
+    """What of it was bound before, by the installation that is there now: one that came since has
+    just begun to bind.
+    """
+    if facts.bound_at is None or (facts.installed_at and facts.installed_at > facts.bound_at):
+        return ()
+    return tuple(
+        one
+        for one in missing
+        if (facts.queue == "bound" if one.is_offline else str(one) not in facts.unbound)
+    )

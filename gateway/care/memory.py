@@ -1,0 +1,70 @@
+"""What care remembers of each portal, in Redis, so that whoever leads next goes on where we are.
+
+    b24:care:{<member id>}      hash: hearing, troubles -> JSON; kept for 90 days after a write
+
+A process that was suspended may believe that it still leads, so every write says what it was made
+of, and is done only if that still stands there.
+"""
+
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+from msgspec import Struct
+from redis.asyncio import Redis
+
+__all__ = ["Memory", "Remembered"]
+
+T = TypeVar("T", bound=Struct)
+
+_KEPT_S: Final = 90 * 24 * 3600
+_SWAP: Final = """#!lua
+-- Writes ARGV[3] into the field ARGV[1] of KEYS[1], for ARGV[4] seconds, if ARGV[2] stands there
+-- (empty: nothing). 1 if it stands there now, 0 if something else does.
+local found = redis.call('HGET', KEYS[1], ARGV[1]) or ''
+if found ~= ARGV[2] and found ~= ARGV[3] then
+  return 0
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+redis.call('EXPIRE', KEYS[1], ARGV[4])
+return 1
+"""
+
+
+class Remembered(Struct, Generic[T], frozen=True):
+    """What was read; `value` is None where nothing is, or nothing that can be used."""
+
+    value: T | None
+    raw: bytes
+
+
+class Memory(Generic[T]):
+    """One field of all portals' hashes.
+
+    Raises RedisError or one of connections.AWAY when Redis does not do its part; everything may be
+    repeated. `client` is a control client (gateway.connections.control) without decoding.
+    """
+
+    def __init__(self, client: Redis, kind: type[T], *, prefix: str, field: str) -> None:
+        self._client = client
+        self._decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(kind)
+        self._prefix = prefix
+        self._field = field
+        self._swap: Any = client.register_script(_SWAP)
+
+    async def read(self, member_id: str) -> Remembered[T]:
+        """What is remembered of a portal."""
+        raw: Any = await self._client.hget(self._key(member_id), self._field)
+        if raw is None:
+            return Remembered(None, b"")
+        try:
+            return Remembered(self._decoder.decode(raw), raw)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return Remembered(None, raw)
+
+    async def swap(self, member_id: str, old: Remembered[T], new: T) -> bool:
+        """Remember `new` in place of what was read; false if something else stands there now."""
+        arguments = [self._field, old.raw, msgspec.json.encode(new), _KEPT_S]
+        return bool(await self._swap(keys=[self._key(member_id)], args=arguments))
+
+    def _key(self, member_id: str) -> str:
+        return f"{self._prefix}:care:{{{member_id}}}"

@@ -1,0 +1,47 @@
+"""What a leading process does for the care of portals, made of its settings."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from msgspec import Struct
+from redis.asyncio import Redis
+from uuid_utils import uuid4
+
+from gateway.bitrix24.connecting import Bitrix24
+from gateway.care.canary import ask_for_test
+from gateway.care.checkup import Checkup
+from gateway.care.silence import Silence
+from gateway.care.troubles import EventSink, Troubles
+from gateway.portals.directory import Portal
+from gateway.settings import Settings
+
+__all__ = ["Care", "open_care"]
+
+
+class Care(Struct, frozen=True):
+    """Both look at one portal at a time, given it."""
+
+    silence: Silence
+    checkup: Checkup
+
+
+@contextmanager
+def open_care(
+    settings: Settings, client: Redis, bitrix24: Bitrix24, sink: EventSink
+) -> Iterator[Care]:
+    """Care, until somebody else leads. `client` is a control client without decoding."""
+    prefix = settings.redis.prefix
+    troubles = Troubles(client, sink, prefix=prefix)
+    checkup = Checkup(client, bitrix24, troubles, settings)
+
+    async def ask(portal: Portal) -> None:
+        # What is silent has often lost its handlers, and then has none to test.
+        await checkup.look(portal)
+        application = bitrix24.application(portal.member_id)
+        await ask_for_test(application, f"silence-{uuid4().hex}")
+
+    silence = Silence(client, troubles, settings.reconcile, prefix=prefix, ask=ask)
+    try:
+        yield Care(silence, checkup)
+    finally:
+        silence.close()

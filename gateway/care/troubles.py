@@ -1,0 +1,120 @@
+"""Troubles of portals, told once each: as an event on the stream, in the log, and as a metric."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from time import time_ns
+from typing import Any, Final, Protocol
+
+import structlog
+from redis.asyncio import Redis
+from uuid_utils import uuid7
+
+from gateway import metrics
+from gateway.care import ledger as books
+from gateway.care.ledger import Ledger, Occasion
+from gateway.care.memory import Memory
+from gateway.contract import PORTAL_RECOVERED, PortalData, PortalEvent, Trouble
+
+__all__ = ["EventSink", "Troubles"]
+
+log: Any = structlog.get_logger(__name__)
+
+_BEGINNINGS: Final[dict[Trouble, str]] = {
+    "silent": "a portal has fallen silent",
+    "unbound": "event handlers of a portal were gone",
+    "token_expiring": "the refresh token of a portal ends soon",
+    "unauthorized": "a portal refuses the gateway",
+}
+
+
+class EventSink(Protocol):
+    """Where events are published once, whoever publishes them and however often."""
+
+    def publish(self, events: Sequence[PortalEvent]) -> Awaitable[int]:
+        """Publish; raises StreamUnavailable."""
+        ...
+
+
+class Troubles:
+    """Notes what is wrong with portals, and tells it.
+
+    Every method may be repeated, and raises RedisError, one of connections.AWAY or
+    StreamUnavailable; what was noted by then is told the next time. `clock` gives Unix nanoseconds.
+    """
+
+    def __init__(
+        self,
+        client: Redis,
+        sink: EventSink,
+        *,
+        prefix: str,
+        clock: Callable[[], int] = time_ns,
+    ) -> None:
+        self._memory = Memory(client, Ledger, prefix=prefix, field="troubles")
+        self._sink = sink
+        self._clock = clock
+
+    async def lasting(self, member_id: str) -> dict[Trouble, PortalData]:
+        """What is wrong with a portal now."""
+        return ((await self._memory.read(member_id)).value or Ledger()).lasting
+
+    async def began(self, trouble: PortalData) -> None:
+        """A trouble is there; it is told if it was not there before."""
+        await self._note(trouble.member_id, lambda ledger, now: books.began(ledger, trouble, now))
+
+    async def happened(self, trouble: PortalData) -> None:
+        """A trouble was there, and is mended already."""
+        await self._note(
+            trouble.member_id, lambda ledger, now: books.happened(ledger, trouble, now)
+        )
+
+    async def over(self, member_id: str, trouble: Trouble) -> None:
+        """A trouble is not there; its end is told if it was there before."""
+        await self._note(member_id, lambda ledger, now: books.over(ledger, trouble, now))
+
+    async def _note(self, member_id: str, change: Callable[[Ledger, Occasion], Ledger]) -> None:
+        occasion = Occasion(str(uuid7()), self._clock() // 1_000_000)
+        ledger = await self._changed(member_id, lambda ledger: change(ledger, occasion))
+        if ledger.untold:
+            await self._sink.publish(ledger.untold)
+            for event in ledger.untold:
+                _tell(event)
+            event_ids = [event.id for event in ledger.untold]
+            await self._changed(member_id, lambda ledger: books.told(ledger, event_ids))
+
+    async def _changed(self, member_id: str, change: Callable[[Ledger], Ledger]) -> Ledger:
+        while True:
+            kept = await self._memory.read(member_id)
+            ledger = kept.value or Ledger()
+            changed = change(ledger)
+            if changed == ledger or await self._memory.swap(member_id, kept, changed):
+                return changed
+
+
+def _tell(event: PortalEvent) -> None:
+    data = event.data
+    about: dict[str, Any] = {
+        "event_id": event.id,
+        "member_id": data.member_id,
+        "domain": data.domain,
+        "since": data.since,
+    }
+    if event.type == PORTAL_RECOVERED:
+        lasted = event.occurred_at - datetime.fromisoformat(data.since)
+        log.info(
+            "a trouble of a portal is over",
+            trouble=data.trouble,
+            lasted_s=round(lasted.total_seconds()),
+            **about,
+        )
+        return
+    metrics.PORTAL_TROUBLES.labels(data.member_id, data.trouble).inc()
+    if data.usual_per_hour is not None:
+        about["usual_per_hour"] = round(data.usual_per_hour, 1)
+    if data.missing:
+        about |= {"missing": list(data.missing), "is_mended": data.is_mended}
+    if data.expires_at is not None:
+        about["expires_at"] = data.expires_at
+    if data.reason:
+        about["why"] = data.reason
+    log.warning(_BEGINNINGS[data.trouble], **about)

@@ -1,0 +1,31 @@
+"""Portals that were heard for weeks, so that a test need not wait for them."""
+
+from redis.asyncio import Redis
+
+from gateway.care.hearing import Hearing
+from gateway.care.rhythm import HOURS, Rhythm
+from gateway.care.silence import hearings
+from gateway.portals.traffic import SLOT_S, count_into, slot_at
+
+__all__ = ["BUSY", "count", "known_for_weeks"]
+
+BUSY = Rhythm(watched=(30.0,) * HOURS, active=(29.0,) * HOURS, events=(300.0,) * HOURS)
+"""Something comes in nearly every ten minutes, at all hours, sixty times an hour."""
+
+
+async def known_for_weeks(redis: Redis, member_id: str, *, now: float) -> None:
+    """A busy portal that was listened to until the slot that `now` is in."""
+    memory = hearings(redis, prefix="b24")
+    known = Hearing(next_slot=slot_at(now), rhythm=BUSY, watched_s=30 * 86400.0)
+    assert await memory.swap(member_id, await memory.read(member_id), known)
+
+
+async def count(redis: Redis, events: dict[str, int], *, first: float, last: float) -> None:
+    """What a receiver counts that is there from `first` to `last`: so many events in each slot."""
+    at = first
+    while at < last:
+        watched_s = min((slot_at(at) + 1) * SLOT_S, last) - at
+        async with redis.pipeline(transaction=False) as pipeline:
+            count_into(pipeline, events, prefix="b24", now=at, watched_s=watched_s)
+            await pipeline.execute()
+        at += watched_s

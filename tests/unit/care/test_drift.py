@@ -1,0 +1,39 @@
+"""What is bound again, and what of it the portal had lost."""
+
+from datetime import UTC, datetime, timedelta
+
+from gateway.bitrix24.bindings import expected
+from gateway.care.drift import lost, to_bind
+from gateway.portals.facts import Facts
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+WANTED = expected("https://gateway.example/bitrix24/events")
+ONLINE = tuple(one for one in WANTED if not one.is_offline)
+OFFLINE = tuple(one for one in WANTED if one.is_offline)
+
+
+def facts(*, hours_ago: float = 1, **more: object) -> Facts:
+    return Facts(bound_at=NOW - timedelta(hours=hours_ago), **more)  # type: ignore[arg-type]
+
+
+def test_whatever_is_missing_is_bound() -> None:
+    assert to_bind(WANTED, facts(queue="bound"), now=NOW) == WANTED
+    assert to_bind(WANTED, Facts(), now=NOW) == WANTED
+    assert to_bind((), Facts(), now=NOW) == ()
+
+
+def test_a_queue_that_was_refused_is_asked_for_again_after_a_day() -> None:
+    for queue in ("not_in_plan", "failed"):
+        assert to_bind(WANTED, facts(queue=queue), now=NOW) == ONLINE
+        assert to_bind(OFFLINE, facts(queue=queue), now=NOW) == ()
+        assert to_bind(OFFLINE, facts(queue=queue, hours_ago=25), now=NOW) == OFFLINE
+
+
+def test_only_what_was_bound_before_is_lost() -> None:
+    assert lost(WANTED, Facts()) == ()
+    assert lost(WANTED, facts(queue="bound")) == WANTED
+    assert lost(WANTED, facts(queue="not_in_plan")) == ONLINE
+    assert lost(WANTED, facts(queue="bound", installed_at=NOW)) == ()
+    assert lost(WANTED, facts(queue="bound", installed_at=NOW - timedelta(hours=2))) == WANTED
+    never = facts(queue="bound", unbound={str(ONLINE[0]): "Access denied"})
+    assert lost(WANTED, never) == (*ONLINE[1:], *OFFLINE)
