@@ -36,6 +36,7 @@ class Confirmed(Struct, frozen=True, kw_only=True):
     status: str
     scope: str
     is_complete: bool
+    received_ms: int
 
     @property
     def origin(self) -> str:
@@ -52,7 +53,7 @@ class Confirmed(Struct, frozen=True, kw_only=True):
 
 
 def confirmed(
-    claim: Claim, info: AppInfo, *, client_id: str, received_s: int, is_complete: bool = True
+    claim: Claim, info: AppInfo, *, client_id: str, received_ms: int, is_complete: bool = True
 ) -> Confirmed:
     """The installation that the claim is about.
 
@@ -81,7 +82,7 @@ def confirmed(
             access_token=claim.access_token,
             expires_at=claim.expires_at,
             refresh_token=claim.refresh_token,
-            renewed_at=received_s,
+            renewed_at=received_ms // 1000,
         ),
         application_token=claim.application_token,
         # What the portal is called is where it is: the body's `domain` is that of whatever address
@@ -90,6 +91,7 @@ def confirmed(
         status=info.status,
         scope=info.scope,
         is_complete=info.is_installed,
+        received_ms=received_ms,
     )
 
 

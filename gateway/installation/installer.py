@@ -52,7 +52,7 @@ class Installer:
         self._follower = follower
 
     async def confirm(
-        self, claim: Claim, *, received_s: int, is_complete: bool = True
+        self, claim: Claim, *, received_ms: int, is_complete: bool = True
     ) -> Confirmed:
         """The claimed installation as the authorization server, and then the portal, confirm it.
 
@@ -62,13 +62,13 @@ class Installer:
         async with self._checks.turn():
             try:
                 async with asyncio.timeout(_IN_TIME_S):
-                    one = await self._confirmed(claim, received_s, is_complete=is_complete)
+                    one = await self._confirmed(claim, received_ms, is_complete=is_complete)
                     await self._need_administrator(one)
             except TimeoutError as error:
                 raise Later("no_answer_in_time") from error
         return one
 
-    async def _confirmed(self, claim: Claim, received_s: int, *, is_complete: bool) -> Confirmed:
+    async def _confirmed(self, claim: Claim, received_ms: int, *, is_complete: bool) -> Confirmed:
         try:
             info = await self._authorization.app_info(claim.access_token)
         except (Unauthorized, PortalGone) as error:
@@ -80,7 +80,7 @@ class Installer:
             claim,
             info,
             client_id=self._authorization.client_id,
-            received_s=received_s,
+            received_ms=received_ms,
             is_complete=is_complete,
         )
 
@@ -145,7 +145,7 @@ class Installer:
             "endpoint": one.tokens.endpoint,
             "status": one.status,
             "scope": one.scope,
-            "installed_at": datetime.fromtimestamp(one.tokens.renewed_at, UTC),
+            "installed_at": datetime.fromtimestamp(one.received_ms / 1000, UTC),
             "uninstalled_at": None,
         }
         if one.application_token:

@@ -134,15 +134,20 @@ class Lifecycle:
 
     async def _now(self, task: Task) -> Progress:
         """Carry a new task out; raises NotConfirmed."""
-        under_way = await self._begun(task)
+        return await self._in_turn(task, await self._begun(task), tells=True)
+
+    async def _in_turn(
+        self, task: Task, under_way: UnderWay | None, *, tells: bool = False
+    ) -> Progress:
+        """Carry a task out unless an earlier one of its portal waits."""
         if under_way and not await asyncio.to_thread(self._journal.is_first, task):
             under_way.leave()
             return "waits"
-        return await self._carried_out(task, under_way, tells=True)
+        return await self._carried_out(task, under_way, tells=tells)
 
     async def _reinstall(self, task: Task, under_way: UnderWay | None) -> None:
         try:
-            await self._carried_out(task, under_way)
+            await self._in_turn(task, under_way)
         except Exception:
             log.exception(
                 "the tokens of an installation could not be taken", event_id=task.receipt_id

@@ -113,9 +113,9 @@ class Steps:
         delivery = self._installing.opened(task.content)
         if delivery is None:
             raise NotConfirmed("unreadable")
-        received_s = delivery.received_ms // 1000
-        one = await self._installing.installer.confirm(claimed(delivery), received_s=received_s)
-        await self._installing.installer.register(one)
+        installer = self._installing.installer
+        one = await installer.confirm(claimed(delivery), received_ms=delivery.received_ms)
+        await installer.register(one)
         if task.kind == "install":  # else it was admitted and stored like any event
             await self._publish(_event(delivery, domain=one.domain))
         metrics.INSTALLATIONS.labels("installed").inc()

@@ -13,7 +13,7 @@ from msgspec import Struct
 from redis.exceptions import RedisError
 
 from gateway import connections
-from gateway.bitrix24.errors import Unauthorized, Unavailable
+from gateway.bitrix24.errors import Unavailable
 from gateway.bitrix24.token_store import TokenStore
 from gateway.contract import AppEvent
 from gateway.installation.errors import Later
@@ -66,9 +66,12 @@ class Uninstaller:
         received_at = datetime.fromtimestamp(received_ms / 1000, UTC)
         try:
             await self._disable(member_id, one.digest, received_at)
-            if is_of_application(await self._facts.of(member_id), one.digest):
-                await self._forget(member_id, received_at)
-                await self._note(member_id, received_at, clean=one.clean)
+            known = await self._facts.of(member_id)
+            if is_of_application(known, one.digest):
+                await self._end(member_id, known, received_at)
+                if one.clean:
+                    due_since = known.erasure_due_since or received_at
+                    await self._facts.learn(member_id, erasure_due_since=due_since)
         except (RedisError, *connections.AWAY, Unavailable) as error:
             raise Later("redis") from error
         log.info(
@@ -93,25 +96,12 @@ class Uninstaller:
         await self._registry.remove(ended)
         await self._follower.look()
 
-    async def _forget(self, member_id: str, received_at: datetime) -> None:
-        if self._tokens is None:
+    async def _end(self, member_id: str, known: Facts, received_at: datetime) -> None:
+        if known.installed_at is not None and known.installed_at > received_at:
             return
-        try:
-            kept = await self._tokens.read(member_id)
-        except Unauthorized:  # unreadable, and not needed any more
+        if self._tokens is not None:
             await self._tokens.forget(member_id)
-            return
-        if kept is not None and kept.renewed_at <= received_at.timestamp():
-            await self._tokens.forget(member_id)
-
-    async def _note(self, member_id: str, received_at: datetime, *, clean: bool) -> None:
-        known = await self._facts.of(member_id)
-        if known.installed_at is None or known.installed_at <= received_at:
-            await self._facts.learn(member_id, uninstalled_at=received_at)
-        if clean:
-            await self._facts.learn(
-                member_id, erasure_due_since=known.erasure_due_since or received_at
-            )
+        await self._facts.learn(member_id, uninstalled_at=received_at)
 
 
 def is_of_application(known: Facts, digest: bytes) -> bool:

@@ -9,7 +9,7 @@ https://apidocs.bitrix24.com/settings/app-installation/installation-finish.html
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
-from time import time
+from time import time_ns
 from typing import Any, Final
 
 import structlog
@@ -114,9 +114,9 @@ class InstallPage:
                 form = parse_form(await request.read())
         except (TimeoutError, web.HTTPException, web.RequestPayloadError, FormError) as error:
             raise NotConfirmed("no_form") from error
-        received_s = int(time())
-        claim = claim_of_page(form, received_s=received_s)
-        one = await self._installer.confirm(claim, received_s=received_s, is_complete=False)
+        received_ms = time_ns() // 1_000_000
+        claim = claim_of_page(form, received_s=received_ms // 1000)
+        one = await self._installer.confirm(claim, received_ms=received_ms, is_complete=False)
         if not is_opened_at(request.query.get("DOMAIN", ""), one.origin):
             raise NotConfirmed("other_domain")
         return one
