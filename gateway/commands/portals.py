@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import click
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gateway import connections
 from gateway.commandline import settings_of
 from gateway.commands import quarantine
-from gateway.commands.rows import Row, echo_rows
+from gateway.commands.portal_rows import rows_of
+from gateway.commands.rows import echo_rows
 from gateway.errors import OperatorError
-from gateway.portals.directory import Portal, portals_of
+from gateway.portals.facts import PortalFacts
 from gateway.portals.registry import DOMAIN, MEMBER_ID, Registration, Registry, is_lost
 from gateway.portals.snapshot import Snapshot
 from gateway.portals.verification import digest_of, shown
@@ -44,13 +46,32 @@ command.add_command(quarantine.command)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per token.")
 @click.pass_context
 def list_(context: click.Context, *, as_json: bool) -> None:
-    """All registered portals, a line for each of their tokens."""
+    """All registered portals, a line for each of their tokens.
+
+    ACCESS is how a portal is called: by the application since it was installed, or by a webhook of
+    the settings. Portals that have uninstalled are listed as long as their data is to be erased.
+    """
     settings = settings_of(context)
-    rows = [
-        *(row for portal in portals_of(settings.portals) for row in _settled_rows(portal)),
-        *map(_learnt_row, _ask(settings, _registrations)),
-    ]
+    registrations = _ask(settings, _registrations)
+    rows = rows_of(settings, registrations, _ask_facts(settings, PortalFacts.all))
     echo_rows(rows, as_json=as_json, empty="no portals are registered")
+
+
+@command.command("erased")
+@click.argument("member_id")
+@click.pass_context
+def erased(context: click.Context, *, member_id: str) -> None:
+    """Say that the data of a portal, which asked for it, is erased everywhere."""
+
+    async def take_mark(facts: PortalFacts) -> bool:
+        if (await facts.of(member_id)).erasure_due_since is None:
+            return False
+        await facts.learn(member_id, erasure_due_since=None)
+        return True
+
+    if not _ask_facts(settings_of(context), take_mark):
+        raise OperatorError(f"{member_id} is not marked for erasure")
+    click.echo(f"{member_id} is no longer marked for erasure")
 
 
 @command.command("add")
@@ -116,11 +137,21 @@ def remove(context: click.Context, *, member_id: str, token_digest: str | None) 
 
 
 def _ask(settings: Settings, question: Callable[[Registry], Awaitable[T]]) -> T:
-    """What Redis says; raises OperatorError if it says nothing."""
+    """What the registry says; raises OperatorError if Redis says nothing."""
+    prefix = settings.redis.prefix
+    return _ask_redis(settings, lambda client: question(Registry(client, prefix=prefix)))
 
+
+def _ask_facts(settings: Settings, question: Callable[[PortalFacts], Awaitable[T]]) -> T:
+    """What is known of portals; raises OperatorError if Redis says nothing."""
+    prefix = settings.redis.prefix
+    return _ask_redis(settings, lambda client: question(PortalFacts(client, prefix=prefix)))
+
+
+def _ask_redis(settings: Settings, question: Callable[[Redis], Awaitable[T]]) -> T:
     async def ask() -> T:
         async with connections.control(settings.redis.url) as client:
-            return await question(Registry(client, prefix=settings.redis.prefix))
+            return await question(client)
 
     try:
         return asyncio.run(ask())
@@ -170,23 +201,3 @@ def _chosen(ours: list[Registration], token_digest: str | None) -> list[Registra
             f"--token-digest {token_digest} matches {len(matching)} registered tokens, not one"
         )
     return matching
-
-
-def _settled_rows(portal: Portal) -> Iterable[Row]:
-    for digest in portal.digests:
-        yield _row(portal.member_id, portal.domain, digest, source="settings", added_at=None)
-
-
-def _learnt_row(one: Registration) -> Row:
-    added_at = one.added_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return _row(one.member_id, one.domain, one.digest, source="redis", added_at=added_at)
-
-
-def _row(member_id: str, domain: str, digest: bytes, *, source: str, added_at: str | None) -> Row:
-    return {
-        "member_id": member_id,
-        "domain": domain,
-        "token_digest": shown(digest),
-        "source": source,
-        "added_at": added_at,
-    }

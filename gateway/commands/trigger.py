@@ -11,6 +11,7 @@ from gateway.commandline import settings_of
 from gateway.sandbox.bodies import EVENTS, FORMS, Form, body_of
 from gateway.sandbox.portal import Portal, choose_portal
 from gateway.sandbox.sending import Answer, NoAnswer, sending
+from gateway.settings import resolve_secret
 
 __all__ = ["command"]
 
@@ -23,6 +24,9 @@ __all__ = ["command"]
 @click.option("--member-id", help="The portal; default: the first registered one, else a sandbox.")
 @click.option("--domain", help="The portal's domain; default: as registered.")
 @click.option("--token", help="The application token; default: as registered.")
+@click.option("--user-id", type=click.IntRange(min=1), help="Who acted; default: one made up.")
+@click.option("--access-token", help="That user's token, as env:NAME; default: one made up.")
+@click.option("--refresh-token", help="Of an installation, as env:NAME; default: one made up.")
 @click.option("--comment-id", type=click.IntRange(min=0), default=999, show_default=True)
 @click.option("--repeat", type=click.IntRange(min=1), default=1, help="How many requests.")
 @click.option("--rate", type=click.FloatRange(min=0.01), default=1.0, help="Requests per second.")
@@ -39,6 +43,9 @@ def command(
     member_id: str | None,
     domain: str | None,
     token: str | None,
+    user_id: int | None,
+    access_token: str | None,
+    refresh_token: str | None,
     comment_id: int,
     repeat: int,
     rate: float,
@@ -59,6 +66,12 @@ def command(
         raise click.BadParameter(f"{event} has no form {form}", param_hint="--form")
     settings = settings_of(context)
     portal = choose_portal(settings, member_id=member_id, domain=domain, token=token)
+    user = {
+        "user_id": user_id,
+        "access_token": access_token and resolve_secret(access_token, name="--access-token"),
+        "refresh_token": refresh_token and resolve_secret(refresh_token, name="--refresh-token"),
+    }
+    portal = msgspec.structs.replace(portal, **{key: value for key, value in user.items() if value})
     if show:
         click.echo(_body(event, portal, comment_id, form))
         return

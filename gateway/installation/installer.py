@@ -112,6 +112,7 @@ class Installer:
             await self._keep(one)
             await self._note(one)
             if one.application_token:
+                await self._follower.look()  # a Redis that lost its data gets it back first
                 digest = digest_of(one.application_token)
                 await self._registry.add(one.member_id, one.domain, digest, now=datetime.now(UTC))
                 await self._follower.look()

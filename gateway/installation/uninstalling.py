@@ -87,6 +87,7 @@ class Uninstaller:
             )
 
     async def _disable(self, member_id: str, digest: bytes, received_at: datetime) -> None:
+        await self._follower.look()  # a Redis that lost its data gets it back first
         reading = await self._registry.read()
         ended = [
             one

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from gateway.installation.uninstalling import Uninstaller
 from gateway.local.server import RedisServer
 from gateway.portals.facts import PortalFacts
 from gateway.portals.registry import Registry
+from gateway.portals.verification import digest_of
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.serving import Sandbox
 from gateway.settings import Settings
@@ -277,3 +279,17 @@ async def test_a_forged_claim_that_waits_does_not_keep_the_genuine_one_from_bein
 
     assert await observer.registered() == [portal.member_id]
     assert gateway.waiting() == []
+
+
+async def test_an_installation_in_a_redis_that_lost_its_data_takes_no_portal_away(
+    gateway: Gateway, portal: LivePortal, settings: Settings, observer: Observer
+) -> None:
+    digest = digest_of("fake-token-of-another-portal")
+    await gateway.registry.add("m1", "m1.example", digest, now=datetime.now(UTC))
+    await until(lambda: gateway.directory.find("m1") is not None)
+    async with connections.control(settings.redis.url) as client:
+        await client.flushall()
+
+    assert (await post(gateway.url, await genuine(portal))).status == 200
+
+    assert sorted(await observer.registered()) == sorted(["m1", portal.member_id])

@@ -1,19 +1,24 @@
 """Installing, using and uninstalling the application, in portals that behave as real ones do."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import msgspec
+import pytest
+from click.testing import CliRunner
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from gateway.bitrix24.connecting import connect
 from gateway.bitrix24.offline_signals import take
+from gateway.cli import cli
 from gateway.contract import AppEvent, CommentEvent
+from gateway.inbound.form import parse_form
 from gateway.portals.verification import digest_of
 from gateway.sandbox.live_portal import LivePortal
 from gateway.settings import PortalSettings, Settings
 from tests.integration.consumers.running import until
-from tests.integration.installation.bodies import forged, post
+from tests.integration.installation.bodies import forged, genuine, post
 from tests.integration.installation.running import Gateway, open_gateway
 
 COMMENTS = {f"ONCRMTIMELINECOMMENT{what}" for what in ("ADD", "UPDATE", "DELETE")}
@@ -214,3 +219,26 @@ async def test_a_test_of_the_application_is_an_event(gateway: Gateway, portal: L
     event = (await gateway.events())[-1]
     assert isinstance(event, AppEvent)
     assert (event.type, event.data.test) == ("bitrix24.app.tested", "0190b2c4-canary")
+
+
+async def test_gateway_trigger_installs_with_the_tokens_of_a_portal(
+    gateway: Gateway, portal: LivePortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auth = parse_form(await genuine(portal))["auth"]
+    assert isinstance(auth, dict)
+    monkeypatch.setenv("FAKE_ACCESS", str(auth["access_token"]))
+    monkeypatch.setenv("FAKE_REFRESH", str(auth["refresh_token"]))
+    monkeypatch.delenv("GATEWAY_CONFIG", raising=False)
+    arguments = (
+        *("trigger", "app.installed", "--url", gateway.url, "--member-id", portal.member_id),
+        *("--domain", portal.domain, "--token", portal.application_token, "--user-id", "1"),
+    )
+
+    made_up = await asyncio.to_thread(CliRunner().invoke, cli, arguments)
+    tokens = ("--access-token", "env:FAKE_ACCESS", "--refresh-token", "env:FAKE_REFRESH")
+    real = await asyncio.to_thread(CliRunner().invoke, cli, [*arguments, *tokens])
+
+    assert (made_up.exit_code, "403 forbidden" in made_up.output) == (1, True)
+    assert (real.exit_code, "200 ok" in real.output) == (0, True)
+    assert await gateway.registered() == [portal.member_id]
+    assert str(auth["access_token"]) not in real.output

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from gateway import connections
 from gateway.cli import cli
 from gateway.errors import OperatorError
 from gateway.local.server import free_port
+from gateway.portals.facts import PortalFacts
 from gateway.portals.registry import Registry
 from gateway.portals.snapshot import Snapshot
 from gateway.portals.verification import digest_of
@@ -38,7 +40,7 @@ def portals(redis_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     return call
 
 
-def listed(portals: Portals) -> list[dict[str, str]]:
+def listed(portals: Portals) -> list[dict[str, str | None]]:
     return [json.loads(line) for line in portals("list", "--json").output.splitlines()]
 
 
@@ -52,7 +54,8 @@ def test_what_was_added_is_listed_without_its_token(portals: Portals) -> None:
         "redis",
     )
     assert portals("list").output.splitlines()[0].split() == [
-        *("MEMBER", "ID", "DOMAIN", "TOKEN", "DIGEST", "SOURCE", "ADDED", "AT"),
+        *("MEMBER", "ID", "DOMAIN", "TOKEN", "DIGEST", "TOKEN", "OF", "SOURCE", "ADDED", "AT"),
+        *("ACCESS", "INSTALLED", "AT", "ERASURE", "DUE", "SINCE", "ENDPOINT"),
     ]
 
 
@@ -167,3 +170,54 @@ def test_the_first_portal_that_is_added_to_an_emptied_redis_does_not_end_those_k
     portals("add", "m2", "--domain", "m2.example", "--token", "fake-2")
 
     assert [row["member_id"] for row in listed(portals)] == ["m1", "m2"]
+
+
+def learn(redis_url: str, member_id: str, **facts: object) -> None:
+    async def learn() -> None:
+        async with connections.control(redis_url) as client:
+            await PortalFacts(client, prefix="b24").learn(member_id, **facts)
+
+    asyncio.run(learn())
+
+
+def test_what_the_application_is_and_has_is_listed_with_its_portal(
+    portals: Portals, redis_url: str
+) -> None:
+    portals("add", "m1", "--domain", "m1.example", "--token", TOKEN)
+    portals("add", "m1", "--token", "fake-webhook-token")
+    learn(
+        redis_url,
+        "m1",
+        digest=DIGEST,
+        endpoint="https://m1.example/rest/",
+        installed_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    )
+
+    rows = {row["token_digest"]: row for row in listed(portals)}
+
+    assert {digest: row["token_of"] for digest, row in rows.items()} == {
+        DIGEST[:12]: "application",
+        digest_of("fake-webhook-token").hex()[:12]: None,
+    }
+    row = rows[DIGEST[:12]]
+    assert (row["access"], row["installed_at"], row["endpoint"], row["erasure_due_since"]) == (
+        *("application", "2026-01-02T03:04:05Z", "https://m1.example/rest/"),
+        None,
+    )
+
+
+def test_a_portal_whose_data_is_to_be_erased_is_listed_until_it_is(
+    portals: Portals, redis_url: str
+) -> None:
+    since = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    learn(redis_url, "m1", domain="m1.example", uninstalled_at=since, erasure_due_since=since)
+    learn(redis_url, "m2", domain="m2.example", uninstalled_at=since)
+
+    (row,) = listed(portals)
+    assert (row["member_id"], row["token_digest"], row["access"], row["erasure_due_since"]) == (
+        *("m1", None, None, "2026-01-02T03:04:05Z"),
+    )
+    assert portals("erased", "m1").output == "m1 is no longer marked for erasure\n"
+    assert listed(portals) == []
+    with pytest.raises(OperatorError, match="m1 is not marked"):
+        portals("erased", "m1")
