@@ -36,11 +36,16 @@ class Ack(Struct, frozen=True):
 
 
 class Persistence(Struct, frozen=True, kw_only=True):
-    """How a server writes to its disk; `appendfsync` is None where it may not be asked."""
+    """How a server writes to its disk; `appendfsync` is None where it may not be asked.
+
+    A server that `rests_during_rewrites` has `no-appendfsync-on-rewrite yes`, which holds for
+    `appendfsync always`, too.
+    """
 
     has_append_only_file: bool
     appendfsync: str | None
     has_waitaof: bool
+    rests_during_rewrites: bool = False
 
     def waits_for_disk(self) -> bool:
         """Whether a batch has to wait for its fsync: not if the server answers only after it.
@@ -51,18 +56,23 @@ class Persistence(Struct, frozen=True, kw_only=True):
             raise NotDurable(
                 'publish.ack = "fsynced" needs an append-only file: set `appendonly yes` on Redis'
             )
-        if self.appendfsync == "always":
+        if self.appendfsync == "always" and not self.rests_during_rewrites:
             return False
         if self.has_waitaof and self.appendfsync != "no":
             return True
         found = (
-            "it cannot be seen: allow CONFIG GET"
+            "they cannot be seen: allow CONFIG GET"
             if self.appendfsync is None
-            else f"it is `{self.appendfsync}`"
+            else f"they are `{self.appendfsync}` and `{self._rests}`"
         )
         raise NotDurable(
-            f'publish.ack = "fsynced" needs `appendfsync always` on this Redis; {found}'
+            'publish.ack = "fsynced" needs `appendfsync always` and `no-appendfsync-on-rewrite no` '
+            f"on this Redis; {found}"
         )
+
+    @property
+    def _rests(self) -> str:
+        return "yes" if self.rests_during_rewrites else "no"
 
 
 async def waits_for_disk(client: Any) -> bool:
@@ -97,18 +107,21 @@ async def check_at_start(client: Any, ack: Ack) -> None:
 
 async def _persistence_of(client: Any) -> Persistence:
     persistence = await client.info("persistence")
+    settings = await _settings_of(client)
     return Persistence(
         has_append_only_file=bool(persistence["aof_enabled"]),
-        appendfsync=await _appendfsync_of(client),
+        appendfsync=settings.get("appendfsync"),
         has_waitaof=await _has_waitaof(client),
+        rests_during_rewrites=settings.get("no-appendfsync-on-rewrite") == "yes",
     )
 
 
-async def _appendfsync_of(client: Any) -> str | None:
+async def _settings_of(client: Any) -> dict[str, str]:
     try:
-        return str((await client.config_get("appendfsync"))["appendfsync"])
-    except (ResponseError, KeyError):  # not permitted, or hidden as hosted servers do
-        return None
+        found: dict[str, str] = await client.config_get("appendfsync", "no-appendfsync-on-rewrite")
+    except ResponseError:  # not permitted; hosted servers hide them instead
+        return {}
+    return found
 
 
 async def _has_waitaof(client: Any) -> bool:

@@ -15,6 +15,7 @@ import psutil
 from gateway.local.server import RedisServer, find_server
 from tests.benchmarks.ingest.contenders import Contender, bodies, gateway_command
 from tests.benchmarks.load import Load
+from tests.benchmarks.table import table
 
 RATE: Final = 1000
 BARS_MS: Final = {"redis": 25.0, "spool": 50.0}
@@ -113,8 +114,7 @@ def main() -> None:
         if options.what == "times"
         else [asyncio.run(memory(options.minutes))]
     )
-    for row in rows:
-        print("  ".join(f"{name}={value}" for name, value in row.items()))
+    print(table(rows))
     if options.json:
         Path(options.json).write_text(json.dumps(rows, indent=2) + "\n")
     sys.exit(not all(row["holds"] for row in rows))

@@ -27,6 +27,7 @@ from gateway.publishing.spool_file import SpooledBatch, SpoolFile
 from tests.benchmarks.answers import BARS_MS, RATE, percentile
 from tests.benchmarks.ingest.contenders import MEMBER_ID, Contender, bodies, gateway_command
 from tests.benchmarks.load import Load
+from tests.benchmarks.table import table
 
 DRAINED_BAR: Final = 5 * RATE
 # Events a second: what half an hour without Redis left behind is gone in eight minutes.
@@ -115,7 +116,7 @@ def main() -> None:
     parser.add_argument("--json", metavar="FILE", help="write the result there, too")
     options = parser.parse_args()
     row = asyncio.run(drain(options.backlog))
-    print("  ".join(f"{name}={value}" for name, value in row.items()))
+    print(table([row]))
     if options.json:
         Path(options.json).write_text(json.dumps([row], indent=2) + "\n")
     sys.exit(not row["holds"])

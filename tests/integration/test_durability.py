@@ -57,8 +57,15 @@ async def test_a_repeated_batch_is_confirmed_only_when_the_replica_has_it(
     await copy.aclose()
 
 
-def persistence(appendfsync: str | None, *, has_waitaof: bool) -> Persistence:
-    return Persistence(has_append_only_file=True, appendfsync=appendfsync, has_waitaof=has_waitaof)
+def persistence(
+    appendfsync: str | None, *, has_waitaof: bool, rests_during_rewrites: bool = False
+) -> Persistence:
+    return Persistence(
+        has_append_only_file=True,
+        appendfsync=appendfsync,
+        has_waitaof=has_waitaof,
+        rests_during_rewrites=rests_during_rewrites,
+    )
 
 
 def test_a_batch_waits_for_the_disk_unless_the_server_answers_after_it() -> None:
@@ -66,13 +73,18 @@ def test_a_batch_waits_for_the_disk_unless_the_server_answers_after_it() -> None
     assert not persistence("always", has_waitaof=True).waits_for_disk()
     assert persistence("everysec", has_waitaof=True).waits_for_disk()
     assert persistence(None, has_waitaof=True).waits_for_disk()
+    assert persistence("always", has_waitaof=True, rests_during_rewrites=True).waits_for_disk()
 
 
 @pytest.mark.parametrize(
     ("facts", "why"),
     [
-        (persistence("everysec", has_waitaof=False), "it is `everysec`"),
-        (persistence("no", has_waitaof=True), "it is `no`"),
+        (persistence("everysec", has_waitaof=False), "they are `everysec` and `no`"),
+        (persistence("no", has_waitaof=True), "they are `no` and `no`"),
+        (
+            persistence("always", has_waitaof=False, rests_during_rewrites=True),
+            "they are `always` and `yes`",
+        ),
         (persistence(None, has_waitaof=False), "allow CONFIG GET"),
     ],
 )
@@ -87,14 +99,16 @@ async def test_fsynced_waits_where_the_server_does_not(own_server: RedisServer) 
     async with Redis.from_url(own_server.url) as client:
         await client.config_set("appendfsync", "always")
         assert await waits_for_disk(client) is False
-        await client.config_set("appendfsync", "everysec")
-        try:
-            await client.waitaof(0, 0, 1)
-        except ResponseError:  # Redis 7.0
-            with pytest.raises(NotDurable, match="appendfsync always"):
-                await waits_for_disk(client)
-        else:
-            assert await waits_for_disk(client) is True
+        for setting, value in (("appendfsync", "everysec"), ("no-appendfsync-on-rewrite", "yes")):
+            await client.config_set("appendfsync", "always")
+            await client.config_set(setting, value)
+            try:
+                await client.waitaof(0, 0, 1)
+            except ResponseError:  # Redis 7.0
+                with pytest.raises(NotDurable, match="appendfsync always"):
+                    await waits_for_disk(client)
+            else:
+                assert await waits_for_disk(client) is True
 
 
 async def test_without_an_append_only_file_the_receiver_does_not_start(
