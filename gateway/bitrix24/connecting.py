@@ -8,7 +8,7 @@ from gateway import connections
 from gateway.bitrix24.access import Access, OAuthAccess, TokenAccess, WebhookAccess
 from gateway.bitrix24.authorization import AuthorizationServer
 from gateway.bitrix24.client import PortalClient
-from gateway.bitrix24.errors import Unauthorized
+from gateway.bitrix24.errors import NoCredentials
 from gateway.bitrix24.limiter import Limiter
 from gateway.bitrix24.refreshing import Refresher
 from gateway.bitrix24.token_store import TokenStore
@@ -50,7 +50,7 @@ class Bitrix24:
     def portal(self, member_id: str) -> PortalClient:
         """The client of a portal: by its inbound webhook if the settings have one, else by OAuth.
 
-        Raises Unauthorized if the settings have neither a webhook nor an application.
+        Raises NoCredentials if the settings have neither a webhook nor an application.
         """
         webhook = self._webhooks.get(member_id)
         return self.application(member_id) if webhook is None else self._client(member_id, webhook)
@@ -58,10 +58,10 @@ class Bitrix24:
     def application(self, member_id: str) -> PortalClient:
         """The client of a portal by OAuth, for methods that are an application's own.
 
-        Raises Unauthorized if the settings have no application.
+        Raises NoCredentials if the settings have no application.
         """
         if self._refresher is None:
-            raise Unauthorized("no rest_webhook of this portal, and no [bitrix24] client_id")
+            raise NoCredentials("no rest_webhook of this portal, and no [bitrix24] client_id")
         return self._client(member_id, OAuthAccess(member_id, self._refresher))
 
     def holder(self, tokens: Tokens) -> PortalClient:

@@ -6,10 +6,12 @@ No message, attribute or cause of these exceptions holds a token or a webhook's 
     Bitrix24Error
         Unavailable         nobody: try again later
             MaybeDone       … but the call may have been carried out
+            StoreUnavailable
         Limited             nobody: try again in `retry_in_s`
             TooManyRequests
             OperationTimeLimit
         Unauthorized        the operator: install the application again, or give it rights
+            NoCredentials
             TokenRejected
         NotInPlan           the operator: the portal's plan or licence does not have it
         PortalMoved         the caller: the portal answers at `host` now
@@ -28,12 +30,14 @@ __all__ = [
     "Bitrix24Error",
     "Limited",
     "MaybeDone",
+    "NoCredentials",
     "NotFound",
     "NotInPlan",
     "OperationTimeLimit",
     "PortalGone",
     "PortalMoved",
     "Refused",
+    "StoreUnavailable",
     "TokenRejected",
     "TooManyRequests",
     "Unauthorized",
@@ -61,6 +65,10 @@ class MaybeDone(Unavailable):
     """No answer, or none that can be understood: the call may have been carried out or not."""
 
 
+class StoreUnavailable(Unavailable):
+    """Redis does not answer, which tokens and limits are kept in: the portal was not asked."""
+
+
 class Limited(Bitrix24Error):
     """A limit is reached; the call was not carried out, and may be after `retry_in_s` seconds."""
 
@@ -81,6 +89,10 @@ class OperationTimeLimit(Limited):
 
 class Unauthorized(Bitrix24Error):
     """The gateway has no valid credentials for the portal, or not the scope that a method needs."""
+
+
+class NoCredentials(Unauthorized):
+    """Nobody has given the gateway anything to call this portal by."""
 
 
 class TokenRejected(Unauthorized):

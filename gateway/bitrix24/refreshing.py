@@ -17,7 +17,7 @@ import structlog
 from uuid_utils import uuid4
 
 from gateway.bitrix24.authorization import AuthorizationServer
-from gateway.bitrix24.errors import Bitrix24Error, MaybeDone, Unauthorized, Unavailable
+from gateway.bitrix24.errors import Bitrix24Error, MaybeDone, NoCredentials, Unavailable
 from gateway.bitrix24.retrying import pause_s
 from gateway.bitrix24.token_store import TokenStore
 from gateway.bitrix24.tokens import Tokens
@@ -150,5 +150,5 @@ class Refresher:
 
 def _required(tokens: Tokens | None) -> Tokens:
     if tokens is None:
-        raise Unauthorized("the gateway has no tokens of this portal")
+        raise NoCredentials("the gateway has no tokens of this portal")
     return tokens

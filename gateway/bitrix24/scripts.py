@@ -10,7 +10,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from gateway.bitrix24.errors import Unavailable
+from gateway.bitrix24.errors import StoreUnavailable
 from gateway.connections import AWAY
 
 __all__ = ["REDIS_FAILURES", "script", "store_unavailable"]
@@ -25,6 +25,6 @@ def script(client: Redis, name: str) -> Any:
     return client.register_script(source)
 
 
-def store_unavailable(error: Exception) -> Unavailable:
+def store_unavailable(error: Exception) -> StoreUnavailable:
     """What to raise when Redis did not do as it was told: nothing was sent to the portal."""
-    return Unavailable(f"Redis: {type(error).__name__}")
+    return StoreUnavailable(f"Redis: {type(error).__name__}")

@@ -10,6 +10,7 @@ from gateway.settings.sections.admin import Admin
 from gateway.settings.sections.audit import Audit
 from gateway.settings.sections.bitrix24 import Bitrix24
 from gateway.settings.sections.consumers import Consumers
+from gateway.settings.sections.enricher import Enricher
 from gateway.settings.sections.http import Http
 from gateway.settings.sections.notifier import Notifier, Route
 from gateway.settings.sections.portals import PortalSettings
@@ -28,6 +29,7 @@ __all__ = [
     "Audit",
     "Bitrix24",
     "Consumers",
+    "Enricher",
     "Http",
     "Notifier",
     "PortalSettings",

@@ -10,6 +10,7 @@ from gateway.settings.sections.admin import Admin
 from gateway.settings.sections.audit import Audit
 from gateway.settings.sections.bitrix24 import Bitrix24
 from gateway.settings.sections.consumers import Consumers
+from gateway.settings.sections.enricher import Enricher
 from gateway.settings.sections.http import Http
 from gateway.settings.sections.kinds import Section
 from gateway.settings.sections.notifier import Notifier
@@ -40,6 +41,7 @@ class Settings(Section, frozen=True, kw_only=True):
     bitrix24: Bitrix24 = Bitrix24()
     reconcile: Reconcile = Reconcile()
     consumers: Consumers = Consumers()
+    enricher: Enricher = Enricher()
     audit: Audit = Audit()
     warehouse: Warehouse = Warehouse()
     notifier: Notifier = Notifier()

@@ -1,0 +1,112 @@
+"""Asking a portal for comments, and what its answer means for each of them.
+
+https://apidocs.bitrix24.com/api-reference/crm/timeline/comments/crm-timeline-comment-get.html
+"""
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from msgspec import Struct
+
+from consumers import Transient
+from consumers.enricher import metrics
+from gateway.bitrix24.answers import Answer
+from gateway.bitrix24.batching import MAX_COMMANDS, Command
+from gateway.bitrix24.client import PortalClient
+from gateway.bitrix24.comments import NotAComment, comment_id_of, comment_of, timestamp_of
+from gateway.bitrix24.errors import (
+    AccessDenied,
+    Bitrix24Error,
+    Limited,
+    NoCredentials,
+    NotFound,
+    NotInPlan,
+    PortalGone,
+    PortalMoved,
+    StoreUnavailable,
+    Unauthorized,
+    Unavailable,
+)
+from gateway.contract import Comment
+
+__all__ = ["Away", "Outcome", "fetch", "outcome_of"]
+
+_METHOD: Final = "crm.timeline.comment.get"
+
+# In this order, since some are kinds of others.
+_REASONS: Final[Sequence[tuple[type[Bitrix24Error], str]]] = (
+    (AccessDenied, "access_denied"),
+    (NoCredentials, "no_credentials"),
+    (Unauthorized, "unauthorized"),
+    (NotInPlan, "not_in_plan"),
+    (PortalGone, "portal_gone"),
+)
+
+
+class Away(Struct, frozen=True):
+    """The portal did not say: it is out of reach, at its limit, or has moved."""
+
+    reason: str
+    retry_in_s: float | None = None
+
+
+Outcome = Comment | Away
+"""A comment is `present`, `deleted` (there is none), or `unavailable` for a reason that waiting
+does not mend."""
+
+
+async def fetch(portal: PortalClient, comment_ids: Sequence[int]) -> dict[int, Outcome] | Away:
+    """What up to fifty comments look like, by one request; Away if that had no answer at all.
+
+    Raises Transient while Redis is away.
+    """
+    assert len(comment_ids) <= MAX_COMMANDS  # noqa: S101 - so many are gathered
+    began = time.monotonic()
+    commands = {str(number): Command(_METHOD, {"id": number}) for number in comment_ids}
+    try:
+        found = await portal.batch(commands, is_repeatable=True)
+    except StoreUnavailable as error:
+        raise Transient("Redis is away") from error
+    except Bitrix24Error as error:
+        metrics.FETCHES.labels(_word_for(error)).inc()
+        outcome = outcome_of(error, 0, fetched_at=datetime.now(UTC))
+        return outcome if isinstance(outcome, Away) else dict.fromkeys(comment_ids, outcome)
+    metrics.FETCHES.labels("answered").inc()
+    metrics.FETCH_TIME.observe(time.monotonic() - began)
+    metrics.COMMENTS_PER_FETCH.observe(len(comment_ids))
+    now = datetime.now(UTC)
+    return {
+        number: outcome_of(found[str(number)], number, fetched_at=now) for number in comment_ids
+    }
+
+
+def outcome_of(answer: Answer | Bitrix24Error, comment_id: int, *, fetched_at: datetime) -> Outcome:
+    """What an answer says of the comment that was asked for."""
+    match answer:
+        case NotFound():
+            return Comment(state="deleted", fetched_at=timestamp_of(fetched_at))
+        case Limited() as error:
+            return Away("limited", error.retry_in_s)
+        case PortalMoved() | Unavailable() as error:
+            return Away(_word_for(error))
+        case Bitrix24Error() as error:
+            return Comment(state="unavailable", reason=_word_for(error))
+    try:
+        comment = comment_of(answer.result, fetched_at=fetched_at)
+    except NotAComment:
+        return Comment(state="unavailable", reason="unreadable")
+    if comment_id_of(answer.result) != comment_id:
+        return Comment(state="unavailable", reason="unreadable")
+    return comment
+
+
+def _word_for(error: Bitrix24Error) -> str:
+    if isinstance(error, Limited):
+        return "limited"
+    if isinstance(error, PortalMoved):
+        return "moved"
+    if isinstance(error, Unavailable):
+        return "unreachable"
+    return next((word for kind, word in _REASONS if isinstance(error, kind)), "refused")

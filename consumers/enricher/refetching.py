@@ -1,0 +1,139 @@
+"""Asks again for comments without which events went out, and sends these once more.
+
+They come with the same event id, marked as old: sinks replace what they had, and nobody is told of
+anything twice.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import structlog
+from redis.exceptions import RedisError
+
+from consumers import CommentEvent, Partition, Transient
+from consumers.enricher import metrics
+from consumers.enricher.asking import Asking
+from consumers.enricher.enriching import enriched, remembered
+from consumers.enricher.refetch_queue import RefetchQueue, Waiting
+from consumers.enricher.snapshots import Snapshots
+from gateway.bitrix24.batching import MAX_COMMANDS
+from gateway.connections import AWAY
+from gateway.contract import Comment, decode_event
+
+__all__ = ["Refetching"]
+
+log: Any = structlog.get_logger(__name__)
+
+
+class Refetching:
+    """Looks every `every_s` seconds at what is due on one partition, of whose lease `owner` tells.
+
+    What is due waits for its next turn at once, and leaves the queue only when it has been sent:
+    it survives this process, and a portal that takes long keeps nobody from looking at the others.
+    """
+
+    def __init__(
+        self,
+        owner: Partition,
+        queue: RefetchQueue,
+        asking: Asking,
+        snapshots: Snapshots,
+        *,
+        every_s: float,
+    ) -> None:
+        self._owner = owner
+        self._queue = queue
+        self._asking = asking
+        self._snapshots = snapshots
+        self._every_s = every_s
+        self._turn: dict[str, dict[str, Waiting]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Go on until cancelled."""
+        try:
+            while True:
+                await asyncio.sleep(self._every_s)
+                try:
+                    await self._look()
+                except (RedisError, *AWAY) as error:
+                    log.warning("refetching waits for Redis", error=type(error).__name__)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            metrics.REFETCH_WAITING.remove_by_labels({"partition": str(self._owner.number)})
+
+    async def _look(self) -> None:
+        """Begin with all that is due, each portal by itself."""
+        number = self._owner.number
+        await self._give_up(await self._queue.over_bound(number), "too many")
+        while due := await self._queue.due(number):
+            await self._queue.postpone(number, due)
+            old = [event_id for event_id, one in due.items() if self._queue.is_expired(one)]
+            await self._give_up(old, "too old")
+            for event_id, one in due.items():
+                if event_id not in old:
+                    self._put(event_id, one)
+        metrics.REFETCH_WAITING.labels(number).set(await self._queue.count(number))
+
+    def _put(self, event_id: str, waiting: Waiting) -> None:
+        event = decode_event(waiting.event)
+        if not isinstance(event, CommentEvent):
+            return
+        member_id = event.data.member_id
+        if member_id in self._turn:
+            self._turn[member_id][event_id] = waiting
+            return
+        self._turn[member_id] = {event_id: waiting}
+        task = asyncio.create_task(self._serve(member_id))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, member_id: str) -> None:
+        """Take a portal's turn; what fails has its next turn in the queue."""
+        turn = self._turn[member_id]
+        try:
+            while turn:
+                await self._refetch(member_id, turn)
+        except (Transient, RedisError, *AWAY) as error:
+            log.warning("refetching waits for Redis", error=type(error).__name__)
+        except Exception:
+            log.exception("refetching failed", member_id=member_id)
+        finally:
+            del self._turn[member_id]
+
+    async def _refetch(self, member_id: str, turn: dict[str, Waiting]) -> None:
+        """Ask for up to fifty comments, and send the events about them."""
+        by_comment: dict[int, dict[str, Waiting]] = {}
+        for event_id in list(turn):
+            event = decode_event(turn[event_id].event)
+            assert isinstance(event, CommentEvent)  # noqa: S101 - others were not put here
+            comment_id = event.data.comment_id
+            if comment_id in by_comment or len(by_comment) < MAX_COMMANDS:
+                by_comment.setdefault(comment_id, {})[event_id] = turn.pop(event_id)
+        told = await self._asking.ask(member_id, list(by_comment))
+        for comment_id, comment in told.items():
+            if isinstance(comment, Comment) and comment.state != "unavailable":
+                await self._send(member_id, comment_id, comment, by_comment[comment_id])
+
+    async def _send(
+        self, member_id: str, comment_id: int, comment: Comment, waiting: Mapping[str, Waiting]
+    ) -> None:
+        number = self._owner.number
+        if comment.state == "deleted":
+            known = await self._snapshots.read(number, member_id, (comment_id,))
+            comment = remembered(comment, known.get(comment_id))
+        writes = self._snapshots.writes(number, member_id, comment_id, comment)
+        for event_id in sorted(waiting):  # which are ordered by time
+            event = enriched(waiting[event_id].event, comment)
+            if await self._queue.emit(self._owner, event_id, event, writes):
+                metrics.REFETCHED.labels(comment.state).inc()
+                log.info("an event went out again", event_id=event_id, state=comment.state)
+
+    async def _give_up(self, event_ids: Collection[str], cause: str) -> None:
+        if event_ids:
+            await self._queue.forget(self._owner.number, event_ids)
+            metrics.GIVEN_UP.labels(cause).inc(len(event_ids))
+            log.warning("comments will not be asked for again", cause=cause, events=len(event_ids))
