@@ -78,13 +78,13 @@ def _files(tree: Any) -> tuple[CommentFile, ...]:
     for key, file in members_of(tree).items():
         if not isinstance(file, dict):
             continue
-        file_id = _number(file.get("id")) or (_number(key) if key in keys else None)
+        file_id = _number(file.get("id", key if key in keys else None), least=0)
         if file_id is not None:
             found[file_id] = CommentFile(
                 id=file_id,
                 name=_text(file.get("name")),
                 type=_text(file.get("type")),
-                size=_number(file.get("size")),
+                size=_number(file.get("size"), least=0),
                 author_id=_number(file.get("authorId")),
                 created_at=_created_at(file.get("date")),
             )
@@ -98,11 +98,11 @@ def _text(value: Any) -> str:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
-def _number(value: Any) -> int | None:
-    """A positive whole number of 63 bits, as every id and size is; it comes as a string, too."""
+def _number(value: Any, *, least: int = 1) -> int | None:
+    """A whole number of 63 bits from `least` on; it comes as a string, too."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
         value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _MAX_NUMBER:
+    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= _MAX_NUMBER:
         return value
     return None
 
