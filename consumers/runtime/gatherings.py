@@ -153,7 +153,11 @@ class Gatherings:
                 return
             self._start(queue)
         if not queue.waiting and not queue.under_way:
-            del self._queues[queue.name]
+            rest_s = queue.started_at + queue.handler.spacing_s - self._loop.time()
+            if rest_s > 0:
+                self._look_later(queue, rest_s)  # until then, it remembers when it began
+            else:
+                del self._queues[queue.name]
 
     def _look_later(self, queue: _Queue, rest_s: float) -> None:
         if queue.timer is not None:

@@ -95,8 +95,9 @@ async def test_batches_that_are_not_full_are_spaced_and_full_ones_are_not() -> N
     bench.submit(("a", 1))
     await until(lambda: len(bench.batches) == 1)
     began = loop.time()
+    await asyncio.sleep(0.01)
     bench.submit(("a", 2))
-    await asyncio.sleep(0)
+    await asyncio.sleep(0.01)
     assert len(bench.batches) == 1
     bench.submit(("a", 3), ("a", 4), ("a", 5))
     await until(lambda: len(bench.batches) == 2)

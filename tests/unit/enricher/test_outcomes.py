@@ -97,7 +97,7 @@ def test_a_deleted_comment_has_what_was_last_known_of_it_but_no_text() -> None:
         created_at="2026-11-22T08:00:00Z",
         content_hash="h",
     )
-    known = {
+    known: dict[str, Any] = {
         "author_id": 7,
         "entity_type": "deal",
         "entity_id": 2,
