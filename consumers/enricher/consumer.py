@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import structlog
@@ -17,6 +17,7 @@ from consumers.enricher.snapshots import Snapshots
 from gateway import connections
 from gateway.bitrix24.batching import MAX_COMMANDS
 from gateway.bitrix24.connecting import connect
+from gateway.ending import end
 from gateway.settings import Settings
 from gateway.vault import Vault
 
@@ -117,9 +118,7 @@ class _Process:
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end(task)
 
     async def enrich(self, entries: Sequence[Entry]) -> list[Output | Exception]:
         """As Handling.enrich."""

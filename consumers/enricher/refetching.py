@@ -20,6 +20,7 @@ from consumers.enricher.snapshots import Snapshots
 from gateway.bitrix24.batching import MAX_COMMANDS
 from gateway.connections import AWAY
 from gateway.contract import Comment, decode_event
+from gateway.ending import end
 
 __all__ = ["Refetching"]
 
@@ -59,10 +60,10 @@ class Refetching:
                     await self._look()
                 except (RedisError, *AWAY) as error:
                     log.warning("refetching waits for Redis", error=type(error).__name__)
+                except Exception:
+                    log.exception("refetching failed")
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await end(*self._tasks)
             metrics.REFETCH_WAITING.remove_by_labels({"partition": str(self._owner.number)})
 
     async def _look(self) -> None:

@@ -8,7 +8,6 @@ repeated until the server has answered. docs/decisions/0008-transforming-consume
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from itertools import islice
 from typing import Final
 
@@ -24,6 +23,7 @@ from consumers.runtime.transforms import Output
 from consumers.runtime.verdicts import Backoff
 from gateway.connections import AWAY
 from gateway.contract import encode_event
+from gateway.ending import end
 
 __all__ = ["Emission", "emitted"]
 
@@ -64,9 +64,7 @@ class Emission:
         self._changed.set()
         _done, late = await asyncio.wait((self._task,), timeout=timeout_s)
         if late:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
             log.warning("entries were not written and come again", entries=len(self._waiting))
 
     async def _run(self) -> None:

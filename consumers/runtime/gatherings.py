@@ -14,6 +14,7 @@ from consumers.runtime.gate import Gate
 from consumers.runtime.held import Held, Postponed
 from consumers.runtime.transforms import TransformHandler
 from consumers.runtime.verdicts import Split
+from gateway.ending import end
 
 __all__ = ["Gatherings"]
 
@@ -123,9 +124,7 @@ class Gatherings:
                 queue.timer.cancel()
         if self._tasks:
             _done, late = await asyncio.wait(self._tasks, timeout=timeout_s)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await end(*late)
         if self._failure is not None:
             raise self._failure
 
