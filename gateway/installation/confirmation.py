@@ -26,22 +26,19 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 class Confirmed(Struct, frozen=True, kw_only=True):
     """An installation: the tokens that were claimed, and all else as it was confirmed.
 
-    `application_token` is empty where it is not known yet. `is_complete` is whether Bitrix24 takes
-    the application for installed. Its text form shows no token.
+    `application_token` is empty where it is not known yet. `origins` are where the portal's own
+    pages come from: the host of its endpoint, and the domain that it is known by. `is_complete` is
+    whether Bitrix24 takes the application for installed. Its text form shows no token.
     """
 
     tokens: Tokens
     application_token: str
     domain: str
+    origins: tuple[str, ...]
     status: str
     scope: str
     is_complete: bool
     received_ms: int
-
-    @property
-    def origin(self) -> str:
-        """Where the portal's own pages come from."""
-        return f"{urlsplit(self.tokens.endpoint).scheme}://{self.domain}"
 
     @property
     def member_id(self) -> str:
@@ -88,6 +85,13 @@ def confirmed(
         # What the portal is called is where it is: the body's `domain` is that of whatever address
         # somebody had in the browser.
         domain=place.netloc,
+        origins=tuple(
+            dict.fromkeys(
+                f"{place.scheme}://{domain}"
+                for domain in (place.netloc, info.domain)
+                if DOMAIN.fullmatch(domain)
+            )
+        ),
         status=info.status,
         scope=info.scope,
         is_complete=info.is_installed,

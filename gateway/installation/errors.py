@@ -6,11 +6,15 @@ __all__ = ["Later", "NotConfirmed"]
 
 
 class NotConfirmed(GatewayError):
-    """Whoever says so did not install the application; saying it again cannot help."""
+    """Whoever says so did not install the application; saying it again cannot help.
 
-    def __init__(self, reason: str) -> None:
+    `domain` is where the portal is, if that is what was wrong and is known.
+    """
+
+    def __init__(self, reason: str, *, domain: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
+        self.domain = domain
 
 
 class Later(GatewayError):

@@ -86,7 +86,7 @@ class InstallPage:
         except NotConfirmed as error:
             metrics.INSTALLATIONS.labels("refused").inc()
             log.warning("an installation is refused", event_id=reference, why=error.reason)
-            return Refused(error.reason)
+            return Refused(error.reason, error.domain)
         except Later as error:
             log.warning("an installation has to wait", event_id=reference, why=error.reason)
             return Postponed(error.reason)
@@ -101,7 +101,7 @@ class InstallPage:
         bound, trouble = await self._bound(one.member_id)
         return Connected(
             domain=one.domain,
-            origin=one.origin,
+            origins=one.origins,
             has_token=has_token,
             handler=self._handler,
             bound=bound,
@@ -117,8 +117,8 @@ class InstallPage:
         received_ms = time_ns() // 1_000_000
         claim = claim_of_page(form, received_s=received_ms // 1000)
         one = await self._installer.confirm(claim, received_ms=received_ms, is_complete=False)
-        if not is_opened_at(request.query.get("DOMAIN", ""), one.origin):
-            raise NotConfirmed("other_domain")
+        if not is_opened_at(request.query.get("DOMAIN", ""), one.origins):
+            raise NotConfirmed("other_domain", domain=one.domain)
         return one
 
     async def _bound(self, member_id: str) -> tuple[Bound | None, str]:

@@ -49,7 +49,7 @@ async def main() -> None:
 async def _take(browser: Browser, language: Language, file: Path) -> None:
     outcome = Connected(
         domain="acme.bitrix24.com",
-        origin=_PORTAL,
+        origins=(_PORTAL,),
         has_token=True,
         handler=_HANDLER,
         bound=Bound(bound=expected(_HANDLER)),

@@ -1,5 +1,6 @@
 """What came of opening the page, as far as it is to be shown."""
 
+from collections.abc import Iterable
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -20,7 +21,7 @@ class Connected(Struct, frozen=True, kw_only=True):
     """
 
     domain: str
-    origin: str
+    origins: tuple[str, ...]
     has_token: bool
     handler: str
     bound: Bound | None = None
@@ -69,9 +70,13 @@ class Connected(Struct, frozen=True, kw_only=True):
 
 
 class Refused(Struct, frozen=True):
-    """Nobody confirms the installation, or somebody else does than is meant."""
+    """Nobody confirms the installation, or somebody else does than is meant.
+
+    `domain` is where the portal is, if the page was opened elsewhere.
+    """
 
     reason: str
+    domain: str = ""
 
 
 class Postponed(Struct, frozen=True):
@@ -83,11 +88,17 @@ class Postponed(Struct, frozen=True):
 Outcome: TypeAlias = Connected | Refused | Postponed
 
 
-def is_opened_at(domain: str, origin: str) -> bool:
-    """Whether the page was opened in a portal at `domain`, as its query says, of this origin.
+def is_opened_at(domain: str, origins: Iterable[str]) -> bool:
+    """Whether the page was opened in a portal at `domain`, as its query says, of these origins.
 
     The BX24 script talks to whoever is there.
     """
-    place = urlsplit(origin)
-    default = ":443" if place.scheme == "https" else ":80"
-    return domain.lower().removesuffix(default) == place.netloc.lower().removesuffix(default)
+    return any(
+        _host(domain, origin) == _host(urlsplit(origin).netloc, origin) for origin in origins
+    )
+
+
+def _host(domain: str, origin: str) -> str:
+    """Without the port that everybody takes for granted."""
+    default = ":443" if origin.startswith("https:") else ":80"
+    return domain.lower().removesuffix(default)

@@ -49,16 +49,18 @@ def page_of(outcome: Outcome, *, language: Language, reference: str, nonce: str)
     texts = texts_in(language)
     match outcome:
         case Connected():
-            status, origin, finishes = 200, outcome.origin, outcome.can_finish
+            status, origins, finishes = 200, outcome.origins, outcome.can_finish
             kind, title, lead = _verdict(outcome, texts)
             lines = _lines(outcome, texts)
         case Refused():
-            status, origin, finishes, lines = 403, "", False, []
+            status, origins, finishes, lines = 403, (), False, []
             kind, title, lead = "warn", texts.refused_title, texts.refused
             if outcome.reason == "not_administrator":
                 kind, lead = "calm", texts.not_administrator
+            elif outcome.domain:
+                lead = texts.other_domain.format(domain=outcome.domain)
         case _:
-            status, origin, finishes, lines = 503, "", False, []
+            status, origins, finishes, lines = 503, (), False, []
             kind, title, lead = "calm", texts.postponed_title, texts.postponed
     html = _TEMPLATE.substitute(
         language=language,
@@ -73,7 +75,7 @@ def page_of(outcome: Outcome, *, language: Language, reference: str, nonce: str)
         reference=escape(texts.reference.format(reference=reference)),
         script=_scripts(nonce) if finishes else "",
     )
-    return Page(status, html, _headers(nonce, origin=origin))
+    return Page(status, html, _headers(nonce, origins))
 
 
 def _verdict(outcome: Connected, texts: Texts) -> tuple[_Kind, str, str]:
@@ -149,7 +151,7 @@ def _scripts(nonce: str) -> str:
     return f'<script src="{BX24_SCRIPT}"></script>\n<script nonce="{nonce}">\n{_FINISH}</script>'
 
 
-def _headers(nonce: str, *, origin: str) -> dict[str, str]:
+def _headers(nonce: str, origins: tuple[str, ...]) -> dict[str, str]:
     """Only the portal that was confirmed may show the page in a frame.
 
     What is not confirmed has nothing in it that could be clicked, and is to be seen by whoever is
@@ -161,7 +163,7 @@ def _headers(nonce: str, *, origin: str) -> dict[str, str]:
         f"style-src 'nonce-{nonce}'",
         "base-uri 'none'",
         "form-action 'none'",
-        *([f"frame-ancestors {origin}"] if origin else []),
+        *([f"frame-ancestors {' '.join(origins)}"] if origins else []),
     ]
     return {
         "Content-Type": "text/html; charset=utf-8",

@@ -1,7 +1,10 @@
 """Installing, using and uninstalling the application, in portals that behave as real ones do."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,7 +16,7 @@ from gateway.bitrix24.connecting import connect
 from gateway.bitrix24.offline_signals import take
 from gateway.cli import cli
 from gateway.contract import AppEvent, CommentEvent
-from gateway.inbound.form import parse_form
+from gateway.inbound.form import Node, parse_form
 from gateway.portals.verification import digest_of
 from gateway.sandbox.live_portal import LivePortal
 from gateway.settings import PortalSettings, Settings
@@ -242,3 +245,48 @@ async def test_gateway_trigger_installs_with_the_tokens_of_a_portal(
     assert (real.exit_code, "200 ok" in real.output) == (0, True)
     assert await gateway.registered() == [portal.member_id]
     assert str(auth["access_token"]) not in real.output
+
+
+async def test_no_token_is_kept_or_logged_in_plain_text(
+    gateway: Gateway, portal: LivePortal, redis: Redis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await install(portal, gateway)
+    portal.comments.add(entity_type="deal", entity_id=5, text="hello")
+    await install(portal, gateway)
+    await portal.uninstall(clean=True)
+    await portal.sent()
+    secrets = {
+        str(value)
+        for delivery in portal.deliveries
+        for name, value in _auth(delivery.body).items()
+        if name.endswith("_token")
+    }
+    assert len(secrets) > 4
+    places = [capsys.readouterr().out, str(await everything_in(redis)), files_in(gateway)]
+    assert not [one for one in secrets if any(one in place for place in places)]
+
+
+async def everything_in(redis: Redis) -> list[Any]:
+    """What each kind of key holds."""
+    client: Any = redis
+    readers = {
+        b"string": client.get,
+        b"hash": client.hgetall,
+        b"zset": lambda key: client.zrange(key, 0, -1),
+        b"set": client.smembers,
+        b"stream": client.xrange,
+    }
+    keys = await client.keys("*")
+    assert len(keys) > 4
+    return [(key, await readers[await client.type(key)](key)) for key in keys]
+
+
+def files_in(gateway: Gateway) -> str:
+    files = Path(gateway.settings.spool.dir).rglob("*")
+    return " ".join(path.read_bytes().decode("latin-1") for path in files if path.is_file())
+
+
+def _auth(body: bytes) -> Mapping[str, Node]:
+    auth = parse_form(body)["auth"]
+    assert isinstance(auth, dict)
+    return auth

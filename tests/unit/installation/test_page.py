@@ -17,7 +17,7 @@ ONLINE = tuple(binding for binding in WANTED if not binding.is_offline)
 QUEUE = tuple(binding for binding in WANTED if binding.is_offline)
 WHOLE = Connected(
     domain="acme.bitrix24.com",
-    origin="https://acme.bitrix24.com",
+    origins=("https://acme.bitrix24.com", "https://crm.acme.example"),
     has_token=True,
     handler=HANDLER,
     bound=Bound(bound=WANTED),
@@ -51,7 +51,7 @@ def test_only_the_portal_may_frame_it_and_only_what_is_named_may_run() -> None:
         "style-src": "'nonce-a-nonce'",
         "base-uri": "'none'",
         "form-action": "'none'",
-        "frame-ancestors": "https://acme.bitrix24.com",
+        "frame-ancestors": "https://acme.bitrix24.com https://crm.acme.example",
     }
 
 
@@ -67,6 +67,13 @@ def test_a_page_about_nothing_confirmed_runs_nothing_and_says_no_reason(
     assert "<script" not in one.html
     assert "token_rejected" not in one.html
     assert "a-reference" in one.html
+
+
+def test_a_page_that_was_opened_elsewhere_says_where_the_portal_is() -> None:
+    one = page(Refused("other_domain", "acme.bitrix24.com"))
+
+    assert "Open the portal at acme.bitrix24.com" in one.html
+    assert one.status == 403
 
 
 def test_what_others_say_is_no_markup() -> None:
@@ -161,4 +168,4 @@ def test_russian_is_for_portals_in_russian(code: str, language: Language) -> Non
     ],
 )
 def test_the_page_belongs_where_it_is_opened(domain: str, origin: str, is_there: bool) -> None:  # noqa: FBT001
-    assert is_opened_at(domain, origin) == is_there
+    assert is_opened_at(domain, ["https://elsewhere.example", origin]) == is_there
