@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from gateway import connections
 from gateway.commandline import settings_of
-from gateway.commands import quarantine
+from gateway.commands import gaps, quarantine
 from gateway.commands.portal_rows import rows_of
 from gateway.commands.rows import echo_rows
 from gateway.errors import OperatorError
@@ -39,6 +39,7 @@ def command() -> None:
     """
 
 
+command.add_command(gaps.command)
 command.add_command(quarantine.command)
 
 

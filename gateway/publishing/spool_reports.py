@@ -3,7 +3,7 @@
     b24:spools   hash: a spool's id -> "<when it was told> <spooled at, oldest event>", in ms
 
 The first is by the clock of Redis, the second by the receiver's, 0 for an empty spool. Told once a
-second while events wait, else every five seconds. A receiver that stops, is killed or does not
+second while events wait, else every two seconds. A receiver that stops, is killed or does not
 reach Redis is silent, and may have spooled events since its last report.
 """
 
@@ -27,7 +27,7 @@ __all__ = ["SpoolReport", "SpoolReporter", "complete_until_ms", "read_reports"]
 log: Any = structlog.get_logger(__name__)
 
 _WAITING_EVERY_S: Final = 1.0
-_EMPTY_EVERY_S: Final = 5.0
+_EMPTY_EVERY_S: Final = 2.0
 _FORGET_S: Final = 35 * 24 * 3600
 _TELL: Final = """#!lua flags=allow-oom
 -- Write into KEYS[1] under ARGV[1] the time and ARGV[2]; keep all of it for ARGV[3] s.

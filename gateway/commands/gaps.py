@@ -1,0 +1,65 @@
+"""`gateway portals gaps`: what was missed."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import click
+from redis.exceptions import RedisError
+
+from gateway import connections
+from gateway.commandline import settings_of
+from gateway.commands.rows import Row, echo_rows
+from gateway.errors import OperatorError
+from gateway.portals.registry import Registry
+from gateway.reconciling.gap_book import GapBook
+from gateway.reconciling.gaps import Gap
+from gateway.settings import Settings
+
+__all__ = ["command"]
+
+
+@click.command("gaps")
+@click.option("--portal", "member_id", metavar="MEMBER_ID", help="Only this portal's.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per gap.")
+@click.pass_context
+def command(context: click.Context, *, member_id: str | None, as_json: bool) -> None:
+    """Stretches of time of which events were missed, and recovered.
+
+    FIRST and LAST are when the events happened, by the portal's clock. Found in a sweep, when they
+    happened is not known: then it is when they were found.
+    """
+    found = asyncio.run(_gaps(settings_of(context), member_id))
+    rows = [_row(portal, gap) for portal, gaps in found for gap in gaps]
+    echo_rows(rows, as_json=as_json, empty="nothing was missed, as far as is known")
+
+
+async def _gaps(settings: Settings, member_id: str | None) -> Sequence[tuple[str, list[Gap]]]:
+    """The gaps of each portal; raises OperatorError if Redis does not answer."""
+    prefix = settings.redis.prefix
+    try:
+        async with connections.control(settings.redis.url) as client:
+            registry, book = Registry(client, prefix=prefix), GapBook(client, prefix=prefix)
+            member_ids = [member_id] if member_id else await _registered(settings, registry)
+            return [(one, await book.of(one)) for one in member_ids]
+    except (RedisError, *connections.AWAY) as error:
+        raise OperatorError(f"Redis does not answer: {error}") from error
+
+
+async def _registered(settings: Settings, registry: Registry) -> list[str]:
+    learnt = (await registry.read()).registrations
+    return sorted({one.member_id for one in (*settings.portals, *learnt)})
+
+
+def _row(member_id: str, gap: Gap) -> Row:
+    return {
+        "member_id": member_id,
+        "first": _moment(gap.first),
+        "last": _moment(gap.last),
+        "events": gap.events,
+        "found_by": gap.way,
+    }
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
