@@ -43,6 +43,7 @@ __all__ = [
     "STORED_EVENTS",
     "STORE_SECONDS",
     "STREAM_ENTRIES",
+    "SWEPT_ENTITIES",
     "TRIMMED_ENTRIES",
     "UNINSTALLATIONS",
     "UNREAD_REMOVED_ENTRIES",
@@ -246,4 +247,8 @@ QUEUE_DRAINED_SECONDS: Final = Gauge(
     "When a portal's queue of offline events was last drained (Unix time).",
     ["member_id"],
     multiprocess_mode="mostrecent",
+)
+SWEPT_ENTITIES: Final = Counter(
+    "b24gw_swept_entities",
+    "Entities whose comments were compared with what consumers were told.",
 )

@@ -48,7 +48,8 @@ async def _gaps(settings: Settings, member_id: str | None) -> Sequence[tuple[str
 
 async def _registered(settings: Settings, registry: Registry) -> list[str]:
     learnt = (await registry.read()).registrations
-    return sorted({one.member_id for one in (*settings.portals, *learnt)})
+    settled = {portal.member_id for portal in settings.portals}
+    return sorted(settled | {one.member_id for one in learnt})
 
 
 def _row(member_id: str, gap: Gap) -> Row:

@@ -6,16 +6,16 @@ later, whatever time it names. Being told, they fetch the comment as it is then.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from hashlib import sha256
+from datetime import datetime
 from typing import Final
-from uuid import UUID
 
-from gateway.contract import COMMENT_UPDATED, CommentData, CommentEvent, source_of
+from gateway.contract import COMMENT_UPDATED, CommentEvent
+from gateway.portals.directory import Portal
 from gateway.reconciling.offline_rows import OfflineRow
+from gateway.reconciling.recovery import recovered_event, recovered_id
 from gateway.reconciling.sightings import Key, Sighting
 
-__all__ = ["first_look_s", "has_arrived", "key_of", "missed", "recovered_event", "recovered_id"]
+__all__ = ["first_look_s", "has_arrived", "key_of", "missed", "recovered"]
 
 _CERTAINLY_AFTER_S: Final = 2.0
 # A row's time is in whole seconds, and the difference of two clocks is known to about one.
@@ -72,33 +72,14 @@ def missed(
     ]
 
 
-def recovered_event(row: OfflineRow, *, member_id: str, domain: str, now: datetime) -> CommentEvent:
+def recovered(row: OfflineRow, portal: Portal, *, found_at: datetime) -> CommentEvent:
     """The event of a row; its id is the same whenever, and however often, the row is read."""
-    return CommentEvent(
-        id=recovered_id(row.changed_at, member_id, "offline", row.message_id, str(row.changed_at)),
-        source=source_of(member_id),
-        type=row.type,
-        subject=f"comment/{row.comment_id}",
-        time=datetime.fromtimestamp(row.changed_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        receivedat=_milliseconds(now),
-        recovered=True,
-        data=CommentData(
-            comment_id=row.comment_id, member_id=member_id, domain=domain, user_id=row.user_id
-        ),
+    return recovered_event(
+        recovered_id(row.changed_at, portal.member_id, "offline", row.message_id, row.changed_at),
+        row.type,
+        row.comment_id,
+        portal,
+        happened_at=row.changed_at,
+        found_at=found_at,
+        user_id=row.user_id,
     )
-
-
-def recovered_id(at: float, *parts: str) -> str:
-    """An id that follows from what is given: a UUIDv7 of that time (Unix seconds), whose other bits
-    are a digest of the parts instead of chance.
-
-    https://www.rfc-editor.org/rfc/rfc9562.html#name-uuid-version-7
-    """
-    digest = int.from_bytes(sha256("\n".join(parts).encode()).digest()[:10])
-    number = (int(at * 1000) & (1 << 48) - 1) << 80 | digest
-    number = number & ~(0xF << 76) | 0x7 << 76
-    return str(UUID(int=number & ~(0x3 << 62) | 0x2 << 62))
-
-
-def _milliseconds(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -13,49 +13,27 @@ the next one, and goes the same way from step 2 on: what was published is not pu
 docs/decisions/0009-missed-events.md
 """
 
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
 from msgspec import Struct
-from redis.asyncio import Redis
 
 from gateway import metrics
-from gateway.bitrix24.client import PortalClient
 from gateway.bitrix24.errors import Bitrix24Error
 from gateway.portals.directory import Portal
-from gateway.publishing.once import OncePublisher
-from gateway.publishing.spool_reports import complete_until_ms, read_reports
-from gateway.reconciling.arrivals import first_look_s, key_of, missed, recovered_event
-from gateway.reconciling.gap_book import GapBook
+from gateway.reconciling.arrivals import first_look_s, key_of, missed, recovered
 from gateway.reconciling.gaps import gaps_of
 from gateway.reconciling.offline_queue import OfflineQueue, Reservation, has_no_queue
 from gateway.reconciling.offline_rows import EVENT_NAMES, OfflineRow
-from gateway.reconciling.refusals import QueueRefusals
-from gateway.reconciling.sightings import Sightings
-from gateway.settings import Settings
+from gateway.reconciling.tools import Tools
 
-__all__ = ["Drain", "Tools"]
+__all__ = ["Drain"]
 
 log: Any = structlog.get_logger(__name__)
 
 _SLACK_S: Final = 5.0
 # The difference of the clocks is measured anew with each answer, which may take a while.
-
-
-class Tools(Struct, frozen=True, kw_only=True):
-    """What looking for missed events is done with; `client_of` gives the client of a portal."""
-
-    settings: Settings
-    redis: Redis
-    client_of: Callable[[str], PortalClient]
-    sightings: Sightings
-    publisher: OncePublisher
-    gaps: GapBook
-    refusals: QueueRefusals
-    holds_back: Callable[[], bool]
 
 
 class _State(Struct):
@@ -96,7 +74,7 @@ class Drain:
             state.has_reservations = not await self._finish(portal, queue)
         for event_name in EVENT_NAMES:
             while not self._tools.holds_back():
-                until = await self._decidable_until()
+                until = await self._tools.settled_until()
                 is_left, state.has_reservations = state.has_reservations, True
                 reservation = await queue.reserve(event_name, until=until)
                 is_left |= not await self._deal_with(portal, queue, reservation, until=until)
@@ -108,7 +86,7 @@ class Drain:
         """Deal with what is reserved, by whomever; false if it is too early for some of it."""
         is_all = True
         for process_id in await queue.reservations():
-            until = await self._decidable_until()
+            until = await self._tools.settled_until()
             is_dealt_with = True
             while is_dealt_with and (reservation := await queue.read(process_id)):
                 log.info("reservation found", member_id=portal.member_id, process_id=process_id)
@@ -157,11 +135,8 @@ class Drain:
     async def _publish(self, portal: Portal, process_id: str, rows: list[OfflineRow]) -> None:
         if not rows:
             return
-        now = datetime.now(UTC)
-        events = [
-            recovered_event(row, member_id=portal.member_id, domain=portal.domain, now=now)
-            for row in rows
-        ]
+        found_at = datetime.now(UTC)
+        events = [recovered(row, portal, found_at=found_at) for row in rows]
         published = await self._tools.publisher.publish(events)
         gaps = gaps_of((row.changed_at for row in rows), "queue")
         await self._tools.gaps.note(portal.member_id, process_id, gaps)
@@ -176,16 +151,6 @@ class Drain:
             first=events[0].time,
             last=events[-1].time,
         )
-
-    async def _decidable_until(self) -> float:
-        """Up to when the streams have all that was delivered in time (Unix seconds, our clock)."""
-        reports, now_ms = await read_reports(
-            self._tools.redis, prefix=self._tools.settings.redis.prefix
-        )
-        complete_ms = complete_until_ms(
-            reports, now_ms=now_ms, patience_s=self._own.spool_patience_s
-        )
-        return complete_ms / 1000 - (now_ms / 1000 - time.time()) - self._own.settle_s
 
     def _state_of(self, member_id: str) -> _State:
         if member_id not in self._states:

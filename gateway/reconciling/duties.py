@@ -13,13 +13,15 @@ class Duty(Struct, frozen=True, kw_only=True):
     """Something to do for each portal every `every_s` seconds, and when it is woken for.
 
     `carry_out` may be cancelled at any point, and carried out for several portals at once, but not
-    twice at once for the same. It raises what went wrong: a Bitrix24Error, a RedisError and their
-    like are told in one line, and the duty is tried again when it is due again.
+    twice at once for the same. It gives None, or in how many seconds it wants to go on with this
+    portal: nothing should wait within it for long, since a number of portals have a turn at a time.
+    It raises what went wrong: a Bitrix24Error, a RedisError and their like are told in one line,
+    and the duty is tried again when it is due again.
     """
 
     name: str
     every_s: float
-    carry_out: Callable[[Portal], Awaitable[None]]
+    carry_out: Callable[[Portal], Awaitable[float | None]]
 
 
 class Timetable:

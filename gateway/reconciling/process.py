@@ -27,13 +27,16 @@ from gateway.portals.following import Follower
 from gateway.portals.registry import Registry
 from gateway.publishing.memory_gate import MemoryGate
 from gateway.publishing.once import OncePublisher
-from gateway.reconciling.drain import Drain, Tools
+from gateway.reconciling.drain import Drain
 from gateway.reconciling.duties import Duty
 from gateway.reconciling.gap_book import GapBook
 from gateway.reconciling.leadership import Leadership
 from gateway.reconciling.refusals import QueueRefusals
 from gateway.reconciling.rounds import Rounds
 from gateway.reconciling.sightings import Sightings
+from gateway.reconciling.sweep import Sweep
+from gateway.reconciling.told import ToldBook
+from gateway.reconciling.tools import Tools
 from gateway.reconciling.waking import Waking
 from gateway.settings import Settings
 
@@ -173,6 +176,12 @@ class _Parts:
             ),
             publisher=publisher,
             gaps=GapBook(self._redis, prefix=settings.redis.prefix),
+            told=ToldBook(
+                self._redis,
+                settings.redis.streams,
+                max_entities=own.sweep_entities,
+                kept_days=own.sweep_days,
+            ),
             refusals=QueueRefusals(self._redis, prefix=settings.redis.prefix),
             holds_back=self._gate.is_closed,
         )
@@ -189,6 +198,7 @@ def duties_of(tools: Tools, care: Care) -> Sequence[Duty]:
     own = tools.settings.reconcile
     return (
         Duty(name=DRAIN, every_s=own.every_s, carry_out=Drain(tools).carry_out),
+        Duty(name="sweep", every_s=own.sweep_every_s, carry_out=Sweep(tools).carry_out),
         Duty(name="silence", every_s=own.silence_every_s, carry_out=care.silence.look),
         Duty(name="checkup", every_s=own.check_every_s, carry_out=care.checkup.look),
     )

@@ -59,14 +59,15 @@ class Rounds:
             await self._cancel()
 
     async def once(self) -> bool:
-        """Carry out each duty once for each portal; whether all went well."""
-        try:
-            for portal in self._portals:
-                for duty in self._duties:
-                    self._begin(duty, portal)
-            return all(await asyncio.gather(*self._tasks))
-        finally:
-            await self._cancel()
+        """Carry out the duties once for each portal, in their order; whether all went well."""
+
+        async def all_of(portal: Portal) -> bool:
+            went = [await self._carry_out(duty, portal, to_its_end=True) for duty in self._duties]
+            return all(went)
+
+        async with asyncio.TaskGroup() as tasks:
+            begun = [tasks.create_task(all_of(portal)) for portal in self._portals]
+        return all(task.result() for task in begun)
 
     def wake(self, name: str, member_id: str, *, in_s: float) -> None:
         """Let a duty be due in so many seconds, if it is not earlier anyway."""
@@ -74,17 +75,21 @@ class Rounds:
 
     def _begin(self, duty: Duty, portal: Portal) -> None:
         task = asyncio.create_task(
-            self._carry_out(duty, portal), name=f"{duty.name} {portal.member_id}"
+            self._carry_out(duty, portal, to_its_end=False), name=f"{duty.name} {portal.member_id}"
         )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _carry_out(self, duty: Duty, portal: Portal) -> bool:
+    async def _carry_out(self, duty: Duty, portal: Portal, *, to_its_end: bool) -> bool:
         subject = f"{duty.name} {portal.member_id}"
         about = {"duty": duty.name, "member_id": portal.member_id}
         try:
             async with self._places:
-                await duty.carry_out(portal)
+                again_in_s = await duty.carry_out(portal)
+            while to_its_end and again_in_s is not None:
+                await asyncio.sleep(again_in_s)
+                async with self._places:
+                    again_in_s = await duty.carry_out(portal)
         except EXPECTED as error:
             metrics.DUTY_FAILURES.labels(duty.name).inc()
             if self._episodes.begun(subject, [type(error).__name__]):
@@ -99,6 +104,8 @@ class Rounds:
         finally:
             self._timetable.done(duty, portal.member_id)
         self._episodes.begun(subject, ())
+        if again_in_s is not None:
+            self.wake(duty.name, portal.member_id, in_s=again_in_s)
         return True
 
     async def _cancel(self) -> None:

@@ -32,6 +32,15 @@ class Reconcile(Section, frozen=True, kw_only=True):
     spool_patience_s: Seconds = 3600.0
     """For how many seconds a receiver that is not heard of any more is waited for: what it has
     accepted may be in its spool."""
+    sweep_every_s: Seconds = 1800.0
+    """How many seconds pass between two looks at the comments of a portal that has no queue."""
+    sweep_entities: Annotated[int, Meta(ge=1, le=10_000)] = 200
+    """The comments of how many entities (deals, contacts, …) of such a portal are looked at: of
+    those that were last heard of."""
+    sweep_days: Seconds = 14.0
+    """For how many days an entity that is not heard of is looked at."""
+    sweep_calls: Positive = 10
+    """How many requests one look may take; fifty lists of fifty comments go in one."""
     silence_every_s: Seconds = 60.0
     """How many seconds pass between two looks at whether a portal is still heard."""
     silence_probability: Annotated[float, Meta(gt=0, lt=1)] = 1e-5

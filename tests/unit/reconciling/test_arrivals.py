@@ -6,12 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.contract import COMMENT_ADDED, COMMENT_DELETED, COMMENT_UPDATED, CommentType
-from gateway.reconciling.arrivals import has_arrived, missed, recovered_event, recovered_id
+from gateway.portals.directory import Portal
+from gateway.reconciling.arrivals import has_arrived, missed, recovered
 from gateway.reconciling.offline_rows import OfflineRow
+from gateway.reconciling.recovery import recovered_id
 from gateway.reconciling.sightings import Key, Sighting
 
 T = 1_766_000_000
 NOW = datetime.fromtimestamp(T + 100, UTC)
+ACME = Portal(member_id="m", domain="acme.example", digests=())
 
 
 def row(event_type: CommentType = COMMENT_UPDATED, *, changed_at: int = T) -> OfflineRow:
@@ -73,7 +76,7 @@ def test_only_the_same_kind_of_change_of_the_same_comment_counts() -> None:
 
 
 def test_a_row_becomes_the_event_that_was_missed_marked_as_recovered() -> None:
-    event = recovered_event(row(), member_id="m", domain="acme.example", now=NOW)
+    event = recovered(row(), ACME, found_at=NOW)
 
     assert (event.type, event.subject) == (COMMENT_UPDATED, "comment/9")
     assert (event.occurred_at.timestamp(), event.received_at) == (T, NOW)
@@ -82,13 +85,12 @@ def test_a_row_becomes_the_event_that_was_missed_marked_as_recovered() -> None:
 
 
 def test_the_id_follows_from_the_row_and_from_nothing_else() -> None:
-    def event_id(changed_at: int = T, member_id: str = "m", second: int = 0) -> str:
-        now = NOW.replace(second=second)
-        changed = row(changed_at=changed_at)
-        return recovered_event(changed, member_id=member_id, domain="d", now=now).id
+    def event_id(changed_at: int = T, portal: Portal = ACME, second: int = 0) -> str:
+        return recovered(row(changed_at=changed_at), portal, found_at=NOW.replace(second=second)).id
 
+    other = Portal(member_id="n", domain="acme.example", digests=())
     assert event_id() == event_id(second=5)
-    assert len({event_id(), event_id(changed_at=T + 1), event_id(member_id="n")}) == 3
+    assert len({event_id(), event_id(changed_at=T + 1), event_id(portal=other)}) == 3
 
 
 @given(at=st.floats(0, 2**40), parts=st.lists(st.text(), min_size=1))

@@ -1,0 +1,51 @@
+"""How far the enricher is: whether it has passed on what was on `events` at a certain moment."""
+
+from typing import Any, Final, TypeAlias
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from gateway.contract import Streams
+
+__all__ = ["Ends", "ends_of_events", "has_passed_on"]
+
+_GROUP: Final = b"enricher"
+
+Ends: TypeAlias = tuple[tuple[int, int], ...]
+"""The last entry of each partition of `events`, (0, 0) for none."""
+
+
+async def ends_of_events(client: Redis, streams: Streams) -> Ends:
+    """Where the stream ends now; raises RedisError or one of connections.AWAY."""
+    ends = []
+    for key in streams.keys("events"):
+        try:
+            info: Any = await client.xinfo_stream(key)
+        except ResponseError:  # no such stream yet
+            ends.append((0, 0))
+        else:
+            ends.append(_id(info["last-generated-id"]))
+    return tuple(ends)
+
+
+async def has_passed_on(client: Redis, streams: Streams, ends: Ends) -> bool:
+    """Whether everything up to there has been written to `comments`; raises as the other one does.
+
+    Entries that were parked as dead letters count as passed on: nothing will come of them soon.
+    """
+    for key, end in zip(streams.keys("events"), ends, strict=True):
+        if end == (0, 0):
+            continue
+        groups: Any = await client.xinfo_groups(key)
+        ours = [group for group in groups if group["name"] == _GROUP]
+        if not ours or _id(ours[0]["last-delivered-id"]) < end:
+            return False
+        pending: Any = await client.xpending(key, _GROUP.decode())
+        if pending["min"] is not None and _id(pending["min"]) <= end:
+            return False
+    return True
+
+
+def _id(text: bytes) -> tuple[int, int]:
+    ms, _, sequence = text.decode().partition("-")
+    return int(ms), int(sequence or 0)
