@@ -66,9 +66,8 @@ class Admission:
         the new owner would not see.
         """
         while not self._gate.is_closed:
-            room = self._hand.limit - len(self._hand)
-            # Reading one entry each time that one is done would cost a round trip for each.
-            if 4 * room >= self._hand.limit and self._gate.holds_for(self._block_s()):
+            room = self._hand.room()
+            if room and self._gate.holds_for(self._block_s()):
                 return room
             self._hand.changed.clear()
             await self._hand.changed.wait()

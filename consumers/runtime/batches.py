@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
+from consumers.runtime.consumer import BatchHandler
 from consumers.runtime.gate import Gate
 from consumers.runtime.held import Held
 from consumers.runtime.verdicts import Later, Split
@@ -12,20 +13,18 @@ __all__ = ["Batches"]
 
 
 class Batches:
-    """Collects entries until there are `max_events`, or the oldest waited for `max_wait_s`."""
+    """Collects entries until there are enough of them, or the oldest has waited for long enough."""
 
     def __init__(
         self,
         attempt: Callable[[Sequence[Held]], Awaitable[Later | Split | None]],
         gate: Gate,
-        *,
-        max_events: int,
-        max_wait_s: float,
+        limits: BatchHandler,
     ) -> None:
         self._attempt = attempt
         self._gate = gate
-        self._max_events = max_events
-        self._max_wait_s = max_wait_s
+        self._limits = limits
+        self._waiting_bytes = 0
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Held] = deque()
         self._changed = asyncio.Event()
@@ -36,8 +35,8 @@ class Batches:
         """Take an entry, in the order in which they are handled."""
         held.arrived_at = self._loop.time()
         self._waiting.append(held)
-        count = len(self._waiting)
-        if count == 1 or count == self._max_events:  # noqa: PLR1714 - a set for each entry costs
+        self._waiting_bytes += len(held.entry.raw)
+        if len(self._waiting) == 1 or self._is_full():
             self._changed.set()
 
     async def alone(self, held: Held) -> None:
@@ -58,12 +57,24 @@ class Batches:
     async def _work(self) -> None:
         try:
             while await self._is_due():
-                count = min(len(self._waiting), self._max_events)
-                batch = [self._waiting.popleft() for _ in range(count)]
-                await self._settle(batch)
+                await self._settle(self._batch())
         except BaseException:
             self._gate.close()
             raise
+
+    def _batch(self) -> list[Held]:
+        limits, size_bytes = self._limits, 0
+        batch: list[Held] = []
+        while self._waiting and len(batch) < limits.max_events and size_bytes < limits.max_bytes:
+            held = self._waiting.popleft()
+            batch.append(held)
+            size_bytes += len(held.entry.raw)
+        self._waiting_bytes -= size_bytes
+        return batch
+
+    def _is_full(self) -> bool:
+        limits = self._limits
+        return len(self._waiting) >= limits.max_events or self._waiting_bytes >= limits.max_bytes
 
     async def _is_due(self) -> bool:
         """Wait until a batch shall be handled; False when the gate has closed."""
@@ -81,9 +92,9 @@ class Batches:
         """The seconds until a batch is due; None while nothing waits."""
         if not self._waiting:
             return None
-        if len(self._waiting) >= self._max_events:
+        if self._is_full():
             return 0.0
-        return self._waiting[0].arrived_at + self._max_wait_s - self._loop.time()
+        return self._waiting[0].arrived_at + self._limits.max_wait_s - self._loop.time()
 
     async def _settle(self, batch: Sequence[Held]) -> None:
         """Try until every entry is settled, in halves where that helps, or the gate closes."""

@@ -29,12 +29,14 @@ class EventHandler(Struct, frozen=True):
 class BatchHandler(Struct, frozen=True):
     """A function called for up to `max_events` entries of a partition, in their order.
 
-    It is called when that many are there, or `max_wait_s` seconds after the first of them came.
+    It is called when that many are there, or `max_bytes` of their JSON, or `max_wait_s` seconds
+    after the first of them came.
     """
 
     call: Callable[[Sequence[Entry]], Awaitable[None]]
     max_events: int
     max_wait_s: float
+    max_bytes: int
 
 
 Handler = EventHandler | BatchHandler | TransformHandler
@@ -110,21 +112,29 @@ class Consumer:
         return register
 
     def on_batch(
-        self, pattern: str, *, max_events: int = 1000, max_wait_s: float = 1.0
+        self,
+        pattern: str,
+        *,
+        max_events: int = 1000,
+        max_wait_s: float = 1.0,
+        max_bytes: int = 16 << 20,
     ) -> Callable[[_Function], _Function]:
         """Handle the events whose type matches `pattern` in batches, one batch at a time.
 
         The function takes a sequence of entries of one partition, in their order. All of them are
-        acknowledged when it returns.
+        acknowledged when it returns. A batch ends with the entry that brings its JSON to
+        `max_bytes`; about one and a half times that is in memory for each partition.
         """
 
         def register(function: _Function) -> _Function:
             self._refuse_mixture(BatchHandler)
             if self.batch_handler is not None:
                 raise ValueError(_MIXTURE)
-            if max_events < 1 or max_wait_s < 0:
-                raise ValueError("max_events is at least 1, and max_wait_s not negative")
-            self.batch_handler = BatchHandler(function, max_events, max_wait_s)
+            if max_events < 1 or max_bytes < 1 or max_wait_s < 0:
+                raise ValueError(
+                    "max_events and max_bytes are at least 1, and max_wait_s not negative"
+                )
+            self.batch_handler = BatchHandler(function, max_events, max_wait_s, max_bytes)
             self._add(pattern, self.batch_handler)
             return function
 

@@ -10,6 +10,8 @@ from consumers.runtime.progress import order
 __all__ = ["Hand"]
 
 _RECENT: Final = 5000
+_UNSEEN: Final = 1000
+"""How many are taken at first, while nothing in hand tells how large they are."""
 
 
 class Hand:
@@ -21,9 +23,11 @@ class Hand:
     then has lost that as well.
     """
 
-    def __init__(self, limit: int, *, remembers: bool = True) -> None:
-        self.limit = limit
+    def __init__(self, max_entries: int, *, max_bytes: int, remembers: bool = True) -> None:
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
         self._remembers = remembers
+        self._size_bytes = 0
         self.changed = asyncio.Event()
         self._held: dict[Source, dict[bytes, Held | None]] = {}
         # Two generations: forgetting the older one as a whole costs nothing for each entry.
@@ -37,6 +41,21 @@ class Hand:
         """How many entries of a source are in hand."""
         return len(self._held.get(source, ()))
 
+    def room(self) -> int:
+        """How many more entries may be taken, by their number and their size; 0 for few.
+
+        Reading one entry each time that one is done would cost a round trip for each.
+        """
+        count = len(self)
+        room = self._max_entries - count
+        room_bytes = self._max_bytes - self._size_bytes
+        if 4 * room < self._max_entries or 4 * room_bytes < self._max_bytes:
+            return 0
+        if not self._size_bytes:
+            return min(room, _UNSEEN)
+        # As many as there is room for if they are like those in hand.
+        return max(1, min(room, room_bytes * count // self._size_bytes))
+
     def has(self, source: Source, entry_id: bytes) -> bool:
         """Whether an entry is in hand."""
         return entry_id in self._held.get(source, ())
@@ -49,6 +68,8 @@ class Hand:
     def add(self, source: Source, entry_id: bytes, held: Held | None) -> None:
         """Take an entry; without `held` it is one that nobody handles, on its way out."""
         self._held.setdefault(source, {})[entry_id] = held
+        if held is not None:
+            self._size_bytes += len(held.entry.raw)
 
     def sort(self) -> None:
         """Restore the order by id, after entries were taken out of turn."""
@@ -76,7 +97,10 @@ class Hand:
         recent = self._recent.setdefault(source, {})
         for entry_id in ids:
             held = entries.pop(entry_id, None)
-            if held is not None and self._remembers:
+            if held is None:
+                continue
+            self._size_bytes -= len(held.entry.raw)
+            if self._remembers:
                 recent[entry_id] = hash(held.entry.raw)
         if len(recent) > _RECENT:
             self._older[source] = self._recent.pop(source)

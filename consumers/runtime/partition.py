@@ -45,6 +45,10 @@ Work = Lanes | Batches | Gatherings
 _MAX_GATHERED: Final = 20_000
 """Entries that a transforming consumer has in hand: one that waits for a slow portal must not keep
 others from being read. About 40 MB when all of them are waiting."""
+_MAX_AHEAD: Final = 5000
+"""Entries that are read while a batch is handled: enough for the next one to follow at once."""
+_MAX_BYTES: Final = 64 << 20
+"""JSON in hand, except for handlers of batches, which say themselves how much they want."""
 
 
 class OwnedPartition:
@@ -183,15 +187,9 @@ class OwnedPartition:
         self._attempts = attempts = Attempts(consumer, policy, settlement, self._metrics)
         if consumer.output is not None:
             return Gatherings(attempts.on_transform, consumer.transform_of, self.gate)
-        batches = consumer.batch_handler
-        if batches is None:
+        if consumer.batch_handler is None:
             return Lanes(attempts.on_event, self.gate, Circuit(backoff))
-        return Batches(
-            attempts.on_batch,
-            self.gate,
-            max_events=batches.max_events,
-            max_wait_s=batches.max_wait_s,
-        )
+        return Batches(attempts.on_batch, self.gate, consumer.batch_handler)
 
     async def _read(self, work: Work, settlement: Settlement) -> None:
         admission = Admission(
@@ -219,6 +217,11 @@ class OwnedPartition:
 def _hand(consumer: Consumer) -> Hand:
     """As many entries as this consumer needs in hand to be busy."""
     if consumer.output is not None:
-        return Hand(_MAX_GATHERED, remembers=False)
+        return Hand(_MAX_GATHERED, max_bytes=_MAX_BYTES, remembers=False)
     batches = consumer.batch_handler
-    return Hand(2 * batches.max_events if batches else max(4 * consumer.concurrency, 1000))
+    if batches is None:
+        return Hand(max(4 * consumer.concurrency, 1000), max_bytes=_MAX_BYTES)
+    return Hand(
+        batches.max_events + min(batches.max_events, _MAX_AHEAD),
+        max_bytes=batches.max_bytes * 3 // 2,
+    )

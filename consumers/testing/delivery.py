@@ -102,12 +102,7 @@ async def deliver_events(
         elif consumer.batch_handler is None:
             work = Lanes(attempts.on_event, gate, Circuit(at_once))
         else:
-            work = Batches(
-                attempts.on_batch,
-                gate,
-                max_events=consumer.batch_handler.max_events,
-                max_wait_s=0.0,
-            )
+            work = Batches(attempts.on_batch, gate, replace(consumer.batch_handler, max_wait_s=0.0))
         try:
             for number, event in enumerate(events, start=1):
                 if consumer.handler_of(event.type) is None:

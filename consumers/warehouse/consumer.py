@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
@@ -25,6 +25,9 @@ __all__ = ["GROUP", "WarehouseThread", "consumer_of", "opened"]
 log = structlog.get_logger()
 
 GROUP = "warehouse"
+
+_MAX_BYTES: Final = 5 << 20
+"""JSON of one load: 10,000 events without texts are 4.5 MB; each byte costs several in memory."""
 
 _Result = TypeVar("_Result")
 
@@ -70,6 +73,7 @@ def consumer_of(settings: Settings) -> Consumer:
         "bitrix24.crm.timeline.comment.*",
         max_events=options.max_events,
         max_wait_s=options.max_wait_s,
+        max_bytes=_MAX_BYTES,
     )(loader.load)
     return consumer
 

@@ -25,8 +25,8 @@ log = structlog.get_logger()
 
 # (member_id, comment_id or None for all, erased_at)
 Erasure = tuple[str, int | None, datetime]
-# Of 10,000 events without texts a third; ten times that costs a destination ten times the memory.
-_MAX_BYTES: Final = 8 << 20
+# 10,000 events without texts; ten times that costs a destination ten times the memory.
+_MAX_BYTES: Final = 3 << 20
 _ERASURES: Final = "SELECT member_id, comment_id, erased_at FROM {erasures}"
 # The unique one finds a row to replace; and of two processes that load the same event at once, one
 # fails and loads again.

@@ -98,7 +98,7 @@ def measure(
             [sys.executable, "-m", "consumers", "run", "warehouse"], env=environment, stderr=errors
         ) as it,
     ):
-        first = wait_for(log, EVENTS // 3, it)
+        wait_for(log, EVENTS // 3, it)
         second = wait_for(log, 2 * EVENTS // 3, it)
         third = wait_for(log, EVENTS, it)
         peak = memory_mb(it.pid, "VmHWM")
@@ -113,10 +113,9 @@ def measure(
     (comments,) = ask("SELECT COUNT(*) FROM bitrix24.comments")
     print(f"{name}: {len(loads)} loads; all {comments[0]:,} rows of comments counted in "
           f"{time.perf_counter() - began:.2f} s")  # fmt: skip
-    print(f"resident at most, with what the libraries share with others: {peak:.0f} MB")
     return [
         *judge(f"stream to {name}", EVENTS / spent, RATE_BAR, "events/s"),
-        *judge("memory of its own, at most", max(*first, *second, *third), MEMORY_BAR_MB, "MB"),
+        *judge("memory, resident at most", peak, MEMORY_BAR_MB, "MB"),
         *judge(
             "its growth from the second third on",
             median(third) - median(second),
@@ -127,17 +126,13 @@ def measure(
 
 
 def wait_for(log: Path, events: int, process: subprocess.Popen[bytes]) -> list[float]:
-    """Until so many events are loaded; the process's own memory, in MB, as it was in between.
-
-    Its own is what is not the pages of a file: those of DuckDB's and Arrow's libraries, 90 MB, are
-    in memory once for all processes.
-    """
+    """Until so many events are loaded; the resident memory of the process meanwhile, in MB."""
     deadline = time.monotonic() + 180
     samples = []
     while True:
         loaded = sum(line.get("events", 0) for line in lines(log))
         for _ in range(10):
-            samples.append(memory_mb(process.pid, "RssAnon"))
+            samples.append(memory_mb(process.pid, "VmRSS"))
             time.sleep(0.005)
         if loaded >= events:
             return samples

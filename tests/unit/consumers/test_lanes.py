@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from consumers.runtime.batches import Batches
 from consumers.runtime.circuit import Circuit
+from consumers.runtime.consumer import BatchHandler
 from consumers.runtime.entry import Entry
 from consumers.runtime.gate import Gate
 from consumers.runtime.held import Held, Source
@@ -38,6 +39,15 @@ def open_gate(limit: int = 8) -> Gate:
     gate = Gate(limit=limit)
     gate.extend(float("inf"))
     return gate
+
+
+def batches_of(
+    max_events: int, *, max_wait_s: float = 0.0, max_bytes: int = 1 << 20
+) -> BatchHandler:
+    async def unused(_entries: Sequence[Entry]) -> None:
+        raise AssertionError("the attempt is the test's own")
+
+    return BatchHandler(unused, max_events, max_wait_s, max_bytes)
 
 
 async def test_one_comment_is_handled_in_order_and_others_meanwhile() -> None:
@@ -141,10 +151,46 @@ async def test_a_batch_goes_out_when_it_is_full_or_its_oldest_has_waited() -> No
         return None
 
     gate = open_gate()
-    work = Batches(attempt, gate, max_events=10, max_wait_s=0.05)
+    work = Batches(attempt, gate, batches_of(10, max_wait_s=0.05))
     for number in range(25):
         work.submit(held(1, number))
     await until(lambda: batches == [10, 10, 5])
+    gate.close()
+    await work.finish(1)
+
+
+async def test_a_batch_goes_out_when_its_events_are_large_enough_together() -> None:
+    batches: list[int] = []
+
+    async def attempt(batch: Sequence[Held]) -> Later | Split | None:
+        batches.append(len(batch))
+        return None
+
+    gate = open_gate()
+    of_three = 3 * len(held(1, 1).entry.raw)
+    work = Batches(attempt, gate, batches_of(10, max_wait_s=3600, max_bytes=of_three))
+    for number in range(7):
+        work.submit(held(1, number))
+    await until(lambda: batches == [3, 3])
+    for number in range(7, 9):
+        work.submit(held(1, number))
+    await until(lambda: batches == [3, 3, 3])
+    gate.close()
+    await work.finish(1)
+
+
+async def test_an_event_larger_than_a_batch_is_a_batch_of_its_own() -> None:
+    batches: list[int] = []
+
+    async def attempt(batch: Sequence[Held]) -> Later | Split | None:
+        batches.append(len(batch))
+        return None
+
+    gate = open_gate()
+    work = Batches(attempt, gate, batches_of(10, max_wait_s=3600, max_bytes=1))
+    work.submit(held(1, 1))
+    work.submit(held(1, 2))
+    await until(lambda: batches == [1, 1])
     gate.close()
     await work.finish(1)
 
@@ -163,7 +209,7 @@ async def test_a_batch_with_a_bad_entry_is_halved_until_that_one_is_alone() -> N
         return None
 
     gate = open_gate()
-    work = Batches(attempt, gate, max_events=16, max_wait_s=0)
+    work = Batches(attempt, gate, batches_of(16))
     for number in range(16):
         work.submit(held(1, number))
     await until(lambda: len(handled) == 15)
