@@ -103,6 +103,45 @@ async def test_replies_of_reads_are_lost(stage: Stage) -> None:
     stage.remark = COUNTED
 
 
+@pytest.mark.short
+async def test_what_every_handler_needs_is_away(stage: Stage) -> None:
+    """No attempt is burnt, no more is taken in hand than fits, and then all comes in order."""
+    server = stage.server()
+    redis = connections.control(server.url)
+    events = [comment_event(number % 50 + 1) for number in range(3000)]
+    rows: dict[int, list[str]] = defaultdict(list)
+    is_away = True
+    calls = 0
+    app = Consumer(group=GROUP, stream="events", max_attempts=1, transient=(OSError,))
+
+    @app.on("*")
+    async def handle(event: CommentEvent) -> None:
+        nonlocal calls
+        calls += 1
+        if is_away:
+            raise ConnectionRefusedError
+        rows[event.data.comment_id].append(event.id)
+
+    await publish(redis, KEY, events)
+    async with running(app, server.url):
+        await asyncio.sleep(stage.span(short=2, full=20))
+        calls_while_away = calls
+        taken = (await redis.xpending(KEY, GROUP))["pending"]
+        is_away = False
+        await until(lambda: is_settled(redis), timeout_s=90)
+        dead = await redis.xlen("b24:dead:search-index:{0}")
+    await redis.aclose()
+
+    assert 5 <= calls_while_away <= 5 + 64 + 20  # then it pauses, and probes now and then
+    assert 0 < taken <= 1000
+    assert dead == 0
+    assert rows == {
+        number: [event.id for event in events if event.data.comment_id == number]
+        for number in range(1, 51)
+    }
+    stage.remark = COUNTED
+
+
 async def test_an_entry_that_ends_processes_is_found_and_buried(stage: Stage) -> None:
     server = stage.server()
     redis = connections.control(server.url)

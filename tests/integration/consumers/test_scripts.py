@@ -1,0 +1,141 @@
+"""The scripts that may be carried out twice, and those that a former owner may not carry out."""
+
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from consumers.runtime.scripts import Scripts
+from gateway.contract import DeadLetter, Streams, encode_event
+from gateway.ops.dead_letters import Address, retry
+from tests.integration.consumers.running import comment_event, publish
+
+STREAMS = Streams()
+KEY = STREAMS.key("events", 0)
+DEAD = STREAMS.dead("index", 0)
+LEASE = STREAMS.lease("index", 0)
+EVENT = comment_event(1)
+
+
+@pytest.fixture
+async def taken(redis: Redis) -> bytes:
+    """The id of an entry that the group has pending."""
+    await redis.xgroup_create(KEY, "index", "0", mkstream=True)
+    await publish(redis, KEY, [EVENT])
+    page: Any = await redis.xreadgroup("index", "owner", {KEY: ">"})
+    entry_id: bytes = page[KEY.encode()][0][0]
+    return entry_id
+
+
+async def epoch_of(scripts: Scripts) -> int:
+    acquired = await scripts.acquire(LEASE, "this process", ttl_ms=5000)
+    assert acquired is not None
+    return acquired.epoch
+
+
+async def bury(scripts: Scripts, entry_id: bytes, epoch: int, *, max_count: int = 100) -> bool:
+    letter = DeadLetter(
+        event=encode_event(EVENT),
+        group="index",
+        stream="events",
+        entry_id=entry_id.decode(),
+        attempts=5,
+        reason="failed",
+        error="KeyError",
+        failed_at="2026-01-01T00:00:00Z",
+    )
+    return await scripts.bury(
+        (LEASE, KEY, DEAD),
+        epoch=epoch,
+        group="index",
+        entry_id=entry_id,
+        max_count=max_count,
+        is_own=False,
+        fields=letter.fields(),
+    )
+
+
+@pytest.mark.parametrize("is_group_lost", [False, True])
+async def test_a_dead_letter_whose_reply_was_lost_is_made_once(
+    redis: Redis, taken: bytes, *, is_group_lost: bool
+) -> None:
+    scripts = Scripts(redis)
+    epoch = await epoch_of(scripts)
+
+    assert await bury(scripts, taken, epoch)
+    if is_group_lost:
+        await redis.xgroup_destroy(KEY, "index")
+    assert await bury(scripts, taken, epoch)
+
+    assert await redis.xlen(DEAD) == 1
+    if not is_group_lost:
+        assert (await redis.xpending(KEY, "index"))["pending"] == 0
+
+
+async def test_a_former_owner_neither_acknowledges_nor_buries_nor_gives_back(
+    redis: Redis, taken: bytes
+) -> None:
+    scripts = Scripts(redis)
+    epoch = await epoch_of(scripts)
+    await redis.hset(LEASE, "epoch", epoch + 1)
+
+    assert not await bury(scripts, taken, epoch)
+    assert not await scripts.ack(
+        (LEASE, KEY, STREAMS.replay("index", 0)),
+        epoch=epoch,
+        group="index",
+        ids=[taken],
+        redelivered_ids=[],
+    )
+    assert (
+        await scripts.give_back(
+            (LEASE, KEY), epoch=epoch, group="index", consumer="owner", deliveries=0, ids=[taken]
+        )
+        is None
+    )
+    (pending,) = await redis.xpending_range(KEY, "index", "-", "+", 10)
+    assert (pending["message_id"], pending["times_delivered"]) == (taken, 1)
+    assert await redis.xlen(DEAD) == 0
+
+
+async def test_what_is_given_back_without_its_payload_is_named(redis: Redis, taken: bytes) -> None:
+    scripts = Scripts(redis)
+    epoch = await epoch_of(scripts)
+    await publish(redis, KEY, [EVENT])
+    page: Any = await redis.xreadgroup("index", "owner", {KEY: ">"})
+    kept = page[KEY.encode()][0][0]
+    await redis.xdel(KEY, taken)
+
+    given_back = await scripts.give_back(
+        (LEASE, KEY), epoch=epoch, group="index", consumer="owner", deliveries=0, ids=[taken, kept]
+    )
+
+    assert given_back == [kept]
+
+
+async def test_dead_letters_are_kept_within_bounds(redis: Redis) -> None:
+    scripts = Scripts(redis)
+    epoch = await epoch_of(scripts)
+    await redis.xgroup_create(KEY, "index", "0", mkstream=True)
+    await publish(redis, KEY, [EVENT] * 500)
+    page: Any = await redis.xreadgroup("index", "owner", {KEY: ">"})
+    for entry_id, _fields in page[KEY.encode()]:
+        assert await bury(scripts, entry_id, epoch, max_count=50)
+
+    letters: Any = await redis.xrange(DEAD)
+    assert 50 <= len(letters) < 250  # whole nodes of the stream are freed
+    assert letters[-1][1][b"entry_id"] == page[KEY.encode()][-1][0]
+
+
+async def test_a_retry_that_is_repeated_gives_an_event_back_once(
+    redis: Redis, taken: bytes
+) -> None:
+    scripts = Scripts(redis)
+    await bury(scripts, taken, await epoch_of(scripts))
+    ((letter_id, _fields),) = await redis.xrange(DEAD)  # type: ignore[misc]
+    address = Address(0, letter_id.decode())  # type: ignore[union-attr]
+
+    assert await retry(redis, STREAMS, "index", [address]) == 1
+    assert await retry(redis, STREAMS, "index", [address]) == 0
+
+    assert await redis.xlen(STREAMS.replay("index", 0)) == 1
