@@ -11,6 +11,7 @@ from gateway import connections
 from gateway.local.server import RedisServer, ServerBinary
 from tests.faults.report import write_report
 from tests.faults.servers import HERE, NotHere, server_named
+from tests.faults.stage import SAFE
 from tests.redis_cluster import redis_cluster, url_of
 
 # Whoever runs the tests may ignore these, as shells do for what they start in the background; the
@@ -88,8 +89,8 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 @pytest.fixture
 def own_server(server_binary: ServerBinary, tmp_path: Path) -> Iterator[RedisServer]:
-    """A server of the test's own, with an append-only file, to be killed and paused at will."""
-    server = RedisServer(server_binary, tmp_path / "redis", append_only=True)
+    """A server of the test's own that keeps what it has said, to be killed and paused at will."""
+    server = RedisServer(server_binary, tmp_path / "redis", append_only=True, options=SAFE)
     server.start()
     yield server
     server.stop()

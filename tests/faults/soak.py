@@ -31,6 +31,7 @@ from gateway.contract import Streams, encode_event
 from gateway.local.server import RedisServer, find_server
 from gateway.retention.keeper import Retention
 from gateway.settings import Retention as RetentionSettings
+from tests.faults.stage import SAFE
 from tests.integration.consumers.running import ServiceProcess, comment_event, service, settled
 
 STREAMS: Final = Streams(partitions=4)
@@ -49,7 +50,9 @@ class Soak:
 
     def __init__(self, directory: Path, seed: int) -> None:
         self.directory = directory
-        self.server = RedisServer(find_server(), directory / "redis", append_only=True)
+        self.server = RedisServer(
+            find_server(), directory / "redis", append_only=True, options=SAFE
+        )
         self.random = random.Random(seed)
         self.sent: list[str] = []
         self.faults: Counter[str] = Counter()
