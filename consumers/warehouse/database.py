@@ -6,7 +6,7 @@ open it.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -28,10 +28,11 @@ __all__ = ["Away", "Database"]
 # Readers hold the file for the length of a query; between two of them a load slips in.
 _LOCK_WAIT_S: Final = 5.0
 _LOCK_POLL_S: Final = 0.005
-# Left alone, DuckDB takes 80 % of the machine's memory. It needs the most where it joins small row
-# groups into a full one, and spills to disk beyond this. Loads of 3 MB pass with 48 MB, also into
-# tables of long texts.
-_DUCKDB: Final = {"memory_limit": "64MB", "threads": "1", "preserve_insertion_order": "false"}
+# Left alone, DuckDB takes 80 % of the machine's memory. Loads of 3 MB pass with this much.
+_DUCKDB: Final = {"memory_limit": "48MB", "threads": "1", "preserve_insertion_order": "false"}
+# Closing the file, DuckDB joins small row groups to a full one, and that needs more memory the
+# longer the texts are: with 30 KB each, more than it has. Then they stay small.
+_WITHOUT_JOINING: Final = {"max_vacuum_tasks": "0"}
 
 
 class Away(GatewayError):
@@ -50,6 +51,7 @@ class Database:
         self._dataset = dataset
         self._workspace = workspace
         self._opened_pipeline: Any = None
+        self._duckdb = _DUCKDB
 
     @contextmanager
     def session(self) -> Iterator[None]:
@@ -64,13 +66,14 @@ class Database:
             if self.target.database is None:
                 yield
             else:
-                with _duckdb_file(self.target.database):
+                with _duckdb_file(self.target.database, self._duckdb):
                     yield
         except GatewayError:
             raise
         except Exception as error:
             # Every destination brings a driver with exceptions of its own, and dlt passes them on.
             self._forget()
+            self._duckdb = _DUCKDB | _WITHOUT_JOINING
             raise Away(_cause(error)) from error
 
     def merge(self, table: Table, values: pa.Table) -> None:
@@ -199,7 +202,7 @@ _NAMES: Final = (*(table.name for table in TABLES), "comments")
 
 
 @contextmanager
-def _duckdb_file(path: Path) -> Iterator[None]:
+def _duckdb_file(path: Path, settings: Mapping[str, str]) -> Iterator[None]:
     """Hold the file for this process; dlt's connections to it share this one's database.
 
     Raises Away if another process has it open for longer than a reader should.
@@ -217,7 +220,7 @@ def _duckdb_file(path: Path) -> Iterator[None]:
                 raise Away(_cause(error)) from error
             time.sleep(_LOCK_POLL_S)
     try:
-        for name, value in _DUCKDB.items():
+        for name, value in settings.items():
             connection.execute(f"SET GLOBAL {name} = '{value}'")
         yield
     finally:

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 from dlt.common.runtime import telemetry
 
-from consumers.warehouse.database import Database
+from consumers.warehouse.database import Away, Database
 from consumers.warehouse.destination import destination
 from consumers.warehouse.loading import Warehouse
 from consumers.warehouse.workspace import Workspace
-from tests.integration.warehouse.loading import ask_duckdb, entry, load
+from tests.integration.warehouse.conftest import database_of
+from tests.integration.warehouse.loading import Target, ask_duckdb, entry, load
 
 
 def test_dlt_hears_neither_the_environment_nor_files_of_its_own(
@@ -52,3 +53,21 @@ def test_each_process_has_a_directory_and_a_killed_one_leaves_its_to_the_next(
     assert list(successor.path.iterdir()) == []
     for taken in (second, elsewhere, successor):
         taken.close()
+
+
+def test_duckdb_joins_no_row_groups_any_more_once_that_may_have_been_too_much(
+    tmp_path: Path,
+) -> None:
+    target = Target(destination(f"duckdb:///{tmp_path}/warehouse.duckdb"), lambda _query: [])
+    asked = "SELECT current_setting('max_vacuum_tasks')::INT, current_setting('memory_limit')"
+    with database_of(target, tmp_path / "work") as database:
+        with database.session():
+            ((before, limit),) = database.ask(asked)
+        with pytest.raises(Away), database.session():
+            database.execute("SELECT no_such_column")
+        with database.session():
+            ((after, limit_after),) = database.ask(asked)
+
+    assert before > 0
+    assert after == 0
+    assert limit_after == limit
