@@ -62,7 +62,11 @@ class Scene:
         self.settings = msgspec.structs.replace(self.settings, **{section: changed})
 
     async def install(
-        self, portal: LivePortal, *, has_queue: bool = True, endpoint: str = ""
+        self,
+        portal: LivePortal,
+        *,
+        has_queue: bool = True,
+        endpoint: str = "",
     ) -> None:
         """Register a portal in the settings, with tokens and bound events.
 
@@ -101,6 +105,17 @@ class Scene:
             assert not bound.failed, bound
             assert not bound.not_in_plan, bound
         portal.calls.clear()
+
+    def call_by_webhook(self, portal: LivePortal) -> None:
+        """Call an installed portal by an inbound webhook from now on, and know no application."""
+        portals = [
+            msgspec.structs.replace(one, rest_webhook=portal.webhook_url)
+            if one.member_id == portal.member_id
+            else one
+            for one in self.settings.portals
+        ]
+        self.settings = msgspec.structs.replace(self.settings, portals=tuple(portals))
+        self.change("bitrix24", client_id="", client_secret="")
 
     async def receive(self) -> Receiver:
         """Start a receiver, at the address where portals deliver."""
