@@ -11,11 +11,22 @@ from gateway.sandbox.portal import SANDBOX
 from gateway.settings import Notifier, PortalSettings, Route, Settings
 from gateway.settings.masking import masked
 
-__all__ = ["CONSUMERS", "NAMES", "RECEIVER", "demo_settings", "environment", "tiers", "welcome"]
+__all__ = [
+    "CONSUMERS",
+    "NAMES",
+    "RECEIVER",
+    "RECONCILER",
+    "can_call_portals",
+    "demo_settings",
+    "environment",
+    "tiers",
+    "welcome",
+]
 
 RECEIVER: Final = "receiver"
+RECONCILER: Final = "reconcile"
 CONSUMERS: Final = ("audit", "warehouse", "notifier")
-NAMES: Final = ("redis", *CONSUMERS, RECEIVER)
+NAMES: Final = ("redis", *CONSUMERS, RECONCILER, RECEIVER)
 
 # The exit code of gateway.commandline for what an operator has to mend.
 _FATAL: Final = {2: "what to mend is said above"}
@@ -42,6 +53,11 @@ def demo_settings(settings: Settings, *, sink_url: str) -> Settings:
     )
 
 
+def can_call_portals(settings: Settings) -> bool:
+    """Whether portals can be asked what they have told: by an application, or by a webhook."""
+    return bool(settings.bitrix24.client_id) or any(one.rest_webhook for one in settings.portals)
+
+
 def environment(given: Settings, wanted: Settings) -> dict[str, str]:
     """The variables that make `wanted` of `given`."""
     variables = {}
@@ -63,8 +79,11 @@ def tiers(
     *,
     redis: Child | None,
     receiver_ready: Callable[[], Awaitable[None]],
+    with_reconciler: bool,
 ) -> Sequence[Sequence[Child]]:
-    """Redis if it is ours, then the consumers, then the receiver, which so is stopped first."""
+    """Redis if it is ours, then the consumers and the reconciler, then the receiver, which so is
+    stopped first.
+    """
     options = () if config is None else ("--config", config)
 
     def ours(name: str, package: str, *command: str) -> Child:
@@ -72,9 +91,12 @@ def tiers(
         return Child(name=name, argv=argv, env=variables, fatal=_FATAL)
 
     receiver = ours(RECEIVER, "gateway", "serve")
+    behind = [ours(name, "consumers", "run", name) for name in CONSUMERS]
+    if with_reconciler:
+        behind.append(ours(RECONCILER, "gateway", "reconcile"))
     return (
         (redis,) if redis is not None else (),
-        tuple(ours(name, "consumers", "run", name) for name in CONSUMERS),
+        tuple(behind),
         (msgspec.structs.replace(receiver, ready=receiver_ready),),
     )
 
@@ -92,6 +114,7 @@ def welcome(
         f"  health and metrics     {settings.admin.local_url}/healthz",
         f"  Redis                  {redis or shown['redis']['url']}",
         f"  registered portals     {portals or 'none: every request will be refused'}",
+        f"  missed events          {_missed(settings)}",
         f"  key of the quarantine  {', '.join(shown['vault']['keys']) or 'none: no quarantine'}",
         f"  audit log              {settings.audit.dir}/",
         f"  warehouse              {shown['warehouse']['destination']}",
@@ -105,6 +128,12 @@ def welcome(
     if with_demo:
         lines.append("the demo: a comment of a sandbox portal is updated once a second")
     return (*lines, "Ctrl-C stops everything")
+
+
+def _missed(settings: Settings) -> str:
+    if can_call_portals(settings):
+        return "looked for by gateway reconcile"
+    return "not looked for: no [bitrix24] client_id, and no rest_webhook of a portal"
 
 
 def _text(value: object) -> str:

@@ -16,7 +16,15 @@ from gateway.local import demo
 from gateway.local.console import OWN_NAME, Console
 from gateway.local.embedded import EmbeddedRedis, embedded_redis
 from gateway.local.lines import Lines
-from gateway.local.plan import CONSUMERS, NAMES, demo_settings, environment, tiers, welcome
+from gateway.local.plan import (
+    CONSUMERS,
+    NAMES,
+    can_call_portals,
+    demo_settings,
+    environment,
+    tiers,
+    welcome,
+)
 from gateway.local.ports import is_taken
 from gateway.local.server import free_port
 from gateway.local.vault_key import KEY_FILE, ensured_key
@@ -67,6 +75,7 @@ async def up(given: Settings, *, config: str | None, with_own_redis: bool, with_
                 environment(given, settings),
                 redis=embedded.child if embedded else None,
                 receiver_ready=lambda: _listening(settings),
+                with_reconciler=can_call_portals(settings),
             ),
             console,
             grace_s=settings.http.grace_s + _MORE_GRACE_S,

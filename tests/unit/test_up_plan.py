@@ -1,11 +1,14 @@
 import asyncio
 from collections.abc import Sequence
 
-from gateway.local.plan import demo_settings, environment, tiers, welcome
+from msgspec.structs import replace
+
+from gateway.local.plan import can_call_portals, demo_settings, environment, tiers, welcome
 from gateway.processes.supervisor import Child
 from gateway.sandbox.portal import SANDBOX
 from gateway.settings import (
     Admin,
+    Bitrix24,
     Http,
     Notifier,
     PortalSettings,
@@ -23,8 +26,16 @@ def names(tier: Sequence[Child]) -> list[str]:
     return [child.name for child in tier]
 
 
-def planned(config: str | None = None, redis: Child | None = None) -> Sequence[Sequence[Child]]:
-    return tiers(config, {"A": "b"}, redis=redis, receiver_ready=lambda: asyncio.sleep(0))
+def planned(
+    config: str | None = None, redis: Child | None = None, *, with_reconciler: bool = False
+) -> Sequence[Sequence[Child]]:
+    return tiers(
+        config,
+        {"A": "b"},
+        redis=redis,
+        receiver_ready=lambda: asyncio.sleep(0),
+        with_reconciler=with_reconciler,
+    )
 
 
 def test_the_demo_adds_its_portal_and_keeps_its_notifications_to_itself() -> None:
@@ -63,6 +74,17 @@ def test_redis_comes_first_and_the_receiver_last() -> None:
         ["receiver"],
     ]
     assert names(planned()[0]) == []
+
+
+def test_missed_events_are_looked_for_where_portals_can_be_called() -> None:
+    by_webhook = replace(ACME, rest_webhook="env:ACME_WEBHOOK")
+
+    assert not can_call_portals(GIVEN)
+    assert can_call_portals(replace(GIVEN, bitrix24=Bitrix24(client_id="local.fake")))
+    assert can_call_portals(replace(GIVEN, portals=(by_webhook,)))
+    (_, behind, _) = planned(with_reconciler=True)
+    assert behind[-1].name == "reconcile"
+    assert behind[-1].argv[1:] == ("-m", "gateway", "reconcile")
 
 
 def test_every_process_reads_the_same_file_and_variables() -> None:
