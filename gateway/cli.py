@@ -16,7 +16,7 @@ TABLE: Final = {
     "replay": "Give one group old events again.",
     "trigger": "Send a realistic Bitrix24 request to a URL.",
     "spool": "Events that wait on this machine; recover a file that was set aside.",
-    "portals": "Registered portals: who may send.",
+    "portals": "Registered portals: who may send, and how they stand.",
     "config": "Show the effective settings, secrets masked.",
 }
 

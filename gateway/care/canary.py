@@ -7,7 +7,7 @@ https://apidocs.bitrix24.com/api-reference/events/test-handler.html
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import Any, Final
 
@@ -18,11 +18,11 @@ from uuid_utils import uuid4
 
 from gateway.bitrix24.client import PortalClient
 from gateway.contract import EVENT_FIELD, Streams
+from gateway.ops.groups import GroupStanding
 
-__all__ = ["ACCEPTED", "Flight", "Place", "ask_for_test", "fly"]
+__all__ = ["Flight", "ask_for_test", "fly", "reason_of"]
 
-ACCEPTED: Final = "portal"
-"""The name of the first step: the portal has accepted the call."""
+_ACCEPTED: Final = "portal"
 _LOOK_S: Final = 0.02
 _PAGE: Final = 500
 _FEEDER: Final = "enricher"
@@ -43,7 +43,7 @@ class Flight(Struct, frozen=True):
         return next((name for name, ms in self.steps.items() if ms is None), None)
 
 
-class Place:
+class _Place:
     """One partition of a stream, looked at from the moment on when this was made."""
 
     def __init__(
@@ -57,7 +57,7 @@ class Place:
         self._entry_id = ""
 
     @classmethod
-    async def now(cls, client: Redis, name: str, key: str) -> "Place":
+    async def now(cls, client: Redis, name: str, key: str) -> "_Place":
         """The stream with its groups, after its last entry."""
         try:
             about: Any = await client.xinfo_stream(key)
@@ -127,12 +127,12 @@ async def fly(
     test_id = f"canary-{uuid4().hex}"
     partition = streams.partition_of(member_id, 0)
     events, comments = [
-        await Place.now(client, name, streams.key(name, partition))
+        await _Place.now(client, name, streams.key(name, partition))
         for name in ("events", "comments")
     ]
     # Without anybody who feeds it, `comments` is not on the way.
     places = (events, comments) if _FEEDER in events.groups else (events,)
-    names = [ACCEPTED, *(name for place in places for name in place.steps())]
+    names = [_ACCEPTED, *(name for place in places for name in place.steps())]
     steps: dict[str, float | None] = dict.fromkeys(names)
     began = monotonic()
 
@@ -143,7 +143,7 @@ async def fly(
     try:
         async with asyncio.timeout(timeout_s):
             await ask_for_test(portal, test_id)
-            arrived(ACCEPTED)
+            arrived(_ACCEPTED)
             while None in steps.values():
                 for place in places:
                     for name in await place.made(test_id.encode()):
@@ -152,6 +152,23 @@ async def fly(
     except TimeoutError:
         pass
     return Flight(steps)
+
+
+def reason_of(step: str, groups: Sequence[GroupStanding]) -> str:
+    """Why the canary may not have made a step, and what to look at; `groups` are as of now."""
+    stream, _, group = step.partition(": ")
+    if stream == _ACCEPTED:
+        return "the portal did not answer in time"
+    if not group and stream == "events":
+        return (
+            "the portal was asked, and nothing came: see `gateway portals check`, the receiver's "
+            "log, and whether [bitrix24] public_url leads to it"
+        )
+    if not group:
+        return f"the event did not come to `{stream}`: does `consumers run {_FEEDER}` run?"
+    owned = [one.owner for one in groups if (one.stream, one.group) == (stream, group)]
+    why = "it has other work first" if any(owned) else "no process works for it"
+    return f"the group {group} has not acknowledged the event on `{stream}`: {why}"
 
 
 def _order(entry_id: str) -> tuple[int, int]:

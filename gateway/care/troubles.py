@@ -15,7 +15,7 @@ from gateway.care.ledger import Ledger, Occasion
 from gateway.care.memory import Memory
 from gateway.contract import PORTAL_RECOVERED, PortalData, PortalEvent, Trouble
 
-__all__ = ["EventSink", "Troubles"]
+__all__ = ["EventSink", "Troubles", "ledgers"]
 
 log: Any = structlog.get_logger(__name__)
 
@@ -25,6 +25,11 @@ _BEGINNINGS: Final[dict[Trouble, str]] = {
     "token_expiring": "the refresh token of a portal ends soon",
     "unauthorized": "a portal refuses the gateway",
 }
+
+
+def ledgers(client: Redis, *, prefix: str) -> Memory[Ledger]:
+    """What is noted of each portal's troubles."""
+    return Memory(client, Ledger, prefix=prefix, field="troubles")
 
 
 class EventSink(Protocol):
@@ -50,7 +55,7 @@ class Troubles:
         prefix: str,
         clock: Callable[[], int] = time_ns,
     ) -> None:
-        self._memory = Memory(client, Ledger, prefix=prefix, field="troubles")
+        self._memory = ledgers(client, prefix=prefix)
         self._sink = sink
         self._clock = clock
 

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from gateway import connections
 from gateway.commandline import settings_of
-from gateway.commands import gaps, quarantine
+from gateway.commands import gaps, portal_canary, portal_check, quarantine
 from gateway.commands.portal_rows import rows_of
 from gateway.commands.rows import echo_rows
 from gateway.errors import OperatorError
@@ -41,6 +41,8 @@ def command() -> None:
 
 command.add_command(gaps.command)
 command.add_command(quarantine.command)
+command.add_command(portal_check.command)
+command.add_command(portal_canary.command)
 
 
 @command.command("list")

@@ -9,7 +9,7 @@ from gateway.ops.tables import table
 
 __all__ = ["Row", "echo_rows"]
 
-Row = Mapping[str, str | int | None]
+Row = Mapping[str, str | int | float | None]
 
 
 def echo_rows(rows: Sequence[Row], *, as_json: bool, empty: str) -> None:

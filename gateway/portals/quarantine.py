@@ -131,6 +131,11 @@ class Quarantine:
             if isinstance(raw, bytes)  # else it has expired
         ]
 
+    async def count(self, member_id: str, *, now_ms: int) -> int:
+        """How many deliveries are kept for a portal."""
+        since = now_ms - self._kept_ms
+        return int(await self._client.zcount(self._index(member_id), since, "+inf"))
+
     async def remove(self, deliveries: Sequence[Sealed]) -> None:
         """Keep these no longer; those that are not kept are passed over."""
         async with self._client.pipeline(transaction=False) as pipeline:

@@ -40,7 +40,7 @@ from gateway.reconciling.tools import Tools
 from gateway.reconciling.waking import Waking
 from gateway.settings import Settings
 
-__all__ = ["Process"]
+__all__ = ["Process", "lease_key"]
 
 log: Any = structlog.get_logger(__name__)
 
@@ -51,6 +51,11 @@ _MORE_S: Final = 120.0
 # By how much longer than usual a drain may take before the streams are read a second time for it.
 _STUCK_S: Final = 60.0
 # A beat takes seconds even when Redis is away.
+
+
+def lease_key(settings: Settings) -> str:
+    """The key that is there for as long as a process leads."""
+    return f"{settings.redis.prefix}:reconcile:lease"
 
 
 class Process:
@@ -65,7 +70,7 @@ class Process:
             owner=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
             life_ms=round(own.lease_s * 1000),
         )
-        self._lease = f"{settings.redis.prefix}:reconcile:lease"
+        self._lease = lease_key(settings)
         self._leadership = Leadership(
             self._leases, self._lease, life_s=own.lease_s, grace_s=own.grace_s
         )

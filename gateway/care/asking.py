@@ -1,0 +1,79 @@
+"""What a portal says of itself: whether it lets us in, what is bound, what waits; changes nothing.
+
+https://apidocs.bitrix24.com/api-reference/common/system/app-info.html
+https://apidocs.bitrix24.com/api-reference/events/event-offline-list.html
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from gateway.bitrix24.answers import Answer, members_of
+from gateway.bitrix24.batching import Command
+from gateway.bitrix24.bindings import Binding, compare
+from gateway.bitrix24.client import PortalClient
+from gateway.bitrix24.errors import Bitrix24Error
+from gateway.care.checkup import is_refusal
+from gateway.care.standing import Answers
+
+__all__ = ["ask_application", "ask_webhook", "refused"]
+
+_NO: Final = frozenset({False, "0", "N", "n", "false"})
+
+
+async def ask_application(portal: PortalClient, wanted: Sequence[Binding]) -> Answers:
+    """Ask as the application, with one request; an error is part of the answers.
+
+    Without anything `wanted`, nothing is said of what is bound.
+    """
+    connector = next((one.connector for one in wanted if one.connector), None)
+    commands = {
+        "app": Command("app.info"),
+        "bound": Command("event.get"),
+        "queue": Command("event.offline.list", {"auth_connector": connector}),
+    }
+    try:
+        found = await portal.batch(commands, is_repeatable=True)
+    except Bitrix24Error as error:
+        return refused(error)
+    app, bound, queue = found["app"], found["bound"], found["queue"]
+    if isinstance(bound, Bitrix24Error):
+        return refused(bound)
+    comparison = compare(wanted, bound.result)
+    has_queue = isinstance(queue, Answer)
+    missing = [one for one in comparison.missing if has_queue or not one.is_offline]
+    info = members_of(app.result) if isinstance(app, Answer) else {}
+    return Answers(
+        is_installed=info.get("INSTALLED", True) not in _NO,
+        is_paid=info.get("PAYMENT_EXPIRED", "N") in _NO,
+        bound=len(comparison.present) if wanted else None,
+        missing=tuple(map(str, missing)),
+        elsewhere=tuple(dict.fromkeys(one.handler for one in comparison.elsewhere)),
+        queue=queue.total or 0 if isinstance(queue, Answer) else None,
+        waiting_since=_oldest(queue.result) if isinstance(queue, Answer) else None,
+        no_queue=str(queue) if isinstance(queue, Bitrix24Error) else None,
+    )
+
+
+async def ask_webhook(portal: PortalClient) -> Answers:
+    """Ask by an inbound webhook, which may not ask for more than whose it is."""
+    try:
+        await portal.call("profile", is_repeatable=True)
+    except Bitrix24Error as error:
+        return refused(error)
+    return Answers()
+
+
+def refused(error: Bitrix24Error) -> Answers:
+    """What a portal answers that lets us do nothing."""
+    return Answers(refusal=str(error), is_down=not is_refusal(error))
+
+
+def _oldest(rows: Any) -> float | None:
+    """When the first row came into the queue, if it says so."""
+    for row in members_of(rows).values():
+        try:
+            return datetime.fromisoformat(str(members_of(row).get("TIMESTAMP_X"))).timestamp()
+        except ValueError:
+            return None
+    return None

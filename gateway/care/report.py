@@ -1,0 +1,130 @@
+"""Gathers how portals stand: from Redis, and from the portals themselves. Changes nothing."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from time import time
+from typing import Final
+
+from redis.asyncio import Redis
+
+from gateway.bitrix24.bindings import Binding, expected
+from gateway.bitrix24.connecting import Bitrix24
+from gateway.bitrix24.errors import Bitrix24Error
+from gateway.bitrix24.tokens import Tokens
+from gateway.care.asking import ask_application, ask_webhook, refused
+from gateway.care.ledger import Ledger
+from gateway.care.rhythm import hour_of, usual_per_hour
+from gateway.care.silence import hearings
+from gateway.care.standing import MISSED_DAYS, Access, Answers, Heard, Standing
+from gateway.care.troubles import ledgers
+from gateway.portals.directory import Directory, Portal, portals_of
+from gateway.portals.facts import PortalFacts
+from gateway.portals.quarantine import Quarantine
+from gateway.portals.registry import Registry, portals_among
+from gateway.portals.traffic import Traffic, slot_at
+from gateway.settings import Settings
+
+__all__ = ["Missed", "Report"]
+
+_AT_ONCE: Final = 16
+
+Missed = Callable[[str, float], Awaitable[int]]
+"""How many events of a portal (its member id) that happened since (Unix time) were found
+afterwards."""
+
+
+class Report:
+    """Asks about portals; `now` gives Unix seconds. Raises what a control client raises."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: Redis,
+        bitrix24: Bitrix24,
+        missed: Missed,
+        *,
+        now: Callable[[], float] = time,
+    ) -> None:
+        prefix = settings.redis.prefix
+        self._settings = settings
+        self._bitrix24 = bitrix24
+        self._missed = missed
+        self._now = now
+        self._registry = Registry(client, prefix=prefix)
+        self._facts = PortalFacts(client, prefix=prefix)
+        self._hearings = hearings(client, prefix=prefix)
+        self._ledgers = ledgers(client, prefix=prefix)
+        self._traffic = Traffic(client, prefix=prefix)
+        self._quarantine = Quarantine(client, settings.quarantine, prefix=prefix)
+        self._webhooks = {one.member_id for one in settings.portals if one.rest_webhook}
+        handler, connector = settings.handler_url, settings.bitrix24.auth_connector
+        self._wanted: Sequence[Binding] = expected(handler, connector=connector) if handler else ()
+
+    async def portals(self) -> list[Portal]:
+        """Those that are registered, and those whose data are to be erased; by domain."""
+        directory = Directory(portals_of(self._settings.portals))
+        directory.learn(portals_among((await self._registry.read()).registrations))
+        found = {portal.member_id: portal for portal in directory}
+        for member_id, facts in (await self._facts.all()).items():
+            if facts.erasure_due_since is not None and member_id not in found:
+                found[member_id] = Portal(member_id=member_id, domain=facts.domain, digests=())
+        return sorted(found.values(), key=lambda portal: (portal.domain, portal.member_id))
+
+    async def standings(self, portals: Sequence[Portal]) -> list[Standing]:
+        """How these stand, in their order; a slow portal holds up the others by little."""
+        places = asyncio.Semaphore(_AT_ONCE)
+
+        async def standing(portal: Portal) -> Standing:
+            async with places:
+                return await self.standing(portal)
+
+        return await asyncio.gather(*map(standing, portals))
+
+    async def standing(self, portal: Portal) -> Standing:
+        """How a portal stands; what it does not answer is part of that."""
+        member_id = portal.member_id
+        facts = await self._facts.of(member_id)
+        access, tokens, answers = await self._asked(portal)
+        return Standing(
+            member_id=member_id,
+            domain=portal.domain or facts.domain,
+            endpoint=tokens.endpoint if tokens is not None else facts.endpoint,
+            tokens=len(portal.digests),
+            access=access,
+            has_handler=bool(self._wanted),
+            renewed_at=None if tokens is None else float(tokens.renewed_at),
+            erase_since=_seconds(facts.erasure_due_since),
+            answers=answers,
+            heard=await self._heard(member_id),
+            troubles=((await self._ledgers.read(member_id)).value or Ledger()).lasting,
+        )
+
+    async def _asked(self, portal: Portal) -> tuple[Access, Tokens | None, Answers]:
+        store, member_id = self._bitrix24.tokens, portal.member_id
+        try:
+            tokens = None if store is None else await store.read(member_id)
+        except Bitrix24Error as error:
+            return "application", None, refused(error)
+        if store is not None and tokens is not None:
+            answers = await ask_application(self._bitrix24.application(member_id), self._wanted)
+            return "application", tokens, answers
+        if member_id in self._webhooks:
+            return "webhook", None, await ask_webhook(self._bitrix24.portal(member_id))
+        return "none", None, Answers()
+
+    async def _heard(self, member_id: str) -> Heard:
+        now = self._now()
+        hearing = (await self._hearings.read(member_id)).value
+        hour = hour_of(slot_at(now))
+        return Heard(
+            last_event_at=await self._traffic.last_event_at(member_id),
+            usual_per_hour=None if hearing is None else usual_per_hour(hearing.rhythm, hour),
+            listened_s=0.0 if hearing is None else hearing.watched_s,
+            missed=await self._missed(member_id, now - MISSED_DAYS * 86400),
+            quarantined=await self._quarantine.count(member_id, now_ms=int(now * 1000)),
+        )
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()

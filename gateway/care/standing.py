@@ -1,0 +1,182 @@
+"""How a portal stands, and what of it somebody has to mend. Pure.
+
+Times are in Unix seconds.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
+
+from gateway.bitrix24.tokens import REFRESH_LIFE_S
+from gateway.contract import PortalData, Trouble
+
+__all__ = ["MISSED_DAYS", "Access", "Answers", "Fault", "Heard", "Standing", "faults_of"]
+
+Access: TypeAlias = Literal["application", "webhook", "none"]
+"""By what a portal is called."""
+
+MISSED_DAYS: Final = 7
+"""Over how many days missed events are counted."""
+_QUEUE_PATIENCE_S: Final = 3600.0
+# Longer than it takes to look at a queue, and to wait for what may still arrive.
+
+
+class Fault(Struct, frozen=True):
+    """What is wrong, and what an operator does about it."""
+
+    what: str
+    remedy: str
+
+
+class Answers(Struct, frozen=True, kw_only=True):
+    """What a portal answered; what it was not asked is None.
+
+    `refusal` is why it answers no call, and `is_down` whether that may pass by itself. Of the
+    application it says whether it `is_installed` and `is_paid`. `missing` events are not bound;
+    `elsewhere` are other handlers that are told of the same ones. `queue` counts what waits in the
+    queue of offline events, the oldest since `waiting_since`; `no_queue` is why there is none.
+    """
+
+    refusal: str | None = None
+    is_down: bool = False
+    is_installed: bool = True
+    is_paid: bool = True
+    bound: int | None = None
+    missing: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    queue: int | None = None
+    waiting_since: float | None = None
+    no_queue: str | None = None
+
+
+class Heard(Struct, frozen=True, kw_only=True):
+    """What was received. `usual_per_hour` is for the present hour of the week, `listened_s` for how
+    long that was learnt, `missed` are the events that were found afterwards, in the last
+    `MISSED_DAYS`.
+    """
+
+    last_event_at: float | None = None
+    usual_per_hour: float | None = None
+    listened_s: float = 0.0
+    missed: int = 0
+    quarantined: int = 0
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """All that is known of a portal.
+
+    `tokens` counts the application tokens it may send with. `has_handler` is whether the settings
+    say where to. `renewed_at` is when its refresh token was issued, `erase_since` since when its
+    data are to be erased. `troubles` are those that were told.
+    """
+
+    member_id: str
+    domain: str
+    endpoint: str
+    tokens: int
+    access: Access
+    has_handler: bool
+    renewed_at: float | None
+    erase_since: float | None
+    answers: Answers
+    heard: Heard
+    troubles: dict[Trouble, PortalData]
+
+
+def faults_of(one: Standing, *, now: float, warn_token_s: float) -> list[Fault]:
+    """What is to be mended, causes before what follows from them.
+
+    `warn_token_s` is how long before the end of a refresh token that is worth a warning.
+    """
+    return [
+        *_of_access(one),
+        *_of_grant(one, now=now, warn_token_s=warn_token_s),
+        *_of_bindings(one),
+        *_of_events(one, now=now),
+    ]
+
+
+def _of_access(one: Standing) -> Iterator[Fault]:
+    answers = one.answers
+    if one.erase_since is not None:
+        yield Fault(
+            f"it was uninstalled, and its data are to be erased, since {_date(one.erase_since)}",
+            f"erase them: `consumers warehouse erase --portal {one.member_id}`, and elsewhere",
+        )
+    if answers.refusal is not None:
+        yield Fault(f"the portal {_refuses(one)}: {answers.refusal}", _remedy_of_refusal(one))
+    if not answers.is_installed:
+        yield Fault(
+            "the installation is not finished, so the portal sends nothing",
+            "let an administrator open the application in the portal once",
+        )
+    if not answers.is_paid:
+        yield Fault(
+            "the application's or the portal's subscription has ended, so the portal sends nothing",
+            "renew the subscription in the portal",
+        )
+
+
+def _refuses(one: Standing) -> str:
+    return "does not answer" if one.answers.is_down else "refuses the gateway"
+
+
+def _remedy_of_refusal(one: Standing) -> str:
+    if one.answers.is_down:
+        return "try again later"
+    if one.access == "webhook":
+        return "make a new inbound webhook, and put it into [[portals]] rest_webhook"
+    return "install the application in the portal again"
+
+
+def _of_grant(one: Standing, *, now: float, warn_token_s: float) -> Iterator[Fault]:
+    if one.renewed_at is None:
+        return
+    left_s = one.renewed_at + REFRESH_LIFE_S - now
+    if left_s <= warn_token_s:
+        yield Fault(
+            f"the refresh token ends in {max(0.0, left_s) / 86400:.0f} days, and was not renewed",
+            "see that `gateway reconcile` runs, or install the application in the portal again",
+        )
+
+
+def _of_bindings(one: Standing) -> Iterator[Fault]:
+    if one.access != "application":
+        return
+    if not one.has_handler:
+        yield Fault(
+            "nobody says where the portal is to deliver to",
+            "set [bitrix24] public_url",
+        )
+    elif one.answers.missing:
+        yield Fault(
+            f"not bound: {', '.join(one.answers.missing)}",
+            "see that `gateway reconcile` runs: it binds them at its next look",
+        )
+
+
+def _of_events(one: Standing, *, now: float) -> Iterator[Fault]:
+    since = one.answers.waiting_since
+    if since is not None and now - since > _QUEUE_PATIENCE_S:
+        yield Fault(
+            f"{one.answers.queue} changes wait in the portal's queue, since {_date(since)}",
+            "see that `gateway reconcile` runs, and read its log",
+        )
+    if "silent" in one.troubles:
+        yield Fault(
+            f"silent since {one.troubles['silent'].since}",
+            "try the way: `gateway portals canary`"
+            if one.access == "application"
+            else "change a comment in the portal, and watch `gateway tail`",
+        )
+    if one.heard.quarantined:
+        yield Fault(
+            f"{one.heard.quarantined} deliveries came with a token that is not registered",
+            "look at them: `gateway portals quarantine list`",
+        )
+
+
+def _date(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

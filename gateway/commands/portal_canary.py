@@ -1,0 +1,106 @@
+"""`gateway portals canary`: a test event, and how long each step of its way takes."""
+
+import asyncio
+from typing import Final
+
+import click
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from gateway import connections, logs
+from gateway.bitrix24.errors import Bitrix24Error
+from gateway.bitrix24.token_store import TokenStore
+from gateway.commandline import settings_of
+from gateway.commands.portal_check import chosen
+from gateway.commands.rows import Row, echo_rows
+from gateway.errors import OperatorError
+from gateway.ops.groups import standings
+from gateway.portals.directory import Directory, Portal, portals_of
+from gateway.portals.registry import Registry, portals_among
+from gateway.settings import Settings
+
+__all__ = ["command"]
+
+_NO_APPLICATION: Final = (
+    "has no application that could be asked for a test event: change a comment in the portal, "
+    "and watch `gateway tail`"
+)
+
+
+@click.command("canary")
+@click.option("--portal", metavar="ID", help="Only this one, by member id or domain.")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0.1),
+    default=30.0,
+    show_default=True,
+    help="For how many seconds a test event is followed.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per step.")
+@click.pass_context
+def command(context: click.Context, *, portal: str | None, timeout_s: float, as_json: bool) -> None:
+    """Let portals send a test event, and measure its way to every consumer.
+
+    The event is a real one, `bitrix24.app.tested`. Ends with 1 if it did not come all the way, and
+    says where it stopped.
+    """
+    settings = settings_of(context)
+    logs.configure(settings.log, process="portals")  # refused tokens are told, and not on stdout
+    try:
+        rows, failures = asyncio.run(_fly(settings, portal, timeout_s))
+    except (RedisError, *connections.AWAY) as error:
+        raise OperatorError(f"Redis does not answer: {error}") from error
+    echo_rows(rows, as_json=as_json, empty="no test event was sent")
+    for failure in failures:
+        click.echo(failure, err=True)
+    context.exit(1 if failures else 0)
+
+
+async def _fly(
+    settings: Settings, name: str | None, timeout_s: float
+) -> tuple[list[Row], list[str]]:
+    """The steps of all canaries, and a sentence for each portal whose canary did not arrive."""
+    # What calls portals is imported by those who call them.
+    from gateway.bitrix24.connecting import connect  # noqa: PLC0415
+    from gateway.care.canary import fly, reason_of  # noqa: PLC0415
+
+    redis: Redis = connections.control(settings.redis.url)
+    async with redis, connect(settings) as bitrix24:
+        directory = Directory(portals_of(settings.portals))
+        registry = Registry(redis, prefix=settings.redis.prefix)
+        directory.learn(portals_among((await registry.read()).registrations))
+        rows: list[Row] = []
+        failures: list[str] = []
+        for portal in chosen(sorted(directory, key=lambda one: one.domain), name):
+            if not await _has_application(bitrix24.tokens, portal):
+                failures.append(f"{portal.domain} {_NO_APPLICATION}")
+                continue
+            try:
+                flight = await fly(
+                    bitrix24.application(portal.member_id),
+                    portal.member_id,
+                    client=redis,
+                    streams=settings.redis.streams,
+                    timeout_s=timeout_s,
+                )
+            except Bitrix24Error as error:
+                failures.append(f"{portal.domain}: the portal sends no test event: {error}")
+                continue
+            rows += [
+                {"portal": portal.domain, "step": step, "ms": ms}
+                for step, ms in flight.steps.items()
+            ]
+            if flight.stopped_at is not None:
+                groups = await standings(redis, settings.redis.streams)
+                failures.append(f"{portal.domain}: {reason_of(flight.stopped_at, groups)}")
+        return rows, failures
+
+
+async def _has_application(store: TokenStore | None, portal: Portal) -> bool:
+    if store is None:
+        return False
+    try:
+        return await store.read(portal.member_id) is not None
+    except Bitrix24Error:
+        return True  # there are some, and the call will say what is wrong with them

@@ -1,0 +1,188 @@
+"""`gateway portals check`: how portals stand, and what to mend."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from time import time
+from typing import Any, Final
+
+import click
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from gateway import connections, logs
+from gateway.care.standing import MISSED_DAYS, Fault, Standing, faults_of
+from gateway.commandline import settings_of
+from gateway.errors import OperatorError
+from gateway.ops.tables import table
+from gateway.portals.directory import Portal
+from gateway.settings import Settings
+
+__all__ = ["chosen", "command"]
+
+_HEAD: Final = (
+    *("PORTAL", "MEMBER ID", "TOKENS", "REST", "GRANT", "BOUND", "QUEUE", "LAST EVENT", "USUAL"),
+    *("HEARD", "MISSED", "QUARANTINE", "VERDICT"),
+)
+
+
+@click.command("check")
+@click.option("--portal", metavar="ID", help="Only this one, by member id or domain.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per portal.")
+@click.pass_context
+def command(context: click.Context, *, portal: str | None, as_json: bool) -> None:
+    """How portals stand: reachable, bound, heard; and what to mend.
+
+    Asks each portal, and changes nothing. Ends with 1 if something must be mended.
+    """
+    settings = settings_of(context)
+    logs.configure(settings.log, process="portals")  # refused tokens are told, and not on stdout
+    now = time()
+    try:
+        standings, is_cared_for = asyncio.run(_look(settings, portal))
+    except (RedisError, *connections.AWAY) as error:
+        raise OperatorError(f"Redis does not answer: {error}") from error
+    warn_token_s = settings.reconcile.warn_token_days * 86400
+    faults = {
+        one.member_id: faults_of(one, now=now, warn_token_s=warn_token_s) for one in standings
+    }
+    if as_json:
+        for one in standings:
+            click.echo(msgspec.json.encode(_object(one, faults[one.member_id])))
+    elif not standings:
+        click.echo("no portals are registered")
+    else:
+        learn_s = settings.reconcile.silence_learn_days * 86400
+        rows = [_row(one, faults[one.member_id], now=now, learn_s=learn_s) for one in standings]
+        click.echo(table(_HEAD, rows))
+        for one in standings:
+            _echo_faults(one, faults[one.member_id])
+    if not is_cared_for:
+        click.echo(
+            "nobody looks after portals: no process of `gateway reconcile` runs", err=as_json
+        )
+    context.exit(0 if is_cared_for and not any(faults.values()) else 1)
+
+
+def chosen(portals: Sequence[Portal], name: str | None) -> list[Portal]:
+    """Those that are meant by a member id or a domain; raises OperatorError if there are none."""
+    found = [one for one in portals if name in (None, one.member_id, one.domain)]
+    if name is not None and not found:
+        raise OperatorError(f"--portal {name}: not registered; see `gateway portals list`")
+    return found
+
+
+async def _look(settings: Settings, name: str | None) -> tuple[list[Standing], bool]:
+    """How the portals stand, and whether somebody looks after them."""
+    # What calls portals is imported by those who call them, not by those who list them.
+    from gateway.bitrix24.connecting import connect  # noqa: PLC0415
+    from gateway.care.report import Report  # noqa: PLC0415
+    from gateway.reconciling.gap_book import GapBook  # noqa: PLC0415
+    from gateway.reconciling.process import lease_key  # noqa: PLC0415
+
+    redis: Redis = connections.control(settings.redis.url)
+    async with redis, connect(settings) as bitrix24:
+        gaps = GapBook(redis, prefix=settings.redis.prefix)
+
+        async def missed(member_id: str, since: float) -> int:
+            return sum(gap.events for gap in await gaps.of(member_id) if gap.last >= since)
+
+        report = Report(settings, redis, bitrix24, missed)
+        standings = await report.standings(chosen(await report.portals(), name))
+        return standings, bool(await redis.exists(lease_key(settings)))
+
+
+def _row(
+    one: Standing, faults: Sequence[Fault], *, now: float, learn_s: float
+) -> tuple[object, ...]:
+    heard = one.heard
+    return (
+        one.domain or None,
+        one.member_id,
+        one.tokens,
+        _rest(one),
+        None if one.renewed_at is None else _span(now - one.renewed_at),
+        _bound(one),
+        _queue(one),
+        None if heard.last_event_at is None else f"{_span(now - heard.last_event_at)} ago",
+        None if heard.usual_per_hour is None else f"{heard.usual_per_hour:.0f}/h",
+        _silence(one, learn_s=learn_s),
+        heard.missed,
+        heard.quarantined,
+        f"{len(faults)} to mend" if faults else "well",
+    )
+
+
+def _rest(one: Standing) -> str:
+    if one.access == "none":
+        return "not called"
+    if one.answers.refusal is None:
+        return f"ok ({one.access})"
+    return "no answer" if one.answers.is_down else "refused"
+
+
+def _bound(one: Standing) -> str | None:
+    bound = one.answers.bound
+    return None if bound is None else f"{bound}/{bound + len(one.answers.missing)}"
+
+
+def _queue(one: Standing) -> str | None:
+    if one.answers.no_queue is not None:
+        return "none"
+    waiting = one.answers.queue
+    return None if waiting is None else f"{waiting} waiting" if waiting else "empty"
+
+
+def _silence(one: Standing, *, learn_s: float) -> str:
+    if "silent" in one.troubles:
+        return "silent"
+    if one.heard.listened_s < learn_s:
+        return f"learning, {100 * one.heard.listened_s / learn_s:.0f} %"
+    return "yes"
+
+
+def _echo_faults(one: Standing, faults: Sequence[Fault]) -> None:
+    if faults:
+        click.echo(f"\n{one.domain or one.member_id}:")
+    for fault in faults:
+        click.echo(f"  {fault.what}\n    -> {fault.remedy}")
+    if one.answers.elsewhere:
+        click.echo(f"  events are also delivered to {', '.join(one.answers.elsewhere)}")
+
+
+def _object(one: Standing, faults: Sequence[Fault]) -> dict[str, Any]:
+    answers, heard = one.answers, one.heard
+    return {
+        "member_id": one.member_id,
+        "domain": one.domain,
+        "endpoint": one.endpoint,
+        "tokens": one.tokens,
+        "access": one.access,
+        "rest": "not called" if one.access == "none" else answers.refusal or "ok",
+        "grant_renewed_at": _time(one.renewed_at),
+        "bound": answers.bound,
+        "missing": answers.missing,
+        "elsewhere": answers.elsewhere,
+        "queue": answers.queue,
+        "no_queue": answers.no_queue,
+        "last_event_at": _time(heard.last_event_at),
+        "usual_per_hour": heard.usual_per_hour,
+        "listened_days": round(heard.listened_s / 86400, 2),
+        "troubles": {name: trouble.since for name, trouble in one.troubles.items()},
+        f"missed_in_{MISSED_DAYS}_days": heard.missed,
+        "quarantined": heard.quarantined,
+        "erasure_due_since": _time(one.erase_since),
+        "faults": faults,
+    }
+
+
+def _time(at: float | None) -> str | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _span(seconds: float) -> str:
+    for unit_s, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= unit_s:
+            return f"{seconds / unit_s:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
