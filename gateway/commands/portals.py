@@ -32,7 +32,7 @@ _SECONDS_NOTE: Final = "Receivers know it within seconds."
 
 @click.group("portals")
 def command() -> None:
-    """Registered portals: who may send.
+    """Registered portals: who may send, and how they stand.
 
     Portals stand in the settings ([[portals]]), or are added here while the gateway runs. Tokens
     are kept as digests, and never shown.
