@@ -147,6 +147,8 @@ def _comment(event: CommentEvent) -> dict[str, Any]:
     entity_id = comment.entity_id if comment else None
     return {
         "id": data.comment_id,
+        "state": comment.state if comment else None,
+        "reason": comment.reason if comment else None,
         "text": _BBCode((comment.text or comment.text_plain or "") if comment and has_text else ""),
         "author_id": comment.author_id if comment else None,
         "entity_type": entity_type,

@@ -80,9 +80,10 @@ def _all() -> Iterator[tuple[str, tuple[Notice, ...]]]:
     )
     yield "an edit", (_notice(_comment_event(COMMENT_UPDATED, full), "changed", count=3),)
     yield "a new comment", (_notice(_comment_event(COMMENT_ADDED, full), "added"),)
-    yield "a deletion", (_notice(_comment_event(COMMENT_DELETED, None), "deleted"),)
+    gone = Comment(state="deleted", author_id=9, entity_type="deal", entity_id=2)
+    yield "a deletion", (_notice(_comment_event(COMMENT_DELETED, gone), "deleted"),)
     yield "without the text", (_notice(_comment_event(COMMENT_UPDATED, None), "changed"),)
-    unavailable = Comment(state="unavailable", reason="access denied")
+    unavailable = Comment(state="unavailable", reason="access_denied")
     yield "unavailable", (_notice(_comment_event(COMMENT_UPDATED, unavailable), "changed"),)
     yield "an application's end", (_notice(_app_event(), "changed"),)
     for event_type, trouble in _TROUBLES:

@@ -9,7 +9,8 @@ that come days late lead to the same answer, and there is no second table to rep
   milliseconds are decided by the entry id: one comment is always on one partition, where entry ids
   are in the order of publishing.
 * The content is the one that was fetched last. A fetch shows the comment as it was then, so an
-  older event that was enriched late may well bring the newer text.
+  older event that was enriched late may well bring the newer text. Where no fetch ever showed it,
+  what an event of its deletion knows of it is better than nothing.
 * Deleted is final: Bitrix24 gives a comment id only once, so an update that comes after a
   deletion is a late one. Only a fetch that found the comment more than a minute after the deletion
   speaks against it (the minute covers the difference of two machines' clocks). A comment that went
@@ -41,10 +42,11 @@ content AS (
     entity_id, comment_created_at, files, content_hash, fetched_at,
     ROW_NUMBER() OVER (
       PARTITION BY member_id, comment_id
-      ORDER BY COALESCE(fetched_at, received_at) DESC, {_NEWEST}
+      ORDER BY CASE WHEN comment_text IS NULL THEN 1 ELSE 0 END,
+        COALESCE(fetched_at, received_at) DESC, {_NEWEST}
     ) AS nth
   FROM {_EVENTS}
-  WHERE comment_state = 'present' OR (comment_state = 'deleted' AND NOT comment_text IS NULL)
+  WHERE NOT (comment_text IS NULL AND author_id IS NULL)
 ),
 totals AS (
   SELECT member_id, comment_id,

@@ -7,6 +7,7 @@ import pytest
 
 from consumers.warehouse import schema
 from consumers.warehouse.loading import Warehouse
+from gateway.contract import Comment
 from tests.integration.warehouse.loading import (
     PORTAL,
     START,
@@ -85,6 +86,30 @@ def test_an_enriched_event_replaces_the_bare_one(warehouse: Warehouse, target: T
     load(warehouse, enriched)
 
     assert target.ask("SELECT comment_text FROM bitrix24.comment_events") == [("the text",)]
+
+
+def test_a_deletion_that_knows_no_text_hides_none_and_tells_whose_comment_it_was(
+    warehouse: Warehouse, target: Target
+) -> None:
+    gone = Comment(state="deleted", author_id=3, entity_type="deal", entity_id=42)
+    away = Comment(state="unavailable", reason="limited", author_id=3)
+    load(
+        warehouse,
+        entry("updated", 1, at_s=0, comment=fetched("the text", at_s=1)),
+        entry("updated", 1, at_s=10, comment=away),
+        entry("deleted", 1, at_s=20, comment=gone),
+        entry("deleted", 2, at_s=20, comment=gone),
+        entry("deleted", 3, at_s=20, comment=Comment(state="deleted")),
+    )
+
+    assert target.ask(
+        "SELECT comment_id, is_deleted, text, author_id, entity_id FROM bitrix24.comments "
+        "ORDER BY comment_id"
+    ) == [
+        (1, True, "the text", 3, 42),
+        (2, True, None, 3, 42),
+        (3, True, None, None, None),
+    ]
 
 
 HISTORY = [

@@ -34,7 +34,7 @@ def test_an_edit_with_its_text_in_english() -> None:
         ">\n"
         "> > We need it by Friday.\n"
         "\n"
-        "Comment 999 was updated by user 7 (3 changes), 18 Dec 2025 09:18 CET.\n"
+        "Comment 999 was updated by user 7, its author (3 changes), 18 Dec 2025 09:18 CET.\n"
         "Files: offer.pdf\n"
         "[Open in Bitrix24](https://acme.bitrix24.com/crm/deal/details/2/)"
     )
@@ -45,7 +45,7 @@ def test_an_edit_with_its_text_in_russian() -> None:
 
     assert message.title == "Комментарий изменён: сделка 2 (acme.bitrix24.com)"
     assert (
-        "Комментарий 999 изменён, пользователь 7 (3 изменения), 18.12.2025 09:18 CET."
+        "Комментарий 999 изменён, пользователь 7, он же автор (3 изменения), 18.12.2025 09:18 CET."
         in message.body
     )
     assert "Открыть в Битрикс24: https://acme.bitrix24.com/crm/deal/details/2/" in message.body
