@@ -70,6 +70,9 @@ bench-form: $(VENV)/dev.stamp  ## microseconds to read a body of Bitrix24
 test-faults: $(VENV)/faults.stamp  ## every fault on Redis 7.0, Redis 8.2 and Valkey 9.1, with a table: ten minutes
 	$(BIN)/python -m pytest tests/faults tests/integration/consumers -m matrix -n 3
 
+test-missed: $(VENV)/dev.stamp  ## the receiver down for five minutes, or MINUTES=n, while 200 comments change
+	OUTAGE_MINUTES=$(or $(MINUTES),5) $(BIN)/python -m pytest --timeout=3600 tests/integration/reconciling/test_outage.py
+
 bench-ingest: $(VENV)/bench.stamp  ## CPU time per accepted event, next to a bare handler and to peers
 	$(BIN)/python -m tests.benchmarks.ingest
 

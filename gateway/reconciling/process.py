@@ -22,7 +22,7 @@ from gateway.bitrix24.offline_signals import take
 from gateway.care.opening import Care, open_care
 from gateway.errors import OperatorError
 from gateway.leases import Leases
-from gateway.portals.directory import Directory, portals_of
+from gateway.portals.directory import Directory, Portal
 from gateway.portals.following import Follower
 from gateway.portals.registry import Registry
 from gateway.publishing.memory_gate import MemoryGate
@@ -147,7 +147,11 @@ class _Parts:
     def __init__(self, settings: Settings, redis: Redis) -> None:
         self._settings = settings
         self._redis = redis
-        self._directory = Directory(portals_of(settings.portals))
+        # Nobody sends anything here, so their application tokens are not needed.
+        self._directory = Directory(
+            Portal(member_id=one.member_id, domain=one.domain, digests=())
+            for one in settings.portals
+        )
         self._gate = MemoryGate(redis, max_share=settings.retention.max_memory_share)
         self._stack = AsyncExitStack()
 

@@ -71,11 +71,12 @@ def test_docker_compose_can_read_the_compose_file(tmp_path: Path) -> None:
     )
 
 
-def test_there_is_a_service_for_the_receiver_and_for_each_consumer() -> None:
+def test_there_is_a_service_for_each_process() -> None:
     commands = {tuple(services()[name]["command"]) for name in OURS}
 
     assert commands == {
         ("gateway", "serve"),
+        ("gateway", "reconcile"),
         *(("consumers", "run", name) for name in ("audit", "notifier", "warehouse")),
     }
 
@@ -114,7 +115,7 @@ def test_a_service_has_the_secrets_it_needs_and_no_others() -> None:
 
     assert secrets("receiver") == {"ACME_APPLICATION_TOKEN"}
     assert secrets("notifier") == {"SALES_ROUTE_URL"}
-    assert secrets("audit") == secrets("warehouse") == set()
+    assert secrets("audit") == secrets("warehouse") == secrets("reconcile") == set()
 
 
 @pytest.mark.parametrize("service", OURS)
@@ -122,14 +123,16 @@ def test_a_service_is_given_longer_to_stop_than_it_takes(service: str) -> None:
     settings = settings_of(service)
     given_s = int(services()[service]["stop_grace_period"].removesuffix("s"))
 
-    assert given_s > max(settings.http.grace_s, settings.consumers.grace_s)
+    graces = (settings.http.grace_s, settings.reconcile.grace_s, settings.consumers.grace_s)
+    assert given_s > max(graces)
 
 
 @pytest.mark.parametrize("service", OURS)
 def test_the_health_check_of_the_image_asks_where_every_process_answers(service: str) -> None:
     asked = re.search(r"http://127\.0\.0\.1:(\d+)/healthz", CONTAINERFILE.read_text())
     settings: Any = settings_of(service)
-    listener = settings.admin if service == "receiver" else settings.consumers
+    sections = {"receiver": settings.admin, "reconcile": settings.reconcile}
+    listener = sections.get(service, settings.consumers)
 
     assert asked
     assert int(asked[1]) == listener.port

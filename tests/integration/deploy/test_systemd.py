@@ -13,7 +13,11 @@ from tests.integration.deploy.files import (
     on_path,
 )
 
-UNITS = {"gateway.service": "gateway.service", "consumers@.service": "consumers@audit.service"}
+UNITS = {
+    "gateway.service": "gateway.service",
+    "gateway-reconcile.service": "gateway-reconcile.service",
+    "consumers@.service": "consumers@audit.service",
+}
 
 
 @pytest.fixture(params=UNITS)
@@ -51,4 +55,5 @@ def test_the_unit_is_given_longer_to_stop_than_it_takes(unit: Path) -> None:
     settings = load(str(EXAMPLE_SETTINGS), {})
 
     assert given
-    assert int(given[1]) > max(settings.http.grace_s, settings.consumers.grace_s)
+    graces = (settings.http.grace_s, settings.reconcile.grace_s, settings.consumers.grace_s)
+    assert int(given[1]) > max(graces)
