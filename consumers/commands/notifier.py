@@ -26,7 +26,7 @@ def check(context: click.Context, *, only: str | None, is_sending: bool, as_json
     Exit code 0 when all of it works; 1 when a target did not accept a sample; 2 for settings that
     cannot work.
     """
-    settings = settings_of(context).notifier
+    settings = settings_of(context)
     is_good = asyncio.run(
         checked(settings, only=only, is_sending=is_sending, as_json=as_json, show=click.echo)
     )

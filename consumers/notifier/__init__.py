@@ -17,7 +17,7 @@ def build(settings: Settings) -> Consumer:
     from consumers.notifier.handling import Notifier  # noqa: PLC0415
     from consumers.notifier.routes import routes_of  # noqa: PLC0415
 
-    notifier = Notifier(settings, routes_of(settings.notifier))
+    notifier = Notifier(settings, routes_of(settings))
     app = Consumer(
         group="notifier",
         stream=settings.notifier.stream,

@@ -1,19 +1,19 @@
 """What operators ask of the notifier: samples of its messages, and the state of its outboxes."""
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
 
 from consumers.notifier.outbox import Outbox
+from consumers.notifier.portals import in_reach
 from consumers.notifier.rendering import Message
 from consumers.notifier.routes import Channel, Route, routes_of
 from consumers.notifier.samples import samples
 from consumers.notifier.targets import Outcome
 from gateway import connections
 from gateway.errors import OperatorError
-from gateway.settings import Notifier as NotifierSettings
 from gateway.settings import Settings
 
 __all__ = ["checked", "show_backlog"]
@@ -22,7 +22,7 @@ Show = Callable[[str], object]
 
 
 async def checked(
-    settings: NotifierSettings, *, only: str | None, is_sending: bool, as_json: bool, show: Show
+    settings: Settings, *, only: str | None, is_sending: bool, as_json: bool, show: Show
 ) -> bool:
     """Show every sample as every target gets it, and send it if asked; whether all was accepted.
 
@@ -30,24 +30,32 @@ async def checked(
     """
     routes = [route for route in routes_of(settings) if only in {None, route.name}]
     if not routes:
-        known = ", ".join(route.name or str(n) for n, route in enumerate(settings.routes, 1))
+        known = ", ".join(
+            route.name or str(n) for n, route in enumerate(settings.notifier.routes, 1)
+        )
         raise OperatorError(
             f"no such route; there are: {known}" if known else "there are no routes"
         )
+    targets = [channel.target for route in routes for channel in route.channels]
     is_good = True
-    for route in routes:
-        for channel in route.channels:
-            for sample, notices in samples(route.matcher.route.events):
-                message = channel.templates.message(notices)
-                outcome = None
-                if is_sending:
-                    message_id = f"sample-{time.time_ns()}"
-                    outcome = await channel.target.deliver(message, message_id=message_id)
-                    is_good &= outcome.is_accepted
-                line = _line(route, channel, sample, message, outcome)
+    async with in_reach(targets if is_sending else (), settings):
+        for route in routes:
+            async for line in _samples(route, is_sending=is_sending):
+                is_good &= line.get("accepted", True)
                 show(msgspec.json.encode(line).decode() if as_json else _text(line))
-            channel.target.close()
     return is_good
+
+
+async def _samples(route: Route, *, is_sending: bool) -> AsyncIterator[dict[str, Any]]:
+    for channel in route.channels:
+        for sample, notices in samples(route.matcher.route.events):
+            message = channel.templates.message(notices)
+            outcome = None
+            if is_sending:
+                message_id = f"sample-{time.time_ns()}"
+                outcome = await channel.target.deliver(message, message_id=message_id)
+            yield _line(route, channel, sample, message, outcome)
+        channel.target.close()
 
 
 def _line(
@@ -79,7 +87,7 @@ async def show_backlog(settings: Settings, *, as_json: bool, show: Show) -> None
     try:
         if not as_json:
             show(f"{'target':24} {'waiting':>8} {'oldest':>9} {'paused':>8}")
-        for route in routes_of(settings.notifier):
+        for route in routes_of(settings):
             for channel in route.channels:
                 name = channel.target.name
                 line = await _state(Outbox(redis, prefix=settings.redis.prefix, name=name))

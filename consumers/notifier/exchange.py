@@ -25,7 +25,7 @@ import requests
 
 from gateway.errors import OperatorError
 
-__all__ = ["Exchange", "Fence", "Refused", "retry_after_s", "watched"]
+__all__ = ["Exchange", "Fence", "Refused", "ask_to_wait", "retry_after_s", "watched"]
 
 Network = IPv4Network | IPv6Network
 _NAT64: Final = ip_network("64:ff9b::/96")
@@ -98,6 +98,13 @@ def watched(exchange: Exchange) -> Iterator[None]:
         yield
     finally:
         _under_way.reset(token)
+
+
+def ask_to_wait(pause_s: float) -> None:
+    """What a plugin says that knows how long its target wants to be left alone."""
+    exchange = _under_way.get()
+    if exchange is not None:
+        exchange.retry_after_s = min(pause_s, _MAX_RETRY_AFTER_S)
 
 
 def retry_after_s(header: str | None, *, now: datetime) -> float | None:

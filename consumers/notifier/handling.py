@@ -14,6 +14,7 @@ from consumers.notifier import metrics
 from consumers.notifier.matching import Event, is_echo
 from consumers.notifier.notices import News, key_of, merged, news_of
 from consumers.notifier.outbox import AWAY, Change, Outbox
+from consumers.notifier.portals import in_reach
 from consumers.notifier.routes import Route, routes_for
 from consumers.notifier.sending import Sender
 from gateway import connections
@@ -79,7 +80,8 @@ class Notifier:
         redis = connections.control(self._settings.redis.url)
         try:
             senders = self.connect(redis)
-            async with asyncio.TaskGroup() as tasks:
+            targets = [sender.channel.target for sender in senders]
+            async with in_reach(targets, self._settings), asyncio.TaskGroup() as tasks:
                 for sender in senders:
                     tasks.create_task(sender.run())
                 try:

@@ -10,12 +10,13 @@ from msgspec import Struct
 from consumers.notifier.exchange import Fence
 from consumers.notifier.matching import Event, Matcher, is_echo, needs_text
 from consumers.notifier.planning import Policy
+from consumers.notifier.portals import is_callable
 from consumers.notifier.rendering import Templates
 from consumers.notifier.samples import samples
 from consumers.notifier.targets import Target
 from consumers.notifier.timing import Timing
 from gateway.errors import OperatorError
-from gateway.settings import Notifier, resolve_secret
+from gateway.settings import Notifier, Settings, resolve_secret
 from gateway.settings import Route as RouteSettings
 
 __all__ = ["Channel", "Route", "routes_for", "routes_of"]
@@ -41,12 +42,13 @@ class Route(Struct, frozen=True, eq=False):
     channels: tuple[Channel, ...]
 
 
-def routes_of(settings: Notifier) -> tuple[Route, ...]:
+def routes_of(settings: Settings) -> tuple[Route, ...]:
     """The routes in their order; raises OperatorError with one line for each fault, no secrets."""
     faults: list[str] = []
     routes: list[Route] = []
-    fence = Fence(allow_private=settings.allow_private, networks=settings.allow_networks)
-    for number, route in enumerate(settings.routes, 1):
+    options = settings.notifier
+    fence = Fence(allow_private=options.allow_private, networks=options.allow_networks)
+    for number, route in enumerate(options.routes, 1):
         name = route.name or str(number)
         if name in {other.name for other in routes}:
             faults.append(f"[[notifier.routes]] {name} name: two routes have this name")
@@ -65,10 +67,10 @@ def routes_for(event: Event, routes: tuple[Route, ...], settings: Notifier) -> t
 
 
 def _route(
-    route: RouteSettings, name: str, settings: Notifier, fence: Fence, faults: list[str]
+    route: RouteSettings, name: str, settings: Settings, fence: Fence, faults: list[str]
 ) -> Route:
     key = f"[[notifier.routes]] {name}"
-    if needs_text(route) and settings.stream != "comments":
+    if needs_text(route) and settings.notifier.stream != "comments":
         faults.append(
             f"{key}: entity_types, entity_ids, authors and words need "
             'the comments themselves: set [notifier] stream = "comments"'
@@ -86,6 +88,11 @@ def _route(
                 timeout_s=route.timeout_s,
                 fence=fence,
             )
+            if target.member_id and not is_callable(target.member_id, settings):
+                faults.append(
+                    f"{url_key}: portal {target.member_id} cannot be called: "
+                    "set [[portals]] rest_webhook, or [bitrix24] client_id"
+                )
             channels.append(_channel(route, target, timing, given, key=key))
         except OperatorError as fault:
             faults.append(str(fault))

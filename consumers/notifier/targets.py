@@ -57,7 +57,7 @@ class Target:
         self._fence = fence
         self._plugin = _plugin(url, key=key)
         plugin = self._plugin
-        if plugin.host and not fence.allows_host(plugin.host):
+        if plugin.host and not self.member_id and not fence.allows_host(plugin.host):
             raise OperatorError(
                 f"{key}: {plugin.host} is in a private network: "
                 "allow it with [notifier] allow_private or allow_networks"
@@ -75,9 +75,19 @@ class Target:
         self._threads = ThreadPoolExecutor(self.at_once, thread_name_prefix=f"notify-{name}")
 
     @property
+    def member_id(self) -> str:
+        """The portal that the target is in; empty if it is in none."""
+        is_inside = isinstance(self._plugin, bitrix24.NotifyBitrix24)
+        return self._plugin.member_id if is_inside else ""
+
+    def reach(self, portal: bitrix24.Portal) -> None:
+        """Send by this from now on, if the target is in a portal."""
+        self._plugin.portal = portal
+
+    @property
     def dialect(self) -> Dialect:
         """What the target shows."""
-        if isinstance(self._plugin, bitrix24.NotifyBitrix24):
+        if self.member_id:
             return "bbcode"
         return _DIALECTS[self._plugin.resolve_format(None)]
 

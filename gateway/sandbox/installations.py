@@ -50,13 +50,16 @@ class Installations:
         self._nobody = nobody
         self._installed: dict[str, Installation] = {}
 
-    def add(self, application: Application, *, version: int, is_finished: bool) -> Installation:
+    def add(
+        self, application: Application, *, version: int, is_finished: bool, scope: str = SCOPE
+    ) -> Installation:
         """Install an application, or another version of it."""
         installation = self._installed[application.client_id] = Installation(
             application=application,
             application_token=self.token_for(application),
             version=version,
             is_finished=is_finished,
+            scope=scope,
         )
         return installation
 

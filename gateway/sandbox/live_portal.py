@@ -11,6 +11,7 @@ from gateway.sandbox.announcing import Actor, Announcer
 from gateway.sandbox.bindings import EVENT_OF, Binding, Bindings
 from gateway.sandbox.bodies import Fields
 from gateway.sandbox.calls import SeenCall
+from gateway.sandbox.chat import Chat
 from gateway.sandbox.comments import Comments
 from gateway.sandbox.delivering import Delivery, DeliveryQueue, Pace
 from gateway.sandbox.faults import Faults
@@ -33,6 +34,7 @@ class LivePortal:
     """One portal of the sandbox; made by `Sandbox.add_portal`, which also serves it.
 
     * `comments`, `users`: what people do in it. Events follow.
+    * `chat`: what they are told in the messenger.
     * `bindings`, `offline`: who is told, and what waits.
     * `faults`: what is to go wrong. `costs_s`: the operating time that each call of a method takes.
     * `calls`, `deliveries`: what it was asked, and what it has sent, in order.
@@ -62,6 +64,7 @@ class LivePortal:
         self.users = Users()
         self.bindings = Bindings()
         self.offline = OfflineQueue(clock)
+        self.chat = Chat()
         self.calls: list[SeenCall] = []
         self.deliveries: list[Delivery] = []
         self.costs_s: dict[str, float] = {}
@@ -103,6 +106,7 @@ class LivePortal:
         *,
         application: Application | None = None,
         version: int = 1,
+        scope: str = SCOPE,
     ) -> Installation:
         """Install an application: one without pages, whose settings name a handler, which is told.
 
@@ -114,7 +118,7 @@ class LivePortal:
         app = application or self._application
         self.forget_bindings(app)
         installation = self.installations.add(
-            app, version=version, is_finished=handler_url is not None
+            app, version=version, is_finished=handler_url is not None, scope=scope
         )
         if handler_url is not None:
             binding = self.bindings.add(

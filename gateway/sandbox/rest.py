@@ -13,6 +13,7 @@ from aiohttp import web
 
 from gateway.sandbox.answers import as_php_array, error_answer, json_answer, members_of, time_of
 from gateway.sandbox.calls import Call, Caller, Method, RestError, SeenCall
+from gateway.sandbox.chat_methods import CHAT_METHODS
 from gateway.sandbox.comment_methods import COMMENT_METHODS
 from gateway.sandbox.event_methods import EVENT_METHODS
 from gateway.sandbox.faults import error_page
@@ -26,11 +27,11 @@ from gateway.sandbox.users import ADMINISTRATOR
 __all__ = ["portal_app"]
 
 _METHODS: Final[dict[str, Method]] = (
-    COMMENT_METHODS | EVENT_METHODS | OFFLINE_METHODS | PORTAL_METHODS
+    CHAT_METHODS | COMMENT_METHODS | EVENT_METHODS | OFFLINE_METHODS | PORTAL_METHODS
 )
 _BATCH: Final = "batch"
 _MAX_COMMANDS: Final = 50
-_WEBHOOK_SCOPE: Final = frozenset({"crm", "user_brief"})
+_WEBHOOK_SCOPE: Final = frozenset({"crm", "im", "user_brief"})
 
 
 def portal_app(portal: LivePortal) -> web.Application:

@@ -27,9 +27,8 @@ class Desk:
         notifier = NotifierSettings(
             routes=tuple(Route(**route) for route in routes), allow_private=True, **settings
         )
-        self.notifier = Notifier(
-            Settings(notifier=notifier), routes_of(notifier), clock=lambda: self.now_ms
-        )
+        given = Settings(notifier=notifier)
+        self.notifier = Notifier(given, routes_of(given), clock=lambda: self.now_ms)
         self.senders = self.notifier.connect(redis)
 
     @property

@@ -29,7 +29,7 @@ def _accept(_received: Received) -> web.Response:
 
 
 class HttpSink:
-    """What json:// and bitrix24:// targets post to.
+    """What json:// targets post to.
 
     `answer` decides on each request's answer, `delay_s` is how long it takes. `received` is what
     was accepted, `asked` counts all requests.

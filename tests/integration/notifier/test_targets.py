@@ -16,7 +16,6 @@ from tests.integration.notifier.sinks import HttpSink, http_sink, mail_sink
 ANYWHERE = Fence(allow_private=True, networks=())
 PUBLIC = Fence(allow_private=False, networks=())
 MESSAGE = Message("Comment updated", "Call [b]today[/b]", "text")
-CODE = "fakewebhookcode"
 
 
 @pytest.fixture
@@ -174,61 +173,3 @@ async def test_a_mail_server_in_a_private_network_is_refused() -> None:
 
     assert outcome.reason == "refused: the address is in a private network"
     assert not mails.received
-
-
-async def test_users_and_chats_of_bitrix24_are_told(sink: HttpSink) -> None:
-    to = target(f"bitrix24://127.0.0.1:{sink.port}/1/{CODE}/7/chat12?tls=no")
-    assert to.dialect == "bbcode"
-
-    outcome = await to.deliver(Message("Title", "Call [b]today[/b]", "bbcode"), message_id="e1")
-
-    assert outcome.is_accepted, outcome.reason
-    notification, message = sink.received
-    text = "[b]Title[/b]\nCall [b]today[/b]"
-    assert notification.path == f"/rest/1/{CODE}/im.notify.system.add.json"
-    assert notification.body == {"USER_ID": "7", "MESSAGE": text, "TAG": "e1"}
-    assert message.path == f"/rest/1/{CODE}/im.message.add.json"
-    assert message.body == {"DIALOG_ID": "chat12", "MESSAGE": text}
-
-
-async def test_a_refusal_of_bitrix24_tells_why_and_not_the_webhooks_code(
-    sink: HttpSink, caplog: pytest.LogCaptureFixture
-) -> None:
-    sink.answer = lambda _: web.json_response(
-        {"error": "QUERY_LIMIT_EXCEEDED", "error_description": "Too many requests"}, status=503
-    )
-    to = target(f"bitrix24://127.0.0.1:{sink.port}/1/{CODE}/7?tls=no")
-
-    outcome = await to.deliver(MESSAGE, message_id="e1")
-    unreachable = await target(f"bitrix24://127.0.0.1:{free_port()}/1/{CODE}/7?tls=no").deliver(
-        MESSAGE, message_id="e1"
-    )
-
-    assert outcome.reason == "HTTP 503: Bitrix24 im.notify.system.add: error=503 Too many requests"
-    assert "ConnectionError" in unreachable.reason
-    for told in (to.shown, unreachable.reason, outcome.reason, caplog.text):
-        assert CODE not in told
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "bitrix24://acme.bitrix24.com/",
-        "bitrix24://acme.bitrix24.com/1/fakecode",
-        "bitrix24://acme.bitrix24.com/x/fakecode/7",
-        "bitrix24://acme.bitrix24.com/1/fakecode/anna",
-    ],
-)
-def test_an_incomplete_bitrix24_url_stops_the_start(url: str) -> None:
-    with pytest.raises(OperatorError, match=r"urls\[1\]: not a URL that Apprise can use"):
-        target(url)
-
-
-def test_a_bitrix24_url_makes_itself_again() -> None:
-    url = f"bitrix24://acme.bitrix24.com/1/{CODE}/7/chat12/?tls=no"
-
-    again = target(str(target(url)._plugin.url()))._plugin
-
-    assert again.targets == ["7", "chat12"]
-    assert not again.tls
-    assert len(again) == 2

@@ -5,14 +5,19 @@ import pytest
 
 from consumers.notifier.routes import routes_of
 from gateway.errors import OperatorError
-from gateway.settings import Notifier, Route
+from gateway.settings import Bitrix24, Notifier, PortalSettings, Route, Settings
 
 SECRET = "TIiajkdnlazkcOXrIdevi7FQ"
 
 
+def told(*routes: Route, **settings: Any) -> tuple[Any, ...]:
+    """The routes of a notifier with these settings."""
+    return routes_of(Settings(notifier=Notifier(routes=routes, **settings)))
+
+
 def faults(*routes: dict[str, Any], **settings: Any) -> list[str]:
     with pytest.raises(OperatorError) as caught:
-        routes_of(Notifier(routes=tuple(Route(**route) for route in routes), **settings))
+        told(*(Route(**route) for route in routes), **settings)
     return str(caught.value).splitlines()
 
 
@@ -42,7 +47,7 @@ def test_conditions_on_the_text_need_the_stream_that_has_it() -> None:
     (found,) = faults(route)
 
     assert '[notifier] stream = "comments"' in found
-    assert routes_of(Notifier(routes=(Route(**route),), stream="comments"))
+    assert told(Route(**route), stream="comments")
 
 
 def test_two_routes_have_two_names() -> None:
@@ -60,12 +65,8 @@ def test_urls_and_templates_come_from_files_and_the_environment(
     (tmp_path / "body.j2").write_text("{{ event.id }}")
     monkeypatch.setenv("TARGET", "json://two.example.com/")
 
-    (route,) = routes_of(
-        Notifier(
-            routes=(
-                Route(urls=(f"file:{tmp_path}/url", "env:TARGET"), body=f"file:{tmp_path}/body.j2"),
-            )
-        )
+    (route,) = told(
+        Route(urls=(f"file:{tmp_path}/url", "env:TARGET"), body=f"file:{tmp_path}/body.j2")
     )
 
     assert [channel.target.name for channel in route.channels] == ["1/1", "1/2"]
@@ -78,7 +79,7 @@ def test_urls_and_templates_come_from_files_and_the_environment(
 def test_templates_need_not_know_events_that_the_route_does_not_get() -> None:
     about_comments = Route(urls=("json://example.com/",), body="{{ comment.id }}")
 
-    assert routes_of(Notifier(routes=(about_comments,)))
+    assert told(about_comments)
     (found,) = faults(
         {"urls": ("json://example.com/",), "body": "{{ comment.id }}", "events": ("*",)}
     )
@@ -89,3 +90,24 @@ def test_a_template_file_that_is_not_there_is_named() -> None:
     (found,) = faults({"urls": ("json://example.com/",), "title": "file:/no/such/file"})
 
     assert found.startswith("[[notifier.routes]] 1 title: file:/no/such/file cannot be read")
+
+
+def test_a_portal_that_nothing_gives_the_right_to_call_is_named() -> None:
+    route = Route(urls=("bitrix24://0123456789abcdef/7",), name="sales")
+    notifier = Notifier(routes=(route,))
+    portal = PortalSettings(
+        member_id="0123456789abcdef",
+        domain="acme.bitrix24.com",
+        application_tokens=("fake",),
+        rest_webhook="https://acme.bitrix24.com/rest/1/fakecode/",
+    )
+
+    with pytest.raises(OperatorError) as caught:
+        routes_of(Settings(notifier=notifier))
+
+    assert str(caught.value) == (
+        "[[notifier.routes]] sales urls[1]: portal 0123456789abcdef cannot be called: "
+        "set [[portals]] rest_webhook, or [bitrix24] client_id"
+    )
+    assert routes_of(Settings(notifier=notifier, portals=(portal,)))
+    assert routes_of(Settings(notifier=notifier, bitrix24=Bitrix24(client_id="local.fake")))

@@ -1,0 +1,220 @@
+"""People told inside Bitrix24, by the REST client, in a sandbox portal."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from cryptography.fernet import Fernet
+from redis.asyncio import Redis
+
+from consumers.notifier.exchange import Fence
+from consumers.notifier.portals import in_reach
+from consumers.notifier.rendering import Message
+from consumers.notifier.targets import Target
+from gateway.bitrix24.connecting import connect
+from gateway.errors import OperatorError
+from gateway.sandbox.live_portal import LivePortal
+from gateway.sandbox.serving import Sandbox, open_sandbox
+from gateway.settings import Bitrix24, PortalSettings, Settings, Vault
+from gateway.settings import Redis as RedisSettings
+from tests.integration.bitrix24.conftest import always, refusal, tokens_of
+from tests.integration.consumers.running import until
+from tests.integration.notifier.processes import (
+    MEMBER,
+    comment_event,
+    is_reading,
+    notifier_process,
+    publish,
+)
+
+PUBLIC = Fence(allow_private=False, networks=())
+MESSAGE = Message("Comment updated", "Call [b]today[/b]", "bbcode")
+TEXT = "[b]Comment updated[/b]\nCall [b]today[/b]"
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with open_sandbox() as one:
+        yield one
+
+
+@pytest.fixture
+async def portal(sandbox: Sandbox) -> LivePortal:
+    return await sandbox.add_portal(member_id=MEMBER)
+
+
+@pytest.fixture
+def by_webhook(redis_url: str, portal: LivePortal) -> Settings:
+    one = PortalSettings(
+        member_id=MEMBER,
+        domain=portal.domain,
+        application_tokens=("fake",),
+        rest_webhook=portal.webhook_url,
+    )
+    return Settings(redis=RedisSettings(url=redis_url), portals=(one,))
+
+
+def target(url: str = f"bitrix24://{MEMBER}/7/chat12", *, timeout_s: float = 5.0) -> Target:
+    return Target(url, name="sales/1", key="urls[1]", timeout_s=timeout_s, fence=PUBLIC)
+
+
+def told(portal: LivePortal) -> tuple[list[Any], list[Any]]:
+    """Whom the portal rang for what, and what stands in its chats."""
+    chat = portal.chat
+    return (
+        [(one.user_id, one.text) for one in chat.notifications],
+        [(one.dialog_id, one.text) for one in chat.messages],
+    )
+
+
+async def test_users_and_chats_are_told_by_the_webhook_of_the_settings(
+    portal: LivePortal, by_webhook: Settings
+) -> None:
+    to = target()
+    assert to.dialect == "bbcode"
+
+    async with in_reach([to], by_webhook):
+        outcome = await to.deliver(MESSAGE, message_id="e1")
+
+    assert outcome.is_accepted, outcome.reason
+    assert told(portal) == ([(7, TEXT)], [("chat12", TEXT)])
+
+
+async def test_users_are_told_by_the_application_that_is_installed(
+    sandbox: Sandbox, portal: LivePortal, redis_url: str
+) -> None:
+    await portal.install(None, scope="crm,im")
+    settings = Settings(
+        redis=RedisSettings(url=redis_url),
+        vault=Vault(keys=(Fernet.generate_key().decode(),)),
+        bitrix24=Bitrix24(
+            client_id=sandbox.application.client_id,
+            client_secret=sandbox.application.client_secret,
+            authorization_server=sandbox.authorization_url,
+        ),
+    )
+    async with connect(settings) as gateway:
+        assert gateway.tokens is not None
+        await gateway.tokens.install(tokens_of(portal))
+    portal.expire_tokens()
+    to = target()
+
+    async with in_reach([to], settings):
+        outcome = await to.deliver(MESSAGE, message_id="e1")
+
+    assert outcome.is_accepted, outcome.reason
+    assert told(portal) == ([(7, TEXT)], [("chat12", TEXT)])
+
+
+async def test_a_notification_that_is_delivered_again_shows_once(
+    portal: LivePortal, by_webhook: Settings
+) -> None:
+    to = target(f"bitrix24://{MEMBER}/7")
+    async with in_reach([to], by_webhook):
+        for message_id in ("e1", "e1", "e2"):
+            await to.deliver(MESSAGE, message_id=message_id)
+
+    assert told(portal)[0] == [(7, TEXT), (7, TEXT)]
+
+
+async def test_a_portal_that_is_out_of_patience_says_for_how_long(
+    portal: LivePortal, by_webhook: Settings
+) -> None:
+    portal.faults.mood = always(
+        lambda: refusal(
+            429,
+            "OPERATION_TIME_LIMIT",
+            "Method is blocked",
+            time={"finish": 1000.0, "operating_reset_at": 1200},
+        )
+    )
+    to = target(f"bitrix24://{MEMBER}/7")
+
+    async with in_reach([to], by_webhook):
+        outcome = await to.deliver(MESSAGE, message_id="e1")
+
+    assert not outcome.is_accepted
+    assert outcome.reason == "im.notify.system.add: a method has used up its time"
+    assert outcome.retry_after_s == pytest.approx(200, abs=5)
+
+
+async def test_a_refusal_tells_why_and_not_the_webhooks_code(
+    portal: LivePortal, by_webhook: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    to = target(f"bitrix24://{MEMBER}/7")
+    outcomes = []
+    async with in_reach([to], by_webhook):
+        for mood in (
+            always(lambda: refusal(403, "ACCESS_DENIED", f"Not by {portal.webhook_code}")),
+            always(lambda: web.Response(status=302, headers={"Location": portal.webhook_url})),
+        ):
+            portal.faults.mood = mood
+            outcomes.append(await to.deliver(MESSAGE, message_id="e1"))
+
+    assert [outcome.reason for outcome in outcomes] == [
+        "im.notify.system.add: access_denied: Not by ***",
+        f"im.notify.system.add: the portal redirects to {portal.domain}",
+    ]
+    for said in (to.shown, *(outcome.reason for outcome in outcomes), caplog.text):
+        assert portal.webhook_code not in said
+
+
+async def test_a_portal_that_does_not_answer_is_left_at_the_deadline(
+    portal: LivePortal, by_webhook: Settings
+) -> None:
+    portal.faults.delay_s = 1.0
+    to = target(f"bitrix24://{MEMBER}/7", timeout_s=0.2)
+
+    async with in_reach([to], by_webhook):
+        outcome = await to.deliver(MESSAGE, message_id="e1")
+
+    assert "no answer within" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"bitrix24://{MEMBER}/",
+        f"bitrix24://{MEMBER}/anna",
+        "bitrix24://acme.bitrix24.com/7",
+    ],
+)
+def test_an_incomplete_url_stops_the_start(url: str) -> None:
+    with pytest.raises(OperatorError, match=r"urls\[1\]: not a URL that Apprise can use"):
+        target(url)
+
+
+def test_a_url_makes_itself_again() -> None:
+    again = target(str(target()._plugin.url()))
+
+    assert again.member_id == MEMBER
+    assert again._plugin.targets == ["7", "chat12"]
+    assert len(again._plugin) == 2
+
+
+async def test_the_process_tells_people_in_the_portal(
+    redis: Redis, redis_url: str, portal: LivePortal, tmp_path: Path
+) -> None:
+    settings = f"""
+        [[notifier.routes]]
+        urls = ["bitrix24://{MEMBER}/7"]
+        window_s = 0
+        [[portals]]
+        member_id = "{MEMBER}"
+        domain = "{portal.domain}"
+        application_tokens = ["fake"]
+        rest_webhook = "{portal.webhook_url}"
+    """
+    with notifier_process(redis_url, settings, tmp_path) as process:
+        await until(lambda: is_reading(redis))
+        event = comment_event(999)
+        await publish(redis, event, event)
+        await until(lambda: len(portal.chat.notifications) == 1)
+
+    assert process.returncode == 0
+    (notification,) = portal.chat.notifications
+    assert notification.user_id == 7
+    assert "Comment 999 was updated by user 7" in notification.text
+    assert [call.method for call in portal.calls] == ["im.notify.system.add"]
