@@ -128,6 +128,8 @@ def consumer_of(settings: Settings) -> Consumer:
         start="beginning",
         # Whatever the log cannot do now, it can when somebody has mended it: no event is given up.
         transient=(OSError, GatewayError),
+        # Kills come from outside, and a log without the event would be wrong without a sign of it.
+        buries_crashed=False,
         partition_lifespan=audit_log.partition,
     )
     consumer.on_batch("*", max_events=_MAX_EVENTS, max_wait_s=_MAX_WAIT_S)(audit_log.append)

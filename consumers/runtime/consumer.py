@@ -57,6 +57,9 @@ class Consumer:
     partition at a time. `transient` are exceptions that count as `Transient`. After `max_attempts`
     calls that raised anything else the entry becomes a dead letter. More dead letters than
     `dead_letter_limit` stop the consumer.
+
+    An entry that five processes ended with becomes a dead letter, too. Without `buries_crashed` it
+    is tried again by each process that follows, before all others and alone, however many it ends.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Consumer:
         start: Literal["beginning", "now"] = "beginning",
         concurrency: int = 64,
         max_attempts: int = 5,
+        buries_crashed: bool = True,
         transient: tuple[type[Exception], ...] = (),
         dead_letter_limit: DeadLetterLimit | None = None,
         lifespan: Callable[[], AbstractAsyncContextManager[object]] = nullcontext,
@@ -89,6 +93,7 @@ class Consumer:
         self.start = start
         self.concurrency = concurrency
         self.max_attempts = max_attempts
+        self.buries_crashed = buries_crashed
         self.transient = transient
         self.dead_letter_limit = dead_letter_limit or DeadLetterLimit()
         self.lifespan = lifespan

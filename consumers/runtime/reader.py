@@ -189,7 +189,14 @@ class Reader:
 
     async def _recover(self, client: Redis, admission: Admission) -> None:
         for source in (self._place.shared, self._place.own):
-            await recover(client, source, self._place.group, self._hand, admission)
+            await recover(
+                client,
+                source,
+                self._place.group,
+                self._hand,
+                admission,
+                buries_crashed=self._consumer.buries_crashed,
+            )
 
     async def _inspection(self) -> Inspection:
         place = self._place

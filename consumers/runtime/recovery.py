@@ -53,11 +53,14 @@ class Taker(Protocol):
         """Make a dead letter of an entry that ended too many processes."""
 
 
-async def recover(client: Redis, source: Source, group: str, hand: Hand, taker: Taker) -> int:
+async def recover(
+    client: Redis, source: Source, group: str, hand: Hand, taker: Taker, *, buries_crashed: bool
+) -> int:
     """Take what is pending and not in hand, of whichever consumer of the group; how many.
 
     Suspects come first, one by one, each with its count raised before it is handled: if the
-    process ends, this one is to blame and no other. The rest follows in the order of ids.
+    process ends, this one is to blame and no other. With `buries_crashed`, one that has ended too
+    many processes is condemned instead. The rest follows in the order of ids.
     """
     count = 0
     async for page in _pending(client, source, group, hand):
@@ -66,7 +69,15 @@ async def recover(client: Redis, source: Source, group: str, hand: Hand, taker: 
                 continue
             if not await taker.room():
                 return count
-            await _take_suspect(client, source, group, taker, (entry_id, deliveries))
+            if buries_crashed and deliveries >= _MAX_DELIVERIES:
+                found: Any = await client.xrange(source.key, entry_id, entry_id)
+                await taker.condemn(source, entry_id, dict(found).get(entry_id, {}), deliveries)
+            else:
+                log.warning(
+                    "suspect handled alone", entry_id=entry_id.decode(), deliveries=deliveries + 1
+                )
+                found = await _claim(client, source, group, [entry_id])
+                await taker.take_alone(source, entry_id, found.get(entry_id, {}), deliveries + 1)
             count += 1
     async for page in _pending(client, source, group, hand):
         ids = list(page)
@@ -86,19 +97,6 @@ async def recover(client: Redis, source: Source, group: str, hand: Hand, taker: 
         hand.sort()
         log.info("pending entries taken over", stream=source.key, entries=count)
     return count
-
-
-async def _take_suspect(
-    client: Redis, source: Source, group: str, taker: Taker, suspect: tuple[bytes, int]
-) -> None:
-    entry_id, deliveries = suspect
-    if deliveries >= _MAX_DELIVERIES:
-        page: Any = await client.xrange(source.key, entry_id, entry_id)
-        await taker.condemn(source, entry_id, page[0][1] if page else {}, deliveries)
-        return
-    log.warning("suspect handled alone", entry_id=entry_id.decode(), deliveries=deliveries + 1)
-    found = await _claim(client, source, group, [entry_id])
-    await taker.take_alone(source, entry_id, found.get(entry_id, {}), deliveries + 1)
 
 
 async def _claim(

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -58,6 +59,24 @@ async def test_every_event_is_in_the_signed_log_once_and_in_order(
     assert (report.fault, report.events, report.keys) == (None, 1500, [public])
     assert report.signed_count == report.checkpoints >= 2
     assert (await redis.xpending(KEY, "audit"))["pending"] == 0
+
+
+async def test_an_event_that_many_killed_processes_had_in_hand_is_in_the_log(
+    redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    events = [comment_event(number) for number in (1, 2)]
+    await publish(redis, KEY, events)
+    await redis.xgroup_create(KEY, "audit", "0")
+    taken: Any = await redis.xreadgroup("audit", "owner", {KEY: ">"})
+    ids = [entry_id for entry_id, _fields in taken[KEY.encode()]]
+    await redis.xclaim(KEY, "audit", "owner", 0, ids, retrycount=9, justid=True)
+    chain = tmp_path / "audit" / "events-0"
+
+    with service(redis_url, tmp_path, name="audit", GATEWAY_AUDIT_DIR=str(tmp_path / "audit")):
+        await until(lambda: len(events_in(chain)) == 2)
+
+    assert events_in(chain) == [event.id for event in events]
+    assert await redis.xlen("b24:dead:audit:{0}") == 0
 
 
 async def test_the_log_of_a_process_without_a_key_is_chained_and_says_so(

@@ -127,6 +127,29 @@ async def test_an_entry_that_ended_too_many_processes_is_buried_unseen(
     assert [(letter.reason, letter.attempts) for letter in await letters(redis)] == [("crashed", 5)]
 
 
+async def test_a_consumer_that_buries_no_crashed_entries_tries_them_first_and_alone(
+    redis: Redis, redis_url: str
+) -> None:
+    first, second, third = events = [comment_event(number) for number in (1, 2, 3)]
+    await publish(redis, KEY, events)
+    await redis.xgroup_create(KEY, "index", "0")
+    taken: Any = await redis.xreadgroup("index", "owner", {KEY: ">"})
+    ids = [entry_id for entry_id, _fields in taken[KEY.encode()]]
+    await redis.xclaim(KEY, "index", "owner", 0, ids[1:], retrycount=7, justid=True)
+    batches: list[list[tuple[str, int]]] = []
+    app = consumer(buries_crashed=False)
+
+    @app.on_batch("*", max_wait_s=0)
+    async def handle(entries: Sequence[Entry]) -> None:
+        batches.append([(entry.event.id, entry.deliveries) for entry in entries])
+
+    async with running(app, redis_url):
+        await until(lambda: settled(redis, KEY, "index"))
+
+    assert batches == [[(second.id, 8)], [(third.id, 8)], [(first.id, 2)]]
+    assert await letters(redis) == []
+
+
 async def test_stopping_a_consumer_in_good_order_counts_against_no_entry(
     redis: Redis, redis_url: str
 ) -> None:
