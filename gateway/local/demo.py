@@ -1,95 +1,61 @@
-"""The demo: a portal that sends, somebody who is notified, and what becomes of each event.
+"""The demo: a portal that lives, and what becomes of each of its events.
 
-All of it happens for real: requests go through the receiver's HTTP door, notifications arrive over
-HTTP, and that a consumer has done its part is read from its group's state in Redis.
+All of it happens for real. That a consumer has done its part is read from its group's state in
+Redis.
 """
 
 import asyncio
-import itertools
-import time
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import aclosing, suppress
+from functools import partial
 from typing import Any, Final
 
-import msgspec
-from aiohttp import web
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from gateway import connections
 from gateway.connections import AWAY
+from gateway.local import demo_portal
+from gateway.local.demo_portal import DemoPortal, Say
 from gateway.local.progress import Progress
 from gateway.ops import tail
 from gateway.ops.following import follow
-from gateway.sandbox.bodies import body_of
-from gateway.sandbox.portal import SANDBOX
-from gateway.sandbox.sending import NoAnswer, sending
 from gateway.settings import Settings
 
-__all__ = ["NAMES", "Say", "notification_sink", "run"]
+__all__ = ["NAMES", "run"]
 
-NAMES: Final = ("portal", "stream", "notified")
+NAMES: Final = (demo_portal.NAME, "events", "comments", "notified")
 
-Say = Callable[[str, str], None]
-"""Prints a line under a name."""
-
-_COMMENTS: Final = range(101, 106)
 _POLL_S: Final = 0.2
 _GROUPS_WAIT_S: Final = 20.0
 
 
-class _Notification(msgspec.Struct):
-    title: str = ""
-    message: str = ""
+async def run(
+    settings: Settings, consumers: Mapping[str, str], portal: DemoPortal, say: Say
+) -> None:
+    """Let the portal live, and tell what becomes of its comments; without an end.
 
-
-@asynccontextmanager
-async def notification_sink(say: Say) -> AsyncIterator[str]:
-    """The Apprise URL of somebody on this machine who reads out each notification.
-
-    https://github.com/caronc/apprise/wiki/Notify_Custom_JSON
+    `consumers` says which stream each group is on. Begins when all of them are there, or after a
+    while without those that are not: a group that begins with new events would otherwise miss the
+    first ones.
     """
-
-    async def receive(request: web.Request) -> web.Response:
-        try:
-            told = msgspec.json.decode(await request.read(), type=_Notification)
-        except msgspec.DecodeError:
-            return web.Response(status=400)
-        words = " ".join(f"{told.title}: {told.message}".split())
-        say("notified", f"notification delivered: {words}")
-        return web.Response()
-
-    app = web.Application()
-    app.router.add_post("/", receive)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"json://127.0.0.1:{runner.addresses[0][1]}/"
-    finally:
-        await runner.cleanup()
-
-
-async def run(settings: Settings, consumers: Collection[str], say: Say) -> None:
-    """Send a comment update each second, and tell what becomes of it; without an end.
-
-    Begins when the groups of all `consumers` are there, or after a while without those that are
-    not: a group that begins with new events would otherwise miss the first ones.
-    """
+    streams = settings.redis.streams
     with suppress(TimeoutError):
         async with asyncio.timeout(_GROUPS_WAIT_S):
-            await _until_groups(settings, set(consumers))
+            await _until_groups(settings, consumers)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_send(settings.http.local_url, say))
-        for key in settings.redis.streams.keys("events"):
-            tasks.create_task(_watch(settings.redis.url, key, say))
+        tasks.create_task(portal.live(settings.http.local_url))
+        for stream in dict.fromkeys(consumers.values()):
+            for key in streams.keys(stream):
+                tasks.create_task(_watch(settings.redis.url, key, partial(say, stream), say))
 
 
-async def _until_groups(settings: Settings, wanted: set[str]) -> None:
+async def _until_groups(settings: Settings, consumers: Mapping[str, str]) -> None:
     async with connections.control(settings.redis.url) as control:
-        for key in settings.redis.streams.keys("events"):
-            while wanted - (await _groups(control, key)).keys():  # noqa: ASYNC110 - Redis decides
-                await asyncio.sleep(_POLL_S)
+        for group, stream in consumers.items():
+            for key in settings.redis.streams.keys(stream):
+                while group not in await _groups(control, key):  # noqa: ASYNC110 - Redis decides
+                    await asyncio.sleep(_POLL_S)
 
 
 async def _groups(control: Redis, key: str) -> dict[str, str]:
@@ -101,41 +67,20 @@ async def _groups(control: Redis, key: str) -> dict[str, str]:
     return {group["name"].decode(): group["last-delivered-id"].decode() for group in groups}
 
 
-async def _send(url: str, say: Say) -> None:
-    async with sending(url, timeout_s=10) as sender:
-        for comment_id in itertools.cycle(_COMMENTS):
-            body = body_of(
-                "comment.updated", portal=SANDBOX, ts=int(time.time()), comment_id=comment_id
-            )
-            try:
-                answer = await sender.send(body)
-            except NoAnswer as error:
-                say("portal", f"comment/{comment_id} updated; no answer from {error}")
-            else:
-                stored = f", stored: {answer.stored}" if answer.stored else ""
-                say(
-                    "portal",
-                    f"comment/{comment_id} updated; "
-                    f"the receiver answers {answer.status} {answer.body}{stored}",
-                )
-            await asyncio.sleep(1)
-
-
-async def _watch(redis_url: str, key: str, say: Say) -> None:
+async def _watch(redis_url: str, key: str, tell: Callable[[str], None], say: Say) -> None:
     progress = Progress()
     async with (
         connections.control(redis_url) as control,
         asyncio.TaskGroup() as tasks,
     ):
-        tasks.create_task(_see(redis_url, key, progress, say))
+        tasks.create_task(_see(redis_url, key, progress, tell))
         tasks.create_task(_ask(control, key, progress, say))
 
 
-async def _see(redis_url: str, key: str, progress: Progress, say: Say) -> None:
-    following = follow(redis_url, [key], told=lambda sentence: say("stream", sentence))
-    async with aclosing(following) as entries:
+async def _see(redis_url: str, key: str, progress: Progress, tell: Callable[[str], None]) -> None:
+    async with aclosing(follow(redis_url, [key], told=tell)) as entries:
         async for entry in entries:
-            say("stream", tail.as_line(entry))
+            tell(tail.as_line(entry))
             progress.seen(entry.id, entry.event.subject if entry.event else "an entry")
 
 

@@ -3,10 +3,13 @@
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
+from gateway.errors import OperatorError
 from gateway.processes.supervisor import Child
+from gateway.sandbox.grants import Application
 from gateway.sandbox.portal import SANDBOX
 from gateway.settings import Notifier, PortalSettings, Route, Settings
 from gateway.settings.masking import masked
@@ -14,30 +17,45 @@ from gateway.settings.masking import masked
 __all__ = [
     "CONSUMERS",
     "NAMES",
-    "RECEIVER",
-    "RECONCILER",
     "can_call_portals",
     "demo_settings",
     "environment",
+    "streams_read",
     "tiers",
     "welcome",
 ]
 
 RECEIVER: Final = "receiver"
+CONSUMERS: Final = ("audit", "enricher", "warehouse", "notifier")
 RECONCILER: Final = "reconcile"
-CONSUMERS: Final = ("audit", "warehouse", "notifier")
 NAMES: Final = ("redis", *CONSUMERS, RECONCILER, RECEIVER)
 
+_THIS_MACHINE: Final = ("127.0.0.1", "localhost")
 # The exit code of gateway.commandline for what an operator has to mend.
 _FATAL: Final = {2: "what to mend is said above"}
 
 
-def demo_settings(settings: Settings, *, sink_url: str) -> Settings:
-    """The same with the sandbox portal registered, and notifications sent to `sink_url` at once.
+def demo_settings(
+    settings: Settings, *, sink_url: str, authorization_url: str, application: Application
+) -> Settings:
+    """The same with the sandbox's application, and notifications sent to `sink_url` at once.
 
     The notifier's own settings are left out: nobody wants the demo's notifications, one a second.
+    The portal is registered by its well-known token, too, for `gateway trigger` and `curl`. Raises
+    OperatorError for settings that do not go with a demo.
     """
-    sandbox = PortalSettings(
+    if settings.bitrix24.client_id:
+        raise OperatorError(
+            "[bitrix24] client_id: the demo brings an application of its own; "
+            "run it without this one, or this one without --demo"
+        )
+    handler = urlsplit(settings.http.local_url)
+    if handler.hostname not in _THIS_MACHINE:
+        raise OperatorError(
+            f"[http] host: {settings.http.host} is not where the demo's portal delivers; "
+            "leave it at 127.0.0.1"
+        )
+    known = PortalSettings(
         member_id=SANDBOX.member_id,
         domain=SANDBOX.domain,
         application_tokens=(SANDBOX.application_token,),
@@ -45,7 +63,14 @@ def demo_settings(settings: Settings, *, sink_url: str) -> Settings:
     others = [portal for portal in settings.portals if portal.member_id != SANDBOX.member_id]
     return msgspec.structs.replace(
         settings,
-        portals=(*others, sandbox),
+        portals=(*others, known),
+        bitrix24=msgspec.structs.replace(
+            settings.bitrix24,
+            authorization_server=authorization_url,
+            client_id=application.client_id,
+            client_secret=application.client_secret,
+            public_url=f"{handler.scheme}://{handler.netloc}",
+        ),
         notifier=Notifier(
             allow_networks=("127.0.0.1/32",),
             routes=(Route(name="demo", urls=(sink_url,), window_s=0),),
@@ -56,6 +81,14 @@ def demo_settings(settings: Settings, *, sink_url: str) -> Settings:
 def can_call_portals(settings: Settings) -> bool:
     """Whether portals can be asked what they have told: by an application, or by a webhook."""
     return bool(settings.bitrix24.client_id) or any(one.rest_webhook for one in settings.portals)
+
+
+def streams_read(settings: Settings) -> dict[str, str]:
+    """Which stream each consumer's group is on."""
+    return dict.fromkeys(CONSUMERS, "events") | {
+        "warehouse": settings.warehouse.stream,
+        "notifier": settings.notifier.stream,
+    }
 
 
 def environment(given: Settings, wanted: Settings) -> dict[str, str]:
@@ -81,9 +114,7 @@ def tiers(
     receiver_ready: Callable[[], Awaitable[None]],
     with_reconciler: bool,
 ) -> Sequence[Sequence[Child]]:
-    """Redis if it is ours, then the consumers and the reconciler, then the receiver, which so is
-    stopped first.
-    """
+    """Redis if it is ours, then all that works behind it, then the receiver, stopped first."""
     options = () if config is None else ("--config", config)
 
     def ours(name: str, package: str, *command: str) -> Child:
@@ -107,13 +138,15 @@ def welcome(
     """What a person should know when everything runs; without secrets."""
     shown = masked(settings)
     redis = f"{shown['redis']['url']} ({own_redis}, files in var/redis)" if own_redis else None
-    portals = len(settings.portals)
+    nobody = "none: every request will be refused"
+    if settings.bitrix24.client_id:
+        nobody = "none yet: those that install the application"
     lines = [
         "everything runs",
         f"  events from Bitrix24   POST {settings.http.local_url}",
         f"  health and metrics     {settings.admin.local_url}/healthz",
         f"  Redis                  {redis or shown['redis']['url']}",
-        f"  registered portals     {portals or 'none: every request will be refused'}",
+        f"  registered portals     {len(settings.portals) or nobody}",
         f"  missed events          {_missed(settings)}",
         f"  key of the quarantine  {', '.join(shown['vault']['keys']) or 'none: no quarantine'}",
         f"  audit log              {settings.audit.dir}/",
@@ -126,7 +159,7 @@ def welcome(
         f"  {command} trigger comment.updated --url {settings.http.local_url}",
     ]
     if with_demo:
-        lines.append("the demo: a comment of a sandbox portal is updated once a second")
+        lines.append("the demo: a comment is edited in a sandbox portal once a second")
     return (*lines, "Ctrl-C stops everything")
 
 

@@ -14,14 +14,16 @@ import msgspec
 from gateway.errors import OperatorError
 from gateway.local import demo
 from gateway.local.console import OWN_NAME, Console
+from gateway.local.demo_portal import DemoPortal, open_demo_portal
 from gateway.local.embedded import EmbeddedRedis, embedded_redis
 from gateway.local.lines import Lines
+from gateway.local.notification_sink import notification_sink
 from gateway.local.plan import (
-    CONSUMERS,
     NAMES,
     can_call_portals,
     demo_settings,
     environment,
+    streams_read,
     tiers,
     welcome,
 )
@@ -49,6 +51,7 @@ async def up(given: Settings, *, config: str | None, with_own_redis: bool, with_
     settings = _with_ports(given)
     console = Console(_lines(settings))
     embedded: EmbeddedRedis | None = None
+    portal: DemoPortal | None = None
     if not settings.vault.keys and is_available():
         ensured_key()
         vault = msgspec.structs.replace(settings.vault, keys=(f"file:{KEY_FILE}",))
@@ -61,8 +64,14 @@ async def up(given: Settings, *, config: str | None, with_own_redis: bool, with_
             redis = msgspec.structs.replace(settings.redis, url=embedded.url)
             settings = msgspec.structs.replace(settings, redis=redis)
         if with_demo:
-            sink_url = await stack.enter_async_context(demo.notification_sink(console.said))
-            settings = demo_settings(settings, sink_url=sink_url)
+            sink_url = await stack.enter_async_context(notification_sink(console.said))
+            portal = await stack.enter_async_context(open_demo_portal(console.said))
+            settings = demo_settings(
+                settings,
+                sink_url=sink_url,
+                authorization_url=portal.sandbox.authorization_url,
+                application=portal.sandbox.application,
+            )
         console.welcome = welcome(
             settings,
             command=_command(),
@@ -79,18 +88,21 @@ async def up(given: Settings, *, config: str | None, with_own_redis: bool, with_
             ),
             console,
             grace_s=settings.http.grace_s + _MORE_GRACE_S,
+            farewell=portal.farewell if portal else None,
         )
-        if with_demo:
-            await _with_demo(supervisor, settings, console)
+        if portal is not None:
+            await _with_demo(supervisor, settings, portal, console)
         else:
             await supervisor.run()
     console.said(OWN_NAME, "everything has ended")
 
 
-async def _with_demo(supervisor: Supervisor, settings: Settings, console: Console) -> None:
+async def _with_demo(
+    supervisor: Supervisor, settings: Settings, portal: DemoPortal, console: Console
+) -> None:
     async def demonstrate() -> None:
         await console.is_ready.wait()
-        await demo.run(settings, CONSUMERS, console.said)
+        await demo.run(settings, streams_read(settings), portal, console.said)
 
     try:
         async with asyncio.TaskGroup() as tasks:

@@ -76,13 +76,20 @@ class Observer(Protocol):
 class Supervisor:
     """Children in tiers: a tier starts when the one before it is ready, and stops before it.
 
-    Children of one tier start and stop together. Run it in the main thread.
+    Children of one tier start and stop together. `farewell` is awaited before the first is
+    stopped; it must end by itself, and raise nothing. Run it in the main thread.
     """
 
     def __init__(
-        self, tiers: Sequence[Sequence[Child]], observer: Observer, *, grace_s: float = 10.0
+        self,
+        tiers: Sequence[Sequence[Child]],
+        observer: Observer,
+        *,
+        grace_s: float = 10.0,
+        farewell: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._observer = observer
+        self._farewell = farewell
         self._grace_s = grace_s
         self._tiers = tiers
 
@@ -116,6 +123,8 @@ class Supervisor:
                 signalled.cancel()
                 told(Observer.stopping)
                 hurry = asyncio.create_task(_hurry(signals, tiers))
+                if self._farewell is not None:
+                    await self._farewell()
                 for tier in reversed(tiers):
                     await _stop(tier, self._grace_s)
                 hurry.cancel()

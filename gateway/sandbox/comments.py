@@ -59,11 +59,13 @@ class Comment(Struct, kw_only=True):
 class Comments:
     """All comments of a portal. Without an `actor`, it is the author who acts, in the portal."""
 
-    def __init__(self, announce: Announce, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, announce: Announce, clock: Callable[[], float], *, first_id: int = 1
+    ) -> None:
         self._announce = announce
         self._clock = clock
         self._comments: dict[int, Comment] = {}
-        self._last_id = 0
+        self._last_id = first_id - 1
         self._next_file_id = 0
 
     def add(

@@ -39,6 +39,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
     status: int | None = None
     answer: str = ""
     event_id: str = ""
+    stored: str = ""
     error: str = ""
     took_s: float = 0.0
 
@@ -113,6 +114,7 @@ class DeliveryQueue:
             status=answer.status,
             answer=answer.body,
             event_id=answer.event_id,
+            stored=answer.stored,
             took_s=loop.time() - began,
         )
 

@@ -53,6 +53,7 @@ class LivePortal:
         session: aiohttp.ClientSession,
         pace: Pace,
         clock: Callable[[], float],
+        first_comment_id: int,
     ) -> None:
         self.member_id = member_id
         self.plan = plan
@@ -84,7 +85,7 @@ class LivePortal:
             put=self._put,
             clock=clock,
         )
-        self.comments = Comments(self.announcer.changed, clock)
+        self.comments = Comments(self.announcer.changed, clock, first_id=first_comment_id)
 
     @property
     def application_token(self) -> str:

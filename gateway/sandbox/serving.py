@@ -70,6 +70,7 @@ class Sandbox:
         plan: PlanName = "professional",
         requests_per_s: float | None = None,
         burst: float | None = None,
+        first_comment_id: int = 1,
     ) -> LivePortal:
         """A new portal on a port of its own; limits that are not given are those of the plan."""
         chosen = PLANS[plan]
@@ -84,6 +85,7 @@ class Sandbox:
             session=self._session,
             pace=self._pace,
             clock=self._clock,
+            first_comment_id=first_comment_id,
         )
         self._stack.push_async_callback(portal.close)
         portal.move_to(await self._listen(portal_app(portal)))

@@ -61,16 +61,16 @@ async def publish_all(url: str) -> None:
     redis = connections.control(url)
     for first in range(0, EVENTS, BATCH):
         events = [comment_event(n % COMMENTS + 1) for n in range(first, first + BATCH)]
-        await publish(redis, "b24:events:{0}", events)
+        await publish(redis, "b24:comments:{0}", events)
     await redis.aclose()
 
 
 async def forget(url: str) -> None:
     """Let the next consumer begin at the beginning."""
     redis = connections.control(url)
-    await redis.xgroup_destroy("b24:events:{0}", "warehouse")
+    await redis.xgroup_destroy("b24:comments:{0}", "warehouse")
     async for key in redis.scan_iter("b24:*"):
-        if key != b"b24:events:{0}":
+        if key != b"b24:comments:{0}":
             await redis.delete(key)
     await redis.aclose()
 

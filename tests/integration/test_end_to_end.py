@@ -35,7 +35,7 @@ SENTINELS = {
     "5f1ih5tsnsb11sc5heg3kp4ywqnjhd09": "sentinelrefresh1111",
     "6581f2a9b3c4d5.12345678%7CA1_2_3_4%7Cx": "sentinelrobot000",
 }
-CONSUMERS = ("audit", "warehouse", "notifier")
+CONSUMERS = ("audit", "enricher", "warehouse", "notifier")
 
 
 def bodies() -> Iterator[tuple[str, bytes]]:
@@ -48,7 +48,7 @@ def bodies() -> Iterator[tuple[str, bytes]]:
 
 
 class Installation:
-    """A receiver and three consumers on one server, in a directory of their own."""
+    """A receiver and its consumers on one server, in a directory of their own."""
 
     def __init__(self, directory: Path, redis_url: str, sink_url: str) -> None:
         self.directory = directory
@@ -149,10 +149,14 @@ async def sink() -> AsyncIterator[HttpSink]:
 
 async def groups_of(redis: Redis) -> set[bytes]:
     try:
-        return {group["name"] for group in await redis.xinfo_groups("b24:events:{0}")}
+        return {
+            group["name"]
+            for stream in ("b24:events:{0}", "b24:comments:{0}")
+            for group in await redis.xinfo_groups(stream)
+        }
     except connections.AWAY:
         raise
-    except Exception:  # noqa: BLE001 - the stream is not there yet
+    except Exception:  # noqa: BLE001 - a stream is not there yet
         return set()
 
 
@@ -177,11 +181,12 @@ async def dump(redis: Redis) -> bytes:
     """Everything in Redis, as bytes that can be searched."""
     keys: Any = await redis.keys()
     values = [await redis.dump(key) or b"" for key in keys]
-    entries = str(await redis.xrange("b24:events:{0}")).encode()
-    return b"".join([*keys, *values, entries])
+    streams = ("b24:events:{0}", "b24:comments:{0}")
+    entries = [str(await redis.xrange(stream)).encode() for stream in streams]
+    return b"".join([*keys, *values, *entries])
 
 
-async def test_wire_bodies_reach_the_stream_and_all_three_consumers_and_no_secret_does(
+async def test_wire_bodies_reach_the_stream_and_all_consumers_and_no_secret_does(
     own_server: RedisServer, tmp_path: Path, sink: HttpSink
 ) -> None:
     installation = Installation(tmp_path, own_server.url, sink.url)

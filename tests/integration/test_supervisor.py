@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -73,11 +74,11 @@ def child(name: str, code: str, **options: object) -> Child:
 
 @asynccontextmanager
 async def running(
-    *tiers: list[Child], grace_s: float = 20
+    *tiers: list[Child], grace_s: float = 20, **options: Any
 ) -> AsyncIterator[tuple[Recorder, "asyncio.Task[None]"]]:
     """A supervisor in a task; on leaving, whatever it started is gone."""
     recorder = Recorder()
-    task = asyncio.create_task(Supervisor(tiers, recorder, grace_s=grace_s).run())
+    task = asyncio.create_task(Supervisor(tiers, recorder, grace_s=grace_s, **options).run())
     try:
         yield recorder, task
     finally:
@@ -186,6 +187,23 @@ async def test_a_signal_before_all_are_ready_stops_too() -> None:
 
     assert ("started", "second") not in recorder.told
     assert ("ready",) not in recorder.told
+
+
+async def test_the_farewell_is_said_while_all_children_still_run() -> None:
+    seen: list[bool] = []
+
+    async def farewell() -> None:
+        await asyncio.sleep(0)
+        seen.append(is_alive(recorder.pids["a"]))
+
+    async with running([child("a", POLITE)], farewell=farewell) as (recorder, task):
+        await recorder.until("said", "a", "up")
+        os.kill(os.getpid(), signal.SIGTERM)
+        async with asyncio.timeout(20):
+            await task
+
+    assert seen == [True]
+    assert recorder.told.index(("stopping",)) < recorder.told.index(("said", "a", "bye"))
 
 
 async def test_a_child_that_ignores_sigterm_is_killed_after_the_grace_with_all_it_started() -> None:

@@ -1,10 +1,13 @@
 import asyncio
 from collections.abc import Sequence
 
+import pytest
 from msgspec.structs import replace
 
+from gateway.errors import OperatorError
 from gateway.local.plan import can_call_portals, demo_settings, environment, tiers, welcome
 from gateway.processes.supervisor import Child
+from gateway.sandbox.grants import Application
 from gateway.sandbox.portal import SANDBOX
 from gateway.settings import (
     Admin,
@@ -20,6 +23,18 @@ from gateway.settings import (
 
 ACME = PortalSettings(member_id="m", domain="acme", application_tokens=("env:ACME_TOKEN",))
 GIVEN = Settings(portals=(ACME,), notifier=Notifier(routes=(Route(urls=("slack://fake",)),)))
+
+
+APPLICATION = Application(client_id="local.fake", client_secret="fake-secret")
+
+
+def with_demo(given: Settings) -> Settings:
+    return demo_settings(
+        given,
+        sink_url="json://127.0.0.1:1/",
+        authorization_url="http://127.0.0.1:2/",
+        application=APPLICATION,
+    )
 
 
 def names(tier: Sequence[Child]) -> list[str]:
@@ -39,23 +54,39 @@ def planned(
 
 
 def test_the_demo_adds_its_portal_and_keeps_its_notifications_to_itself() -> None:
-    demo = demo_settings(GIVEN, sink_url="json://127.0.0.1:1/")
+    demo = with_demo(GIVEN)
 
     assert [portal.member_id for portal in demo.portals] == ["m", SANDBOX.member_id]
     assert [route.urls for route in demo.notifier.routes] == [("json://127.0.0.1:1/",)]
-    assert demo_settings(demo, sink_url="json://127.0.0.1:1/") == demo
+    assert demo.bitrix24.client_id == "local.fake"
+    assert demo.bitrix24.public_url == "http://127.0.0.1:8080"
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (Settings(bitrix24=Bitrix24(client_id="app.real")), r"\[bitrix24\] client_id"),
+        (Settings(http=Http(host="192.0.2.1")), r"\[http\] host"),
+    ],
+)
+def test_the_demo_refuses_what_it_cannot_be_shown_with(given: Settings, named: str) -> None:
+    with pytest.raises(OperatorError, match=named):
+        with_demo(given)
 
 
 def test_the_variables_lead_to_the_wanted_settings_and_say_no_more() -> None:
-    wanted = demo_settings(
-        Settings(redis=Redis(url="redis://127.0.0.1:6390/0"), http=Http(port=1), admin=Admin()),
-        sink_url="json://127.0.0.1:1/",
+    wanted = with_demo(
+        Settings(redis=Redis(url="redis://127.0.0.1:6390/0"), http=Http(port=1), admin=Admin())
     )
 
     variables = environment(Settings(), wanted)
 
     assert load(environ=variables) == wanted
     assert sorted(variables) == [
+        "GATEWAY_BITRIX24_AUTHORIZATION_SERVER",
+        "GATEWAY_BITRIX24_CLIENT_ID",
+        "GATEWAY_BITRIX24_CLIENT_SECRET",
+        "GATEWAY_BITRIX24_PUBLIC_URL",
         "GATEWAY_HTTP_PORT",
         "GATEWAY_NOTIFIER_ALLOW_NETWORKS",
         "GATEWAY_NOTIFIER_ROUTES",
@@ -70,21 +101,10 @@ def test_redis_comes_first_and_the_receiver_last() -> None:
 
     assert [names(tier) for tier in planned(redis=redis)] == [
         ["redis"],
-        ["audit", "warehouse", "notifier"],
+        ["audit", "enricher", "warehouse", "notifier"],
         ["receiver"],
     ]
     assert names(planned()[0]) == []
-
-
-def test_missed_events_are_looked_for_where_portals_can_be_called() -> None:
-    by_webhook = replace(ACME, rest_webhook="env:ACME_WEBHOOK")
-
-    assert not can_call_portals(GIVEN)
-    assert can_call_portals(replace(GIVEN, bitrix24=Bitrix24(client_id="local.fake")))
-    assert can_call_portals(replace(GIVEN, portals=(by_webhook,)))
-    (_, behind, _) = planned(with_reconciler=True)
-    assert behind[-1].name == "reconcile"
-    assert behind[-1].argv[1:] == ("-m", "gateway", "reconcile")
 
 
 def test_every_process_reads_the_same_file_and_variables() -> None:
@@ -92,7 +112,9 @@ def test_every_process_reads_the_same_file_and_variables() -> None:
 
     assert all(child.argv[3:5] == ("--config", "other.toml") for child in children)
     assert all(child.env == {"A": "b"} for child in children)
-    assert [child.argv[-1] for child in children] == ["audit", "warehouse", "notifier", "serve"]
+    assert [child.argv[-1] for child in children] == [
+        *("audit", "enricher", "warehouse", "notifier", "serve"),
+    ]
 
 
 def test_the_welcome_names_what_a_person_needs_and_no_secret() -> None:
@@ -117,6 +139,25 @@ def test_the_welcome_names_what_a_person_needs_and_no_secret() -> None:
     ):
         assert fact in told
     assert "fake-password" not in told
+    assert "none yet: those that install" in "\n".join(
+        welcome(
+            Settings(bitrix24=Bitrix24(client_id="app.fake")),
+            command="gateway",
+            own_redis=None,
+            with_demo=False,
+        )
+    )
     assert "none: every request" in "\n".join(
         welcome(Settings(), command="gateway", own_redis="redis-server 8.0.0", with_demo=False)
     )
+
+
+def test_missed_events_are_looked_for_where_portals_can_be_called() -> None:
+    by_webhook = replace(ACME, rest_webhook="env:ACME_WEBHOOK")
+
+    assert not can_call_portals(GIVEN)
+    assert can_call_portals(replace(GIVEN, bitrix24=Bitrix24(client_id="local.fake")))
+    assert can_call_portals(replace(GIVEN, portals=(by_webhook,)))
+    (_, behind, _) = planned(with_reconciler=True)
+    assert behind[-1].name == "reconcile"
+    assert behind[-1].argv[1:] == ("-m", "gateway", "reconcile")

@@ -63,8 +63,9 @@ class Route(Section, frozen=True, kw_only=True):
 class Notifier(Section, frozen=True, kw_only=True):
     """[notifier]: who is told of what."""
 
-    stream: Literal["events", "comments"] = "events"
-    """Which stream to read: `comments` carries the texts, and needs a running enricher."""
+    stream: Literal["events", "comments"] = "comments"
+    """Which stream to read: `comments`, which a running enricher writes, or `events`, which has no
+    texts and needs none."""
     deliver: Literal["all", "first"] = "all"
     """Whether an event goes to all routes that match, or to the first one only."""
     own_users: tuple[str, ...] = ()

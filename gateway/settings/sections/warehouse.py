@@ -16,8 +16,9 @@ class Warehouse(Section, frozen=True, kw_only=True):
     """`duckdb:///<path>`, `postgres://user:password@host/database`, or one of docs/warehouse.md."""
     dataset: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$")] = "bitrix24"
     """The schema (in BigQuery the dataset, in an object store the directory) of the tables."""
-    stream: Annotated[str, Meta(pattern=r"^(events|comments)$")] = "events"
-    """What is loaded: `events`, or `comments`, which the enricher gave the comments' texts."""
+    stream: Annotated[str, Meta(pattern=r"^(events|comments)$")] = "comments"
+    """What is loaded: `comments`, which a running enricher writes, or `events`, which has no texts
+    and needs none."""
     max_events: Positive = 10_000
     """The largest number of events of one load."""
     max_wait_s: Seconds = 5.0

@@ -77,7 +77,7 @@ def test_there_is_a_service_for_each_process() -> None:
     assert commands == {
         ("gateway", "serve"),
         ("gateway", "reconcile"),
-        *(("consumers", "run", name) for name in ("audit", "notifier", "warehouse")),
+        *(("consumers", "run", name) for name in ("audit", "enricher", "notifier", "warehouse")),
     }
 
 

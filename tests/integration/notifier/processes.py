@@ -21,7 +21,7 @@ from gateway.contract import (
 )
 
 MEMBER = "0123456789abcdef0123456789abcdef"
-EVENTS = "b24:events:{0}"
+EVENTS = "b24:comments:{0}"
 _numbers = count(1)
 
 

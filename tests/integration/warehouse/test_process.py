@@ -24,7 +24,7 @@ from gateway.settings import Settings, Warehouse
 from tests.integration.consumers.running import comment_event, publish, service, until
 from tests.integration.warehouse.loading import ask_duckdb
 
-KEY = "b24:events:{0}"
+KEY = "b24:comments:{0}"
 
 # Opens the file as an analyst's tool does, asks, closes it, and does so without a pause.
 READER = """
@@ -163,7 +163,7 @@ def test_what_is_missing_is_named_loaded_again_and_there(
 
 
 async def events_on(redis: Redis) -> list[Any]:
-    entries: Any = await redis.xrange(KEY)
+    entries: Any = await redis.xrange("b24:events:{0}")
     return [decode_event(fields[b"event"]) for _, fields in entries]
 
 
@@ -191,7 +191,7 @@ async def test_an_erasure_is_recorded_and_no_replay_undoes_it(
     assert ask("SELECT member_id, comment_id, rows_erased FROM bitrix24.erasures") == [
         ("portal", 3, 1)
     ]
-    record = (await events_on(redis))[-1]
+    (record,) = await events_on(redis)
     assert record.id == json.loads(erased.stdout)["event_id"]
     assert record.type == "gateway.data.erased"
     assert record.data == {

@@ -44,10 +44,10 @@ def test_every_fault_is_told_at_once_and_no_secret() -> None:
 def test_conditions_on_the_text_need_the_stream_that_has_it() -> None:
     route: dict[str, Any] = {"urls": ("json://example.com/",), "words": ("urgent",)}
 
-    (found,) = faults(route)
+    (found,) = faults(route, stream="events")
 
     assert '[notifier] stream = "comments"' in found
-    assert told(Route(**route), stream="comments")
+    assert told(Route(**route))
 
 
 def test_two_routes_have_two_names() -> None:
