@@ -39,9 +39,9 @@ class Scene:
         self.portals[member_id] = portal
         return portal
 
-    def settings(self, **enricher: Any) -> Settings:
+    def settings(self, *, partitions: int = 1, **enricher: Any) -> Settings:
         return Settings(
-            redis=RedisSettings(url=self.url),
+            redis=RedisSettings(url=self.url, partitions=partitions),
             consumers=Consumers(lease_s=2.0, grace_s=1.0),
             vault=Vault(keys=(self.key,)),
             bitrix24=Bitrix24(request_timeout_s=2.0, call_timeout_s=60.0),
