@@ -32,6 +32,12 @@ class Access(Protocol):
     async def renewed(self, rejected: Grant) -> Grant:
         """What to call with after the portal rejected this; raises Bitrix24Error."""
 
+    async def relocated(self, left: Grant) -> Grant | None:
+        """What to call with after the portal is no longer where this says; None if unknown.
+
+        Raises Bitrix24Error.
+        """
+
 
 class OAuthAccess:
     """The right of the application that is installed in a portal."""
@@ -51,6 +57,16 @@ class OAuthAccess:
             tokens = await self._refresher.fresh(tokens)
         return _grant(tokens)
 
+    async def relocated(self, left: Grant) -> Grant | None:
+        """The address that comes with new tokens: the authorization server knows the true one.
+
+        It is not asked again and again, should it know of no other either.
+        """
+        tokens = await self._refresher.current(self._member_id)
+        if tokens.endpoint == left.endpoint and self._refresher.is_worth_asking(tokens):
+            tokens = await self._refresher.fresh(tokens)
+        return None if tokens.endpoint == left.endpoint else _grant(tokens)
+
 
 class TokenAccess:
     """The right of whoever holds these tokens, which are not stored (yet)."""
@@ -65,6 +81,10 @@ class TokenAccess:
     async def renewed(self, rejected: Grant) -> Grant:  # noqa: ARG002 - the protocol's signature
         """Raises Unauthorized: only stored tokens are refreshed."""
         raise Unauthorized("the portal rejects the token")
+
+    async def relocated(self, left: Grant) -> Grant | None:  # noqa: ARG002
+        """None: only the authorization server's word counts."""
+        return None
 
 
 class WebhookAccess:
@@ -85,6 +105,10 @@ class WebhookAccess:
     async def renewed(self, rejected: Grant) -> Grant:  # noqa: ARG002 - the protocol's signature
         """Raises Unauthorized: there is no other."""
         raise Unauthorized("the portal rejects the inbound webhook")
+
+    async def relocated(self, left: Grant) -> Grant | None:  # noqa: ARG002
+        """None: the settings have to name another."""
+        return None
 
 
 def _grant(tokens: Tokens) -> Grant:

@@ -18,6 +18,7 @@ from gateway.bitrix24.errors import (
     Limited,
     MaybeDone,
     OperationTimeLimit,
+    PortalMoved,
     TokenRejected,
     Unavailable,
 )
@@ -50,11 +51,12 @@ class _Call(Struct):
 class PortalClient:
     """Calls one portal; any number of calls may be under way at once.
 
-    A call waits for its place in the portal's limits, is sent again when a limit stopped it, once
-    more with a new token when the old one was rejected, and after other failures only if that does
-    no harm. `call_timeout_s` is for all of that together: after it, nothing is sent any more.
-    The request under way and a refresh of the tokens have their own time-outs. Cancelling a call
-    is safe for the client; the portal may have carried it out.
+    A call waits for its place in the portal's limits, is sent again when a limit stopped it,
+    once more with a new token when the old one was rejected, once more to the portal's new
+    address if the authorization server knows it, and after other failures only if that does no
+    harm. `call_timeout_s` is for all of that together: after it, nothing is sent any more. The
+    request under way and a refresh of the tokens have their own time-outs. Cancelling a call is
+    safe for the client; the portal may have carried it out.
     """
 
     def __init__(
@@ -152,7 +154,7 @@ class PortalClient:
     async def _carried_out(self, call: _Call) -> tuple[dict[str, Any], Grant]:
         """The answer's object, and what it was asked with."""
         grant = await self._access.grant()
-        is_renewed = False
+        is_renewed = is_relocated = False
         while True:
             patience_s = max(0.0, _left_s(call))
             await self._limiter.wait(self._member_id, call.methods, patience_s=patience_s)
@@ -167,6 +169,13 @@ class PortalClient:
                 continue
             except Unavailable as error:
                 await self._pause(call, error)
+                continue
+            except PortalMoved:
+                # What it names instead is a claim of whoever answers there.
+                there = None if is_relocated else await self._access.relocated(grant)
+                if there is None:
+                    raise
+                is_relocated, grant = True, there
                 continue
             grant = await self._access.renewed(grant)
 

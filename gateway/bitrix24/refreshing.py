@@ -27,6 +27,7 @@ __all__ = ["Refresher"]
 log: Any = structlog.get_logger(__name__)
 
 _LOOK_EVERY_S: Final = 0.1
+_NEWS_AFTER_S: Final = 60.0
 _AGAIN_AFTER_S: Final = 3600.0
 # A refresh that only keeps the grant alive has months to succeed in.
 
@@ -83,6 +84,10 @@ class Refresher:
             self._under_way[key] = task
             task.add_done_callback(lambda done: self._ended(key, done))
         return await asyncio.shield(task)
+
+    def is_worth_asking(self, tokens: Tokens) -> bool:
+        """Whether the authorization server may know more than it said with these tokens."""
+        return self._clock() - tokens.renewed_at > _NEWS_AFTER_S
 
     async def close(self) -> None:
         """Wait for refreshes under way; their outcome is their callers' concern."""

@@ -196,6 +196,24 @@ async def test_renamed_portal_is_told_and_not_followed(
     assert [call.error for call in portal.calls] == ["moved"]
 
 
+async def test_renamed_portal_is_found_by_what_the_authorization_server_says(
+    connected: type_of_connect, sandbox: Sandbox, portal: LivePortal
+) -> None:
+    async with connected() as gateway:
+        assert gateway.tokens is not None
+        await gateway.tokens.install(tokens_of(portal, renewed_at=int(time.time()) - 90))
+        await sandbox.rename(portal)
+        await gateway.portal(MEMBER_ID).call("profile")
+        kept = await gateway.tokens.read(MEMBER_ID)
+        assert kept is not None
+        assert kept.endpoint == portal.endpoint
+        # Just asked, the authorization server is not asked again for each call.
+        await sandbox.rename(portal)
+        with pytest.raises(PortalMoved):
+            await gateway.portal(MEMBER_ID).call("profile")
+    assert [call.error for call in portal.calls] == ["moved", None, "moved"]
+
+
 @pytest.mark.parametrize("status", [200, 403, 500, 502])
 async def test_page_instead_of_an_answer_is_not_a_reason_to_do_it_twice(
     gateway: Bitrix24, portal: LivePortal, status: int
