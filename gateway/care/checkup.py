@@ -75,7 +75,10 @@ class Checkup:
                 )
                 return
             await self._troubles.over(portal.member_id, "unauthorized")
-            if tokens is not None:
+            if tokens is None:  # without the application, there is nothing of it to mend
+                await self._troubles.over(portal.member_id, "token_expiring")
+                await self._troubles.over(portal.member_id, "unbound")
+            else:
                 await self._warn(portal, tokens)
                 await self._mend(portal, rows, facts)
 

@@ -13,12 +13,14 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from gateway.contract import AppEvent, decode_event
+from gateway.care.troubles import Troubles
+from gateway.contract import AppEvent, PortalData, PortalEvent, decode_event
 from gateway.local.plan import environment
+from gateway.publishing.once import OncePublisher
 from gateway.sandbox.live_portal import LivePortal
 from gateway.settings import Notifier, PortalSettings, Settings
 from tests.integration.care.commanding import Command, command
-from tests.integration.consumers.running import service, until
+from tests.integration.consumers.running import service, settled, until
 from tests.integration.installation.running import Gateway
 
 __all__ = ["command"]
@@ -38,6 +40,11 @@ def consumers(redis_url: str, settings: Settings, tmp_path: Path) -> Iterator[No
             started = known | {"GATEWAY_AUDIT_DIR": str(directory)}
             stack.enter_context(service(redis_url, directory, name=name, **started))
         yield
+
+
+async def entries(redis: Redis, stream: str) -> list[Any]:
+    found: Any = await redis.xrange(f"b24:{stream}:{{0}}")
+    return list(found)
 
 
 async def are_reading(redis: Redis) -> bool:
@@ -71,12 +78,37 @@ async def test_a_canary_is_measured_to_every_consumer_and_consumes_nothing(
     assert ms["events"] <= ms["events: audit"]
     assert {row["portal"] for row in told.objects} == {installed.domain}
     for stream in ("events", "comments"):
-        entries: Any = await redis.xrange(f"b24:{stream}:{{0}}")
-        event = decode_event(entries[-1][1][b"event"])
+        event = decode_event((await entries(redis, stream))[-1][1][b"event"])
         assert isinstance(event, AppEvent)
         assert str(event.data.test).startswith("canary-")
     groups = {row["name"].decode() for row in await redis.xinfo_groups("b24:events:{0}")}
     assert groups == {"audit", "enricher"}
+
+
+@pytest.mark.usefixtures("consumers")
+async def test_a_trouble_passes_every_consumer_on_the_way_to_the_notifier(
+    settings: Settings, redis: Redis
+) -> None:
+    await until(lambda: are_reading(redis))
+    sink = OncePublisher(settings.redis, settings.publish)
+    trouble = PortalData(
+        member_id="m1", domain="m1.example", trouble="silent", since="2026-03-02T08:00:00Z"
+    )
+    await Troubles(redis, sink, prefix="b24").began(trouble)
+    await sink.close()
+
+    async def is_through() -> bool:
+        streams = [("events", "audit"), ("events", "enricher"), ("comments", "notifier")]
+        return all([await settled(redis, f"b24:{name}:{{0}}", group) for name, group in streams])
+
+    await until(is_through)
+    ((_, on_events),) = await entries(redis, "events")
+    ((_, on_comments),) = await entries(redis, "comments")
+    assert on_comments == on_events
+    event = decode_event(on_comments[b"event"])
+    assert isinstance(event, PortalEvent)
+    assert event.data == trouble
+    assert [key for key in await redis.keys("b24:dead:*") if await redis.xlen(key)] == []
 
 
 async def test_a_group_that_nobody_works_for_is_named(

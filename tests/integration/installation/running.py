@@ -14,6 +14,7 @@ from gateway.installation.lifecycle import Lifecycle
 from gateway.installation.opening import open_application
 from gateway.portals.directory import Directory
 from gateway.portals.facts import PortalFacts
+from gateway.portals.rate_watch import RateWatch
 from gateway.portals.registry import Registry
 from gateway.publishing.publisher import Publisher
 from gateway.publishing.spool import Spool
@@ -40,6 +41,7 @@ class Gateway:
         url: str,
         directory: Directory,
         lifecycle: Lifecycle,
+        rates: RateWatch,
         control: Redis,
     ) -> None:
         self.settings = settings
@@ -47,6 +49,7 @@ class Gateway:
         self.page_url = url.replace(settings.http.path, settings.http.install_path)
         self.directory = directory
         self.lifecycle = lifecycle
+        self.rates = rates
         self.registry = Registry(control, prefix=settings.redis.prefix)
         self.facts = PortalFacts(control, prefix=settings.redis.prefix)
         self._control = control
@@ -129,5 +132,6 @@ async def open_gateway(settings: Settings, *, port: int = 0) -> AsyncIterator[Ga
             url=f"http://127.0.0.1:{runner.addresses[0][1]}{settings.http.path}",
             directory=senders.directory,
             lifecycle=application.lifecycle,
+            rates=senders.rates,
             control=control,
         )

@@ -6,8 +6,13 @@ from time import time_ns
 from cryptography.fernet import Fernet
 
 from gateway import connections, settings
+from gateway.care.hearing import first_heard
+from gateway.care.silence import hearings
+from gateway.portals.directory import Directory
 from gateway.portals.quarantine import Delivery, Quarantine, opened, sealed
+from gateway.portals.rate_watch import RateWatch
 from gateway.portals.registry import Registry, portals_among
+from gateway.portals.traffic import Traffic, slot_at
 from gateway.portals.verification import digest_of
 from gateway.vault import Vault
 
@@ -43,3 +48,21 @@ async def test_deliveries_are_quarantined_on_a_cluster(cluster_url: str) -> None
         assert [opened(one, vault) for one in kept] == deliveries
         await quarantine.remove(kept)
         assert [await quarantine.of(name) for name in NAMES] == [[]] * len(NAMES)
+
+
+async def test_what_portals_send_is_counted_and_learnt_on_a_cluster(cluster_url: str) -> None:
+    now = 1_766_059_200.0
+    async with connections.control(cluster_url) as client:
+        watch = RateWatch(client, Directory(), prefix="b24", limit=0)
+        for minute in range(40):
+            watch.counts.update(dict.fromkeys(NAMES, 1))
+            await watch.measure(now + 60 * minute)
+        traffic, memory = Traffic(client, prefix="b24"), hearings(client, prefix="b24")
+        for name in NAMES:
+            slots = await traffic.slots(name, slot_at(now), slot_at(now) + 3)
+            assert [slot.events for slot in slots] == [10, 10, 10, 10]
+            assert await traffic.last_event_at(name) == now + 39 * 60
+            before = await memory.read(name)
+            assert await memory.swap(name, before, first_heard(now))
+            assert not await memory.swap(name, before, first_heard(now + 600))
+            assert (await memory.read(name)).value == first_heard(now)

@@ -1,0 +1,107 @@
+"""A silent portal is asked: for what it has bound, and for a test event that the receiver hears."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from time import time
+
+import pytest
+from redis.asyncio import Redis
+
+from gateway.bitrix24.connecting import connect
+from gateway.care.opening import Care, open_care
+from gateway.care.silence import hearings
+from gateway.contract import AppEvent
+from gateway.portals.directory import Portal
+from gateway.portals.traffic import SLOT_S
+from gateway.publishing.once import OncePublisher
+from gateway.reconciling.process import Process
+from gateway.sandbox.live_portal import LivePortal
+from gateway.settings import Settings
+from tests.integration.care.conftest import troubles_on
+from tests.integration.care.seeding import count, known_for_weeks
+from tests.integration.consumers.running import until
+from tests.integration.installation.running import Gateway
+
+
+@pytest.fixture
+async def care(redis: Redis, settings: Settings) -> AsyncIterator[Care]:
+    """What a leading process works with."""
+    async with AsyncExitStack() as stack:
+        sink = OncePublisher(settings.redis, settings.publish)
+        stack.push_async_callback(sink.close)
+        bitrix24 = await stack.enter_async_context(connect(settings))
+        yield stack.enter_context(open_care(settings, redis, bitrix24, sink))
+
+
+async def fallen_silent(redis: Redis, portal: LivePortal) -> Portal:
+    """The portal, which was heard for weeks until two hours ago."""
+    now = time()
+    await known_for_weeks(redis, portal.member_id, now=now - 7200)
+    await count(redis, {}, first=now - 7200, last=now + SLOT_S)
+    return Portal(member_id=portal.member_id, domain=portal.domain, digests=())
+
+
+async def test_a_portal_with_nothing_to_tell_answers_and_is_heard(
+    care: Care, redis: Redis, gateway: Gateway, installed: LivePortal
+) -> None:
+    portal = await fallen_silent(redis, installed)
+    await care.silence.look(portal)
+    await installed.sent()
+    (*_, event) = await gateway.events()
+    assert isinstance(event, AppEvent)
+    assert str(event.data.test).startswith("silence-")
+
+    await gateway.rates.measure(time())
+    await care.silence.look(portal)
+
+    known = (await hearings(redis, prefix="b24").read(portal.member_id)).value
+    assert known is not None
+    assert (known.asked_at, known.alarm_at, known.silent_s) == (None, None, 0.0)
+    assert await troubles_on(gateway) == []
+
+
+async def test_a_portal_that_is_silent_for_want_of_handlers_gets_them_back_at_once(
+    care: Care, redis: Redis, gateway: Gateway, installed: LivePortal
+) -> None:
+    portal = await fallen_silent(redis, installed)
+    installed.forget_bindings()
+
+    await care.silence.look(portal)
+
+    (event,) = await troubles_on(gateway)
+    assert (event.type, event.data.is_mended) == ("bitrix24.portal.unbound", True)
+    await installed.sent()
+    assert (await gateway.events())[-1].type == "bitrix24.app.tested"
+
+
+async def test_the_process_binds_again_what_a_portal_has_lost(
+    settings: Settings, gateway: Gateway, installed: LivePortal
+) -> None:
+    installed.forget_bindings()
+
+    assert await Process(settings).once()
+
+    assert len(installed.bindings.of(settings.bitrix24.client_id)) == 10
+    assert [event.type for event in await troubles_on(gateway)] == ["bitrix24.portal.unbound"]
+
+
+async def test_an_application_that_is_gone_leaves_no_trouble_behind(
+    care: Care, gateway: Gateway, installed: LivePortal
+) -> None:
+    portal = Portal(member_id=installed.member_id, domain=installed.domain, digests=())
+    installed.faults.wrong_licence()
+    await care.checkup.look(portal)
+    installed.faults.clear()
+    await installed.uninstall(clean=False)
+    await installed.sent()
+
+    async def is_over() -> bool:
+        await care.checkup.look(portal)
+        return len(await troubles_on(gateway)) == 2
+
+    await until(is_over)
+    unauthorized, recovered = await troubles_on(gateway)
+    assert (unauthorized.data.trouble, recovered.type) == (
+        "unauthorized",
+        "bitrix24.portal.recovered",
+    )
