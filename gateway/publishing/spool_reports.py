@@ -3,8 +3,9 @@
     b24:spools   hash: a spool's id -> "<when it was told> <spooled at, oldest event>", in ms
 
 The first is by the clock of Redis, the second by the receiver's, 0 for an empty spool. Told once a
-second while events wait, else every two seconds. A receiver that stops, is killed or does not
-reach Redis is silent, and may have spooled events since its last report.
+second while events wait, else every two seconds. A receiver that stops with an empty spool takes
+its report back; one that is silent was killed, or does not reach Redis, and may have spooled events
+since its last report.
 """
 
 import os
@@ -106,6 +107,20 @@ class SpoolReporter:
             log.debug("the spool is not told of", error=str(error))
             return
         self._was_empty = is_empty
+
+    async def leave(self, oldest_ms: int) -> None:
+        """Say a last time since when events wait, or take the report back if none do.
+
+        Another process that uses the spool goes on telling.
+        """
+        self._tried_at = float("-inf")
+        if oldest_ms:
+            await self.tell(oldest_ms)
+            return
+        try:
+            await self._client.hdel(self._key, self._spool_id)
+        except (RedisError, *connections.AWAY) as error:
+            log.debug("the spool is not told of", error=str(error))
 
 
 def _key(prefix: str) -> str:

@@ -32,6 +32,8 @@ __all__ = ["Drain"]
 
 log: Any = structlog.get_logger(__name__)
 
+_MAX_RESERVATIONS: Final = 10
+# Of a thousand rows each; then other portals have their turn.
 _SLACK_S: Final = 5.0
 # The difference of the clocks is measured anew with each answer, which may take a while.
 
@@ -52,26 +54,32 @@ class Drain:
         self._own = tools.settings.reconcile
         self._states: dict[str, _State] = {}
 
-    async def carry_out(self, portal: Portal) -> None:
+    async def carry_out(self, portal: Portal) -> float | None:
         """Drain a portal's queue, as far as it can be judged by now.
 
         Raises Bitrix24Error, StreamUnavailable, RedisError or one of connections.AWAY.
         """
         if self._tools.holds_back() or await self._tools.refusals.is_refused(portal.member_id):
-            return
+            return None
         try:
-            await self._drain(portal, self._state_of(portal.member_id))
+            state = self._state_of(portal.member_id)
+            is_empty = await self._drain(portal, state)
         except Bitrix24Error as error:
             if not has_no_queue(error):
                 raise
             await self._tools.refusals.note(portal.member_id, str(error))
-            return
+            return None
+        if not is_empty:
+            return 0.0
         metrics.QUEUE_DRAINED_SECONDS.labels(portal.member_id).set_to_current_time()
+        return self._own.settle_s if state.has_reservations else None
 
-    async def _drain(self, portal: Portal, state: _State) -> None:
+    async def _drain(self, portal: Portal, state: _State) -> bool:
+        """Drain for a turn; whether all was reserved that there was."""
         queue = state.queue
         if state.has_reservations:
             state.has_reservations = not await self._finish(portal, queue)
+        turns_left = _MAX_RESERVATIONS
         for event_name in EVENT_NAMES:
             while not self._tools.holds_back():
                 until = await self._tools.settled_until()
@@ -81,6 +89,10 @@ class Drain:
                 state.has_reservations = is_left
                 if is_left or not reservation:
                     break
+                turns_left -= 1
+                if not turns_left:
+                    return False
+        return True
 
     async def _finish(self, portal: Portal, queue: OfflineQueue) -> bool:
         """Deal with what is reserved, by whomever; false if it is too early for some of it."""

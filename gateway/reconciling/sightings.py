@@ -78,7 +78,7 @@ class Sightings:
         self._lock = asyncio.Lock()
 
     async def of(self, keys: Collection[Key], *, since_ms: int) -> Mapping[Key, Sighting]:
-        """What was stored about these from `since_ms` on, a part of the entries' ids, until now.
+        """What was stored about these at least from `since_ms` on (as in entries' ids), until now.
 
         Raises RedisError or one of connections.AWAY.
         """

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from gateway.errors import OperatorError
 from gateway.installation.opening import open_application
 from gateway.publishing.drainer import Drainer
 from gateway.publishing.durability import Ack, check_at_start
+from gateway.publishing.errors import SpoolUnavailable
 from gateway.publishing.memory_gate import MemoryGate
 from gateway.publishing.publisher import Publisher
 from gateway.publishing.spool import Spool
@@ -65,12 +66,13 @@ async def serve(settings: Settings, place: Place) -> None:
     gate = MemoryGate(control, max_share=settings.retention.max_memory_share)
     retention = Retention(control, settings.redis.streams, settings.retention)
     publisher = Publisher(settings.redis, settings.publish, spool, holds_back=gate.is_closed)
+    reporter = SpoolReporter(control, spool_dir, prefix=settings.redis.prefix)
     drainer = Drainer(
         spool,
         spool_dir,
         settings.redis.streams,
         partial(stream_writer, settings.redis, settings.publish),
-        reporter=SpoolReporter(control, spool_dir, prefix=settings.redis.prefix),
+        reporter=reporter,
         deadline_s=settings.publish.deadline_s,
         holds_back=gate.is_closed,
     )
@@ -119,6 +121,8 @@ async def serve(settings: Settings, place: Place) -> None:
                     _finish(public, server), drainer.close(), gate.close(), retention.close()
                 )
                 await publisher.close()
+                with suppress(SpoolUnavailable):
+                    await reporter.leave(await spool.measure())
                 await spool.close()
                 await private.cleanup()
                 await application.close()

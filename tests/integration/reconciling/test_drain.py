@@ -242,3 +242,21 @@ async def test_a_long_outage_is_drained_in_parts(scene: Scene, portal: LivePorta
     (gap,) = await scene.gaps(portal)
     assert gap.events == 2500
     assert len(asked(portal, "event.offline.clear")) <= 4
+
+
+async def test_on_a_cluster_it_works_alike(
+    sandbox: Sandbox, cluster_url: str, tmp_path: Path
+) -> None:
+    client = connections.control(cluster_url)
+    async with a_scene(sandbox, client, cluster_url, tmp_path) as scene:
+        scene.change("redis", partitions=4)
+        portal = await sandbox.add_portal()
+        await scene.install(portal)
+        comment_ids = add(portal, 40)
+
+        await until_drained(scene, portal)
+
+        assert sorted(await scene.told()) == [(one, "added", True) for one in comment_ids]
+        (gap,) = await scene.gaps(portal)
+        assert gap.events == 40
+    await client.aclose()

@@ -1,0 +1,129 @@
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+from structlog.testing import capture_logs
+
+from gateway.bitrix24.errors import Unavailable
+from gateway.portals.directory import Portal
+from gateway.reconciling.duties import Duty
+from gateway.reconciling.rounds import Rounds
+
+PORTALS = [Portal(member_id=name, domain=name, digests=()) for name in ("a", "b", "c")]
+Act = Callable[[Portal], Awaitable[float | None]]
+
+
+def rounds(*acts: Act, at_once: int = 10) -> Rounds:
+    duties = [Duty(name=act.__name__, every_s=3600, carry_out=act) for act in acts]
+    return Rounds(duties, PORTALS, at_once=at_once)
+
+
+async def test_once_carries_out_every_duty_for_every_portal_in_order() -> None:
+    done: list[tuple[str, str]] = []
+
+    async def drain(portal: Portal) -> None:
+        await asyncio.sleep(0)
+        done.append(("drain", portal.member_id))
+
+    async def sweep(portal: Portal) -> None:
+        done.append(("sweep", portal.member_id))
+
+    assert await rounds(drain, sweep).once()
+
+    assert Counter(done).total() == 6
+    for portal in PORTALS:
+        mine = [name for name, member_id in done if member_id == portal.member_id]
+        assert mine == ["drain", "sweep"]
+
+
+async def test_once_goes_on_until_a_duty_is_done_with_a_portal() -> None:
+    turns: Counter[str] = Counter()
+
+    async def drain(portal: Portal) -> float | None:
+        turns[portal.member_id] += 1
+        return 0.001 if turns[portal.member_id] < 3 else None
+
+    assert await rounds(drain).once()
+
+    assert turns == {"a": 3, "b": 3, "c": 3}
+
+
+async def test_what_fails_for_one_portal_is_done_for_the_others_and_told() -> None:
+    done = []
+
+    async def drain(portal: Portal) -> None:
+        if portal.member_id == "b":
+            raise Unavailable("no connection")
+        if portal.member_id == "c":
+            raise KeyError("unforeseen")
+        done.append(portal.member_id)
+
+    with capture_logs() as lines:
+        assert not await rounds(drain).once()
+
+    assert done == ["a"]
+    told = {line["member_id"]: (line["log_level"], line.get("kind")) for line in lines}
+    assert told == {"b": ("warning", "Unavailable"), "c": ("error", None)}
+
+
+async def test_a_trouble_that_lasts_is_told_once_until_it_is_over() -> None:
+    is_away, turns = True, 0
+    stop = asyncio.Event()
+
+    async def drain(portal: Portal) -> float | None:
+        nonlocal is_away, turns
+        if portal.member_id != "a":
+            return None
+        turns += 1
+        ours.wake("drain", "a", in_s=0)
+        if turns == 6:
+            stop.set()
+        is_away = turns != 3
+        if is_away:
+            raise Unavailable("no connection")
+        return None
+
+    ours = rounds(drain)
+    with capture_logs() as lines:
+        await ours.run(stop)
+
+    assert turns == 6
+    assert len([line for line in lines if line["log_level"] == "warning"]) == 2
+
+
+async def test_only_so_many_portals_have_a_turn_at_once() -> None:
+    under_way, most = 0, 0
+
+    async def drain(_: Portal) -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.01)
+        under_way -= 1
+
+    assert await rounds(drain, at_once=2).once()
+
+    assert most == 2
+
+
+async def test_a_stop_finishes_what_was_begun_and_a_cancellation_does_not() -> None:
+    begun, ended, stop = asyncio.Event(), [], asyncio.Event()
+
+    async def drain(portal: Portal) -> None:
+        begun.set()
+        await asyncio.sleep(0.05)
+        ended.append(portal.member_id)
+
+    task = asyncio.create_task(rounds(drain).run(stop))
+    await begun.wait()
+    stop.set()
+    await task
+    assert sorted(ended) == ["a", "b", "c"]
+
+    ended.clear()
+    begun.clear()
+    task = asyncio.create_task(rounds(drain).run(asyncio.Event()))
+    await begun.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    assert ended == []
