@@ -1,8 +1,9 @@
 """What is wrong with the first line of a chain that does not fit."""
 
 from collections.abc import Iterable
+from functools import partial
 
-from consumers.audit.findings import Fault
+from consumers.audit.findings import Fault, What
 from consumers.audit.records import InvalidRecord, decode, hash_in
 
 __all__ = ["diagnose"]
@@ -15,66 +16,37 @@ def diagnose(
 
     `following` are the lines behind it in its file; they are used up.
     """
+    fault = partial(Fault, file=file, line=number, seq=seq)
     if not line.endswith(b"\n"):
-        return Fault(
-            what="truncated",
-            file=file,
-            line=number,
-            seq=seq,
-            detail=f"the file ends in the middle of record {seq}",
-        )
+        return fault(what="truncated", detail=f"the file ends in the middle of record {seq}")
     try:
         record = decode(line)
     except InvalidRecord:
-        return Fault(
-            what="changed",
-            file=file,
-            line=number,
-            seq=seq,
-            detail=f"record {seq} was changed: it is no record any more",
-        )
+        return fault(what="changed", detail=f"record {seq} was changed: it is no record any more")
     if hash_in(line) is None:
-        return Fault(
-            what="changed",
-            file=file,
-            line=number,
-            seq=seq,
-            detail=f"record {seq} was changed: its bytes do not give its hash",
-        )
+        detail = f"record {seq} was changed: its bytes do not give its hash"
+        return fault(what="changed", detail=detail)
     if record.seq > seq:
-        return _ahead(record.seq, file=file, number=number, prev=prev, seq=seq, following=following)
+        what, detail = _ahead(record.seq, number=number, prev=prev, seq=seq, following=following)
+        return fault(what=what, detail=detail)
     if record.seq < seq:
-        return Fault(
-            what="repeated",
-            file=file,
-            line=number,
-            seq=record.seq,
-            detail=f"record {record.seq} stands here again, where record {seq} was expected",
-        )
-    return Fault(
-        what="replaced",
-        file=file,
-        line=number,
-        seq=seq,
-        detail=f"record {seq} does not follow on from record {seq - 1}: one of them was replaced",
-    )
+        detail = f"record {record.seq} stands here again, where record {seq} was expected"
+        return fault(what="repeated", seq=record.seq, detail=detail)
+    detail = f"record {seq} does not follow on from record {seq - 1}: one of them was replaced"
+    return fault(what="replaced", detail=detail)
 
 
 def _ahead(
-    found: int, *, file: str, number: int, prev: str, seq: int, following: Iterable[bytes]
-) -> Fault:
+    found: int, *, number: int, prev: str, seq: int, following: Iterable[bytes]
+) -> tuple[What, str]:
+    """What it means that record `found` stands where `seq` was expected, which comes before it."""
     follows_on = b'"prev":"%b"' % prev.encode()
     for distance, line in enumerate(following, 1):
         if follows_on in line[:120]:
-            return Fault(
-                what="reordered",
-                file=file,
-                line=number,
-                seq=seq,
-                detail=f"record {found} stands where record {seq} was expected, "
-                f"which is on line {number + distance}",
+            place = f"line {number + distance}"
+            return (
+                "reordered",
+                f"record {found} stands where record {seq} was expected, which is on {place}",
             )
     gone = f"record {seq} is" if found == seq + 1 else f"records {seq} to {found - 1} are"
-    return Fault(
-        what="missing", file=file, line=number, seq=seq, detail=f"{gone} missing before this line"
-    )
+    return "missing", f"{gone} missing before this line"

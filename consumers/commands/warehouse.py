@@ -1,20 +1,24 @@
 """`consumers warehouse …`: comparing with the stream, loading again, erasing."""
 
 import sys
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 from typing import Any, Final
 
 import click
 import msgspec
 import uvloop
+from redis.asyncio import Redis
 
 from consumers.audit.erasures import Erasure, record_erasure
 from consumers.warehouse.checking import Comparison, backfill, compare
-from consumers.warehouse.consumer import GROUP, opened
+from consumers.warehouse.consumer import GROUP, WarehouseThread, opened
 from consumers.warehouse.database import Away
 from consumers.warehouse.destination import destination
 from consumers.warehouse.loading import Warehouse
+from consumers.warehouse.stream import Range
 from gateway import connections, logs
 from gateway.commandline import settings_of
 from gateway.errors import OperatorError
@@ -48,14 +52,39 @@ class _Moment(click.ParamType[datetime]):
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-_since = click.option(
-    "--from", "since", type=_Moment(), required=True, help="From when, by arrival on the stream."
-)
-_until = click.option("--to", "until", type=_Moment(), help="Until before when; else until now.")
-_stream = click.option(
-    "--stream", type=click.Choice(["events", "comments"]), help="Default: [warehouse] stream."
-)
 _json = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+
+
+def _range(function: Callable[..., None]) -> Callable[..., None]:
+    """The options that name a range of a stream; the command gets the settings and the range."""
+
+    @click.option(
+        "--from",
+        "since",
+        type=_Moment(),
+        required=True,
+        help="From when, by arrival on the stream.",
+    )
+    @click.option("--to", "until", type=_Moment(), help="Until before when; else until now.")
+    @click.option(
+        "--stream", type=click.Choice(["events", "comments"]), help="Default: [warehouse] stream."
+    )
+    @_json
+    @click.pass_context
+    @wraps(function)
+    def command(
+        context: click.Context,
+        *,
+        since: datetime,
+        until: datetime | None,
+        stream: str | None,
+        as_json: bool,
+    ) -> None:
+        settings = _settings(context)
+        wanted = Range(stream=stream or settings.warehouse.stream, since=since, until=until)
+        function(settings, wanted, as_json=as_json)
+
+    return command
 
 
 @click.group("warehouse")
@@ -64,26 +93,14 @@ def command() -> None:
 
 
 @command.command()
-@_since
-@_until
-@_stream
-@_json
-@click.pass_context
-def check(
-    context: click.Context,
-    *,
-    since: datetime,
-    until: datetime | None,
-    stream: str | None,
-    as_json: bool,
-) -> None:
+@_range
+def check(settings: Settings, wanted: Range, *, as_json: bool) -> None:
     """Name the events that were handled and that the warehouse lacks. Exit code 1 if there are any.
 
     Events that wait for the consumer are counted apart. What was trimmed from the stream cannot be
     compared.
     """
-    settings = _settings(context)
-    found = _run(_check(settings, stream or settings.warehouse.stream, since, until))
+    found = _run(_check(settings, wanted))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found)))
     else:
@@ -99,22 +116,10 @@ def check(
 
 
 @command.command("backfill")
-@_since
-@_until
-@_stream
-@_json
-@click.pass_context
-def backfill_command(
-    context: click.Context,
-    *,
-    since: datetime,
-    until: datetime | None,
-    stream: str | None,
-    as_json: bool,
-) -> None:
+@_range
+def backfill_command(settings: Settings, wanted: Range, *, as_json: bool) -> None:
     """Load a range of the stream again, beside the running consumer. Rows are not doubled."""
-    settings = _settings(context)
-    count = _run(_backfill(settings, stream or settings.warehouse.stream, since, until))
+    count = _run(_backfill(settings, wanted))
     click.echo(msgspec.json.encode({"loaded": count}) if as_json else f"{count} events loaded")
 
 
@@ -160,46 +165,21 @@ def erase(
         click.echo(f"{erasure.erased_count} rows of {what} erased; audit event {event_id}")
 
 
-async def _check(
-    settings: Settings, stream: str, since: datetime, until: datetime | None
-) -> Comparison:
-    redis = connections.control(settings.redis.url, timeout_s=10)
-    try:
-        async with opened(settings, destination(settings.warehouse.destination)) as warehouse:
-            return await compare(
-                warehouse,
-                redis,
-                settings.redis.streams,
-                stream=stream,
-                group=GROUP,
-                since=since,
-                until=until,
-            )
-    finally:
-        await redis.aclose()
+async def _check(settings: Settings, wanted: Range) -> Comparison:
+    async with _warehouse_and_redis(settings) as (warehouse, redis):
+        return await compare(warehouse, redis, settings.redis.streams, wanted, group=GROUP)
 
 
-async def _backfill(
-    settings: Settings, stream: str, since: datetime, until: datetime | None
-) -> int:
-    redis = connections.control(settings.redis.url, timeout_s=10)
-    try:
-        async with opened(settings, destination(settings.warehouse.destination)) as warehouse:
-            return await backfill(
-                warehouse,
-                redis,
-                settings.redis.streams,
-                stream=stream,
-                since=since,
-                until=until,
-                told=lambda count: click.echo(f"{count} events", err=True),
-            )
-    finally:
-        await redis.aclose()
+async def _backfill(settings: Settings, wanted: Range) -> int:
+    def told(count: int) -> None:
+        click.echo(f"{count} events", err=True)
+
+    async with _warehouse_and_redis(settings) as (warehouse, redis):
+        return await backfill(warehouse, redis, settings.redis.streams, wanted, told=told)
 
 
 async def _portal_of(settings: Settings, comment_id: int) -> str:
-    async with opened(settings, destination(settings.warehouse.destination)) as warehouse:
+    async with _warehouse(settings) as warehouse:
         portals = await warehouse.call(Warehouse.portals_of, comment_id)
     if len(portals) != 1:
         found = (
@@ -212,13 +192,9 @@ async def _portal_of(settings: Settings, comment_id: int) -> str:
 async def _erase(
     settings: Settings, member_id: str, comment_id: int | None, reason: str
 ) -> tuple[Erasure, str]:
-    target = destination(settings.warehouse.destination)
-    redis = connections.control(settings.redis.url)
-    try:
+    async with connections.control(settings.redis.url) as redis:
         await redis.ping()  # who cannot record must not erase
-    finally:
-        await redis.aclose()
-    async with opened(settings, target) as warehouse:
+    async with _warehouse(settings) as warehouse:
         count = await warehouse.call(Warehouse.erase, member_id, comment_id, datetime.now(UTC))
     erasure = Erasure(
         member_id=member_id,
@@ -228,6 +204,19 @@ async def _erase(
         reason=reason,
     )
     return erasure, await record_erasure(settings.redis, erasure)
+
+
+def _warehouse(settings: Settings) -> AbstractAsyncContextManager[WarehouseThread]:
+    return opened(settings, destination(settings.warehouse.destination))
+
+
+@asynccontextmanager
+async def _warehouse_and_redis(settings: Settings) -> AsyncIterator[tuple[WarehouseThread, Redis]]:
+    async with (
+        connections.control(settings.redis.url, timeout_s=10) as redis,
+        _warehouse(settings) as warehouse,
+    ):
+        yield warehouse, redis
 
 
 def _settings(context: click.Context) -> Settings:

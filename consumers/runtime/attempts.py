@@ -82,12 +82,7 @@ class Attempts:
                 await handler.call([held.entry for held in batch])
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - it may raise anything
             _raise_if_this_task_ends(error)
-            took_s = self._took_s(started)
-            verdict = self._verdict(batch, error)
-            if isinstance(verdict, Bury) and len(batch) > 1:
-                self._tell(batch, error, Split(), took_s=took_s)
-                return Split()
-            return await self._follow(batch, error, verdict, took_s=took_s)
+            return await self._follow_batch(batch, error, took_s=self._took_s(started))
         self._metrics.handled(batch, took_s=self._took_s(started))
         self._outlet.acknowledge(batch)
         return None
@@ -107,13 +102,8 @@ class Attempts:
             check_results(batch, results)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - it may raise anything
             _raise_if_this_task_ends(error)
-            took_s = self._took_s(started)
-            verdict = self._verdict(batch, error)
-            if isinstance(verdict, Bury) and len(batch) > 1:
-                self._tell(batch, error, Split(), took_s=took_s)
-                return Split()
-            later = await self._follow(batch, error, verdict, took_s=took_s)
-            return None if later is None else Postponed(batch, later.pause_s)
+            later = await self._follow_batch(batch, error, took_s=self._took_s(started))
+            return Postponed(batch, later.pause_s) if isinstance(later, Later) else later
         return await self._follow_results(batch, results, took_s=self._took_s(started))
 
     async def _follow_results(
@@ -154,6 +144,15 @@ class Attempts:
     def _verdict(self, batch: Sequence[Held], error: BaseException) -> Later | Bury:
         first = batch[0]
         return self._policy.verdict(error, failures=first.failures, delays=first.delays)
+
+    async def _follow_batch(
+        self, batch: Sequence[Held], error: BaseException, *, took_s: float
+    ) -> Later | Split | None:
+        verdict = self._verdict(batch, error)
+        if isinstance(verdict, Bury) and len(batch) > 1:
+            self._tell(batch, error, Split(), took_s=took_s)
+            return Split()
+        return await self._follow(batch, error, verdict, took_s=took_s)
 
     async def _follow(
         self, batch: Sequence[Held], error: BaseException, verdict: Later | Bury, *, took_s: float

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from consumers.warehouse import rows
 from consumers.warehouse.consumer import WarehouseThread
 from consumers.warehouse.loading import Warehouse, is_erased
-from consumers.warehouse.stream import StreamEntry, pages, standing
+from consumers.warehouse.stream import Range, StreamEntry, pages, standing
 from gateway.contract import Streams
 
 __all__ = ["Comparison", "Missing", "backfill", "compare"]
@@ -34,14 +34,7 @@ class Comparison(Struct):
 
 
 async def compare(
-    warehouse: WarehouseThread,
-    redis: Redis,
-    streams: Streams,
-    *,
-    stream: str,
-    group: str,
-    since: datetime,
-    until: datetime | None,
+    warehouse: WarehouseThread, redis: Redis, streams: Streams, wanted: Range, *, group: str
 ) -> Comparison:
     """Look up each event of a range of the stream in the warehouse.
 
@@ -50,9 +43,9 @@ async def compare(
     """
     found = Comparison()
     # Before anything else: what the group handles from now on is not missing either.
-    standings = [await standing(redis, key, group) for key in streams.keys(stream)]
+    standings = [await standing(redis, key, group) for key in streams.keys(wanted.stream)]
     erasures = await warehouse.call(Warehouse.erasures)
-    async for page in pages(redis, streams, stream, since, until):
+    async for page in pages(redis, streams, wanted):
         found.compared += len(page)
         handled = []
         for entry in page:
@@ -84,10 +77,8 @@ async def backfill(
     warehouse: WarehouseThread,
     redis: Redis,
     streams: Streams,
+    wanted: Range,
     *,
-    stream: str,
-    since: datetime,
-    until: datetime | None,
     told: Callable[[int], None],
 ) -> int:
     """Load a range of the stream again; returns how many events. `told` hears of each page.
@@ -95,8 +86,7 @@ async def backfill(
     Rows that are there are replaced by the same ones. Runs beside the consumer. Raises Away.
     """
     count = 0
-
-    async for page in pages(redis, streams, stream, since, until):
+    async for page in pages(redis, streams, wanted):
         count += await warehouse.call(_load, page)
         told(count)
     return count

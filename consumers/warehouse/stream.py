@@ -10,11 +10,22 @@ from redis.exceptions import ResponseError
 
 from gateway.contract import EVENT_FIELD, CommentEvent, InvalidEvent, Streams, decode_event
 
-__all__ = ["PAGE", "Standing", "StreamEntry", "pages", "standing"]
+__all__ = ["PAGE", "Range", "Standing", "StreamEntry", "pages", "standing"]
 
 PAGE: Final = 10_000
 
 _Page = list[tuple[bytes, dict[bytes, bytes]]]
+
+
+class Range(Struct, frozen=True, kw_only=True):
+    """What reached a stream from `since` until before `until`.
+
+    Without `until`, up to the entry of each partition that is the last one on asking.
+    """
+
+    stream: str
+    since: datetime
+    until: datetime | None
 
 
 class StreamEntry(Struct, frozen=True, kw_only=True):
@@ -42,21 +53,20 @@ class Standing(Struct, frozen=True):
         return entry.number <= self.last_delivered and entry.number not in self.pending
 
 
-async def pages(
-    redis: Redis, streams: Streams, stream: str, since: datetime, until: datetime | None
-) -> AsyncIterator[list[StreamEntry]]:
-    """All comment events that reached the stream from `since` until before `until`.
+async def pages(redis: Redis, streams: Streams, wanted: Range) -> AsyncIterator[list[StreamEntry]]:
+    """All comment events of a range, in pages of up to `PAGE` entries of one partition, in order.
 
-    Without `until`, up to the entry that is the last one on asking. In pages of up to `PAGE`
-    entries of one partition, in order. Other events are left out.
+    Other events are left out.
     """
     for partition in range(streams.partitions):
-        key = streams.key(stream, partition)
-        start = f"{_milliseconds(since)}-0"
-        last = f"({_milliseconds(until)}-0" if until else await _last(redis, key)
+        key = streams.key(wanted.stream, partition)
+        start = f"{_milliseconds(wanted.since)}-0"
+        last = f"({_milliseconds(wanted.until)}-0" if wanted.until else await _last(redis, key)
         while page := await _page(redis, key, start, last):
             yield [
-                StreamEntry(stream=stream, partition=partition, id=entry_id.decode(), event=event)
+                StreamEntry(
+                    stream=wanted.stream, partition=partition, id=entry_id.decode(), event=event
+                )
                 for entry_id, fields in page
                 if (event := _comment_event(fields)) is not None
             ]

@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any
 
 import click
 import msgspec
+from msgspec import Struct
 from redis.asyncio import Redis
 
 from gateway import connections
@@ -22,6 +25,32 @@ _REASON = click.option(
     "--reason", metavar="CODE", help="Only these: undecodable, rejected, failed, crashed."
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
+
+
+class _Choice(Struct, frozen=True):
+    """Letters of a group: those at the addresses, or all, as far as they have the reason."""
+
+    group: str
+    reason: str | None
+    addresses: list[Address]
+
+
+def _chosen(function: Callable[..., None]) -> Callable[..., None]:
+    """The arguments that choose letters of a group; the command gets them as its `choice`."""
+
+    @click.argument("addresses", nargs=-1, metavar="[ADDRESS]...")
+    @_GROUP
+    @_REASON
+    @click.option("--all", "is_all", is_flag=True, help="All of the group, or all of the reason.")
+    @wraps(function)
+    def command(
+        *, addresses: tuple[str, ...], group: str, reason: str | None, is_all: bool, **rest: Any
+    ) -> None:
+        if bool(addresses) == is_all:
+            raise click.UsageError("give addresses, or --all")
+        function(choice=_Choice(group, reason, _addresses(addresses)), **rest)
+
+    return command
 
 
 @click.group("dead")
@@ -80,66 +109,34 @@ def show(context: click.Context, *, address: str, group: str, as_json: bool) -> 
 
 
 @command.command("retry")
-@click.argument("addresses", nargs=-1, metavar="[ADDRESS]...")
-@_GROUP
-@_REASON
-@click.option("--all", "is_all", is_flag=True, help="All of the group, or all of the reason.")
+@_chosen
 @_JSON
 @click.pass_context
-def retry(
-    context: click.Context,
-    *,
-    addresses: tuple[str, ...],
-    group: str,
-    reason: str | None,
-    is_all: bool,
-    as_json: bool,
-) -> None:
+def retry(context: click.Context, *, choice: _Choice, as_json: bool) -> None:
     """Give dead letters back to their group, and to no other; it handles them like new ones."""
-    count = _change(settings_of(context), ops.retry, addresses, group, reason, is_all=is_all)
+    count = asyncio.run(_change(settings_of(context), choice, ops.retry))
     click.echo(msgspec.json.encode({"retried": count}) if as_json else f"given back: {count}")
 
 
 @command.command("drop")
-@click.argument("addresses", nargs=-1, metavar="[ADDRESS]...")
-@_GROUP
-@_REASON
-@click.option("--all", "is_all", is_flag=True, help="All of the group, or all of the reason.")
+@_chosen
 @_JSON
 @click.pass_context
-def drop(
-    context: click.Context,
-    *,
-    addresses: tuple[str, ...],
-    group: str,
-    reason: str | None,
-    is_all: bool,
-    as_json: bool,
-) -> None:
+def drop(context: click.Context, *, choice: _Choice, as_json: bool) -> None:
     """Delete dead letters for good. The events stay on their stream as long as it keeps them."""
-    count = _change(settings_of(context), ops.drop, addresses, group, reason, is_all=is_all)
+    count = asyncio.run(_change(settings_of(context), choice, ops.drop))
     click.echo(msgspec.json.encode({"dropped": count}) if as_json else f"dropped: {count}")
 
 
-def _change(
+async def _change(
     settings: Settings,
+    choice: _Choice,
     change: Callable[[Redis, Streams, str, list[Address]], Awaitable[int]],
-    addresses: tuple[str, ...],
-    group: str,
-    reason: str | None,
-    *,
-    is_all: bool,
 ) -> int:
-    if bool(addresses) == is_all:
-        raise click.UsageError("give addresses, or --all")
-
-    async def run() -> int:
-        found = await _find(settings, group, reason, _addresses(addresses))
-        async with connections.control(settings.redis.url) as redis:
-            wanted = [stored.address for stored in found]
-            return await change(redis, settings.redis.streams, group, wanted)
-
-    return asyncio.run(run())
+    found = await _find(settings, choice.group, choice.reason, choice.addresses)
+    async with connections.control(settings.redis.url) as redis:
+        wanted = [stored.address for stored in found]
+        return await change(redis, settings.redis.streams, choice.group, wanted)
 
 
 def _addresses(texts: tuple[str, ...] | list[str]) -> list[Address]:
