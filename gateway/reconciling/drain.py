@@ -87,7 +87,7 @@ class Drain:
                 reservation = await queue.reserve(event_name, until=until)
                 is_left |= not await self._deal_with(portal, queue, reservation, until=until)
                 state.has_reservations = is_left
-                if is_left or not reservation:
+                if is_left or not reservation.has_more:
                     break
                 turns_left -= 1
                 if not turns_left:

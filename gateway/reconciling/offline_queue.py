@@ -23,6 +23,8 @@ __all__ = ["OfflineQueue", "Reservation", "has_no_queue"]
 
 _ROWS: Final = 1000
 # 250 KB of JSON; the default is 50, and no maximum is documented or in the portal's code.
+_DEFAULT_ROWS: Final = 50
+# Fewer than that are all that there were, whatever a portal makes of a larger limit.
 _MAX_PAGES: Final = 20
 _ANY: Final = "!"
 # Below every letter and digit that a reservation's id may begin with.
@@ -31,12 +33,14 @@ _ANY: Final = "!"
 class Reservation(Struct, frozen=True, kw_only=True):
     """Rows that are ours until they are cleared, the oldest change first.
 
-    `unreadable` are the message ids of rows that do not say what was changed, or when.
+    `unreadable` are the message ids of rows that do not say what was changed, or when. `has_more`:
+    there may have been more rows than were given.
     """
 
     process_id: str
     rows: tuple[OfflineRow, ...]
     unreadable: tuple[str, ...] = ()
+    has_more: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.rows or self.unreadable)
@@ -144,4 +148,9 @@ def _reservation(answer: Answer, process_id: str) -> Reservation:
         if row_of(tree) is None and (message_id := message_id_of(tree)) is not None
     ]
     rows.sort(key=lambda row: (row.changed_at, row.comment_id, row.type))
-    return Reservation(process_id=process_id, rows=tuple(rows), unreadable=tuple(unreadable))
+    return Reservation(
+        process_id=process_id,
+        rows=tuple(rows),
+        unreadable=tuple(unreadable),
+        has_more=len(trees) >= _DEFAULT_ROWS,
+    )
