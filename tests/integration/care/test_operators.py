@@ -9,11 +9,12 @@ from pathlib import Path
 import aiohttp
 import msgspec
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from gateway.settings import PortalSettings
 from tests.integration.care.seeding import count, known_for_weeks
 from tests.integration.consumers.running import until
-from tests.integration.notifier.processes import is_reading, notifier_process
+from tests.integration.notifier.processes import notifier_process
 from tests.integration.notifier.sinks import http_sink
 from tests.integration.reconciling.conftest import Reconcilers, reconcilers
 from tests.integration.reconciling.reconciler import Reconciler
@@ -37,6 +38,14 @@ window_s = 0
 name = "everybody"
 urls = ["{url}"]
 """
+
+
+async def is_reading(redis: Redis) -> bool:
+    """Whether the notifier's group is there: from then on it sees every event."""
+    try:
+        return bool(await redis.xinfo_groups("b24:events:{0}"))
+    except ResponseError:
+        return False
 
 
 async def is_silent(one: Reconciler) -> bool:
