@@ -39,12 +39,14 @@ class Scene:
         self.portals[member_id] = portal
         return portal
 
-    def settings(self, *, partitions: int = 1, **enricher: Any) -> Settings:
+    def settings(
+        self, *, partitions: int = 1, rest: dict[str, Any] | None = None, **enricher: Any
+    ) -> Settings:
         return Settings(
             redis=RedisSettings(url=self.url, partitions=partitions),
             consumers=Consumers(lease_s=2.0, grace_s=1.0),
             vault=Vault(keys=(self.key,)),
-            bitrix24=Bitrix24(request_timeout_s=2.0, call_timeout_s=60.0),
+            bitrix24=Bitrix24(**{"request_timeout_s": 2.0, "call_timeout_s": 60.0} | (rest or {})),
             enricher=Enricher(**{"refetch_after_s": 0.1} | enricher),
             portals=tuple(
                 PortalSettings(

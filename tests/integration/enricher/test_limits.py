@@ -43,6 +43,23 @@ async def test_a_thousand_comments_take_twenty_full_requests_and_meet_no_limit(
     assert took_s < 10
 
 
+async def test_a_backlog_leaves_as_fast_as_the_limit_allows(scene: Scene) -> None:
+    limits: dict[str, Any] = {"requests_per_s": 10.0, "burst": 5}
+    portal = await scene.portal(**limits)
+    events = events_of(portal, scene.written(portal, 1500))
+    await scene.publish(events)
+    async with scene.enriching(scene.settings(rest=limits)):
+        await scene.until_out(50)
+        began = time.monotonic()
+        await scene.until_out(1500)
+        took_s = time.monotonic() - began
+
+    assert batches(portal) == [50] * 30
+    assert [call.error for call in portal.calls if call.error] == []
+    # 30 requests, 4 of them at once: the rest at ten a second.
+    assert 2.0 < took_s < 4.0
+
+
 async def test_a_trickle_of_comments_fills_requests_instead_of_the_limit(scene: Scene) -> None:
     portal = await scene.portal(requests_per_s=2.0, burst=50.0)
     events = events_of(portal, scene.written(portal, 120))
