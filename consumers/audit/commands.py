@@ -1,7 +1,7 @@
 """`consumers audit …`: keys, verification, search and proofs."""
 
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +15,7 @@ from consumers.audit.proofs import InvalidProof, NotProvable, check, prove, read
 from consumers.audit.search import Hit, Wanted, search
 from consumers.audit.verification import verify_chain
 from gateway.commandline import settings_of
+from gateway.moments import Moment
 
 __all__ = ["command"]
 
@@ -32,22 +33,6 @@ _Dir = click.option(
     type=click.Path(path_type=Path),
     help="The log; default: the setting [audit] dir.",
 )
-
-
-class _Time(click.ParamType[datetime]):
-    """An ISO 8601 time or day; UTC where it does not say otherwise."""
-
-    name = "time"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        """Read it."""
-        try:
-            time = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r}: give a time such as 2026-11-22 or 2026-11-22T08:30Z", param, ctx)
-        return time.replace(tzinfo=time.tzinfo or UTC)
 
 
 class _AnchorType(click.ParamType[Anchor]):
@@ -152,8 +137,8 @@ def _print_report(report: ChainReport, *, has_keys: bool) -> None:
 @command.command()
 @click.option("--event", "event_id", metavar="ID", help="The event's id.")
 @click.option("--portal", "member_id", metavar="ID", help="The portal's member_id.")
-@click.option("--from", "since", type=_Time(), help="Recorded at this time (UTC) or later.")
-@click.option("--to", "until", type=_Time(), help="Recorded before this time (UTC).")
+@click.option("--from", "since", type=Moment(), help="Recorded at this time or later.")
+@click.option("--to", "until", type=Moment(), help="Recorded before this time.")
 @_Dir
 @_Json
 @click.pass_context

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, Final
 
@@ -22,34 +22,12 @@ from consumers.warehouse.stream import Range
 from gateway import connections, logs
 from gateway.commandline import settings_of
 from gateway.errors import OperatorError
+from gateway.moments import Moment
 from gateway.settings import Settings
 
 __all__ = ["command"]
 
 _SHOWN: Final = 20
-
-
-class _Moment(click.ParamType[datetime]):
-    """An ISO 8601 time (UTC if it names no zone), or so long ago: `90s`, `10m`, `2h`, `1d`."""
-
-    name = "time"
-    _units: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        text = str(value)
-        try:
-            if (unit := self._units.get(text[-1:])) is not None:
-                return datetime.now(UTC) - timedelta(**{unit: float(text[:-1])})
-            moment = datetime.fromisoformat(text)
-        except (ValueError, OverflowError):
-            self.fail(
-                f"{text!r}: neither a time (2026-01-31T12:00:00Z) nor an age (2h)", param, ctx
-            )
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 _json = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
@@ -61,11 +39,11 @@ def _range(function: Callable[..., None]) -> Callable[..., None]:
     @click.option(
         "--from",
         "since",
-        type=_Moment(),
+        type=Moment(),
         required=True,
         help="From when, by arrival on the stream.",
     )
-    @click.option("--to", "until", type=_Moment(), help="Until before when; else until now.")
+    @click.option("--to", "until", type=Moment(), help="Until before when; else until now.")
     @click.option(
         "--stream", type=click.Choice(["events", "comments"]), help="Default: [warehouse] stream."
     )

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import click
 
 from gateway.commandline import settings_of
+from gateway.moments import parse_moment, position_before
 from gateway.ops import tail
 from gateway.ops.following import follow
-from gateway.ops.moments import parse_moment, position_before
 from gateway.settings import Settings
 
 __all__ = ["command"]

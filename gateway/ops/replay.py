@@ -15,7 +15,7 @@ from gateway.backlog import count_entries
 from gateway.connections import AWAY
 from gateway.contract import Streams
 from gateway.errors import OperatorError
-from gateway.ops.moments import parse_moment
+from gateway.moments import parse_moment
 
 __all__ = ["Replay", "count_replay", "parse_bound", "replay", "stream_of_group"]
 

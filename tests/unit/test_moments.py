@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.ops.moments import parse_moment, position_before
+from gateway.moments import parse_moment, position_before
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 

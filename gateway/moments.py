@@ -4,7 +4,9 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-__all__ = ["parse_moment", "position_before"]
+import click
+
+__all__ = ["Moment", "parse_moment", "position_before"]
 
 _AGO: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -27,6 +29,23 @@ def parse_moment(text: str, *, now: datetime) -> datetime:
             f"{text}: neither a time ago (90s, 10m, 2h, 1d) nor a time (2026-01-31T12:00:00Z)"
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class Moment(click.ParamType[datetime]):
+    """The type of an option that is a moment, as `parse_moment` reads it."""
+
+    name = "time"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Read it."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            return parse_moment(str(value), now=datetime.now(UTC))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 def position_before(moment: datetime) -> str:
