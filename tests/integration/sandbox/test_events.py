@@ -278,6 +278,33 @@ async def test_slow_handler_is_called_ever_less_often(handler: Handler) -> None:
     assert pauses[2] > 0.3
 
 
+async def test_requests_overtake_one_another_where_several_are_under_way(
+    handler: Handler,
+) -> None:
+    first_arrived, others_arrived = asyncio.Event(), asyncio.Event()
+
+    async def hold_the_first() -> web.Response:
+        if not first_arrived.is_set():
+            first_arrived.set()
+            await others_arrived.wait()
+        elif len(handler.bodies) == 3:
+            others_arrived.set()
+        return web.Response()
+
+    handler.answer = hold_the_first
+    async with open_sandbox(pace=Pace(concurrency=2)) as sandbox:
+        portal = await sandbox.add_portal()
+        portal.add_outgoing_webhook(handler.url, ["comment.updated"])
+        for _ in range(3):
+            commented(portal)
+        async with asyncio.timeout(10):
+            await portal.sent()
+
+    # As they ended: the first, which was held, is not the first of them.
+    assert portal.deliveries[0].body != handler.bodies[0]
+    assert sorted(one.body for one in portal.deliveries) == sorted(handler.bodies)
+
+
 async def test_portal_at_a_new_address_says_so_in_its_events(
     sandbox: Sandbox, portal: LivePortal, call: Call, handler: Handler
 ) -> None:
