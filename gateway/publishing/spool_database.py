@@ -162,7 +162,9 @@ class SpoolDatabase:
             version = _create(connection)
         if version != _VERSION:
             raise SpoolUnavailable(
-                "broken", f"{self._path} was written by another version ({version})"
+                "broken",
+                f"{self._path} was written by another version of the gateway, which has to publish "
+                f"what is in it (its format is {version}, this one's {_VERSION})",
             )
 
     def _is_still_there(self) -> bool:
