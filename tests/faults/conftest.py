@@ -17,7 +17,8 @@ from tests.faults.stage import Stage
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "stage" not in metafunc.fixturenames:
         return
-    cells = [pytest.param(name, marks=pytest.mark.matrix) for name in SERVERS]
+    long = (pytest.mark.matrix, pytest.mark.timeout(300))
+    cells = [pytest.param(name, marks=long) for name in SERVERS]
     if metafunc.definition.get_closest_marker("short"):
         cells.append(pytest.param(HERE))
     metafunc.parametrize("server_name", cells, scope="function")

@@ -1,5 +1,7 @@
 """The table of `make test-faults`: printed, and written as JSON."""
 
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +25,9 @@ _COLUMNS: Final = (
 )
 
 
+_HEADINGS: Final = " | ".join(column.replace("_", " ") for column in _COLUMNS)
+
+
 def write_report(reporter: pytest.TerminalReporter) -> None:
     """Print a row for each scenario and server that ran or could not, and write them all."""
     rows = [
@@ -35,7 +40,7 @@ def write_report(reporter: pytest.TerminalReporter) -> None:
     _FILE.parent.mkdir(exist_ok=True)
     _FILE.write_bytes(json.format(json.encode(rows)) + b"\n")
     reporter.section("faults")
-    for line in _table(rows):
+    for line in (*_table(rows), "", *_sums(rows)):
         reporter.write_line(line)
     reporter.write_line(f"written to {_FILE}")
 
@@ -55,11 +60,7 @@ def _row(report: pytest.TestReport) -> dict[str, Any] | None:
 
 
 def _table(rows: list[dict[str, Any]]) -> list[str]:
-    """Markdown, so that it can go into docs/reliability.md as it is."""
-    lines = [
-        f"| scenario | server | {' | '.join(column.replace('_', ' ') for column in _COLUMNS)} |",
-        f"|---|---|{'---:|' * len(_COLUMNS)}",
-    ]
+    lines = [f"| scenario | server | {_HEADINGS} |", f"|---|---|{'---:|' * len(_COLUMNS)}"]
     for row in rows:
         figures = (
             [row["remark"], *[""] * (len(_COLUMNS) - 1)]
@@ -67,4 +68,18 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
             else [str(row[column]) for column in _COLUMNS]
         )
         lines.append(f"| {row['scenario']} | {row['server']} | {' | '.join(figures)} |")
+    return lines
+
+
+def _sums(rows: list[dict[str, Any]]) -> list[str]:
+    """Over all servers, as docs/reliability.md has them; of the seconds the most."""
+    lines = [f"| scenario, all servers | {_HEADINGS} |", f"|---|{'---:|' * len(_COLUMNS)}"]
+    for scenario, some in groupby(rows, key=itemgetter("scenario")):
+        accounts = [row for row in some if "remark" not in row]
+        if accounts:
+            figures = [
+                (max if column.startswith("seconds") else sum)(row[column] for row in accounts)
+                for column in _COLUMNS
+            ]
+            lines.append(f"| {scenario} | {' | '.join(f'{figure:,}' for figure in figures)} |")
     return lines

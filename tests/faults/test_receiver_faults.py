@@ -26,7 +26,7 @@ async def test_the_receiver_is_killed_while_it_spools_and_while_it_drains(stage:
                 receiver.kill()
                 await receiver.start()
             # A turn of the drainer takes 256 events of each of the two partitions.
-            await stage.until_spooled(round(stage.span(short=600, full=2000)))
+            await stage.until_spooled(round(stage.span(short=600, full=1200)))
             server.start()
             for _ in range(2):
                 drains_cut += await stage.until_draining()
