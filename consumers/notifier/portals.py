@@ -57,7 +57,11 @@ class _Portal:
 
         async def call() -> None:
             async with asyncio.timeout(timeout_s):
-                await self._client.call(method, parameters, is_repeatable=is_repeatable)
+                # Half of the time to wait for its turn, so that no request is given up, which the
+                # portal may carry out all the same, before it had the other half to be answered.
+                await self._client.call(
+                    method, parameters, is_repeatable=is_repeatable, timeout_s=timeout_s / 2
+                )
 
         # Out of the fence, which the thread's context has: it is for URLs of targets, and where a
         # portal is was told by its administrator or by the authorization server.

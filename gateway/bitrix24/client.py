@@ -82,13 +82,17 @@ class PortalClient:
         parameters: Mapping[str, Any] | None = None,
         *,
         is_repeatable: bool = False,
+        timeout_s: float | None = None,
     ) -> Answer:
         """The result of a method. Raises Bitrix24Error, ValueError for what is no method's name.
 
         `is_repeatable` says that carrying it out twice does no harm, as of a method that only
-        reads; without it, a request whose answer is lost is not sent again.
+        reads; without it, a request whose answer is lost is not sent again. `timeout_s` is for this
+        call in place of `call_timeout_s`: what would wait longer for its place is Limited at once.
         """
-        call = self._started(method, parameters or {}, is_repeatable=is_repeatable)
+        call = self._started(
+            method, parameters or {}, is_repeatable=is_repeatable, timeout_s=timeout_s
+        )
         tree, _ = await self._carried_out(call)
         if "result" not in tree:
             raise MaybeDone("the answer has neither a result nor an error")
@@ -142,13 +146,21 @@ class PortalClient:
             left = {name: left[name] for name in left if isinstance(found[name], Limited)}
         return {name: found[name] for name in commands}
 
-    def _started(self, method: str, parameters: Mapping[str, Any], *, is_repeatable: bool) -> _Call:
+    def _started(
+        self,
+        method: str,
+        parameters: Mapping[str, Any],
+        *,
+        is_repeatable: bool,
+        timeout_s: float | None = None,
+    ) -> _Call:
+        limit_s = self._call_timeout_s if timeout_s is None else timeout_s
         return _Call(
             method=method,
             methods=frozenset({method}),
             parameters=parameters,
             is_repeatable=is_repeatable,
-            until=asyncio.get_running_loop().time() + self._call_timeout_s,
+            until=asyncio.get_running_loop().time() + limit_s,
         )
 
     async def _carried_out(self, call: _Call) -> tuple[dict[str, Any], Grant]:

@@ -1,5 +1,6 @@
 """People told inside Bitrix24, by the REST client, in a sandbox portal."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -45,15 +46,20 @@ async def portal(sandbox: Sandbox) -> LivePortal:
     return await sandbox.add_portal(member_id=MEMBER)
 
 
-@pytest.fixture
-def by_webhook(redis_url: str, portal: LivePortal) -> Settings:
+def settings_of(portal: LivePortal, redis_url: str, **limits: Any) -> Settings:
+    """A gateway that calls the portal by a webhook."""
     one = PortalSettings(
-        member_id=MEMBER,
+        member_id=portal.member_id,
         domain=portal.domain,
         application_tokens=("fake",),
         rest_webhook=portal.webhook_url,
     )
-    return Settings(redis=RedisSettings(url=redis_url), portals=(one,))
+    return Settings(redis=RedisSettings(url=redis_url), portals=(one,), bitrix24=Bitrix24(**limits))
+
+
+@pytest.fixture
+def by_webhook(redis_url: str, portal: LivePortal) -> Settings:
+    return settings_of(portal, redis_url)
 
 
 def target(url: str = f"bitrix24://{MEMBER}/7/chat12", *, timeout_s: float = 5.0) -> Target:
@@ -138,6 +144,45 @@ async def test_a_portal_that_is_out_of_patience_says_for_how_long(
     assert not outcome.is_accepted
     assert outcome.reason == "im.notify.system.add: a method has used up its time"
     assert outcome.retry_after_s == pytest.approx(200, abs=5)
+
+
+async def test_two_processes_keep_to_a_portals_limit_together(
+    sandbox: Sandbox, redis_url: str
+) -> None:
+    portal = await sandbox.add_portal(requests_per_s=10, burst=5)
+    settings = settings_of(portal, redis_url, requests_per_s=10, burst=5)
+    one, other = (target(f"bitrix24://{portal.member_id}/7") for _ in range(2))
+
+    async with in_reach([one], settings), in_reach([other], settings):
+        outcomes = await asyncio.gather(
+            *(
+                to.deliver(MESSAGE, message_id=f"{name}-{number}")
+                for to, name in ((one, "one"), (other, "other"))
+                for number in range(8)
+            )
+        )
+
+    assert all(outcome.is_accepted for outcome in outcomes)
+    assert [call.error for call in portal.calls] == [None] * 16
+    assert len(portal.chat.notifications) == 16
+
+
+async def test_a_message_whose_turn_is_too_far_off_comes_back_for_it(
+    sandbox: Sandbox, redis_url: str
+) -> None:
+    portal = await sandbox.add_portal(requests_per_s=0.05, burst=2)
+    settings = settings_of(portal, redis_url, requests_per_s=0.05, burst=2)
+    to = target(f"bitrix24://{portal.member_id}/7")
+
+    async with in_reach([to], settings):
+        first = await to.deliver(MESSAGE, message_id="e1")
+        second = await to.deliver(MESSAGE, message_id="e2")
+
+    assert first.is_accepted
+    assert not second.is_accepted
+    assert second.reason == "im.notify.system.add: too many requests wait for the portal"
+    assert second.retry_after_s == pytest.approx(20, abs=2)
+    assert len(portal.calls) == 1
 
 
 async def test_a_refusal_tells_why_and_not_the_webhooks_code(
