@@ -74,14 +74,14 @@ class HttpSink:
 
 
 @asynccontextmanager
-async def http_sink(port: int = 0) -> AsyncIterator[HttpSink]:
+async def http_sink(port: int = 0, *, host: str = "127.0.0.1") -> AsyncIterator[HttpSink]:
     """A sink that listens."""
     sink = HttpSink()
     app = web.Application()
     app.router.add_post("/{path:.*}", sink.handle)
     runner = web.AppRunner(app)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    await web.TCPSite(runner, host, port).start()
     sink.port = runner.addresses[0][1]
     try:
         yield sink

@@ -11,7 +11,7 @@ from consumers.notifier.rendering import Message
 from consumers.notifier.targets import Target
 from gateway.errors import OperatorError
 from gateway.local.server import free_port
-from tests.integration.notifier.sinks import HttpSink, http_sink, mail_sink
+from tests.integration.notifier.sinks import HttpSink, Received, http_sink, mail_sink
 
 ANYWHERE = Fence(allow_private=True, networks=())
 PUBLIC = Fence(allow_private=False, networks=())
@@ -139,6 +139,30 @@ async def test_a_redirect_is_not_followed(sink: HttpSink) -> None:
 
     assert not outcome.is_accepted
     assert sink.asked == 1
+
+
+async def test_a_redirect_that_the_url_asks_for_is_judged_as_well(sink: HttpSink) -> None:
+    outside = Fence(allow_private=False, networks=("127.0.0.1/32",))
+    location = ""
+
+    def answer(received: Received) -> web.Response:
+        if received.path == "/":
+            return web.Response(status=307, headers={"Location": location})
+        return web.Response()
+
+    sink.answer = answer
+    async with http_sink(host="127.0.0.2") as inside:
+        outcomes = []
+        for place in (f"127.0.0.1:{sink.port}", f"127.0.0.2:{inside.port}"):
+            location = f"http://{place}/next"
+            to = target(f"{sink.url}?redirect=yes", fence=outside)
+            outcomes.append(await to.deliver(MESSAGE, message_id="e1"))
+
+    followed, refused = outcomes
+    assert followed.is_accepted, followed.reason
+    assert [received.path for received in sink.received] == ["/next"]
+    assert refused.reason == "refused: the address is in a private network"
+    assert inside.asked == 0
 
 
 async def test_a_mail_arrives_with_its_subject_and_formatted_body() -> None:
