@@ -216,7 +216,7 @@ class Gatherings:
         if not halves:
             return None
         left = {id(held) for half in halves for held in half.held}
-        return Postponed(
-            [held for held in batch if id(held) in left or held.lane in late],
-            max(half.pause_s for half in halves),
-        )
+        # Of the first half that is all: what else it had of these subjects has been handled.
+        waits = [held for held in batch[:middle] if id(held) in left]
+        waits += [held for held in batch[middle:] if id(held) in left or held.lane in late]
+        return Postponed(waits, max(half.pause_s for half in halves))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from consumers.runtime.entry import Entry
@@ -226,6 +226,7 @@ async def test_what_an_attempt_raises_ends_the_work() -> None:
     ),
     choices=st.lists(st.integers(min_value=0, max_value=5), min_size=1, max_size=40),
 )
+@example(entries=[("a", 1)] * 4, choices=[0, 2, 2, 0, 3])
 async def test_every_entry_is_handled_once_and_each_comment_in_order(
     entries: list[tuple[str, int]], choices: list[int]
 ) -> None:
