@@ -49,6 +49,6 @@ async def scene(
 @pytest.fixture
 async def portal(sandbox: Sandbox, scene: Scene) -> LivePortal:
     """A portal with a queue of offline events, whose deliveries nobody takes yet."""
-    one = await sandbox.add_portal()
+    one = await scene.add_portal()
     await scene.install(one)
     return one

@@ -20,6 +20,7 @@ from gateway.reconciling.gap_book import GapBook
 from gateway.reconciling.gaps import Gap
 from gateway.reconciling.process import Process
 from gateway.sandbox.live_portal import LivePortal
+from gateway.sandbox.plans import PlanName
 from gateway.sandbox.serving import Sandbox
 from gateway.settings import (
     Admin,
@@ -60,6 +61,10 @@ class Scene:
         """Change settings, for the processes that are started from now on."""
         changed = msgspec.structs.replace(getattr(self.settings, section), **changes)
         self.settings = msgspec.structs.replace(self.settings, **{section: changed})
+
+    async def add_portal(self, *, plan: PlanName = "professional") -> LivePortal:
+        """A new portal without limits."""
+        return await self.sandbox.add_portal(plan=plan, requests_per_s=1000.0, burst=1000.0)
 
     async def install(
         self,
@@ -181,6 +186,9 @@ def settings_for(sandbox: Sandbox, redis_url: str, directory: Path) -> Settings:
             client_id=sandbox.application.client_id,
             client_secret=sandbox.application.client_secret,
             auth_connector="gateway",
+            # As fast as tests ask: how limits are kept to is tested elsewhere.
+            requests_per_s=1000.0,
+            burst=1000,
             request_timeout_s=5.0,
             call_timeout_s=10.0,
         ),

@@ -112,7 +112,7 @@ async def test_an_outage_of_redis_doubles_nothing(
     """What the receiver spooled, and what was in its hands, comes later than it happened."""
     client = connections.control(own_server.url)
     async with a_scene(sandbox, client, own_server.url, tmp_path) as scene:
-        portal = await sandbox.add_portal()
+        portal = await scene.add_portal()
         await scene.install(portal)
         await scene.receive()
         reconciler = scene.start()
@@ -139,7 +139,7 @@ async def test_a_portal_may_have_another_time(
         open_sandbox(clock=lambda: time.time() + ahead_s) as sandbox,
         a_scene(sandbox, redis, redis_url, tmp_path) as scene,
     ):
-        portal = await sandbox.add_portal()
+        portal = await scene.add_portal()
         await scene.install(portal)
         await scene.receive()
         (seen,) = add(portal)
@@ -250,7 +250,7 @@ async def test_on_a_cluster_it_works_alike(
     client = connections.control(cluster_url)
     async with a_scene(sandbox, client, cluster_url, tmp_path) as scene:
         scene.change("redis", partitions=4)
-        portal = await sandbox.add_portal()
+        portal = await scene.add_portal()
         await scene.install(portal)
         comment_ids = add(portal, 40)
 

@@ -17,7 +17,7 @@ async def portal(sandbox: Sandbox, scene: Scene) -> LivePortal:
     """A portal whose plan has no queue of offline events that can be reserved."""
     scene.change("bitrix24", auth_connector="")
     scene.change("reconcile", settle_s=0.3)
-    one = await sandbox.add_portal(plan="basic")
+    one = await scene.add_portal(plan="basic")
     await scene.install(one, has_queue=False)
     return one
 
@@ -170,7 +170,7 @@ async def test_many_entities_cost_few_requests_and_no_more_than_allowed(
 
 async def test_an_inbound_webhook_is_enough_to_sweep(scene: Scene, sandbox: Sandbox) -> None:
     """Its user may read comments, and an application's queue is none of its business."""
-    portal = await sandbox.add_portal()
+    portal = await scene.add_portal()
     await scene.install(portal, has_queue=False)
     scene.call_by_webhook(portal)
     with enriching(scene):

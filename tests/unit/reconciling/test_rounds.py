@@ -2,10 +2,12 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
+import pytest
 from structlog.testing import capture_logs
 
 from gateway.bitrix24.errors import Unavailable
 from gateway.portals.directory import Portal
+from gateway.reconciling import rounds as going_round
 from gateway.reconciling.duties import Duty
 from gateway.reconciling.rounds import Rounds
 
@@ -66,7 +68,10 @@ async def test_what_fails_for_one_portal_is_done_for_the_others_and_told() -> No
     assert told == {"b": ("warning", "Unavailable"), "c": ("error", None)}
 
 
-async def test_a_trouble_that_lasts_is_told_once_until_it_is_over() -> None:
+async def test_a_trouble_that_lasts_is_told_once_until_it_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(going_round, "_LOOK_S", 0.01)
     is_away, turns = True, 0
     stop = asyncio.Event()
 
