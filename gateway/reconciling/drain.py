@@ -20,7 +20,7 @@ import structlog
 from msgspec import Struct
 
 from gateway import metrics
-from gateway.bitrix24.errors import Bitrix24Error
+from gateway.bitrix24.errors import Bitrix24Error, NoCredentials
 from gateway.portals.directory import Portal
 from gateway.reconciling.arrivals import first_look_s, key_of, missed, recovered
 from gateway.reconciling.gaps import gaps_of
@@ -47,11 +47,15 @@ class _State(Struct):
 
 
 class Drain:
-    """The duty; a portal's queue is drained by one task at a time."""
+    """The duty; a portal's queue is drained by one task at a time.
+
+    It does nothing for portals that have not installed the application.
+    """
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._own = tools.settings.reconcile
+        self._webhooks = {one.member_id for one in tools.settings.portals if one.rest_webhook}
         self._states: dict[str, _State] = {}
 
     async def carry_out(self, portal: Portal) -> float | None:
@@ -64,6 +68,10 @@ class Drain:
         try:
             state = self._state_of(portal.member_id)
             is_empty = await self._drain(portal, state)
+        except NoCredentials as error:
+            if portal.member_id in self._webhooks:  # by which its comments can be compared
+                await self._tools.refusals.note(portal.member_id, str(error))
+            return None
         except Bitrix24Error as error:
             if not has_no_queue(error):
                 raise
@@ -167,6 +175,6 @@ class Drain:
     def _state_of(self, member_id: str) -> _State:
         if member_id not in self._states:
             connector = self._tools.settings.bitrix24.auth_connector
-            queue = OfflineQueue(self._tools.client_of(member_id), connector=connector)
+            queue = OfflineQueue(self._tools.application_of(member_id), connector=connector)
             self._states[member_id] = _State(queue=queue)
         return self._states[member_id]

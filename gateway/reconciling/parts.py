@@ -70,6 +70,7 @@ class Parts:
             settings=settings,
             redis=self._redis,
             client_of=self._bitrix24.portal,
+            application_of=self._bitrix24.application,
             sightings=Sightings(
                 self._redis, settings.redis.streams, kept_s=own.settle_s + own.every_s + _MORE_S
             ),

@@ -21,12 +21,14 @@ __all__ = ["Tools"]
 class Tools(Struct, frozen=True, kw_only=True):
     """What the duties share.
 
-    `client_of` gives the client of a portal. While `holds_back` is true, nothing is published.
+    `client_of` gives the client of a portal, `application_of` the one for the methods that only an
+    application may call. While `holds_back` is true, nothing is published.
     """
 
     settings: Settings
     redis: Redis
     client_of: Callable[[str], PortalClient]
+    application_of: Callable[[str], PortalClient]
     sightings: Sightings
     publisher: OncePublisher
     gaps: GapBook

@@ -111,8 +111,8 @@ class Scene:
             assert not bound.not_in_plan, bound
         portal.calls.clear()
 
-    def call_by_webhook(self, portal: LivePortal) -> None:
-        """Call an installed portal by an inbound webhook from now on, and know no application."""
+    def give_webhook(self, portal: LivePortal) -> None:
+        """Call an installed portal by an inbound webhook from now on, where that is enough."""
         portals = [
             msgspec.structs.replace(one, rest_webhook=portal.webhook_url)
             if one.member_id == portal.member_id
@@ -120,6 +120,10 @@ class Scene:
             for one in self.settings.portals
         ]
         self.settings = msgspec.structs.replace(self.settings, portals=tuple(portals))
+
+    def call_by_webhook(self, portal: LivePortal) -> None:
+        """Call an installed portal by an inbound webhook only, and know no application."""
+        self.give_webhook(portal)
         self.change("bitrix24", client_id="", client_secret="")
 
     async def receive(self) -> Receiver:

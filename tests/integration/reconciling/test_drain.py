@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 from redis.asyncio import Redis
 
@@ -13,6 +14,7 @@ from gateway.publishing.spool_reports import SpoolReporter
 from gateway.sandbox.calls import SeenCall
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.serving import Sandbox, open_sandbox
+from gateway.settings import PortalSettings
 from tests.integration.consumers.running import until
 from tests.integration.reconciling.draining import add, reserved, until_drained, waiting
 from tests.integration.reconciling.scene import Scene, a_scene
@@ -43,6 +45,34 @@ async def test_what_nobody_received_is_published_once_and_reported(
     (gap,) = await scene.gaps(portal)
     assert (gap.events, gap.way) == (22, "queue")
     assert 0 <= gap.last - gap.first <= 5
+
+
+async def test_the_queue_is_the_applications_where_a_webhook_is_there_for_the_rest(
+    scene: Scene, portal: LivePortal
+) -> None:
+    scene.give_webhook(portal)
+    comment_ids = add(portal, 3)
+    await portal.sent()
+
+    await until_drained(scene, portal)
+
+    assert sorted(await scene.told()) == sorted((one, "added", True) for one in comment_ids)
+
+
+async def test_a_portal_that_only_delivers_is_no_failure(scene: Scene) -> None:
+    """It has an outgoing webhook, and nothing by which it could be asked."""
+    scene.settings = msgspec.structs.replace(
+        scene.settings,
+        portals=(
+            PortalSettings(
+                member_id="5a4db0c5000000000000000000000099",
+                domain="quiet.bitrix24.example",
+                application_tokens=("fake0webhook0application0token00",),
+            ),
+        ),
+    )
+
+    assert await scene.once()
 
 
 async def test_what_was_received_is_cleared_and_not_doubled(
