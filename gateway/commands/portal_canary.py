@@ -25,6 +25,10 @@ _NO_APPLICATION: Final = (
     "has no application that could be asked for a test event: change a comment in the portal, "
     "and watch `gateway tail`"
 )
+_NO_CLIENT_ID: Final = (
+    "a test event is asked for in the name of the application, and the settings name none: "
+    "[bitrix24] client_id"
+)
 
 
 @click.command("canary")
@@ -46,6 +50,8 @@ def command(context: click.Context, *, portal: str | None, timeout_s: float, as_
     says where it stopped.
     """
     settings = settings_of(context)
+    if not settings.bitrix24.client_id:
+        raise OperatorError(_NO_CLIENT_ID)
     logs.configure(settings.log, process="portals")  # refused tokens are told, and not on stdout
     try:
         rows, failures = asyncio.run(_fly(settings, portal, timeout_s))

@@ -156,3 +156,14 @@ async def test_a_portal_without_the_application_is_said_what_else_to_do(
     assert told.code == 1
     assert "change a comment in the portal, and watch `gateway tail`" in told.err
     assert portal.calls == []
+
+
+async def test_settings_that_name_no_application_are_said_to(
+    command: Command, settings: Settings
+) -> None:
+    told = await command(
+        replace(settings, bitrix24=replace(settings.bitrix24, client_id="")), "canary"
+    )
+
+    assert told.code == 2
+    assert "[bitrix24] client_id" in told.err

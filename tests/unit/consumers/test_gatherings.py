@@ -219,7 +219,7 @@ async def test_what_an_attempt_raises_ends_the_work() -> None:
         await bench.end()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     entries=st.lists(
         st.tuples(st.sampled_from("ab"), st.integers(min_value=1, max_value=6)), max_size=60
