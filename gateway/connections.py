@@ -18,16 +18,23 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisClusterException
-from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from gateway.addresses import Address
+from gateway.redis_faults import AWAY, AWAY_OR_REFUSING, FAILURES, Fault, fault_of, is_denied
 
-__all__ = ["AWAY", "control", "publisher", "reader", "reader_of"]
-
-AWAY: Final = (RedisConnectionError, RedisTimeoutError, RedisClusterException, OSError)
-"""What a client raises when the server cannot be reached; the command may have been carried out."""
+__all__ = [
+    "AWAY",
+    "AWAY_OR_REFUSING",
+    "FAILURES",
+    "Fault",
+    "control",
+    "fault_of",
+    "is_denied",
+    "publisher",
+    "reader",
+    "reader_of",
+]
 
 
 def publisher(url: str, *, timeout_s: float | None = None) -> Redis:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from redis.asyncio import Redis
-from redis.exceptions import AskError, ClusterDownError, ResponseError
+from redis.exceptions import ResponseError
 
 from gateway import connections
 from gateway.addresses import Address
@@ -22,8 +22,6 @@ _COUNT: Final = 100
 _AHEAD: Final = 200
 """Entries that were read and not yet taken; more wait on the server."""
 _LONGEST_PAUSE_S: Final = 5.0
-_ELSEWHERE: Final = (AskError, ClusterDownError)
-"""What a node of a cluster answers about keys that it does not hold, or not yet."""
 
 
 async def follow(
@@ -98,7 +96,7 @@ class _Follower:
         while True:
             try:
                 await self._read(found)
-            except (*AWAY, *_ELSEWHERE) as error:
+            except AWAY as error:
                 self._absence.begins(self, error)
             except ResponseError as error:
                 keys = ", ".join(self._keys)

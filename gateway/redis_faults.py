@@ -1,0 +1,114 @@
+"""What an error of redis-py means: Redis is away, it refuses, or the mistake is ours.
+
+redis-py has no such order of its own. Its errors have three roots, a rejected password is a
+ConnectionError, and a slot on its way to another node ends in a ClusterError, which is neither a
+ConnectionError nor a ResponseError. So each class stands in one table here, and a test walks the
+whole tree: a new release of redis-py with a new error has to be judged before it is used.
+"""
+
+import re
+from enum import Enum
+from typing import Final
+
+from redis import exceptions as theirs
+from redis.asyncio import sentinel as asyncio_sentinel
+from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, RedisError
+from redis.exceptions import ResponseError as _ResponseError
+
+__all__ = ["AWAY", "AWAY_OR_REFUSING", "FAILURES", "Fault", "fault_of", "is_denied"]
+
+
+class Fault(Enum):
+    """Who has to do something about an error."""
+
+    AWAY = "away"
+    """Nobody: Redis cannot be reached, or is not able to now. The command may have been carried
+    out; it is tried again."""
+    REFUSING = "refusing"
+    """The operator, mostly: the server answered no (no right, no memory, a wrong password)."""
+    OURS = "ours"
+    """A developer: the command or the way it was given is wrong, or the pool is too small."""
+
+
+AWAY: Final = (
+    theirs.ConnectionError,
+    theirs.TimeoutError,
+    theirs.ClusterError,
+    theirs.RedisClusterException,
+    theirs.InvalidResponse,
+    theirs.AskError,
+    theirs.TryAgainError,
+    OSError,
+)
+"""For `except`: what a client raises while the server cannot be reached; the command may have been
+carried out. By inheritance it catches some that are not (a rejected password, a full pool): whoever
+waits tries those again too, and whoever tells of them asks `fault_of`."""
+
+AWAY_OR_REFUSING: Final = (*AWAY, _ResponseError)
+"""For `except`: whatever a server or the lack of one can do to a right command."""
+
+FAILURES: Final = (*AWAY, RedisError)
+"""For `except`: all that a command to Redis can raise, mistakes of ours included."""
+
+_FAULTS: Final[dict[type[BaseException], Fault]] = {
+    OSError: Fault.AWAY,
+    theirs.ConnectionError: Fault.AWAY,
+    theirs.TimeoutError: Fault.AWAY,
+    theirs.BusyLoadingError: Fault.AWAY,
+    theirs.ExternalAuthProviderError: Fault.AWAY,
+    theirs.InvalidResponse: Fault.AWAY,  # whoever answers there is no Redis, or not now
+    theirs.RedisClusterException: Fault.AWAY,  # mostly "no reachable node"
+    theirs.SlotNotCoveredError: Fault.AWAY,
+    theirs.ClusterError: Fault.AWAY,
+    theirs.ClusterDownError: Fault.AWAY,
+    theirs.MasterDownError: Fault.AWAY,
+    theirs.AskError: Fault.AWAY,  # a node says that another one has the key now
+    theirs.MovedError: Fault.AWAY,
+    theirs.TryAgainError: Fault.AWAY,
+    asyncio_sentinel.MasterNotFoundError: Fault.AWAY,
+    asyncio_sentinel.SlaveNotFoundError: Fault.AWAY,
+    _ResponseError: Fault.REFUSING,
+    theirs.AuthenticationError: Fault.REFUSING,
+    theirs.AuthenticationWrongNumberOfArgsError: Fault.REFUSING,
+    theirs.AuthorizationError: Fault.REFUSING,
+    theirs.ExecAbortError: Fault.REFUSING,
+    theirs.ModuleError: Fault.REFUSING,
+    theirs.NoPermissionError: Fault.REFUSING,
+    theirs.NoScriptError: Fault.REFUSING,
+    theirs.OutOfMemoryError: Fault.REFUSING,
+    theirs.ReadOnlyError: Fault.REFUSING,
+    RedisError: Fault.OURS,
+    theirs.ChildDeadlockedError: Fault.OURS,
+    theirs.ClusterCrossSlotError: Fault.OURS,
+    theirs.CrossSlotTransactionError: Fault.OURS,
+    theirs.DataError: Fault.OURS,
+    theirs.IncorrectPolicyType: Fault.OURS,
+    theirs.InvalidPipelineStack: Fault.OURS,
+    theirs.LockError: Fault.OURS,
+    theirs.LockNotOwnedError: Fault.OURS,
+    theirs.MaxConnectionsError: Fault.OURS,
+    theirs.NoSuchFieldsetError: Fault.OURS,
+    theirs.PubSubError: Fault.OURS,
+    theirs.WatchError: Fault.OURS,
+}
+
+_DENIED_IN_SCRIPT: Final = re.compile(
+    # Redis 7.2 and later, Valkey; then the two of Redis 7.0.
+    r"ACL failure in script|The user executing the script can't (run|access)"
+)
+
+
+def fault_of(error: BaseException) -> Fault | None:
+    """Whose fault an error is; None for what does not come from Redis or the way to it."""
+    return next((_FAULTS[one] for one in type(error).__mro__ if one in _FAULTS), None)
+
+
+def is_denied(error: BaseException) -> bool:
+    """Whether it takes an operator: the user is unknown, or lacks the right to a command or key.
+
+    A right that is missing inside a script comes as a plain ResponseError, known by its text:
+    https://github.com/redis/redis/blob/8.2/src/script.c
+    """
+    if isinstance(error, AuthenticationError | AuthorizationError | NoPermissionError):
+        return True
+    return isinstance(error, _ResponseError) and bool(_DENIED_IN_SCRIPT.search(str(error)))
