@@ -1,14 +1,24 @@
-"""A target's outbox in Redis: what it is still to be told, and when.
+"""A target's outbox in Redis: what it is still to be told, and when. The layout is fixed.
 
-All keys of a target share a slot of a cluster: `b24:notifier:{<target>}:…`. They do not stand in
-the slots of the stream's partitions, because a digest or an hourly cap is one for all partitions.
+A target is called `<route>/<number of the URL>`, and all its keys share a slot of a cluster:
+`b24:notifier:{<target>}:…`. They do not stand in the slots of the stream's partitions, because a
+digest or an hourly cap is one for all partitions. All outboxes there are, those of routes that are
+gone included, are found by `SCAN MATCH b24:notifier:{*}:notices`.
 
-* `notices`, a hash: the notice of each comment, as notices.encoded
-* `due`, a sorted set: when each of them is looked at again, in milliseconds. For a notice that is
-  being sent this is when its lease runs out
+* `notices`, a hash: what is still to be told about each comment, as notices.encoded. The field is
+  `<member_id>:<comment_id>`; a notice of an event that is not about a comment stands under the
+  event's id, which has no colon. The value is a MessagePack map; its `raw` is the newest event as
+  JSON, with the comment's text, and `behind`, if it is there, is a map of the same kind
+* `due`, a sorted set of the same fields: when each of them is looked at again, in milliseconds. For
+  a notice that is being sent (its `lease` is not empty) this is when its lease runs out
 * `taken:<event id>`: this event was put into the outbox before; kept for three days
 * `hour:<begin>`: how many messages were sent in this hour
 * `pause`: the target failed, or asked for a pause; lives as long as the pause
+
+No other key holds anything of a comment or of who wrote it. A notice is withdrawn by taking its
+field out of `notices` and of `due`, at any time and by anybody: nobody is told of it then, but for
+a message that is under way at that moment, and nothing brings it back. The mark `taken` stays, so
+that the event is not taken in again.
 
 Decisions are made by their callers and written by compare-and-swap (swap.lua), so that any number
 of processes may work on one outbox. Every command here may be repeated.

@@ -181,8 +181,10 @@ class Sender:
         if outcome.is_accepted:
             self._failures = 0
             metrics.SENT.labels(self._target.name).inc()
-            line.info("notification sent")
+            # Nothing stands between sending and settling: what ended the task here would have the
+            # same message sent again when its lease ends.
             await self._settle(parcel, sent)
+            line.info("notification sent")
         else:
             await self._failed(parcel, outcome, line)
 
@@ -193,12 +195,12 @@ class Sender:
         self._failures += 1
         pause = pause_s(self._failures, outcome.retry_after_s)
         metrics.FAILED.labels(self._target.name).inc()
-        line.warning(
-            "notification failed", reason=outcome.reason, failures=self._failures, retry_in_s=pause
-        )
         pause_ms = round(pause * 1000)
         await self._patiently(partial(self.outbox.pause, pause_ms))
         await self._settle(parcel, given_back, due_ms=self._clock() + pause_ms)
+        line.warning(
+            "notification failed", reason=outcome.reason, failures=self._failures, retry_in_s=pause
+        )
 
     def _message(self, parcel: Parcel) -> Message:
         notices = [due.notice for due in parcel.notices]

@@ -1,5 +1,6 @@
 """When a route may speak: gathering windows, digests, quiet hours. Pure; times in milliseconds."""
 
+from bisect import bisect_left
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -28,9 +29,11 @@ class QuietHours(Struct, frozen=True):
         return cls(begin, end)
 
     def until(self, now: datetime) -> datetime | None:
-        """The end of the quiet hours that `now` (local time) is in, if it is in any.
+        """The end of the quiet hours that `now` (local time) is in, if it is in any; always later.
 
         By the clock on the wall: in the nights when clocks change, the hours are longer or shorter.
+        An end that the clock shows twice is the next one, and one that it leaves out is when it
+        leaves it out.
         """
         clock = now.time()
         if self.begin < self.end:
@@ -40,7 +43,10 @@ class QuietHours(Struct, frozen=True):
         if not is_quiet:
             return None
         day = now.date() + (_DAY if is_tomorrow else timedelta())
-        return datetime.combine(day, self.end, tzinfo=now.tzinfo)
+        end = datetime.combine(day, self.end, tzinfo=now.tzinfo)
+        if _ms(end) > _ms(end.replace(fold=1)):
+            return _moment_of_the_jump(end)
+        return end if _ms(end) > _ms(now) else end.replace(fold=1)
 
 
 class Timing(Struct, frozen=True, kw_only=True):
@@ -104,6 +110,22 @@ class Timing(Struct, frozen=True, kw_only=True):
         return next(
             at for fold in (0, 1) if (at := _ms(slot.replace(fold=fold))) >= ready_ms or fold == 1
         )
+
+
+def _moment_of_the_jump(missing: datetime) -> datetime:
+    """When a clock is put forward over the local time `missing`, which it never shows.
+
+    `fold` reads such a time by the offset of before or of after the jump, which is a second that
+    comes after the jump or before it: https://peps.python.org/pep-0495/#mind-the-gap
+    """
+    zone, after = missing.tzinfo, missing.replace(fold=1).utcoffset()
+    early, late = (_ms(missing.replace(fold=fold)) // 1000 for fold in (1, 0))
+    passed = bisect_left(
+        range(early, late),
+        True,
+        key=lambda second: datetime.fromtimestamp(second, zone).utcoffset() == after,
+    )
+    return datetime.fromtimestamp(early + passed, zone)
 
 
 def _ms(moment: datetime) -> int:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import structlog
 from aiohttp import web
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
@@ -305,3 +306,26 @@ async def test_an_outcome_is_written_down_when_redis_is_back(
     assert len(sink.received) == 1
     assert await desk.outboxes[0].size() == 0
     await redis.aclose()
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_a_line_that_cannot_be_logged_has_nobody_told_again(
+    redis: Redis, sink: HttpSink, status: int
+) -> None:
+    def fail(_logger: Any, _method: str, line: Any) -> Any:
+        raise OSError(28, "No space left on device", line["event"])
+
+    sink.answer = lambda _: web.Response(status=status)
+    desk = Desk(redis, route(sink.url))
+    await desk.hear(comment_event(999))
+    before = structlog.get_config()
+    structlog.configure(processors=[fail])
+    try:
+        await desk.senders[0].round()
+        await desk.senders[0].finish()
+    finally:
+        structlog.configure(**before)
+
+    assert sink.asked == 1
+    left = await desk.outboxes[0].oldest(1)
+    assert [due.notice.lease for due in left] == ([] if status == 200 else [""])

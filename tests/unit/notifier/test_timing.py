@@ -1,7 +1,9 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from consumers.notifier.timing import QuietHours, Timing
 from gateway.errors import OperatorError
@@ -60,6 +62,49 @@ def test_quiet_hours_end_by_the_clock_on_the_wall(hours: str, now: str, until: s
     found = timing.quiet_until_ms(ms(now))
 
     assert (None if found is None else clock(found)) == until
+
+
+@pytest.mark.parametrize(
+    ("hours", "zone", "now", "until"),
+    [
+        # The clock shows 02:00 to 03:00 twice; both times the hours end at half past.
+        ("22:00-02:30", "Europe/Berlin", "2026-10-25T00:15:00Z", "2026-10-25T00:30:00Z"),
+        ("22:00-02:30", "Europe/Berlin", "2026-10-25T01:15:00Z", "2026-10-25T01:30:00Z"),
+        ("22:00-01:30", "Europe/London", "2026-10-25T01:29:59Z", "2026-10-25T01:30:00Z"),
+        ("22:00-01:30", "America/New_York", "2026-11-01T06:00:00Z", "2026-11-01T06:30:00Z"),
+        ("22:00-00:30", "America/Havana", "2026-11-01T05:10:00Z", "2026-11-01T05:30:00Z"),
+        # It leaves 02:00 to 03:00 out, and Havana the first hour of the day.
+        ("22:00-02:30", "Europe/Berlin", "2026-03-29T00:10:00Z", "2026-03-29T01:00:00Z"),
+        ("22:00-00:30", "America/Havana", "2026-03-08T04:10:00Z", "2026-03-08T05:00:00Z"),
+    ],
+)
+def test_quiet_hours_end_in_the_hours_that_clocks_repeat_or_leave_out(
+    hours: str, zone: str, now: str, until: str
+) -> None:
+    timing = Timing(quiet=QuietHours.of(hours), zone=ZoneInfo(zone))
+
+    found = timing.quiet_until_ms(ms(now, ZoneInfo("UTC")))
+
+    assert found is not None
+    assert clock(found, ZoneInfo("UTC")) == clock(ms(until, ZoneInfo("UTC")), ZoneInfo("UTC"))
+
+
+_ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Havana", "UTC")
+
+
+@given(
+    st.times(),
+    st.times(),
+    st.sampled_from(_ZONES),
+    st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31)),  # noqa: DTZ001 - UTC is given below
+)
+def test_quiet_hours_never_end_before_now(begin: time, end: time, zone: str, now: datetime) -> None:
+    timing = Timing(quiet=QuietHours(begin, end), zone=ZoneInfo(zone))
+    now_ms = round(now.replace(tzinfo=UTC).timestamp() * 1000)
+
+    until = timing.quiet_until_ms(now_ms)
+
+    assert until is None or until > now_ms
 
 
 def test_the_hour_of_the_cap_is_that_of_the_routes_clock() -> None:
