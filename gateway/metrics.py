@@ -5,6 +5,7 @@ The workers of a receiver add theirs up (gateway.web.workers), so every gauge sa
 https://prometheus.github.io/client_python/multiprocess/
 """
 
+import os
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -19,6 +20,7 @@ __all__ = [
     "HELD_SECONDS",
     "INSTALLATIONS",
     "LIFECYCLE_TASKS",
+    "MEMORY_GATE_CLOSED",
     "MEMORY_SHARE",
     "OFFLINE_ROWS",
     "PORTAL_ALARMS",
@@ -44,11 +46,13 @@ __all__ = [
     "STORE_SECONDS",
     "STREAM_ENTRIES",
     "SWEPT_ENTITIES",
+    "TRIMMED_EARLY_ENTRIES",
     "TRIMMED_ENTRIES",
     "UNINSTALLATIONS",
     "UNREAD_REMOVED_ENTRIES",
     "WORKER_RESTARTS",
     "WOULD_REFUSE",
+    "end_series",
 ]
 
 DELIVERIES: Final = Counter(
@@ -186,6 +190,12 @@ TRIMMED_ENTRIES: Final = Counter(
     "Entries that retention removed from a stream's partition.",
     ["stream", "partition"],
 )
+TRIMMED_EARLY_ENTRIES: Final = Counter(
+    "b24gw_trimmed_early_entries",
+    "Of those, entries that every group had handled and that went before [retention] days were "
+    "over, since the server was short of memory.",
+    ["stream", "partition"],
+)
 UNREAD_REMOVED_ENTRIES: Final = Counter(
     "b24gw_unread_removed_entries",
     "Entries that were removed before a group had acknowledged them, by whom: `retention` (the "
@@ -194,7 +204,13 @@ UNREAD_REMOVED_ENTRIES: Final = Counter(
 )
 MEMORY_SHARE: Final = Gauge(
     "b24gw_redis_memory_share",
-    "Memory that Redis uses of its maxmemory, from 0 to 1 (0: maxmemory is not set).",
+    "Memory that Redis uses of its maxmemory, from 0 to 1 (0: maxmemory is not set); in a cluster "
+    "that of the fullest node.",
+    multiprocess_mode="mostrecent",
+)
+MEMORY_GATE_CLOSED: Final = Gauge(
+    "b24gw_memory_gate_closed_partitions",
+    "Partitions whose new events wait in the spool, since their server is nearly out of memory.",
     multiprocess_mode="mostrecent",
 )
 PORTAL_LAST_EVENT_SECONDS: Final = Gauge(
@@ -252,3 +268,15 @@ SWEPT_ENTITIES: Final = Counter(
     "b24gw_swept_entities",
     "Entities whose comments were compared with what consumers were told.",
 )
+
+
+def end_series(gauge: Gauge, *labels: object) -> None:
+    """Let a gauge say no more of a subject that there is no more; harmless where it said nothing.
+
+    Workers share files of numbers, out of which none can be taken: there it becomes 0.
+    https://prometheus.github.io/client_python/multiprocess/
+    """
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        gauge.labels(*labels).set(0)
+    else:
+        gauge.remove(*labels)

@@ -38,7 +38,7 @@ _RETRY_S: Final = (0.2, 0.5, 1.0, 2.0)
 class Drainer:
     """Drains the spool of this machine while it holds the lock in `directory`, and tells of it.
 
-    While `holds_back` is true, events stay where they are.
+    Events of a partition stay where they are while `holds_back` is true of it.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Drainer:
         *,
         reporter: SpoolReporter,
         deadline_s: float,
-        holds_back: Callable[[], bool] = lambda: False,
+        holds_back: Callable[[int], bool] = lambda _: False,
     ) -> None:
         self._reporter = reporter
         self._deadline_s = deadline_s
@@ -86,8 +86,7 @@ class Drainer:
             try:
                 oldest_ms = await self._spool.measure()
                 if self._is_leader():
-                    if not self._holds_back():
-                        pause_s = await self._drain_once()
+                    pause_s = await self._drain_once()
                     # Of before: what has been drained since is on its stream, the rest is younger.
                     await self._reporter.tell(oldest_ms)
                 failures = 0
@@ -103,12 +102,15 @@ class Drainer:
             await self._pause(pause_s)
 
     async def _drain_once(self) -> float:
-        """Publish the oldest of every partition that has a backlog; returns how long to rest."""
+        """Publish the oldest of each partition that has a backlog; returns how long to rest."""
         started = perf_counter()
-        partitions = await self._spool.partitions()
+        waiting = await self._spool.partitions()
+        partitions = [partition for partition in waiting if not self._holds_back(partition)]
         for partition in partitions:
             await self._drain_partition(partition)
-        if not partitions:
+        if waiting and not partitions:
+            return _LOOK_S
+        if not waiting:
             if self._drained_count:
                 log.info("the spool is empty again", published_events=self._drained_count)
                 self._drained_count = 0

@@ -5,7 +5,6 @@ and nothing unread has to be deleted to make room.
 """
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any, Final
 
 import structlog
@@ -13,9 +12,12 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gateway import metrics
+from gateway.connections import AWAY
+from gateway.contract import Streams
 from gateway.ending import end
+from gateway.server_memory import memory_by_server
 
-__all__ = ["MemoryGate", "memory_share", "shall_close"]
+__all__ = ["MemoryGate", "shall_close"]
 
 log: Any = structlog.get_logger(__name__)
 
@@ -24,33 +26,31 @@ _REOPEN_AT: Final = 0.95
 # Of the share at which it closes: so the gate does not flap while the spool is drained.
 
 
-def memory_share(memory: Mapping[str, Any]) -> float:
-    """The used share of `maxmemory`, from `INFO memory`; 0 if there is no limit.
-
-    Buffers of replicas and of the append-only file do not count, as they do not for Redis itself.
-    """
-    limit = memory.get("maxmemory") or 0
-    used = memory["used_memory"] - memory.get("mem_not_counted_for_evict", 0)
-    return float(used / limit) if limit else 0.0
-
-
 def shall_close(share: float, max_share: float, *, is_closed: bool) -> bool:
     """Whether the gate is to be closed: from `max_share` on, until it is clearly below."""
     return share >= (max_share * _REOPEN_AT if is_closed else max_share)
 
 
 class MemoryGate:
-    """Looks once a second; while Redis is away, the gate stays as it is."""
+    """Looks once a second; while Redis is away, the gate stays as it is.
 
-    def __init__(self, client: Redis, *, max_share: float) -> None:
+    Each partition has a gate of its own, since in a cluster it may have a server of its own.
+    """
+
+    def __init__(self, client: Redis, streams: Streams, *, max_share: float) -> None:
         self._client = client
+        self._keys = streams.keys("events")
         self._max_share = max_share
-        self._is_closed = False
+        self._closed: frozenset[int] = frozenset()
         self._task: asyncio.Task[None] | None = None
 
-    def is_closed(self) -> bool:
-        """True if new events are to wait in the spool."""
-        return self._is_closed
+    def is_closed(self, partition: int) -> bool:
+        """True if new events of the partition are to wait in the spool."""
+        return partition in self._closed
+
+    def is_any_closed(self) -> bool:
+        """True if new events of some partition are to wait."""
+        return bool(self._closed)
 
     def start(self) -> None:
         """Start looking."""
@@ -64,24 +64,34 @@ class MemoryGate:
     async def _run(self) -> None:
         while True:
             try:
-                self._set(memory_share(await self._client.info("memory")))
-            except (RedisError, OSError) as error:
+                await self._look()
+            except (RedisError, *AWAY) as error:
                 log.debug("redis does not tell its memory", error=str(error))
             except Exception:
                 log.exception("the memory gate failed")
             await asyncio.sleep(_LOOK_S)
 
-    def _set(self, share: float) -> None:
+    async def _look(self) -> None:
+        servers = await memory_by_server(self._client, self._keys)
+        share = max(server.share for server in servers)
         metrics.MEMORY_SHARE.set(share)
-        was_closed = self._is_closed
-        self._is_closed = shall_close(share, self._max_share, is_closed=was_closed)
-        if self._is_closed and not was_closed:
+        was_closed, self._closed = (
+            self._closed,
+            frozenset(
+                partition
+                for server in servers
+                for partition in server.places
+                if shall_close(server.share, self._max_share, is_closed=partition in self._closed)
+            ),
+        )
+        metrics.MEMORY_GATE_CLOSED.set(len(self._closed))
+        if self._closed and not was_closed:
             log.error(
                 "redis is nearly out of memory: new events wait in the spool",
                 memory_share=round(share, 3),
                 what_to_do="see which group holds the streams: gateway groups; docs/retention.md",
             )
-        elif was_closed and not self._is_closed:
+        elif was_closed and not self._closed:
             log.info(
                 "redis has memory again: events go to their stream", memory_share=round(share, 3)
             )

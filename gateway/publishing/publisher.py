@@ -32,8 +32,8 @@ class Publisher:
     """Stores events on the `events` stream of one installation, or in the spool.
 
     An event goes to the spool when Redis does not take it in time, when older events of its
-    partition wait there, and while `holds_back` is true. `start` before the first event, `close`
-    after the last one.
+    partition wait there, and while `holds_back` says so of its partition. `start` before the first
+    event, `close` after the last one.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Publisher:
         settings: Publish,
         spool: Spool,
         *,
-        holds_back: Callable[[], bool] = lambda: False,
+        holds_back: Callable[[int], bool] = lambda _: False,
     ) -> None:
         self._max_queued = settings.max_queued
         self._queued = 0
@@ -103,7 +103,7 @@ class _Lane:
         *,
         deadline_s: float,
         on_taken: Callable[[int], None],
-        holds_back: Callable[[], bool],
+        holds_back: Callable[[int], bool],
     ) -> None:
         self._partition = partition
         self._writer = writer
@@ -176,7 +176,7 @@ class _Lane:
 
     async def _store(self, batch: Batch) -> Stored:
         has_backlog = self._spool.has_backlog(self._partition)
-        if has_backlog or self._holds_back():
+        if has_backlog or self._holds_back(self._partition):
             try:
                 return await self._to_spool(batch)  # behind the older events that wait there
             except SpoolUnavailable as error:

@@ -42,7 +42,9 @@ class Parts:
             Portal(member_id=one.member_id, domain=one.domain, digests=())
             for one in settings.portals
         )
-        self._gate = MemoryGate(redis, max_share=settings.retention.max_memory_share)
+        self._gate = MemoryGate(
+            redis, settings.redis.streams, max_share=settings.retention.max_memory_share
+        )
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -83,7 +85,7 @@ class Parts:
                 kept_days=own.sweep_days,
             ),
             refusals=QueueRefusals(self._redis, prefix=settings.redis.prefix),
-            holds_back=self._gate.is_closed,
+            holds_back=self._gate.is_any_closed,
         )
         try:
             with open_care(settings, self._redis, self._bitrix24, publisher) as care:

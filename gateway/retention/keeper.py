@@ -1,6 +1,7 @@
 """The task that looks at the streams again and again, measures them, and trims them if it leads."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,6 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from uuid_utils import uuid7
 
+from gateway.connections import AWAY
 from gateway.contract import Streams
 from gateway.ending import end
 from gateway.leases import Leases
@@ -17,6 +19,7 @@ from gateway.retention.episodes import Episodes
 from gateway.retention.losses import balanced, removal
 from gateway.retention.plan import Plan, Rules, plan_for
 from gateway.retention.precautions import dangers
+from gateway.retention.relief import Kept, Relief
 from gateway.retention.stream_access import Look, StreamAccess, StreamKeys
 from gateway.retention.stream_state import GroupState
 from gateway.retention.telling import Telling
@@ -30,6 +33,7 @@ _STREAMS: Final = ("events", "comments")
 _MAX_CALLS: Final = 100
 # Trims of a thousand entries that one look makes at most; the next look goes on.
 _CLOSE_S: Final = 1.0
+_MEMORY_LOOK_S: Final = 1.0
 _LEASE_LOOKS: Final = 3
 # A leader that misses so many looks is followed by another one.
 
@@ -49,6 +53,7 @@ class Retention:
         owner = str(uuid7())
         self._leases = Leases(client, owner=owner, life_ms=lease_ms)
         self._access = StreamAccess(client, owner=owner)
+        self._relief = Relief(client, self._access, self._rules)
         self._leading: set[str] = set()
         self._before: dict[str, Mapping[str, GroupState]] = {}
         self._episodes = Episodes()
@@ -72,6 +77,7 @@ class Retention:
         found = dangers(await self._client.info("memory"), await self._client.info("persistence"))
         for danger in sorted(self._episodes.begun("redis", found)):
             log.warning("redis can lose events", why=danger, what_to_do="see docs/retention.md")
+        kept = []
         for partition in range(self._streams.partitions):
             lease = self._streams.retention_lease(partition)
             leads = await self._leases.hold(lease)
@@ -82,49 +88,75 @@ class Retention:
                     lease=lease,
                     books=self._streams.retention_books(stream, partition),
                 )
-                await self._keep(keys, Telling(stream, partition, keys.stream), leads=leads)
+                one = await self._keep(keys, Telling(stream, partition, keys.stream), leads=leads)
+                if one is not None:
+                    kept.append(one)
                 if self._stopping.is_set():
                     return
+        await self._relief.relieve(kept)
 
     async def _run(self) -> None:
         while not self._stopping.is_set():
             try:
                 await self.look_once()
+                if self._is_away:
+                    log.info("retention looks at the streams again")
                 self._is_away = False
-            except (RedisError, OSError) as error:
+            except (RedisError, *AWAY) as error:
                 if not self._is_away:
                     log.warning("retention cannot look at the streams", error=str(error))
                 self._is_away = True
             except Exception:
                 log.exception("retention failed")
-            try:
-                async with asyncio.timeout(self._every_s):
-                    await self._stopping.wait()
-            except TimeoutError:
-                pass
+            await self._pause()
         try:
             for lease in sorted(self._leading):
                 await self._leases.release(lease)
-        except (RedisError, OSError) as error:
+        except (RedisError, *AWAY) as error:
             log.debug("retention's leases are left to expire", error=str(error))
 
-    async def _keep(self, keys: StreamKeys, telling: Telling, *, leads: bool) -> None:
+    async def _pause(self) -> None:
+        """Until the next look: at once if a server is short of memory, which shows in a second."""
+        keys = self._streams.keys("events")
+        until = time.monotonic() + self._every_s
+        while (left_s := until - time.monotonic()) > 0:
+            try:
+                async with asyncio.timeout(min(left_s, _MEMORY_LOOK_S)):
+                    await self._stopping.wait()
+            except TimeoutError:
+                pass
+            try:
+                if self._stopping.is_set() or await self._relief.is_wanted(keys):
+                    return
+            except (RedisError, *AWAY) as error:
+                log.debug("redis does not tell its memory", error=str(error))
+
+    async def _keep(self, keys: StreamKeys, telling: Telling, *, leads: bool) -> Kept | None:
+        """Look at a partition of a stream, and keep it if this process leads there; what it is."""
         look = await self._access.look(keys)
         before = self._before.pop(keys.stream, {})
+        groups = look.state.groups if look.state is not None else ()
+        telling.end(
+            before.keys() - {group.name for group in groups}, has_stream=look.state is not None
+        )
         if look.state is not None:
             telling.measure(look.state, now_ms=look.now_ms)
             self._before[keys.stream] = {group.name: group for group in look.state.groups}
         if not leads:
-            return
+            return None
         await self._check_books(keys, telling, look, before)
         if look.state is None:
-            return
+            return None
         plan = plan_for(look.state, self._rules, now_ms=look.now_ms)
         holders = {holder.group: holder for holder in plan.holders}
         for group in sorted(self._episodes.begun(keys.stream, holders)):
             telling.holder(holders[group])
         if plan.trim_to is not None:
             await self._trim(keys, telling, plan)
+            look = await self._access.look(keys)
+        if look.state is None:
+            return None
+        return Kept(keys=keys, telling=telling, state=look.state, now_ms=look.now_ms)
 
     async def _check_books(
         self,

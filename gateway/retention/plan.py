@@ -1,19 +1,34 @@
 """Up to where a stream may be trimmed, and which groups hold it. Pure."""
 
+from typing import Final
+
 from msgspec import Struct
 
-from gateway.retention.stream_state import EntryId, StreamState
+from gateway.retention.stream_state import EntryId, GroupState, StreamState, successor
 from gateway.settings import Retention
 
-__all__ = ["Holder", "Plan", "Rules", "plan_for"]
+__all__ = ["Holder", "Plan", "Rules", "early_plan_for", "fillers", "plan_for"]
+
+_BEGIN_AT: Final = 0.9
+_END_AT: Final = 0.85
+# Of the share from which on new events wait in the spool. Between the former and the gate a server
+# of 1 GB has room for 60,000 events: what comes in before the next look, a second later.
+_IN_FLIGHT: Final = 1000
+# A group that keeps up holds some entries at every moment, and none of them for long.
 
 
 class Rules(Struct, frozen=True, kw_only=True):
-    """What an operator decided."""
+    """What an operator decided.
+
+    From the share `early_from` of a server's memory on, what has been handled goes before its time,
+    until the share is `early_to`; None: never.
+    """
 
     keep_ms: int
     warn_held_ms: int
     non_holding: frozenset[str] = frozenset()
+    early_from: float | None = None
+    early_to: float = 0.0
 
     @classmethod
     def of(cls, settings: Retention) -> "Rules":
@@ -23,6 +38,8 @@ class Rules(Struct, frozen=True, kw_only=True):
             keep_ms=round(settings.days * day_ms),
             warn_held_ms=round(settings.warn_held_days * day_ms),
             non_holding=frozenset(settings.non_holding_groups),
+            early_from=None if settings.days_first else settings.max_memory_share * _BEGIN_AT,
+            early_to=settings.max_memory_share * _END_AT,
         )
 
 
@@ -53,7 +70,7 @@ def plan_for(state: StreamState, rules: Rules, *, now_ms: int) -> Plan:
     An entry may go when it is older than `keep_ms` and every group that may hold the stream has
     acknowledged it. A stream without such a group is trimmed by age alone.
     """
-    holding = [group for group in state.groups if group.name not in rules.non_holding]
+    holding = _holding(state, rules)
     old = (max(0, now_ms - rules.keep_ms), 0)
     bound = min([old, *(group.needed_from for group in holding)])
     holders = [
@@ -66,3 +83,33 @@ def plan_for(state: StreamState, rules: Rules, *, now_ms: int) -> Plan:
         seen=tuple((group.name, group.delivered) for group in holding),
         holders=tuple(holders),
     )
+
+
+def early_plan_for(state: StreamState, rules: Rules) -> Plan:
+    """What may go whatever its age: what every group that may hold the stream has acknowledged.
+
+    Nothing of a stream that no group reads: nobody has handled it.
+    """
+    holding = _holding(state, rules)
+    bound = min((group.needed_from for group in holding), default=successor(state.last))
+    has_readers = bool(state.groups)
+    return Plan(
+        trim_to=bound if has_readers and state.first is not None and state.first < bound else None,
+        seen=tuple((group.name, group.delivered) for group in holding),
+        holders=(),
+    )
+
+
+def fillers(state: StreamState, rules: Rules) -> dict[str, int | None]:
+    """The groups whose unacknowledged entries fill a server, and how many those are, if known.
+
+    Under the name "" all entries of a stream that no group reads.
+    """
+    if not state.groups:
+        return {"": state.length} if state.length else {}
+    held = {group.name: state.held(group) for group in _holding(state, rules)}
+    return {name: count for name, count in held.items() if count is None or count > _IN_FLIGHT}
+
+
+def _holding(state: StreamState, rules: Rules) -> list[GroupState]:
+    return [group for group in state.groups if group.name not in rules.non_holding]

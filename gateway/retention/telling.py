@@ -1,6 +1,6 @@
 """What retention says in logs and metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import nan
 from typing import Any
 
@@ -34,6 +34,14 @@ class Telling(Struct, frozen=True):
             metrics.HELD_ENTRIES.labels(*labels).set(nan if held is None else held)
             metrics.HELD_SECONDS.labels(*labels).set(age_ms / 1000)
 
+    def end(self, groups: Iterable[str], *, has_stream: bool = True) -> None:
+        """Show no more of groups that are gone, nor of the stream if it is."""
+        for group in groups:
+            for gauge in (metrics.HELD_ENTRIES, metrics.HELD_SECONDS):
+                metrics.end_series(gauge, self.stream, self.partition, group)
+        if not has_stream:
+            metrics.end_series(metrics.STREAM_ENTRIES, self.stream, self.partition)
+
     def holder(self, holder: Holder) -> None:
         """A group has begun to hold the stream."""
         log.warning(
@@ -50,14 +58,46 @@ class Telling(Struct, frozen=True):
         """Retention removed entries, some of which groups that hold nothing had not read."""
         metrics.TRIMMED_ENTRIES.labels(self.stream, self.partition).inc(count)
         log.info("stream trimmed", stream=self.key, entries=count, up_to=text_of(up_to))
-        for group, entries in lost.items():
-            self._count_unread(group, "retention", entries)
+        self._lost(lost)
+
+    def trimmed_early(self, count: int, lost: Mapping[str, int]) -> None:
+        """Retention removed entries before their time; as `trimmed` does, but for the line."""
+        metrics.TRIMMED_ENTRIES.labels(self.stream, self.partition).inc(count)
+        metrics.TRIMMED_EARLY_ENTRIES.labels(self.stream, self.partition).inc(count)
+        self._lost(lost)
+
+    def shortened(self, state: StreamState, *, now_ms: int) -> None:
+        """Entries begin to go before their time."""
+        log.warning(
+            "redis is short of memory: events that every group has handled go before their "
+            "[retention] days are over",
+            stream=self.key,
+            entries_left=state.length,
+            oldest_age_s=max(0, now_ms - state.begins_at[0]) // 1000,
+            what_to_do="give Redis more memory, or ask for fewer days; docs/retention.md",
+        )
+
+    def whole_again(self) -> None:
+        """Entries stay for their time again."""
+        log.info("events stay for their [retention] days again", stream=self.key)
+
+    def fills(self, group: str, held: int | None) -> None:
+        """What a group has not acknowledged is what Redis is full of; "" if no group reads."""
+        if not group:
             log.warning(
-                "entries were removed that a group declared to hold nothing had not read",
+                "redis is short of memory, and no group reads a stream: nothing of it is removed",
                 stream=self.key,
-                group=group,
-                entries=entries,
+                entries=held,
+                what_to_do="start a consumer, or delete the stream",
             )
+            return
+        log.warning(
+            "redis is short of memory, and a group holds what it has not acknowledged",
+            stream=self.key,
+            group=group,
+            held_entries=held,
+            what_to_do="start it, delete it, or see [retention] non_holding_groups",
+        )
 
     def removed_by_others(self, found: Removal, state: StreamState) -> None:
         """An error for each group that lost entries or may have, or a warning if there is none."""
@@ -87,3 +127,13 @@ class Telling(Struct, frozen=True):
 
     def _count_unread(self, group: str, by: str, count: int) -> None:
         metrics.UNREAD_REMOVED_ENTRIES.labels(self.stream, self.partition, group, by).inc(count)
+
+    def _lost(self, lost: Mapping[str, int]) -> None:
+        for group, entries in lost.items():
+            self._count_unread(group, "retention", entries)
+            log.warning(
+                "entries were removed that a group declared to hold nothing had not read",
+                stream=self.key,
+                group=group,
+                entries=entries,
+            )

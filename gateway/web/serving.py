@@ -64,7 +64,9 @@ async def serve(settings: Settings, place: Place) -> None:
         raise
     spool_dir = Path(settings.spool.dir)
     spool = await Spool.open(spool_dir, max_bytes=settings.spool.max_bytes)
-    gate = MemoryGate(control, max_share=settings.retention.max_memory_share)
+    gate = MemoryGate(
+        control, settings.redis.streams, max_share=settings.retention.max_memory_share
+    )
     retention = Retention(control, settings.redis.streams, settings.retention)
     publisher = Publisher(settings.redis, settings.publish, spool, holds_back=gate.is_closed)
     reporter = SpoolReporter(control, spool_dir, prefix=settings.redis.prefix)

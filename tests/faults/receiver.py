@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import aiohttp
 from msgspec import json
 
 from gateway.local.server import free_port
@@ -107,6 +108,12 @@ class Receiver:
         finally:
             self.kill()
         return code
+
+    async def metrics(self) -> list[str]:
+        """The lines that its admin listener shows."""
+        url = f"http://127.0.0.1:{self.admin_port}/metrics"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            return (await answer.text()).splitlines()
 
     async def _listens(self) -> bool:
         try:

@@ -6,7 +6,8 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from gateway.publishing.memory_gate import MemoryGate, memory_share, shall_close
+from gateway.contract import Streams
+from gateway.publishing.memory_gate import MemoryGate, shall_close
 from tests.faults.load import Load
 from tests.faults.receiver import Receiver
 from tests.integration.consumers.running import until
@@ -28,24 +29,17 @@ def test_the_gate_closes_at_the_limit_and_opens_clearly_below_it(
     assert shall_close(share, 0.9, is_closed=was == "closed") is (becomes == "closed")
 
 
-def test_the_share_counts_what_redis_counts_and_is_nothing_without_a_limit() -> None:
-    memory = {"used_memory": 60, "mem_not_counted_for_evict": 10, "maxmemory": 100}
-
-    assert memory_share(memory) == 0.5
-    assert memory_share(memory | {"maxmemory": 0}) == 0.0
-
-
 async def test_the_gate_follows_the_servers_memory_and_says_so_once(redis: Redis) -> None:
     used = (await redis.info("memory"))["used_memory"]
-    gate = MemoryGate(redis, max_share=0.5)
+    gate = MemoryGate(redis, Streams(), max_share=0.5)
     with capture_logs() as logs:
         gate.start()
         try:
-            assert not gate.is_closed()
+            assert not gate.is_closed(0)
             await redis.config_set("maxmemory", used)
-            await until(gate.is_closed)
+            await until(gate.is_any_closed)
             await redis.config_set("maxmemory", used * 100)
-            await until(lambda: not gate.is_closed())
+            await until(lambda: not gate.is_closed(0))
         finally:
             await gate.close()
             await redis.config_set("maxmemory", 0)

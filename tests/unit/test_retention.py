@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.retention.episodes import Episodes
 from gateway.retention.losses import Books, Loss, balanced, removal
-from gateway.retention.plan import Rules, plan_for
+from gateway.retention.plan import Rules, early_plan_for, fillers, plan_for
 from gateway.retention.precautions import dangers
 from gateway.retention.stream_state import (
     EntryId,
@@ -294,7 +294,53 @@ def test_the_successor_of_the_last_number_is_in_the_next_millisecond() -> None:
 def test_days_of_the_settings_are_milliseconds_of_the_rules() -> None:
     rules = Rules.of(Retention(days=0.5, warn_held_days=1, non_holding_groups=("a",)))
 
-    assert rules == Rules(keep_ms=43_200_000, warn_held_ms=86_400_000, non_holding=frozenset({"a"}))
+    assert (rules.keep_ms, rules.warn_held_ms) == (43_200_000, 86_400_000)
+    assert rules.non_holding == {"a"}
+
+
+def test_room_is_made_before_new_events_have_to_wait_unless_days_come_first() -> None:
+    rules = Rules.of(Retention(max_memory_share=0.5))
+
+    assert rules.early_from is not None
+    assert rules.early_to < rules.early_from < 0.5
+    assert Rules.of(Retention(days_first=True)).early_from is None
+
+
+@given(models(), rules())
+def test_what_goes_early_is_all_that_every_group_has_acknowledged(
+    model: Model, rules: Rules
+) -> None:
+    plan = early_plan_for(model.state(), rules)
+
+    holding = set(model.delivered) - rules.non_holding
+    may_go = []
+    for entry in model.entries:
+        if any(
+            entry > model.delivered[name] or entry in model.unacknowledged[name] for name in holding
+        ):
+            break
+        may_go.append(entry)
+    if not model.delivered:  # nobody has handled anything
+        may_go = []
+    going = [] if plan.trim_to is None else [e for e in model.entries if e < plan.trim_to]
+    assert going == may_go
+
+
+def test_who_fills_a_server_is_who_holds_more_than_is_in_flight() -> None:
+    model = Model([(number, 0) for number in range(1, 2002)])
+    model.read("quick", 2001, acknowledged=1990)
+    model.read("slow", 10, acknowledged=10)
+    model.read("declared", 0, acknowledged=0)
+    rules = Rules(keep_ms=0, warn_held_ms=0, non_holding=frozenset({"declared"}))
+
+    assert fillers(model.state(), rules) == {"slow": 1991}
+
+
+def test_a_stream_that_no_group_reads_fills_a_server_by_itself() -> None:
+    rules = Rules(keep_ms=0, warn_held_ms=0)
+
+    assert fillers(Model([(1, 0), (2, 0)]).state(), rules) == {"": 2}
+    assert fillers(Model([]).state(), rules) == {}
 
 
 def test_a_trouble_is_told_again_only_after_it_has_ended() -> None:

@@ -13,7 +13,10 @@ class Retention(Section, frozen=True, kw_only=True):
     """[retention]: how long the streams keep events; docs/retention.md."""
 
     days: NotNegative = 7.0
-    """An event stays for so many days at least, and until every group has acknowledged it."""
+    """How many days an event stays, if there is memory for it; until every group has handled it, it
+    stays in any case."""
+    days_first: bool = False
+    """When memory runs short: false lets what is handled go early, true lets new events wait."""
     non_holding_groups: tuple[str, ...] = ()
     """Groups that events do not wait for: what they have not read in time is removed, and told."""
     warn_held_days: NotNegative = 1.0
