@@ -100,7 +100,9 @@ class Asking:
         )
         if is_first:
             metrics.FAILING.set(len(self._failing))
-            log.warning("a portal does not answer", member_id=member_id, reason=away.reason)
+            log.warning(
+                "a portal does not answer", member_id=member_id, reason=away.reason, why=away.why
+            )
 
     def _portal_answered(self, member_id: str, outcomes: dict[int, Outcome]) -> None:
         if self._failing.answered(member_id):

@@ -31,7 +31,7 @@ from gateway.bitrix24.errors import (
 )
 from gateway.contract import Comment
 
-__all__ = ["Away", "Outcome", "fetch", "outcome_of"]
+__all__ = ["Away", "Outcome", "fetch", "outcome_of", "outcome_of_call"]
 
 _METHOD: Final = "crm.timeline.comment.get"
 
@@ -46,10 +46,11 @@ _REASONS: Final[Sequence[tuple[type[Bitrix24Error], str]]] = (
 
 
 class Away(Struct, frozen=True):
-    """The portal did not say: it is out of reach, at its limit, or has moved."""
+    """The portal did not say: it is out of reach, at its limit, or has moved; `why` in full."""
 
     reason: str
     retry_in_s: float | None = None
+    why: str = ""
 
 
 Outcome = Comment | Away
@@ -71,7 +72,7 @@ async def fetch(portal: PortalClient, comment_ids: Sequence[int]) -> dict[int, O
         raise Transient("Redis is away") from error
     except Bitrix24Error as error:
         metrics.FETCHES.labels(_word_for(error)).inc()
-        outcome = outcome_of(error, 0, fetched_at=datetime.now(UTC))
+        outcome = outcome_of_call(error)
         return outcome if isinstance(outcome, Away) else dict.fromkeys(comment_ids, outcome)
     metrics.FETCHES.labels("answered").inc()
     metrics.FETCH_TIME.observe(time.monotonic() - began)
@@ -83,16 +84,12 @@ async def fetch(portal: PortalClient, comment_ids: Sequence[int]) -> dict[int, O
 
 
 def outcome_of(answer: Answer | Bitrix24Error, comment_id: int, *, fetched_at: datetime) -> Outcome:
-    """What an answer says of the comment that was asked for."""
+    """What the answer to the very command says of the comment that it asked for."""
     match answer:
         case NotFound():
             return Comment(state="deleted", fetched_at=timestamp_of(fetched_at))
-        case Limited() as error:
-            return Away("limited", error.retry_in_s)
-        case PortalMoved() | Unavailable() as error:
-            return Away(_word_for(error))
         case Bitrix24Error() as error:
-            return Comment(state="unavailable", reason=_word_for(error))
+            return outcome_of_call(error)
     try:
         comment = comment_of(answer.result, fetched_at=fetched_at)
     except NotAComment:
@@ -100,6 +97,19 @@ def outcome_of(answer: Answer | Bitrix24Error, comment_id: int, *, fetched_at: d
     if comment_id_of(answer.result) != comment_id:
         return Comment(state="unavailable", reason="unreadable")
     return comment
+
+
+def outcome_of_call(error: Bitrix24Error) -> Outcome:
+    """What an error says of each comment that the call was to ask for: never that it is gone.
+
+    An error about the call (its access, its plan, its portal) is no answer about a comment.
+    """
+    match error:
+        case Limited():
+            return Away("limited", error.retry_in_s, why=str(error))
+        case PortalMoved() | Unavailable():
+            return Away(_word_for(error), why=str(error))
+    return Comment(state="unavailable", reason=_word_for(error))
 
 
 def _word_for(error: Bitrix24Error) -> str:

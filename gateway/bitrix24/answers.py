@@ -5,6 +5,7 @@ on the latter, some errors come with 200, and some codes are the empty string.
 https://apidocs.bitrix24.com/error-codes.html
 """
 
+import re
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from gateway.bitrix24.errors import (
     AccessDenied,
     Bitrix24Error,
     MaybeDone,
+    NoRest,
     NotFound,
     NotInPlan,
     OperationTimeLimit,
@@ -59,6 +61,12 @@ _UNAUTHORIZED: Final = frozenset(
 )
 _NOT_IN_PLAN: Final = frozenset({"payment_required", "wrong_license"})
 _NOT_FOUND: Final = frozenset({"error_not_found", "not_found"})
+# Codes that stand for several things are read with their description. ACCESS_DENIED is said of a
+# right that a user lacks, and of a portal whose plan has no REST ("REST API is available only on
+# commercial plans", "REST is available only by subscription"); NOT_FOUND of what a method was asked
+# for, and by the authorization server of a portal that is no more ("Portal not found").
+_REST_IS_SOLD: Final = re.compile(r"\brest\b.*\bonly (on commercial plans|by subscription)\b")
+_NO_PORTAL: Final = "portal not found"
 
 
 class Reply(Struct, frozen=True):
@@ -117,11 +125,13 @@ def error_of(
     if code == "operation_time_limit":
         pause_s = _operating_pause_s(tree.get("time"), now=now)
         return OperationTimeLimit(message, code=code, retry_in_s=pause_s)
+    if code in {"access_denied", ""} and _REST_IS_SOLD.search(reason):
+        return NoRest(message, code=code)
     if code in _TOKEN_REJECTED:
         return TokenRejected(message, code=code)
     if code in _NOT_IN_PLAN:
         return NotInPlan(message, code=code)
-    if code == "portal_deleted":
+    if code == "portal_deleted" or (code in _NOT_FOUND and reason == _NO_PORTAL):
         return PortalGone(message, code=code)
     if code == "overload_limit":
         return Unavailable(message, code=code)

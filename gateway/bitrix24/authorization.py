@@ -11,9 +11,16 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from gateway.bitrix24.answers import answer_of
+from gateway.bitrix24.answers import Reply, answer_of
 from gateway.bitrix24.endpoints import endpoint_of
-from gateway.bitrix24.errors import MaybeDone, PortalMoved
+from gateway.bitrix24.errors import (
+    AccessDenied,
+    Bitrix24Error,
+    MaybeDone,
+    NotFound,
+    PortalMoved,
+    Unauthorized,
+)
 from gateway.bitrix24.tokens import Tokens
 from gateway.bitrix24.transport import Transport
 
@@ -95,16 +102,14 @@ class AuthorizationServer:
     async def app_info(self, access_token: str) -> AppInfo:
         """Whose this token is, which somebody has shown us.
 
-        Raises Bitrix24Error: Unauthorized if it is nobody's, or has expired; Unavailable or
-        MaybeDone if the server says nothing, or nothing that can be understood.
+        Raises Bitrix24Error: Unauthorized if it is nobody's, or has expired, PortalGone if its
+        portal is no more; Unavailable or MaybeDone if the server says nothing, or nothing that can
+        be understood.
         """
         reply = await self._transport.post(
             self._app_info_url, msgspec.json.encode({"auth": access_token})
         )
-        try:
-            tree = answer_of(reply, now=self._clock(), secrets=(access_token,))
-        except PortalMoved:
-            raise MaybeDone("the authorization server redirects") from None
+        tree = _answer(reply, now=self._clock(), secrets=(access_token,))
         try:
             info = msgspec.convert(tree.get("result"), _AppInfo, strict=False)
         except msgspec.ValidationError:
@@ -127,8 +132,9 @@ class AuthorizationServer:
         """The pair that takes the place of `tokens`, whose refresh token may be used up by this.
 
         An endpoint that is missing in the answer, or not one to send tokens to, comes empty.
-        Raises Bitrix24Error: Unauthorized if the grant is gone; MaybeDone without an answer, after
-        which only another try tells whether the old refresh token still works.
+        Raises Bitrix24Error: Unauthorized if the grant is gone, PortalGone if the portal is;
+        MaybeDone without an answer, after which only another try tells whether the old refresh
+        token still works.
         """
         reply = await self._transport.get(
             self._url,
@@ -141,10 +147,7 @@ class AuthorizationServer:
         )
         secrets = (self._client_secret, tokens.refresh_token, tokens.access_token)
         now = self._clock()
-        try:
-            tree = answer_of(reply, now=now, secrets=secrets)
-        except PortalMoved:
-            raise MaybeDone("the authorization server redirects") from None
+        tree = _answer(reply, now=now, secrets=secrets)
         try:
             issued = msgspec.convert(tree, _Issued, strict=False)
         except msgspec.ValidationError:
@@ -162,6 +165,18 @@ class AuthorizationServer:
             refresh_token=issued.refresh_token,
             renewed_at=int(now),
         )
+
+
+def _answer(reply: Reply, *, now: float, secrets: tuple[str, ...]) -> dict[str, Any]:
+    """As `answer_of`; what it refuses is our access, never what a method will be asked for."""
+    failure: Bitrix24Error
+    try:
+        return answer_of(reply, now=now, secrets=secrets)
+    except PortalMoved:
+        failure = MaybeDone("the authorization server redirects")
+    except (NotFound, AccessDenied) as error:
+        failure = Unauthorized(f"the authorization server: {error}", code=error.code)
+    raise failure
 
 
 def _is_true(value: Any) -> bool:

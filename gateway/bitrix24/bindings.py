@@ -12,7 +12,7 @@ from msgspec import Struct
 from gateway.bitrix24.answers import Answer, members_of
 from gateway.bitrix24.batching import Command
 from gateway.bitrix24.client import PortalClient
-from gateway.bitrix24.errors import Bitrix24Error, NotInPlan, Refused
+from gateway.bitrix24.errors import Bitrix24Error, NoRest, NotInPlan, Refused
 
 __all__ = ["COMMENT_EVENTS", "Binding", "Bound", "Comparison", "bind", "compare", "expected"]
 
@@ -126,7 +126,7 @@ async def bind(portal: PortalClient, wanted: Sequence[Binding]) -> Bound:
                     bound.append(binding)
                 case Refused() as error if _ALREADY_BOUND in error.description.lower():
                     bound.append(binding)
-                case NotInPlan():
+                case NotInPlan() as error if not isinstance(error, NoRest):
                     not_in_plan.append(binding)
                 case Bitrix24Error() as error:
                     failed[binding] = str(error)

@@ -17,9 +17,12 @@ from gateway.bitrix24.errors import (
     Bitrix24Error,
     Limited,
     MaybeDone,
+    NotFound,
     OperationTimeLimit,
     PortalMoved,
+    Refused,
     TokenRejected,
+    TooManyRequests,
     Unavailable,
 )
 from gateway.bitrix24.limiter import Limiter
@@ -36,7 +39,8 @@ _BATCH: Final = "batch"
 class _Call(Struct):
     """A call under way: what is sent, until when, and what has come between so far.
 
-    `methods` are all that it calls: its own, and those of a batch's commands.
+    `methods` are all that it calls: its own, and those of a batch's commands. `failure` is what
+    came of it last, if that was no answer.
     """
 
     method: str
@@ -46,6 +50,7 @@ class _Call(Struct):
     until: float
     failure_count: int = 0
     refusal_count: int = 0
+    failure: Unavailable | None = None
 
 
 class PortalClient:
@@ -113,10 +118,10 @@ class PortalClient:
     ) -> dict[str, Answer | Bitrix24Error]:
         """What each of up to 50 commands came to, by its name: errors are returned, not raised.
 
-        Raises Bitrix24Error if the batch as a whole failed, ValueError for more commands and for
-        what is no method's name. With `halt` the portal stops at the first command that fails, and
-        the others are MaybeDone. Without, commands that a limit stopped are sent again, as long as
-        there is time.
+        Raises Bitrix24Error if the batch as a whole failed, which is never a NotFound: that would
+        be said of no command. Raises ValueError for more commands and for what is no method's name.
+        With `halt` the portal stops at the first command that fails, and the others are MaybeDone.
+        Without, commands that a limit stopped are sent again, as long as there is time.
         """
         if len(commands) > MAX_COMMANDS:
             raise ValueError(f"{len(commands)} commands; a batch takes {MAX_COMMANDS}")
@@ -134,6 +139,11 @@ class PortalClient:
                 if not found:
                     raise
                 break  # what was found stands, and what is left was told to come back later
+            except NotFound as error:
+                failure = Refused(str(error), code=error.code, description=error.description)
+                if not found:
+                    raise failure from error
+                return found | dict.fromkeys(left, failure)
             except Bitrix24Error as error:
                 if not found:
                     raise
@@ -169,7 +179,11 @@ class PortalClient:
         is_renewed = is_relocated = False
         while True:
             patience_s = max(0.0, _left_s(call))
-            await self._limiter.wait(self._member_id, call.methods, patience_s=patience_s)
+            try:
+                await self._limiter.wait(self._member_id, call.methods, patience_s=patience_s)
+            except TooManyRequests as error:
+                # There is no time left for another try: what failed is the reason, not the time.
+                raise (call.failure or error) from None
             try:
                 return await self._sent(call, grant), grant
             except TokenRejected:
@@ -194,6 +208,7 @@ class PortalClient:
     async def _pause(self, call: _Call, error: Unavailable) -> None:
         """Wait until the call may be sent again; raises the error if it may not."""
         call.failure_count += 1
+        call.failure = error
         wait_s = pause_s(call.failure_count)
         is_allowed = may_repeat(
             error, failures=call.failure_count, is_repeatable=call.is_repeatable

@@ -7,6 +7,8 @@ No message, attribute or cause of these exceptions holds a token or a webhook's 
         Unavailable         nobody: try again later
             MaybeDone       … but the call may have been carried out
             StoreUnavailable
+            Untrusted       the operator: the server's certificate is not accepted
+            UnknownName     the operator: no server is known by that name
         Limited             nobody: try again in `retry_in_s`
             TooManyRequests
             OperationTimeLimit
@@ -14,10 +16,11 @@ No message, attribute or cause of these exceptions holds a token or a webhook's 
             NoCredentials
             TokenRejected
         NotInPlan           the operator: the portal's plan or licence does not have it
+            NoRest          … nor REST at all
         PortalMoved         the caller: the portal answers at `host` now
         PortalGone          nobody: the portal was deleted
         Refused             the caller: this call will never succeed as it is
-            NotFound
+            NotFound        … only ever the answer to the very call, or to a batch's command
             AccessDenied
 """
 
@@ -31,6 +34,7 @@ __all__ = [
     "Limited",
     "MaybeDone",
     "NoCredentials",
+    "NoRest",
     "NotFound",
     "NotInPlan",
     "OperationTimeLimit",
@@ -42,6 +46,8 @@ __all__ = [
     "TooManyRequests",
     "Unauthorized",
     "Unavailable",
+    "UnknownName",
+    "Untrusted",
 ]
 
 
@@ -67,6 +73,14 @@ class MaybeDone(Unavailable):
 
 class StoreUnavailable(Unavailable):
     """Redis does not answer, which tokens and limits are kept in: the portal was not asked."""
+
+
+class Untrusted(Unavailable):
+    """The server's certificate is not accepted; nothing was sent. It lasts until somebody acts."""
+
+
+class UnknownName(Unavailable):
+    """The server's name leads to no address; nothing was sent. It may be DNS that is away."""
 
 
 class Limited(Bitrix24Error):
@@ -103,6 +117,10 @@ class NotInPlan(Bitrix24Error):
     """The portal's plan, licence or subscription does not include what was called."""
 
 
+class NoRest(NotInPlan):
+    """The portal's plan has no REST: it refuses every call, whatever that is about."""
+
+
 class PortalMoved(Bitrix24Error):
     """The portal redirects to another address; nothing was sent there.
 
@@ -128,7 +146,11 @@ class Refused(Bitrix24Error):
 
 
 class NotFound(Refused):
-    """What the call is about does not exist, or not any more."""
+    """What the call is about does not exist, or not any more.
+
+    It answers the method that was called, or a command of a batch. A batch as a whole, a refresh
+    of tokens and everything else that only is on the way to the method never ends with it.
+    """
 
 
 class AccessDenied(Refused):

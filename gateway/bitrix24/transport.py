@@ -1,9 +1,10 @@
 """One request and its reply over HTTP: no redirects, no cookies, no retries, a bounded body.
 
 aiohttp's exceptions may show a URL, in which a webhook's code or the application's secret stands;
-so they are told by name only, and what is raised here has neither cause nor context.
+so they are told by name or reason only, and what is raised here has neither cause nor context.
 """
 
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -12,7 +13,7 @@ import aiohttp
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
 from gateway.bitrix24.answers import Reply
-from gateway.bitrix24.errors import MaybeDone, Unavailable
+from gateway.bitrix24.errors import MaybeDone, Unavailable, UnknownName, Untrusted
 
 __all__ = ["Transport", "open_transport"]
 
@@ -46,7 +47,13 @@ class Transport:
                 body = await self._body(response)
                 if body is not None:
                     return Reply(response.status, response.headers.get("Location", ""), body)
-                failure: Unavailable = MaybeDone("the answer is too large")
+                failure: Unavailable = MaybeDone(
+                    f"the answer is larger than {self._max_answer_bytes} bytes"
+                )
+        except aiohttp.ClientConnectorCertificateError as error:
+            failure = Untrusted(f"its certificate is not accepted: {_why(error)}")
+        except aiohttp.ClientConnectorDNSError as error:
+            failure = UnknownName(f"no address is known of its name: {_said(error)}")
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             failure = Unavailable(f"no connection ({type(error).__name__})")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -61,6 +68,18 @@ class Transport:
             if len(body) > self._max_answer_bytes:
                 return None
         return bytes(body)
+
+
+def _why(error: aiohttp.ClientConnectorCertificateError) -> str:
+    """What is wrong with the certificate, and which authorities are trusted; names no URL."""
+    cause = error.certificate_error
+    said = getattr(cause, "verify_message", "") or type(cause).__name__
+    paths = ssl.get_default_verify_paths()
+    return f"{said} (trusted are those of {paths.cafile or paths.capath or 'nobody'})"
+
+
+def _said(error: aiohttp.ClientConnectorDNSError) -> str:
+    return error.os_error.strerror or type(error.os_error).__name__
 
 
 @asynccontextmanager

@@ -12,12 +12,35 @@ from gateway.bitrix24.answers import Answer, members_of
 from gateway.bitrix24.batching import Command
 from gateway.bitrix24.bindings import Binding, compare
 from gateway.bitrix24.client import PortalClient
-from gateway.bitrix24.errors import Bitrix24Error
+from gateway.bitrix24.errors import (
+    AccessDenied,
+    Bitrix24Error,
+    Limited,
+    NotInPlan,
+    PortalGone,
+    PortalMoved,
+    StoreUnavailable,
+    Unauthorized,
+    UnknownName,
+    Untrusted,
+)
 from gateway.care.checkup import is_refusal
-from gateway.care.standing import Answers
+from gateway.care.standing import Answers, Cause
 
 __all__ = ["ask_application", "ask_webhook", "refused"]
 
+# In this order, since some are kinds of others.
+_CAUSES: Final[Sequence[tuple[type[Bitrix24Error], Cause]]] = (
+    (Untrusted, "certificate"),
+    (UnknownName, "name"),
+    (StoreUnavailable, "redis"),
+    (Limited, "limit"),
+    (PortalMoved, "moved"),
+    (PortalGone, "gone"),
+    (AccessDenied, "right"),
+    (NotInPlan, "plan"),
+    (Unauthorized, "grant"),
+)
 _NO: Final = frozenset({False, "0", "N", "n", "false"})
 
 
@@ -66,7 +89,11 @@ async def ask_webhook(portal: PortalClient) -> Answers:
 
 def refused(error: Bitrix24Error) -> Answers:
     """What a portal answers that lets us do nothing."""
-    return Answers(refusal=str(error), is_down=not is_refusal(error))
+    return Answers(refusal=str(error), is_down=not is_refusal(error), cause=_cause_of(error))
+
+
+def _cause_of(error: Bitrix24Error) -> Cause:
+    return next((cause for kind, cause in _CAUSES if isinstance(error, kind)), "other")
 
 
 def _oldest(rows: Any) -> float | None:

@@ -109,12 +109,14 @@ class _Place:
         return found
 
 
-async def ask_for_test(portal: PortalClient, test_id: str) -> None:
+async def ask_for_test(
+    portal: PortalClient, test_id: str, *, timeout_s: float | None = None
+) -> None:
     """Let the portal send a test event, which becomes `bitrix24.app.tested` with `data.test`.
 
-    Raises Bitrix24Error.
+    Raises Bitrix24Error; within `timeout_s`, if what goes wrong is known by then.
     """
-    await portal.call("event.test", {"canary": test_id})
+    await portal.call("event.test", {"canary": test_id}, timeout_s=timeout_s)
 
 
 async def fly(
@@ -142,7 +144,8 @@ async def fly(
 
     try:
         async with asyncio.timeout(timeout_s):
-            await ask_for_test(portal, test_id)
+            # Half of the time, so that why the portal cannot be asked is told before time is up.
+            await ask_for_test(portal, test_id, timeout_s=timeout_s / 2)
             arrived(_ACCEPTED)
             while None in steps.values():
                 for place in places:

@@ -12,15 +12,37 @@ from msgspec import Struct
 from gateway.bitrix24.tokens import REFRESH_LIFE_S
 from gateway.contract import PortalData, Trouble
 
-__all__ = ["MISSED_DAYS", "Access", "Answers", "Fault", "Heard", "Standing", "faults_of"]
+__all__ = ["MISSED_DAYS", "Access", "Answers", "Cause", "Fault", "Heard", "Standing", "faults_of"]
 
 Access: TypeAlias = Literal["application", "webhook", "none"]
 """By what a portal is called."""
+
+Cause: TypeAlias = Literal[
+    "certificate", "gone", "grant", "limit", "moved", "name", "other", "plan", "redis", "right"
+]
+"""Why a portal answers no call, where somebody can do something about just that."""
 
 MISSED_DAYS: Final = 7
 """Over how many days missed events are counted."""
 _QUEUE_PATIENCE_S: Final = 3600.0
 # Longer than it takes to look at a queue, and to wait for what may still arrive.
+
+
+_REMEDIES: Final[dict[Cause, str]] = {
+    "certificate": "let the environment variable SSL_CERT_FILE name a file with the certificate of "
+    "the portal's authority, for every process that calls it; or mend the portal's certificate",
+    "gone": "if it is gone for good, take it out: `gateway portals remove`, or [[portals]]",
+    "limit": "let the other integrations that share the portal's limits ask less; it passes",
+    "moved": "open the application in the portal once, so that its new address is learnt",
+    "name": "see that this machine's DNS knows the portal's name, and that the name is right",
+    "plan": "renew the portal's plan or subscription, or choose one with REST",
+    "redis": "see that Redis runs: the gateway keeps tokens and limits there",
+    "right": "let an administrator install the application again: this user lacks the right",
+}
+_WEBHOOK_REMEDIES: Final[dict[Cause, str]] = {
+    "moved": "put the portal's new address into [[portals]] rest_webhook",
+    "right": "let a user with the right make a new inbound webhook for [[portals]] rest_webhook",
+}
 
 
 class Fault(Struct, frozen=True):
@@ -33,14 +55,16 @@ class Fault(Struct, frozen=True):
 class Answers(Struct, frozen=True, kw_only=True):
     """What a portal answered; what it was not asked is None.
 
-    `refusal` is why it answers no call, and `is_down` whether that may pass by itself. Of the
-    application it says whether it `is_installed` and `is_paid`. `missing` events are not bound;
-    `elsewhere` are other handlers that are told of the same ones. `queue` counts what waits in the
-    queue of offline events, the oldest since `waiting_since`; `no_queue` is why there is none.
+    `refusal` is why it answers no call, `cause` what kind of reason that is, and `is_down` whether
+    it may pass by itself. Of the application it says whether it `is_installed` and `is_paid`.
+    `missing` events are not bound; `elsewhere` are other handlers that are told of the same ones.
+    `queue` counts what waits in the queue of offline events, the oldest since `waiting_since`;
+    `no_queue` is why there is none.
     """
 
     refusal: str | None = None
     is_down: bool = False
+    cause: Cause = "other"
     is_installed: bool = True
     is_paid: bool = True
     bound: int | None = None
@@ -125,9 +149,13 @@ def _refuses(one: Standing) -> str:
 
 
 def _remedy_of_refusal(one: Standing) -> str:
+    is_webhook, cause = one.access == "webhook", one.answers.cause
+    by_cause = _WEBHOOK_REMEDIES.get(cause) if is_webhook else None
+    if (remedy := by_cause or _REMEDIES.get(cause)) is not None:
+        return remedy
     if one.answers.is_down:
         return "try again later"
-    if one.access == "webhook":
+    if is_webhook:
         return "make a new inbound webhook, and put it into [[portals]] rest_webhook"
     return "install the application in the portal again"
 

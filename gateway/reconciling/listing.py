@@ -39,7 +39,8 @@ async def list_comments(
 ) -> Found:
     """List the newest comments of entities, in their order, by at most so many requests.
 
-    Those that there was no request left for, or that a limit stopped, are not among the results.
+    Those that there was no request left for, that a limit stopped, or that something other than a
+    list came for, are not among the results: nothing is said of their comments.
     Raises Bitrix24Error if the portal cannot be asked.
     """
     waiting = deque((entity, 0) for entity in entities)
@@ -59,7 +60,7 @@ async def list_comments(
             waiting.popleft()
         for number, (entity, start) in enumerate(asked):
             match answers[str(number)]:
-                case Answer() as answer:
+                case Answer(result=list() | dict()) as answer:
                     hashes.setdefault(entity, {}).update(_hashes(answer))
                     more, page = answer.next_start, start // MAX_COMMANDS + 1
                     if more is not None and page < _MAX_PAGES:

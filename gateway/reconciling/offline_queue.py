@@ -16,7 +16,14 @@ from msgspec import Struct
 
 from gateway.bitrix24.answers import Answer, members_of
 from gateway.bitrix24.client import PortalClient
-from gateway.bitrix24.errors import AccessDenied, Bitrix24Error, MaybeDone, NotInPlan, Unauthorized
+from gateway.bitrix24.errors import (
+    AccessDenied,
+    Bitrix24Error,
+    MaybeDone,
+    NoRest,
+    NotInPlan,
+    Unauthorized,
+)
 from gateway.reconciling.offline_rows import OfflineRow, message_id_of, row_of
 
 __all__ = ["OfflineQueue", "Reservation", "has_no_queue"]
@@ -128,8 +135,10 @@ def has_no_queue(error: Bitrix24Error) -> bool:
     """Whether an error says that a portal's queue is not for us, now and for long.
 
     Its plan has none, or we have no right to it: reserving needs an application, installed by an
-    administrator.
+    administrator. A plan without REST says nothing of the queue, which is there when it is renewed.
     """
+    if isinstance(error, NoRest):
+        return False
     return isinstance(error, NotInPlan | AccessDenied) or (
         isinstance(error, Unauthorized) and error.code in {"wrong_auth_type", "insufficient_scope"}
     )

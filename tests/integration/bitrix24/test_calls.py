@@ -12,6 +12,7 @@ from gateway.bitrix24.connecting import Bitrix24
 from gateway.bitrix24.errors import (
     AccessDenied,
     MaybeDone,
+    NoRest,
     NotFound,
     NotInPlan,
     OperationTimeLimit,
@@ -252,7 +253,7 @@ async def test_lost_answer_is_not_a_reason_to_do_it_twice(
 
 @pytest.mark.parametrize(
     ("fault", "kind"),
-    [("wrong_licence", AccessDenied), ("overload", Unavailable), ("deleted", PortalGone)],
+    [("wrong_licence", NoRest), ("overload", Unavailable), ("deleted", PortalGone)],
 )
 async def test_portal_as_a_whole_may_refuse(
     gateway: Bitrix24, portal: LivePortal, fault: str, kind: type[Exception]
@@ -285,7 +286,7 @@ async def test_answer_beyond_the_cap_is_not_read(
 ) -> None:
     portal.faults.mood = always(lambda: web.json_response({"result": "x" * 100_000}))
     async with connected(max_answer_bytes=50_000, webhook=portal.webhook_url) as small:
-        with pytest.raises(MaybeDone, match="too large"):
+        with pytest.raises(MaybeDone, match="larger than 50000 bytes"):
             await small.portal(MEMBER_ID).call("profile")
 
 

@@ -3,8 +3,10 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
+from aiohttp import web
 
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.serving import Sandbox
@@ -179,3 +181,34 @@ async def test_an_inbound_webhook_is_enough_to_sweep(scene: Scene, sandbox: Sand
         assert await scene.once()
 
     assert await recovered(scene) == expected
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        {"result": {"0": False}},
+        {"result": {"0": None}},
+        {"result": [], "result_error": {"0": {"error": "ACCESS_DENIED"}}},
+    ],
+    ids=["false", "null", "refused"],
+)
+async def test_a_list_that_fails_does_not_say_that_comments_are_gone(
+    scene: Scene, portal: LivePortal, enricher: ServiceProcess, listed: dict[str, Any]
+) -> None:
+    comment_ids = await known_comments(scene, portal)
+
+    async def no_list(_request: web.Request, parameters: Any) -> web.StreamResponse | None:
+        is_list = "crm.timeline.comment.list" in str(parameters)
+        return web.json_response({"result": listed}) if is_list else None
+
+    portal.faults.mood = no_list
+    assert await scene.once()
+    portal.faults.mood = None
+    assert await recovered(scene) == []
+
+    if "result_error" not in listed:  # else it is known again when it is heard of
+        portal.faults.loses_events = True
+        portal.comments.delete(comment_ids[0])
+        portal.faults.loses_events = False
+        assert await scene.once()
+        assert await recovered(scene) == [(comment_ids[0], "deleted", True)]

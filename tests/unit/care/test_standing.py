@@ -62,6 +62,30 @@ def test_a_portal_that_is_well_has_none() -> None:
             "try again later",
         ),
         (
+            {"answers": Answers(refusal="self-signed", is_down=True, cause="certificate")},
+            "the portal does not answer: self-signed",
+            (
+                "let the environment variable SSL_CERT_FILE name a file with the certificate of "
+                "the portal's authority, for every process that calls it; or mend the portal's "
+                "certificate"
+            ),
+        ),
+        (
+            {"answers": Answers(refusal="only by subscription", cause="plan")},
+            "the portal refuses the gateway: only by subscription",
+            "renew the portal's plan or subscription, or choose one with REST",
+        ),
+        (
+            {"answers": Answers(refusal="portal not found", cause="gone")},
+            "the portal refuses the gateway: portal not found",
+            "if it is gone for good, take it out: `gateway portals remove`, or [[portals]]",
+        ),
+        (
+            {"access": "webhook", "answers": Answers(refusal="no right", cause="right")},
+            "the portal refuses the gateway: no right",
+            "let a user with the right make a new inbound webhook for [[portals]] rest_webhook",
+        ),
+        (
             {"answers": answered(is_installed=False)},
             "the installation is not finished, so the portal sends nothing",
             "let an administrator open the application in the portal once",

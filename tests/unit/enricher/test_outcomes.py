@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from consumers.enricher.enriching import enriched, remembered
-from consumers.enricher.fetching import Away, outcome_of
+from consumers.enricher.fetching import Away, outcome_of, outcome_of_call
 from consumers.enricher.refetch_queue import next_due_ms
 from consumers.enricher.snapshots import Snapshot
 from consumers.testing import comment_event
@@ -44,6 +44,7 @@ def test_a_comment_that_is_not_found_is_deleted() -> None:
         (errors.Unauthorized("no"), "unauthorized"),
         (errors.TokenRejected("no"), "unauthorized"),
         (errors.NotInPlan("no"), "not_in_plan"),
+        (errors.NoRest("no"), "not_in_plan"),
         (errors.PortalGone("no"), "portal_gone"),
         (errors.Refused("no"), "refused"),
     ],
@@ -58,16 +59,62 @@ def test_what_waiting_does_not_mend_is_said_at_once(
 @pytest.mark.parametrize(
     ("error", "away"),
     [
-        (errors.Unavailable("away"), Away("unreachable")),
-        (errors.MaybeDone("away"), Away("unreachable")),
-        (errors.PortalMoved("new.example"), Away("moved")),
-        (errors.TooManyRequests("full", retry_in_s=0.5), Away("limited", 0.5)),
-        (errors.OperationTimeLimit("full", retry_in_s=300.0), Away("limited", 300.0)),
+        (errors.Unavailable("away"), Away("unreachable", why="away")),
+        (errors.MaybeDone("away"), Away("unreachable", why="away")),
+        (errors.Untrusted("whose?"), Away("unreachable", why="whose?")),
+        (errors.UnknownName("where?"), Away("unreachable", why="where?")),
+        (
+            errors.PortalMoved("new.example"),
+            Away("moved", why="the portal redirects to new.example"),
+        ),
+        (errors.TooManyRequests("full", retry_in_s=0.5), Away("limited", 0.5, "full")),
+        (errors.OperationTimeLimit("full", retry_in_s=300.0), Away("limited", 300.0, "full")),
     ],
     ids=lambda value: type(value).__name__,
 )
 def test_what_passes_is_waited_for(error: errors.Bitrix24Error, away: Away) -> None:
     assert outcome(error) == away
+
+
+OF_THE_CALL: dict[type[errors.Bitrix24Error], str] = {
+    errors.Bitrix24Error: "refused",
+    errors.Unavailable: "unreachable",
+    errors.MaybeDone: "unreachable",
+    errors.StoreUnavailable: "unreachable",
+    errors.Untrusted: "unreachable",
+    errors.UnknownName: "unreachable",
+    errors.Limited: "limited",
+    errors.TooManyRequests: "limited",
+    errors.OperationTimeLimit: "limited",
+    errors.Unauthorized: "unauthorized",
+    errors.NoCredentials: "no_credentials",
+    errors.TokenRejected: "unauthorized",
+    errors.NotInPlan: "not_in_plan",
+    errors.NoRest: "not_in_plan",
+    errors.PortalMoved: "moved",
+    errors.PortalGone: "portal_gone",
+    errors.Refused: "refused",
+    errors.NotFound: "refused",
+    errors.AccessDenied: "access_denied",
+}
+
+
+def kinds_of(kind: type[errors.Bitrix24Error]) -> set[type[errors.Bitrix24Error]]:
+    return {kind}.union(*map(kinds_of, kind.__subclasses__()))
+
+
+def test_no_kind_of_error_is_missing_in_the_table() -> None:
+    assert set(OF_THE_CALL) == kinds_of(errors.Bitrix24Error)
+
+
+@pytest.mark.parametrize(("kind", "reason"), OF_THE_CALL.items(), ids=str)
+def test_an_error_about_the_call_never_says_that_a_comment_is_gone(
+    kind: type[errors.Bitrix24Error], reason: str
+) -> None:
+    more: dict[str, Any] = {"retry_in_s": 1.0} if issubclass(kind, errors.Limited) else {}
+    found = outcome_of_call(kind("why", **more))
+    assert found.reason == reason
+    assert isinstance(found, Away) or found.state == "unavailable"
 
 
 @pytest.mark.parametrize("result", [None, [], False, "x", {}, ROW | {"ID": "998"}])
