@@ -67,6 +67,9 @@ soak: $(VENV)/bench.stamp  ## an hour of random kills under load, or MINUTES=n; 
 bench-form: $(VENV)/dev.stamp  ## microseconds to read a body of Bitrix24
 	$(BIN)/python -m tests.benchmarks.bench_form
 
+bench-hostile: $(VENV)/dev.stamp  ## milliseconds to read the bodies that cost most: none may take five
+	$(BIN)/python -m tests.benchmarks.bench_hostile
+
 test-faults: $(VENV)/faults.stamp  ## every fault on Redis 7.0, Redis 8.2 and Valkey 9.1, with a table: ten minutes
 	$(BIN)/python -m pytest tests/faults tests/integration/consumers -m matrix -n 3
 

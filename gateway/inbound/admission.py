@@ -118,7 +118,8 @@ def admit(
     portal = portals.verify(member_id, fields.application_token)
     if portal is None:
         is_known = portals.find(member_id) is not None
-        raise Forbidden(_refusal(fields.application_token, is_known=is_known), member_id)
+        reason = _refusal(fields.application_token, is_known=is_known)
+        raise Forbidden(reason, member_id, fields.event or "")
     return normalise(fields, portal, receipt_id=receipt_id, received_ms=received_ms)
 
 

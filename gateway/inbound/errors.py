@@ -20,9 +20,11 @@ class Malformed(DeliveryError):
 class Forbidden(DeliveryError):
     """The sender is not who it claims to be; answered 403, always alike.
 
-    `member_id` is what the sender claimed, and not to be believed; it is empty where none came.
+    `member_id` and `event` are what the sender claimed, and not to be believed; they are empty
+    where none came.
     """
 
-    def __init__(self, reason: str, member_id: str) -> None:
+    def __init__(self, reason: str, member_id: str, event: str = "") -> None:
         super().__init__(reason)
         self.member_id = member_id
+        self.event = event

@@ -13,13 +13,31 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.inbound.form import Node
+from gateway.inbound.selection import Selection
 from gateway.installation.errors import NotConfirmed
 
 __all__ = ["Claim", "claim_of_event", "claim_of_page"]
 
 _MEMBER_ID: Final = re.compile(r"[0-9A-Za-z_.-]{1,64}")
 # As gateway.portals.registry takes one.
+_IN_EVENT: Final = Selection(
+    access_token="auth[access_token]",  # noqa: S106 - where it stands, here and below
+    refresh_token="auth[refresh_token]",  # noqa: S106
+    application_token="auth[application_token]",  # noqa: S106
+    life_s="auth[expires_in]",
+    member_id="auth[member_id]",
+    user_id="auth[user_id]",
+    endpoint="auth[client_endpoint]",
+)
+_IN_PAGE: Final = Selection(
+    access_token="AUTH_ID",  # noqa: S106
+    refresh_token="REFRESH_ID",  # noqa: S106
+    application_token="APPLICATION_TOKEN",  # noqa: S106
+    life_s="AUTH_EXPIRES",
+    member_id="member_id",
+    user_id="user_id",
+    endpoint="client_endpoint",
+)
 _TOKEN: Final = re.compile(r"[!-~]{1,512}")
 _LIFE_S: Final = 3600
 # How long an access token is good, and so the longest that is believed.
@@ -44,50 +62,30 @@ class Claim(Struct, frozen=True, kw_only=True):
         return f"Claim(member_id={self.member_id!r}, …)"
 
 
-def claim_of_event(form: Mapping[str, Node], *, received_s: int) -> Claim:
+def claim_of_event(body: bytes, *, received_s: int) -> Claim:
     """What the body of ONAPPINSTALL says; `received_s` is Unix time.
 
-    Raises NotConfirmed if something is missing that a genuine one has.
+    Raises NotConfirmed if something is missing that a genuine one has, FormError.
     """
-    auth = form.get("auth")
-    fields: Mapping[str, Node] = auth if isinstance(auth, dict) else {}
-    application_token = _text(fields, "application_token")
-    if not _TOKEN.fullmatch(application_token):
+    fields = _IN_EVENT.read(body)
+    if not _TOKEN.fullmatch(fields.get("application_token", "")):
         raise NotConfirmed("no_application_token")
-    return _claim(
-        fields,
-        names=("access_token", "refresh_token"),
-        application_token=application_token,
-        life_s=_number(fields, "expires_in"),
-        received_s=received_s,
-    )
+    return _claim(fields, received_s=received_s)
 
 
-def claim_of_page(form: Mapping[str, Node], *, received_s: int) -> Claim:
+def claim_of_page(body: bytes, *, received_s: int) -> Claim:
     """What a portal posts that opens a page of the application; `received_s` is Unix time.
 
-    Portals tell the application token from some version on. Raises NotConfirmed.
+    Portals tell the application token from some version on. Raises NotConfirmed, FormError.
     """
-    application_token = _text(form, "APPLICATION_TOKEN")
-    return _claim(
-        form,
-        names=("AUTH_ID", "REFRESH_ID"),
-        application_token=application_token if _TOKEN.fullmatch(application_token) else "",
-        life_s=_number(form, "AUTH_EXPIRES"),
-        received_s=received_s,
+    return _claim(_IN_PAGE.read(body), received_s=received_s)
+
+
+def _claim(fields: Mapping[str, str], *, received_s: int) -> Claim:
+    member_id, access_token, refresh_token, application_token = (
+        fields.get(name, "")
+        for name in ("member_id", "access_token", "refresh_token", "application_token")
     )
-
-
-def _claim(
-    fields: Mapping[str, Node],
-    *,
-    names: tuple[str, str],
-    application_token: str,
-    life_s: int,
-    received_s: int,
-) -> Claim:
-    access_token, refresh_token = (_text(fields, name) for name in names)
-    member_id = _text(fields, "member_id")
     if not _MEMBER_ID.fullmatch(member_id):
         raise NotConfirmed("no_member_id")
     if not _TOKEN.fullmatch(access_token):
@@ -98,18 +96,13 @@ def _claim(
         member_id=member_id,
         access_token=access_token,
         refresh_token=refresh_token,
-        application_token=application_token,
-        expires_at=received_s + min(life_s or _LIFE_S, _LIFE_S),
+        application_token=application_token if _TOKEN.fullmatch(application_token) else "",
+        expires_at=received_s + min(_number(fields, "life_s") or _LIFE_S, _LIFE_S),
         user_id=_number(fields, "user_id"),
-        endpoint=_text(fields, "client_endpoint"),
+        endpoint=fields.get("endpoint", ""),
     )
 
 
-def _text(fields: Mapping[str, Node], name: str) -> str:
-    value = fields.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _number(fields: Mapping[str, Node], name: str) -> int:
-    text = _text(fields, name)
+def _number(fields: Mapping[str, str], name: str) -> int:
+    text = fields.get(name, "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0

@@ -17,7 +17,8 @@ from gateway.bitrix24.errors import Bitrix24Error
 from gateway.bitrix24.token_store import TokenStore
 from gateway.bitrix24.tokens import EventToken
 from gateway.ending import end
-from gateway.inbound.form import FormError, parse_form
+from gateway.inbound.form import FormError
+from gateway.inbound.selection import Selection
 
 __all__ = ["EventTokens", "event_token_of"]
 
@@ -26,6 +27,11 @@ log: Any = structlog.get_logger(__name__)
 _EVERY_S: Final = 1800.0
 _MAX_WAITING: Final = 100
 _LIFE_S: Final = 3600
+_SELECTION: Final = Selection(
+    access_token="auth[access_token]",  # noqa: S106 - where it stands
+    user_id="auth[user_id]",
+    expires="auth[expires]",
+)
 
 
 class EventTokens:
@@ -85,21 +91,15 @@ def event_token_of(body: bytes, *, now: int) -> EventToken | None:
     None is good for longer than an hour from now, whatever the delivery says.
     """
     try:
-        auth = parse_form(body).get("auth")
+        fields = _SELECTION.read(body)
     except FormError:
         return None
-    fields = auth if isinstance(auth, dict) else {}
-    access_token, user_id, expires = (
-        fields.get(name) for name in ("access_token", "user_id", "expires")
-    )
-    if not isinstance(access_token, str) or not access_token:
+    access_token, user_id = fields.get("access_token", ""), _number(fields.get("user_id", ""))
+    expires_at = min(_number(fields.get("expires", "")), now + _LIFE_S)
+    if not access_token or not user_id or expires_at <= now:
         return None
-    expires_at = min(_number(expires), now + _LIFE_S)
-    if not _number(user_id) or expires_at <= now:
-        return None
-    return EventToken(user_id=_number(user_id), access_token=access_token, expires_at=expires_at)
+    return EventToken(user_id=user_id, access_token=access_token, expires_at=expires_at)
 
 
-def _number(text: object) -> int:
-    is_number = isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) < 19
-    return int(str(text)) if is_number else 0
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0

@@ -16,8 +16,8 @@ from gateway.bitrix24.errors import Bitrix24Error
 from gateway.contract import AppEvent
 from gateway.ending import end
 from gateway.inbound.admission import AdmittedAppEvent, normalise
-from gateway.inbound.form import FormError, parse_form
-from gateway.inbound.form_fields import fields_of
+from gateway.inbound.form import FormError
+from gateway.inbound.form_fields import extract
 from gateway.installation.claim import Claim, claim_of_event
 from gateway.installation.errors import Later, NotConfirmed
 from gateway.installation.installer import Installer
@@ -143,15 +143,14 @@ class Steps:
 def claimed(delivery: Delivery) -> Claim:
     """What the body of an ONAPPINSTALL says; raises NotConfirmed."""
     try:
-        form = parse_form(delivery.body)
+        return claim_of_event(delivery.body, received_s=delivery.received_ms // 1000)
     except FormError as error:
         raise NotConfirmed("no_form") from error
-    return claim_of_event(form, received_s=delivery.received_ms // 1000)
 
 
 def _event(delivery: Delivery, *, domain: str) -> AppEvent:
     """The event of an installation, with the domain that was confirmed."""
-    fields = msgspec.structs.replace(fields_of(parse_form(delivery.body)), domain=domain)
+    fields = msgspec.structs.replace(extract(delivery.body), domain=domain)
     portal = Portal(member_id=delivery.member_id, domain=domain, digests=())
     verdict = normalise(
         fields, portal, receipt_id=delivery.receipt_id, received_ms=delivery.received_ms

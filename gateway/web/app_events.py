@@ -1,14 +1,13 @@
 """What deliveries that are not about a comment are answered: off the receiver's usual path."""
 
 from collections.abc import Awaitable
-from typing import Protocol
+from typing import Final, Protocol
 
 from aiohttp import web
 
 from gateway.contract import APP_INSTALLED, APP_UNINSTALLED, Streams, encode_event
 from gateway.inbound.admission import OFFLINE_SIGNAL, Admitted, AdmittedAppEvent, Ignored
 from gateway.inbound.errors import Forbidden
-from gateway.inbound.form_fields import extract
 from gateway.installation.errors import NotConfirmed
 from gateway.installation.lifecycle import Lifecycle
 from gateway.portals.offline_signalling import OfflineSignals
@@ -18,7 +17,7 @@ from gateway.web.answers import answer, forbidden, stored_answer, unavailable
 
 __all__ = ["AppEvents", "EventSink"]
 
-_INSTALLED = b"onappinstall"
+_INSTALLED: Final = "ONAPPINSTALL"
 
 
 class EventSink(Protocol):
@@ -81,7 +80,7 @@ class AppEvents:
     async def unknown(self, error: Forbidden, delivery: Delivery) -> web.Response | None:
         """The answer to whom no registered token lets in, if an installation is claimed."""
         lifecycle = self._lifecycle
-        if lifecycle is None or not lifecycle.can_install or not _claims_installation(delivery):
+        if lifecycle is None or not lifecycle.can_install or error.event.upper() != _INSTALLED:
             return None
         about = {"event_id": delivery.receipt_id, "member_id": error.member_id[:64]}
         try:
@@ -91,10 +90,3 @@ class AppEvents:
         if progress == "done":
             return stored_answer(delivery.receipt_id, Stored.STREAM)
         return unavailable("installation_" + progress, **about)
-
-
-def _claims_installation(delivery: Delivery) -> bool:
-    """Whether it is ONAPPINSTALL; what cannot be read was told so before."""
-    if _INSTALLED not in delivery.body.lower():
-        return False
-    return (extract(delivery.body).event or "").lower() == _INSTALLED.decode()

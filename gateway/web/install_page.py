@@ -20,7 +20,7 @@ from uuid_utils import uuid7
 from gateway import connections, metrics
 from gateway.bitrix24.bindings import Bound
 from gateway.bitrix24.errors import Bitrix24Error
-from gateway.inbound.form import FormError, parse_form
+from gateway.inbound.form import FormError
 from gateway.installation.claim import claim_of_page
 from gateway.installation.confirmation import Confirmed
 from gateway.installation.errors import Later, NotConfirmed
@@ -111,11 +111,11 @@ class InstallPage:
     async def _confirmed(self, request: web.BaseRequest) -> Confirmed:
         try:
             async with asyncio.timeout(self._body_timeout_s):
-                form = parse_form(await request.read())
+                body = await request.read()
+            received_ms = time_ns() // 1_000_000
+            claim = claim_of_page(body, received_s=received_ms // 1000)
         except (TimeoutError, web.HTTPException, web.RequestPayloadError, FormError) as error:
             raise NotConfirmed("no_form") from error
-        received_ms = time_ns() // 1_000_000
-        claim = claim_of_page(form, received_s=received_ms // 1000)
         one = await self._installer.confirm(claim, received_ms=received_ms, is_complete=False)
         if not is_opened_at(request.query.get("DOMAIN", ""), one.origins):
             raise NotConfirmed("other_domain", domain=one.domain)

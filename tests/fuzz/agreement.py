@@ -5,10 +5,10 @@ from typing import TypeVar
 from urllib.parse import unquote_to_bytes
 
 from gateway.inbound.form import FormError, Limits, Node, parse_form
-from gateway.inbound.form_fields import FormFields, extract, fields_of
+from gateway.inbound.form_fields import FormFields, extract
 from tests.fuzz.php import LIMITS, Answer, PhpNode
 
-__all__ = ["assert_read_as_php_does", "assert_same_either_way"]
+__all__ = ["assert_read_as_php_does", "assert_same_either_way", "fields_of"]
 
 T = TypeVar("T")
 
@@ -18,6 +18,33 @@ def assert_same_either_way(body: bytes, limits: Limits) -> FormFields | str:
     decoded = _outcome(lambda: fields_of(parse_form(body, limits)))
     assert _outcome(lambda: extract(body, limits)) == decoded
     return decoded
+
+
+def fields_of(form: dict[str, Node]) -> FormFields:
+    """The fields of a form that has been parsed whole, which is what `extract` has to find."""
+    data, auth = form.get("data"), form.get("auth")
+    fields = data.get("FIELDS") if isinstance(data, dict) else None
+    query = data.get("QUERY") if isinstance(data, dict) else None
+    return FormFields(
+        event=_value(form, "event"),
+        event_handler_id=_value(form, "event_handler_id"),
+        ts=_value(form, "ts"),
+        fields_id=_value(fields, "ID"),
+        data_id=_value(data, "ID"),
+        data_id_lowercase=_value(data, "id"),
+        clean=_value(data, "CLEAN"),
+        canary=_value(query, "canary"),
+        member_id=_value(auth, "member_id"),
+        domain=_value(auth, "domain"),
+        application_token=_value(auth, "application_token"),
+        user_id=_value(auth, "user_id"),
+        workflow_id=_value(form, "workflow_id"),
+    )
+
+
+def _value(node: Node | None, key: str) -> str | None:
+    value = node.get(key) if isinstance(node, dict) else None
+    return value if isinstance(value, str) else None
 
 
 def assert_read_as_php_does(body: bytes, php: Answer) -> None:

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.inbound import form_fields
+from gateway.inbound import selection
 from gateway.inbound.form import DEFAULT_LIMITS, FormError, Limits, parse_form
-from gateway.inbound.form_fields import FormFields, extract, fields_of
-from tests.fuzz.agreement import assert_same_either_way
+from gateway.inbound.form_fields import FormFields, extract
+from tests.fuzz.agreement import assert_same_either_way, fields_of
 from tests.fuzz.bodies import SENT_NAMES, wire_bodies
 
 NAMES = [name.decode() for name in SENT_NAMES]
@@ -79,7 +79,7 @@ def test_a_comment_event_is_read_without_decoding_its_body_whole(
     def refuse(*_: object) -> None:
         raise AssertionError("the body is decoded whole")
 
-    monkeypatch.setattr(form_fields, "parse_form", refuse)
+    monkeypatch.setattr(selection, "pairs_of", refuse)
     assert extract(body) == expected
 
 
