@@ -9,8 +9,10 @@ import structlog
 from msgspec.structs import replace
 
 from consumers.runtime.consumer import Consumer, EventHandler
+from consumers.runtime.failures import Reject
 from consumers.runtime.held import Held, Postponed
 from consumers.runtime.metrics import Metrics
+from consumers.runtime.tracebacks import traceback_of
 from consumers.runtime.tracing import Tracing
 from consumers.runtime.transforms import Output, Result, TransformHandler, check_results
 from consumers.runtime.verdicts import Bury, Later, Policy, Split, describe
@@ -29,7 +31,9 @@ class Outlet(Protocol):
     def emit(self, done: Sequence[tuple[Held, Output]]) -> None:
         """Take note that these are done and what they became; returns before the server knows."""
 
-    async def bury_held(self, held: Held, *, reason: str, error: str, attempts: int) -> None:
+    async def bury_held(
+        self, held: Held, *, reason: str, error: str, traceback: str, attempts: int
+    ) -> None:
         """Make a dead letter of this one; returns when that is safe."""
 
 
@@ -64,8 +68,8 @@ class Attempts:
             _raise_if_this_task_ends(error)
             took_s = self._took_s(started)
             return await self._follow((held,), error, self._verdict((held,), error), took_s=took_s)
-        self._metrics.handled((held,), took_s=self._took_s(started))
         self._outlet.acknowledge((held,))
+        self._count((held,), took_s=self._took_s(started))
         return None
 
     async def on_batch(self, batch: Sequence[Held]) -> Later | Split | None:
@@ -83,8 +87,8 @@ class Attempts:
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - it may raise anything
             _raise_if_this_task_ends(error)
             return await self._follow_batch(batch, error, took_s=self._took_s(started))
-        self._metrics.handled(batch, took_s=self._took_s(started))
         self._outlet.acknowledge(batch)
+        self._count(batch, took_s=self._took_s(started))
         return None
 
     async def on_transform(
@@ -126,8 +130,8 @@ class Attempts:
                 left.append(held)
                 late.setdefault(verdict.is_transient, []).append((held, result, verdict))
         if done:
-            self._metrics.handled([held for held, _output in done], took_s=took_s)
             self._outlet.emit(done)
+            self._count([held for held, _output in done], took_s=took_s)
         for held, error, bury in dead:
             await self._follow((held,), error, bury, took_s=took_s)
         for group in late.values():
@@ -136,6 +140,13 @@ class Attempts:
         if not late:
             return None
         return Postponed(left, max(one[2].pause_s for group in late.values() for one in group))
+
+    def _count(self, batch: Sequence[Held], *, took_s: float) -> None:
+        """Note a success, which nothing here may undo: the effect is there."""
+        try:
+            self._metrics.handled(batch, took_s=took_s)
+        except Exception as error:  # noqa: BLE001 - numbers are worth no second effect
+            log.warning("handled entries were not measured", error=describe(error))
 
     def _took_s(self, started: float) -> float:
         self.ended_at = time.monotonic()
@@ -161,7 +172,11 @@ class Attempts:
         if isinstance(verdict, Bury):
             (held,) = batch
             await self._outlet.bury_held(
-                held, reason=verdict.reason, error=describe(error), attempts=held.entry.attempt
+                held,
+                reason=verdict.reason,
+                error=describe(error),
+                traceback=traceback_of(error),
+                attempts=held.entry.attempt,
             )
             return None
         for held in batch:
@@ -178,8 +193,13 @@ class Attempts:
         *,
         took_s: float,
     ) -> None:
-        """One wide line for each failed attempt; of a batch it names the first entry."""
+        """One wide line for each failed attempt; of a batch it names the first entry.
+
+        The first attempt's says where it was raised, unless the handler meant to raise it.
+        """
         first = batch[0].entry
+        is_meant = isinstance(error, Reject) or self._policy.is_transient(error)
+        where = "" if is_meant or first.attempt > 1 else traceback_of(error)
         self._metrics.attempt_failed(verdict.outcome)
         log.warning(
             "attempt failed",
@@ -197,6 +217,7 @@ class Attempts:
             error=describe(error),
             took_ms=round(took_s * 1000, 1),
             retry_in_s=round(verdict.pause_s, 2) if isinstance(verdict, Later) else None,
+            **({"exception": where} if where else {}),
         )
 
 

@@ -31,9 +31,10 @@ from consumers.runtime.place import Place
 from consumers.runtime.reader import Pace, Reader
 from consumers.runtime.recovery import OWNER
 from consumers.runtime.scripts import Acquired, Scripts
-from consumers.runtime.settlement import LeftPending, Settlement
+from consumers.runtime.settlement import DeadLetterLimitReached, LeftPending, Settlement
 from consumers.runtime.verdicts import Backoff, Policy
 from gateway.connections import AWAY
+from gateway.errors import OperatorError
 from gateway.settings import Consumers
 
 __all__ = ["OwnedPartition"]
@@ -136,15 +137,25 @@ class OwnedPartition:
                 emission=self._emission(),
             )
             work = self._work(settlement)
+            is_in_order = True
             try:
                 with suppress(LeftPending):
                     await self._read(work, settlement)
                 with suppress(LeftPending):
                     await work.finish(self._settings.grace_s)
+            except (DeadLetterLimitReached, OperatorError):
+                raise
+            except BaseException:
+                # An entry in hand may be to blame, also for a cancellation, which is how a process
+                # ends that exits within a handler. It has to count as one that ended a process, or
+                # it would do so for ever.
+                is_in_order = False
+                raise
             finally:
                 self.close()
                 await settlement.close(self._settings.grace_s / 4)
-                await self._give_back()
+                if is_in_order:
+                    await self._give_back()
                 self._metrics.owns(self.place.partition, 0)
 
     async def _give_back(self) -> None:

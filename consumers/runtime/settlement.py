@@ -92,7 +92,9 @@ class Settlement:
         (self._own if source.is_own else self._shared).append(entry_id)
         self._waiting.set()
 
-    async def bury_held(self, held: Held, *, reason: str, error: str, attempts: int) -> None:
+    async def bury_held(
+        self, held: Held, *, reason: str, error: str, traceback: str, attempts: int
+    ) -> None:
         """Move an entry to the dead letters; like `bury`."""
         letter = DeadLetter(
             event=held.entry.raw,
@@ -103,6 +105,7 @@ class Settlement:
             reason=reason,
             error=error,
             failed_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            traceback=traceback,
         )
         await self.bury(held.source, held.id, letter, event_id=held.entry.event.id)
 

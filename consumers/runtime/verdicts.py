@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from consumers.runtime.failures import Reject, Transient
 
-__all__ = ["Backoff", "Bury", "Later", "Policy", "Split", "describe"]
+__all__ = ["Backoff", "Bury", "Later", "Policy", "Split", "describe", "redacted"]
 
 _MAX_ERROR: Final = 1000
 _SECRET: Final = re.compile(
@@ -93,8 +93,21 @@ class Policy(Struct, frozen=True, kw_only=True):
 def describe(error: BaseException) -> str:
     """An exception for people: its type and text, of bounded length, without secrets.
 
-    Whoever raises should leave secrets out; this is the second fence.
+    One line. Whoever raises should leave secrets out; this is the second fence.
     """
-    text = f"{type(error).__name__}: {error}"
+    text = redacted(f"{type(error).__name__}: {_text(error)}")
+    return text.replace("\n", " ")[:_MAX_ERROR]
+
+
+def redacted(text: str) -> str:
+    """The text without what looks like a secret, and without control characters but line ends."""
     text = _USERINFO.sub(r"\1***@", _SECRET.sub(r"\1\2***", text))
-    return text[:_MAX_ERROR]
+    return "".join(one if one.isprintable() or one == "\n" else "\ufffd" for one in text)
+
+
+def _text(error: BaseException) -> str:
+    """What an exception says of itself, which a service's own class may fail at."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - it may raise anything, and the verdict stands
+        return "(its text cannot be had)"

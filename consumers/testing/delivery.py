@@ -63,8 +63,10 @@ class _List:
             self.delivered.writes += output.writes
         self.acknowledge([held for held, _output in done])
 
-    async def bury_held(self, held: Held, *, reason: str, error: str, attempts: int) -> None:
-        del error, attempts
+    async def bury_held(
+        self, held: Held, *, reason: str, error: str, traceback: str, attempts: int
+    ) -> None:
+        del error, traceback, attempts
         self.delivered.dead[held.entry.event.id] = reason
         self._settle(1)
 

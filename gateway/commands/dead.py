@@ -103,8 +103,11 @@ def show(context: click.Context, *, address: str, group: str, as_json: bool) -> 
     if as_json:
         click.echo(msgspec.json.encode(plain))
         return
+    traceback = plain.pop("traceback")
     for name, value in plain.items():
         click.echo(f"{name:10} {value}")
+    if traceback:
+        click.echo(f"\n{traceback}")
     click.echo(f"\ngive it back:  gateway dead retry --group {group} {address}")
 
 

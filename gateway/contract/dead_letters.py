@@ -18,6 +18,7 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
     `stream` the stream's name and `entry_id` the entry's id there. `reason` is a code:
     `undecodable`, `rejected`, `failed` (the attempts are used up) or `crashed` (processes ended
     while they handled it). `error` is for people, without secrets. `failed_at` is RFC 3339, UTC.
+    `traceback` says where a handler raised, and is a field only if one did.
     """
 
     event: bytes
@@ -28,14 +29,21 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
     reason: str
     error: str
     failed_at: str
+    traceback: str = ""
 
     def fields(self) -> dict[str, bytes | str | int]:
         """As the fields of a stream entry."""
-        return {name: getattr(self, name) for name in self.__struct_fields__}
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        if not self.traceback:
+            del fields["traceback"]
+        return fields
 
     @classmethod
     def of(cls, fields: Mapping[bytes, bytes]) -> "DeadLetter":
-        """Read the fields of a stream entry; what is missing is empty."""
+        """Read the fields of a stream entry, which may be somebody else's.
+
+        What is missing is empty, and attempts that are no number are 0.
+        """
 
         def text(name: bytes) -> str:
             return fields.get(name, b"").decode(errors="replace")
@@ -45,10 +53,11 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
             group=text(b"group"),
             stream=text(b"stream"),
             entry_id=text(b"entry_id"),
-            attempts=int(text(b"attempts") or 0),
+            attempts=int(attempts) if (attempts := text(b"attempts")).isdecimal() else 0,
             reason=text(b"reason"),
             error=text(b"error"),
             failed_at=text(b"failed_at"),
+            traceback=text(b"traceback"),
         )
 
 

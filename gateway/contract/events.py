@@ -263,15 +263,26 @@ _encoder = msgspec.json.Encoder()
 def decode_event(raw: bytes) -> CommentEvent | AppEvent | PortalEvent | OtherEvent:
     """Read the `event` field of a stream entry.
 
-    Raises InvalidEvent for anything that is not a CloudEvent of this contract.
+    Raises InvalidEvent for anything that is not a CloudEvent of this contract, and for nothing
+    else: also for times that cannot be read, and for JSON that is nested deeper than Python goes.
     """
     try:
         event: CommentEvent | AppEvent | PortalEvent | OtherEvent = _decoders.get(
             _typed.decode(raw).type, _other
         ).decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        is_timed = _is_aware(event.receivedat) and _is_aware(event.time)
+    except RecursionError as error:
+        raise InvalidEvent("nested too deeply") from error
+    except ValueError as error:  # not JSON, not this contract, not a time
         raise InvalidEvent(str(error)) from error
+    if not is_timed:
+        raise InvalidEvent("a time without an offset from UTC")
     return event
+
+
+def _is_aware(moment: str) -> bool:
+    """Whether a time says in which zone it is. Raises ValueError for what is no time."""
+    return datetime.fromisoformat(moment).tzinfo is not None
 
 
 def encode_event(event: CloudEvent) -> bytes:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.contract import (
     EVENT_FIELD,
@@ -79,7 +80,7 @@ def as_line(entry: Entry) -> str:
     """One line for people, without control characters."""
     words = [*_event_words(entry), f"entry {entry.id}"]
     if b"failed_at" in entry.fields:
-        text = {name.decode(): value.decode(errors="replace") for name, value in _others(entry)}
+        text = _text_of(entry)
         words.append(
             f"dead in {text.get('group')} after {text.get('attempts')} attempts: "
             f"{text.get('reason')}: {text.get('error')}"
@@ -95,15 +96,21 @@ def as_json(entry: Entry) -> str:
     told: dict[str, Any] = {"stream": entry.stream, "entry_id": entry.id, "event": entry.event}
     if entry.event is None:
         told["raw"] = entry.fields.get(EVENT_FIELD, b"").decode(errors="replace")
-    if others := _others(entry):
-        told["fields"] = {
-            name.decode(errors="replace"): value.decode(errors="replace") for name, value in others
-        }
-    return msgspec.json.encode(told).decode()
+    if others := _text_of(entry):
+        told["fields"] = others
+    try:
+        return msgspec.json.encode(told).decode()
+    except RecursionError:  # it is nested so deeply that it could just be read
+        return as_json(replace(entry, event=None))
 
 
-def _others(entry: Entry) -> list[tuple[bytes, bytes]]:
-    return [(name, value) for name, value in entry.fields.items() if name != EVENT_FIELD]
+def _text_of(entry: Entry) -> dict[str, str]:
+    """The fields beside the event, whoever wrote them."""
+    return {
+        name.decode(errors="replace"): value.decode(errors="replace")
+        for name, value in entry.fields.items()
+        if name != EVENT_FIELD
+    }
 
 
 def _event_words(entry: Entry) -> list[str]:

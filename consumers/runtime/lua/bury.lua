@@ -29,6 +29,12 @@ if pending.err or #pending == 0 then
     end
   end
 end
+-- What may be refused is tried before what doubles: a user without the right to acknowledge would
+-- get one more dead letter with each try. There is no entry 0-0.
+redis.call('XACK', KEYS[2], ARGV[2], '0-0')
+if ARGV[5] == 'delete' then
+  redis.call('XDEL', KEYS[2], '0-0')
+end
 redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[4], '*', unpack(ARGV, 6))
 redis.call('XACK', KEYS[2], ARGV[2], ARGV[3])
 if ARGV[5] == 'delete' then

@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from consumers import CommentEvent, Consumer, Reject
+from consumers.runtime.scripts import Emitted, Scripts
+from gateway import connections
+from gateway.contract import DeadLetter, encode_event
 from gateway.errors import OperatorError
 from tests.integration.consumers.running import comment_event, publish, running, settled, until
 
@@ -68,3 +72,101 @@ async def test_a_user_that_may_not_read_groups_ends_the_consumer_with_one_line(
     with pytest.raises(OperatorError, match="Redis refuses the consumer"):
         async with running(consumer(), restricted) as task:
             await task
+
+
+class Halfway:
+    """An entry that a group has pending, and the scripts in the name of a restricted user."""
+
+    def __init__(self, scripts: Scripts, epoch: int, entry_id: bytes) -> None:
+        self._scripts = scripts
+        self._epoch = epoch
+        self._entry_id = entry_id
+
+    async def bury(self) -> None:
+        letter = DeadLetter(
+            event=b"{}",
+            group="index",
+            stream="events",
+            entry_id=self._entry_id.decode(),
+            attempts=1,
+            reason="failed",
+            error="KeyError",
+            failed_at="2026-01-01T00:00:00Z",
+        )
+        await self._scripts.bury(
+            ("b24:lease:index:{0}", KEY, "b24:dead:index:{0}"),
+            epoch=self._epoch,
+            group="index",
+            entry_id=self._entry_id,
+            max_count=100,
+            is_own=True,
+            fields=letter.fields(),
+        )
+
+    async def emit(self) -> None:
+        await self._scripts.emit(
+            (
+                *("b24:lease:index:{0}", "b24:comments:{0}", "b24:emitted:index:{0}"),
+                *(KEY, "b24:replay:index:{0}"),
+            ),
+            epoch=self._epoch,
+            group="index",
+            max_remembered=100,
+            emitted=[
+                Emitted(
+                    id=self._entry_id,
+                    is_own=False,
+                    is_old=False,
+                    events=[encode_event(comment_event(1))],
+                    writes=[],
+                )
+            ],
+        )
+
+
+@pytest.fixture
+async def halfway(redis: Redis, restricted: str) -> AsyncIterator[Halfway]:
+    await acl(redis, "SETUSER", "service", "+zscore", "+zremrangebyrank", "+expire")
+    await redis.xgroup_create(KEY, "index", "0", mkstream=True)
+    await publish(redis, KEY, [comment_event(1)])
+    page: Any = await redis.xreadgroup("index", "owner", {KEY: ">"})
+    async with connections.control(restricted) as client:
+        scripts = Scripts(client)
+        acquired = await scripts.acquire("b24:lease:index:{0}", "this process", ttl_ms=60_000)
+        assert acquired is not None
+        yield Halfway(scripts, acquired.epoch, page[KEY.encode()][0][0])
+
+
+@pytest.mark.parametrize("missing", ["xack", "xdel", "xadd"])
+async def test_a_dead_letter_that_is_refused_halfway_is_not_made_again_and_again(
+    redis: Redis, halfway: Halfway, missing: str
+) -> None:
+    await acl(redis, "SETUSER", "service", f"-{missing}")
+    for _ in range(3):
+        with pytest.raises(ResponseError):
+            await halfway.bury()
+
+    assert await redis.xlen("b24:dead:index:{0}") == 0
+    assert (await redis.xpending(KEY, "index"))["pending"] == 1
+    await acl(redis, "SETUSER", "service", f"+{missing}")
+    await halfway.bury()
+    assert await redis.xlen("b24:dead:index:{0}") == 1
+
+
+@pytest.mark.parametrize(
+    "missing", ["xack", "xdel", "xadd", "zadd", "zscore", "zremrangebyrank", "expire"]
+)
+async def test_an_output_that_is_refused_halfway_is_not_written_again_and_again(
+    redis: Redis, halfway: Halfway, missing: str
+) -> None:
+    await acl(redis, "SETUSER", "service", f"-{missing}")
+    for _ in range(3):
+        with pytest.raises(ResponseError):
+            await halfway.emit()
+
+    assert await redis.xlen("b24:comments:{0}") == 0
+    assert (await redis.xpending(KEY, "index"))["pending"] == 1
+    await acl(redis, "SETUSER", "service", f"+{missing}")
+    await halfway.emit()
+    assert await redis.xlen("b24:comments:{0}") == 1
+    assert (await redis.xpending(KEY, "index"))["pending"] == 0

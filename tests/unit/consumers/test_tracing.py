@@ -1,13 +1,18 @@
 """Spans, recorded by a tracer of the test's own in place of an SDK."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 from opentelemetry import trace
-from opentelemetry.trace import NoOpTracer
+from opentelemetry.trace import (
+    INVALID_SPAN_CONTEXT,
+    NonRecordingSpan,
+    NoOpTracer,
+    Span,
+    SpanKind,
+    StatusCode,
+)
 
 from consumers.runtime.held import Held
 from consumers.runtime.tracing import Tracing
@@ -17,16 +22,40 @@ from tests.unit.consumers.test_lanes import held
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
+class Recorded(NonRecordingSpan):
+    """A span that keeps what it is told."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        super().__init__(INVALID_SPAN_CONTEXT)
+        self.options = options
+        self.attributes: dict[str, Any] = dict(options["attributes"])
+        self.status: Any = None
+        self.has_ended = False
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        self.attributes[key] = value
+
+    def set_status(self, status: Any, description: str | None = None) -> None:
+        self.status = status
+
+    def end(self, end_time: int | None = None) -> None:
+        self.has_ended = True
+
+
 class Recorder(NoOpTracer):
     def __init__(self) -> None:
-        self.spans: list[dict[str, Any]] = []
+        self.spans: list[Recorded] = []
 
-    @contextmanager
-    def start_as_current_span(  # type: ignore[override]
-        self, name: str, **options: Any
-    ) -> Iterator[None]:
-        self.spans.append({"name": name, **options})
-        yield
+    def start_span(self, name: str, **options: Any) -> Span:  # type: ignore[override]
+        self.spans.append(Recorded({"name": name, **options}))
+        return self.spans[-1]
+
+
+class Broken(NoOpTracer):
+    """A service's own tracing that fails whenever it is asked."""
+
+    def start_span(self, name: str, **options: Any) -> Span:  # type: ignore[override]
+        raise RuntimeError("no sampler")
 
 
 @pytest.fixture
@@ -49,14 +78,27 @@ def test_without_an_sdk_nothing_is_traced() -> None:
 
 
 def test_a_handlers_span_continues_the_trace_of_the_request(recorder: Recorder) -> None:
-    with Tracing("index").span([traced(1)]):
+    one = traced(1)
+    with Tracing("index").span([one]):
         pass
 
     (span,) = recorder.spans
-    parent = trace.get_current_span(span["context"]).get_span_context()
+    parent = trace.get_current_span(span.options["context"]).get_span_context()
     assert f"{parent.trace_id:032x}" == TRACE_ID
-    assert span["attributes"]["messaging.consumer.group.name"] == "index"
-    assert span["links"] == ()
+    assert span.options["links"] == ()
+    assert span.options["kind"] is SpanKind.CONSUMER
+    assert span.has_ended
+    # https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
+    assert span.options["name"] == "process events"
+    assert span.attributes == {
+        "messaging.system": "redis",
+        "messaging.operation.name": "process",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": "events",
+        "messaging.destination.partition.id": "0",
+        "messaging.consumer.group.name": "index",
+        "messaging.message.id": one.entry.event.id,
+    }
 
 
 def test_the_span_of_a_batch_links_to_the_traces_of_its_events(recorder: Recorder) -> None:
@@ -64,5 +106,36 @@ def test_the_span_of_a_batch_links_to_the_traces_of_its_events(recorder: Recorde
         pass
 
     (span,) = recorder.spans
-    assert span["context"] is None
-    assert [f"{link.context.span_id:016x}"[-1] for link in span["links"]] == ["1", "2"]
+    assert span.options["context"] is None
+    assert [f"{link.context.span_id:016x}"[-1] for link in span.options["links"]] == ["1", "2"]
+    assert span.attributes["messaging.batch.message_count"] == 3
+    assert "messaging.message.id" not in span.attributes
+
+
+def test_a_failed_handlers_span_says_by_what(recorder: Recorder) -> None:
+    with pytest.raises(KeyError), Tracing("index").span([traced(1)]):
+        raise KeyError("missing")
+
+    (span,) = recorder.spans
+    assert span.attributes["error.type"] == "builtins.KeyError"
+    assert span.status.status_code is StatusCode.ERROR
+    assert span.has_ended
+
+
+def test_tracing_that_fails_is_no_failure_of_the_handler(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trace, "get_tracer", lambda _name: Broken())
+    handled = []
+    with Tracing("index").span([traced(1)]):
+        handled.append(1)
+
+    def broken_end(*_arguments: object) -> None:
+        raise RuntimeError("no exporter")
+
+    monkeypatch.setattr(trace, "get_tracer", lambda _name: recorder)
+    monkeypatch.setattr(Recorded, "end", broken_end)
+    with Tracing("index").span([traced(1)]):
+        handled.append(2)
+
+    assert handled == [1, 2]

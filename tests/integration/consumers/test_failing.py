@@ -1,0 +1,73 @@
+"""What an author finds out about a handler that fails, and what becomes of what it failed at."""
+
+import json
+
+import pytest
+from redis.asyncio import Redis
+from structlog.testing import capture_logs
+
+from consumers import CommentEvent, Consumer
+from gateway.contract import DeadLetter
+from tests.integration.consumers.running import (
+    comment_event,
+    gateway,
+    publish,
+    running,
+    settled,
+    until,
+)
+
+KEY = "b24:events:{0}"
+DEAD = "b24:dead:index:{0}"
+
+
+class Fatal(BaseException):
+    """Nothing that a handler may raise: it ends the process, as SystemExit does."""
+
+
+async def test_where_a_handler_raised_is_told_once_and_kept(redis: Redis, redis_url: str) -> None:
+    app = Consumer(group="index", stream="events", max_attempts=3)
+
+    @app.on("*")
+    async def handle(event: CommentEvent) -> None:
+        raise KeyError(event.data.comment_id)
+
+    await publish(redis, KEY, [comment_event(7)])
+    with capture_logs() as lines:
+        async with running(app, redis_url):
+            await until(lambda: settled(redis, KEY, "index"))
+
+    failed = [line for line in lines if line["event"] == "attempt failed"]
+    assert [line["attempt"] for line in failed] == [1, 2, 3]
+    assert ["exception" in line for line in failed] == [True, False, False]
+    assert "raise KeyError(event.data.comment_id)" in failed[0]["exception"]
+    assert "consumers/runtime" not in failed[0]["exception"]
+
+    address = json.loads(await gateway(redis_url, "dead", "list", "--json"))["address"]
+    shown = await gateway(redis_url, "dead", "show", address, "--group", "index")
+    assert "raise KeyError(event.data.comment_id)\nKeyError: 7\n" in shown
+
+
+async def test_what_ends_the_consumer_again_and_again_becomes_a_dead_letter(
+    redis: Redis, redis_url: str
+) -> None:
+    app = Consumer(group="index", stream="events")
+    handled: set[int] = set()
+
+    @app.on("*")
+    async def handle(event: CommentEvent) -> None:
+        if event.data.comment_id == 7:
+            raise Fatal
+        handled.add(event.data.comment_id)
+
+    await publish(redis, KEY, [comment_event(number) for number in (6, 7, 8)])
+    for _ in range(5):
+        with pytest.raises(Fatal):
+            async with running(app, redis_url) as task:
+                await task
+    async with running(app, redis_url):
+        await until(lambda: settled(redis, KEY, "index"))
+
+    ((_id, fields),) = await redis.xrange(DEAD)  # type: ignore[misc]
+    letter = DeadLetter.of(fields)  # type: ignore[arg-type]
+    assert (letter.reason, handled) == ("crashed", {6, 8})
