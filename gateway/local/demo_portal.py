@@ -30,7 +30,7 @@ _PEOPLE: Final = {7: ("Boris", "Ivanov"), 8: ("Clara", "Weber"), 9: ("Diego", "R
 _TEXTS: Final = (
     "Called them, [b]no answer[/b]. Try again at {n}:00",
     "They want offer no. {n} by Friday",
-    "Contract no. {n} is signed 👍",
+    "Contract &#91;no. {n}&#93; is signed 👍",  # brackets as the portals' editors store them
     "Sent version {n} of the [url=https://example.com/offer]offer[/url]",
     "Discount of {n}% agreed with their boss",
 )
