@@ -11,7 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 
-from consumers.audit.chain import Chain, ChainOptions
+from consumers.audit.chain import Chain
+from consumers.audit.chain_options import ChainOptions
 from consumers.audit.files import day_files, open_lines
 from consumers.audit.findings import ChainReport
 from consumers.audit.signing import SigningKey

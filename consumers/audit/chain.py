@@ -12,20 +12,28 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 import structlog
-from msgspec import Struct
 
 from consumers.audit.batch import Batch, Position
+from consumers.audit.chain_options import ChainOptions, StreamEntry
 from consumers.audit.files import sync_directory
 from consumers.audit.head import HeadFile
-from consumers.audit.records import Begun, Head, NewKey, Removed, Repaired, Signer, Tombstone
+from consumers.audit.records import (
+    Begun,
+    Gap,
+    Head,
+    Missing,
+    NewKey,
+    Removed,
+    Repaired,
+    Tombstone,
+)
 from consumers.audit.recovery import Found, find
 from consumers.audit.seen import SeenEntries
 from gateway.errors import GatewayError
 
-__all__ = ["CannotWrite", "Chain", "ChainOptions", "ChainTaken", "StreamEntry"]
+__all__ = ["CannotWrite", "Chain", "ChainTaken"]
 
 log = structlog.get_logger()
 
@@ -39,34 +47,6 @@ class CannotWrite(GatewayError):
 
     def __init__(self, chain: Path, error: OSError) -> None:
         super().__init__(f"{chain}: {error.strerror or error}")
-
-
-class StreamEntry(Protocol):
-    """What the log needs to know of an entry: its id, and the event's JSON."""
-
-    @property
-    def id(self) -> str:
-        """Unique within stream and partition, and rising."""
-        ...
-
-    @property
-    def raw(self) -> bytes:
-        """One JSON object in UTF-8."""
-        ...
-
-
-class ChainOptions(Struct, frozen=True, kw_only=True):
-    """How chains are written. A checkpoint follows after `checkpoint_every` records at most."""
-
-    signer: Signer | None = None
-    former_keys: tuple[str, ...] = ()
-    checkpoint_every: int = 1000
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-
-    @property
-    def public_key(self) -> str:
-        """Of the signer; empty without one."""
-        return self.signer.public_key if self.signer else ""
 
 
 class Chain:
@@ -127,6 +107,15 @@ class Chain:
             self._commit(Batch.checkpoint, same_day=True)
             return True
 
+    def miss(self, gap: Gap) -> None:
+        """Record that acknowledged entries are not in the chain, so that this is found once.
+
+        Raises as `append` does.
+        """
+        with self._serial:
+            self._ready()
+            self._commit(lambda batch: batch.add(Missing, gap=gap), reached=gap.until)
+
     def bury(self, removed: Sequence[Removed], *, kept_days: int) -> None:
         """Record that the oldest files are going to be removed. Raises as `append` does."""
         with self._serial:
@@ -139,6 +128,11 @@ class Chain:
     def position(self) -> Position:
         """Where the chain ends."""
         return self._at
+
+    @property
+    def newest(self) -> str:
+        """The highest entry id in the chain, or that a gap in it reaches to; `0-0` at first."""
+        return self._seen.newest
 
     def close(self) -> None:
         """Write a last checkpoint if that is possible, and let others have the chain."""
@@ -192,6 +186,12 @@ class Chain:
             if cut is not None:
                 batch.add(Repaired, file=cut.file, cut_bytes=cut.size, cut_sha256=cut.sha256)
 
+        if found.seq > 1 and not found.has_former:
+            log.warning(
+                "one of the two heads of the audit log is torn",
+                chain=self.directory.name,
+                by="a crash, or whoever took the records of the last batch away",
+            )
         if cut is not None:
             log.warning("bytes cut off that were never acknowledged", file=cut.file, size=cut.size)
         if found.seq == 0 or found.key != key or cut is not None:
@@ -202,15 +202,23 @@ class Chain:
         self._seen = SeenEntries(self.directory, newest=found.newest, recent=found.recent)
 
     def _commit(
-        self, fill: Callable[[Batch], None], *, fresh: Sequence[str] = (), same_day: bool = False
+        self,
+        fill: Callable[[Batch], None],
+        *,
+        fresh: Sequence[str] = (),
+        reached: str = "0-0",
+        same_day: bool = False,
     ) -> None:
-        """Write what `fill` puts into a batch, then the head, both durably; all or nothing."""
+        """Write what `fill` puts into a batch, then the head, both durably; all or nothing.
+
+        `fresh` are the entries in it, `reached` is the end of a gap that it tells of.
+        """
         now = self._options.clock().astimezone(UTC)
         today = now.date().isoformat()
         try:
             if today > self._at.day and not same_day:
                 self._change_day(today, now)
-            self._write(fill, now, fresh)
+            self._write(fill, now, fresh, reached)
         except OSError as error:
             with suppress(OSError):  # what is left of it is cut off when the chain is opened anew
                 os.ftruncate(self._file, self._at.end)
@@ -220,7 +228,7 @@ class Chain:
     def _change_day(self, today: str, now: datetime) -> None:
         """Close the newest file with a checkpoint, and begin the next one."""
         if self._at.leaves:
-            self._write(Batch.checkpoint, now, ())
+            self._write(Batch.checkpoint, now)
         path = self.directory / f"{today}.jsonl"
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o640)
         sync_directory(self.directory)
@@ -229,7 +237,13 @@ class Chain:
         self._file = file
         self._at = Position(self._at.prev, self._at.seq, today, 0, ())
 
-    def _write(self, fill: Callable[[Batch], None], now: datetime, fresh: Sequence[str]) -> None:
+    def _write(
+        self,
+        fill: Callable[[Batch], None],
+        now: datetime,
+        fresh: Sequence[str] = (),
+        reached: str = "0-0",
+    ) -> None:
         head = self._head
         assert head is not None  # noqa: S101 - `_ready` has opened it
         name = self.directory.name
@@ -247,7 +261,7 @@ class Chain:
             left = left[os.write(self._file, left) :]
         os.fdatasync(self._file)
         at = batch.position
-        newest = self._seen.newest_with(fresh)
+        newest = self._seen.newest_with((*fresh, reached))
         head.write(
             Head(
                 prev=at.prev,
@@ -262,6 +276,7 @@ class Chain:
         )
         self._at = at
         self._seen.add(fresh)
+        self._seen.reach(reached)
 
     def _drop_files(self) -> None:
         """Forget the open files; `_ready` opens them again and cuts off what is half done."""

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from consumers.audit import signing
+from consumers.audit.anchoring import anchors_in
 from consumers.audit.files import chains
 from consumers.audit.findings import Anchor, ChainReport, Fault
 from consumers.audit.proofs import InvalidProof, NotProvable, check, prove, read
@@ -44,11 +45,25 @@ class _AnchorType(click.ParamType[Anchor]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> Anchor:
         """Read it."""
-        chain, _, rest = str(value).partition(":")
-        seq, _, digest = rest.partition(":")
-        if not chain or not seq.isdecimal() or len(digest) != 64:
-            self.fail(f"{value!r}: give it as it was printed, such as events-0:12:5f…", param, ctx)
-        return Anchor(chain, int(seq), digest)
+        try:
+            return Anchor.of(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class _RecordType(click.ParamType[tuple[str, int]]):
+    """A record of a chain by its number."""
+
+    name = "record"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        """Read it."""
+        chain, _, seq = str(value).partition(":")
+        if not chain or not seq.isdecimal():
+            self.fail(f"{value!r}: give it as `verify` printed it, such as events-0:12", param, ctx)
+        return chain, int(seq)
 
 
 @click.group("audit")
@@ -78,6 +93,21 @@ def keygen(file: Path) -> None:
     metavar="CHAIN:SEQ:HASH",
     help="A record that has to be there, noted earlier and elsewhere. May be repeated.",
 )
+@click.option(
+    "--anchors",
+    "anchor_file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="The file that [audit] anchor_file named: all of its records have to be there.",
+)
+@click.option(
+    "--known-gap",
+    "known_gaps",
+    multiple=True,
+    type=_RecordType(),
+    metavar="CHAIN:SEQ",
+    help="A record that tells of missing entries, which is no news. May be repeated.",
+)
 @click.option("--partitions", type=click.IntRange(min=1), help="How many chains have to be there.")
 @_Json
 def verify(
@@ -85,6 +115,8 @@ def verify(
     *,
     keys: tuple[str, ...],
     anchors: tuple[Anchor, ...],
+    anchor_file: Path | None,
+    known_gaps: tuple[tuple[str, int], ...],
     partitions: int | None,
     as_json: bool,
 ) -> None:
@@ -93,14 +125,18 @@ def verify(
     Names the first record of each partition that is changed, missing or out of order.
     """
     known = {signing.public_key(key) for key in keys}
+    noted = [*anchors, *(anchors_in(anchor_file) if anchor_file else ())]
     reports = [
         verify_chain(
-            chain, keys=known, anchors=[anchor for anchor in anchors if anchor.chain == chain.name]
+            chain,
+            keys=known,
+            anchors=[anchor for anchor in noted if anchor.chain == chain.name],
+            known_gaps=[seq for name, seq in known_gaps if name == chain.name],
         )
         for chain in chains(directory)
     ]
     expected = {f"events-{number}" for number in range(partitions or (0 if reports else 1))}
-    missing = expected.union(anchor.chain for anchor in anchors) - {it.chain for it in reports}
+    missing = expected.union(anchor.chain for anchor in noted) - {it.chain for it in reports}
     reports += [
         ChainReport(chain=name, fault=Fault(what="missing", file=name, detail="no such chain"))
         for name in sorted(missing)

@@ -10,18 +10,24 @@ from pathlib import Path
 import structlog
 
 from consumers import Consumer, Entry, Partition
-from consumers.audit.chain import Chain, ChainOptions, ChainTaken
+from consumers.audit.anchoring import Anchoring
+from consumers.audit.chain import Chain, ChainTaken
+from consumers.audit.chain_options import ChainOptions
+from consumers.audit.completeness import find_gap
 from consumers.audit.findings import Anchor
+from consumers.audit.metrics import GAPS
 from consumers.audit.retention import compress_closed, remove_expired
 from consumers.audit.signing import SigningKey
+from gateway import connections
 from gateway.errors import GatewayError
-from gateway.settings import Audit, Settings
+from gateway.settings import Settings
 
 __all__ = ["AuditLog", "consumer_of"]
 
 log = structlog.get_logger()
 
 STREAM = "events"
+GROUP = "audit"
 
 # A commit costs two writes to the disk, about 2 ms together: 1,000 events share them.
 _MAX_EVENTS = 1000
@@ -31,10 +37,14 @@ _MAX_WAIT_S = 0.05
 class AuditLog:
     """The chains of the partitions that this process owns, and their upkeep."""
 
-    def __init__(self, settings: Audit, options: ChainOptions) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, options: ChainOptions) -> None:
+        audit = settings.audit
+        self._settings = audit
+        self._redis = settings.redis
         self._options = options
-        self._root = Path(settings.dir)
+        self._anchoring = Anchoring(audit.anchor_file, audit.anchor_command)
+        self._compared: set[int] = set()
+        self._root = Path(audit.dir)
         self._chains: dict[int, Chain] = {}
         self._owned: set[int] = set()
         # A batch that was cancelled may still be at work in its thread when its partition goes.
@@ -49,7 +59,7 @@ class AuditLog:
         """
         self._owned.add(partition.number)
         try:
-            await asyncio.to_thread(self._chain, partition.number)
+            await self._compare(partition.number)
         except (OSError, GatewayError) as error:
             log.error("audit log cannot be opened", partition=partition.number, error=str(error))
         upkeep = asyncio.create_task(self._upkeep(partition.number))
@@ -64,9 +74,40 @@ class AuditLog:
     async def append(self, entries: Sequence[Entry]) -> None:
         """Add entries of one partition; they are on the disk when it returns. Idempotent.
 
-        Raises what Chain.append and Chain.open raise: then none of them is in the log.
+        Raises what Chain.append and Chain.open raise, and CannotCompare: then none of them is in
+        the log.
         """
+        await self._compare(entries[0].partition)
         await asyncio.to_thread(self._append, entries)
+
+    async def _compare(self, partition: int) -> None:
+        """See to it, once for each owner, that the chain holds what its group acknowledged.
+
+        What it lacks is told, and written down in it, before anything is added.
+        """
+        chain = await asyncio.to_thread(self._chain, partition)
+        if partition in self._compared:
+            return
+        client = connections.control(self._redis.url)
+        try:
+            gap = await find_gap(
+                client, self._redis.streams, STREAM, partition, group=GROUP, newest=chain.newest
+            )
+        finally:
+            await client.aclose()
+        if gap is not None:
+            GAPS.inc()
+            log.error(
+                "acknowledged entries are not in the audit log",
+                chain=chain.directory.name,
+                after=gap.after,
+                until=gap.until,
+                still_on_the_stream=gap.count,
+                all_still_there=gap.is_all,
+                hint="records were removed, or an older log was put back; docs/audit.md",
+            )
+            await asyncio.to_thread(chain.miss, gap)
+        self._compared.add(partition)
 
     def _append(self, entries: Sequence[Entry]) -> None:
         self._chain(entries[0].partition).append(entries)
@@ -83,9 +124,11 @@ class AuditLog:
     def _release(self, partition: int) -> None:
         with self._serial:
             self._owned.discard(partition)
+            self._compared.discard(partition)
             chain = self._chains.pop(partition, None)
         if chain is not None:
             chain.close()
+            self._anchor(chain)
 
     async def _upkeep(self, partition: int) -> None:
         """Sign what is new, compress what is closed, remove what is expired, time and again."""
@@ -102,12 +145,22 @@ class AuditLog:
     def _keep(self, chain: Chain) -> None:
         if chain.checkpoint():
             # Logs usually leave the machine: what stands in them, nobody can take back here.
-            at = chain.position
-            log.info("audit log signed", anchor=str(Anchor(chain.directory.name, at.seq, at.prev)))
+            said = "audit log signed" if self._options.signer else "audit log checkpoint"
+            log.info(said, anchor=str(_end_of(chain)))
+        self._anchor(chain)
         today = datetime.now(UTC).date()
         remove_expired(chain, today=today, kept_days=self._settings.kept_days)
         if self._settings.compress:
             compress_closed(chain.directory, newest_day=chain.position.day)
+
+    def _anchor(self, chain: Chain) -> None:
+        if chain.position.seq and not chain.position.leaves:
+            self._anchoring.place(_end_of(chain))
+
+
+def _end_of(chain: Chain) -> Anchor:
+    at = chain.position
+    return Anchor(chain.directory.name, at.seq, at.prev)
 
 
 def consumer_of(settings: Settings) -> Consumer:
@@ -121,9 +174,9 @@ def consumer_of(settings: Settings) -> Consumer:
         former_keys=audit.former_keys,
         checkpoint_every=audit.checkpoint_every,
     )
-    audit_log = AuditLog(audit, options)
+    audit_log = AuditLog(settings, options)
     consumer = Consumer(
-        group="audit",
+        group=GROUP,
         stream=STREAM,
         start="beginning",
         # Whatever the log cannot do now, it can when somebody has mended it: no event is given up.

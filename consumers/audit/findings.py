@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-__all__ = ["Anchor", "ChainReport", "Fault", "What"]
+__all__ = ["Anchor", "Broken", "ChainReport", "Fault", "What"]
 
 What = Literal[
     "changed",  # its bytes do not give its hash
@@ -12,6 +12,7 @@ What = Literal[
     "reordered",  # the record stands elsewhere
     "repeated",  # the record stands twice
     "replaced",  # whole in itself, but it does not follow on from the record before
+    "lost",  # acknowledged entries are not in the log, which says so itself
     "truncated",  # the log ends before its head
     "forged",  # a signature, or what it vouches for, does not fit
     "unsigned",  # a signature that has to be there is not
@@ -29,6 +30,15 @@ class Anchor(Struct, frozen=True):
     def __str__(self) -> str:
         return f"{self.chain}:{self.seq}:{self.hash}"
 
+    @classmethod
+    def of(cls, text: str) -> "Anchor":
+        """Read what `str` gives. Raises ValueError."""
+        chain, _, rest = text.partition(":")
+        seq, _, digest = rest.partition(":")
+        if not chain or not seq.isdecimal() or len(digest) != 64:
+            raise ValueError(f"{text!r} is no anchor, such as events-0:12:5f…")
+        return cls(chain, int(seq), digest)
+
 
 class Fault(Struct, frozen=True, kw_only=True):
     """The first thing that is wrong with a chain. `line` counts from 1 within the file."""
@@ -42,6 +52,14 @@ class Fault(Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
         return f"{place}: {self.what}: {self.detail}"
+
+
+class Broken(Exception):
+    """A check of a chain ends here, with its first fault."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
 
 
 class ChainReport(Struct, kw_only=True):

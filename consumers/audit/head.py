@@ -24,7 +24,7 @@ class SignedHead(msgspec.Struct, frozen=True):
     """A head, and the line that it was read from.
 
     `has_former` says whether the head before it can be read too, as it can unless a crash tore one
-    of the two, or somebody did.
+    of the two, or somebody did; the same head twice is none before it.
     """
 
     head: Head
@@ -50,7 +50,7 @@ def read_head(chain: Path) -> SignedHead | None:
     if not found:
         return None
     latest, line = max(found, key=lambda one: one[0].seq)
-    return SignedHead(latest, line, has_former=len(found) == 2)
+    return SignedHead(latest, line, has_former=any(head.seq < latest.seq for head, _ in found))
 
 
 class HeadFile:

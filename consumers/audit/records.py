@@ -22,8 +22,10 @@ __all__ = [
     "Begun",
     "Checkpoint",
     "Event",
+    "Gap",
     "Head",
     "InvalidRecord",
+    "Missing",
     "NewKey",
     "Record",
     "Removed",
@@ -34,6 +36,7 @@ __all__ = [
     "encode",
     "entry_order",
     "hash_in",
+    "intact",
     "seal",
     "signed_part",
 ]
@@ -134,6 +137,26 @@ class Repaired(_Link, frozen=True, kw_only=True, tag="repaired"):
     cut_sha256: str
 
 
+class Gap(Struct, frozen=True, kw_only=True):
+    """Entries behind `after`, up to `until`, were acknowledged and are not in the chain.
+
+    `count` of them were on the stream when that was found, so that a replay could bring them back;
+    `is_all` says that these were all, because nothing of that part of the stream was trimmed.
+    """
+
+    after: str
+    until: str
+    count: int
+    is_all: bool
+
+
+class Missing(_Link, frozen=True, kw_only=True, tag="missing"):
+    """Acknowledged entries are not in the chain, which was found when it was opened."""
+
+    chain: str
+    gap: Gap
+
+
 class NewKey(_Link, frozen=True, kw_only=True, tag="new_key"):
     """From here on `key` signs; `former` signed before, or nobody if it is empty."""
 
@@ -153,7 +176,7 @@ class Head(_Link, frozen=True, kw_only=True, tag="head"):
     newest: str
 
 
-Record = Begun | Event | Checkpoint | Tombstone | Repaired | NewKey | Head
+Record = Begun | Event | Checkpoint | Tombstone | Repaired | Missing | NewKey | Head
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
@@ -182,6 +205,14 @@ def decode(line: bytes) -> Record:
         return _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRecord(str(error)) from error
+
+
+def intact(line: bytes) -> Record | None:
+    """The record of a line whose hash fits; None for any other."""
+    try:
+        return decode(line) if hash_in(line) is not None else None
+    except InvalidRecord:
+        return None
 
 
 def hash_in(line: bytes) -> str | None:

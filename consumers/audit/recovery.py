@@ -59,6 +59,7 @@ class Found(Struct, frozen=True, kw_only=True):
     """Where a chain goes on. `leaves` are the hashes since the last checkpoint.
 
     `day` is empty for a new chain. `key` is the one that signed the head, empty if none did.
+    `has_former` is that of the head.
     """
 
     prev: str = GENESIS
@@ -67,6 +68,7 @@ class Found(Struct, frozen=True, kw_only=True):
     end: int = 0
     newest: str = "0-0"
     key: str = ""
+    has_former: bool = True
     leaves: tuple[bytes, ...] = ()
     recent: tuple[str, ...] = ()
     cut: Cut | None = None
@@ -98,6 +100,7 @@ def find(chain: Path, *, key: str, former_keys: tuple[str, ...] = ()) -> Found:
         end=head.end,
         newest=head.newest,
         key=head.key,
+        has_former=signed.has_former,
         leaves=leaves,
         recent=recent,
         cut=_cut(files, file, head.end),

@@ -30,7 +30,10 @@ _decoder = msgspec.json.Decoder(_Entry)
 
 
 class SeenEntries:
-    """The entries of one chain. `newest` is the highest id in it, `recent` are its latest ids."""
+    """The entries of one chain. `newest` is the highest id in it, `recent` are its latest ids.
+
+    An id that stands in a gap of the chain is below `newest` and looked for in the files, in vain.
+    """
 
     def __init__(self, chain: Path, *, newest: str, recent: Iterable[str] = ()) -> None:
         self._chain = chain
@@ -52,6 +55,10 @@ class SeenEntries:
         }
         return known | self._older.known_among(older) if older else known
 
+    def reach(self, entry_id: str) -> None:
+        """All ids up to this one are in the chain, or known to be missing from it."""
+        self._newest = max(self._newest, entry_order(entry_id))
+
     def add(self, entry_ids: Iterable[str]) -> None:
         """The chain now holds these, in this order."""
         for entry_id in entry_ids:
@@ -59,6 +66,11 @@ class SeenEntries:
             self._newest = max(self._newest, entry_order(entry_id))
         for entry_id in list(self._recent)[: len(self._recent) - _REMEMBERED]:
             del self._recent[entry_id]
+
+    @property
+    def newest(self) -> str:
+        """The highest id in the chain, or that a gap in it reaches to; `0-0` if there is none."""
+        return f"{self._newest[0]}-{self._newest[1]}"
 
     def newest_with(self, entry_ids: Iterable[str]) -> str:
         """The highest id once these are added; `0-0` if there is none."""

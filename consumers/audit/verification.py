@@ -13,7 +13,8 @@ from typing import TypeGuard
 from consumers.audit import merkle
 from consumers.audit.diagnosis import diagnose
 from consumers.audit.files import DayFile, FileDamaged, day_files, open_lines
-from consumers.audit.findings import Anchor, ChainReport, Fault, What
+from consumers.audit.findings import Anchor, Broken, ChainReport, Fault, What
+from consumers.audit.gaps import Gaps
 from consumers.audit.head import read_head
 from consumers.audit.records import (
     GENESIS,
@@ -21,43 +22,39 @@ from consumers.audit.records import (
     Begun,
     Checkpoint,
     Head,
-    InvalidRecord,
+    Missing,
     NewKey,
     Record,
     Repaired,
     Tombstone,
-    decode,
-    hash_in,
+    intact,
     signed_part,
 )
 from consumers.audit.signing import is_signed_by
 
 __all__ = ["verify_chain"]
 
-_OwnRecord = Begun | Checkpoint | NewKey | Repaired | Tombstone
-
-
-class _Broken(Exception):
-    """The walk ends here."""
-
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(str(fault))
-        self.fault = fault
+_OwnRecord = Begun | Checkpoint | Missing | NewKey | Repaired | Tombstone
 
 
 def verify_chain(
-    chain: Path, *, keys: Collection[str] = (), anchors: Collection[Anchor] = ()
+    chain: Path,
+    *,
+    keys: Collection[str] = (),
+    anchors: Collection[Anchor] = (),
+    known_gaps: Collection[int] = (),
 ) -> ChainReport:
     """Check the chain in a directory; a writer may be at work on it meanwhile.
 
     With `keys`, public keys in hexadecimal, the head has to be signed by one of them, and nothing
     may be signed by another. Without, signatures only have to fit the keys that stand beside them.
-    `anchors` are records that the chain is known to have held.
+    `anchors` are records that the chain is known to have held. `known_gaps` are the numbers of
+    records that tell of missing entries, whom the operator knows of.
     """
     report = ChainReport(chain=chain.name)
     try:
-        _Walk(chain, report, frozenset(keys), anchors).run()
-    except _Broken as broken:
+        _Walk(chain, report, frozenset(keys), anchors, Gaps(known_gaps)).run()
+    except Broken as broken:
         report.fault = broken.fault
     return report
 
@@ -71,9 +68,11 @@ class _Walk:
         report: ChainReport,
         keys: frozenset[str],
         anchors: Collection[Anchor],
+        gaps: Gaps,
     ) -> None:
         self._chain = chain
         self._anchors = {anchor.seq: anchor.hash for anchor in anchors}
+        self._gaps = gaps
         self._report = report
         self._keys = keys
         self._head = read_head(chain)  # before the files: these can only go further
@@ -87,7 +86,7 @@ class _Walk:
         self._buried: set[str] = set()
 
     def run(self) -> None:
-        """Raises _Broken at the first fault."""
+        """Raises Broken at the first fault."""
         self._check_head()
         for index, file in enumerate(self._files):
             self._file, self._line = file.name, 0
@@ -104,7 +103,7 @@ class _Walk:
     def _begin(self, file: DayFile) -> None:
         """Take the first record's word for what it goes on from; a tombstone has to bear it out."""
         with open_lines(file) as lines:
-            record = _intact(next(lines, b""))
+            record = intact(next(lines, b""))
         self._report.files = len(self._files)
         self._report.first_day, self._report.last_day = file.day, self._files[-1].day
         if record is not None:
@@ -126,6 +125,8 @@ class _Walk:
                 if line.startswith(begin % (prev, seq + 1)) and line.endswith(end % found):
                     leaves.append(digest.digest())
                     self._report.events += 1
+                    if self._gaps:
+                        self._gaps.see(line)
                 else:
                     self._prev, self._seq, self._line = prev.decode(), seq, number
                     if is_last and self._is_unfinished(line):
@@ -149,7 +150,7 @@ class _Walk:
         without its end: that may have been read while it was being written.
         """
         head = read_head(self._chain) if line.endswith(b"\n") else self._head
-        if head is None or self._seq < head.head.seq or self._follows_on(_intact(line)):
+        if head is None or self._seq < head.head.seq or self._follows_on(intact(line)):
             return False
         self._report.notes.append(
             f"{self._file}:{self._line}: bytes of a record that was never acknowledged: "
@@ -165,11 +166,11 @@ class _Walk:
         )
 
     def _own_record(self, line: bytes, following: Iterator[bytes]) -> _OwnRecord:
-        """The line as a record of the log's own that follows on. Raises _Broken."""
-        record = _intact(line)
+        """The line as a record of the log's own that follows on. Raises Broken."""
+        record = intact(line)
         if self._follows_on(record):
             return record
-        raise _Broken(
+        raise Broken(
             diagnose(
                 line,
                 file=self._file,
@@ -193,6 +194,8 @@ class _Walk:
             self._leaves.clear()
         elif isinstance(record, Tombstone):
             self._buried.update(removed.last_hash for removed in record.removed)
+        elif isinstance(record, Missing):
+            self._gaps.open(record, file=self._file, line=self._line)
         elif isinstance(record, Repaired):
             self._report.notes.append(
                 f"{self._file}:{self._line}: {record.cut_bytes} bytes that were never acknowledged "
@@ -213,7 +216,7 @@ class _Walk:
 
     def _check_head(self) -> None:
         if self._head is None:
-            raise _Broken(Fault(what="missing", file="head", detail="the head is not there"))
+            raise Broken(Fault(what="missing", file="head", detail="the head is not there"))
         head = self._head.head
         self._file = "head"
         if head.chain != self._chain.name:
@@ -229,7 +232,7 @@ class _Walk:
         self._report.keys.clear()  # from here on: the keys of the records, in their order
 
     def _check_day(self, file: DayFile, line: bytes) -> None:
-        record = _intact(line)
+        record = intact(line)
         day = record.recorded_at[:10] if record else "no day"
         if day != file.day:
             raise self._broken("misplaced", f"its first record is of {day}", line=1)
@@ -249,20 +252,23 @@ class _Walk:
         report.last_seq, report.last_hash = self._seq, self._prev
         head = self._head.head
         if self._seq < head.seq:
-            raise _Broken(self._short_of(head))
+            raise Broken(self._short_of(head))
         if report.keys and not head.key:
-            raise _Broken(Fault(what="unsigned", file="head", detail="only the head is not signed"))
+            raise Broken(Fault(what="unsigned", file="head", detail="only the head is not signed"))
         beyond = [seq for seq in self._anchors if seq > self._seq]
         if beyond:
             detail = f"record {max(beyond)}, which an anchor names, is not there: the log is older"
-            raise _Broken(Fault(what="truncated", file=self._file, detail=detail))
+            raise Broken(Fault(what="truncated", file=self._file, detail=detail))
         if self._goes_on_from not in self._buried | {GENESIS} or (
             self._goes_on_from == GENESIS and report.first_seq > 1
         ):
             first = self._files[0].name
             detail = f"records 1 to {report.first_seq - 1} are gone, and no tombstone says so"
-            raise _Broken(Fault(what="missing", file=first, line=1, detail=detail))
+            raise Broken(Fault(what="missing", file=first, line=1, detail=detail))
         self._note_tail()
+        report.notes += self._gaps.notes
+        if (fault := self._gaps.fault()) is not None:
+            raise Broken(fault)
 
     def _short_of(self, head: Head) -> Fault:
         """The log ends too early."""
@@ -285,15 +291,7 @@ class _Walk:
                 "writer is at work, or removes them at its next start"
             )
 
-    def _broken(self, what: What, detail: str, *, line: int | None = None) -> _Broken:
+    def _broken(self, what: What, detail: str, *, line: int | None = None) -> Broken:
         number = line or self._line or None
         seq = self._seq + 1 if number else None
-        return _Broken(Fault(what=what, file=self._file, line=number, seq=seq, detail=detail))
-
-
-def _intact(line: bytes) -> Record | None:
-    """The record of a line whose hash fits; None for any other."""
-    try:
-        return decode(line) if hash_in(line) is not None else None
-    except InvalidRecord:
-        return None
+        return Broken(Fault(what=what, file=self._file, line=number, seq=seq, detail=detail))

@@ -14,7 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from consumers.audit import signing
-from consumers.audit.chain import Chain, ChainOptions
+from consumers.audit.chain import Chain
+from consumers.audit.chain_options import ChainOptions
 from consumers.audit.head import read_head
 from consumers.audit.signing import SigningKey
 from gateway import connections

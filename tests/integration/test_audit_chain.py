@@ -12,7 +12,8 @@ from unittest.mock import ANY
 import msgspec
 import pytest
 
-from consumers.audit.chain import CannotWrite, Chain, ChainOptions, ChainTaken
+from consumers.audit.chain import CannotWrite, Chain, ChainTaken
+from consumers.audit.chain_options import ChainOptions
 from consumers.audit.files import FileDamaged
 from consumers.audit.recovery import LogDamaged
 from consumers.audit.retention import compress_closed
@@ -374,7 +375,8 @@ def test_a_limit_on_file_sizes_stops_the_log_and_loses_nothing(tmp_path: Path) -
         """
         import resource, sys
         from pathlib import Path
-        from consumers.audit.chain import CannotWrite, Chain, ChainOptions
+        from consumers.audit.chain import CannotWrite, Chain
+        from consumers.audit.chain_options import ChainOptions
         from tests.audit_log import entries
         _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         chain = Chain.open(Path(sys.argv[1]), "events", 0, ChainOptions(checkpoint_every=8))

@@ -202,7 +202,8 @@ def test_openssl_agrees_with_a_proof(proof: Path, tmp_path: Path) -> None:
 
 
 def test_an_event_without_a_checkpoint_is_not_provable_yet(tmp_path: Path) -> None:
-    from consumers.audit.chain import Chain, ChainOptions
+    from consumers.audit.chain import Chain
+    from consumers.audit.chain_options import ChainOptions
 
     chain = Chain.open(tmp_path, "events", 0, ChainOptions(signer=KEY))
     chain.append(entries(1, 3))

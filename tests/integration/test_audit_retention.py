@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from consumers.audit.chain import Chain, ChainOptions
+from consumers.audit.chain import Chain
+from consumers.audit.chain_options import ChainOptions
 from consumers.audit.files import DayFile, day_files
 from consumers.audit.records import seal
 from consumers.audit.retention import compress_closed, expired, remove_expired

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from consumers.audit.chain import Chain, ChainOptions
+from consumers.audit.chain import Chain
+from consumers.audit.chain_options import ChainOptions
 from consumers.audit.head import read_head
 from consumers.audit.merkle import root
 from consumers.audit.records import hash_in, seal

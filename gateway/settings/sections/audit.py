@@ -26,3 +26,7 @@ class Audit(Section, frozen=True, kw_only=True):
     """Whether files of past days are compressed."""
     kept_days: Annotated[int, Meta(ge=0)] = 0
     """Files older than so many days are removed, leaving a tombstone; 0 keeps them for ever."""
+    anchor_file: str = ""
+    """A file, best on another disk: each checkpoint adds a line with the newest anchor."""
+    anchor_command: tuple[str, ...] = ()
+    """A program and its arguments, run after each checkpoint with the anchor as the last one."""
