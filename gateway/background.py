@@ -15,7 +15,7 @@ that watch. Without one (a command that runs for a second, a test) there is the 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from math import inf
@@ -35,7 +35,6 @@ log: Any = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _FIRST_PAUSE_S: Final = 0.5
-_LAST_PAUSE_S: Final = 30.0
 _STEADY_S: Final = 60.0
 # Whoever has run for so long, which is longer than any pause, has not failed in a row.
 _PATIENCE: Final = 4
@@ -104,18 +103,24 @@ class Background:
     """A task that runs `work` from `start` until its owner ends it, by `close` or by `finish`.
 
     An error that nobody foresaw, or a return before its owner asked for it, makes the process end,
-    for whoever counts on the task waits for nothing else. Where instead the work `begins_anew`, it
-    is called again after a pause that doubles from half a second to thirty: right for work that
-    takes up what it finds, in a process that has better things to do than to die with it. Then the
-    process is unhealthy while the work keeps failing, and healthy a minute after it has stopped to.
+    since others count on what the task does. Where instead the work `begins_anew`, it is called
+    again after a pause that doubles from half a second to `longest_pause_s`: right for work that
+    takes up what it finds, in a process that has more to do than to die with it. Then the process
+    is unhealthy while the work keeps failing, and healthy a minute after it has ceased to.
     """
 
     def __init__(
-        self, work: Callable[[], Awaitable[None]], *, name: str, begins_anew: bool = False
+        self,
+        work: Callable[[], Awaitable[None]],
+        *,
+        name: str,
+        begins_anew: bool = False,
+        longest_pause_s: float = 30.0,
     ) -> None:
         self.name = name
         self._work = work
         self._begins_anew = begins_anew
+        self._longest_pause_s = longest_pause_s
         self._watch: Watch | None = None
         self._task: asyncio.Task[None] | None = None
         self._ending = asyncio.Event()
@@ -143,21 +148,24 @@ class Background:
         if self._task is not None:
             await end(self._task)
 
-    async def finish(self) -> None:
+    async def finish(self, *, within_s: float | None = None) -> None:
         """Wait for the work, which its owner has just told to come to its end.
 
-        Raises nothing of its errors; cancelled, it cancels the work. Like `close` otherwise.
+        It is cancelled after `within_s`, or when this is. Like `close` otherwise.
         """
         self._ending.set()
         if self._task is not None:
-            await asyncio.gather(self._task, return_exceptions=True)
+            try:
+                await asyncio.wait([self._task], timeout=within_s)
+            finally:
+                await end(self._task)
 
     async def _run(self) -> None:
         try:
             while not await self._has_ended():
                 pause_s = _FIRST_PAUSE_S * 2.0 ** min(self._failures - 1, 16)
                 try:
-                    async with asyncio.timeout(min(pause_s, _LAST_PAUSE_S)):
+                    async with asyncio.timeout(min(pause_s, self._longest_pause_s)):
                         await self._ending.wait()
                 except TimeoutError:
                     continue
@@ -203,9 +211,12 @@ class Errands:
         """How many are under way."""
         return len(self._tasks)
 
-    def begin(self, work: Coroutine[Any, Any, object]) -> None:
-        """Do this in the background. An error that nobody foresaw is logged and counted."""
-        task = asyncio.create_task(self._done(work), name=self._name)
+    def begin(self, work: Coroutine[Any, Any, object], **about: object) -> None:
+        """Do this in the background.
+
+        An error that nobody foresaw is counted, and logged with what it was `about`.
+        """
+        task = asyncio.create_task(self._done(work, about), name=self._name)
         self._tasks.add(task)  # the event loop itself keeps weak references only
         task.add_done_callback(self._tasks.discard)
 
@@ -218,15 +229,15 @@ class Errands:
         """Cancel those under way, and wait until they have ended."""
         await end(*self._tasks)
 
-    async def _done(self, work: Coroutine[Any, Any, object]) -> None:
+    async def _done(self, work: Coroutine[Any, Any, object], about: Mapping[str, object]) -> None:
         try:
             await work
         except asyncio.CancelledError as cancelled:
             if _is_cancelled():
                 raise
-            _tell(self._name, cancelled)
+            _tell(self._name, cancelled, about)
         except Exception as error:  # noqa: BLE001 - logged with its traceback
-            _tell(self._name, error)
+            _tell(self._name, error, about)
 
 
 def owned(work: Coroutine[Any, Any, T], *, name: str | None = None) -> "asyncio.Task[T]":
@@ -243,9 +254,9 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _tell(name: str, error: BaseException | None) -> None:
+def _tell(name: str, error: BaseException | None, about: Mapping[str, object] = {}) -> None:
     BACKGROUND_FAILURES.labels(name).inc()
     if error is None:
-        log.error("a background task has ended too early", task=name)
+        log.error("a background task has ended too early", task=name, **about)
     else:
-        log.error("a background task has failed", task=name, exc_info=error)
+        log.error("a background task has failed", task=name, exc_info=error, **about)

@@ -11,6 +11,7 @@ from importlib import import_module
 
 import click
 
+from gateway.background import BackgroundFailed
 from gateway.errors import OperatorError
 from gateway.settings import Settings, load
 
@@ -67,10 +68,15 @@ def settings_of(context: click.Context) -> Settings:
 
 
 def run(group: CommandTable, *, name: str) -> None:
-    """Run; an error that the operator has to mend is one line per fault, and exit code 2."""
+    """Run; an error that the operator has to mend is one line per fault, and exit code 2.
+
+    Exit code 1 if something in the background has failed, of which the log has told.
+    """
     try:
         group(prog_name=name)
     except OperatorError as error:
         for line in str(error).splitlines():
             click.echo(f"{name}: {line}", err=True)
         sys.exit(2)
+    except BackgroundFailed:
+        sys.exit(1)

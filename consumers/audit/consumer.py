@@ -3,8 +3,9 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -19,6 +20,7 @@ from consumers.audit.metrics import GAPS
 from consumers.audit.retention import compress_closed, remove_expired
 from consumers.audit.signing import SigningKey
 from gateway import connections
+from gateway.background import Background
 from gateway.errors import GatewayError
 from gateway.settings import Settings
 
@@ -62,13 +64,15 @@ class AuditLog:
             await self._compare(partition.number)
         except (OSError, GatewayError) as error:
             log.error("audit log cannot be opened", partition=partition.number, error=str(error))
-        upkeep = asyncio.create_task(self._upkeep(partition.number))
+        # Begun anew: what is not signed yet is signed later, and events are appended meanwhile.
+        upkeep = Background(
+            partial(self._upkeep, partition.number), name="audit upkeep", begins_anew=True
+        )
+        upkeep.start()
         try:
             yield
         finally:
-            upkeep.cancel()
-            with suppress(asyncio.CancelledError):
-                await upkeep
+            await upkeep.close()
             await asyncio.to_thread(self._release, partition.number)
 
     async def append(self, entries: Sequence[Entry]) -> None:

@@ -1,6 +1,5 @@
 """The enricher as a consumer, and what it has open while its process runs."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -15,9 +14,9 @@ from consumers.enricher.refetch_queue import RefetchQueue
 from consumers.enricher.refetching import Refetching
 from consumers.enricher.snapshots import Snapshots
 from gateway import connections
+from gateway.background import Background
 from gateway.bitrix24.batching import MAX_COMMANDS
 from gateway.bitrix24.connecting import connect
-from gateway.ending import end
 from gateway.settings import Settings
 from gateway.vault import Vault
 
@@ -114,11 +113,13 @@ class _Process:
             opened.snapshots,
             every_s=min(_MOST_LOOK_S, self._settings.enricher.refetch_after_s / 2),
         )
-        task = asyncio.create_task(refetching.run())
+        # Begun anew: what waits is in Redis, and live events do not wait for it.
+        task = Background(refetching.run, name="refetching", begins_anew=True)
+        task.start()
         try:
             yield
         finally:
-            await end(task)
+            await task.close()
 
     async def enrich(self, entries: Sequence[Entry]) -> list[Output | Exception]:
         """As Handling.enrich."""

@@ -17,10 +17,10 @@ from consumers.enricher.asking import Asking
 from consumers.enricher.enriching import enriched, remembered
 from consumers.enricher.refetch_queue import RefetchQueue, Waiting
 from consumers.enricher.snapshots import Snapshots
+from gateway.background import Errands
 from gateway.bitrix24.batching import MAX_COMMANDS
 from gateway.connections import AWAY
 from gateway.contract import Comment, decode_event
-from gateway.ending import end
 
 __all__ = ["Refetching"]
 
@@ -49,7 +49,7 @@ class Refetching:
         self._snapshots = snapshots
         self._every_s = every_s
         self._turn: dict[str, dict[str, Waiting]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._serving = Errands("refetching a portal")
 
     async def run(self) -> None:
         """Go on until cancelled."""
@@ -60,10 +60,8 @@ class Refetching:
                     await self._look()
                 except (RedisError, *AWAY) as error:
                     log.warning("refetching waits for Redis", error=type(error).__name__)
-                except Exception:
-                    log.exception("refetching failed")
         finally:
-            await end(*self._tasks)
+            await self._serving.close()
             metrics.REFETCH_WAITING.remove_by_labels({"partition": str(self._owner.number)})
 
     async def _look(self) -> None:
@@ -88,9 +86,7 @@ class Refetching:
             self._turn[member_id][event_id] = waiting
             return
         self._turn[member_id] = {event_id: waiting}
-        task = asyncio.create_task(self._serve(member_id))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._serving.begin(self._serve(member_id), member_id=member_id)
 
     async def _serve(self, member_id: str) -> None:
         """Take a portal's turn; what fails has its next turn in the queue."""
@@ -100,8 +96,6 @@ class Refetching:
                 await self._refetch(member_id, turn)
         except (Transient, RedisError, *AWAY) as error:
             log.warning("refetching waits for Redis", error=type(error).__name__)
-        except Exception:
-            log.exception("refetching failed", member_id=member_id)
         finally:
             del self._turn[member_id]
 

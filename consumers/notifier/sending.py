@@ -21,6 +21,7 @@ from consumers.notifier.planning import Due, Parcel, Plan, plan
 from consumers.notifier.rendering import Message
 from consumers.notifier.routes import Channel
 from consumers.notifier.targets import Outcome
+from gateway.background import Errands
 
 __all__ = ["Sender", "pause_s"]
 
@@ -50,7 +51,8 @@ class Sender:
         self._lease_ms = round(channel.target.deadline_s * 1000) + _LEASE_MARGIN_MS
         self._awake = asyncio.Event()
         self._is_stopping = False
-        self._under_way: dict[asyncio.Task[None], Parcel] = {}
+        self._under_way: set[Parcel] = set()
+        self._sending = Errands("sending")
         self._failures = 0
         # Only messages about several notices need all that is due; others need what there is room
         # for, and a few in case some are given up.
@@ -82,8 +84,7 @@ class Sender:
 
     async def finish(self) -> None:
         """Wait for what is under way."""
-        while self._under_way:
-            await asyncio.wait(self._under_way)
+        await self._sending.finish()
 
     async def _rest(self, rest_s: float) -> None:
         with suppress(TimeoutError):
@@ -104,7 +105,7 @@ class Sender:
             # The end of a sending wakes this loop.
             return min(_LOOK_S, look.paused_ms / 1000 or _LOOK_S)
         # What this process is sending is never cut off, however late the answer is written down.
-        busy = {due.key for parcel in self._under_way.values() for due in parcel.notices}
+        busy = {due.key for parcel in self._under_way for due in parcel.notices}
         decided = plan(
             [due for due in look.due if due.key not in busy],
             self.channel.policy,
@@ -159,18 +160,18 @@ class Sender:
             max_per_hour=self.channel.policy.max_per_hour,
         ):
             for parcel in leased:
-                task = asyncio.create_task(self._send(parcel))
-                self._under_way[task] = parcel
-                task.add_done_callback(self._ended)
+                self._under_way.add(parcel)
+                self._sending.begin(self._send(parcel), target=self._target.name)
         return True
 
-    def _ended(self, task: "asyncio.Task[None]") -> None:
-        del self._under_way[task]
-        self.wake()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("sender failed", target=self._target.name, exc_info=error)
-
     async def _send(self, parcel: Parcel) -> None:
+        try:
+            await self._try(parcel)
+        finally:
+            self._under_way.remove(parcel)
+            self.wake()
+
+    async def _try(self, parcel: Parcel) -> None:
         message = self._message(parcel)
         outcome = await self._target.deliver(message, message_id=parcel.id)
         line = log.bind(

@@ -12,6 +12,7 @@ from consumers.runtime.consumer import Consumer
 from consumers.runtime.entry import Event
 from consumers.runtime.process import run
 from gateway import connections
+from gateway.background import owned
 from gateway.contract import EVENT_FIELD, DeadLetter, decode_event, encode_event
 from gateway.settings import Consumers, Settings
 from gateway.settings import Redis as RedisSettings
@@ -42,7 +43,7 @@ class TemporaryGateway:
     async def running(self, consumer: Consumer) -> AsyncIterator[None]:
         """Run a consumer as `consumers run` does, until the block is left."""
         stop = asyncio.Event()
-        task = asyncio.create_task(run(consumer, self.settings, stop))
+        task = owned(run(consumer, self.settings, stop))
         try:
             yield
         finally:

@@ -16,6 +16,7 @@ from typing import Any, Final
 import structlog
 from uuid_utils import uuid4
 
+from gateway.background import owned
 from gateway.bitrix24.authorization import AuthorizationServer
 from gateway.bitrix24.errors import Bitrix24Error, MaybeDone, NoCredentials, Unavailable
 from gateway.bitrix24.retrying import pause_s
@@ -80,7 +81,7 @@ class Refresher:
         key = rejected.access_token
         task = self._under_way.get(key)
         if task is None:
-            task = asyncio.create_task(self._refreshed(rejected))
+            task = owned(self._refreshed(rejected))
             self._under_way[key] = task
             task.add_done_callback(lambda done: self._ended(key, done))
         return await asyncio.shield(task)

@@ -13,10 +13,10 @@ from typing import Any, Final
 import structlog
 
 from gateway import metrics
+from gateway.background import Background
 from gateway.bitrix24.errors import Bitrix24Error
 from gateway.bitrix24.token_store import TokenStore
 from gateway.bitrix24.tokens import EventToken
-from gateway.ending import end
 from gateway.inbound.form import FormError
 from gateway.inbound.selection import Selection
 
@@ -42,7 +42,8 @@ class EventTokens:
         self._not_before: dict[str, float] = {}
         self._waiting: deque[tuple[str, bytes]] = deque()
         self._has_work = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        # Events are worth more than what comes along with them.
+        self._looking = Background(self._run, name="tokens of events", begins_anew=True)
 
     def offer(self, member_id: str, body: bytes) -> None:
         """Look into a delivery later on, if it is time to. Neither waits nor raises."""
@@ -54,23 +55,19 @@ class EventTokens:
 
     def start(self) -> None:
         """Start looking."""
-        self._task = asyncio.create_task(self._run(), name="tokens of events")
+        self._looking.start()
 
     async def close(self) -> None:
         """Stop; what waits is not needed."""
-        if self._task is not None:
-            await end(self._task)
+        await self._looking.close()
 
     async def _run(self) -> None:
         while True:
-            await self._has_work.wait()
-            self._has_work.clear()
             while self._waiting:
                 member_id, body = self._waiting.popleft()
-                try:
-                    metrics.EVENT_TOKENS.labels(await self._offered(member_id, body)).inc()
-                except Exception:
-                    log.exception("the token of an event could not be taken", member_id=member_id)
+                metrics.EVENT_TOKENS.labels(await self._offered(member_id, body)).inc()
+            self._has_work.clear()
+            await self._has_work.wait()
 
     async def _offered(self, member_id: str, body: bytes) -> str:
         token = event_token_of(body, now=int(time()))

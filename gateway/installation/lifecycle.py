@@ -5,14 +5,15 @@ done is tried again every few seconds, in the order of receipt, one portal's bef
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 import structlog
 
 from gateway import metrics
-from gateway.ending import end
+from gateway.background import Background, Errands
 from gateway.inbound.admission import AdmittedAppEvent
 from gateway.inbound.form_fields import extract
 from gateway.installation.errors import Later, NotConfirmed
@@ -32,6 +33,10 @@ Progress: TypeAlias = Literal["done", "waits", "lost"]
 """What has become of a task: `lost` is one that could be neither done nor written down."""
 
 _AGAIN_S: Final = 10.0
+_RESUMED: Final[dict[str, tuple[Kind, ...]]] = {
+    "uninstallations": ("uninstall",),
+    "installations": ("install", "reinstall"),
+}
 _MAX_BODY_BYTES: Final = 8192
 # Several times what Bitrix24 sends about an installation.
 
@@ -47,7 +52,13 @@ class Lifecycle:
         self._journal = journal
         self._steps = steps
         self._installing = installing
-        self._tasks: set[asyncio.Task[None]] = set()
+        # Begun anew, for the receiver stores events without them. Apart, since anybody can make
+        # installations wait that nobody confirms.
+        self._resuming = [
+            Background(partial(self._keep_resuming, *kinds), name=name, begins_anew=True)
+            for name, kinds in _RESUMED.items()
+        ]
+        self._reinstalling = Errands("reinstallation")
 
     @property
     def can_install(self) -> bool:
@@ -56,13 +67,14 @@ class Lifecycle:
 
     def start(self) -> None:
         """Start to take up what was left."""
-        # Apart, since anybody can make installations wait that nobody confirms.
-        self._spawn(self._keep_resuming("uninstall"))
-        self._spawn(self._keep_resuming("install", "reinstall"))
+        for one in self._resuming:
+            one.start()
 
     async def close(self) -> None:
         """End; what is under way is left, to be taken up again."""
-        await end(*self._tasks)
+        for one in self._resuming:
+            await one.close()
+        await self._reinstalling.close()
         if self._installing is not None:
             await self._installing.close()
 
@@ -87,7 +99,7 @@ class Lifecycle:
             return
         task = _task("reinstall", delivery, self._installing.sealed(delivery))
         under_way = await self._begun(task)
-        self._spawn(self._reinstall(task, under_way))
+        self._reinstalling.begin(self._in_turn(task, under_way), **_of(task))
 
     async def uninstalled(self, delivery: Delivery, admitted: AdmittedAppEvent) -> Stored:
         """Uninstall for an ONAPPUNINSTALL whose application token is known.
@@ -145,14 +157,6 @@ class Lifecycle:
             return "waits"
         return await self._carried_out(task, under_way, tells=tells)
 
-    async def _reinstall(self, task: Task, under_way: UnderWay | None) -> None:
-        try:
-            await self._in_turn(task, under_way)
-        except Exception:
-            log.exception(
-                "the tokens of an installation could not be taken", event_id=task.receipt_id
-            )
-
     async def _begun(self, task: Task) -> UnderWay | None:
         """The task written down; None if that cannot be, and it has to be done without."""
         try:
@@ -189,11 +193,6 @@ class Lifecycle:
             if under_way is not None:
                 under_way.leave()
         return "done"
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _task(kind: Kind, delivery: Delivery, content: bytes) -> Task:

@@ -1,6 +1,5 @@
 """Carrying out a task of the journal. Every step may be repeated, by whichever process has it."""
 
-import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from time import time
@@ -11,10 +10,10 @@ import structlog
 from redis.exceptions import RedisError
 
 from gateway import connections, metrics
+from gateway.background import Errands
 from gateway.bitrix24.bindings import Bound
 from gateway.bitrix24.errors import Bitrix24Error
 from gateway.contract import AppEvent
-from gateway.ending import end
 from gateway.inbound.admission import AdmittedAppEvent, normalise
 from gateway.inbound.form import FormError
 from gateway.inbound.form_fields import extract
@@ -48,7 +47,7 @@ class Installing:
         self._vault = vault
         self.installer = installer
         self.binds = binds
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._binding = Errands("binding")
 
     def sealed(self, delivery: Delivery) -> bytes:
         """The delivery as the content of a task."""
@@ -63,13 +62,11 @@ class Installing:
 
     def bind_soon(self, member_id: str) -> None:
         """Bind a portal's events in the background; what fails is bound by `gateway reconcile`."""
-        task = asyncio.create_task(self._bind(member_id), name=f"binding {member_id}")
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        self._binding.begin(self._bind(member_id), member_id=member_id)
 
     async def close(self) -> None:
         """End; bindings under way are cut off."""
-        await end(*self._under_way)
+        await self._binding.close()
 
     async def _bind(self, member_id: str) -> None:
         try:
@@ -77,8 +74,6 @@ class Installing:
                 await self.binds(member_id)
         except (RedisError, *connections.AWAY) as error:
             log.warning("it is not noted what was bound", member_id=member_id, why=repr(error))
-        except Exception:
-            log.exception("the events of a portal could not be bound", member_id=member_id)
 
 
 class Steps:

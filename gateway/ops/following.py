@@ -10,6 +10,7 @@ from redis.exceptions import ResponseError
 
 from gateway import connections
 from gateway.addresses import Address
+from gateway.background import owned
 from gateway.connections import AWAY
 from gateway.ending import end
 from gateway.errors import OperatorError
@@ -51,7 +52,7 @@ async def follow(
             await found.put(error)
 
     parts = [[key] for key in keys] if is_cluster else [keys]
-    tasks = [asyncio.create_task(read(some)) for some in parts]
+    tasks = [owned(read(some)) for some in parts]
     try:
         while True:
             one = await found.get()

@@ -8,7 +8,7 @@ import structlog
 from redis.exceptions import RedisError, ResponseError
 
 from gateway import connections
-from gateway.ending import end
+from gateway.background import Background
 from gateway.portals.directory import Directory
 from gateway.portals.registry import Reading, Registry, is_lost, portals_among
 from gateway.portals.snapshot import Snapshot
@@ -39,7 +39,8 @@ class Follower:
         self._trouble = ""
         self._has_looked = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
+        # The portals that are known go on meanwhile.
+        self._following = Background(self._run, name="portals follower", begins_anew=True)
 
     async def start(self) -> None:
         """Learn the portals of the snapshot, then those of Redis if it answers; then follow."""
@@ -47,15 +48,14 @@ class Follower:
             self._known = await asyncio.to_thread(self._snapshot.load)
         if self._known is not None:
             self._directory.learn(portals_among(self._known.registrations))
-        self._task = asyncio.create_task(self._run(), name="portals follower")
+        self._following.start()
         with suppress(TimeoutError):
             async with asyncio.timeout(_START_S):
                 await self._has_looked.wait()
 
     async def close(self) -> None:
         """Stop following; the directory stays as it is."""
-        if self._task is not None:
-            await end(self._task)
+        await self._following.close()
 
     async def _run(self) -> None:
         while True:
@@ -63,9 +63,8 @@ class Follower:
                 await self.look()
             except (RedisError, *connections.AWAY) as error:
                 self._tell("redis does not tell the registered portals", repr(error))
-            except Exception:
-                log.exception("the registered portals could not be followed")
-            self._has_looked.set()
+            finally:
+                self._has_looked.set()
             await asyncio.sleep(_LOOK_S)
 
     async def look(self) -> None:

@@ -8,8 +8,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gateway import connections
+from gateway.background import Background
 from gateway.bitrix24.offline_signals import signal
-from gateway.ending import end
 
 __all__ = ["OfflineSignals"]
 
@@ -26,7 +26,8 @@ class OfflineSignals:
         self._prefix = prefix
         self._waiting: dict[str, None] = {}
         self._has_work = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        # Without a signal, queues are looked at in their turn.
+        self._passing = Background(self._run, name="offline signals", begins_anew=True)
 
     def note(self, member_id: str) -> None:
         """A registered portal has signalled. Neither waits nor raises."""
@@ -35,17 +36,14 @@ class OfflineSignals:
 
     def start(self) -> None:
         """Start passing on."""
-        self._task = asyncio.create_task(self._run(), name="offline signals")
+        self._passing.start()
 
     async def close(self) -> None:
         """Stop; queues of which nobody knows by then are looked at in their turn."""
-        if self._task is not None:
-            await end(self._task)
+        await self._passing.close()
 
     async def _run(self) -> None:
         while True:
-            await self._has_work.wait()
-            self._has_work.clear()
             try:
                 while self._waiting:
                     member_id = next(iter(self._waiting))
@@ -54,6 +52,6 @@ class OfflineSignals:
             except (RedisError, *connections.AWAY) as error:
                 log.warning("redis does not take offline signals", error=repr(error))
                 await asyncio.sleep(_AGAIN_S)
-                self._has_work.set()
-            except Exception:
-                log.exception("offline signals are not passed on")
+                continue
+            self._has_work.clear()
+            await self._has_work.wait()

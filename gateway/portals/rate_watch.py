@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gateway import connections, metrics
-from gateway.ending import end
+from gateway.background import Background
 from gateway.portals.directory import Directory
 from gateway.portals.rates import LocalTally, Tally, alarming
 from gateway.portals.traffic import count_into
@@ -49,16 +49,16 @@ class RateWatch:
         self._local = LocalTally()
         self._shown_minute = 0
         self._peaks: defaultdict[str, int] = defaultdict(int)
-        self._task: asyncio.Task[None] | None = None
+        # Events are stored whether they are measured or not.
+        self._measuring = Background(self._run, name="portal rates", begins_anew=True)
 
     def start(self) -> None:
         """Start measuring."""
-        self._task = asyncio.create_task(self._run(), name="portal rates")
+        self._measuring.start()
 
     async def close(self) -> None:
         """Stop measuring."""
-        if self._task is not None:
-            await end(self._task)
+        await self._measuring.close()
 
     async def measure(self, now: float) -> None:
         """Add up what was counted since the last time; `now` is Unix time in seconds."""
@@ -84,10 +84,7 @@ class RateWatch:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(_EVERY_S)
-            try:
-                await self.measure(time())
-            except Exception:
-                log.exception("the rates of portals could not be measured")
+            await self.measure(time())
 
     async def _shared(self, minute: int, added: dict[str, int], *, now: float) -> Tally:
         key, key_before = f"{self._prefix}:rates:{minute}", f"{self._prefix}:rates:{minute - 1}"

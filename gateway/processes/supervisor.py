@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
+from gateway.background import owned
 from gateway.errors import OperatorError
 from gateway.processes import tether
 
@@ -104,13 +105,13 @@ class Supervisor:
         tiers = [[_Kept(child, told) for child in tier] for tier in self._tiers]
         started: list[asyncio.Task[None]] = []
         with _signals() as signals:
-            signalled = asyncio.create_task(signals.get())
+            signalled = owned(signals.get())
             try:
                 for tier in tiers:
                     for kept in tier:
-                        kept.task = asyncio.create_task(kept.keep())
+                        kept.task = owned(kept.keep())
                         started.append(kept.task)
-                    ready = asyncio.create_task(_all_ready(tier))
+                    ready = owned(_all_ready(tier))
                     try:
                         await _first_of(signalled, told.failure, ready, *started)
                     finally:
@@ -122,7 +123,7 @@ class Supervisor:
             finally:
                 signalled.cancel()
                 told(Observer.stopping)
-                hurry = asyncio.create_task(_hurry(signals, tiers))
+                hurry = owned(_hurry(signals, tiers))
                 if self._farewell is not None:
                     await self._farewell()
                 for tier in reversed(tiers):
@@ -216,7 +217,7 @@ class _Kept:
         if process.stdin is not None:
             process.stdin.write(child.given)
             process.stdin.close()
-        reading = asyncio.create_task(self._read(process.stdout)) if process.stdout else None
+        reading = owned(self._read(process.stdout)) if process.stdout else None
         code = await process.wait()
         if reading is not None:
             # What the child started may hold the pipe open for ever.

@@ -18,6 +18,7 @@ from typing import Any, Final
 import structlog
 
 from gateway import metrics
+from gateway.background import Background
 from gateway.contract import Streams
 from gateway.publishing.batch import MAX_EVENTS
 from gateway.publishing.errors import SpoolUnavailable, StreamUnavailable
@@ -64,17 +65,17 @@ class Drainer:
         )
         self._drained_count = 0  # since the spool was empty
         self._stopping = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        # What waits is on the disk, and new events are stored all the same.
+        self._draining = Background(self._run, name="drainer", begins_anew=True)
 
     def start(self) -> None:
         """Start draining."""
-        self._task = asyncio.create_task(self._run(), name="drainer")
+        self._draining.start()
 
     async def close(self) -> None:
         """Finish with the batches in hand, and end."""
         self._stopping.set()
-        if self._task is not None:
-            await self._task
+        await self._draining.finish()
         for writer in self._writers.values():
             await writer.close()
         os.close(self._lock)
@@ -97,8 +98,6 @@ class Drainer:
                     log.warning("the spool waits for redis", error=str(error))
             except SpoolUnavailable as error:
                 log.error("the spool cannot be drained", error=str(error))
-            except Exception:
-                log.exception("draining failed")
             await self._pause(pause_s)
 
     async def _drain_once(self) -> float:

@@ -12,9 +12,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gateway import metrics
+from gateway.background import Background
 from gateway.connections import AWAY
 from gateway.contract import Streams
-from gateway.ending import end
 from gateway.server_memory import memory_by_server
 
 __all__ = ["MemoryGate", "shall_close"]
@@ -42,7 +42,8 @@ class MemoryGate:
         self._keys = streams.keys("events")
         self._max_share = max_share
         self._closed: frozenset[int] = frozenset()
-        self._task: asyncio.Task[None] | None = None
+        # The gate stays as it is meanwhile, which loses nothing.
+        self._looking = Background(self._run, name="memory gate", begins_anew=True)
 
     def is_closed(self, partition: int) -> bool:
         """True if new events of the partition are to wait in the spool."""
@@ -54,12 +55,11 @@ class MemoryGate:
 
     def start(self) -> None:
         """Start looking."""
-        self._task = asyncio.create_task(self._run(), name="memory gate")
+        self._looking.start()
 
     async def close(self) -> None:
         """Stop looking."""
-        if self._task is not None:
-            await end(self._task)
+        await self._looking.close()
 
     async def _run(self) -> None:
         while True:
@@ -67,8 +67,6 @@ class MemoryGate:
                 await self._look()
             except (RedisError, *AWAY) as error:
                 log.debug("redis does not tell its memory", error=str(error))
-            except Exception:
-                log.exception("the memory gate failed")
             await asyncio.sleep(_LOOK_S)
 
     async def _look(self) -> None:

@@ -15,6 +15,7 @@ import structlog
 from uuid_utils import uuid7
 
 from gateway import metrics
+from gateway.background import Background
 from gateway.contract import Streams
 from gateway.publishing.batch import Batch, Stored
 from gateway.publishing.errors import SpoolUnavailable, StreamUnavailable, Unavailable
@@ -116,7 +117,10 @@ class _Lane:
         self._waiting: deque[Batch] = deque()
         self._has_work = asyncio.Event()
         self._is_closing = False
-        self._task: asyncio.Task[None] | None = None
+        # Begun anew at once: requests wait, and the batch that it failed with has been answered.
+        self._publishing = Background(
+            self._run, name=f"publisher lane {partition}", begins_anew=True, longest_pause_s=0.0
+        )
 
     def add(self, event: bytes) -> Batch:
         """Put an event into the batch that fills; returns that batch."""
@@ -128,13 +132,16 @@ class _Lane:
         return batch
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name=f"publisher lane {self._partition}")
+        self._publishing.start()
 
     async def close(self) -> None:
         self._is_closing = True
         self._has_work.set()
-        if self._task is not None:
-            await self._task
+        try:
+            await self._publishing.finish()
+        finally:
+            while self._waiting:  # only if it was cut off, or has failed just now
+                self._waiting.popleft().fail(Unavailable("internal"))
         await self._writer.close()
 
     async def _run(self) -> None:
@@ -145,16 +152,19 @@ class _Lane:
                 self._has_work.clear()
                 await self._has_work.wait()
             await self._gathered()
-            batch = self._waiting.popleft()
+            await self._settle(self._waiting.popleft())
+
+    async def _settle(self, batch: Batch) -> None:
+        """Store a batch, and let the requests that wait for it know; they do, whatever happens."""
+        try:
             self._on_taken(len(batch.events))
-            try:
-                stored = await self._store(batch)
-                self._count(batch, stored)
-                batch.settle(stored)
-            except Unavailable as error:
-                batch.fail(error)
-            except Exception:
-                log.exception("batch failed", partition=self._partition)
+            stored = await self._store(batch)
+            batch.settle(stored)
+            self._count(batch, stored)
+        except Unavailable as error:
+            batch.fail(error)
+        finally:
+            if not batch.settled.done():
                 batch.fail(Unavailable("internal"))
 
     async def _gathered(self) -> None:

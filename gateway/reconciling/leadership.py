@@ -10,6 +10,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from gateway import connections, metrics
+from gateway.background import owned
 from gateway.ending import end
 from gateway.leases import Leases
 
@@ -63,7 +64,7 @@ class Leadership:
         if is_held and self._task is None:
             log.info("leading", lease=self._key)
             metrics.RECONCILE_LEADS.set(1)
-            self._task = asyncio.create_task(_awaited(work(winding_down)), name="leader")
+            self._task = owned(_awaited(work(winding_down)), name="leader")
 
     async def _hold(self) -> bool | None:
         """Whether the lease is held; None if Redis does not say."""
@@ -85,7 +86,7 @@ class Leadership:
 
     async def _wait(self, stop: asyncio.Event) -> None:
         """Until the next beat, or until told to stop, or until the work has ended."""
-        stopping = asyncio.create_task(stop.wait())
+        stopping = owned(stop.wait())
         tasks = {stopping} | ({self._task} if self._task else set())
         await asyncio.wait(tasks, timeout=self._life_s / 3, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()

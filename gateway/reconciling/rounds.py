@@ -13,8 +13,8 @@ import structlog
 from redis.exceptions import RedisError
 
 from gateway import connections, metrics
+from gateway.background import Errands
 from gateway.bitrix24.errors import Bitrix24Error
-from gateway.ending import end
 from gateway.portals.directory import Portal
 from gateway.publishing.errors import StreamUnavailable
 from gateway.reconciling.duties import Duty, Timetable
@@ -37,7 +37,7 @@ class Rounds:
         self._portals = portals
         self._timetable = Timetable(duties)
         self._places = asyncio.Semaphore(at_once)
-        self._tasks: set[asyncio.Task[bool]] = set()
+        self._under_way = Errands("duties")
         self._episodes = Episodes()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -49,14 +49,15 @@ class Rounds:
             while not stop.is_set():
                 portals = {portal.member_id: portal for portal in self._portals}
                 for duty, member_id in self._timetable.due(portals, time.monotonic()):
-                    self._begin(duty, portals[member_id])
+                    self._under_way.begin(
+                        self._carry_out(duty, portals[member_id], to_its_end=False)
+                    )
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_LOOK_S):
                         await stop.wait()
-            if self._tasks:
-                await asyncio.wait(self._tasks)
+            await self._under_way.finish()
         finally:
-            await self._cancel()
+            await self._under_way.close()
 
     async def once(self) -> bool:
         """Carry out the duties once for each portal, in their order; whether all went well."""
@@ -72,13 +73,6 @@ class Rounds:
     def wake(self, name: str, member_id: str, *, in_s: float) -> None:
         """Let a duty be due in so many seconds, if it is not earlier anyway."""
         self._timetable.wake(name, member_id, at=time.monotonic() + in_s)
-
-    def _begin(self, duty: Duty, portal: Portal) -> None:
-        task = asyncio.create_task(
-            self._carry_out(duty, portal, to_its_end=False), name=f"{duty.name} {portal.member_id}"
-        )
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def _carry_out(self, duty: Duty, portal: Portal, *, to_its_end: bool) -> bool:
         subject = f"{duty.name} {portal.member_id}"
@@ -107,6 +101,3 @@ class Rounds:
         if again_in_s is not None:
             self.wake(duty.name, portal.member_id, in_s=again_in_s)
         return True
-
-    async def _cancel(self) -> None:
-        await end(*self._tasks)

@@ -11,9 +11,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from uuid_utils import uuid7
 
+from gateway.background import Background
 from gateway.connections import AWAY
 from gateway.contract import Streams
-from gateway.ending import end
 from gateway.leases import Leases
 from gateway.retention.episodes import Episodes
 from gateway.retention.losses import balanced, removal
@@ -59,18 +59,18 @@ class Retention:
         self._episodes = Episodes()
         self._is_away = False
         self._stopping = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        # What is not trimmed now is trimmed later.
+        self._keeping = Background(self._run, name="retention", begins_anew=True)
 
     def start(self) -> None:
         """Start looking."""
-        self._task = asyncio.create_task(self._run(), name="retention")
+        self._keeping.start()
 
     async def close(self) -> None:
         """Finish with the stream in hand, if that is quick, and let another process lead."""
         self._stopping.set()
-        if self._task is not None:
-            await asyncio.wait([self._task], timeout=_CLOSE_S)
-            await end(self._task)  # harmless at any point: what was not done is done by the next
+        # Cut off, it is harmless at any point: what was not done is done by the next.
+        await self._keeping.finish(within_s=_CLOSE_S)
 
     async def look_once(self) -> None:
         """Look at everything once; raises RedisError."""
@@ -106,8 +106,6 @@ class Retention:
                 if not self._is_away:
                     log.warning("retention cannot look at the streams", error=str(error))
                 self._is_away = True
-            except Exception:
-                log.exception("retention failed")
             await self._pause()
         try:
             for lease in sorted(self._leading):

@@ -7,10 +7,12 @@ none, nothing is sent again; and a handler that takes its time waits longer for 
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 import aiohttp
 from msgspec import Struct
 
+from gateway.background import Background
 from gateway.sandbox.sending import NoAnswer, Sender
 
 __all__ = ["Delivery", "DeliveryQueue", "Pace"]
@@ -60,16 +62,17 @@ class DeliveryQueue:
         self._waiting = 0
         self._idle = asyncio.Event()
         self._idle.set()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._senders: list[Background] = []
 
     def put(self, event: str, url: str, body: bytes) -> None:
         """Send this, in its turn."""
         if url not in self._lanes:
             lane = self._lanes[url] = _Lane()
-            self._tasks += [
-                asyncio.create_task(self._send_all(url, lane))
-                for _ in range(self._pace.concurrency)
-            ]
+            for _ in range(self._pace.concurrency):
+                work = partial(self._send_all, url, lane)
+                sender = Background(work, name="sandbox deliveries", begins_anew=True)
+                sender.start()
+                self._senders.append(sender)
         lane = self._lanes[url]
         lane.waiting.append((event, body))
         lane.has_more.release()
@@ -82,20 +85,21 @@ class DeliveryQueue:
 
     async def close(self) -> None:
         """Stop sending; what still waits is lost."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for sender in self._senders:
+            await sender.close()
 
     async def _send_all(self, url: str, lane: "_Lane") -> None:
         sender = Sender(self._session, url)
         while True:
             await lane.has_more.acquire()
             event, body = lane.waiting.popleft()
-            delivery = await self._sent(sender, event, body)
-            self._told(delivery)
-            self._waiting -= 1
-            if not self._waiting:
-                self._idle.set()
+            try:
+                delivery = await self._sent(sender, event, body)
+                self._told(delivery)
+            finally:
+                self._waiting -= 1
+                if not self._waiting:
+                    self._idle.set()
             lane.pause_s = _next_pause_s(self._pace, lane.pause_s, took_s=delivery.took_s)
             await asyncio.sleep(lane.pause_s)
 

@@ -20,6 +20,7 @@ from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
 from gateway import metrics
+from gateway.background import Background
 from gateway.settings import Http
 from gateway.web.receiver import Receiver
 
@@ -107,12 +108,13 @@ class PublicServer(web.Server):
     @contextlib.asynccontextmanager
     async def sweeping(self) -> Any:
         """Sweep as long as the context lasts."""
-        task = asyncio.create_task(self.sweep(), name="slow clients")
+        # Whoever only holds a connection gives way to others without it, too.
+        task = Background(self.sweep, name="slow clients", begins_anew=True)
+        task.start()
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.wait([task])
+            await task.close()
 
     async def last_requests(self, within_s: float) -> None:
         """Answer what is on its way on open connections, each of which then is closed.

@@ -15,6 +15,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from gateway import connections, metrics
+from gateway.background import Background
 from gateway.inbound.admission import Admitted, KnownPortals, normalise
 from gateway.inbound.errors import Malformed
 from gateway.inbound.form import FormError
@@ -45,7 +46,8 @@ class Quarantining:
         self._waiting: dict[str, deque[Delivery]] = {}
         self._has_work = asyncio.Event()
         self._is_closing = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        # None of these deliveries was accepted; what was taken in hand is lost.
+        self._keeping = Background(self._run, name="quarantine", begins_anew=True)
 
     def offer(self, delivery: Delivery) -> None:
         """Keep a delivery of a registered portal, if that can be done. Neither waits nor raises."""
@@ -60,7 +62,7 @@ class Quarantining:
 
     def start(self) -> None:
         """Start keeping what is offered."""
-        self._task = asyncio.create_task(self._run(), name="quarantine")
+        self._keeping.start()
 
     async def close(self) -> None:
         """Keep what was offered, for two seconds at most, and end."""
@@ -68,8 +70,7 @@ class Quarantining:
         self._has_work.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_S):
-                if self._task is not None:
-                    await self._task
+                await self._keeping.finish()
                 while deliveries := self._taken():
                     await self._keep(deliveries)
         if left := sum(map(len, self._waiting.values())):
@@ -77,15 +78,14 @@ class Quarantining:
 
     async def _run(self) -> None:
         while not self._is_closing.is_set():
-            await self._has_work.wait()
-            self._has_work.clear()
             if deliveries := self._taken():
                 await self._keep(deliveries)
-                if self._waiting:
-                    self._has_work.set()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_REST_S):
                         await self._is_closing.wait()
+            else:
+                self._has_work.clear()
+                await self._has_work.wait()
 
     def _taken(self) -> list[Delivery]:
         """The oldest of each portal, in turn: no portal's flood keeps another one's waiting."""

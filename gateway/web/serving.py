@@ -14,6 +14,7 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from gateway import connections
+from gateway.background import Watch, watched
 from gateway.errors import OperatorError
 from gateway.installation.opening import open_application
 from gateway.publishing.drainer import Drainer
@@ -47,9 +48,15 @@ async def serve(settings: Settings, place: Place) -> None:
     """Receive deliveries until SIGTERM or SIGINT; then finish what is in flight, and return.
 
     A stop takes [http] grace_s at most; a second signal ends a process that is not supervised at
-    once. Raises OperatorError if the settings cannot work on this machine.
+    once. Raises OperatorError if the settings cannot work on this machine, BackgroundFailed if a
+    part of the receiver that cannot be begun anew has ended.
     """
     stopping = _stop_on_signals(is_supervised=place.is_supervised)
+    with watched(stopping.set) as watch:
+        await _serve(settings, place, stopping, watch)
+
+
+async def _serve(settings: Settings, place: Place, stopping: asyncio.Event, watch: Watch) -> None:
     stack = AsyncExitStack()
     control = connections.control(settings.redis.url, timeout_s=1.0)
     stack.push_async_callback(control.aclose)
@@ -103,7 +110,7 @@ async def serve(settings: Settings, place: Place) -> None:
     # aiohttp waits twice so long: for the requests under way, then for those that it has cut off.
     public = web.ServerRunner(server, handle_signals=False, shutdown_timeout=http.grace_s / 2)
     private = web.AppRunner(
-        admin_app(_why_not_ready(control, spool)),
+        admin_app(_why_not_ready(control, spool), why_not_alive=watch.why_not_alive),
         access_log=None,
         handle_signals=False,
         shutdown_timeout=1.0,

@@ -12,6 +12,7 @@ import uvloop
 from msgspec import Struct
 
 from gateway import logs
+from gateway.background import BackgroundFailed
 from gateway.errors import OperatorError
 from gateway.settings import Settings
 from gateway.web.place import WorkerPlace
@@ -30,7 +31,10 @@ class Assignment(Struct, frozen=True, kw_only=True):
 
 
 def main() -> None:
-    """Work until SIGTERM; exit code 2 after an error that the operator has to mend."""
+    """Work until SIGTERM.
+
+    Exit code 2 after an error that the operator has to mend, 1 after one of the background.
+    """
     assignment = msgspec.json.decode(sys.stdin.buffer.read(), type=Assignment)
     settings = assignment.settings
     logs.configure(settings.log, process=assignment.name)
@@ -40,6 +44,8 @@ def main() -> None:
     except OperatorError as error:
         sys.stderr.write(f"gateway: {error}\n")
         sys.exit(2)
+    except BackgroundFailed:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from gateway import settings
 from gateway.local.server import RedisServer
 from gateway.publishing.batch import Stored
+from gateway.publishing.errors import Unavailable
 from gateway.publishing.publisher import Publisher
 from gateway.publishing.spool import Spool
 from tests.faults.proxy import LossyProxy
@@ -27,9 +28,17 @@ async def opened(tmp_path: Path) -> AsyncIterator[Opened]:
         spool = await Spool.open(tmp_path / "spool", max_bytes=1 << 20)
         stack.push_async_callback(spool.close)
 
-        def open_publisher(url: str, partitions: int = 1, **publish: Any) -> Publisher:
+        def open_publisher(
+            url: str,
+            partitions: int = 1,
+            holds_back: Callable[[int], bool] = lambda _: False,
+            **publish: Any,
+        ) -> Publisher:
             publisher = Publisher(
-                settings.Redis(url=url, partitions=partitions), settings.Publish(**publish), spool
+                settings.Redis(url=url, partitions=partitions),
+                settings.Publish(**publish),
+                spool,
+                holds_back=holds_back,
             )
             publisher.start()
             stack.push_async_callback(publisher.close)
@@ -100,6 +109,41 @@ async def test_a_lost_reply_costs_neither_an_event_nor_a_duplicate(
         assert stored == [Stored.STREAM] * 50
         assert proxy.lost == 1
     assert await events_on(redis) == [b"before", *(b"%d" % n for n in range(50))]
+
+
+async def test_an_error_that_nobody_foresaw_costs_its_batch_and_no_other_one(
+    redis: Redis, redis_url: str, opened: Opened
+) -> None:
+    faults = [ValueError("nobody foresaw this"), asyncio.CancelledError(), RecursionError()]
+
+    def holds_back(_partition: int) -> bool:
+        if faults:
+            raise faults.pop(0)
+        return False
+
+    publisher = opened(redis_url, holds_back=holds_back)
+    for number in range(3):
+        with pytest.raises(Unavailable, match="internal"):
+            await publisher.publish(b"failed %d" % number, 0)
+
+    assert await publisher.publish(b"stored", 0) == Stored.STREAM
+    assert await events_on(redis) == [b"stored"]
+
+
+async def test_what_waits_while_a_lane_fails_at_the_stop_is_answered(
+    redis_url: str, opened: Opened
+) -> None:
+    def holds_back(_partition: int) -> bool:
+        raise ValueError("nobody foresaw this")
+
+    publisher = opened(redis_url, holds_back=holds_back)
+    requests = [asyncio.create_task(stored(publisher, b"%d" % n)) for n in range(600)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await publisher.close()
+        results = await asyncio.gather(*requests, return_exceptions=True)
+
+    assert {str(error) for error in results} == {"internal"}
 
 
 async def test_a_request_that_is_cancelled_costs_the_others_nothing(

@@ -16,7 +16,6 @@ from gateway.background import Background, BackgroundFailed, Errands, watched
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "_FIRST_PAUSE_S", 0.001)
-    monkeypatch.setattr(background, "_LAST_PAUSE_S", 0.001)
 
 
 async def _for_ever() -> None:
@@ -119,7 +118,7 @@ async def test_work_that_begins_anew_is_unhealthy_only_while_it_keeps_failing(
             raise ValueError("nobody foresaw this")
         await _for_ever()
 
-    task = Background(work, name="drainer", begins_anew=True)
+    task = Background(work, name="drainer", begins_anew=True, longest_pause_s=0.001)
     with watched(stopping.set) as watch:
         task.start()
         await until(lambda: calls == 2)
@@ -142,9 +141,8 @@ async def test_work_that_waits_to_begin_anew_can_be_ended(
     end: Callable[[Background], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(background, "_FIRST_PAUSE_S", 3600.0)
-    monkeypatch.setattr(background, "_LAST_PAUSE_S", 3600.0)
     before = failures("waiting")
-    task = Background(_fail, name="waiting", begins_anew=True)
+    task = Background(_fail, name="waiting", begins_anew=True, longest_pause_s=3600)
     task.start()
     await until(lambda: failures("waiting") > before)
 

@@ -10,10 +10,6 @@ _ROOT = Path(__file__).parents[2]
 _STARTS = {"create_task", "ensure_future"}
 _ALLOWED = {
     "gateway/background.py",
-    "consumers/audit/consumer.py",
-    "consumers/enricher/consumer.py",
-    "consumers/enricher/refetching.py",
-    "consumers/notifier/sending.py",
     "consumers/runtime/batches.py",
     "consumers/runtime/emission.py",
     "consumers/runtime/gatherings.py",
@@ -21,26 +17,6 @@ _ALLOWED = {
     "consumers/runtime/ownership.py",
     "consumers/runtime/partition.py",
     "consumers/runtime/settlement.py",
-    "consumers/testing/server.py",
-    "gateway/bitrix24/refreshing.py",
-    "gateway/installation/event_tokens.py",
-    "gateway/installation/lifecycle.py",
-    "gateway/installation/steps.py",
-    "gateway/ops/following.py",
-    "gateway/portals/following.py",
-    "gateway/portals/offline_signalling.py",
-    "gateway/portals/rate_watch.py",
-    "gateway/processes/supervisor.py",
-    "gateway/publishing/drainer.py",
-    "gateway/publishing/memory_gate.py",
-    "gateway/publishing/publisher.py",
-    "gateway/reconciling/leadership.py",
-    "gateway/reconciling/rounds.py",
-    "gateway/retention/keeper.py",
-    "gateway/sandbox/delivering.py",
-    "gateway/web/protection/sender_list.py",
-    "gateway/web/public_server.py",
-    "gateway/web/quarantining.py",
 }
 
 

@@ -1,12 +1,12 @@
 """Follows the list of senders: from a file of the administrator's, or from a URL."""
 
-import asyncio
 from math import inf
 from pathlib import Path
 from typing import Any
 
 import structlog
 
+from gateway.background import Background
 from gateway.errors import OperatorError
 from gateway.web.protection.guard import Guard
 from gateway.web.protection.list_fetch import ListFetcher
@@ -29,24 +29,26 @@ class SenderList:
             path, max_age_s = self._fetcher.path, refresh_s
         self._watch = ListWatch(guard, path, max_age_s=max_age_s)
         self._source = source
-        self._tasks: list[asyncio.Task[None]] = []
+        # The last good list goes on meanwhile.
+        self._tasks = [Background(self._watch.run, name="senders watch", begins_anew=True)]
+        if self._fetcher is not None:
+            fetching = Background(self._fetcher.run, name="senders fetcher", begins_anew=True)
+            self._tasks.append(fetching)
 
     def start(self) -> None:
         """Read what is there, and follow; raises OperatorError for a file that is no list."""
         if self._fetcher is not None:
             self._fetcher.open()
-            self._tasks.append(asyncio.create_task(self._fetcher.run(), name="senders fetcher"))
             if not self._watch.look():
                 log.warning("everybody may deliver until the list of senders has been fetched")
         elif not self._watch.look():
             raise OperatorError(f"[http] allow_source: {self._source} is no list of addresses")
-        self._tasks.append(asyncio.create_task(self._watch.run(), name="senders watch"))
+        for task in self._tasks:
+            task.start()
 
     async def close(self) -> None:
         """Stop following."""
         for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+            await task.close()
         if self._fetcher is not None:
             self._fetcher.close()

@@ -57,11 +57,9 @@ class Desk:
             while await sender.round() == 0:
                 await sender.finish()
 
-    def crash_sender(self, number: int = 0) -> None:
+    async def crash_sender(self, number: int = 0) -> None:
         """Forget the sender's tasks as a killed process does; their answers are lost."""
-        sender = self.senders[number]
-        for task in list(sender._under_way):
-            task.cancel()
+        await self.senders[number]._sending.close()
 
 
 def with_text(event: CommentEvent, comment: Any) -> CommentEvent:

@@ -155,7 +155,7 @@ async def crash_while_sending(desk: Desk, sink: HttpSink) -> None:
     (sender,) = desk.senders
     await sender.round()
     await until(lambda: sink.asked == 1)
-    desk.crash_sender()
+    await desk.crash_sender()
     await asyncio.sleep(0)
     sink.delay_s = 0.0
 
