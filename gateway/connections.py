@@ -7,21 +7,33 @@ kinds of client, and none of them is for anything else:
 
 * `publisher`: never repeats by itself; its owner repeats an idempotent script.
 * `reader`: for blocking reads; waits longer than the server blocks; never repeats.
-* `control`: for commands that may be repeated (XACK, XINFO, XRANGE, SET, leases).
+* `control`: for commands that may be repeated (XACK, XINFO, XRANGE, SET, leases). Any number of
+  tasks may use one: who finds no connection free waits for one.
 """
 
+import asyncio
 from typing import Any, Final, cast
 
-from redis.asyncio import Redis, RedisCluster
+from msgspec.structs import replace
+from redis.asyncio import (
+    BlockingConnectionPool,
+    Connection,
+    ConnectionPool,
+    Redis,
+    RedisCluster,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from gateway.addresses import Address
 from gateway.redis_faults import AWAY, AWAY_OR_REFUSING, FAILURES, Fault, fault_of, is_denied
+from gateway.sentinels import Sentinels, WaitingSentinelPool
 
 __all__ = [
     "AWAY",
@@ -37,6 +49,12 @@ __all__ = [
 ]
 
 
+_MOST_CONNECTIONS: Final = 32
+"""Of a control client: enough to keep a server busy, which carries out one command at a time."""
+_WAIT_S: Final = 10.0
+"""How long a command waits for a free connection: longer than thousands before it take."""
+
+
 def publisher(url: str, *, timeout_s: float | None = None) -> Redis:
     """A client with one connection for one publisher: no command is ever sent twice by it.
 
@@ -44,10 +62,10 @@ def publisher(url: str, *, timeout_s: float | None = None) -> Redis:
     time-out of the client's own costs a task for every command.
     """
     return _client(
-        url,
+        Address.of(url),
+        is_single=True,
         socket_timeout=timeout_s,
         socket_connect_timeout=1.0,
-        single_connection_client=True,
         retry=Retry(NoBackoff(), 0),
     )
 
@@ -58,19 +76,20 @@ def reader(url: str, *, block_s: float) -> Redis:
     The margin covers servers that answer a blocked read late:
     https://github.com/redis/redis/issues/12998
     """
-    return _client(
-        url,
-        socket_timeout=2 * block_s + 3,
-        socket_connect_timeout=2,
-        retry=Retry(NoBackoff(), 0),
-        max_connections=4,
-    )
+    return _client(Address.of(url), **_reading(block_s))
 
 
-def control(url: str, *, timeout_s: float = 2.0) -> Redis:
-    """A client for short commands that may safely be carried out twice."""
+def control(url: str, *, timeout_s: float = 2.0, max_connections: int = _MOST_CONNECTIONS) -> Redis:
+    """A client for short commands that may safely be carried out twice.
+
+    With all its connections in use a command waits for one, up to ten seconds, and then fails with
+    ConnectionError: a full pool is no reason to take Redis for away. In a cluster pipelines do not
+    wait, and have as many connections again.
+    """
     return _client(
-        url,
+        Address.of(url),
+        waits_s=_WAIT_S,
+        max_connections=max_connections,
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,
         retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), 2),
@@ -91,70 +110,109 @@ async def reader_of(url: str, key: str, *, block_s: float) -> Redis:
         node = cluster.get_node_from_key(key)
     if node is None:
         raise RedisConnectionError(f"no node of the cluster holds {key}")
-    return Redis(
-        host=node.host,
-        port=int(node.port),
-        socket_timeout=2 * block_s + 3,
-        socket_connect_timeout=2,
-        retry=Retry(NoBackoff(), 0),
-        max_connections=4,
-        **_account(address),
-        **_ALWAYS,
-    )
+    there = replace(address, kind="server", nodes=((node.host, int(node.port)),))
+    return _client(there, **_reading(block_s))
 
 
-class _OfSentinels(Redis):
+def _reading(block_s: float) -> dict[str, Any]:
+    return {
+        "socket_timeout": 2 * block_s + 3,
+        "socket_connect_timeout": 2,
+        "retry": Retry(NoBackoff(), 0),
+        "max_connections": 4,
+    }
+
+
+def _client(
+    address: Address, *, is_single: bool = False, waits_s: float | None = None, **options: Any
+) -> Redis:
+    """A client; it `is_single` in its connection, or has a pool that tasks may wait for."""
+    if address.kind == "cluster":
+        # The cluster's client has the commands of the other one; what it cannot do (several slots
+        # in one command) nobody here asks of it.
+        return cast("Redis", _cluster(address, waits_s=waits_s, **options))
+    options |= {"db": address.db, **_account(address), **_ALWAYS}
+    pool: ConnectionPool
+    if address.kind == "sentinel":
+        sentinels = Sentinels(address, **_ALWAYS)
+        options |= {"ssl": address.tls is not None, **(address.tls or {})}
+        if waits_s is None:
+            pool = SentinelConnectionPool(  # type: ignore[no-untyped-call]
+                address.service, sentinels, **options
+            )
+        else:
+            pool = WaitingSentinelPool(  # type: ignore[no-untyped-call]
+                address.service, sentinels, timeout=waits_s, **options
+            )
+        return _OfSentinels(pool, sentinels, is_single=is_single)
+    options |= _way_to(address)
+    if waits_s is None:
+        pool = ConnectionPool(**options)
+    else:
+        pool = BlockingConnectionPool(timeout=waits_s, **options)
+    return _OfServer(pool, is_single=is_single)
+
+
+def _way_to(address: Address) -> dict[str, Any]:
+    if address.path:
+        return {"connection_class": UnixDomainSocketConnection, "path": address.path}
+    ((host, port),) = address.nodes
+    return {
+        "connection_class": Connection if address.tls is None else SSLConnection,
+        "host": host,
+        "port": port,
+        **(address.tls or {}),
+    }
+
+
+class _OfServer(Redis):
+    """A client that closes its pool with itself."""
+
+    def __init__(self, pool: ConnectionPool, *, is_single: bool) -> None:
+        super().__init__(connection_pool=pool, single_connection_client=is_single)
+        self.auto_close_connection_pool = True
+
+
+class _OfSentinels(_OfServer):
     """A client of the primary that the Sentinels name, which closes its connections to them too."""
 
-    finder: Sentinel
+    def __init__(self, pool: ConnectionPool, sentinels: Sentinels, *, is_single: bool) -> None:
+        super().__init__(pool, is_single=is_single)
+        self._sentinels = sentinels
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001
         await super().aclose(close_connection_pool)
-        for one in self.finder.sentinels:
-            await one.aclose()
-
-
-def _client(url: str, **options: Any) -> Redis:
-    address = Address.of(url)
-    if address.kind == "server":
-        return Redis.from_url(url, **_ALWAYS, **options)
-    if address.kind == "cluster":
-        options.pop("single_connection_client", None)
-        options.pop("max_connections", None)
-        # The cluster's client has the commands of the other one; what it cannot do (several slots
-        # in one command) nobody here asks of it.
-        return cast("Redis", _cluster(address, **options))
-    return _of_sentinels(address, **options)
-
-
-def _of_sentinels(address: Address, **options: Any) -> Redis:
-    options.pop("single_connection_client", None)
-    tls: dict[str, Any] = {"ssl": True} if address.has_tls else {}
-    sentinel = Sentinel(  # type: ignore[no-untyped-call]
-        list(address.nodes),
-        sentinel_kwargs={"socket_timeout": 1, "socket_connect_timeout": 1, **tls, **_ALWAYS},
-    )
-    client: _OfSentinels = sentinel.master_for(
-        address.service,
-        redis_class=_OfSentinels,
-        db=address.db,
-        **_account(address),
-        **_ALWAYS,
-        **options,
-    )
-    client.finder = sentinel
-    return client
+        await self._sentinels.aclose()
 
 
 class _OfCluster(RedisCluster):
-    """A client that says ConnectionError when another task closed a connection under it.
+    """A client whose commands wait for a connection, and fail as those of other clients do."""
 
-    While nodes change their roles redis-py closes the connections of a cluster's client whoever
-    uses them, and then fails with an AttributeError of its own, which nobody would take for a
-    reason to try again: https://github.com/redis/redis-py/issues/4287
-    """
+    def __init__(self, *, at_once: int | None, waits_s: float | None, **options: Any) -> None:
+        super().__init__(**options)
+        self._places = asyncio.Semaphore(at_once) if at_once and waits_s else None
+        self._waits_s = waits_s
 
     async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
+        """Carry out a command; raises ConnectionError when another task closed its connection.
+
+        While nodes change their roles redis-py closes the connections of a cluster's client whoever
+        uses them, and then fails with an AttributeError of its own, which nobody would take for a
+        reason to try again: https://github.com/redis/redis-py/issues/4287
+        """
+        if self._places is None:
+            return await self._carried_out(*args, **kwargs)
+        try:
+            async with asyncio.timeout(self._waits_s):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise RedisConnectionError("No connection available.") from error
+        try:
+            return await self._carried_out(*args, **kwargs)
+        finally:
+            self._places.release()
+
+    async def _carried_out(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return await super().execute_command(*args, **kwargs)
         except AttributeError as error:
@@ -163,9 +221,21 @@ class _OfCluster(RedisCluster):
             raise RedisConnectionError("closed meanwhile by another task") from error
 
 
-def _cluster(address: Address, **options: Any) -> RedisCluster:
+def _cluster(
+    address: Address,
+    *,
+    waits_s: float | None = None,
+    max_connections: int | None = None,
+    **options: Any,
+) -> RedisCluster:
+    if max_connections:  # of each node; half of them is for pipelines
+        options["max_connections"] = 2 * max_connections
     return _OfCluster(
+        at_once=max_connections,
+        waits_s=waits_s,
         startup_nodes=[ClusterNode(host, port) for host, port in address.nodes],
+        ssl=address.tls is not None,
+        **(address.tls or {}),
         **_account(address),
         **_ALWAYS,
         **options,
@@ -173,11 +243,7 @@ def _cluster(address: Address, **options: Any) -> RedisCluster:
 
 
 def _account(address: Address) -> dict[str, Any]:
-    return {
-        "username": address.username,
-        "password": address.password,
-        **({"ssl": True} if address.has_tls else {}),
-    }
+    return {"username": address.username, "password": address.password}
 
 
 _ALWAYS: Final[dict[str, Any]] = {

@@ -1,6 +1,6 @@
 """The root of the gateway's exceptions; each subclass's name says who has to act."""
 
-__all__ = ["GatewayError", "OperatorError"]
+__all__ = ["GatewayError", "OperatorError", "SettingsError"]
 
 
 class GatewayError(Exception):
@@ -9,3 +9,7 @@ class GatewayError(Exception):
 
 class OperatorError(GatewayError):
     """The operator has to change something before the process can start; shown without a trace."""
+
+
+class SettingsError(OperatorError):
+    """Settings that cannot be used; one line per fault, each naming its key."""

@@ -228,6 +228,7 @@ class _Lane:
 
     async def _write(self, batch: Batch) -> bytes:
         """Write, and once more if the connection was lost: the script makes that safe."""
+        first = ""
         try:
             async with asyncio.timeout(self._deadline_s):
                 try:
@@ -235,9 +236,10 @@ class _Lane:
                 except StreamUnavailable as error:
                     if error.reason != "away":
                         raise
+                    first = f"; before that {error.detail}"
                 return await self._writer.write(self._memory, batch.sequence, batch.events)
         except TimeoutError as error:
-            raise StreamUnavailable("away", f"no answer in {self._deadline_s} s") from error
+            raise StreamUnavailable("away", f"no answer in {self._deadline_s} s{first}") from error
 
     async def _to_spool(self, batch: Batch) -> Stored:
         if not batch.sequence:  # it was not sent to Redis under a number before

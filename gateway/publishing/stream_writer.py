@@ -10,7 +10,7 @@ import structlog
 from redis.exceptions import NoScriptError, ReadOnlyError, RedisError
 
 from gateway import connections
-from gateway.connections import AWAY
+from gateway.connections import AWAY, Fault, fault_of
 from gateway.publishing.durability import Ack, NotDurable, waits_for_disk
 from gateway.publishing.errors import StreamUnavailable
 from gateway.settings import Publish, Redis
@@ -113,7 +113,10 @@ class StreamWriter:
             raise StreamUnavailable("not_durable", str(error)) from error
         except AWAY as error:
             self._forget_server()
-            raise StreamUnavailable("away", f"{type(error).__name__}: {error}") from error
+            is_refusal = fault_of(error) is Fault.REFUSING  # such as of a password
+            raise StreamUnavailable(
+                "refused" if is_refusal else "away", f"{type(error).__name__}: {error}"
+            ) from error
         except ReadOnlyError as error:
             # A primary that was made a replica keeps its connections; a new one leads to whoever
             # has the address now.

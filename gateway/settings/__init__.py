@@ -5,7 +5,9 @@ environment, where `[section] key` is `GATEWAY_SECTION_KEY`. Lists and tables in
 are JSON; a list of plain words may also be separated by commas.
 """
 
-from gateway.settings.loading import SettingsError, is_given, load, resolve_secret
+from gateway.errors import SettingsError
+from gateway.secret_references import resolve_secret
+from gateway.settings.loading import is_given, load
 from gateway.settings.sections.admin import Admin
 from gateway.settings.sections.audit import Audit
 from gateway.settings.sections.bitrix24 import Bitrix24

@@ -10,19 +10,17 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from gateway.errors import OperatorError
+from gateway.addresses import Address
+from gateway.errors import SettingsError
+from gateway.secret_references import is_reference
 from gateway.settings.sections.portals import PortalSettings
 from gateway.settings.tree import Settings
 
-__all__ = ["SettingsError", "is_given", "load", "resolve_secret"]
+__all__ = ["is_given", "load"]
 
 _CONFIG_VARIABLE = "GATEWAY_CONFIG"
 _DEFAULT_FILE = "gateway.toml"
 _FAULT_PATH = re.compile(r" - at `\$(?P<path>[^`]*)`$")
-
-
-class SettingsError(OperatorError):
-    """Settings that cannot be used; one line per fault, each naming its key."""
 
 
 def load(config: str | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -45,26 +43,6 @@ def is_given(
     environ = os.environ if environ is None else environ
     table = _file(config, environ)[1].get(section, {})
     return f"GATEWAY_{section}_{key}".upper() in environ or key in table
-
-
-def resolve_secret(value: str, *, name: str, environ: Mapping[str, str] | None = None) -> str:
-    """The secret behind a setting: itself, `env:NAME` or `file:/path` (stripped of white space).
-
-    Raises SettingsError, which names the setting `name` and never the value, if it is missing
-    or empty.
-    """
-    environ = os.environ if environ is None else environ
-    secret = value
-    if value.startswith("env:"):
-        secret = environ.get(value[4:], "")
-    elif value.startswith("file:"):
-        try:
-            secret = Path(value[5:]).read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{name}: {value} cannot be read: {error}") from error
-    if not secret:
-        raise SettingsError(f"{name}: {value or 'the value'} is not set or empty")
-    return secret
 
 
 def _file(config: str | None, environ: Mapping[str, str]) -> tuple[Path, dict[str, Any]]:
@@ -105,6 +83,7 @@ class _Loading:
         }
         if not self._faults:
             self._refuse_contradictions(built["portals"])
+            self._refuse_url(built["redis"].url)
         if self._faults:
             raise SettingsError("\n".join(self._faults))
         return Settings(**built)
@@ -182,6 +161,15 @@ class _Loading:
                     f"{self._path}: [[portals]] member_id {portal.member_id} is there twice"
                 )
             seen.add(portal.member_id)
+
+    def _refuse_url(self, url: str) -> None:
+        """Say what is wrong with Redis's URL; one that stands elsewhere is read when needed."""
+        if is_reference(url):
+            return
+        try:
+            Address.of(url)
+        except SettingsError as error:
+            self._faults.append(str(error))
 
 
 def _is_table(kind: Any) -> bool:

@@ -5,15 +5,13 @@ from typing import Any
 
 from msgspec import inspect
 
+from gateway.secret_references import is_reference
+from gateway.secret_urls import without_password
 from gateway.settings.tree import Settings
 
 __all__ = ["masked"]
 
-_REFERENCE = re.compile(r"^(env|file):")
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-# To the last `@`, so that a password with an unescaped `/` or `@` does not show half of itself.
-_USER_INFO = re.compile(r"(?<=://)([^:/@]*):.*@")
-_SECRET_PARAMETER = re.compile(r"(?i)(?<=[?&])([^=&]*(?:password|secret|token|key)[^=&]*)=[^&]*")
 _MASK = "***"
 
 
@@ -32,7 +30,7 @@ def _shown(value: Any, kind: inspect.Type) -> Any:
         case inspect.Metadata(extra={"secret": "whole"}):
             return _without_secret(value)
         case inspect.Metadata(extra={"secret": "password"}):
-            return _without_password(value)
+            return without_password(value)
         case inspect.Metadata():
             return _shown(value, kind.type)
         case inspect.StructType():
@@ -49,11 +47,7 @@ def _shown(value: Any, kind: inspect.Type) -> Any:
 
 
 def _without_secret(secret: str) -> str:
-    if not secret or _REFERENCE.match(secret):
+    if not secret or is_reference(secret):
         return secret
     scheme = _SCHEME.match(secret)
     return f"{scheme[0] if scheme else ''}{_MASK}"
-
-
-def _without_password(url: str) -> str:
-    return _SECRET_PARAMETER.sub(rf"\1={_MASK}", _USER_INFO.sub(rf"\1:{_MASK}@", url))

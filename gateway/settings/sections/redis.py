@@ -13,11 +13,10 @@ __all__ = ["Redis"]
 class Redis(Section, frozen=True, kw_only=True):
     """[redis]: where the streams are. `partitions` is fixed for the life of an installation."""
 
-    url: Annotated[SecretUrl, Meta(pattern=r"^(rediss?(\+sentinel|\+cluster)?|unix)://")] = (
-        "redis://127.0.0.1:6379/0"
-    )
+    url: SecretUrl = "redis://127.0.0.1:6379/0"
     """The server: `redis://`, `rediss://` (TLS) or `unix://`, with user and password if it asks;
-    or `redis+sentinel://host:port,host:port/service`, or `redis+cluster://host:port,host:port`."""
+    or `redis+sentinel://host:port,host:port/service`, or `redis+cluster://host:port,host:port`;
+    or `env:NAME` or `file:/path` of one. All forms and parameters: docs/redis.md."""
     prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]+$")] = "b24"
     """What the names of all streams begin with; two installations can share one server by it."""
     partitions: Annotated[int, Meta(ge=1, le=1024)] = 1

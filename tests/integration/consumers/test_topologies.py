@@ -133,7 +133,7 @@ def test_urls_name_sentinels_and_nodes() -> None:
     cluster = Address.of("redis+cluster://one:7000,two:7001")
 
     assert sentinel.nodes == (("one", 26380), ("two", 26379))
-    assert (sentinel.service, sentinel.db, sentinel.has_tls) == ("mine", 3, True)
+    assert (sentinel.service, sentinel.db, sentinel.tls) == ("mine", 3, {})
     assert (sentinel.username, sentinel.password) == ("user", "p@ss")
     assert cluster.nodes == (("one", 7000), ("two", 7001))
 

@@ -1,0 +1,105 @@
+"""Asking Sentinels where the primary is, so that whoever waits for it learns why it is not found.
+
+redis-py names no reason but the class of an error, repeats each question ten times with pauses, and
+has no password for a Sentinel that asks for one. Here a Sentinel is asked without a password first
+(one that has none refuses to be given any), and with that of the servers if it wants one.
+"""
+
+from typing import Any, Final
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, RedisError
+
+from gateway.addresses import Address
+from gateway.redis_faults import is_denied
+
+__all__ = ["SentinelRefuses", "Sentinels", "WaitingSentinelPool"]
+
+_TIMEOUT_S: Final = 0.6
+"""Three Sentinels that do not answer, asked one after the other, fit into [publish] deadline_s."""
+
+
+class SentinelRefuses(AuthenticationError):
+    """No Sentinel says where the primary is, and one of them because of its password."""
+
+
+class Sentinels(Sentinel):
+    """The Sentinels of an address; `options` are for the connections to them."""
+
+    def __init__(self, address: Address, **options: Any) -> None:
+        self._address = address
+        self._options = options | {
+            "socket_timeout": _TIMEOUT_S,
+            "socket_connect_timeout": _TIMEOUT_S,
+            "retry": Retry(NoBackoff(), 0),
+            "ssl": address.tls is not None,
+            **(address.tls or {}),
+        }
+        own = {"username": address.sentinel_username, "password": address.sentinel_password}
+        super().__init__(  # type: ignore[no-untyped-call]
+            list(address.nodes), sentinel_kwargs=self._options | own
+        )
+        self._nodes = dict(zip(self.sentinels, address.nodes, strict=True))
+
+    async def discover_master(self, service_name: str) -> tuple[str, int]:
+        """Where the primary is; whoever knows it is asked first the next time.
+
+        Raises MasterNotFoundError or SentinelRefuses with the reason of each Sentinel.
+        """
+        reasons: list[str] = []
+        is_refused = False
+        for number, sentinel in enumerate(self.sentinels):
+            host, port = self._nodes[sentinel]
+            try:
+                masters = await self._masters(number)
+            except (RedisError, OSError) as error:
+                is_refused |= is_denied(error)
+                reasons.append(f"the Sentinel at {host}:{port}: {_reason(error)}")
+                continue
+            state = masters.get(service_name)
+            if state is None:
+                reasons.append(f"the Sentinel at {host}:{port} knows no {service_name!r}")
+            elif not self.check_master_state(state, service_name):
+                reasons.append(f"the Sentinel at {host}:{port}: {service_name!r} is down")
+            else:
+                first = self.sentinels
+                first[0], first[number] = first[number], first[0]
+                return str(state["ip"]), int(state["port"])
+        told = f"no Sentinel says where {service_name!r} is: {'; '.join(reasons)}"
+        raise (SentinelRefuses if is_refused else MasterNotFoundError)(told)
+
+    async def _masters(self, number: int) -> dict[str, Any]:
+        try:
+            found: Any = await self.sentinels[number].sentinel_masters()
+        except AuthenticationError:
+            if self._address.sentinel_password or not self._address.password:
+                raise
+            await self._give_password(number)
+            found = await self.sentinels[number].sentinel_masters()
+        return dict(found)
+
+    async def _give_password(self, number: int) -> None:
+        """From now on that Sentinel gets the password of the servers."""
+        before = self.sentinels[number]
+        host, port = self._nodes.pop(before)
+        await before.aclose()
+        now: Redis = Redis(
+            host=host,
+            port=port,
+            username=self._address.username,
+            password=self._address.password,
+            **self._options,
+        )
+        self.sentinels[number], self._nodes[now] = now, (host, port)
+
+
+class WaitingSentinelPool(SentinelConnectionPool, BlockingConnectionPool):
+    """Connections to the primary; who finds none free waits for one."""
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
