@@ -16,7 +16,7 @@ from gateway.connections import AWAY
 from gateway.contract import Streams
 from gateway.leases import Leases
 from gateway.retention.episodes import Episodes
-from gateway.retention.losses import balanced, removal
+from gateway.retention.losses import balanced, counts_reads, removal
 from gateway.retention.plan import Plan, Rules, plan_for
 from gateway.retention.precautions import dangers
 from gateway.retention.relief import Kept, Relief
@@ -57,6 +57,7 @@ class Retention:
         self._leading: set[str] = set()
         self._before: dict[str, Mapping[str, GroupState]] = {}
         self._episodes = Episodes()
+        self._counts_reads = False
         self._is_away = False
         self._stopping = asyncio.Event()
         # What is not trimmed now is trimmed later.
@@ -77,6 +78,7 @@ class Retention:
         found = dangers(await self._client.info("memory"), await self._client.info("persistence"))
         for danger in sorted(self._episodes.begun("redis", found)):
             log.warning("redis can lose events", why=danger, what_to_do="see docs/retention.md")
+        self._counts_reads = counts_reads(await self._client.info("server"))
         kept = []
         for partition in range(self._streams.partitions):
             lease = self._streams.retention_lease(partition)
@@ -169,7 +171,7 @@ class Retention:
                 telling.gone()
                 await self._access.write_books(keys, None)
             return
-        found = removal(state, books, before)
+        found = removal(state, books, before, counts_reads=self._counts_reads)
         if found is not None:
             telling.removed_by_others(found, state)
         if books is None or state.removed != books.own + books.others:

@@ -6,12 +6,14 @@ counted with them (gateway.retention.books). What is left over, somebody else re
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.retention.stream_state import EntryId, GroupState, StreamState
 
-__all__ = ["Books", "Loss", "Removal", "balanced", "removal"]
+__all__ = ["Books", "Loss", "Removal", "balanced", "counts_reads", "removal"]
 
 
 class Books(Struct, frozen=True, kw_only=True):
@@ -39,22 +41,42 @@ class Removal(Struct, frozen=True, kw_only=True):
     losses: tuple[Loss, ...]
 
 
+def counts_reads(server: Mapping[str, Any]) -> bool:
+    """Whether a server, by its `INFO server`, still knows after a restart what groups have read.
+
+    Before Redis 7.4 the number is neither in the append-only file nor replicated, so that it is
+    too small after a restart and a failover: https://github.com/redis/redis/pull/12898. Valkey 8
+    was the first to go on from there.
+    """
+    version = server.get("valkey_version") or server.get("redis_version") or "0.0"
+    major, minor, *_ = (int(part) for part in f"{version}.0".split(".")[:2])
+    return (major, minor) >= ((8, 0) if "valkey_version" in server else (7, 4))
+
+
 def removal(
-    state: StreamState, books: Books | None, before: Mapping[str, GroupState]
+    state: StreamState,
+    books: Books | None,
+    before: Mapping[str, GroupState],
+    *,
+    counts_reads: bool,
 ) -> Removal | None:
     """What others have removed since, if anything, and whom it took entries from.
 
     `before` are the groups as the last look found them, where there was one: a group that has
     passed the gap since may have read what was removed, or not. Without books nothing is known of
     the past, so it is not judged; nor is a count that went down (another stream by the same name,
-    a restored backup).
+    a restored backup). Without `counts_reads` the server's number of what a group has read is not
+    believed.
     """
     if books is None:
         return None
     count = state.removed - books.own - books.others
     if count <= 0:
         return None
-    losses = (_loss(state, group, before.get(group.name), books, count) for group in state.groups)
+    groups = state.groups
+    if not counts_reads:
+        groups = tuple(replace(group, read_count=None) for group in groups)
+    losses = (_loss(state, group, before.get(group.name), books, count) for group in groups)
     return Removal(count=count, losses=tuple(loss for loss in losses if loss.at_most))
 
 
@@ -82,10 +104,15 @@ def _unread(
         if group.read_count is not None:
             lost = min(count, max(0, state.removed - group.read_count))
             return lost, lost
+        if before is None or before.delivered != group.delivered:
+            return 0, count
         # The server does not count for a group that it delivered nothing. If that one was there
         # already and had all of the stream to read, it lost all.
-        is_all = before is not None and before.delivered == group.delivered == (0, 0)
-        return (count if is_all else 0), count
+        if group.delivered == (0, 0):
+            return count, count
+        if before.next_unread is not None and before.next_unread >= state.begins_at:
+            return 0, 0  # what stood behind its place still does
+        return (1 if before.next_unread is not None else 0), count
     is_deleted = state.max_deleted > books.max_deleted
     if is_deleted and state.max_deleted > group.delivered:
         return 1, count

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.retention.episodes import Episodes
-from gateway.retention.losses import Books, Loss, balanced, removal
+from gateway.retention.losses import Books, Loss, balanced, counts_reads, removal
 from gateway.retention.plan import Rules, early_plan_for, fillers, plan_for
 from gateway.retention.precautions import dangers
 from gateway.retention.stream_state import (
@@ -173,7 +173,7 @@ def test_what_retention_itself_removed_is_no_loss(
     model.remove(set(model.entries[:count]))
     books = msgspec.structs.replace(books, own=model.state().removed)
 
-    assert removal(model.state(), books, {}) is None
+    assert removal(model.state(), books, {}, counts_reads=True) is None
 
 
 @given(models(), st.integers(1, 30), st.sampled_from(["known", "unknown"]))
@@ -186,7 +186,7 @@ def test_entries_that_others_trimmed_in_front_of_a_group_are_counted_exactly(
     gone = set(model.entries[:count])
     model.remove(gone)
 
-    found = removal(model.state(), books, known)
+    found = removal(model.state(), books, known, counts_reads=True)
 
     assert (found.count if found else 0) == len(gone)
     losses = {loss.group: (loss.at_least, loss.at_most) for loss in found.losses} if found else {}
@@ -211,8 +211,11 @@ def test_what_a_group_lost_is_between_the_least_and_the_most_that_is_told(
     model.remove(set(model.entries[: data.draw(st.integers(0, 30))]))
     for name in sorted(model.delivered):  # they go on before anybody looks
         model.read(name, data.draw(st.integers(0, 9)), acknowledged=9)
+    is_believed = data.draw(st.booleans())
+    if not is_believed:  # and the server has been restarted
+        model.read_counts = {name: count and 1 for name, count in model.read_counts.items()}
 
-    found = removal(model.state(), books, known)
+    found = removal(model.state(), books, known, counts_reads=is_believed)
 
     told = {loss.group: loss for loss in found.losses} if found else {}
     for name, missed in model.missed.items():
@@ -234,7 +237,7 @@ def lost(
     model.remove(gone, one_by_one=one_by_one)
     model.read("a", then_reads, acknowledged=then_reads)
     known = {group.name: group for group in before.groups}
-    found = removal(model.state(), balanced(before, None), known)
+    found = removal(model.state(), balanced(before, None), known, counts_reads=True)
     return found.losses if found else ()
 
 
@@ -261,23 +264,55 @@ def test_a_loss_is_told_as_surely_as_it_can_be_known(
     assert lost(model, gone=gone, one_by_one=one_by_one, then_reads=then_reads) == losses
 
 
+def test_a_server_that_forgot_what_was_read_makes_no_loss() -> None:
+    """As Redis 7.0 does when it starts: what the group has read it takes for never delivered."""
+    model = Model([(number, 0) for number in range(1, 7)])
+    model.read("a", 4, acknowledged=4)
+    model.read_counts["a"] = 1
+    before = model.state()
+    model.remove({(1, 0), (2, 0), (3, 0), (4, 0)})
+    known = {group.name: group for group in before.groups}
+
+    found = removal(model.state(), balanced(before, None), known, counts_reads=False)
+
+    assert found is not None
+    assert (found.count, found.losses) == (4, ())
+
+
+@pytest.mark.parametrize(
+    ("server", "is_believed"),
+    [
+        ({"redis_version": "7.0.15"}, False),
+        ({"redis_version": "7.2.4", "valkey_version": "7.2.9"}, False),
+        ({"redis_version": "7.4.0"}, True),
+        ({"redis_version": "8.10.2"}, True),
+        ({"redis_version": "7.2.4", "valkey_version": "9.1.2"}, True),
+        ({}, False),
+    ],
+)
+def test_which_servers_know_what_groups_have_read(
+    server: dict[str, str], *, is_believed: bool
+) -> None:
+    assert counts_reads(server) is is_believed
+
+
 def test_a_removal_is_told_once() -> None:
     model = Model([(1, 0), (2, 0), (3, 0)])
     model.read("a", 1, acknowledged=1)
     books = balanced(model.state(), None)
     model.remove({(1, 0), (2, 0)})
-    found = removal(model.state(), books, {})
+    found = removal(model.state(), books, {}, counts_reads=True)
     assert found is not None
     assert found.losses == (Loss("a", 1, 1),)
 
-    assert removal(model.state(), balanced(model.state(), books), {}) is None
+    assert removal(model.state(), balanced(model.state(), books), {}, counts_reads=True) is None
 
 
 def test_a_stream_that_was_made_anew_is_not_judged_by_the_old_ones_books() -> None:
     books = Books(own=100, others=7, max_deleted=(0, 0))
     state = Model([(1, 0)]).state()
 
-    assert removal(state, books, {}) is None
+    assert removal(state, books, {}, counts_reads=True) is None
     assert balanced(state, books) == Books(own=0, others=0, max_deleted=(0, 0))
 
 
