@@ -7,7 +7,19 @@
 -- ARGV     receipt id, time of receipt (ms), time now (ms), milliseconds to keep it, places of the
 --          portal, places of the token, the delivery itself
 --
--- Returns `kept`, `full` or `token_full`. May be repeated: what is kept stays kept.
+-- Returns `kept`, `full` or `token_full`. May be repeated: what is kept stays kept. What the user may
+-- not do is found before a delivery is kept that is in no list.
+local function refused(...)
+  if not redis.acl_check_cmd(...) then
+    return redis.error_reply('NOPERM this user may not ' .. select(1, ...) .. ' ' .. select(2, ...))
+  end
+end
+local denial = refused('SET', KEYS[3], '', 'PX', ARGV[4])
+  or refused('ZADD', KEYS[1], '0', '')
+  or refused('PEXPIRE', KEYS[1], ARGV[4])
+if denial then
+  return denial
+end
 local receipt_id, received_ms, kept_ms = ARGV[1], ARGV[2], ARGV[4]
 if redis.call('EXISTS', KEYS[3]) == 1 then
   return 'kept'

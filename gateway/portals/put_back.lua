@@ -7,7 +7,17 @@
 --          then field and value of each registration
 --
 -- What another process put back gives way to a later version, and nothing else does. Returns 1 if
--- the registrations are these now, else 0. May be repeated.
+-- the registrations are these now, else 0. May be repeated. What the user may not do is found before
+-- anything is deleted.
+local function refused(...)
+  if not redis.acl_check_cmd(...) then
+    return redis.error_reply('NOPERM this user may not ' .. select(1, ...) .. ' ' .. select(2, ...))
+  end
+end
+local denial = refused('HSET', KEYS[1], '', '') or refused('SET', KEYS[2], '')
+if denial then
+  return denial
+end
 local version, mark = redis.call('GET', KEYS[2]), ARGV[2]
 if version and (string.sub(version, 1, #mark) ~= mark or version > ARGV[1]) then
   return 0

@@ -12,7 +12,19 @@
 --
 -- A producer sends a batch only when it is settled what became of those before it, or together with
 -- them, so remembering the last one is enough. The shebang makes the server refuse the whole script
--- when it is out of memory, rather than stop half-way.
+-- when it is out of memory, rather than stop half-way; and what the user may not do is found before
+-- anything is written, or entries that nothing remembers would come again with each repetition.
+local function refused(...)
+  if not redis.acl_check_cmd(...) then
+    return redis.error_reply('NOPERM this user may not ' .. select(1, ...) .. ' ' .. select(2, ...))
+  end
+end
+local denial = refused('XADD', KEYS[1], '*', 'event', '')
+  or refused('SET', KEYS[2], '', 'EX', ARGV[1])
+  or refused('EXPIRE', KEYS[2], ARGV[1])
+if denial then
+  return denial
+end
 local answers = {}
 local at = 2
 for n = 2, #KEYS do

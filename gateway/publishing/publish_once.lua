@@ -6,7 +6,19 @@
 -- ARGV[1]  for how many ms an id is remembered
 -- ARGV[2..] ids and events, in turn
 --
--- Returns how many events were appended by this call.
+-- Returns how many events were appended by this call. What the user may not do is found before an id
+-- is remembered whose event then is not appended.
+local function refused(...)
+  if not redis.acl_check_cmd(...) then
+    return redis.error_reply('NOPERM this user may not ' .. select(1, ...) .. ' ' .. select(2, ...))
+  end
+end
+local denial = refused('XADD', KEYS[1], '*', 'event', '')
+  or refused('ZADD', KEYS[2], 'NX', '0', '')
+  or refused('PEXPIRE', KEYS[2], ARGV[1])
+if denial then
+  return denial
+end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[1])

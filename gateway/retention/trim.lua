@@ -7,8 +7,12 @@
 -- entries which it had not acknowledged, its name and their number. Idempotent, and in steps,
 -- since everybody waits while it runs. Whole nodes of the stream are removed ("~"), so a few
 -- entries may stay until the next ones join them.
+-- What the user may not do is found before anything is removed that the books then lack.
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then
   return {-1}
+end
+if not redis.acl_check_cmd('HINCRBY', KEYS[3], 'own', '1') then
+  return redis.error_reply('NOPERM this user may not HINCRBY ' .. KEYS[3])
 end
 local function parts(id)
   local ms, number = string.match(id, '^(%d+)%-(%d+)$')

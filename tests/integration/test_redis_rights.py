@@ -1,0 +1,210 @@
+"""Users of Redis with just the rights that are documented, and with one too few."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError
+
+from gateway import connections, settings
+from gateway.contract import Streams
+from gateway.leases import Leases
+from gateway.portals.quarantine import Delivery, Quarantine, sealed
+from gateway.portals.registry import Registry
+from gateway.portals.verification import digest_of
+from gateway.publishing.errors import StreamUnavailable
+from gateway.publishing.stream_writer import stream_writer
+from gateway.retention.keeper import Retention
+from gateway.sandbox.portal import SANDBOX
+from gateway.vault import Vault
+from tests.faults.load import Load, request_of
+from tests.faults.receiver import Receiver
+from tests.integration.consumers.running import until
+
+PAGE = Path(__file__).parents[2] / "docs" / "redis-rights.md"
+USER, PASSWORD = "limited", "fake-password"
+MEMBER = "0123456789abcdef0123456789abcdef"
+VAULT_KEY = "ZmFrZS1rZXktZmFrZS1rZXktZmFrZS1rZXktZmFrZSE="
+STREAMS = Streams()
+EVENTS = STREAMS.key("events", 0)
+
+
+def rights_of(name: str) -> list[str]:
+    """The words after the password of the user that the page documents under this name."""
+    (line,) = re.findall(rf"ACL SETUSER {name} on >\S+([^`]+)```", PAGE.read_text())
+    return str(line).split()
+
+
+@pytest.fixture
+async def users(redis: Redis) -> AsyncIterator[Any]:
+    """Gives the user the rights that are named, and no others."""
+    client: Any = redis
+
+    async def allow(*rights: str) -> None:
+        command = ("ACL", "SETUSER", USER, "reset", "on", f">{PASSWORD}")
+        await client.execute_command(*command, *rights)
+
+    await client.execute_command("ACL", "LOG", "RESET")
+    yield allow
+    await client.execute_command("ACL", "DELUSER", USER)
+
+
+@pytest.fixture
+def limited_url(redis_url: str) -> str:
+    return redis_url.replace("redis://", f"redis://{USER}:{PASSWORD}@")
+
+
+@pytest.mark.parametrize("missing", ["set", "xadd", "expire"])
+async def test_a_receiver_with_a_right_too_few_doubles_nothing(
+    redis: Redis, users: Any, limited_url: str, tmp_path: Path, missing: str
+) -> None:
+    await users("~*", "+@all", f"-{missing}")
+    receiver = Receiver(tmp_path, limited_url, spool=tmp_path / "spool")
+    await receiver.start()
+    try:
+        async with Load([receiver.port], rate=20, senders=3) as load:
+            await load.until_answered_from("spool", timeout_s=10)
+        accepted = len(load.deliveries)
+        await until(lambda: "the spool waits for redis" in receiver.log)
+        assert await redis.xlen(EVENTS) == 0
+
+        await users("~*", "+@all")
+
+        async def is_drained() -> bool:
+            return await redis.xlen(EVENTS) == accepted
+
+        await until(is_drained)
+    finally:
+        assert await receiver.stop() == 0
+    assert await redis.xlen(EVENTS) == accepted
+    assert f"this user may not {missing.upper()}" in receiver.log
+
+
+@pytest.mark.parametrize("missing", ["xadd", "zadd", "pexpire"])
+async def test_an_event_that_may_not_be_appended_is_not_taken_for_published(
+    redis: Redis, users: Any, limited_url: str, missing: str
+) -> None:
+    await users("~*", "+@all", f"-{missing}")
+    writer = stream_writer(settings.Redis(url=limited_url), settings.Publish(), 0)
+    try:
+        with pytest.raises(StreamUnavailable, match=f"may not {missing.upper()}"):
+            await writer.write_once(STREAMS.recovered(0), [("an-id", b"{}")])
+        await users("~*", "+@all")
+
+        assert await writer.write_once(STREAMS.recovered(0), [("an-id", b"{}")]) == 1
+    finally:
+        await writer.close()
+    assert await redis.xlen(EVENTS) == 1
+
+
+@pytest.mark.parametrize("missing", ["set", "zadd", "pexpire"])
+async def test_a_delivery_is_quarantined_as_a_whole_or_not_at_all(
+    redis: Redis, users: Any, limited_url: str, missing: str
+) -> None:
+    await users("~*", "+@all", f"-{missing}")
+    vault = Vault.of(settings.Vault(keys=(VAULT_KEY,)))
+    assert vault is not None
+    one = sealed(Delivery("portal", "receipt", 1, b"a=1"), digest_of("fake"), vault)
+    client = connections.control(limited_url)
+    try:
+        with pytest.raises(NoPermissionError):
+            await Quarantine(client, settings.Quarantine(), prefix="b24").keep([one], now_ms=1)
+    finally:
+        await client.aclose()
+
+    assert await redis.dbsize() == 0
+
+
+async def test_what_may_not_be_booked_is_not_trimmed(
+    redis: Redis, users: Any, limited_url: str
+) -> None:
+    for number in range(1, 300):
+        await redis.xadd(EVENTS, {"event": b"x"}, id=f"{number}-0")
+    await users("~*", "+@all", "-hincrby")
+    client = connections.control(limited_url)
+    try:
+        assert await Leases(client, owner="x", life_ms=1).hold("b24:other")
+        with pytest.raises(NoPermissionError):
+            await Retention(client, STREAMS, settings.Retention()).look_once()
+    finally:
+        await client.aclose()
+
+    assert await redis.xlen(EVENTS) == 299
+
+
+async def test_portals_are_not_deleted_that_may_not_be_put_back(
+    redis: Redis, users: Any, limited_url: str
+) -> None:
+    registry = Registry(redis, prefix="b24")
+    await registry.add(MEMBER, "acme.example", digest_of("fake"), now=datetime.now(UTC))
+    reading = await registry.read()
+    await users("~*", "+@all", "-hset")
+    client = connections.control(limited_url)
+    try:
+        with pytest.raises(NoPermissionError):
+            await Registry(client, prefix="b24").put_back(reading)
+    finally:
+        await client.aclose()
+
+    assert await registry.read() == reading
+
+
+async def send_with_a_wrong_token(port: int) -> None:
+    request = request_of(1, 1_766_000_000)
+    token = SANDBOX.application_token.encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request.replace(token, b"f" * len(token)))
+    await reader.readline()
+    writer.close()
+
+
+async def test_the_documented_rights_of_the_receiver_suffice(
+    redis: Redis, users: Any, limited_url: str, tmp_path: Path
+) -> None:
+    """Publishing, spooling, draining, trimming by age and early, the quarantine, the rates."""
+    for number in range(1, 300):
+        await redis.xadd(EVENTS, {"event": b"x" * 4000}, id=f"{number}-0")
+    await redis.xgroup_create(EVENTS, "audit", "$")
+    await users(*rights_of("receiver"))
+    receiver = Receiver(
+        tmp_path,
+        limited_url,
+        spool=tmp_path / "spool",
+        settings={
+            "RETENTION_EVERY_S": "0.2",
+            "VAULT_KEYS": VAULT_KEY,
+        },
+    )
+    await receiver.start()
+    try:
+        async with Load([receiver.port], rate=50) as load:
+            await load.until_answered_from("stream", timeout_s=10)
+
+            async def is_trimmed() -> bool:
+                return bool(await redis.hget(STREAMS.retention_books("events", 0), "own"))
+
+            await until(is_trimmed)
+            await send_with_a_wrong_token(receiver.port)
+
+            async def is_quarantined() -> bool:
+                key = f"b24:quarantine:{{{SANDBOX.member_id}}}"
+                return await redis.zcard(key) == 1
+
+            await until(is_quarantined)
+            await redis.config_set("maxmemory", 1)
+            await load.until_answered_from("spool", timeout_s=10)
+            await redis.config_set("maxmemory", 0)
+            await load.until_answered_from("stream", timeout_s=10)
+    finally:
+        await redis.config_set("maxmemory", 0)
+        assert await receiver.stop() == 0
+
+    client: Any = redis
+    denied = await client.execute_command("ACL", "LOG")
+    assert denied == []
+    assert "NOPERM" not in receiver.log
