@@ -1,0 +1,99 @@
+"""Slots of a real cluster that move from one node to another, in the two ways that there are.
+
+The old way is what `redis-cli --cluster reshard` does: the slot is opened on both nodes, its keys
+move one by one, and meanwhile commands are answered ASK and TRYAGAIN.
+https://redis.io/docs/latest/commands/cluster-setslot/
+The new one moves a slot at once (Valkey 9.0, Redis 8.4).
+https://valkey.io/commands/cluster-migrateslots/
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from redis.exceptions import ResponseError
+
+from gateway import connections
+from gateway.local.server import RedisServer
+from tests.integration.consumers.running import until
+
+__all__ = ["NotAtomic", "holder_of", "move_slot", "move_slot_at_once", "slot_of"]
+
+
+class NotAtomic(Exception):
+    """This server moves slots in the old way only."""
+
+
+async def slot_of(node: RedisServer, key: str) -> int:
+    """The slot of a key."""
+    async with _client(node) as client:
+        return int(await client.execute_command("CLUSTER", "KEYSLOT", key))
+
+
+async def holder_of(nodes: list[RedisServer], slot: int) -> tuple[RedisServer, RedisServer]:
+    """The node that holds a slot, and one that does not."""
+    for node in nodes:
+        if await _holds(node, slot):
+            return node, next(other for other in nodes if other is not node)
+    raise AssertionError(f"nobody holds slot {slot}")
+
+
+async def move_slot(source: RedisServer, target: RedisServer, slot: int, *, open_s: float) -> None:
+    """Move a slot in the old way; for `open_s` seconds half of its keys are on either side."""
+    async with _client(source) as giver, _client(target) as taker:
+        giver_id, taker_id = await _id(giver), await _id(taker)
+        await taker.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", giver_id)
+        await giver.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", taker_id)
+        keys: list[bytes] = await giver.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 10_000)
+        await _migrate(giver, target, keys[: (len(keys) + 1) // 2])
+        await asyncio.sleep(open_s)
+        while keys := await giver.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 10_000):
+            await _migrate(giver, target, keys)
+        for client in (taker, giver):
+            await client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", taker_id)
+
+
+async def move_slot_at_once(source: RedisServer, target: RedisServer, slot: int) -> None:
+    """Move a slot in the new way, and wait until it has moved. Raises NotAtomic."""
+    async with _client(source) as giver, _client(target) as taker:
+        try:
+            await giver.execute_command(
+                *("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", await _id(taker))
+            )
+        except ResponseError as valkey_error:
+            try:
+                await taker.execute_command("CLUSTER", "MIGRATION", "IMPORT", slot, slot)
+            except ResponseError as error:
+                raise NotAtomic(str(valkey_error)) from error
+
+    async def has_moved() -> bool:
+        return await _holds(target, slot) and not await _holds(source, slot)
+
+    await until(has_moved, timeout_s=30)
+
+
+@asynccontextmanager
+async def _client(node: RedisServer) -> AsyncIterator[Any]:
+    async with connections.control(node.url) as client:
+        yield client
+
+
+async def _holds(node: RedisServer, slot: int) -> bool:
+    """Whether a node says of itself that it serves a slot."""
+    async with _client(node) as client:
+        rows: Any = await client.execute_command("CLUSTER", "SLOTS")
+        port = node.port
+    return any(row[0] <= slot <= row[1] and int(row[2][1]) == port for row in rows)
+
+
+async def _id(client: Any) -> bytes:
+    node_id: bytes = await client.execute_command("CLUSTER", "MYID")
+    return node_id
+
+
+async def _migrate(client: Any, target: RedisServer, keys: list[bytes]) -> None:
+    if keys:
+        await client.execute_command(
+            *("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
+        )
