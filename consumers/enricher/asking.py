@@ -7,8 +7,9 @@ from typing import Any, Final
 import structlog
 
 from consumers.enricher import metrics
-from consumers.enricher.fetching import Away, Outcome, fetch
+from consumers.enricher.fetching import Away, Outcome
 from consumers.enricher.reach import Ask, GivenUp, Reaches, Stance, Wait
+from consumers.enricher.searching import Found, search
 from gateway.bitrix24.connecting import Bitrix24
 from gateway.bitrix24.errors import NoCredentials
 from gateway.contract import Comment
@@ -21,6 +22,9 @@ _FOR_THE_OPERATOR: Final = frozenset(
     {"access_denied", "no_credentials", "not_in_plan", "portal_gone", "unauthorized"}
 )
 
+_MAX_APART: Final = 10_000
+"""A megabyte. One that is forgotten is found again, by as many calls as it took before."""
+
 Told = Comment | Wait
 """A comment, or when to ask for it again."""
 
@@ -29,7 +33,8 @@ class Asking:
     """All portals, as this process knows them; for any number of callers at once.
 
     A portal is given up when it has not answered for `give_up_after_s`, and so is a single comment
-    about which a portal says nothing while it answers about others. `clock` is a clock in seconds
+    about which a portal says nothing while it answers about others. One that makes requests fail
+    is asked for by itself from then on, until it is answered. `clock` is a clock in seconds
     that never goes back.
     """
 
@@ -44,6 +49,7 @@ class Asking:
         self._clock = clock
         self._failing = Reaches[str](give_up_after_s)
         self._failing_comments = Reaches[tuple[str, int]](give_up_after_s)
+        self._apart: dict[tuple[str, int], None] = {}
         self._given_up: set[str] = set()
         self._told_of: set[tuple[str, str]] = set()
 
@@ -64,21 +70,40 @@ class Asking:
 
     async def _fetched(self, member_id: str, wanted: Sequence[int]) -> dict[int, Told]:
         asked_at = self._clock()
-        outcomes: dict[int, Outcome] | Away
+        apart = {one for one in wanted if (member_id, one) in self._apart}
+        found: Found | Away
         try:
-            outcomes = await fetch(self._portals.portal(member_id), wanted)
+            found = await search(self._portals.portal(member_id), wanted, apart=apart)
         except NoCredentials:
             unavailable = Comment(state="unavailable", reason="no_credentials")
-            outcomes = dict.fromkeys(wanted, unavailable)
-        if isinstance(outcomes, Away):
-            self._portal_failed(member_id, outcomes, asked_at)
+            found = Found(dict.fromkeys(wanted, unavailable), set(), {})
+        if isinstance(found, Away):
+            self._portal_failed(member_id, found, asked_at)
             stance = self._failing.stance(member_id, self._clock())
             return dict.fromkeys(wanted, self._told(member_id, stance))
-        self._portal_answered(member_id, outcomes)
+        self._portal_answered(member_id, found.outcomes)
+        self._set_apart(member_id, found)
         return {
             comment_id: self._comment_told((member_id, comment_id), outcome, asked_at)
-            for comment_id, outcome in outcomes.items()
-        }
+            for comment_id, outcome in found.outcomes.items()
+        } | {comment_id: Wait(0.0) for comment_id in wanted if comment_id not in found.outcomes}
+
+    def _set_apart(self, member_id: str, found: Found) -> None:
+        """Remember which comments are to be asked for by themselves, and tell of them once."""
+        for comment_id, why in found.failures.items():
+            if (member_id, comment_id) not in self._apart:
+                log.warning(
+                    "a comment cannot be read: the portal fails when it is asked for it",
+                    member_id=member_id,
+                    comment_id=comment_id,
+                    why=why,
+                )
+        for comment_id in found.outcomes.keys() - found.failures.keys():
+            self._apart.pop((member_id, comment_id), None)
+        for comment_id in found.apart - (found.outcomes.keys() - found.failures.keys()):
+            self._apart[member_id, comment_id] = None
+        while len(self._apart) > _MAX_APART:
+            del self._apart[next(iter(self._apart))]
 
     def _comment_told(self, key: tuple[str, int], outcome: Outcome, asked_at: float) -> Told:
         if isinstance(outcome, Comment):

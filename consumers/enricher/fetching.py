@@ -20,6 +20,7 @@ from gateway.bitrix24.errors import (
     AccessDenied,
     Bitrix24Error,
     Limited,
+    MaybeDone,
     NoCredentials,
     NotFound,
     NotInPlan,
@@ -29,9 +30,10 @@ from gateway.bitrix24.errors import (
     Unauthorized,
     Unavailable,
 )
+from gateway.bitrix24.probing import why_away
 from gateway.contract import Comment
 
-__all__ = ["Away", "Outcome", "fetch", "outcome_of", "outcome_of_call"]
+__all__ = ["Away", "Outcome", "away_of", "fetch", "outcome_of", "outcome_of_call"]
 
 _METHOD: Final = "crm.timeline.comment.get"
 
@@ -46,11 +48,15 @@ _REASONS: Final[Sequence[tuple[type[Bitrix24Error], str]]] = (
 
 
 class Away(Struct, frozen=True):
-    """The portal did not say: it is out of reach, at its limit, or has moved; `why` in full."""
+    """The portal did not say: it is out of reach, at its limit, or has moved; `why` in full.
+
+    `may_be_a_comment`: the request was sent, and what came of it may be one comment's fault.
+    """
 
     reason: str
     retry_in_s: float | None = None
     why: str = ""
+    may_be_a_comment: bool = False
 
 
 Outcome = Comment | Away
@@ -58,16 +64,19 @@ Outcome = Comment | Away
 does not mend."""
 
 
-async def fetch(portal: PortalClient, comment_ids: Sequence[int]) -> dict[int, Outcome] | Away:
+async def fetch(
+    portal: PortalClient, comment_ids: Sequence[int], *, is_repeatable: bool = True
+) -> dict[int, Outcome] | Away:
     """What up to fifty comments look like, by one request; Away if that had no answer at all.
 
-    Raises Transient while Redis is away.
+    Unless it `is_repeatable`, it is not sent again when its answer is lost. Raises Transient while
+    Redis is away.
     """
     assert len(comment_ids) <= MAX_COMMANDS  # noqa: S101 - so many are gathered
     began = time.monotonic()
     commands = {str(number): Command(_METHOD, {"id": number}) for number in comment_ids}
     try:
-        found = await portal.batch(commands, is_repeatable=True)
+        found = await portal.batch(commands, is_repeatable=is_repeatable)
     except StoreUnavailable as error:
         raise Transient("Redis is away") from error
     except Bitrix24Error as error:
@@ -81,6 +90,15 @@ async def fetch(portal: PortalClient, comment_ids: Sequence[int]) -> dict[int, O
     return {
         number: outcome_of(found[str(number)], number, fetched_at=now) for number in comment_ids
     }
+
+
+async def away_of(portal: PortalClient) -> Away | None:
+    """None if a portal answers at all; else why not. Raises Transient while Redis is away."""
+    error = await why_away(portal)
+    if isinstance(error, StoreUnavailable):
+        raise Transient("Redis is away") from error
+    outcome = None if error is None else outcome_of_call(error)
+    return outcome if isinstance(outcome, Away) else None
 
 
 def outcome_of(answer: Answer | Bitrix24Error, comment_id: int, *, fetched_at: datetime) -> Outcome:
@@ -108,7 +126,8 @@ def outcome_of_call(error: Bitrix24Error) -> Outcome:
         case Limited():
             return Away("limited", error.retry_in_s, why=str(error))
         case PortalMoved() | Unavailable():
-            return Away(_word_for(error), why=str(error))
+            is_sent = isinstance(error, MaybeDone)
+            return Away(_word_for(error), why=str(error), may_be_a_comment=is_sent)
     return Comment(state="unavailable", reason=_word_for(error))
 
 

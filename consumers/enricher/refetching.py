@@ -15,6 +15,7 @@ from consumers import CommentEvent, Partition, Transient
 from consumers.enricher import metrics
 from consumers.enricher.asking import Asking
 from consumers.enricher.enriching import enriched, remembered
+from consumers.enricher.reach import Wait
 from consumers.enricher.refetch_queue import RefetchQueue, Waiting
 from consumers.enricher.snapshots import Snapshots
 from gateway.background import Errands
@@ -110,7 +111,10 @@ class Refetching:
                 by_comment.setdefault(comment_id, {})[event_id] = turn.pop(event_id)
         told = await self._asking.ask(member_id, list(by_comment))
         for comment_id, comment in told.items():
-            if isinstance(comment, Comment) and comment.state != "unavailable":
+            if isinstance(comment, Wait):
+                if not comment.seconds:  # the one that makes requests fail is looked for
+                    turn |= by_comment[comment_id]
+            elif comment.state != "unavailable":
                 await self._send(member_id, comment_id, comment, by_comment[comment_id])
 
     async def _send(

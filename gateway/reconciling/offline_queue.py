@@ -32,6 +32,8 @@ _ROWS: Final = 1000
 # 250 KB of JSON; the default is 50, and no maximum is documented or in the portal's code.
 _DEFAULT_ROWS: Final = 50
 # Fewer than that are all that there were, whatever a portal makes of a larger limit.
+_FEWER: Final = 10
+# A thousand rows, a hundred, ten, one: three requests more tell which row a portal cannot send.
 _MAX_PAGES: Final = 20
 _ANY: Final = "!"
 # Below every letter and digit that a reservation's id may begin with.
@@ -64,6 +66,7 @@ class OfflineQueue:
         self._portal = portal
         self._connector = connector
         self.clock_ahead_s = 0.0
+        self._rows = _ROWS
 
     async def reservations(self) -> list[str]:
         """The ids of all reservations of our rows, whoever made them and whatever became of him."""
@@ -88,25 +91,28 @@ class OfflineQueue:
     async def reserve(self, event_name: str, *, until: float) -> Reservation:
         """Reserve rows of an event, last changed at `until` (Unix seconds) or before; the oldest.
 
-        What a call that failed has reserved, `reservations` finds.
+        What a call that failed has reserved, `reservations` finds; the next asks for fewer rows.
         """
         moment = datetime.fromtimestamp(int(until + self.clock_ahead_s), UTC)
-        answer = await self._call(
-            "event.offline.get",
+        return await self._rows_of(
+            "",
             is_repeatable=False,
             # Not a list of names: the portal's code takes no lists here, whatever is documented.
             filter={"=EVENT_NAME": event_name, "<=TIMESTAMP_X": moment.isoformat()},
             order={"TIMESTAMP_X": "ASC", "ID": "ASC"},
-            limit=_ROWS,
-            clear=0,
         )
-        return _reservation(answer, "")
 
     async def read(self, process_id: str) -> Reservation:
-        """The rows of a reservation that are not cleared yet."""
-        # Without clear=0, the portal would delete all of them.
-        answer = await self._call("event.offline.get", process_id=process_id, limit=_ROWS, clear=0)
-        return _reservation(answer, process_id)
+        """Rows of a reservation that are not cleared yet: fewer where the portal fails with more.
+
+        So a row that the portal cannot send keeps only what comes after it.
+        """
+        while True:
+            try:
+                return await self._rows_of(process_id, process_id=process_id)
+            except MaybeDone:
+                if self._rows == 1:
+                    raise
 
     async def clear(self, process_id: str, message_ids: Collection[str]) -> None:
         """Delete these rows of a reservation; those that are gone already are passed over."""
@@ -121,6 +127,18 @@ class OfflineQueue:
             await self._call(
                 "event.offline.error", process_id=process_id, message_id=list(message_ids)
             )
+
+    async def _rows_of(
+        self, reserved: str, *, is_repeatable: bool = True, **parameters: Any
+    ) -> Reservation:
+        limit = self._rows
+        self._rows = max(1, limit // _FEWER)  # unless there is an answer
+        # Without clear=0, the portal would delete all of them.
+        answer = await self._call(
+            "event.offline.get", is_repeatable=is_repeatable, limit=limit, clear=0, **parameters
+        )
+        self._rows = min(_ROWS, limit * _FEWER)
+        return _reservation(answer, reserved, full=min(limit, _DEFAULT_ROWS))
 
     async def _call(self, method: str, *, is_repeatable: bool = True, **parameters: Any) -> Answer:
         if self._connector:
@@ -144,7 +162,8 @@ def has_no_queue(error: Bitrix24Error) -> bool:
     )
 
 
-def _reservation(answer: Answer, process_id: str) -> Reservation:
+def _reservation(answer: Answer, process_id: str, *, full: int) -> Reservation:
+    """What an answer gives; with `full` rows there may be more."""
     told = members_of(answer.result)
     trees = list(members_of(told.get("events")).values())
     process_id = process_id or str(told.get("process_id") or "")
@@ -161,5 +180,5 @@ def _reservation(answer: Answer, process_id: str) -> Reservation:
         process_id=process_id,
         rows=tuple(rows),
         unreadable=tuple(unreadable),
-        has_more=len(trees) >= _DEFAULT_ROWS,
+        has_more=len(trees) >= full,
     )

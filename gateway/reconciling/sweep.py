@@ -69,6 +69,7 @@ class Sweep:
         self._tools = tools
         self._own = tools.settings.reconcile
         self._doubts: dict[str, _Doubt] = {}
+        self._unreadable: dict[str, tuple[Entity, ...]] = {}
 
     async def carry_out(self, portal: Portal) -> float | None:
         """Look at a portal's comments, or for the second time at what was different.
@@ -89,8 +90,12 @@ class Sweep:
         known_of = dict(await told.entities(member_id))
         listed_at = time.time()
         found = await list_comments(
-            self._tools.client_of(member_id), list(known_of), max_calls=self._own.sweep_calls
+            self._tools.client_of(member_id),
+            list(known_of),
+            max_calls=self._own.sweep_calls,
+            apart=self._unreadable.get(member_id, ()),
         )
+        self._tell_of_unreadable(member_id, tuple(found.unreadable))
         for entity in found.refused:
             log.info("an entity is not shown any more", member_id=member_id, entity=str(entity))
             await told.forget(member_id, entity)
@@ -105,6 +110,18 @@ class Sweep:
             return None
         self._doubts[member_id] = _Doubt(listed_at, different)
         return self._own.settle_s + _LOOK_S
+
+    def _tell_of_unreadable(self, member_id: str, entities: tuple[Entity, ...]) -> None:
+        """Remember which entities are asked for by themselves, and tell of the new ones."""
+        known = self._unreadable.pop(member_id, ())
+        if entities:
+            self._unreadable[member_id] = entities
+        for entity in set(entities).difference(known):
+            log.warning(
+                "comments cannot be listed: the portal fails when it is asked for them",
+                member_id=member_id,
+                entity=str(entity),
+            )
 
     async def _look_again(self, portal: Portal, doubt: _Doubt) -> float | None:
         if not await self._has_settled(doubt):

@@ -60,7 +60,7 @@ def test_what_waiting_does_not_mend_is_said_at_once(
     ("error", "away"),
     [
         (errors.Unavailable("away"), Away("unreachable", why="away")),
-        (errors.MaybeDone("away"), Away("unreachable", why="away")),
+        (errors.MaybeDone("away"), Away("unreachable", why="away", may_be_a_comment=True)),
         (errors.Untrusted("whose?"), Away("unreachable", why="whose?")),
         (errors.UnknownName("where?"), Away("unreachable", why="where?")),
         (

@@ -1,0 +1,111 @@
+"""Asks for comments so that one which a portal cannot read aloud costs only itself its text.
+
+A request may fail as a whole because of one comment in it: by an error of the portal's own in one
+command, by a time that is too long for all of them, by an answer that is too large. Nobody says
+which one it was, so it is looked for.
+
+The law of the calls that this takes, for a request about n comments (50 at most) that failed:
+
+* one that asks for next to nothing, to learn whether the portal answers at all. If it does not,
+  that is all: the portal is away, and nothing is looked for;
+* the comments in pieces of about √n: 8 of 7. If none of them is answered, that is all: it is no
+  comment's fault;
+* the comments of the pieces that failed, one by one. Whose request fails even so is unreadable.
+
+So one such comment costs 16 calls, and every more of them 7 more at most; pieces rather than halves
+because a call that fails may take a minute, and so there are two rounds of them and not six. None
+of these calls is repeated by itself, a few go side by side, and all keep to the portal's limits.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from consumers.enricher.fetching import Away, Outcome, away_of, fetch
+from gateway.bitrix24.client import PortalClient
+from gateway.contract import Comment
+
+__all__ = ["Found", "pieces_of", "search"]
+
+_AT_ONCE: Final = 4
+_PATIENCE_S: Final = 10.0
+"""After so long, those that are known go out, and the rest is asked for in another turn."""
+
+
+class Found(Struct):
+    """What became of comments; those that are not in `outcomes` are to be asked for again at once.
+
+    `apart` are those which a request failed with, to be asked for one by one from now on;
+    `failures` says why, of those of them that are unreadable.
+    """
+
+    outcomes: dict[int, Outcome]
+    apart: set[int]
+    failures: dict[int, str]
+
+
+async def search(
+    portal: PortalClient, comment_ids: Sequence[int], *, apart: Collection[int] = ()
+) -> Found | Away:
+    """What up to fifty comments look like; those `apart` are asked for by themselves.
+
+    Away if the portal does not answer. Raises Transient while Redis is away.
+    """
+    began = time.monotonic()
+    found = Found({}, set(), {})
+    together = [one for one in comment_ids if one not in apart]
+    groups = [[one] for one in comment_ids if one in apart]
+    failure: Away | None = None
+    if together:
+        answer = await fetch(portal, together)
+        if not isinstance(answer, Away):
+            found.outcomes |= answer
+        elif not answer.may_be_a_comment:
+            return answer
+        else:
+            failure = answer
+            groups += pieces_of(together)
+    if groups and not found.outcomes and (away := await away_of(portal)) is not None:
+        return away
+    if len(failed := await _asked(portal, groups, found)) == len(groups) > 1:
+        return failure or failed[0][1]
+    rest = [[one] for group, _ in failed if len(group) > 1 for one in group]
+    found.apart.update(one for (one,) in rest)
+    if time.monotonic() - began < _PATIENCE_S:
+        await _asked(portal, rest, found)
+    return found
+
+
+def pieces_of(comment_ids: Sequence[int]) -> list[list[int]]:
+    """A request's comments in pieces whose size is about the number of them."""
+    size = math.isqrt(len(comment_ids))
+    return [list(comment_ids[first : first + size]) for first in range(0, len(comment_ids), size)]
+
+
+async def _asked(
+    portal: PortalClient, groups: Iterable[Sequence[int]], found: Found
+) -> list[tuple[Sequence[int], Away]]:
+    """Ask for each group by itself, and note what is known then; the groups that failed."""
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def asked(group: Sequence[int]) -> tuple[Sequence[int], Away] | None:
+        async with places:
+            answer = await fetch(portal, group, is_repeatable=False)
+        if not isinstance(answer, Away):
+            found.outcomes |= answer
+            return None
+        if not answer.may_be_a_comment:
+            found.outcomes |= dict.fromkeys(group, answer)
+            return None
+        if len(group) == 1:
+            found.apart.update(group)
+            found.failures[group[0]] = answer.why
+            found.outcomes[group[0]] = Comment(state="unavailable", reason="unreadable")
+        return group, answer
+
+    failed = await asyncio.gather(*map(asked, groups))
+    return [one for one in failed if one is not None]
