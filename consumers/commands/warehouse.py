@@ -14,11 +14,13 @@ from redis.asyncio import Redis
 
 from consumers.audit.erasures import Erasure, record_erasure
 from consumers.warehouse.checking import Comparison, backfill, compare
-from consumers.warehouse.consumer import GROUP, WarehouseThread, opened
-from consumers.warehouse.database import Away
+from consumers.warehouse.consumer import GROUP, opened
 from consumers.warehouse.destination import destination
 from consumers.warehouse.loading import Warehouse
+from consumers.warehouse.refusals import Away
+from consumers.warehouse.rows import Unfit
 from consumers.warehouse.stream import Range
+from consumers.warehouse.thread import WarehouseThread
 from gateway import connections, logs
 from gateway.commandline import settings_of
 from gateway.errors import OperatorError
@@ -152,8 +154,12 @@ async def _backfill(settings: Settings, wanted: Range) -> int:
     def told(count: int) -> None:
         click.echo(f"{count} events", err=True)
 
+    def unfit(error: Unfit) -> None:
+        click.echo(f"left out: {error}", err=True)
+
     async with _warehouse_and_redis(settings) as (warehouse, redis):
-        return await backfill(warehouse, redis, settings.redis.streams, wanted, told=told)
+        streams = settings.redis.streams
+        return await backfill(warehouse, redis, streams, wanted, told=told, unfit=unfit)
 
 
 async def _portal_of(settings: Settings, comment_id: int) -> str:

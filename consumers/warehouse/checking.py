@@ -7,9 +7,10 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from consumers.warehouse import rows
-from consumers.warehouse.consumer import WarehouseThread
-from consumers.warehouse.loading import Warehouse, is_erased
+from consumers.warehouse.erasures import is_erased
+from consumers.warehouse.loading import Warehouse
 from consumers.warehouse.stream import Range, StreamEntry, pages, standing
+from consumers.warehouse.thread import WarehouseThread
 from gateway.contract import Streams
 
 __all__ = ["Comparison", "Missing", "backfill", "compare"]
@@ -80,14 +81,24 @@ async def backfill(
     wanted: Range,
     *,
     told: Callable[[int], None],
+    unfit: Callable[[rows.Unfit], None],
 ) -> int:
     """Load a range of the stream again; returns how many events. `told` hears of each page.
 
-    Rows that are there are replaced by the same ones. Runs beside the consumer. Raises Away.
+    Rows that are there are replaced by the same ones. An event that fits in no row is left out, and
+    `unfit` hears of it. Runs beside the consumer. Raises Away.
     """
     count = 0
     async for page in pages(redis, streams, wanted):
-        count += await warehouse.call(_load, page)
+        left = page
+        while left:
+            try:
+                count += await warehouse.call(_load, left)
+            except rows.Unfit as error:
+                unfit(error)
+                left = [entry for entry in left if entry.event.id != error.event_id]
+            else:
+                break
         told(count)
     return count
 

@@ -5,12 +5,15 @@ that come days late lead to the same answer, and there is no second table to rep
 
 * The newest event is the one with the largest `received_at`, the gateway's clock when the request
   came. It is taken before an event waits anywhere (a spool, a retry, a replay), while Bitrix24's
-  own time has whole seconds and an entry's id says only when it reached the stream. Equal
-  milliseconds are decided by the entry id: one comment is always on one partition, where entry ids
-  are in the order of publishing.
+  own time has whole seconds and an entry's id says only when it reached the stream. Where it is
+  more than ten minutes after Bitrix24's time, it is not believed: the gateway's clock was ahead, or
+  the event was found late; Bitrix24's time counts. Equal times are decided by the entry id: one
+  comment is always on one partition, where entry ids are in the order of publishing.
 * The content is the one that was fetched last. A fetch shows the comment as it was then, so an
-  older event that was enriched late may well bring the newer text. Where no fetch ever showed it,
-  what an event of its deletion knows of it is better than nothing.
+  older event that was enriched late may well bring the newer text. Entries reach the stream in the
+  order of their fetches, but for some seconds: a fetch that is more than ten minutes after one that
+  came behind it was timed by a clock that was ahead, and counts as of the latter. Where no fetch
+  ever showed the comment, what an event of its deletion knows of it is better than nothing.
 * Deleted is final: Bitrix24 gives a comment id only once, so an update that comes after a
   deletion is a late one. Only a fetch that found the comment more than a minute after the deletion
   speaks against it (the minute covers the difference of two machines' clocks). A comment that went
@@ -26,42 +29,73 @@ __all__ = ["select"]
 
 _EVENTS: Final = "the_table_of_events"
 
-_NEWEST: Final = "received_at DESC, entry_ms DESC, entry_seq DESC, event_id DESC"
+# Bounded by a clock that is not ours, since ours may run ahead.
+_CAME_AT: Final = (
+    "CASE WHEN received_at > occurred_at + INTERVAL '10' MINUTE THEN occurred_at "
+    "ELSE received_at END"
+)
+_FETCHED_AT: Final = (
+    "CASE WHEN fetched_at > fetched_behind + INTERVAL '10' MINUTE THEN fetched_behind "
+    "ELSE fetched_at END"
+)
+_FETCHED_BEHIND: Final = (
+    "MIN(fetched_at) OVER (PARTITION BY member_id, comment_id ORDER BY entry_ms, entry_seq "
+    "ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)"
+)
+_NEWEST: Final = "came_at DESC, entry_ms DESC, entry_seq DESC, event_id DESC"
+_HAS_TEXT: Final = "(comment_state = 'present' OR comment_text IS NOT NULL)"
 
 # Standard SQL on purpose: sqlglot turns it into the dialect of the destination. Each part is used
 # once, so that PostgreSQL looks up one comment by its index instead of computing all of them:
 # https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-CTE-MATERIALIZATION
 _SELECT: Final = f"""
 WITH newest AS (
-  SELECT member_id, comment_id, domain, action, event_id, received_at,
+  SELECT member_id, comment_id, domain, action, event_id, came_at,
     ROW_NUMBER() OVER (PARTITION BY member_id, comment_id ORDER BY {_NEWEST}) AS nth
-  FROM {_EVENTS}
+  FROM (
+    SELECT member_id, comment_id, domain, action, event_id, entry_ms, entry_seq,
+      {_CAME_AT} AS came_at
+    FROM {_EVENTS}
+  ) AS timed
 ),
 content AS (
-  SELECT member_id, comment_id, comment_text, comment_text_plain, author_id, entity_type,
-    entity_id, comment_created_at, files, content_hash, fetched_at,
+  SELECT member_id, comment_id, author_id, entity_type, entity_id, comment_created_at, files,
+    content_hash, fetched_at,
+    CASE WHEN comment_state = 'present' THEN COALESCE(comment_text, '') ELSE comment_text END
+      AS comment_text,
+    CASE WHEN comment_state = 'present' THEN COALESCE(comment_text_plain, '')
+      ELSE comment_text_plain END AS comment_text_plain,
     ROW_NUMBER() OVER (
       PARTITION BY member_id, comment_id
-      ORDER BY CASE WHEN comment_text IS NULL THEN 1 ELSE 0 END,
-        COALESCE(fetched_at, received_at) DESC, {_NEWEST}
+      ORDER BY CASE WHEN {_HAS_TEXT} THEN 0 ELSE 1 END,
+        COALESCE({_FETCHED_AT}, came_at) DESC, {_NEWEST}
     ) AS nth
-  FROM {_EVENTS}
-  WHERE NOT (comment_text IS NULL AND author_id IS NULL)
+  FROM (
+    SELECT member_id, comment_id, comment_state, comment_text, comment_text_plain, author_id,
+      entity_type, entity_id, comment_created_at, files, content_hash, fetched_at, entry_ms,
+      entry_seq, event_id, {_CAME_AT} AS came_at, {_FETCHED_BEHIND} AS fetched_behind
+    FROM {_EVENTS}
+    WHERE {_HAS_TEXT} OR author_id IS NOT NULL
+  ) AS fetches
 ),
 totals AS (
   SELECT member_id, comment_id,
     COUNT(DISTINCT event_id) AS events,
-    MIN(received_at) AS first_event_at
+    MIN({_CAME_AT}) AS first_event_at
   FROM {_EVENTS}
   GROUP BY member_id, comment_id
 ),
 seen AS (
   SELECT member_id, comment_id, user_id, action, comment_state,
-    CASE WHEN action = 'deleted' THEN received_at ELSE COALESCE(fetched_at, received_at) END
+    CASE WHEN action = 'deleted' THEN came_at ELSE COALESCE({_FETCHED_AT}, came_at) END
       AS seen_at,
-    MAX(CASE WHEN comment_state = 'present' THEN fetched_at END)
+    MAX(CASE WHEN comment_state = 'present' THEN {_FETCHED_AT} END)
       OVER (PARTITION BY member_id, comment_id) AS last_found_at
-  FROM {_EVENTS}
+  FROM (
+    SELECT member_id, comment_id, user_id, action, comment_state, fetched_at,
+      {_CAME_AT} AS came_at, {_FETCHED_BEHIND} AS fetched_behind
+    FROM {_EVENTS}
+  ) AS looks
 ),
 deletions AS (
   SELECT member_id, comment_id,
@@ -80,7 +114,7 @@ SELECT
   deletions.deleted_at,
   deletions.deleted_by,
   totals.first_event_at,
-  newest.received_at AS last_event_at,
+  newest.came_at AS last_event_at,
   newest.event_id AS last_event_id,
   newest.action AS last_action,
   totals.events,

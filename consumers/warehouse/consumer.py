@@ -1,26 +1,26 @@
 """The warehouse consumer: batches of the stream, loaded on one thread of their own."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import structlog
 
 from consumers import Consumer, Entry, Reject, Transient
 from consumers.warehouse import metrics, rows
-from consumers.warehouse.database import Away, Database
+from consumers.warehouse.database import Database
 from consumers.warehouse.destination import Destination, destination
-from consumers.warehouse.loading import NewerTables, Warehouse
+from consumers.warehouse.loading import Warehouse
+from consumers.warehouse.refusals import Away, Unusable
+from consumers.warehouse.thread import CallThread, WarehouseThread
 from consumers.warehouse.workspace import Workspace
+from gateway.errors import GatewayError, OperatorError
 from gateway.settings import Settings
 
-__all__ = ["GROUP", "WarehouseThread", "consumer_of", "opened"]
+__all__ = ["GROUP", "consumer_of", "opened"]
 
 log = structlog.get_logger()
 
@@ -29,39 +29,29 @@ GROUP = "warehouse"
 _MAX_BYTES: Final = 5 << 20
 """JSON of one load: 10,000 events without texts are 4.5 MB; each byte costs several in memory."""
 
-_Result = TypeVar("_Result")
-
-
-class WarehouseThread:
-    """The warehouse, whose calls block, on a thread of its own: one call at a time, in order."""
-
-    def __init__(self, warehouse: Warehouse, thread: ThreadPoolExecutor) -> None:
-        self._warehouse = warehouse
-        self._thread = thread
-
-    async def call(self, method: Callable[..., _Result], *arguments: object) -> _Result:
-        """The result of `method(warehouse, *arguments)`; not stopped by cancelling."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._thread, partial(method, self._warehouse, *arguments)
-        )
+_ANSWER_S: Final = 300.0
+"""A load takes a second or two; a minute where the destination has much else to do."""
+_CLOSING_S: Final = 5.0
 
 
 @asynccontextmanager
 async def opened(settings: Settings, target: Destination) -> AsyncIterator[WarehouseThread]:
     """The warehouse of the settings; nothing of this process stays behind. Connects to nothing."""
-    loop = asyncio.get_running_loop()
-    with ThreadPoolExecutor(1, "warehouse") as thread:
+    thread = CallThread("warehouse")
+    try:
         # dlt keeps its context for each thread.
-        workspace = await loop.run_in_executor(thread, Workspace, Path(settings.warehouse.work_dir))
-        warehouse = Warehouse(
-            Database(target, dataset=settings.warehouse.dataset, workspace=workspace)
-        )
+        workspace = await thread.call(Workspace, Path(settings.warehouse.work_dir))
+        database = Database(target, dataset=settings.warehouse.dataset, workspace=workspace)
+        warehouse = Warehouse(database)
         try:
             yield WarehouseThread(warehouse, thread)
         finally:
-            await loop.run_in_executor(thread, warehouse.close)
-            await loop.run_in_executor(thread, workspace.close)
+            # What still hangs is left to the end of the process.
+            with suppress(Away):
+                await thread.call(warehouse.close, within_s=_CLOSING_S)
+                await thread.call(workspace.close, within_s=_CLOSING_S)
+    finally:
+        thread.end()
 
 
 def consumer_of(settings: Settings) -> Consumer:
@@ -85,19 +75,22 @@ class Loader:
         self._settings = settings
         self._target = target
         self._warehouse: WarehouseThread | None = None
+        self._told: str | None = None
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
-        """Hold the warehouse open, its tables made if it can be reached. Raises NewerTables.
+        """Hold the warehouse open, its tables made if it can be reached.
 
-        A destination that is away stops nothing: the first load tries again.
+        A destination that is away stops nothing: the first load tries again. Raises NewerTables,
+        and OperatorError for one that takes nothing until somebody changes something there.
         """
         async with opened(self._settings, self._target) as self._warehouse:
             try:
-                await self._warehouse.call(Warehouse.prepare)
+                await self._warehouse.call(Warehouse.prepare, within_s=_ANSWER_S)
+            except Unusable as error:
+                raise OperatorError(f"[warehouse] destination: {error}") from error
             except Away as error:
-                metrics.IS_AWAY.set(1)
-                log.warning("destination is away", destination=self._target.label, error=str(error))
+                self._tell_away(error)
             yield
 
     async def load(self, entries: Sequence[Entry]) -> None:
@@ -108,14 +101,17 @@ class Loader:
         assert self._warehouse is not None, "within the lifespan"  # noqa: S101
         began = time.monotonic()
         try:
-            count, newest = await self._warehouse.call(_load, entries)
+            count, newest = await self._warehouse.call(_load, entries, within_s=_ANSWER_S)
         except rows.Unfit as error:
             raise Reject(str(error)) from error
-        except (Away, NewerTables) as error:
-            metrics.IS_AWAY.set(1)
+        except (Away, OperatorError) as error:
+            self._tell_away(error)
             raise Transient(str(error)) from error
         took_s = time.monotonic() - began
         last = entries[-1]
+        if self._told is not None:
+            log.info("destination is back", destination=self._target.label)
+            self._told = None
         metrics.IS_AWAY.set(0)
         metrics.LOADED.inc(count)
         metrics.TOOK.observe(took_s)
@@ -131,6 +127,17 @@ class Loader:
             rows=count,
             took_s=round(took_s, 3),
         )
+
+    def _tell_away(self, error: GatewayError) -> None:
+        """Say once for each cause that it cannot be loaded, and whether that passes by itself."""
+        metrics.IS_AWAY.set(1)
+        if str(error) == self._told:
+            return
+        self._told = str(error)
+        if isinstance(error, Away) and not isinstance(error, Unusable):
+            log.warning("destination is away", destination=self._target.label, error=str(error))
+        else:
+            log.error("destination refuses", destination=self._target.label, error=str(error))
 
 
 def _load(warehouse: Warehouse, entries: Sequence[Entry]) -> tuple[int, float]:

@@ -5,42 +5,37 @@ alone, as DuckDB has it (https://duckdb.org/docs/stable/connect/concurrency). In
 open it.
 """
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import dlt
 import dlt.destinations
-import duckdb
 import pyarrow as pa
 from dlt.common.configuration.utils import get_resolved_traces
-from dlt.common.destination.exceptions import DestinationUndefinedEntity
 
 from consumers.warehouse.destination import BadDestination, Destination
+from consumers.warehouse.duckdb_file import held
+from consumers.warehouse.refusals import LackingTable, cause_of, refusal
 from consumers.warehouse.schema import TABLES, Table
 from consumers.warehouse.workspace import Workspace
 from gateway.errors import GatewayError
 
-__all__ = ["Away", "Database"]
+__all__ = ["Database"]
 
 # Readers hold the file for the length of a query; between two of them a load slips in.
 _LOCK_WAIT_S: Final = 5.0
-_LOCK_POLL_S: Final = 0.005
 # Left alone, DuckDB takes 80 % of the machine's memory. Loads of 3 MB pass with this much.
 _DUCKDB: Final = {"memory_limit": "48MB", "threads": "1", "preserve_insertion_order": "false"}
 # Closing the file, DuckDB joins small row groups to a full one, and that needs more memory the
 # longer the texts are: with 30 KB each, more than it has. Then they stay small.
 _WITHOUT_JOINING: Final = {"max_vacuum_tasks": "0"}
-
-
-class Away(GatewayError):
-    """The destination cannot be used now: unreachable, locked, full or refusing. Try again later.
-
-    Rows are made such that no destination has a reason to refuse them, so that a load that fails is
-    never taken for the fault of an event.
-    """
+# dlt writes a row for each load, of which nothing here reads any: at one load each five seconds
+# there are 120,000 of a week.
+_LOADS_KEPT_FOR: Final = timedelta(days=7)
+_LOADS_BETWEEN_LOOKS: Final = 1_000
 
 
 class Database:
@@ -48,16 +43,23 @@ class Database:
 
     def __init__(self, target: Destination, *, dataset: str, workspace: Workspace) -> None:
         self.target = target
-        self._dataset = dataset
+        self.dataset = dataset
         self._workspace = workspace
         self._opened_pipeline: Any = None
+        self._merge_count = 0
         self._duckdb = _DUCKDB
+        self._is_doubted = False
+
+    @property
+    def work_dir(self) -> Path:
+        """Where this machine keeps what outlives a process."""
+        return self._workspace.directory
 
     @contextmanager
     def session(self) -> Iterator[None]:
-        """What the other methods have to be called in; raises Away for whatever fails inside.
+        """What the other methods have to be called in.
 
-        Sessions do not nest.
+        Raises what `refusal` makes of whatever fails inside. Sessions do not nest.
         """
         # Of this thread. Left on, it keeps every value that was ever looked up, and with each all
         # that was on the stack, rows included.
@@ -66,7 +68,7 @@ class Database:
             if self.target.database is None:
                 yield
             else:
-                with _duckdb_file(self.target.database, self._duckdb):
+                with held(self.target.database, self._duckdb, wait_s=_LOCK_WAIT_S):
                     yield
         except GatewayError:
             raise
@@ -74,13 +76,17 @@ class Database:
             # Every destination brings a driver with exceptions of its own, and dlt passes them on.
             self._forget()
             self._duckdb = _DUCKDB | _WITHOUT_JOINING
-            raise Away(_cause(error)) from error
+            told = refusal(error)
+            self._is_doubted |= isinstance(told, LackingTable)
+            raise told from error
 
     def merge(self, table: Table, values: pa.Table) -> None:
         """Load rows, replacing those with the same key; makes the table if it is not there.
 
         Columns that the table lacks are added. Each key may be there once in `values`.
         """
+        if self._is_doubted:
+            self.distrust()
         disposition: Any = "append"
         if self.target.merge != "append":
             disposition = {
@@ -100,6 +106,13 @@ class Database:
             loader_file_format=self.target.file_format,
             table_format=self.target.table_format,
         )
+        self._workspace.remove_loaded()
+        if self.target.is_database and self._merge_count % _LOADS_BETWEEN_LOOKS == 0:
+            self.execute(
+                "DELETE FROM {_dlt_loads} WHERE inserted_at < %s",
+                datetime.now(UTC) - _LOADS_KEPT_FOR,
+            )
+        self._merge_count += 1
 
     def ask(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         """The rows of a query; `{name}` in it stands for a table, `%s` for a value.
@@ -111,8 +124,35 @@ class Database:
                 with client.execute_query(_named(client, query), *values) as cursor:
                     while batch := cursor.fetchmany(10_000):
                         yield from batch
-            except DestinationUndefinedEntity:
-                return
+            except Exception as error:
+                if not isinstance(refusal(error), LackingTable):
+                    raise
+
+    def has(self, table: str) -> bool:
+        """Whether a table or a view of this name is there, and can be read."""
+        query = f"SELECT 1 FROM {{{table}}} WHERE 1 = 0"  # noqa: S608 - a name of ours
+        with self._asking() as client:
+            try:
+                with client.execute_query(_named(client, query)):
+                    return True
+            except Exception as error:
+                if not isinstance(refusal(error), LackingTable):
+                    raise
+                return False
+
+    def distrust(self) -> None:
+        """Let dlt look at the tables themselves, not at what it noted of them when it made them.
+
+        Tables that vanish take no note of it along, so that dlt never makes them again.
+        """
+        self._forget()
+        self._is_doubted = False
+        if not self.target.is_database:
+            return
+        with self._pipeline.sql_client() as client:
+            _empty(client, "_dlt_version")
+            with client.with_staging_dataset():
+                _empty(client, "_dlt_version")
 
     def execute(self, statement: str, *values: Any) -> None:
         """Carry out a statement, written as for `ask`."""
@@ -129,7 +169,7 @@ class Database:
         if self._opened_pipeline is None or self.target.database or not self.target.is_database:
             return
         with (
-            suppress(Away),
+            suppress(GatewayError),
             self.session(),
             self._pipeline.sql_client() as client,
             client.with_staging_dataset(),
@@ -144,7 +184,7 @@ class Database:
                 "warehouse",
                 pipelines_dir=str(self._workspace.path),
                 destination=self._factory(),
-                dataset_name=self._dataset,
+                dataset_name=self.dataset,
             )
         return self._opened_pipeline
 
@@ -163,7 +203,7 @@ class Database:
             if self.target.table_format:
                 described["table_format"] = self.target.table_format
             schema.update_table(described)
-        return dlt.dataset(self._factory(), self._dataset, schema=schema).sql_client
+        return dlt.dataset(self._factory(), self.dataset, schema=schema).sql_client
 
     def _factory(self) -> Any:
         arguments = dict(self.target.arguments)
@@ -172,9 +212,9 @@ class Database:
             # time.
             arguments["staging_dataset_name_layout"] = f"%s_staging_{self._workspace.name}"
         try:
-            return getattr(dlt.destinations, self.target.kind)(**arguments)
+            return _factory_of(self.target.kind)(**arguments)
         except Exception as error:
-            raise BadDestination(_cause(error)) from error
+            raise BadDestination(cause_of(error)) from error
 
     def _forget(self) -> None:
         """Start anew after a failure: what was under way is loaded again from its entries."""
@@ -193,43 +233,25 @@ def _columns(table: Table) -> dict[str, Any]:
     }
 
 
+def _factory_of(kind: str) -> Any:
+    if kind == "postgres":
+        from consumers.warehouse.postgres_copy import postgres  # noqa: PLC0415 - an extra's driver
+
+        return postgres
+    return getattr(dlt.destinations, kind)
+
+
+def _empty(client: Any, table: str) -> None:
+    try:
+        client.execute_sql(f"DELETE FROM {client.make_qualified_table_name(table)}")  # noqa: S608
+    except Exception as error:
+        if not isinstance(refusal(error), LackingTable):
+            raise
+
+
 def _named(client: Any, statement: str) -> str:
     names = {name: client.make_qualified_table_name(name) for name in _NAMES}
     return statement.format(**names)
 
 
-_NAMES: Final = (*(table.name for table in TABLES), "comments")
-
-
-@contextmanager
-def _duckdb_file(path: Path, settings: Mapping[str, str]) -> Iterator[None]:
-    """Hold the file for this process; dlt's connections to it share this one's database.
-
-    Raises Away if another process has it open for longer than a reader should.
-    """
-    deadline = time.monotonic() + _LOCK_WAIT_S
-    path.parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        try:
-            connection = duckdb.connect(str(path))
-            break
-        except duckdb.IOException as error:
-            if "lock" not in str(error):
-                raise
-            if time.monotonic() > deadline:
-                raise Away(_cause(error)) from error
-            time.sleep(_LOCK_POLL_S)
-    try:
-        for name, value in settings.items():
-            connection.execute(f"SET GLOBAL {name} = '{value}'")
-        yield
-    finally:
-        connection.close()
-
-
-def _cause(error: BaseException) -> str:
-    """The first line of the innermost exception: dlt wraps it in pages that may quote rows."""
-    while inner := error.__cause__ or error.__context__:
-        error = inner
-    first = (str(error).splitlines() or [""])[0]
-    return f"{type(error).__name__}: {first[:200]}"
+_NAMES: Final = (*(table.name for table in TABLES), "comments", "_dlt_loads")

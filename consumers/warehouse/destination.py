@@ -6,7 +6,7 @@ The forms and the pip extra of each are the table of docs/warehouse.md.
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Literal
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, parse_qsl, quote, unquote, urlencode, urlsplit
 
 from msgspec import Struct
 
@@ -60,6 +60,14 @@ _DRIVERS: Final = {
     "abfss": ("adlfs", "warehouse-az"),
     "iceberg": ("pyiceberg", "warehouse-iceberg"),
     "delta": ("deltalake", "warehouse-delta"),
+}
+# Nothing waits for ever: neither for a lock that somebody holds, nor for a server that is gone.
+# What the URL says of these has precedence. https://www.postgresql.org/docs/current/libpq-connect.html
+_POSTGRES: Final = {
+    "options": "-c lock_timeout=30s -c statement_timeout=240s",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "tcp_user_timeout": "60000",
 }
 _STORES: Final = ("file", "s3", "gs", "az", "abfss")
 _KINDS: Final = (
@@ -133,11 +141,12 @@ def _postgres(parts: SplitResult) -> Destination:
         raise BadDestination("postgres needs a user: postgres://user:password@host/database")
     host = parts.netloc.rpartition("@")[2]
     netloc = parts.netloc if ":" in user else f"{user}:%20@{host}"
+    query = urlencode({**_POSTGRES, **dict(parse_qsl(parts.query))}, quote_via=quote)
     return Destination(
         kind="postgres",
         label=f"postgres {host}/{database}",
         arguments={
-            "credentials": parts._replace(scheme="postgresql", netloc=netloc).geturl(),
+            "credentials": parts._replace(scheme="postgresql", netloc=netloc, query=query).geturl(),
         },
         file_format="csv",
         has_comments=True,

@@ -13,6 +13,10 @@ from gateway.contract import EVENT_FIELD, CommentEvent, InvalidEvent, Streams, d
 __all__ = ["PAGE", "Range", "Standing", "StreamEntry", "pages", "standing"]
 
 PAGE: Final = 10_000
+"""Entries of a page at most."""
+_MAX_BYTES: Final = 5 << 20
+"""JSON of a page, as of a load of the consumer; one entry may be larger."""
+_FIRST: Final = 500
 
 _Page = list[tuple[bytes, dict[bytes, bytes]]]
 
@@ -54,15 +58,17 @@ class Standing(Struct, frozen=True):
 
 
 async def pages(redis: Redis, streams: Streams, wanted: Range) -> AsyncIterator[list[StreamEntry]]:
-    """All comment events of a range, in pages of up to `PAGE` entries of one partition, in order.
+    """All comment events of a range, in pages of one partition, in order.
 
-    Other events are left out.
+    A page has up to `PAGE` entries, and about 5 MB of JSON if their sizes stay as they are from one
+    page to the next. Other events are left out.
     """
     for partition in range(streams.partitions):
         key = streams.key(wanted.stream, partition)
         start = f"{_milliseconds(wanted.since)}-0"
         last = f"({_milliseconds(wanted.until)}-0" if wanted.until else await _last(redis, key)
-        while page := await _page(redis, key, start, last):
+        count = _FIRST
+        while page := await _page(redis, key, start, last, count):
             yield [
                 StreamEntry(
                     stream=wanted.stream, partition=partition, id=entry_id.decode(), event=event
@@ -71,6 +77,7 @@ async def pages(redis: Redis, streams: Streams, wanted: Range) -> AsyncIterator[
                 if (event := _comment_event(fields)) is not None
             ]
             start = f"({page[-1][0].decode()}"
+            count = _next_count(page)
 
 
 async def standing(redis: Redis, key: str, group: str) -> Standing | None:
@@ -96,9 +103,15 @@ async def _last(redis: Redis, key: str) -> str:
     return found[0][0].decode() if found else "0-0"
 
 
-async def _page(redis: Redis, key: str, start: str, last: str) -> _Page:
-    page: Any = await redis.xrange(key, start, last, PAGE)
+async def _page(redis: Redis, key: str, start: str, last: str, count: int) -> _Page:
+    page: Any = await redis.xrange(key, start, last, count)
     return cast("_Page", page)
+
+
+def _next_count(page: _Page) -> int:
+    """How many entries of the size of these make a page."""
+    size_bytes = sum(len(value) for _, fields in page for value in fields.values())
+    return max(1, min(PAGE, _MAX_BYTES * len(page) // max(1, size_bytes)))
 
 
 def _comment_event(fields: dict[bytes, bytes]) -> CommentEvent | None:

@@ -50,7 +50,8 @@ class Workspace:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._slot, self._lock, number = _first_free(directory.absolute())
+        self.directory = directory.absolute()
+        self._slot, self._lock, number = _first_free(self.directory)
         self.name = f"{_here(directory):08x}_{number}"
         self.empty()
         # Assigned, never asked for first: asking makes dlt's own context, telemetry and all.
@@ -65,6 +66,11 @@ class Workspace:
         """Forget what an earlier, perhaps interrupted load left."""
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True)
+
+    def remove_loaded(self) -> None:
+        """Remove what dlt keeps of each load that has ended, a dozen small files of each."""
+        for package in self.path.glob("*/load/loaded/*"):
+            shutil.rmtree(package, ignore_errors=True)
 
     def close(self) -> None:
         """Remove the directory's contents and let others have it. May be called twice."""

@@ -4,10 +4,11 @@ import random
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from consumers.warehouse import schema
 from consumers.warehouse.loading import Warehouse
-from gateway.contract import Comment
+from gateway.contract import Comment, CommentFile
 from tests.integration.warehouse.loading import (
     PORTAL,
     START,
@@ -209,6 +210,95 @@ def test_what_is_known_of_a_comment_follows_from_its_events(
         (5, True, at(10), 7, "deleted", "before"),
         (6, False, None, None, "updated", None),
     ]
+
+
+HOSTILE = (
+    *("", " ", "NULL", "\\N", "\\.", "\n", "\r\n", "a\n\\.\nb", '"', '""', "'", ",", ";", "\t"),
+    *(
+        "привет",
+        "🎉",
+        "e\u0301",
+        "\u202e",
+        "{}",
+        "%s",
+        "{comment_events}",
+        "\x01",
+        "\x7f",
+        "\ufeff",
+    ),
+)
+
+
+def test_hostile_texts_are_the_same_rows_in_every_destination(
+    warehouse: Warehouse, target: Target
+) -> None:
+    entries = []
+    for number, text in enumerate(HOSTILE, start=1):
+        comment = replace(
+            fetched(text, at_s=2),
+            author_id=None,
+            entity_type=text,
+            files=(CommentFile(id=1, name=text),),
+            reason=text,
+        )
+        entries.append(entry("updated", number, comment=comment))
+    load(warehouse, *entries)
+
+    found = target.ask(
+        "SELECT comment_text, comment_text_plain, entity_type, unavailable_reason, author_id, "
+        "traceparent FROM bitrix24.comment_events ORDER BY comment_id"
+    )
+    assert found == [(text, text, text, text, None, None) for text in HOSTILE]
+    shown = target.ask("SELECT text, text_plain FROM bitrix24.comments ORDER BY comment_id")
+    assert shown == [(text, text) for text in HOSTILE]
+
+
+def test_a_comment_that_was_emptied_is_shown_empty(warehouse: Warehouse, target: Target) -> None:
+    load(
+        warehouse,
+        entry("added", 1, at_s=0, comment=fetched("the old text", at_s=1)),
+        entry("updated", 1, at_s=10, comment=fetched("", at_s=11)),
+    )
+
+    assert target.ask("SELECT text, text_plain FROM bitrix24.comments") == [("", "")]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(days=3650)])
+@pytest.mark.parametrize("whose", ["the gateway's", "every"])
+def test_a_clock_that_was_ahead_hides_no_later_edit(
+    warehouse: Warehouse, target: Target, ahead: timedelta, whose: str
+) -> None:
+    """What came meanwhile counts as of Bitrix24's clock, and of the order on the stream."""
+
+    def early(number: int, at_s: float, text: str, *, order: int) -> StreamEntry:
+        true = entry("updated", number, at_s=at_s, comment=fetched(text, at_s=at_s + 1))
+        comment = true.event.data.comment
+        assert isinstance(comment, Comment)
+        wrong = START + timedelta(seconds=at_s) + ahead
+        data = replace(true.event.data, comment=replace(comment, fetched_at=(wrong).isoformat()))
+        # With its clock ahead as well, Redis gives ids of that time until the time has come.
+        stands = wrong if whose == "every" else START + timedelta(seconds=at_s)
+        return StreamEntry(
+            replace(true.event, receivedat=wrong.isoformat(), data=data),
+            f"{int(stands.timestamp() * 1000)}-{order}",
+        )
+
+    def right(number: int, at_s: float, text: str, *, order: int) -> StreamEntry:
+        true = entry("updated", number, at_s=at_s, comment=fetched(text, at_s=at_s + 1))
+        after = START + timedelta(seconds=1) + (ahead if whose == "every" else timedelta(0))
+        stands = max(START + timedelta(seconds=at_s), after)
+        return StreamEntry(true.event, f"{int(stands.timestamp() * 1000)}-{order}")
+
+    first = early(1, 1, "while it was ahead", order=1)
+    second = right(1, 60, "after it was put right", order=2)
+    load(warehouse, first)
+    load(warehouse, second, early(2, 1, "nothing followed", order=3))
+
+    assert target.ask("SELECT text, last_event_id FROM bitrix24.comments ORDER BY comment_id")[
+        0
+    ] == ("after it was put right", second.event.id)
+    shown = target.ask("SELECT text, last_event_at FROM bitrix24.comments WHERE comment_id = 2")
+    assert shown == [("nothing followed", START + timedelta(seconds=1))]
 
 
 def test_nothing_stays_behind_in_the_staging_tables(warehouse: Warehouse, target: Target) -> None:

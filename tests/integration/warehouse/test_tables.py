@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from consumers.warehouse import loading, rows, schema
-from consumers.warehouse.loading import NewerTables, Warehouse
+from consumers.warehouse import rows, schema, tables
+from consumers.warehouse.loading import Warehouse
+from consumers.warehouse.tables import NewerTables
 from tests.integration.warehouse.conftest import database_of
 from tests.integration.warehouse.loading import Target, entry, load
 
@@ -58,8 +59,8 @@ def test_a_newer_release_adds_its_columns_and_an_older_one_keeps_off(
         running = Warehouse(older)
         load(running, entry("added", 1))
         with monkeypatch.context() as release:
-            release.setattr(loading, "VERSION", schema.VERSION + 1)
-            release.setattr(loading, "TABLES", (newer, *schema.TABLES[1:]))
+            release.setattr(tables, "VERSION", schema.VERSION + 1)
+            release.setattr(tables, "COMMENT_EVENTS", newer)
             Warehouse(upgraded).prepare()
         load(running, entry("added", 2))  # it was running already, and goes on
 

@@ -1,13 +1,16 @@
 """dlt is told nothing but our settings, and keeps nothing but what a load needs."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from dlt.common.runtime import telemetry
 
-from consumers.warehouse.database import Away, Database
+from consumers.warehouse import database as database_module
+from consumers.warehouse.database import Database
 from consumers.warehouse.destination import destination
 from consumers.warehouse.loading import Warehouse
+from consumers.warehouse.refusals import Away
 from consumers.warehouse.workspace import Workspace
 from tests.integration.warehouse.conftest import database_of
 from tests.integration.warehouse.loading import Target, ask_duckdb, entry, load
@@ -53,6 +56,34 @@ def test_each_process_has_a_directory_and_a_killed_one_leaves_its_to_the_next(
     assert list(successor.path.iterdir()) == []
     for taken in (second, elsewhere, successor):
         taken.close()
+
+
+def test_ten_loads_leave_as_many_files_as_three(fresh: Target, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    with database_of(fresh, work) as database:
+        warehouse = Warehouse(database)
+        files = []
+        for count in (3, 7):
+            for number in range(count):
+                load(warehouse, entry("added", number + 1))
+            files.append(sorted(str(path.relative_to(work)) for path in work.rglob("*")))
+
+    assert files[0] == files[1]
+    assert fresh.ask("SELECT COUNT(*) FROM bitrix24.comment_events") == [(10,)]
+
+
+def test_what_dlt_noted_of_loads_long_ago_is_removed(
+    fresh: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "_LOADS_KEPT_FOR", timedelta(0))
+    monkeypatch.setattr(database_module, "_LOADS_BETWEEN_LOOKS", 3)
+    with database_of(fresh, tmp_path / "work") as database:
+        warehouse = Warehouse(database)
+        for number in range(7):
+            load(warehouse, entry("added", number + 1))
+
+    ((noted,),) = fresh.ask("SELECT COUNT(*) FROM bitrix24._dlt_loads")
+    assert noted <= 3
 
 
 def test_duckdb_joins_no_row_groups_any_more_once_that_may_have_been_too_much(

@@ -7,7 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from consumers.warehouse import rows, schema
-from consumers.warehouse.loading import parts, without
+from consumers.warehouse.erasures import Erasure, without
+from consumers.warehouse.portions import parts
 from gateway.contract import Comment, CommentFile, OtherEvent
 from tests.integration.warehouse.loading import PORTAL, START, StreamEntry, entry
 
@@ -87,8 +88,20 @@ def test_what_was_erased_is_left_out() -> None:
     )
     before = datetime.fromtimestamp(START.timestamp() + 10, UTC)
 
-    def left(*erasures: tuple[str, int | None, datetime]) -> list[tuple[str, int]]:
-        kept = without(table, erasures)
+    def left(*erased: tuple[str, int | None, datetime]) -> list[tuple[str, int]]:
+        kept = without(
+            table,
+            [
+                Erasure(
+                    erasure_id=f"{number}",
+                    member_id=member_id,
+                    comment_id=comment_id,
+                    erased_at=erased_at,
+                    rows_erased=1,
+                )
+                for number, (member_id, comment_id, erased_at) in enumerate(erased)
+            ],
+        )
         return list(zip(kept["member_id"].to_pylist(), kept["comment_id"].to_pylist(), strict=True))
 
     assert left((PORTAL, 1, before)) == [(PORTAL, 2), (PORTAL, 1), ("another", 1)]

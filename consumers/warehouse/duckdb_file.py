@@ -1,0 +1,63 @@
+"""The file of an embedded DuckDB: held by one process that writes, or read by any number.
+
+https://duckdb.org/docs/stable/connect/concurrency
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from consumers.warehouse.refusals import Away, cause_of
+
+__all__ = ["held", "patiently"]
+
+_LOCK_POLL_S: Final = 0.005
+_OWN: Final = 0o600
+
+
+@contextmanager
+def held(path: Path, settings: Mapping[str, str], *, wait_s: float) -> Iterator[None]:
+    """Hold the file for this process; whoever connects to it here shares this one's database.
+
+    The file has texts of customers, so nobody but its owner may read it: wider rights are taken
+    away. Raises Away if another process has it open for longer than `wait_s` seconds.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = patiently(lambda: duckdb.connect(str(path)), path, wait_s=wait_s)
+    try:
+        _narrow(path)
+        for name, value in settings.items():
+            connection.execute(f"SET GLOBAL {name} = '{value}'")
+        yield
+    finally:
+        connection.close()
+
+
+def patiently(
+    connect: Callable[[], duckdb.DuckDBPyConnection], path: Path, *, wait_s: float
+) -> duckdb.DuckDBPyConnection:
+    """Connect to the file as soon as no other process is in the way; raises Away after `wait_s`."""
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            return connect()
+        except duckdb.IOException as error:
+            if "lock" not in str(error):
+                raise
+            if time.monotonic() > deadline:
+                raise Away(
+                    f"another process has had {path} open for {wait_s:g} s: {cause_of(error)}"
+                ) from error
+            time.sleep(_LOCK_POLL_S)
+
+
+def _narrow(path: Path) -> None:
+    """Take from the file, and what DuckDB writes beside it, the rights of other users."""
+    for one in (path, path.with_name(f"{path.name}.wal")):
+        with suppress(OSError):  # not ours, or not there
+            if one.stat().st_mode & 0o077:
+                one.chmod(_OWN)

@@ -1,0 +1,162 @@
+"""The tables in the destination: whether they are whole, and making what is not there.
+
+They may vanish while this runs: a file is removed, a schema or one table dropped. So they are
+looked at in each session before anything is loaded, with one question.
+"""
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+
+from consumers.warehouse import comments, rows
+from consumers.warehouse.database import Database
+from consumers.warehouse.erasures import Erasure
+from consumers.warehouse.known import Known
+from consumers.warehouse.postgres_server import QUESTION, Facts, refuse_unfit
+from consumers.warehouse.schema import COMMENT_EVENTS, ERASURES, TABLES, VERSION, VERSIONS
+from gateway.errors import OperatorError
+
+__all__ = ["NewerTables", "Tables"]
+
+log = structlog.get_logger()
+
+_VIEW: Final = "comments"
+_ERASURES: Final = (
+    "SELECT erasure_id, member_id, comment_id, erased_at, rows_erased FROM {erasures}"
+)
+_WHOLE: Final = (
+    "SELECT MAX(version) FROM {schema_versions} WHERE NOT EXISTS "
+    "(SELECT 1 FROM {comment_events}, {erasures}, {comments} WHERE 1 = 0)"
+)
+# The unique one finds a row to replace; and of two processes that load the same event at once, one
+# fails and loads again.
+_POSTGRES_INDEXES: Final = (
+    "CREATE UNIQUE INDEX IF NOT EXISTS comment_events_by_id ON {comment_events} (event_id)",
+    "CREATE INDEX IF NOT EXISTS comment_events_of ON {comment_events} (member_id, comment_id)",
+    "CREATE INDEX IF NOT EXISTS comment_events_by_time ON {comment_events} (received_at)",
+)
+
+
+class NewerTables(OperatorError):
+    """The tables were made by a newer version of this code."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(
+            f"[warehouse] the tables have version {version}, and this release knows them up to "
+            f"{VERSION}: run the release that made them, or a later one"
+        )
+
+
+class Tables:
+    """The tables of this release; its methods are called within a session of the database."""
+
+    def __init__(self, database: Database, known: Known) -> None:
+        self._database = database
+        self._target = database.target
+        self._known = known
+        self._were_whole = False
+
+    def ensure(self) -> None:
+        """Have all tables whole and of this version; a question if they are.
+
+        Raises NewerTables, and UnfitServer for a PostgreSQL that could not hold the rows.
+        A process that has loaded goes on when a newer release has brought the tables further.
+        Files are asked once: each question reads files, and nothing there can be made whole.
+        """
+        if self._were_whole and not self._target.is_database:
+            return
+        if not self._were_whole and self._target.kind == "postgres":
+            self._refuse_unfit_server()
+        found = self._version()
+        if found > VERSION and not self._were_whole:
+            raise NewerTables(found)
+        if found < VERSION:
+            self._make(found)
+        self._were_whole = True
+
+    def erasures(self) -> set[Erasure]:
+        """What has been erased on request; kept on this machine as well."""
+        names = Erasure.__struct_fields__
+        found = {
+            row[0]: Erasure(**dict(zip(names, row, strict=True)))
+            for row in self._database.ask(_ERASURES)
+        }
+        if self._target.is_database:
+            self._known.note(found)
+        return set(found.values())
+
+    def _refuse_unfit_server(self) -> None:
+        events = f"{self._database.dataset}.{COMMENT_EVENTS.name}"
+        for facts in self._database.ask(QUESTION, events, events, events):
+            refuse_unfit(Facts(*facts))
+
+    def _version(self) -> int:
+        """The version of tables that are all there, else 0."""
+        query = _WHOLE if self._target.is_database else "SELECT MAX(version) FROM {schema_versions}"
+        return next((row[0] for row in self._database.ask(query)), None) or 0
+
+    def _make(self, found: int) -> None:
+        missing = self._missing() if self._target.is_database else []
+        is_lost = found == 0 and (self._were_whole or self._known.was_there) and missing
+        # What dlt noted of them is as old as the tables that are gone.
+        self._database.distrust()
+        erased = self._known.erasures.values() if "erasures" in missing else ()
+        version = {"version": VERSION, "applied_at": datetime.now(UTC)}
+        self._database.merge(COMMENT_EVENTS, rows.empty(COMMENT_EVENTS))
+        self._database.merge(ERASURES, rows.rows(ERASURES, _records(erased)))
+        self._describe()
+        # Last, so that an interruption anywhere leads to doing all of it again.
+        self._database.merge(VERSIONS, rows.rows(VERSIONS, [version]))
+        if is_lost:
+            _tell_of_loss(self._target.label, missing, erased)
+        else:
+            log.info("tables made", destination=self._target.label, version=VERSION)
+
+    def _missing(self) -> list[str]:
+        return [
+            name
+            for name in (*(table.name for table in TABLES), _VIEW)
+            if not self._database.has(name)
+        ]
+
+    def _describe(self) -> None:
+        """What dlt does not make: comments, an index, the view."""
+        database = self._database
+        if self._target.has_comments:
+            for table in (COMMENT_EVENTS, ERASURES):
+                database.execute(f"COMMENT ON TABLE {{{table.name}}} IS {_text(table.description)}")
+                for column in table.columns:
+                    database.execute(
+                        f"COMMENT ON COLUMN {{{table.name}}}.{column.name} IS "
+                        f"{_text(column.description)}"
+                    )
+        if self._target.kind == "postgres":
+            for index in _POSTGRES_INDEXES:
+                database.execute(index)
+        if self._target.is_database:
+            database.execute(
+                "CREATE OR REPLACE VIEW {comments} AS "
+                + comments.select("{comment_events}", dialect=database.dialect)
+            )
+
+
+def _records(erasures: Collection[Erasure]) -> list[dict[str, Any]]:
+    return [{name: getattr(one, name) for name in Erasure.__struct_fields__} for one in erasures]
+
+
+def _tell_of_loss(destination: str, missing: list[str], erased: Collection[Erasure]) -> None:
+    told: dict[str, Any] = {"destination": destination, "missing": missing}
+    if "erasures" in missing:
+        told["erasures_restored"] = len(erased)
+    if COMMENT_EVENTS.name in missing:
+        told["remedy"] = (
+            "its rows are gone; what the stream still has comes back with "
+            "`consumers warehouse backfill --from 30d`"
+        )
+    log.error("tables were gone and have been made anew", **told)
+
+
+def _text(literal: str) -> str:
+    return "'" + literal.replace("'", "''") + "'"

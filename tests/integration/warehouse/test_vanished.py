@@ -1,0 +1,134 @@
+"""Tables that vanish under a running warehouse are noticed, made again whole, and told of."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from structlog.testing import capture_logs
+
+from consumers.warehouse import schema
+from consumers.warehouse.loading import Warehouse
+from tests.integration.warehouse.conftest import database_of
+from tests.integration.warehouse.loading import PORTAL, START, Target, entry, fetched, load
+
+DROPS = {
+    "everything": "DROP SCHEMA bitrix24 CASCADE",
+    "the view": "DROP VIEW bitrix24.comments",
+    "the erasures": "DROP TABLE bitrix24.erasures",
+    "the events": "DROP TABLE bitrix24.comment_events CASCADE",
+    "what dlt notes": "DROP TABLE bitrix24._dlt_version",
+}
+
+
+@pytest.fixture
+def change(fresh: Target, kind: str, request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Somebody else's statement in the destination."""
+
+    def in_duckdb(statement: str) -> None:
+        with duckdb.connect(str(fresh.destination.database)) as connection:
+            connection.execute(statement)
+
+    def in_postgres(statement: str) -> None:
+        server = request.getfixturevalue("postgres")
+        connection = server.connect(fresh.destination.label.rpartition("/")[2])
+        connection.autocommit = True
+        connection.cursor().execute(statement)
+        connection.close()
+
+    return in_postgres if kind == "postgres" else in_duckdb
+
+
+def assert_whole(target: Target) -> None:
+    assert target.ask("SELECT COUNT(*) FROM bitrix24.comments") != []
+    assert target.ask("SELECT version FROM bitrix24.schema_versions") == [(schema.VERSION,)]
+    comments = (
+        "SELECT COUNT(comment) FROM duckdb_columns() WHERE table_name = 'comment_events' "
+        "AND schema_name = 'bitrix24'"
+        if target.destination.database
+        else "SELECT COUNT(*) FROM pg_description "
+        "WHERE objoid = 'bitrix24.comment_events'::regclass AND objsubid > 0"
+    )
+    assert target.ask(comments) == [(len(schema.COMMENT_EVENTS.columns),)]
+    if not target.destination.database:
+        assert target.ask(
+            "SELECT COUNT(*) FROM pg_indexes WHERE indexname LIKE 'comment_events_%'"
+        ) == [(3,)]
+
+
+def lost(logs: list[Any]) -> list[Any]:
+    return [one for one in logs if one["event"].startswith("tables were gone")]
+
+
+def test_whatever_is_dropped_is_there_again_with_the_next_load_and_told_once(
+    fresh: Target, tmp_path: Path, change: Callable[[str], None]
+) -> None:
+    with database_of(fresh, tmp_path / "work") as database:
+        warehouse = Warehouse(database)
+        load(warehouse, entry("added", 1, comment=fetched("first", at_s=1)))
+        warehouse.erase(PORTAL, 7, START + timedelta(days=1))
+        for number, statement in enumerate(DROPS.values(), start=2):
+            change(statement)
+            with capture_logs() as logs:
+                load(warehouse, entry("added", number), entry("added", 7))
+                load(warehouse, entry("updated", number))
+
+            assert_whole(fresh)
+            assert fresh.ask("SELECT comment_id FROM bitrix24.erasures") == [(7,)], statement
+            ids = [row[0] for row in fresh.ask("SELECT comment_id FROM bitrix24.comment_events")]
+            assert number in ids
+            assert 7 not in ids, "what was erased stays away"
+            told = lost(logs)
+            assert len(told) == ("_dlt" not in statement), statement
+            if "comment_events" in statement or "SCHEMA" in statement:
+                assert "backfill" in told[0]["remedy"]
+
+
+def test_a_restart_after_everything_was_dropped_loads_and_forgets_no_erasure(
+    fresh: Target, tmp_path: Path, change: Callable[[str], None]
+) -> None:
+    with database_of(fresh, tmp_path / "work") as database:
+        warehouse = Warehouse(database)
+        load(warehouse, entry("added", 1))
+        warehouse.erase(PORTAL, 1, START + timedelta(days=1))
+    change(DROPS["everything"])
+
+    with database_of(fresh, tmp_path / "work") as database, capture_logs() as logs:
+        load(Warehouse(database), entry("added", 1), entry("added", 2))
+
+    assert_whole(fresh)
+    assert fresh.ask("SELECT comment_id FROM bitrix24.comment_events") == [(2,)]
+    assert fresh.ask("SELECT comment_id FROM bitrix24.erasures") == [(1,)]
+    assert lost(logs)[0]["erasures_restored"] == 1
+
+
+def test_tables_that_only_dlt_believes_in_are_made(
+    fresh: Target, tmp_path: Path, change: Callable[[str], None]
+) -> None:
+    """As an older release left them: it loaded on into a new file, and never started again."""
+    with database_of(fresh, tmp_path / "work") as database:
+        load(Warehouse(database), entry("added", 1))
+    change(DROPS["the view"])
+    change("DROP TABLE bitrix24.schema_versions")
+    change("DROP TABLE bitrix24.erasures")
+
+    with database_of(fresh, tmp_path / "work") as database:
+        load(Warehouse(database), entry("added", 2))
+
+    assert_whole(fresh)
+    assert fresh.ask("SELECT COUNT(*) FROM bitrix24.comment_events") == [(2,)]
+
+
+@pytest.mark.parametrize("kind", ["duckdb"], indirect=True)
+def test_a_file_that_is_removed_is_begun_anew(fresh: Target, tmp_path: Path) -> None:
+    assert fresh.destination.database is not None
+    with database_of(fresh, tmp_path / "work") as database:
+        warehouse = Warehouse(database)
+        load(warehouse, entry("added", 1))
+        fresh.destination.database.unlink()
+        load(warehouse, entry("added", 2))
+
+    assert_whole(fresh)
+    assert fresh.ask("SELECT comment_id FROM bitrix24.comment_events") == [(2,)]
