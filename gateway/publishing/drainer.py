@@ -22,6 +22,7 @@ from gateway.background import Background
 from gateway.contract import Streams
 from gateway.publishing.batch import MAX_EVENTS
 from gateway.publishing.errors import SpoolUnavailable, StreamUnavailable
+from gateway.publishing.outage import Outage
 from gateway.publishing.spool import Spool
 from gateway.publishing.spool_file import SpooledBatch
 from gateway.publishing.spool_reports import SpoolReporter
@@ -64,6 +65,10 @@ class Drainer:
             directory / "drainer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
         )
         self._drained_count = 0  # since the spool was empty
+        self._redis_fails = Outage(
+            level="warning", ends="redis is back: what waits in the spool is published"
+        )
+        self._spool_fails = Outage(level="error", ends="the spool can be drained again")
         self._stopping = asyncio.Event()
         # What waits is on the disk, and new events are stored all the same.
         self._draining = Background(self._run, name="drainer", begins_anew=True)
@@ -91,13 +96,13 @@ class Drainer:
                     # Of before: what has been drained since is on its stream, the rest is younger.
                     await self._reporter.tell(oldest_ms)
                 failures = 0
+                self._spool_fails.passed(self)
             except StreamUnavailable as error:
                 pause_s = _RETRY_S[min(failures, len(_RETRY_S) - 1)]
                 failures += 1
-                if failures == 1:
-                    log.warning("the spool waits for redis", error=str(error))
+                self._redis_fails.meets("the spool waits for redis", self, error=str(error))
             except SpoolUnavailable as error:
-                log.error("the spool cannot be drained", error=str(error))
+                self._spool_fails.meets("the spool cannot be drained", self, error=str(error))
             await self._pause(pause_s)
 
     async def _drain_once(self) -> float:
@@ -126,6 +131,7 @@ class Drainer:
         if not batches:
             return
         await self._write(partition, batches)
+        self._redis_fails.passed(self)
         await self._spool.remove(batches)
         events = sum(len(batch.events) for batch in batches)
         self._drained_count += events

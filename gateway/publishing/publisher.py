@@ -19,6 +19,7 @@ from gateway.background import Background
 from gateway.contract import Streams
 from gateway.publishing.batch import Batch, Stored
 from gateway.publishing.errors import SpoolUnavailable, StreamUnavailable, Unavailable
+from gateway.publishing.outage import Outage
 from gateway.publishing.spool import Spool
 from gateway.publishing.spool_file import SpooledBatch
 from gateway.publishing.stream_writer import StreamWriter, stream_writer
@@ -47,12 +48,14 @@ class Publisher:
     ) -> None:
         self._max_queued = settings.max_queued
         self._queued = 0
+        outages = _Outages()
         self._lanes = [
             _Lane(
                 partition,
                 stream_writer(redis, settings, partition),
                 spool,
                 redis.streams,
+                outages,
                 deadline_s=settings.deadline_s,
                 on_taken=self._taken,
                 holds_back=holds_back,
@@ -86,6 +89,18 @@ class Publisher:
         metrics.QUEUED_EVENTS.set(self._queued)
 
 
+class _Outages:
+    """The troubles of all lanes, which have one Redis and one spool; in a cluster one may be well
+    while another is not.
+    """
+
+    def __init__(self) -> None:
+        self.redis = Outage(level="warning", ends="redis takes batches again")
+        self.spool = Outage(
+            level="error", ends="the spool takes batches again, or has none to take"
+        )
+
+
 class _Lane:
     """The batches of one partition, one after the other.
 
@@ -101,6 +116,7 @@ class _Lane:
         writer: StreamWriter,
         spool: Spool,
         streams: Streams,
+        outages: "_Outages",
         *,
         deadline_s: float,
         on_taken: Callable[[int], None],
@@ -110,6 +126,7 @@ class _Lane:
         self._writer = writer
         self._spool = spool
         self._streams = streams
+        self._outages = outages
         self._become_new_producer()
         self._deadline_s = deadline_s
         self._on_taken = on_taken
@@ -194,20 +211,32 @@ class _Lane:
                     raise Unavailable("spool_" + error.reason) from error
             # There is no room there: order, and sparing Redis, give way to storing.
         try:
-            return await self._to_stream(batch)
+            stored = await self._to_stream(batch)
         except StreamUnavailable as error:
-            metrics.PUBLISH_FAILURES.labels(error.reason).inc()
-            log.warning(
-                "redis did not take a batch; it goes to the spool",
-                partition=self._partition,
+            return await self._to_spool_instead(batch, error)
+        self._outages.redis.passed(self._partition)
+        if not has_backlog:
+            self._outages.spool.passed(self._partition)
+        return stored
+
+    async def _to_spool_instead(self, batch: Batch, error: StreamUnavailable) -> Stored:
+        metrics.PUBLISH_FAILURES.labels(error.reason).inc()
+        what_became = "nor did the spool: its events are answered 503"
+        try:
+            stored = await self._to_spool(batch)
+            what_became = "it goes to the spool"
+        except SpoolUnavailable as spool_error:
+            raise Unavailable("spool_" + spool_error.reason) from spool_error
+        finally:
+            self._outages.redis.meets(
+                f"redis did not take a batch; {what_became}",
+                self._partition,
                 events=len(batch.events),
+                partition=self._partition,
                 reason=error.reason,
                 error=error.detail,
             )
-        try:
-            return await self._to_spool(batch)
-        except SpoolUnavailable as error:
-            raise Unavailable("spool_" + error.reason) from error
+        return stored
 
     async def _to_stream(self, batch: Batch) -> Stored:
         if self._has_spooled:
@@ -251,12 +280,14 @@ class _Lane:
                 SpooledBatch(self._partition, self._producer_id, batch.sequence, batch.events)
             )
         except SpoolUnavailable as error:
-            log.error(
+            self._outages.spool.meets(
                 "the spool did not take a batch",
-                partition=self._partition,
+                self._partition,
                 events=len(batch.events),
+                partition=self._partition,
                 error=str(error),
             )
             raise
+        self._outages.spool.passed(self._partition)
         log.debug("batch spooled", partition=self._partition, events=len(batch.events))
         return Stored.SPOOL

@@ -4,18 +4,16 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Self, TypeVar
-
-import structlog
+from typing import Self, TypeVar
 
 from gateway import metrics
 from gateway.errors import OperatorError
 from gateway.publishing.errors import SpoolUnavailable
+from gateway.publishing.outage import Outage
 from gateway.publishing.spool_file import SpooledBatch, SpoolFile
 
 __all__ = ["Spool"]
 
-log: Any = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 
@@ -29,6 +27,7 @@ class Spool:
         self._file = file  # the thread's
         self._look = look  # the event loop's, for `has_backlog` only
         self._thread = thread
+        self._unreadable = Outage(level="error", ends="the spool can be read again")
         self._empty_at: dict[int, bytes] = {}  # the file's mark when a partition was seen empty
 
     @classmethod
@@ -59,8 +58,11 @@ class Spool:
         try:
             has_backlog = self._look.has_backlog(partition)
         except SpoolUnavailable as error:
-            log.error("the spool cannot be read", reason=error.reason, error=str(error))
+            self._unreadable.meets(
+                "the spool cannot be read", "a lane", reason=error.reason, error=str(error)
+            )
             return False
+        self._unreadable.passed("a lane")
         if not has_backlog:
             self._empty_at[partition] = mark
         return has_backlog

@@ -20,15 +20,18 @@ def stored_answer(event_id: str, stored: Stored) -> web.Response:
     return web.Response(body=b"ok", headers={"X-Event-Id": event_id, "X-Event-Stored": stored})
 
 
-def answer(status: int, body: str, outcome: str, reason: str, **about: str) -> web.Response:
-    """An answer other than `ok`: one log line with its reason, and a count."""
+def answer(
+    status: int, body: str, outcome: str, reason: str, *, is_told: bool = True, **about: Any
+) -> web.Response:
+    """An answer other than `ok`: one log line with its reason, if it `is_told`, and a count."""
     metrics.DELIVERIES.labels(outcome, reason).inc()
-    level = "info" if outcome == "ignored" else "warning"
-    getattr(log, level)(f"delivery {outcome}", status=status, reason=reason, **about)
+    if is_told:
+        level = "info" if outcome == "ignored" else "warning"
+        getattr(log, level)(f"delivery {outcome}", status=status, reason=reason, **about)
     return web.Response(status=status, text=body)
 
 
-def forbidden(reason: str, **about: str) -> web.Response:
+def forbidden(reason: str, **about: Any) -> web.Response:
     """The one answer to whoever is not let in, whatever the reason."""
     return answer(403, "forbidden", "forbidden", reason, **about)
 
@@ -40,9 +43,9 @@ def last_answer(status: int, body: str, reason: str) -> web.Response:
     return response
 
 
-def unavailable(reason: str, **about: str) -> web.Response:
+def unavailable(reason: str, *, is_told: bool = True, **about: Any) -> web.Response:
     """The answer when an event cannot be stored now."""
-    response = answer(503, "unavailable", "unavailable", reason, **about)
+    response = answer(503, "unavailable", "unavailable", reason, is_told=is_told, **about)
     response.headers["Retry-After"] = _RETRY_AFTER_S
     return response
 

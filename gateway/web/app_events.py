@@ -1,7 +1,7 @@
 """What deliveries that are not about a comment are answered: off the receiver's usual path."""
 
 from collections.abc import Awaitable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from aiohttp import web
 
@@ -82,7 +82,10 @@ class AppEvents:
         lifecycle = self._lifecycle
         if lifecycle is None or not lifecycle.can_install or error.event.upper() != _INSTALLED:
             return None
-        about = {"event_id": delivery.receipt_id, "member_id": error.member_id[:64]}
+        about: dict[str, Any] = {
+            "event_id": delivery.receipt_id,
+            "member_id": error.member_id[:64],
+        }
         try:
             progress = await lifecycle.installed(delivery)
         except NotConfirmed as refusal:

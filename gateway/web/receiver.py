@@ -27,6 +27,7 @@ from gateway.web.app_events import AppEvents, EventSink
 from gateway.web.install_page import InstallPage
 from gateway.web.protection.guard import Guard
 from gateway.web.quarantining import Quarantining
+from gateway.web.unavailability import Unavailability
 
 __all__ = ["Receiver"]
 
@@ -64,6 +65,7 @@ class Receiver:
         self._page = page
         self._quarantine = quarantine
         self._counts: dict[str, int] = {} if counts is None else counts
+        self._unavailability = Unavailability()
         self._path = settings.path
         self._max_body_bytes = settings.max_body
         self._body_timeout_s = settings.body_timeout_s
@@ -103,10 +105,16 @@ class Receiver:
         except (FormError, Malformed) as error:
             return answer(400, "bad request", "malformed", error.reason, event_id=receipt_id)
         except Unavailable as error:
-            return unavailable(error.reason, event_id=receipt_id)
+            return self._unavailability.answer(
+                error.reason,
+                event_id=receipt_id,
+                member_id=verdict.member_id,
+                comment_id=verdict.comment_id if isinstance(verdict, Admitted) else None,
+            )
         except Exception:
             log.exception("delivery failed", event_id=receipt_id)
             return unavailable("internal", event_id=receipt_id)
+        self._unavailability.stored()
         return web.Response(
             body=b"ok", headers={"X-Event-Id": receipt_id, "X-Event-Stored": stored}
         )
