@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from dlt.common.destination.exceptions import DestinationUndefinedEntity
+
 from gateway.errors import GatewayError
 
 __all__ = ["Away", "LackingTable", "RowsRefused", "Unusable", "cause_of", "refusal"]
@@ -40,7 +42,7 @@ class RowsRefused(GatewayError):
 # SQLSTATE or its class, https://www.postgresql.org/docs/current/errcodes-appendix.html
 _LACKING: Final = (
     *("42P01", "42703", "3F000"),
-    *("CatalogException", "BinderException", "DatabaseUndefinedRelation"),
+    *("CatalogException", "BinderException"),
 )
 _ROWS: Final = ("22", "54")
 _OUT_OF_MEMORY: Final = "53200"
@@ -72,7 +74,7 @@ def refusal(error: BaseException) -> GatewayError:
             return RowsRefused(why, for_memory=True)
         if code.startswith(_ROWS):
             return RowsRefused(why, for_memory=False)
-        if code in _LACKING or name in _LACKING:
+        if code in _LACKING or name in _LACKING or isinstance(one, DestinationUndefinedEntity):
             return LackingTable(why)
         if code in _CODES:
             return Unusable(f"{why}: {_CODES[code]}")
