@@ -8,12 +8,17 @@ imported when it is called, so that `--help` and small commands do not pay for t
 import sys
 from collections.abc import Mapping
 from importlib import import_module
+from typing import Any
 
 import click
+from redis.exceptions import RedisClusterException, RedisError
 
+from gateway.addresses import Address
 from gateway.background import BackgroundFailed
 from gateway.errors import OperatorError
+from gateway.redis_faults import Fault, fault_of, predicate
 from gateway.settings import Settings, load
+from gateway.terminal import printable
 
 __all__ = ["CommandTable", "command_line", "run", "settings_of"]
 
@@ -37,6 +42,17 @@ class CommandTable(click.Group):
         command = import_module(f"{self._package}.{cmd_name}").command
         assert isinstance(command, click.Command)  # noqa: S101 - tells the type checker
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; raises OperatorError where Redis does not do its part of it."""
+        try:
+            return super().invoke(ctx)
+        except (RedisError, RedisClusterException) as error:
+            if fault_of(error) is Fault.OURS or not isinstance(ctx.obj, Settings):
+                raise
+            where = str(Address.of(ctx.obj.redis.url))
+            told = " ".join(f"{where} {predicate(error)}".split())
+            raise OperatorError(f"{told} ([redis] url)") from error
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in `--help`, from the table alone."""
@@ -64,7 +80,10 @@ def settings_of(context: click.Context) -> Settings:
 
     Raises SettingsError naming every fault.
     """
-    return load(context.find_root().params["config"])
+    root = context.find_root()
+    settings = load(root.params["config"])
+    root.obj = settings
+    return settings
 
 
 def run(group: CommandTable, *, name: str) -> None:
@@ -76,7 +95,7 @@ def run(group: CommandTable, *, name: str) -> None:
         group(prog_name=name)
     except OperatorError as error:
         for line in str(error).splitlines():
-            click.echo(f"{name}: {line}", err=True)
+            click.echo(printable(f"{name}: {line}"), err=True)
         sys.exit(2)
     except BackgroundFailed:
         sys.exit(1)

@@ -15,7 +15,7 @@ from redis.asyncio import sentinel as asyncio_sentinel
 from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, RedisError
 from redis.exceptions import ResponseError as _ResponseError
 
-__all__ = ["AWAY", "AWAY_OR_REFUSING", "FAILURES", "Fault", "fault_of", "is_denied"]
+__all__ = ["AWAY", "AWAY_OR_REFUSING", "FAILURES", "Fault", "fault_of", "is_denied", "predicate"]
 
 
 class Fault(Enum):
@@ -112,3 +112,11 @@ def is_denied(error: BaseException) -> bool:
     if isinstance(error, AuthenticationError | AuthorizationError | NoPermissionError):
         return True
     return isinstance(error, _ResponseError) and bool(_DENIED_IN_SCRIPT.search(str(error)))
+
+
+def predicate(error: BaseException) -> str:
+    """What Redis does, for a sentence that begins with where it is: `does not answer: …`."""
+    if is_denied(error):
+        return f"denies it: {error}"
+    verb = "refuses it" if fault_of(error) is Fault.REFUSING else "does not answer"
+    return f"{verb}: {str(error) or type(error).__name__}"

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
-import msgspec
 
 from gateway.commandline import settings_of
 from gateway.settings.masking import masked
+from gateway.terminal import indented_json, json_line
 
 __all__ = ["command"]
 
@@ -19,7 +19,7 @@ def command(context: click.Context, *, as_json: bool) -> None:
     """Show the effective settings, secrets masked."""
     settings = masked(settings_of(context))
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(settings)))
+        click.echo(indented_json(settings))
         return
     click.echo("\n\n".join("\n".join(_toml(name, section)) for name, section in settings.items()))
 
@@ -46,7 +46,7 @@ def _tables(name: str, tables: list[Any]) -> Iterator[str]:
 
 def _pairs(table: dict[str, Any]) -> Iterator[str]:
     """A string, number, boolean or list of these is written the same in JSON and in TOML."""
-    return (f"{key} = {msgspec.json.encode(value).decode()}" for key, value in table.items())
+    return (f"{key} = {json_line(value)}" for key, value in table.items())
 
 
 def _is_tables(value: Any) -> bool:

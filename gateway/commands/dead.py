@@ -6,7 +6,6 @@ from functools import wraps
 from typing import Any
 
 import click
-import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
 
@@ -17,6 +16,7 @@ from gateway.ops import dead_letters as ops
 from gateway.ops.dead_letters import Address, StoredLetter
 from gateway.ops.tables import table
 from gateway.settings import Settings
+from gateway.terminal import json_line, printable, printable_lines
 
 __all__ = ["command"]
 
@@ -33,6 +33,7 @@ class _Choice(Struct, frozen=True):
     group: str
     reason: str | None
     addresses: list[Address]
+    is_all: bool
 
 
 def _chosen(function: Callable[..., None]) -> Callable[..., None]:
@@ -48,7 +49,7 @@ def _chosen(function: Callable[..., None]) -> Callable[..., None]:
     ) -> None:
         if bool(addresses) == is_all:
             raise click.UsageError("give addresses, or --all")
-        function(choice=_Choice(group, reason, _addresses(addresses)), **rest)
+        function(choice=_Choice(group, reason, _addresses(addresses), is_all), **rest)
 
     return command
 
@@ -71,7 +72,7 @@ def list_letters(
     found = asyncio.run(_find(settings, group, reason))
     if as_json:
         for stored in found:
-            click.echo(msgspec.json.encode(_plain(stored, is_whole=False)))
+            click.echo(json_line(_plain(stored, is_whole=False)))
         return
     head = ("ADDRESS", "GROUP", "FAILED", "REASON", "ATTEMPTS", "ENTRY", "ERROR")
     rows = [
@@ -101,13 +102,13 @@ def show(context: click.Context, *, address: str, group: str, as_json: bool) -> 
         raise click.ClickException(f"{group} has no dead letter {address}")
     plain = _plain(found[0], is_whole=True)
     if as_json:
-        click.echo(msgspec.json.encode(plain))
+        click.echo(json_line(plain))
         return
     traceback = plain.pop("traceback")
     for name, value in plain.items():
-        click.echo(f"{name:10} {value}")
+        click.echo(printable(f"{name:10} {value}"))
     if traceback:
-        click.echo(f"\n{traceback}")
+        click.echo(f"\n{printable_lines(str(traceback))}")
     click.echo(f"\ngive it back:  gateway dead retry --group {group} {address}")
 
 
@@ -117,29 +118,41 @@ def show(context: click.Context, *, address: str, group: str, as_json: bool) -> 
 @click.pass_context
 def retry(context: click.Context, *, choice: _Choice, as_json: bool) -> None:
     """Give dead letters back to their group, and to no other; it handles them like new ones."""
-    count = asyncio.run(_change(settings_of(context), choice, ops.retry))
-    click.echo(msgspec.json.encode({"retried": count}) if as_json else f"given back: {count}")
+    settings = settings_of(context)
+    count = asyncio.run(_change(settings, choice.group, _letters(settings, choice), ops.retry))
+    click.echo(json_line({"retried": count}) if as_json else f"given back: {count}")
 
 
 @command.command("drop")
 @_chosen
 @_JSON
+@click.option("--yes", "is_sure", is_flag=True, help="Do not ask before --all are deleted.")
 @click.pass_context
-def drop(context: click.Context, *, choice: _Choice, as_json: bool) -> None:
+def drop(context: click.Context, *, choice: _Choice, as_json: bool, is_sure: bool) -> None:
     """Delete dead letters for good. The events stay on their stream as long as it keeps them."""
-    count = asyncio.run(_change(settings_of(context), choice, ops.drop))
-    click.echo(msgspec.json.encode({"dropped": count}) if as_json else f"dropped: {count}")
+    settings = settings_of(context)
+    letters = _letters(settings, choice)
+    if letters and choice.is_all and not is_sure:
+        click.confirm(
+            f"delete {len(letters)} dead letters of {choice.group}?", abort=True, err=True
+        )
+    count = asyncio.run(_change(settings, choice.group, letters, ops.drop))
+    click.echo(json_line({"dropped": count}) if as_json else f"dropped: {count}")
+
+
+def _letters(settings: Settings, choice: _Choice) -> list[Address]:
+    found = asyncio.run(_find(settings, choice.group, choice.reason, choice.addresses))
+    return [stored.address for stored in found]
 
 
 async def _change(
     settings: Settings,
-    choice: _Choice,
+    group: str,
+    letters: list[Address],
     change: Callable[[Redis, Streams, str, list[Address]], Awaitable[int]],
 ) -> int:
-    found = await _find(settings, choice.group, choice.reason, choice.addresses)
     async with connections.control(settings.redis.url) as redis:
-        wanted = [stored.address for stored in found]
-        return await change(redis, settings.redis.streams, choice.group, wanted)
+        return await change(redis, settings.redis.streams, group, letters)
 
 
 def _addresses(texts: tuple[str, ...] | list[str]) -> list[Address]:

@@ -5,12 +5,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import click
-from redis.exceptions import RedisError
 
 from gateway import connections
 from gateway.commandline import settings_of
 from gateway.commands.rows import Row, echo_rows
-from gateway.errors import OperatorError
 from gateway.portals.registry import Registry
 from gateway.reconciling.gap_book import GapBook
 from gateway.reconciling.gaps import Gap
@@ -35,15 +33,12 @@ def command(context: click.Context, *, member_id: str | None, as_json: bool) -> 
 
 
 async def _gaps(settings: Settings, member_id: str | None) -> Sequence[tuple[str, list[Gap]]]:
-    """The gaps of each portal; raises OperatorError if Redis does not answer."""
+    """The gaps of each portal."""
     prefix = settings.redis.prefix
-    try:
-        async with connections.control(settings.redis.url) as client:
-            registry, book = Registry(client, prefix=prefix), GapBook(client, prefix=prefix)
-            member_ids = [member_id] if member_id else await _registered(settings, registry)
-            return [(one, await book.of(one)) for one in member_ids]
-    except (RedisError, *connections.AWAY) as error:
-        raise OperatorError(f"Redis does not answer: {error}") from error
+    async with connections.control(settings.redis.url) as client:
+        registry, book = Registry(client, prefix=prefix), GapBook(client, prefix=prefix)
+        member_ids = [member_id] if member_id else await _registered(settings, registry)
+        return [(one, await book.of(one)) for one in member_ids]
 
 
 async def _registered(settings: Settings, registry: Registry) -> list[str]:

@@ -3,13 +3,13 @@
 import asyncio
 
 import click
-import msgspec
 
 from gateway import connections
 from gateway.commandline import settings_of
 from gateway.ops.groups import GroupStanding, standings
 from gateway.ops.tables import table
 from gateway.settings import Settings
+from gateway.terminal import json_line
 
 __all__ = ["command"]
 
@@ -22,7 +22,7 @@ def command(context: click.Context, *, as_json: bool) -> None:
     found = asyncio.run(_standings(settings_of(context)))
     if as_json:
         for standing in found:
-            click.echo(msgspec.json.encode(standing))
+            click.echo(json_line(standing))
         return
     head = ("STREAM", "GROUP", "LENGTH", "LAG", "PENDING", "OLDEST", "AGAIN", "DEAD", "OWNER")
     click.echo(table(head, [_row(standing) for standing in found]))

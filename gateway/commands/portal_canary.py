@@ -5,7 +5,6 @@ from typing import Final
 
 import click
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from gateway import connections, logs
 from gateway.bitrix24.errors import Bitrix24Error
@@ -18,6 +17,7 @@ from gateway.ops.groups import standings
 from gateway.portals.directory import Directory, Portal, portals_of
 from gateway.portals.registry import Registry, portals_among
 from gateway.settings import Settings
+from gateway.terminal import printable
 
 __all__ = ["command"]
 
@@ -53,13 +53,10 @@ def command(context: click.Context, *, portal: str | None, timeout_s: float, as_
     if not settings.bitrix24.client_id:
         raise OperatorError(_NO_CLIENT_ID)
     logs.configure(settings.log, process="portals")  # refused tokens are told, and not on stdout
-    try:
-        rows, failures = asyncio.run(_fly(settings, portal, timeout_s))
-    except (RedisError, *connections.AWAY) as error:
-        raise OperatorError(f"Redis does not answer: {error}") from error
+    rows, failures = asyncio.run(_fly(settings, portal, timeout_s))
     echo_rows(rows, as_json=as_json, empty="no test event was sent")
     for failure in failures:
-        click.echo(failure, err=True)
+        click.echo(printable(failure), err=True)
     context.exit(1 if failures else 0)
 
 

@@ -7,9 +7,7 @@ from time import time
 from typing import Any, Final
 
 import click
-import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from gateway import connections, logs
 from gateway.care.standing import MISSED_DAYS, Fault, Standing, faults_of
@@ -18,6 +16,7 @@ from gateway.errors import OperatorError
 from gateway.ops.tables import table
 from gateway.portals.directory import Portal
 from gateway.settings import Settings
+from gateway.terminal import json_line, printable
 
 __all__ = ["chosen", "command"]
 
@@ -39,17 +38,14 @@ def command(context: click.Context, *, portal: str | None, as_json: bool) -> Non
     settings = settings_of(context)
     logs.configure(settings.log, process="portals")  # refused tokens are told, and not on stdout
     now = time()
-    try:
-        standings, is_cared_for = asyncio.run(_look(settings, portal))
-    except (RedisError, *connections.AWAY) as error:
-        raise OperatorError(f"Redis does not answer: {error}") from error
+    standings, is_cared_for = asyncio.run(_look(settings, portal))
     warn_token_s = settings.reconcile.warn_token_days * 86400
     faults = {
         one.member_id: faults_of(one, now=now, warn_token_s=warn_token_s) for one in standings
     }
     if as_json:
         for one in standings:
-            click.echo(msgspec.json.encode(_object(one, faults[one.member_id])))
+            click.echo(json_line(_object(one, faults[one.member_id])))
     elif not standings:
         click.echo("no portals are registered")
     else:
@@ -144,11 +140,12 @@ def _silence(one: Standing, *, learn_s: float) -> str:
 
 def _echo_faults(one: Standing, faults: Sequence[Fault]) -> None:
     if faults:
-        click.echo(f"\n{one.domain or one.member_id}:")
+        click.echo(f"\n{printable(one.domain or one.member_id)}:")
     for fault in faults:
-        click.echo(f"  {fault.what}\n    -> {fault.remedy}")
+        click.echo(f"  {printable(fault.what)}\n    -> {printable(fault.remedy)}")
     if one.answers.elsewhere:
-        click.echo(f"  events are also delivered to {', '.join(one.answers.elsewhere)}")
+        elsewhere = ", ".join(one.answers.elsewhere)
+        click.echo(printable(f"  events are also delivered to {elsewhere}"))
 
 
 def _object(one: Standing, faults: Sequence[Fault]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from typing import Final, TypeVar
 
 import click
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from gateway import connections
 from gateway.commandline import settings_of
@@ -140,13 +139,13 @@ def remove(context: click.Context, *, member_id: str, token_digest: str | None) 
 
 
 def _ask(settings: Settings, question: Callable[[Registry], Awaitable[T]]) -> T:
-    """What the registry says; raises OperatorError if Redis says nothing."""
+    """What the registry says."""
     prefix = settings.redis.prefix
     return _ask_redis(settings, lambda client: question(Registry(client, prefix=prefix)))
 
 
 def _ask_facts(settings: Settings, question: Callable[[PortalFacts], Awaitable[T]]) -> T:
-    """What is known of portals; raises OperatorError if Redis says nothing."""
+    """What is known of portals."""
     prefix = settings.redis.prefix
     return _ask_redis(settings, lambda client: question(PortalFacts(client, prefix=prefix)))
 
@@ -156,10 +155,7 @@ def _ask_redis(settings: Settings, question: Callable[[Redis], Awaitable[T]]) ->
         async with connections.control(settings.redis.url) as client:
             return await question(client)
 
-    try:
-        return asyncio.run(ask())
-    except (RedisError, *connections.AWAY) as error:
-        raise OperatorError(f"Redis does not answer: {error}") from error
+    return asyncio.run(ask())
 
 
 async def _put_back(registry: Registry, settings: Settings) -> None:

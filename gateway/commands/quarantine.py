@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import click
 from msgspec import Struct
-from redis.exceptions import RedisError
 
 from gateway import connections
 from gateway.commandline import settings_of
@@ -194,7 +193,7 @@ def drop(
 
 
 def _in_room(context: click.Context, work: Callable[[_Room], Awaitable[T]]) -> T:
-    """What the work returns; raises OperatorError where Redis does not do its part."""
+    """What the work returns; raises OperatorError where the stream takes nothing."""
     settings = settings_of(context)
     vault = Vault.of(settings.vault)
     prefix = settings.redis.prefix
@@ -209,7 +208,7 @@ def _in_room(context: click.Context, work: Callable[[_Room], Awaitable[T]]) -> T
 
     try:
         return asyncio.run(run())
-    except (RedisError, StreamUnavailable, *connections.AWAY) as error:
+    except (StreamUnavailable, OSError) as error:
         raise OperatorError(f"Redis does not do its part: {error!r}") from error
 
 

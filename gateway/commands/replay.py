@@ -4,12 +4,12 @@ import asyncio
 from datetime import UTC, datetime
 
 import click
-import msgspec
 
 from gateway import connections
 from gateway.commandline import settings_of
 from gateway.ops.replay import Replay, count_replay, parse_bound, replay, stream_of_group
 from gateway.settings import Settings
+from gateway.terminal import json_line
 
 __all__ = ["command"]
 
@@ -62,7 +62,7 @@ def command(
         )
     )
     if as_json:
-        click.echo(msgspec.json.encode({"entries": count, "dry_run": dry_run}))
+        click.echo(json_line({"entries": count, "dry_run": dry_run}))
     else:
         click.echo(f"{count} entries {'would be' if dry_run else 'were'} given to {group} again")
 

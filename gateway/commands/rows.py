@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 import click
-import msgspec
 
 from gateway.ops.tables import table
+from gateway.terminal import json_line
 
 __all__ = ["Row", "echo_rows"]
 
@@ -19,7 +19,7 @@ def echo_rows(rows: Sequence[Row], *, as_json: bool, empty: str) -> None:
     """
     if as_json:
         for row in rows:
-            click.echo(msgspec.json.encode(row))
+            click.echo(json_line(row))
     elif rows:
         head = [name.replace("_", " ").upper() for name in rows[0]]
         click.echo(table(head, [tuple(row.values()) for row in rows]))

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-import msgspec
 from msgspec import Struct
 
 from gateway import connections
@@ -16,6 +15,7 @@ from gateway.publishing.errors import SpoolUnavailable
 from gateway.publishing.spool_file import SpoolFile
 from gateway.publishing.spool_recovery import Recovery, recover
 from gateway.settings import Settings
+from gateway.terminal import json_line
 
 __all__ = ["command"]
 
@@ -51,7 +51,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
         set_aside=[str(path) for path in _set_aside(Path(settings.spool.dir))],
     )
     if as_json:
-        click.echo(msgspec.json.encode(found))
+        click.echo(json_line(found))
         return
     since = f", the oldest since {found.oldest_at:%Y-%m-%d %H:%M:%S} UTC" if found.oldest_at else ""
     click.echo(f"{events} events wait ({size} bytes){since}")
@@ -78,7 +78,7 @@ def recover_file(
     """
     found = asyncio.run(_recover(settings_of(context), file, even_if_trimmed=even_if_trimmed))
     if as_json:
-        click.echo(msgspec.json.encode(found))
+        click.echo(json_line(found))
         return
     click.echo(
         f"{found.found} events found: {found.put_back} put back into the spool, "
@@ -98,8 +98,6 @@ async def _recover(settings: Settings, file: Path, *, even_if_trimmed: bool) -> 
                 return await recover(
                     file, spool, redis, settings.redis.streams, even_if_trimmed=even_if_trimmed
                 )
-            except connections.AWAY as error:
-                raise OperatorError(f"Redis does not answer: {error}") from error
             except SpoolUnavailable as error:
                 raise OperatorError(f"[spool] dir {settings.spool.dir}: {error}") from error
 

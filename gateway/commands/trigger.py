@@ -12,6 +12,7 @@ from gateway.sandbox.bodies import EVENTS, FORMS, Form, body_of
 from gateway.sandbox.portal import Portal, choose_portal
 from gateway.sandbox.sending import Answer, NoAnswer, sending
 from gateway.settings import resolve_secret
+from gateway.terminal import json_line, printable
 
 __all__ = ["command"]
 
@@ -103,9 +104,9 @@ def _body(event: str, portal: Portal, comment_id: int, form: Form) -> bytes:
 def _line(event: str, form: Form, answer: Answer, *, as_json: bool) -> str:
     if as_json:
         told = {"event": event, "form": form} | msgspec.structs.asdict(answer)
-        return msgspec.json.encode(told).decode()
+        return json_line(told)
     stored = f"  {answer.event_id} stored in the {answer.stored}" if answer.event_id else ""
-    return f"{event}  {answer.status} {answer.body}{stored}  {answer.took_ms} ms"
+    return printable(f"{event}  {answer.status} {answer.body}{stored}  {answer.took_ms} ms")
 
 
 def _list(*, as_json: bool) -> None:
@@ -113,4 +114,4 @@ def _list(*, as_json: bool) -> None:
         told = {"event": name, "summary": event.summary, "forms": event.forms}
         forms = f" [{', '.join(event.forms)}]" if len(event.forms) > 1 else ""
         line = f"{name:16} {event.summary}{forms}"
-        click.echo(msgspec.json.encode(told) if as_json else line)
+        click.echo(json_line(told) if as_json else line)

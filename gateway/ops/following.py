@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 from gateway import connections
 from gateway.addresses import Address
 from gateway.background import owned
-from gateway.connections import AWAY
+from gateway.connections import AWAY, Fault, fault_of
 from gateway.ending import end
 from gateway.errors import OperatorError
 from gateway.ops.tail import Entry, entry_of
@@ -36,7 +36,8 @@ async def follow(
 
     Begins after the entry id `after`, else with what is stored from now on. While Redis is away it
     keeps trying, tells that once and when Redis is back, and goes on where it was. Raises
-    OperatorError if Redis answers that it will not do this. Safe to cancel.
+    OperatorError if Redis answers that it will not do this, and AuthenticationError if it lets
+    nobody in. Safe to cancel.
 
     In a cluster each key has a connection of its own, to the node that holds it: one read of
     several keys is refused there, even by the node that holds them all.
@@ -93,11 +94,13 @@ class _Follower:
         self._pause_s = 0.0
 
     async def run(self, found: asyncio.Queue[Entry | Exception]) -> None:
-        """Put entries into the queue, without an end. Raises OperatorError if Redis refuses."""
+        """Put entries into the queue, without an end. Raises as `follow` does if Redis refuses."""
         while True:
             try:
                 await self._read(found)
             except AWAY as error:
+                if fault_of(error) is Fault.REFUSING:  # such as of a password
+                    raise
                 self._absence.begins(self, error)
             except ResponseError as error:
                 keys = ", ".join(self._keys)

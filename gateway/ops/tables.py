@@ -2,12 +2,17 @@
 
 from collections.abc import Sequence
 
+from gateway.terminal import printable
+
 __all__ = ["table"]
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Lines of left-aligned columns; numbers to the right; None as `-`."""
-    cells = [list(head), *(["-" if cell is None else str(cell) for cell in row] for row in rows)]
+    cells = [
+        list(head),
+        *(["-" if cell is None else printable(str(cell)) for cell in row] for row in rows),
+    ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     is_number = [
         bool(rows) and all(isinstance(row[i], int | float | None) for row in rows)
@@ -20,3 +25,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
         ).rstrip()
         for line in cells
     )
+
+
+def _shown(cell: object) -> str:
+    return "-" if cell is None else printable(str(cell))

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -18,6 +17,7 @@ from gateway.contract import (
     Streams,
     decode_event,
 )
+from gateway.terminal import json_line, printable
 
 __all__ = ["Entry", "Wanted", "as_json", "as_line", "entry_of", "keys_of"]
 
@@ -85,7 +85,7 @@ def as_line(entry: Entry) -> str:
             f"dead in {text.get('group')} after {text.get('attempts')} attempts: "
             f"{text.get('reason')}: {text.get('error')}"
         )
-    return "".join(one if one.isprintable() else "\ufffd" for one in "  ".join(words))
+    return printable("  ".join(words))
 
 
 def as_json(entry: Entry) -> str:
@@ -99,7 +99,7 @@ def as_json(entry: Entry) -> str:
     if others := _text_of(entry):
         told["fields"] = others
     try:
-        return msgspec.json.encode(told).decode()
+        return json_line(told)
     except RecursionError:  # it is nested so deeply that it could just be read
         return as_json(replace(entry, event=None))
 

@@ -375,7 +375,9 @@ async def test_dropped_dead_letters_are_gone(redis: Redis, redis_url: str) -> No
     async with running(app, redis_url):
         await until(lambda: settled(redis, KEY, "index"))
 
-    output = await gateway(redis_url, "dead", "drop", "--group", "index", "--all", "--json")
+    output = await gateway(
+        redis_url, "dead", "drop", "--group", "index", "--all", "--yes", "--json"
+    )
     assert json.loads(output) == {"dropped": 3}
     assert "no dead letters" in await gateway(redis_url, "dead", "list")
 

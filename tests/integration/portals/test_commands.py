@@ -150,7 +150,7 @@ def test_portals_of_the_settings_are_listed_and_named_when_they_cannot_be_remove
 def test_redis_away_is_one_line(portals: Portals, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")
 
-    with pytest.raises(OperatorError, match="Redis does not answer"):
+    with pytest.raises(OperatorError, match=r"Redis at 127.0.0.1:\d+ does not answer: "):
         portals("list")
 
 

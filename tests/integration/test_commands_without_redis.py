@@ -1,0 +1,100 @@
+"""What a command says when Redis is not there, or lets nobody in: one line, and exit code 2."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway import connections
+from gateway.cli import cli
+from gateway.commandline import run
+from gateway.local.server import RedisServer, free_port
+
+COMMANDS = [
+    ["groups"],
+    ["dead", "list"],
+    ["dead", "show", "--group", "index", "0/1-0"],
+    ["dead", "retry", "--group", "index", "--all"],
+    ["dead", "drop", "--group", "index", "--all", "--yes"],
+    ["replay", "--group", "index", "--from", "10m", "--dry-run"],
+    ["portals", "list"],
+    ["portals", "add", "m1", "--domain", "m1.example", "--token", "fake-token"],
+    ["portals", "remove", "m1"],
+    ["portals", "check"],
+    ["portals", "gaps"],
+    ["portals", "erased", "m1"],
+    ["portals", "quarantine", "list"],
+]
+
+
+@pytest.fixture(autouse=True)
+def _empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def said(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> str:
+    """The line that a command ends with."""
+    monkeypatch.setattr(sys, "argv", ["gateway", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        run(cli, name="gateway")
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_a_server_that_is_not_there_is_one_line(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = free_port()
+    monkeypatch.setenv("GATEWAY_REDIS_URL", f"redis://127.0.0.1:{port}/0")
+
+    line = said(arguments, monkeypatch, capsys)
+
+    assert line.startswith("gateway: Redis ")
+    assert str(port) in line
+
+
+@pytest.mark.parametrize(
+    ("form", "where"),
+    [
+        ("redis+sentinel://127.0.0.1:{port}/mine", "Redis 'mine' of the Sentinels at 127.0.0.1"),
+        ("redis+cluster://127.0.0.1:{port}", "the Redis Cluster at 127.0.0.1"),
+        ("unix:///nowhere/{port}.sock", "Redis at /nowhere/"),
+    ],
+)
+@pytest.mark.parametrize("arguments", [["groups"], ["dead", "list"], ["portals", "list"]])
+def test_so_are_sentinels_and_nodes_that_are_not_there(
+    form: str,
+    where: str,
+    arguments: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("GATEWAY_REDIS_URL", form.format(port=free_port()))
+
+    line = said(arguments, monkeypatch, capsys)
+
+    assert line.startswith(f"gateway: {where}")
+    assert "does not answer: " in line
+    assert line.endswith("([redis] url)")
+
+
+@pytest.mark.parametrize("arguments", [*COMMANDS, ["tail"]], ids=" ".join)
+async def test_a_wrong_password_is_one_line(
+    arguments: list[str],
+    own_server: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async with connections.control(own_server.url) as redis:
+        await redis.config_set("requirepass", "fake-of-server")
+    monkeypatch.setenv("GATEWAY_REDIS_URL", f"redis://:FAKE@127.0.0.1:{own_server.port}/0")
+
+    line = await asyncio.to_thread(said, arguments, monkeypatch, capsys)
+
+    assert "FAKE" not in line
+    assert "invalid username-password pair" in line
