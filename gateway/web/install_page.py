@@ -30,7 +30,8 @@ from gateway.installation.page.outcome import Connected, Outcome, Postponed, Ref
 from gateway.installation.page.texts import language_of
 from gateway.installation.page.view import page_of
 from gateway.settings import Settings
-from gateway.web.answers import answer_to_a_look
+from gateway.web.answers import answer_to_a_look, last_answer
+from gateway.web.bodies import Bodies, is_expectation_unknown
 
 __all__ = ["InstallPage", "install_page"]
 
@@ -53,17 +54,17 @@ class InstallPage:
         self._installer = installer
         self._binds = binds
         self._handler = settings.handler_url
-        self._max_body_bytes = settings.http.max_body
-        self._body_timeout_s = settings.http.body_timeout_s
         self.path = settings.http.install_path
 
-    async def handle(self, request: web.BaseRequest) -> web.Response:
+    async def handle(self, request: web.BaseRequest, bodies: Bodies) -> web.Response:
         """Answer one request."""
         if request.method != "POST":
             return answer_to_a_look(request.method)
+        if is_expectation_unknown(request):
+            return last_answer(417, "expectation failed", "expectation")
         reference = str(uuid7())
         try:
-            outcome = await self._outcome(request, reference)
+            outcome = await self._outcome(request, bodies, reference)
         except Exception:
             log.exception("the installation page failed", event_id=reference)
             outcome = Postponed("internal")
@@ -78,9 +79,9 @@ class InstallPage:
             response.force_close()
         return response
 
-    async def _outcome(self, request: web.BaseRequest, reference: str) -> Outcome:
+    async def _outcome(self, request: web.BaseRequest, bodies: Bodies, reference: str) -> Outcome:
         try:
-            one = await self._confirmed(request)
+            one = await self._confirmed(request, bodies)
             await self._installer.register(one)
             has_token = await self._installer.knows_token(one.member_id)
         except NotConfirmed as error:
@@ -108,13 +109,18 @@ class InstallPage:
             trouble=trouble,
         )
 
-    async def _confirmed(self, request: web.BaseRequest) -> Confirmed:
+    async def _confirmed(self, request: web.BaseRequest, bodies: Bodies) -> Confirmed:
         try:
-            async with asyncio.timeout(self._body_timeout_s):
-                body = await request.read()
+            body = await bodies.read(request)
             received_ms = time_ns() // 1_000_000
             claim = claim_of_page(body, received_s=received_ms // 1000)
-        except (TimeoutError, web.HTTPException, web.RequestPayloadError, FormError) as error:
+        except (
+            TimeoutError,
+            ConnectionError,
+            web.HTTPException,
+            web.RequestPayloadError,
+            FormError,
+        ) as error:
             raise NotConfirmed("no_form") from error
         one = await self._installer.confirm(claim, received_ms=received_ms, is_complete=False)
         if not is_opened_at(request.query.get("DOMAIN", ""), one.origins):

@@ -8,6 +8,7 @@ https://docs.aiohttp.org/en/stable/web_lowlevel.html
 import asyncio
 import contextlib
 import logging
+from collections.abc import Iterator
 from time import monotonic
 from typing import Any, Final
 
@@ -31,7 +32,7 @@ log: Any = structlog.get_logger(__name__)
 _LINGER_S: Final = 1.0
 # How long the rest of a refused body is read, so that the sender gets to see the answer.
 _INSTANT_S: Final = 1.0
-# A sender's first request is there within a round trip.
+# A sender's first request is there within a round trip, and its body with it.
 _LOOK_S: Final = 0.02
 # How often a stop looks whether connections are left.
 
@@ -77,10 +78,12 @@ class PublicServer(web.Server):
             lingering_time=_LINGER_S,
             auto_decompress=False,  # Bitrix24 compresses nothing; a bomb would
         )
+        self._bodies = receiver.bodies
         self._max_body_bytes = settings.max_body
         self._max_connections = max_connections
         self._header_timeout_s = settings.header_timeout_s
         self._silent: dict[RequestHandler, float] = {}
+        self._leaving: set[RequestHandler] = set()
         self._is_stopping = False
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
@@ -93,6 +96,7 @@ class PublicServer(web.Server):
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
         """A client went."""
         self._silent.pop(handler, None)
+        self._leaving.discard(handler)
         super().connection_lost(handler, exc)
 
     async def sweep(self) -> None:
@@ -132,17 +136,25 @@ class PublicServer(web.Server):
 
     def _make_room(self, newest: RequestHandler) -> None:
         """Close one connection: one that owes its first request for more than an instant, else one
-        that is idle between requests, else the newest. The oldest of each kind goes first.
+        that owes a body for as long, else one that is idle between requests, else the newest. The
+        oldest of each kind goes first.
 
-        Whoever only holds connections so keeps nobody else out for long.
+        Whoever only holds connections, or sends what he has to say by drops, so keeps nobody else
+        out for long: Bitrix24's bodies come with their heads.
         """
-        instant = monotonic() - _INSTANT_S
-        silent = next((h for h, since in self._silent.items() if since < instant), None)
-        victim = silent or next(filter(self._is_idle, self.connections), newest)
+        others = (h for h in self._dispensable() if h is not newest and h not in self._leaving)
+        victim = next(others, newest)
         self._silent.pop(victim, None)
+        self._leaving.add(victim)
         metrics.DELIVERIES.labels("refused", "too_many_connections").inc()
         # Not at once: aiohttp has not yet started the newest one's task.
         self._loop.call_soon(victim.force_close)
+
+    def _dispensable(self) -> Iterator[RequestHandler]:
+        instant = monotonic() - _INSTANT_S
+        yield from (h for h, since in self._silent.items() if since < instant)
+        yield from self._bodies.owed_before(instant)
+        yield from filter(self._is_idle, self.connections)
 
     def _is_idle(self, handler: RequestHandler) -> bool:
         # There is no public way to ask; the tests tell when this one goes.

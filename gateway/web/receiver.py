@@ -4,7 +4,6 @@ The body is read once, as bytes. Every request is answered by the table of docs/
 by outcome and reason; nothing that a sender can do makes the handler raise.
 """
 
-import asyncio
 from collections.abc import Awaitable
 from time import time_ns
 from typing import Any, Final
@@ -24,6 +23,7 @@ from gateway.publishing.errors import Unavailable
 from gateway.settings import Http
 from gateway.web.answers import answer, answer_to_a_look, forbidden, last_answer, unavailable
 from gateway.web.app_events import AppEvents, EventSink
+from gateway.web.bodies import Bodies, is_expectation_unknown
 from gateway.web.install_page import InstallPage
 from gateway.web.protection.guard import Guard
 from gateway.web.quarantining import Quarantining
@@ -39,7 +39,7 @@ _FORM: Final = "application/x-www-form-urlencoded"
 class Receiver:
     """The handler of everything that comes in on the public port.
 
-    It counts the events of each portal in `counts`.
+    It counts the events of each portal in `counts`. `bodies` are those that are on their way.
     """
 
     def __init__(
@@ -68,12 +68,15 @@ class Receiver:
         self._unavailability = Unavailability()
         self._path = settings.path
         self._max_body_bytes = settings.max_body
-        self._body_timeout_s = settings.body_timeout_s
+        self.bodies = Bodies(settings)
 
     async def handle(self, request: web.BaseRequest) -> web.Response:
         """Answer one request."""
         if (early := self._answer_to_head(request)) is not None:
-            return early if isinstance(early, web.Response) else await early
+            response = early if isinstance(early, web.Response) else await early
+            if "Expect" in request.headers:
+                response.force_close()  # whether the body comes after all, nobody can tell
+            return response
         if request.content.is_eof():  # it came with the head: the usual case
             body = request.content.read_nowait()
             if len(body) > self._max_body_bytes:
@@ -122,8 +125,7 @@ class Receiver:
     async def _read(self, request: web.BaseRequest) -> bytes | web.Response:
         """The body that is still on its way, or the answer if it does not come as it should."""
         try:
-            async with asyncio.timeout(self._body_timeout_s):
-                return await request.read()
+            return await self.bodies.read(request)
         except web.HTTPRequestEntityTooLarge:
             return last_answer(413, "too large", "too_large")
         except TimeoutError:
@@ -161,7 +163,7 @@ class Receiver:
         """The answer to what is no delivery, going by its head alone."""
         if request.raw_path != self._path != request.path:
             if self._page is not None and request.path == self._page.path:
-                return self._page.handle(request)
+                return self._page.handle(request, self.bodies)
             return answer(404, "not found", "refused", "path")
         if request.method != "POST":
             return answer_to_a_look(request.method)
@@ -175,4 +177,6 @@ class Receiver:
             return answer(415, "unsupported media type", "refused", "media_type")
         if (request.content_length or 0) > self._max_body_bytes:
             return last_answer(413, "too large", "too_large")
+        if is_expectation_unknown(request):
+            return last_answer(417, "expectation failed", "expectation")
         return None

@@ -2,79 +2,12 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
-from pathlib import Path
-from typing import Any
+from contextlib import suppress
 
 import aiohttp
 import pytest
-from aiohttp import web
-from prometheus_client import REGISTRY
 
-from gateway.contract import Streams
-from gateway.portals.directory import Directory, Portal
-from gateway.portals.verification import digest_of
-from gateway.publishing.batch import Stored
-from gateway.settings import Http
-from gateway.web.protection.guard import guard_of
-from gateway.web.public_server import PublicServer
-from gateway.web.receiver import Receiver
-
-BODY = (Path(__file__).parents[2] / "wire" / "comment-updated.app.form").read_bytes()
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-PATH = "/bitrix24/events"
-DIRECTORY = Directory(
-    [
-        Portal(
-            member_id="010b6886ebc205e43ae65000ee00addb",
-            domain="acme.bitrix24.com",
-            digests=(digest_of("3c6c9248ec54af6bea1159b43ee0ab32"),),
-        )
-    ]
-)
-Serve = Callable[..., Awaitable[int]]
-
-
-class Sink:
-    async def publish(self, _event: bytes, _partition: int) -> Stored:
-        return Stored.STREAM
-
-
-@pytest.fixture
-async def serve() -> AsyncIterator[Serve]:
-    """Serves with these settings of [http]; returns the port."""
-    async with AsyncExitStack() as stack:
-
-        async def listen(**given: Any) -> int:
-            settings = Http(**given)
-            receiver = Receiver(DIRECTORY, Sink(), Streams(), settings, guard=guard_of(settings))
-            server = PublicServer(receiver, settings, max_connections=settings.max_connections)
-            runner = web.ServerRunner(server)
-            await runner.setup()
-            stack.push_async_callback(runner.cleanup)
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            await stack.enter_async_context(server.sweeping())
-            port: int = runner.addresses[0][1]
-            return port
-
-        yield listen
-
-
-async def post(
-    port: int, body: bytes = BODY, forwarded_for: str | None = None
-) -> tuple[int, str, set[str]]:
-    headers = FORM | ({"X-Forwarded-For": forwarded_for} if forwarded_for else {})
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(f"http://127.0.0.1:{port}{PATH}", data=body, headers=headers) as response,
-    ):
-        return response.status, await response.text(), set(response.headers)
-
-
-def counted(outcome: str, reason: str) -> float:
-    labels = {"outcome": outcome, "reason": reason}
-    return REGISTRY.get_sample_value("b24gw_deliveries_total", labels) or 0.0
+from tests.integration.protection.edge import BODY, HEAD, PATH, Serve, counted, post
 
 
 async def test_a_client_of_another_network_gets_the_same_answer_as_one_with_a_wrong_token(
@@ -173,8 +106,7 @@ async def test_when_all_are_at_work_a_further_one_is_refused_and_none_is_disturb
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     port = await serve(max_connections=2)
-    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM['Content-Type']}\r\n"
-    head += f"Content-Length: {len(BODY)}\r\n\r\n"
+    head = f"{HEAD}Content-Length: {len(BODY)}\r\n\r\n"
     busy = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
     for _, writer in busy:
         writer.write(head.encode() + BODY[:10])
