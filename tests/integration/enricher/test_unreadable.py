@@ -104,7 +104,7 @@ async def test_a_portal_that_fails_with_every_comment_is_away_and_not_searched(
         asking = Asking(portals, give_up_after_s=600.0)
         told = await asking.ask(portal.member_id, ids)
         assert all(isinstance(one, Wait) for one in told.values())
-        assert sizes(portal)[4:] == [0, *[7] * 7, 1]
+        assert sorted(sizes(portal)[4:]) == [0, 1, *[7] * 7]
 
         portal.calls.clear()
         portal.faults.mood = None
