@@ -39,6 +39,11 @@ def next_due_ms(now_ms: int, since_ms: int, *, first_ms: int) -> int:
     return now_ms + min(max(now_ms - since_ms, first_ms), max(_MOST_MS, first_ms))
 
 
+def _by(now_ms: int, waiting: Waiting) -> Waiting:
+    """As it is; what waits since a time to come, by a clock that was ahead, since now."""
+    return waiting if waiting.since_ms <= now_ms else Waiting(waiting.event, now_ms)
+
+
 class RefetchQueue:
     """The queues of all partitions; `clock` gives Unix seconds. Commands may be repeated."""
 
@@ -80,21 +85,24 @@ class RefetchQueue:
         )
 
     async def due(self, partition: int) -> dict[str, Waiting]:
-        """Events whose time has come, the oldest times first; not all, if there are many."""
+        """Events whose time has come, the oldest times first; not all, if there are many.
+
+        A time that is further ahead than any pause was told by a clock that has been put right
+        since, and has come, too.
+        """
         queue, events = self._keys(partition)
-        ids: Any = await self._redis.zrange(
-            queue,
-            "-inf",
-            self._now_ms(),
-            byscore=True,
-            offset=0,
-            num=_PAGE,
-        )
+        now_ms = self._now_ms()
+        beyond = f"({now_ms + max(_MOST_MS, self._first_ms)}"
+        ids: list[bytes] = []
+        for least, most in (("-inf", str(now_ms)), (beyond, "+inf")):
+            arguments = (least, most, "BYSCORE", "LIMIT", 0, _PAGE - len(ids))
+            some: Any = await self._redis.execute_command("ZRANGE", queue, *arguments)  # type: ignore[no-untyped-call]
+            ids += some
         if not ids:
             return {}
         values: Any = await self._redis.hmget(events, ids)
         found = {
-            event_id.decode(): msgspec.msgpack.decode(value, type=Waiting)
+            event_id.decode(): _by(now_ms, msgspec.msgpack.decode(value, type=Waiting))
             for event_id, value in zip(ids, values, strict=True)
             if value is not None
         }

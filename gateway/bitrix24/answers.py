@@ -29,7 +29,15 @@ from gateway.bitrix24.errors import (
     Unavailable,
 )
 
-__all__ = ["Answer", "Reply", "answer_of", "clock_of", "error_of", "members_of"]
+__all__ = [
+    "MAX_OPERATING_PAUSE_S",
+    "Answer",
+    "Reply",
+    "answer_of",
+    "clock_of",
+    "error_of",
+    "members_of",
+]
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MAX_DESCRIPTION_CHARS: Final = 300
@@ -38,7 +46,8 @@ _MAX_HOST_CHARS: Final = 255
 # A method's time is counted in ten buckets of a minute: within one, the oldest leaves the window.
 # https://apidocs.bitrix24.com/limits.html
 _OPERATING_PAUSE_S: Final = 60.0
-_MAX_OPERATING_PAUSE_S: Final = 600.0
+MAX_OPERATING_PAUSE_S: Final = 600.0
+"""No method is blocked for longer, in seconds: that is the window in which its time counts."""
 # An address may send two requests a second: https://apidocs.bitrix24.com/limits.html
 _REQUESTS_PAUSE_S: Final = 0.5
 
@@ -177,7 +186,7 @@ def _operating_pause_s(time: Any, *, now: float) -> float:
     reset_at = members_of(time).get("operating_reset_at")
     if not isinstance(reset_at, int | float) or reset_at <= 0:
         return _OPERATING_PAUSE_S
-    return min(max(reset_at - (clock_of(time) or now), 1.0), _MAX_OPERATING_PAUSE_S)
+    return min(max(reset_at - (clock_of(time) or now), 1.0), MAX_OPERATING_PAUSE_S)
 
 
 def _shown(text: Any, secrets: tuple[str, ...]) -> str:

@@ -98,6 +98,7 @@ async def connect(settings: Settings) -> AsyncIterator[Bitrix24]:
             prefix=settings.redis.prefix,
             requests_per_s=rest.requests_per_s,
             burst=rest.burst,
+            longest_wait_s=rest.call_timeout_s,
         )
         tokens, authorization, refresher = None, None, None
         if rest.client_id:

@@ -15,7 +15,9 @@ from typing import Final
 
 from redis.asyncio import Redis
 
+from gateway.bitrix24.answers import MAX_OPERATING_PAUSE_S
 from gateway.bitrix24.errors import OperationTimeLimit, TooManyRequests
+from gateway.bitrix24.retrying import LONGEST_PAUSE_S
 from gateway.bitrix24.scripts import REDIS_FAILURES, script, store_unavailable
 
 __all__ = ["Limiter"]
@@ -28,11 +30,26 @@ _SHARE_OF_BURST: Final = 0.9
 class Limiter:
     """The buckets of all portals; `client` is a control client (gateway.connections.control)."""
 
-    def __init__(self, client: Redis, *, prefix: str, requests_per_s: float, burst: int) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        *,
+        prefix: str,
+        requests_per_s: float,
+        burst: int,
+        longest_wait_s: float = 120.0,
+    ) -> None:
+        """`longest_wait_s` is the longest patience of anybody who waits for the same portals.
+
+        No moment further ahead than that is believed: a clock that was ahead, and has been put
+        right since, must not keep requests waiting for the time that it told.
+        """
         self._client = client
         self._prefix = prefix
         self._interval_us = max(1, round(1_000_000 / requests_per_s))
         self._burst = max(1, math.floor(burst * _SHARE_OF_BURST))
+        longest_us = round(max(longest_wait_s, LONGEST_PAUSE_S) * 1_000_000)
+        self._bounds = (longest_us, round(MAX_OPERATING_PAUSE_S * 1000))
         self._admit = script(client, "admit")
         self._fill = script(client, "fill")
 
@@ -57,7 +74,7 @@ class Limiter:
 
     async def fill(self, member_id: str, *, pause_s: float) -> None:
         """The portal refuses requests: let none go for `pause_s`, and then one at a time."""
-        args = [self._interval_us, self._burst, round(pause_s * 1_000_000)]
+        args = [self._interval_us, self._burst, round(pause_s * 1_000_000), self._bounds[0]]
         try:
             await self._fill(keys=[self._bucket(member_id)], args=args)
         except REDIS_FAILURES as error:
@@ -75,7 +92,7 @@ class Limiter:
         self, member_id: str, methods: Collection[str], patience_s: float
     ) -> tuple[bool, float, bool]:
         keys = [self._bucket(member_id), *(self._held(member_id, method) for method in methods)]
-        args = [self._interval_us, self._burst, round(patience_s * 1_000_000)]
+        args = [self._interval_us, self._burst, round(patience_s * 1_000_000), *self._bounds]
         try:
             is_admitted, wait_us, is_held = await self._admit(keys=keys, args=args)
         except REDIS_FAILURES as error:

@@ -5,11 +5,14 @@ from typing import Final
 
 from gateway.bitrix24.errors import MaybeDone, Unavailable
 
-__all__ = ["may_repeat", "pause_s"]
+__all__ = ["LONGEST_PAUSE_S", "may_repeat", "pause_s"]
 
 MAX_FAILURES: Final = 4
 """After so many failures of the network or the portal in one call, its caller decides."""
 _MAX_PAUSE_S: Final = 20.0
+_SPREAD: Final = 0.25
+LONGEST_PAUSE_S: Final = _MAX_PAUSE_S * (1 + _SPREAD)
+"""No pause is longer, in seconds."""
 
 
 def may_repeat(error: Unavailable, *, failures: int, is_repeatable: bool) -> bool:
@@ -22,5 +25,5 @@ def may_repeat(error: Unavailable, *, failures: int, is_repeatable: bool) -> boo
 
 def pause_s(failures: int, *, first_s: float = 0.25) -> float:
     """Seconds to wait after the `failures`-th failure: doubling, and spread to both sides."""
-    spread = random.uniform(0.75, 1.25)  # noqa: S311 - no secret
+    spread = random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311 - no secret
     return min(first_s * 2.0 ** min(failures - 1, 16), _MAX_PAUSE_S) * spread

@@ -16,7 +16,8 @@ def to_bind(missing: Sequence[Binding], facts: Facts, *, now: datetime) -> tuple
     """What of it is to be bound now: the queue of offline events is tried once a day at most where
     the portal refused it, because of its plan or of rights.
     """
-    was_tried = facts.bound_at is not None and now - facts.bound_at < _AGAIN_AFTER
+    # A time to come, by a clock that was ahead, is no reason to wait for it.
+    was_tried = facts.bound_at is not None and timedelta() <= now - facts.bound_at < _AGAIN_AFTER
     has_no_queue = was_tried and facts.queue in {"not_in_plan", "failed"}
     return tuple(one for one in missing if not (one.is_offline and has_no_queue))
 

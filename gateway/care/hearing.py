@@ -18,7 +18,7 @@ from gateway.care.rhythm import Rhythm, learnt, surprise_of
 from gateway.portals.traffic import SLOT_S, Slot, slot_at
 from gateway.settings import Reconcile
 
-__all__ = ["Hearing", "Rules", "first_heard", "heard", "limit_of"]
+__all__ = ["Hearing", "Rules", "by_now", "first_heard", "heard", "limit_of"]
 
 _TIMES_USUAL: Final = 2.0
 _MAX_TIMES: Final = 4.0
@@ -74,6 +74,13 @@ class Hearing(Struct, frozen=True, kw_only=True):
 def first_heard(now: float) -> Hearing:
     """The beginning, for a portal of which nothing is known."""
     return Hearing(next_slot=slot_at(now))
+
+
+def by_now(hearing: Hearing, now: float) -> Hearing:
+    """As it is; what a clock that was ahead has learnt is not waited for, and begins at `now`."""
+    if hearing.next_slot <= slot_at(now) + 1:
+        return hearing
+    return replace(hearing, next_slot=slot_at(now), asked_at=None, alarm_at=None)
 
 
 def limit_of(hearing: Hearing, rules: Rules) -> float:

@@ -67,7 +67,7 @@ class Silence:
         """
         member_id, now = portal.member_id, self._now()
         kept = await self._hearings.read(member_id)
-        before = kept.value or ears.first_heard(now)
+        before = ears.by_now(kept.value, now) if kept.value else ears.first_heard(now)
         slots = await self._traffic.slots(member_id, before.next_slot, slot_at(now))
         after = ears.heard(before, slots, now=now, rules=self._rules)
         if after != kept.value and not await self._hearings.swap(member_id, kept, after):

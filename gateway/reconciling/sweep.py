@@ -125,7 +125,8 @@ class Sweep:
 
     async def _look_again(self, portal: Portal, doubt: _Doubt) -> float | None:
         if not await self._has_settled(doubt):
-            if time.time() < doubt.listed_at + self._own.settle_s + _GIVE_UP_S:
+            waited_s = time.time() - doubt.listed_at  # below 0: the clock was ahead
+            if 0 <= waited_s < self._own.settle_s + _GIVE_UP_S:
                 self._doubts[portal.member_id] = doubt
                 return _LOOK_S
             log.warning(

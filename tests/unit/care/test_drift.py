@@ -27,6 +27,7 @@ def test_a_queue_that_was_refused_is_asked_for_again_after_a_day() -> None:
         assert to_bind(WANTED, facts(queue=queue), now=NOW) == ONLINE
         assert to_bind(OFFLINE, facts(queue=queue), now=NOW) == ()
         assert to_bind(OFFLINE, facts(queue=queue, hours_ago=25), now=NOW) == OFFLINE
+        assert to_bind(OFFLINE, facts(queue=queue, hours_ago=-9000), now=NOW) == OFFLINE
 
 
 def test_only_what_was_bound_before_is_lost() -> None:

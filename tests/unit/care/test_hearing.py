@@ -286,3 +286,11 @@ def test_slots_that_were_missed_are_no_silence() -> None:
     after = ears.heard(known, seen, now=(later + 0.99) * SLOT_S, rules=RULES)
 
     assert after.alarm_at is None
+
+
+def test_what_a_clock_that_was_ahead_has_learnt_does_not_stop_the_watch() -> None:
+    now = 2000.0 * SLOT_S + 60
+    ahead = ears.Hearing(next_slot=60_000, asked_at=now + 9e8, alarm_at=now + 9e8, watched_s=9.0)
+    assert ears.by_now(ahead, now) == ears.Hearing(next_slot=2000, watched_s=9.0)
+    usual = ears.Hearing(next_slot=2000, asked_at=now - 5)
+    assert ears.by_now(usual, now) is usual
