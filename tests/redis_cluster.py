@@ -27,7 +27,12 @@ def url_of(nodes: Sequence[RedisServer]) -> str:
 
 @asynccontextmanager
 async def redis_cluster(
-    binary: ServerBinary, directory: Path, *, primaries: int = 2, has_replica: bool = False
+    binary: ServerBinary,
+    directory: Path,
+    *,
+    primaries: int = 2,
+    has_replica: bool = False,
+    options: Sequence[str] = (),
 ) -> AsyncIterator[list[RedisServer]]:
     """Nodes that share the slots evenly; with `has_replica` the last one is a replica of the first.
 
@@ -41,7 +46,7 @@ async def redis_cluster(
                 binary,
                 directory / f"node-{number}",
                 append_only=True,
-                options=(*_OPTIONS, "--cluster-port", str(bus)),
+                options=(*_OPTIONS, "--cluster-port", str(bus), *options),
             )
             node.start()
             stack.callback(node.stop)
