@@ -40,7 +40,7 @@ def command() -> None:
 @_JSON
 @click.pass_context
 def status(context: click.Context, *, as_json: bool) -> None:
-    """Show how much waits, since when, and which files were set aside as corrupt."""
+    """Show how much waits, since when, and which files were set aside as corrupt or unreadable."""
     settings = settings_of(context)
     with closing(_spool_of(settings)) as spool:
         events, size, oldest_ms = spool.totals()
@@ -56,7 +56,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
     since = f", the oldest since {found.oldest_at:%Y-%m-%d %H:%M:%S} UTC" if found.oldest_at else ""
     click.echo(f"{events} events wait ({size} bytes){since}")
     for path in found.set_aside:
-        click.echo(f"set aside as corrupt: {path}")
+        click.echo(f"set aside: {path}")
 
 
 @command.command("recover")
@@ -115,6 +115,7 @@ def _spool_of(settings: Settings) -> SpoolFile:
 def _set_aside(directory: Path) -> list[Path]:
     return sorted(
         path
-        for path in directory.glob("spool.sqlite3.corrupt-*")
+        for label in ("corrupt", "other-version")
+        for path in directory.glob(f"spool.sqlite3.{label}-*")
         if not path.name.endswith(("-wal", "-shm"))
     )

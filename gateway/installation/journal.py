@@ -23,6 +23,7 @@ import structlog
 from msgspec import Struct
 
 from gateway.errors import GatewayError
+from gateway.publishing.durable_directory import make_directory
 
 __all__ = ["Journal", "JournalUnavailable", "Kind", "Name", "Task", "UnderWay"]
 
@@ -99,7 +100,7 @@ class Journal:
         """
         name = Name(task.receipt_id, task.member_id, task.kind)
         try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(self._directory, mode=0o700)
             if sum(name.kind == task.kind for name in self.names()) >= _MAX_TASKS[task.kind]:
                 raise JournalUnavailable("too many wait already")
             path, draft = self._directory / str(name), self._directory / f".{name}"

@@ -4,9 +4,10 @@ WAL mode with synchronous=FULL: what a transaction wrote is on the disk when it 
 process or machine that dies at any point leaves a file that opens again
 (https://www.sqlite.org/wal.html).
 
-A file that turns out to be corrupt is renamed, never deleted, and a new one begun. Who renames
-holds the lock exclusively, who uses the file holds it shared, and each use looks first whether
-the file is still the one that was opened.
+A file that turns out to be corrupt, or of a format that nobody here knows, is renamed and a new one
+begun; deleted is only one that is known to be empty. Who renames holds the lock exclusively, who
+uses the file holds it shared, and each use looks first whether the file is still the one that was
+opened.
 """
 
 import fcntl
@@ -20,8 +21,10 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
+from gateway.publishing.durable_directory import fsync_directory
 from gateway.publishing.errors import SpoolUnavailable
 from gateway.publishing.spool_faults import corrupt, is_corrupt, unavailable
+from gateway.publishing.spool_format import OtherFormat, bring_up_to_date, has_nothing
 from gateway.publishing.spool_reserve import SpoolReserve
 
 __all__ = ["SpoolDatabase", "open_shared"]
@@ -29,35 +32,10 @@ __all__ = ["SpoolDatabase", "open_shared"]
 log: Any = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-_VERSION: Final = 2
 _PAGE_BYTES: Final = 4096
 _LOG_PAGES: Final = 128
 # When SQLite folds its log into the file: the spool's reserve has to have room for that.
 _ROOM_PAGES: Final = 8  # a batch of thirty events, and the pages of the index
-_SCHEMA: Final = (
-    """CREATE TABLE batch (
-        position      INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used twice: it is the order
-        partition     INTEGER NOT NULL,
-        producer      TEXT    NOT NULL,  -- producer and sequence identify the batch to Redis
-        sequence      INTEGER NOT NULL,
-        spooled_at_ms INTEGER NOT NULL,
-        event_count   INTEGER NOT NULL,
-        events        BLOB    NOT NULL,  -- MessagePack array of binaries
-        checksum      INTEGER NOT NULL   -- CRC-32 of events
-    ) STRICT""",
-    "CREATE INDEX batch_by_partition ON batch (partition, position)",
-    # One row: counting a backlog of millions would hold up whoever wants to append.
-    "CREATE TABLE total (events INTEGER NOT NULL, event_bytes INTEGER NOT NULL) STRICT",
-    "INSERT INTO total VALUES (0, 0)",
-    """CREATE TRIGGER batch_added AFTER INSERT ON batch BEGIN
-        UPDATE total SET events = events + new.event_count,
-                         event_bytes = event_bytes + length(new.events);
-    END""",
-    """CREATE TRIGGER batch_removed AFTER DELETE ON batch BEGIN
-        UPDATE total SET events = events - old.event_count,
-                         event_bytes = event_bytes - length(old.events);
-    END""",
-)
 
 
 class SpoolDatabase:
@@ -85,14 +63,16 @@ class SpoolDatabase:
             raise
 
     def use(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        """Act on the file, opening it if need be; once more on a new one if it is corrupt."""
+        """Act on the file, opening it if need be; once more on a new one if it is of no use."""
         try:
             with self._locked(fcntl.LOCK_SH):
                 return act(self._opened())
+        except OtherFormat as error:
+            self._begin_anew(error)
         except sqlite3.Error as error:
             if not is_corrupt(error):
                 raise unavailable(error) from error
-            self._set_aside(error)
+            self._begin_anew(error)
         except OSError as error:
             raise unavailable(error) from error
         try:
@@ -145,7 +125,7 @@ class SpoolDatabase:
             raise
         if is_new:
             self._path.chmod(0o600)
-            _fsync_directory(self._path.parent)
+            fsync_directory(self._path.parent)
         self._connection, self._inode = connection, self._path.stat().st_ino
         return connection
 
@@ -157,15 +137,7 @@ class SpoolDatabase:
             problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             if problem != "ok":
                 raise corrupt(problem)
-        version = _version_of(connection)
-        if version == 0:
-            version = _create(connection)
-        if version != _VERSION:
-            raise SpoolUnavailable(
-                "broken",
-                f"{self._path} was written by another version of the gateway, which has to publish "
-                f"what is in it (its format is {version}, this one's {_VERSION})",
-            )
+        bring_up_to_date(connection)
 
     def _is_still_there(self) -> bool:
         try:
@@ -178,23 +150,31 @@ class SpoolDatabase:
             self._connection.close()
             self._connection = None
 
-    def _set_aside(self, error: sqlite3.Error) -> None:
-        """Rename the corrupt file, unless another process has done so already."""
+    def _begin_anew(self, why: sqlite3.Error | OtherFormat) -> None:
+        """Rename the file, or delete an empty one, unless another process has done so already."""
         with self._locked(fcntl.LOCK_EX):
             self._disconnect()
             if not self._is_still_there():
                 return
+            parts = [Path(f"{self._path}{suffix}") for suffix in ("-wal", "-shm", "")]
+            if isinstance(why, OtherFormat) and has_nothing(self._path):
+                for part in parts:
+                    part.unlink(missing_ok=True)
+                log.info("the spool of another version was empty, and is begun anew", why=str(why))
+                return
             stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
-            aside = self._path.with_name(f"{self._path.name}.corrupt-{stamp}")
-            for suffix in ("-wal", "-shm", ""):
-                part = Path(f"{self._path}{suffix}")
+            label = "other-version" if isinstance(why, OtherFormat) else "corrupt"
+            aside = f"{self._path}.{label}-{stamp}"
+            for part in parts:
                 if part.exists():
-                    part.rename(f"{aside}{suffix}")
-            _fsync_directory(self._path.parent)
+                    part.rename(aside + part.name.removeprefix(self._path.name))
+            fsync_directory(self._path.parent)
         log.error(
-            "the spool is corrupt and was set aside; events in it are not published",
-            file=str(aside),
-            error=str(error),
+            "the spool is of another version and was set aside; events in it are not published"
+            if isinstance(why, OtherFormat)
+            else "the spool is corrupt and was set aside; events in it are not published",
+            file=aside,
+            error=str(why),
             what_to_do="gateway spool recover FILE, see docs/reliability.md",
         )
 
@@ -208,32 +188,3 @@ def open_shared(path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise SpoolUnavailable("broken", str(error)) from error
-
-
-def _create(connection: sqlite3.Connection) -> int:
-    """Make a new file's tables, unless another process was first; returns the version."""
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the first table
-    connection.execute("PRAGMA journal_mode = WAL").fetchone()
-    with connection:
-        connection.execute("BEGIN IMMEDIATE")
-        version = _version_of(connection)
-        if version == 0:
-            for statement in _SCHEMA:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
-            version = _VERSION
-    return version
-
-
-def _version_of(connection: sqlite3.Connection) -> int:
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    return version
-
-
-def _fsync_directory(directory: Path) -> None:
-    """Make the creation or renaming of a file durable."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 from uuid_utils import uuid7
 
+from gateway.publishing.durable_directory import make_directory
 from gateway.publishing.errors import SpoolUnavailable
 from gateway.publishing.spool_database import SpoolDatabase, open_shared
 from gateway.publishing.spool_faults import corrupt
@@ -47,7 +48,7 @@ class SpoolFile:
 
     def __init__(self, directory: Path, *, max_bytes: int, is_checked: bool = True) -> None:
         try:
-            directory.mkdir(parents=True, exist_ok=True)
+            make_directory(directory)
         except OSError as error:
             raise SpoolUnavailable("broken", str(error)) from error
         self._reserve = SpoolReserve(directory)

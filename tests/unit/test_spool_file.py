@@ -5,12 +5,17 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from zlib import crc32
 
+import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.publishing.errors import SpoolUnavailable
 from gateway.publishing.spool_file import SpooledBatch, SpoolFile
+from gateway.publishing.spool_salvage import salvage
 
 
 def batch(number: int, *, partition: int = 0, size: int = 10) -> SpooledBatch:
@@ -143,16 +148,117 @@ def test_damage_while_in_use_is_noticed_by_every_user_of_the_file(tmp_path: Path
     other.close()
 
 
-def test_a_file_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
-    raw = sqlite3.connect(tmp_path / "spool.sqlite3")
-    raw.execute("PRAGMA user_version = 99")
-    raw.commit()
-    raw.close()
+FORMAT_1 = """
+    PRAGMA journal_mode = WAL;
+    CREATE TABLE batch (
+        position      INTEGER PRIMARY KEY AUTOINCREMENT,
+        partition     INTEGER NOT NULL,
+        producer      TEXT    NOT NULL,
+        sequence      INTEGER NOT NULL,
+        spooled_at_ms INTEGER NOT NULL,
+        event_count   INTEGER NOT NULL,
+        events        BLOB    NOT NULL,
+        checksum      INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX batch_by_partition ON batch (partition, position);
+    PRAGMA user_version = {version};
+"""
 
-    with pytest.raises(SpoolUnavailable, match="another version"):
-        SpoolFile(tmp_path, max_bytes=1 << 20)
 
-    assert list(tmp_path.glob("*.corrupt-*")) == []
+def file_of_version(directory: Path, version: int, *sequences: int) -> None:
+    """A file as the first version of the gateway made it, and named its format."""
+    connection = sqlite3.connect(directory / "spool.sqlite3")
+    connection.executescript(FORMAT_1.format(version=version))
+    for sequence in sequences:
+        blob = msgspec.msgpack.encode([b"first", b"second"])
+        connection.execute(
+            "INSERT INTO batch (partition, producer, sequence, spooled_at_ms, event_count, events,"
+            " checksum) VALUES (3, 'p', ?, 1766000000000, 2, ?, ?)",
+            (sequence, blob, crc32(blob)),
+        )
+    connection.commit()
+    connection.close()
+
+
+def asides(directory: Path) -> list[Path]:
+    return sorted(directory.glob("spool.sqlite3.*-*"))
+
+
+def test_what_waits_in_a_file_of_the_first_format_is_taken_over(tmp_path: Path) -> None:
+    file_of_version(tmp_path, 1, 7, 8)
+
+    file = SpoolFile(tmp_path, max_bytes=1 << 20)
+
+    assert [(one.producer, one.sequence, one.events) for one in file.oldest(3, 10)] == [
+        ("p", 7, [b"first", b"second"]),
+        ("p", 8, [b"first", b"second"]),
+    ]
+    assert file.totals() == (
+        4,
+        2 * len(msgspec.msgpack.encode([b"first", b"second"])),
+        1766000000000,
+    )
+    file.append([batch(9, partition=3)])
+    assert sequences(file, 3) == [7, 8, 9]
+    file.remove([one.position for one in file.oldest(3, 10)])
+    assert file.totals() == (0, 0, 0)
+    file.close()
+    assert asides(tmp_path) == []
+
+
+def test_processes_that_take_over_a_file_at_once_do_it_once(tmp_path: Path) -> None:
+    file_of_version(tmp_path, 1, 1)
+    with ThreadPoolExecutor(4) as threads:
+        files = list(threads.map(lambda _: SpoolFile(tmp_path, max_bytes=1 << 20), range(4)))
+
+    assert [file.totals()[0] for file in files] == [2] * 4
+    for file in files:
+        file.close()
+
+
+@pytest.mark.parametrize("version", [1, 99])
+def test_an_empty_file_of_another_version_is_no_hindrance(tmp_path: Path, version: int) -> None:
+    file_of_version(tmp_path, version)
+
+    file = SpoolFile(tmp_path, max_bytes=1 << 20)
+    file.append([batch(1)])
+
+    assert sequences(file) == [1]
+    file.close()
+    assert asides(tmp_path) == []
+
+
+def test_a_file_that_cannot_be_read_is_set_aside_and_told_of_once(tmp_path: Path) -> None:
+    file_of_version(tmp_path, 99, 7)
+    with capture_logs() as logs:
+        file, other = (SpoolFile(tmp_path, max_bytes=1 << 20) for _ in range(2))
+    file.append([batch(1)])
+
+    assert sequences(other) == [1]
+    (aside,) = asides(tmp_path)
+    assert aside.name.startswith("spool.sqlite3.other-version-")
+    (line,) = [line for line in logs if line["log_level"] == "error"]
+    assert line["file"] == str(aside)
+    assert [one.events for one in salvage(aside).batches] == [[b"first", b"second"]]
+    file.close()
+    other.close()
+
+
+def test_a_directory_that_the_spool_makes_is_durable_with_those_above_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+
+    SpoolFile(tmp_path / "a" / "b", max_bytes=1 << 20).close()
+
+    assert synced[:2] == [tmp_path, tmp_path / "a"]
 
 
 APPENDER = """
