@@ -10,7 +10,7 @@ TABLE: Final = {
     "run": "Run a consumer: audit, notifier, warehouse, enricher, or module:object of your own.",
     "audit": "Check the audit log, look into it, and prove what it holds.",
     "notifier": "Check the notifier's routes, and see what waits for its targets.",
-    "warehouse": "Compare the warehouse with the stream, load it again, erase from it.",
+    "warehouse": "Ask the warehouse with SQL, compare it with the stream, load it again, erase.",
 }
 
 cli = command_line(

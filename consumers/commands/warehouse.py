@@ -1,10 +1,10 @@
-"""`consumers warehouse …`: comparing with the stream, loading again, erasing."""
+"""`consumers warehouse …`: comparing with the stream, loading again, asking, erasing."""
 
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Final
 
 import click
@@ -13,6 +13,7 @@ import uvloop
 from redis.asyncio import Redis
 
 from consumers.audit.erasures import Erasure, record_erasure
+from consumers.warehouse.asking import answer, as_json, as_table
 from consumers.warehouse.checking import Comparison, backfill, compare
 from consumers.warehouse.consumer import GROUP, opened
 from consumers.warehouse.destination import destination
@@ -30,6 +31,7 @@ from gateway.settings import Settings
 __all__ = ["command"]
 
 _SHOWN: Final = 20
+_WAIT_S: Final = 30.0
 
 
 _json = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
@@ -69,7 +71,7 @@ def _range(function: Callable[..., None]) -> Callable[..., None]:
 
 @click.group("warehouse")
 def command() -> None:
-    """Compare the warehouse with the stream, load it again, erase from it."""
+    """Ask the warehouse, compare it with the stream, load it again, erase from it."""
 
 
 @command.command()
@@ -104,6 +106,28 @@ def backfill_command(settings: Settings, wanted: Range, *, as_json: bool) -> Non
 
 
 @command.command()
+@click.argument("sql")
+@click.option("--json", "is_json", is_flag=True, help="One JSON object for each row.")
+@click.pass_context
+def query(context: click.Context, *, sql: str, is_json: bool) -> None:
+    """Ask the warehouse with SQL; it can change nothing.
+
+    Names of tables need no schema: "SELECT * FROM comments". While a load has the file of DuckDB,
+    it waits for up to half a minute.
+    """
+    settings = _settings(context)
+    options = settings.warehouse
+    rows = _away_told(
+        partial(answer, destination(options.destination), options.dataset, sql, wait_s=_WAIT_S)
+    )
+    if is_json:
+        for line in as_json(rows):
+            click.echo(line)
+    else:
+        click.echo(as_table(rows))
+
+
+@command.command()
 @click.option("--portal", "member_id", metavar="ID", help="The portal's member_id.")
 @click.option(
     "--comment",
@@ -113,6 +137,12 @@ def backfill_command(settings: Settings, wanted: Range, *, as_json: bool) -> Non
     help="Only this comment. --portal may be left out if one portal alone has it.",
 )
 @click.option("--reason", default="", help="For the audit log, such as the request's number.")
+@click.option(
+    "--compact",
+    "is_compacted",
+    is_flag=True,
+    help="Write the file or tables anew, without the bytes of what was erased. Loads wait.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_json
 @click.pass_context
@@ -122,6 +152,7 @@ def erase(
     member_id: str | None,
     comment_id: int | None,
     reason: str,
+    is_compacted: bool,
     yes: bool,
     as_json: bool,
 ) -> None:
@@ -129,6 +160,9 @@ def erase(
 
     No replay and no backfill brings back what was received until now. The erasure is recorded in
     the warehouse (table erasures) and, through the stream, in the audit log.
+
+    DuckDB and PostgreSQL leave the bytes on the disk until they use the room again; --compact does
+    not. What other places still hold: docs/warehouse.md.
     """
     settings = _settings(context)
     if member_id is None:
@@ -139,10 +173,15 @@ def erase(
     if not yes:
         click.confirm(f"Erase everything of {what} from the warehouse?", abort=True, err=True)
     erasure, event_id = _run(_erase(settings, member_id, comment_id, reason))
+    if is_compacted:
+        _run(_compact(settings))
     if as_json:
-        click.echo(msgspec.json.encode({"event_id": event_id, "erasure": erasure}))
-    else:
-        click.echo(f"{erasure.erased_count} rows of {what} erased; audit event {event_id}")
+        told = {"event_id": event_id, "erasure": erasure, "compacted": is_compacted}
+        click.echo(msgspec.json.encode(told))
+        return
+    click.echo(f"{erasure.erased_count} rows of {what} erased; audit event {event_id}")
+    if not is_compacted:
+        click.echo("their bytes stay on the disk until the room is used again, or: --compact")
 
 
 async def _check(settings: Settings, wanted: Range) -> Comparison:
@@ -190,6 +229,11 @@ async def _erase(
     return erasure, await record_erasure(settings.redis, erasure)
 
 
+async def _compact(settings: Settings) -> None:
+    async with _warehouse(settings) as warehouse:
+        await warehouse.call(Warehouse.compact)
+
+
 def _warehouse(settings: Settings) -> AbstractAsyncContextManager[WarehouseThread]:
     return opened(settings, destination(settings.warehouse.destination))
 
@@ -210,8 +254,12 @@ def _settings(context: click.Context) -> Settings:
 
 
 def _run(doing: Coroutine[Any, Any, Any]) -> Any:
+    return _away_told(lambda: uvloop.run(doing))
+
+
+def _away_told(doing: Callable[[], Any]) -> Any:
     try:
-        return uvloop.run(doing)
+        return doing()
     except Away as error:
         raise OperatorError(f"[warehouse] destination: {error}") from error
     except connections.AWAY as error:

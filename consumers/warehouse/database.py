@@ -159,6 +159,12 @@ class Database:
         with self._pipeline.sql_client() as client:
             client.execute_sql(_named(client, statement), *values)
 
+    def execute_each(self, *statements: str) -> None:
+        """Carry out statements without values one by one, on one connection."""
+        with self._pipeline.sql_client() as client:
+            for statement in statements:
+                client.execute_sql(_named(client, statement))
+
     @property
     def dialect(self) -> str:
         """Sqlglot's name of the SQL that the destination speaks."""

@@ -13,6 +13,7 @@ import structlog
 from uuid_utils import uuid7
 
 from consumers.warehouse import rows
+from consumers.warehouse.compacting import compact
 from consumers.warehouse.database import Database
 from consumers.warehouse.erasures import Erasure, without
 from consumers.warehouse.known import Known
@@ -118,6 +119,10 @@ class Warehouse:
             if self._target.database:
                 self._database.execute("CHECKPOINT")  # else the write-ahead log still has the rows
         return count
+
+    def compact(self) -> None:
+        """Leave nothing of deleted rows in the file or the tables, as `compact` does."""
+        compact(self._database)
 
     def close(self) -> None:
         """Leave nothing of this process in the destination."""

@@ -1,0 +1,149 @@
+"""`consumers warehouse query` and `erase --compact`."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from click.testing import CliRunner, Result
+
+from consumers.cli import cli
+from consumers.warehouse.asking import answer, as_json, as_table
+from consumers.warehouse.loading import Warehouse
+from gateway.errors import OperatorError
+from tests.integration.warehouse.conftest import database_of
+from tests.integration.warehouse.loading import PORTAL, START, Target, entry, fetched, load
+
+HOLDER = """
+import sys, duckdb
+with duckdb.connect(sys.argv[1]) as connection:
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Any]:
+    def invoke(*arguments: str) -> Result:
+        return CliRunner().invoke(
+            cli,
+            ["warehouse", *arguments],
+            env={
+                "GATEWAY_WAREHOUSE_DESTINATION": f"duckdb:///{tmp_path}/warehouse.duckdb",
+                "GATEWAY_WAREHOUSE_WORK_DIR": str(tmp_path / "work"),
+            },
+        )
+
+    yield invoke
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+def ask(target: Target, query: str, *, wait_s: float = 10) -> Any:
+    return answer(target.destination, "bitrix24", query, wait_s=wait_s)
+
+
+def test_a_query_is_answered_as_a_table_and_as_json_and_changes_nothing(
+    warehouse: Warehouse, target: Target
+) -> None:
+    load(warehouse, entry("added", 1, comment=fetched("first", at_s=1)))
+    query = "SELECT comment_id, text, is_deleted, last_event_at FROM comments"
+
+    found = ask(target, query)
+
+    (line,) = as_json(found)
+    row = json.loads(line)
+    assert (row["comment_id"], row["text"], row["is_deleted"]) == (1, "first", False)
+    assert row["last_event_at"].startswith("2025-12-18T08:00:00")
+    table = as_table(found)
+    assert "│          1 │ first" in table
+    assert list(as_json(ask(target, query + " WHERE comment_id = 2"))) == []
+    for statement in ("DELETE FROM comment_events", "DROP VIEW comments", "SELECT nothing"):
+        with pytest.raises(OperatorError, match=r"read-only|nothing"):
+            ask(target, statement)
+    assert target.ask("SELECT COUNT(*) FROM bitrix24.comments") == [(1,)]
+
+
+@pytest.mark.parametrize("kind", ["duckdb"], indirect=True)
+def test_a_query_waits_for_a_load_to_leave_the_file(warehouse: Warehouse, target: Target) -> None:
+    load(warehouse, entry("added", 1))
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(target.destination.database)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdin is not None
+        holder.stdout.readline()
+        leaves = threading.Timer(0.3, holder.stdin.close)
+        leaves.start()
+        found = ask(target, "SELECT COUNT(*) AS events FROM comment_events", wait_s=30)
+        leaves.join()
+
+    assert found.to_pylist() == [{"events": 1}]
+
+
+def test_the_command_says_what_is_wrong_in_a_line(run: Any, tmp_path: Path) -> None:
+    nothing = run("query", "SELECT 1")
+    assert isinstance(nothing.exception, OperatorError)
+    assert "no such file yet" in str(nothing.exception)
+
+
+@pytest.mark.parametrize("kind", ["duckdb"], indirect=True)
+def test_of_what_was_erased_no_byte_is_left_in_a_file_that_was_compacted(
+    fresh: Target, tmp_path: Path
+) -> None:
+    path = fresh.destination.database
+    assert path is not None
+    secret = "a sentence that has to go"
+    with database_of(fresh, tmp_path / "work") as database:
+        warehouse = Warehouse(database)
+        texts = [f"{secret} {number} " + "x" * 500 for number in range(50)]
+        load(
+            warehouse,
+            *(entry("updated", 1, comment=fetched(text, at_s=1)) for text in texts),
+            entry("updated", 2, comment=fetched("to stay", at_s=1)),
+        )
+        warehouse.erase(PORTAL, 1, START.replace(year=2026))
+        warehouse.compact()
+        load(warehouse, entry("updated", 3))
+
+    held = b"".join(one.read_bytes() for one in tmp_path.rglob("*") if one.is_file())
+    assert secret.encode() not in held
+    assert b"to stay" in held
+    assert not list(tmp_path.glob("*.compacting*"))
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert fresh.ask("SELECT comment_id FROM bitrix24.comments ORDER BY 1") == [(2,), (3,)]
+    assert fresh.ask("SELECT COUNT(comment) > 30 FROM duckdb_columns()") == [(True,)]
+
+
+@pytest.mark.parametrize("kind", ["postgres"], indirect=True)
+def test_tables_of_postgres_are_written_anew(fresh: Target, tmp_path: Path) -> None:
+    with database_of(fresh, tmp_path / "work") as database:
+        warehouse = Warehouse(database)
+        load(warehouse, entry("updated", 1), entry("updated", 2))
+        files = "SELECT pg_relation_filenode('bitrix24.comment_events')"
+        before = fresh.ask(files)
+        warehouse.erase(PORTAL, 1, START.replace(year=2026))
+        warehouse.compact()
+
+    assert fresh.ask(files) != before
+    assert fresh.ask("SELECT comment_id FROM bitrix24.comments") == [(2,)]
+
+
+@pytest.mark.parametrize("kind", ["duckdb"], indirect=True)
+def test_nobody_else_may_read_the_file(fresh: Target, tmp_path: Path) -> None:
+    path = fresh.destination.database
+    assert path is not None
+    with database_of(fresh, tmp_path / "work") as database:
+        warehouse = Warehouse(database)
+        load(warehouse, entry("updated", 1))
+        assert path.stat().st_mode & 0o777 == 0o600
+        path.chmod(0o644)
+        load(warehouse, entry("updated", 2))
+        assert path.stat().st_mode & 0o777 == 0o600
