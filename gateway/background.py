@@ -25,10 +25,10 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from gateway.ending import end
-from gateway.errors import GatewayError
+from gateway.errors import BackgroundFailed
 from gateway.vital_metrics import BACKGROUND_FAILURES
 
-__all__ = ["Background", "BackgroundFailed", "Errands", "Watch", "owned", "watched"]
+__all__ = ["Background", "Errands", "Watch", "owned", "watched"]
 
 log: Any = structlog.get_logger(__name__)
 
@@ -39,10 +39,6 @@ _STEADY_S: Final = 60.0
 # Whoever has run for so long, which is longer than any pause, has not failed in a row.
 _PATIENCE: Final = 4
 # Failures in a row until the process is called unhealthy: seconds, which a hiccup does not last.
-
-
-class BackgroundFailed(GatewayError):
-    """The process had to end, because something in its background did; the log says why."""
 
 
 class Watch:

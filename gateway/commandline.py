@@ -14,8 +14,7 @@ import click
 from redis.exceptions import RedisClusterException, RedisError
 
 from gateway.addresses import Address
-from gateway.background import BackgroundFailed
-from gateway.errors import OperatorError
+from gateway.errors import BackgroundFailed, OperatorError
 from gateway.redis_faults import Fault, fault_of, predicate
 from gateway.settings import Settings, load
 from gateway.terminal import printable

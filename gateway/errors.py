@@ -1,6 +1,6 @@
 """The root of the gateway's exceptions; each subclass's name says who has to act."""
 
-__all__ = ["GatewayError", "OperatorError", "SettingsError"]
+__all__ = ["BackgroundFailed", "GatewayError", "OperatorError", "SettingsError"]
 
 
 class GatewayError(Exception):
@@ -13,3 +13,7 @@ class OperatorError(GatewayError):
 
 class SettingsError(OperatorError):
     """Settings that cannot be used; one line per fault, each naming its key."""
+
+
+class BackgroundFailed(GatewayError):
+    """The process had to end, because something in its background did; the log says why."""

@@ -1,76 +1,171 @@
 """Logging of every process: JSON lines, or coloured lines on a terminal, on standard error.
 
 An event is a short fixed phrase, data stands in keys. Lines about an event carry `event_id`.
-Secrets are kept out by whoever logs; masking by key here is a second fence, not the first.
+Secrets are kept out by whoever logs; masking by key here is a second fence, not the first. To log
+neither waits nor raises (gateway.log_writing).
 """
 
+import atexit
 import logging
 import sys
-from collections.abc import MutableMapping
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
+from time import monotonic
+from typing import Any, Final
 
 import structlog
-from msgspec import Struct
+from structlog.typing import EventDict, Processor
 
-__all__ = ["LogSettings", "configure"]
+from gateway.log_floods import Floods
+from gateway.log_writing import LineWriter
+from gateway.settings.sections.log import Log
 
-LEVELS = ("debug", "info", "warning", "error")
-_SECRET = ("token", "secret", "password", "authorization")
+__all__ = ["configure"]
 
-
-class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[log]: how much, and in which form; `auto` is coloured on a terminal, else JSON."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least level that is logged."""
-    format: Literal["auto", "json", "console"] = "auto"
-    """`json` lines, coloured `console` lines, or `auto`: colour on a terminal, else JSON."""
-
-
-def _mask(
-    _logger: object, _method: str, line: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    for key in line:
-        if any(word in key for word in _SECRET):
-            line[key] = "***"
-    return line
+_SECRET: Final = frozenset(
+    word + ending
+    for word in ("token", "secret", "password", "authorization")
+    for ending in ("", "s")
+)
+_HARMLESS: Final = frozenset(("digest", "digests", "server"))
+# Of tokens an operator is told digests, to tell them apart; and a server is no secret.
+_LAST_LINES_S: Final = 2.0
+# How long the end of a process waits for whoever reads its log.
 
 
-def configure(settings: LogSettings, *, process: str) -> None:
-    """Set up structlog and the standard library's logging for this process.
+def configure(settings: Log, *, process: str, own: Sequence[str] = ()) -> None:
+    """Set up structlog and the standard library's logging for this process, once.
 
-    `process` stands in every line. The standard library's records (aiohttp's, dlt's) from the
-    level `warning` up come out in the same form.
+    `process` stands in every line. Records of the standard library (aiohttp's, dlt's) come out in
+    the same form, from the level `warning` up; those of the root logger and of the loggers in
+    `own`, by name, and below them from the level of the settings up.
     """
-    in_colour = settings.format == "console" or (settings.format == "auto" and sys.stderr.isatty())
-    stamps: list[structlog.typing.Processor] = [
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    in_colour = settings.format == "console" or (settings.format == "auto" and is_terminal)
+    stamps: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _mask,
     ]
-    last: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=True, pad_event_to=32)]
+    last: list[Processor] = (
+        [
+            structlog.dev.ConsoleRenderer(
+                colors=True,
+                pad_event_to=32,
+                # Others show local variables, in which secrets stand.
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+        ]
         if in_colour
         else [
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
         ]
     )
+    render = _Rendering([*stamps, *last])
+    floods = Floods()
+
+    def told(phrase: str, **about: object) -> str:
+        return f"{render(None, 'warning', {'event': phrase, 'process': process, **about})}\n"
+
+    def summaries() -> Iterator[str]:
+        for (phrase, reason), lines in floods.left_out().items():
+            yield told(phrase, **({"reason": reason} if reason else {}), left_out_lines=lines)
+
+    writer = LineWriter(
+        _descriptor(),
+        told_of=lambda lines: told("log lines could not be written", lost_lines=lines),
+        each_second=summaries,
+    )
+    atexit.register(writer.close, _LAST_LINES_S)
+    level = getattr(logging, settings.level.upper())
     structlog.configure(
-        processors=[*stamps, *last],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            getattr(logging, settings.level.upper())
-        ),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        processors=[_Flooding(floods), render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=writer),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(writer)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=stamps,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    handler.addFilter(_Wanted(level, own))
+    least = min(level, logging.WARNING) if own else logging.WARNING
+    logging.basicConfig(handlers=[handler], level=least, force=True)
+    logging.captureWarnings(True)
+    logging.raiseExceptions = False  # what cannot be formatted would be told on standard error
+
+
+class _Rendering:
+    """A chain of processors as one that never raises, whatever stands in the line."""
+
+    def __init__(self, processors: Sequence[Processor]) -> None:
+        self._processors = processors
+
+    def __call__(self, logger: Any, method: str, line: EventDict) -> str:
+        phrase = line.get("event")
+        try:
+            return self._through(logger, method, line)
+        except Exception as error:  # noqa: BLE001 - of a value that cannot be shown, whatever it is
+            plain = {"event": str(phrase), "not_shown": type(error).__name__}
+            return self._through(logger, method, plain)
+
+    def _through(self, logger: Any, method: str, line: EventDict) -> str:
+        result: Any = line
+        for process in self._processors:
+            result = process(logger, method, result)
+        return str(result)
+
+
+class _Flooding:
+    """Leaves out warnings of which there are too many."""
+
+    def __init__(self, floods: Floods) -> None:
+        self._floods = floods
+
+    def __call__(self, _logger: Any, method: str, line: EventDict) -> EventDict:
+        if method == "warning":
+            kind = (str(line.get("event")), str(line.get("reason", "")))
+            if not self._floods.admits(kind, monotonic()):
+                raise structlog.DropEvent
+        return line
+
+
+class _Wanted(logging.Filter):
+    """Lets records of `own` loggers pass from `level` up, and others from `warning` up."""
+
+    def __init__(self, level: int, own: Sequence[str]) -> None:
+        super().__init__()
+        self._level = level
+        self._own = tuple(own)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        is_own = record.name == "root" or any(
+            record.name == name or record.name.startswith(f"{name}.") for name in self._own
+        )
+        return record.levelno >= (self._level if is_own and self._own else logging.WARNING)
+
+
+def _descriptor() -> int | None:
+    """That of standard error; None if it was closed when the process began."""
+    try:
+        return sys.stderr.fileno()
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _mask(_logger: Any, _method: str, line: EventDict) -> EventDict:
+    for key, value in line.items():
+        if _is_secret(key) and not isinstance(value, bool | int | float | None):
+            line[key] = "***"
+    return line
+
+
+def _is_secret(key: str) -> bool:
+    """Going by a key's words: `refresh_token` is one, `token_digest` is none."""
+    words = key.split("_")
+    return not _SECRET.isdisjoint(words) and words[-1] not in _HARMLESS

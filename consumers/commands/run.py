@@ -27,7 +27,9 @@ def command(context: click.Context, name: str) -> None:
     Exit code 3 says that too much could not be handled.
     """
     settings = settings_of(context)
-    logs.configure(settings.log, process=name)
+    module, _, is_of_a_service = name.partition(":")
+    own = [module.partition(".")[0]] if is_of_a_service else []
+    logs.configure(settings.log, process=name, own=own)
     try:
         uvloop.run(run_until_signalled(load_consumer(name, settings), settings))
     except DeadLetterLimitReached as error:

@@ -5,7 +5,6 @@ has the type `Secret`, a URL that may hold a password `SecretUrl`: gateway.setti
 these.
 """
 
-from gateway.logs import LogSettings
 from gateway.settings.sections.admin import Admin
 from gateway.settings.sections.audit import Audit
 from gateway.settings.sections.bitrix24 import Bitrix24
@@ -13,6 +12,7 @@ from gateway.settings.sections.consumers import Consumers
 from gateway.settings.sections.enricher import Enricher
 from gateway.settings.sections.http import Http
 from gateway.settings.sections.kinds import Section
+from gateway.settings.sections.log import Log
 from gateway.settings.sections.notifier import Notifier
 from gateway.settings.sections.portals import PortalSettings
 from gateway.settings.sections.publish import Publish
@@ -45,7 +45,7 @@ class Settings(Section, frozen=True, kw_only=True):
     audit: Audit = Audit()
     warehouse: Warehouse = Warehouse()
     notifier: Notifier = Notifier()
-    log: LogSettings = LogSettings()
+    log: Log = Log()
     portals: tuple[PortalSettings, ...] = ()
 
     @property

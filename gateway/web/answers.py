@@ -13,11 +13,17 @@ __all__ = ["answer", "answer_to_a_look", "forbidden", "last_answer", "stored_ans
 log: Any = structlog.get_logger(__name__)
 
 _RETRY_AFTER_S: Final = "5"
+_TEXT: Final = "text/plain; charset=utf-8"
+_LEVELS: Final = {"ignored": "info", "unavailable": "error"}
+# An event that could not be stored is lost, and its line is all that is left of it.
 
 
 def stored_answer(event_id: str, stored: Stored) -> web.Response:
     """The answer to an event that is stored."""
-    return web.Response(body=b"ok", headers={"X-Event-Id": event_id, "X-Event-Stored": stored})
+    return web.Response(
+        body=b"ok",
+        headers={"Content-Type": _TEXT, "X-Event-Id": event_id, "X-Event-Stored": stored},
+    )
 
 
 def answer(
@@ -26,7 +32,7 @@ def answer(
     """An answer other than `ok`: one log line with its reason, if it `is_told`, and a count."""
     metrics.DELIVERIES.labels(outcome, reason).inc()
     if is_told:
-        level = "info" if outcome == "ignored" else "warning"
+        level = _LEVELS.get(outcome, "warning")
         getattr(log, level)(f"delivery {outcome}", status=status, reason=reason, **about)
     return web.Response(status=status, text=body)
 

@@ -53,6 +53,14 @@ class _Refusals(logging.Filter):
         return True
 
 
+class _Request(web.BaseRequest):
+    """A request whose answers do not say which versions of what they come from."""
+
+    async def _prepare_hook(self, resp: web.StreamResponse) -> None:
+        # aiohttp has no setting for it, and its own answers to what is no HTTP pass here, too.
+        resp.headers.popall("Server", None)
+
+
 def _parser_log() -> logging.Logger:
     logger = logging.getLogger("gateway.web.http")
     if not logger.filters:
@@ -171,7 +179,7 @@ class PublicServer(web.Server):
         self._silent.pop(protocol, None)
         if self._is_stopping:
             message = message._replace(should_close=True)  # answered with `Connection: close`
-        return web.BaseRequest(
+        return _Request(
             message,
             payload,
             protocol,

@@ -21,7 +21,14 @@ from gateway.installation.event_tokens import EventTokens
 from gateway.portals.quarantine import Delivery
 from gateway.publishing.errors import Unavailable
 from gateway.settings import Http
-from gateway.web.answers import answer, answer_to_a_look, forbidden, last_answer, unavailable
+from gateway.web.answers import (
+    answer,
+    answer_to_a_look,
+    forbidden,
+    last_answer,
+    stored_answer,
+    unavailable,
+)
 from gateway.web.app_events import AppEvents, EventSink
 from gateway.web.bodies import Bodies, is_expectation_unknown
 from gateway.web.install_page import InstallPage
@@ -118,9 +125,7 @@ class Receiver:
             log.exception("delivery failed", event_id=receipt_id)
             return unavailable("internal", event_id=receipt_id)
         self._unavailability.stored()
-        return web.Response(
-            body=b"ok", headers={"X-Event-Id": receipt_id, "X-Event-Stored": stored}
-        )
+        return stored_answer(receipt_id, stored)
 
     async def _read(self, request: web.BaseRequest) -> bytes | web.Response:
         """The body that is still on its way, or the answer if it does not come as it should."""

@@ -12,8 +12,7 @@ import uvloop
 from msgspec import Struct
 
 from gateway import logs
-from gateway.background import BackgroundFailed
-from gateway.errors import OperatorError
+from gateway.errors import BackgroundFailed, OperatorError
 from gateway.settings import Settings
 from gateway.web.place import WorkerPlace
 from gateway.web.serving import serve

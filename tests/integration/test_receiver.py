@@ -99,6 +99,34 @@ async def test_an_event_that_is_stored_is_answered_with_its_id_and_place(
     assert headers["X-Event-Id"].encode() in sink.events[0]
 
 
+async def test_no_answer_tells_versions_and_each_text_is_called_text(client: Client) -> None:
+    async def of(path: str, body: bytes, headers: dict[str, str]) -> dict[str, str]:
+        async with client.post(path, data=body, headers=headers) as response:
+            return dict(response.headers)
+
+    for answer in (
+        await of(PATH, BODY, FORM),
+        await of(PATH, b"auth[member_id]=nobody", FORM),
+        await of("/nowhere", BODY, FORM),
+        await of(PATH, BODY, {"Content-Type": "application/json"}),
+    ):
+        assert "Server" not in answer
+        assert answer["Content-Type"] == "text/plain; charset=utf-8"
+
+
+async def test_an_answer_to_what_is_no_http_tells_no_versions(client: Client) -> None:
+    url = client._base_url
+    assert url is not None
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(b"this is no HTTP\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.")
+    assert b"aiohttp" not in answer
+    assert b"Server:" not in answer
+
+
 async def test_each_request_has_an_id_of_its_own(client: Client, sink: Sink) -> None:
     ids = {(await post(client))[2]["X-Event-Id"] for _ in range(3)}
 
@@ -161,9 +189,12 @@ async def test_what_cannot_be_stored_is_503_with_retry_after_and_never_200(
 ) -> None:
     sink.answer = error
 
-    status, body, headers = await post(client)
+    with capture_logs() as logs:
+        status, body, headers = await post(client)
 
     assert (status, body, headers["Retry-After"]) == (503, "unavailable", "5")
+    line = logs[-1]
+    assert (line["event"], line["log_level"]) == ("delivery unavailable", "error")
 
 
 @pytest.mark.parametrize(

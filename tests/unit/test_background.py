@@ -10,7 +10,8 @@ import structlog
 from prometheus_client import REGISTRY
 
 from gateway import background
-from gateway.background import Background, BackgroundFailed, Errands, watched
+from gateway.background import Background, Errands, watched
+from gateway.errors import BackgroundFailed
 
 
 @pytest.fixture(autouse=True)
