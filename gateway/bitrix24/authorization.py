@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from gateway.bitrix24.answers import Reply, answer_of
-from gateway.bitrix24.endpoints import endpoint_of
+from gateway.bitrix24.endpoints import endpoint_of, is_local
 from gateway.bitrix24.errors import (
     AccessDenied,
     Bitrix24Error,
@@ -88,6 +88,8 @@ class AuthorizationServer:
         """
         self._transport = transport
         root = endpoint_of(url)
+        # Where a public server sends tokens to this machine, somebody else has written its answer.
+        self._may_be_local = is_local(root)
         self._url = f"{root}oauth/token/"
         self._app_info_url = f"{root}rest/app.info"
         self._client_id = client_id
@@ -122,7 +124,7 @@ class AuthorizationServer:
             member_id=install.member_id,
             user_id=info.user_id,
             is_installed=_is_true(install.installed),
-            endpoint=_endpoint(install.client_endpoint),
+            endpoint=self._endpoint(install.client_endpoint),
             domain=install.domain,
             status=install.status,
             scope=install.scope,
@@ -158,13 +160,20 @@ class AuthorizationServer:
             raise MaybeDone("the authorization server's answer is about another portal")
         return Tokens(
             member_id=issued.member_id,
-            endpoint=_endpoint(issued.client_endpoint),
+            endpoint=self._endpoint(issued.client_endpoint),
             user_id=issued.user_id,
             access_token=issued.access_token,
             expires_at=issued.expires or int(now) + issued.expires_in,
             refresh_token=issued.refresh_token,
             renewed_at=int(now),
         )
+
+    def _endpoint(self, url: str) -> str:
+        """Where a portal is said to be; empty for what is no place to send tokens to."""
+        try:
+            return endpoint_of(url, may_be_local=self._may_be_local)
+        except ValueError:
+            return ""
 
 
 def _answer(reply: Reply, *, now: float, secrets: tuple[str, ...]) -> dict[str, Any]:
@@ -182,10 +191,3 @@ def _answer(reply: Reply, *, now: float, secrets: tuple[str, ...]) -> dict[str, 
 def _is_true(value: Any) -> bool:
     """What PHP may make of a boolean on its way."""
     return value in (True, 1, "1", "Y", "y", "true")
-
-
-def _endpoint(url: str) -> str:
-    try:
-        return endpoint_of(url)
-    except ValueError:
-        return ""

@@ -17,9 +17,23 @@ from gateway.bitrix24.answers import members_of
 from gateway.bitrix24.bbcode import rendered, with_emoji
 from gateway.contract import Comment, CommentFile
 
-__all__ = ["NotAComment", "comment_id_of", "comment_of", "content_hash_of", "timestamp_of"]
+__all__ = [
+    "MAX_FILES",
+    "MAX_TEXT_CHARS",
+    "NotAComment",
+    "comment_id_of",
+    "comment_of",
+    "content_hash_of",
+    "timestamp_of",
+]
 
 _MAX_NUMBER: Final = 2**63 - 1
+MAX_TEXT_CHARS: Final = 100_000
+"""More than any portal in the cloud keeps of a comment (65,535 bytes), and some forty pages. With
+the plain text, which is at most twice as long, an event stays below two megabytes of JSON whatever
+is in it, and what stores, sends or shows it need not provide for more."""
+MAX_FILES: Final = 100
+_MAX_NAME_CHARS: Final = 255
 
 
 class NotAComment(ValueError):
@@ -29,12 +43,15 @@ class NotAComment(ValueError):
 def comment_of(tree: Any, *, fetched_at: datetime) -> Comment:
     """The comment in a result of `crm.timeline.comment.get`, or in a row of `….list`.
 
-    Raises NotAComment. Addresses of files are left out: they open in a browser in which a user of
+    Of a text that is longer than `MAX_TEXT_CHARS`, and of more files than `MAX_FILES`, it has the
+    beginning, and says so in `cut`; the hash is over all of it. Raises NotAComment. Addresses of
+    files are left out: they open in a browser in which a user of
     the portal is logged in, and some forms of them hold a key.
     """
     if not isinstance(tree, dict) or comment_id_of(tree) is None:
         raise NotAComment("the portal's answer is not a comment")
-    text = with_emoji(_text(tree.get("COMMENT")))
+    whole_text = with_emoji(_text(tree.get("COMMENT")))
+    text = whole_text[:MAX_TEXT_CHARS]
     entity_type = _text(tree.get("ENTITY_TYPE")).lower()
     files = _files(tree.get("FILES"))
     return Comment(
@@ -42,12 +59,13 @@ def comment_of(tree: Any, *, fetched_at: datetime) -> Comment:
         text=text,
         text_plain=rendered(text, "plain"),
         author_id=_number(tree.get("AUTHOR_ID")),
-        entity_type=entity_type or None,
+        entity_type=entity_type[:_MAX_NAME_CHARS] or None,
         entity_id=_number(tree.get("ENTITY_ID")),
         created_at=_created_at(tree.get("CREATED")),
-        files=files,
+        files=files[:MAX_FILES],
         fetched_at=timestamp_of(fetched_at),
-        content_hash=content_hash_of(text, files),
+        content_hash=content_hash_of(whole_text, files),
+        cut=(*(["text"] if text != whole_text else []), *(["files"] if files[MAX_FILES:] else [])),
     )
 
 
@@ -82,8 +100,8 @@ def _files(tree: Any) -> tuple[CommentFile, ...]:
         if file_id is not None:
             found[file_id] = CommentFile(
                 id=file_id,
-                name=_text(file.get("name")),
-                type=_text(file.get("type")),
+                name=_text(file.get("name"))[:_MAX_NAME_CHARS],
+                type=_text(file.get("type"))[:_MAX_NAME_CHARS],
                 size=_number(file.get("size"), least=0),
                 author_id=_number(file.get("authorId")),
                 created_at=_created_at(file.get("date")),

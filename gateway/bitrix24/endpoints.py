@@ -1,21 +1,23 @@
 """Addresses that calls go to: which are taken, and how a method's is made; no I/O."""
 
 import re
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
-__all__ = ["endpoint_of", "method_name", "method_url", "webhook_code"]
+__all__ = ["endpoint_of", "is_local", "method_name", "method_url", "webhook_code"]
 
 _METHOD: Final = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _WEBHOOK: Final = re.compile(r"/rest/[1-9][0-9]*/(?P<code>[A-Za-z0-9]+)/")
 
 
-def endpoint_of(url: str) -> str:
+def endpoint_of(url: str, *, may_be_local: bool = True) -> str:
     """The base of a portal's methods, ending in a slash.
 
     Raises ValueError, which does not show the URL, for what is neither `https` nor a server on
-    this machine, and for user names, queries and fragments in it.
+    this machine, and for user names, queries and fragments in it; unless it `may_be_local`, for
+    every server on this machine.
     """
     try:
         place = urlsplit(url)
@@ -28,9 +30,21 @@ def endpoint_of(url: str) -> str:
         )
     except ValueError:
         is_fine = False
+    if not may_be_local and is_fine and is_local(url):
+        is_fine = False
     if not is_fine or not url.isascii() or not url.isprintable() or " " in url:
         raise ValueError("not an https URL of a portal")
     return url if url.endswith("/") else f"{url}/"
+
+
+def is_local(url: str) -> bool:
+    """Whether a URL names this machine: by its name, or by an address that no other one has."""
+    host = urlsplit(url).hostname or ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified
 
 
 def webhook_code(endpoint: str) -> str:

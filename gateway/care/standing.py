@@ -78,7 +78,7 @@ class Answers(Struct, frozen=True, kw_only=True):
 class Heard(Struct, frozen=True, kw_only=True):
     """What was received. `usual_per_hour` is for the present hour of the week, `listened_s` for how
     long that was learnt, `missed` are the events that were found afterwards, in the last
-    `MISSED_DAYS`.
+    `MISSED_DAYS`. `doubling` are handlers through which the same changes came.
     """
 
     last_event_at: float | None = None
@@ -86,6 +86,7 @@ class Heard(Struct, frozen=True, kw_only=True):
     listened_s: float = 0.0
     missed: int = 0
     quarantined: int = 0
+    doubling: tuple[int, ...] = ()
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -204,6 +205,14 @@ def _of_events(one: Standing, *, now: float) -> Iterator[Fault]:
         yield Fault(
             f"{one.heard.quarantined} deliveries came with a token that is not registered",
             "look at them: `gateway portals quarantine list`",
+        )
+
+    if one.heard.doubling:
+        handlers = ", ".join(map(str, one.heard.doubling))
+        yield Fault(
+            f"it delivers changes more than once (event_handler_id {handlers})",
+            "delete one of them in the portal: an application and an outbound webhook, or two "
+            "webhooks, lead to this gateway",
         )
 
 

@@ -45,12 +45,17 @@ def command(context: click.Context, *, portal: str | None, as_json: bool) -> Non
     }
     if as_json:
         for one in standings:
-            click.echo(json_line(_object(one, faults[one.member_id])))
+            about = _object(one, faults[one.member_id]) | {"is_looked_after": is_cared_for}
+            click.echo(json_line(about))
     elif not standings:
         click.echo("no portals are registered")
     else:
         learn_s = settings.reconcile.silence_learn_days * 86400
-        rows = [_row(one, faults[one.member_id], now=now, learn_s=learn_s) for one in standings]
+        well = "well" if is_cared_for else "not looked after"
+        rows = [
+            _row(one, faults[one.member_id], now=now, learn_s=learn_s, well=well)
+            for one in standings
+        ]
         click.echo(table(_HEAD, rows))
         for one in standings:
             _echo_faults(one, faults[one.member_id])
@@ -90,7 +95,7 @@ async def _look(settings: Settings, name: str | None) -> tuple[list[Standing], b
 
 
 def _row(
-    one: Standing, faults: Sequence[Fault], *, now: float, learn_s: float
+    one: Standing, faults: Sequence[Fault], *, now: float, learn_s: float, well: str
 ) -> tuple[object, ...]:
     heard = one.heard
     return (
@@ -106,7 +111,7 @@ def _row(
         _silence(one, learn_s=learn_s),
         heard.missed,
         heard.quarantined,
-        f"{len(faults)} to mend" if faults else "well",
+        f"{len(faults)} to mend" if faults else well,
     )
 
 
@@ -169,6 +174,7 @@ def _object(one: Standing, faults: Sequence[Fault]) -> dict[str, Any]:
         "troubles": {name: trouble.since for name, trouble in one.troubles.items()},
         f"missed_in_{MISSED_DAYS}_days": heard.missed,
         "quarantined": heard.quarantined,
+        "doubling_handlers": heard.doubling,
         "erasure_due_since": _time(one.erase_since),
         "faults": faults,
     }

@@ -135,7 +135,8 @@ class Comment(Struct, frozen=True, kw_only=True, gc=False):
     `state` is `present`, `deleted` or `unavailable`; `reason` says why it is unavailable. For a
     deleted comment the other fields hold what was last known of it, if anything was. `text` is
     BB-code, `text_plain` the same for programs that know nothing of BB-code. `content_hash` is
-    equal for equal contents: the text, and which files are attached.
+    equal for equal contents: the whole text, and which files are attached. `cut` names the fields
+    that have only the beginning of what the portal has: `text` (and `text_plain`), `files`.
     """
 
     state: Literal["present", "deleted", "unavailable"]
@@ -149,6 +150,7 @@ class Comment(Struct, frozen=True, kw_only=True, gc=False):
     fetched_at: Timestamp | None = None
     content_hash: str | None = None
     reason: str | None = None
+    cut: tuple[str, ...] = ()
 
 
 class CommentData(Struct, frozen=True, kw_only=True, gc=False):

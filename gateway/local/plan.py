@@ -112,7 +112,6 @@ def tiers(
     *,
     redis: Child | None,
     receiver_ready: Callable[[], Awaitable[None]],
-    with_reconciler: bool,
 ) -> Sequence[Sequence[Child]]:
     """Redis if it is ours, then all that works behind it, then the receiver, stopped first."""
     options = () if config is None else ("--config", config)
@@ -123,8 +122,8 @@ def tiers(
 
     receiver = ours(RECEIVER, "gateway", "serve")
     behind = [ours(name, "consumers", "run", name) for name in CONSUMERS]
-    if with_reconciler:
-        behind.append(ours(RECONCILER, "gateway", "reconcile"))
+    # Without access to any portal, too: whether portals are heard is learnt from what they send.
+    behind.append(ours(RECONCILER, "gateway", "reconcile"))
     return (
         (redis,) if redis is not None else (),
         tuple(behind),

@@ -20,7 +20,6 @@ from gateway.local.lines import Lines
 from gateway.local.notification_sink import notification_sink
 from gateway.local.plan import (
     NAMES,
-    can_call_portals,
     demo_settings,
     environment,
     streams_read,
@@ -84,7 +83,6 @@ async def up(given: Settings, *, config: str | None, with_own_redis: bool, with_
                 environment(given, settings),
                 redis=embedded.child if embedded else None,
                 receiver_ready=lambda: _listening(settings),
-                with_reconciler=can_call_portals(settings),
             ),
             console,
             grace_s=settings.http.grace_s + _MORE_GRACE_S,

@@ -41,15 +41,12 @@ def names(tier: Sequence[Child]) -> list[str]:
     return [child.name for child in tier]
 
 
-def planned(
-    config: str | None = None, redis: Child | None = None, *, with_reconciler: bool = False
-) -> Sequence[Sequence[Child]]:
+def planned(config: str | None = None, redis: Child | None = None) -> Sequence[Sequence[Child]]:
     return tiers(
         config,
         {"A": "b"},
         redis=redis,
         receiver_ready=lambda: asyncio.sleep(0),
-        with_reconciler=with_reconciler,
     )
 
 
@@ -101,7 +98,7 @@ def test_redis_comes_first_and_the_receiver_last() -> None:
 
     assert [names(tier) for tier in planned(redis=redis)] == [
         ["redis"],
-        ["audit", "enricher", "warehouse", "notifier"],
+        ["audit", "enricher", "warehouse", "notifier", "reconcile"],
         ["receiver"],
     ]
     assert names(planned()[0]) == []
@@ -113,7 +110,7 @@ def test_every_process_reads_the_same_file_and_variables() -> None:
     assert all(child.argv[3:5] == ("--config", "other.toml") for child in children)
     assert all(child.env == {"A": "b"} for child in children)
     assert [child.argv[-1] for child in children] == [
-        *("audit", "enricher", "warehouse", "notifier", "serve"),
+        *("audit", "enricher", "warehouse", "notifier", "reconcile", "serve"),
     ]
 
 
@@ -158,6 +155,9 @@ def test_missed_events_are_looked_for_where_portals_can_be_called() -> None:
     assert not can_call_portals(GIVEN)
     assert can_call_portals(replace(GIVEN, bitrix24=Bitrix24(client_id="local.fake")))
     assert can_call_portals(replace(GIVEN, portals=(by_webhook,)))
-    (_, behind, _) = planned(with_reconciler=True)
+
+
+def test_silence_is_listened_for_whether_portals_can_be_called_or_not() -> None:
+    (_, behind, _) = planned()
     assert behind[-1].name == "reconcile"
     assert behind[-1].argv[1:] == ("-m", "gateway", "reconcile")

@@ -100,7 +100,8 @@ async def test_nobody_who_looks_after_portals_is_a_fault_too(
 
     assert shown.code == 1
     assert shown.out.endswith("no process of `gateway reconcile` runs\n")
-    assert "well" in shown.out
+    assert "well" not in shown.out
+    assert " not looked after" in shown.out
 
 
 @pytest.mark.usefixtures("cared_for")

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.bitrix24.comments import NotAComment, comment_id_of, comment_of, content_hash_of
+from gateway.bitrix24.comments import (
+    MAX_FILES,
+    MAX_TEXT_CHARS,
+    NotAComment,
+    comment_id_of,
+    comment_of,
+    content_hash_of,
+)
 from gateway.contract import Comment, CommentFile
 
 NOW = datetime(2026, 11, 22, 9, 30, 0, 250_000, tzinfo=UTC)
@@ -160,3 +167,26 @@ def test_hex_that_is_no_character_stays(text: str) -> None:
     decoded = fetched(COMMENT=text).text or ""
     assert "\ufffd" not in decoded
     assert decoded.count(":") % 2 == 0
+
+
+def test_a_long_text_is_cut_and_says_so_and_its_hash_is_of_all_of_it() -> None:
+    long = "й" * (MAX_TEXT_CHARS + 1)
+    comment = fetched(COMMENT=long)
+
+    assert comment.text == comment.text_plain == long[:-1]
+    assert comment.cut == ("text",)
+    assert comment.content_hash == content_hash_of(long, ())
+    assert fetched(COMMENT=long[:-1]).cut == ()
+
+
+@pytest.mark.parametrize("text", ["[quote]\n", "[quote]x\n", "\0", "й", "😀", ":f09f9880:", "[b]"])
+def test_an_event_has_a_size_that_nothing_in_a_comment_exceeds(text: str) -> None:
+    files = {str(one): {"name": text * 900, "type": text * 900} for one in range(1, 2000)}
+    comment = fetched(COMMENT=text * 200_000, FILES=files, ENTITY_TYPE=text * 900)
+
+    assert len(comment.files) == MAX_FILES
+    assert "files" in comment.cut
+    assert comment.text is not None
+    assert comment.text_plain is not None
+    assert len(comment.text_plain) <= 2 * len(comment.text)
+    assert len(msgspec.json.encode(comment)) < 2_500_000

@@ -40,6 +40,16 @@ def test_tokens_are_not_sent_in_clear_or_to_odd_places(url: str) -> None:
     assert "fake" not in str(told.value)
 
 
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.1.2.3", "[::1]", "localhost", "a.localhost", "0.0.0.0"]
+)
+def test_whoever_is_not_on_this_machine_names_none_on_it(host: str) -> None:
+    with pytest.raises(ValueError, match="not an https URL"):
+        endpoint_of(f"https://{host}:8443/rest/", may_be_local=False)
+    assert endpoint_of(f"https://{host}:8443/rest/") == f"https://{host}:8443/rest/"
+    assert endpoint_of("https://10.0.0.7/rest/", may_be_local=False) == "https://10.0.0.7/rest/"
+
+
 @pytest.mark.parametrize("method", ["", "..", "a/b", "a?b", "a.", ".a", "a b", "a\n"])
 def test_method_cannot_lead_elsewhere(method: str) -> None:
     with pytest.raises(ValueError, match="no method's name"):

@@ -131,6 +131,14 @@ def test_a_portal_that_is_well_has_none() -> None:
             "look at them: `gateway portals quarantine list`",
         ),
         (
+            {"heard": Heard(doubling=(7, 31))},
+            "it delivers changes more than once (event_handler_id 7, 31)",
+            (
+                "delete one of them in the portal: an application and an outbound webhook, or "
+                "two webhooks, lead to this gateway"
+            ),
+        ),
+        (
             {"erase_since": NOW - DAY},
             "it was uninstalled, and its data are to be erased, since 2025-12-17T12:00:00Z",
             (

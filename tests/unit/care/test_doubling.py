@@ -1,0 +1,21 @@
+"""What tells that a portal delivers everything twice."""
+
+from msgspec.structs import replace
+
+from consumers.testing import comment_event
+from gateway.care.doubling import handlers_of_doubles
+from gateway.contract import CommentEvent
+
+
+def came(comment_id: int, handler: int | None, *, at: str = "2026-11-27T10:00:00Z") -> CommentEvent:
+    event = comment_event(comment_id, member_id="m1")
+    return replace(event, time=at, data=replace(event.data, event_handler_id=handler))
+
+
+def test_the_same_change_by_two_handlers_is_a_double() -> None:
+    assert handlers_of_doubles([came(1, 31), came(2, 31), came(1, 7)]) == {"m1": (7, 31)}
+
+
+def test_two_changes_and_one_handler_are_none() -> None:
+    later = came(1, 7, at="2026-11-27T10:00:01Z")
+    assert handlers_of_doubles([came(1, 31), came(1, 31), later, came(1, None)]) == {}
