@@ -14,7 +14,7 @@ from consumers.runtime.held import Held, Postponed
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.tracebacks import traceback_of
 from consumers.runtime.tracing import Tracing
-from consumers.runtime.transforms import Output, Result, TransformHandler, check_results
+from consumers.runtime.transforms import Output, Result, TransformHandler, checked
 from consumers.runtime.verdicts import Bury, Later, Policy, Split, describe
 
 __all__ = ["Attempts", "Outlet"]
@@ -103,7 +103,7 @@ class Attempts:
         try:
             with self._tracing.span(batch):
                 results = await handler.call([held.entry for held in batch])
-            check_results(batch, results)
+            results = checked(batch, results)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - it may raise anything
             _raise_if_this_task_ends(error)
             later = await self._follow_batch(batch, error, took_s=self._took_s(started))

@@ -8,6 +8,7 @@ from consumers.runtime.consumer import BatchHandler
 from consumers.runtime.gate import Gate
 from consumers.runtime.held import Held
 from consumers.runtime.verdicts import Later, Split
+from gateway.background import owned
 
 __all__ = ["Batches"]
 
@@ -29,7 +30,7 @@ class Batches:
         self._waiting: deque[Held] = deque()
         self._changed = asyncio.Event()
         gate.on_change(self._changed.set)
-        self._worker = self._loop.create_task(self._work())
+        self._worker = owned(self._work())
 
     def submit(self, held: Held) -> None:
         """Take an entry, in the order in which they are handled."""

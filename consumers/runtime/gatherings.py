@@ -14,6 +14,7 @@ from consumers.runtime.gate import Gate
 from consumers.runtime.held import Held, Postponed
 from consumers.runtime.transforms import TransformHandler
 from consumers.runtime.verdicts import Split
+from gateway.background import owned
 from gateway.ending import end
 
 __all__ = ["Gatherings"]
@@ -174,7 +175,7 @@ class Gatherings:
         batch = queue.taken()
         queue.batch_count += 1
         queue.started_at = self._loop.time()
-        task = self._loop.create_task(self._handle(queue, batch))
+        task = owned(self._handle(queue, batch))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 

@@ -9,7 +9,9 @@ from aiohttp import web
 from prometheus_client import REGISTRY, generate_latest
 
 from consumers.runtime.metrics import Metrics
+from consumers.runtime.outages import Outages
 from consumers.runtime.ownership import Ownership
+from gateway.background import Watch
 from gateway.errors import OperatorError
 
 __all__ = ["Health", "listening"]
@@ -18,32 +20,70 @@ log = structlog.get_logger()
 
 
 class Health:
-    """What the probes are told; nothing here asks the server."""
+    """What the probes are told; nothing here asks the server.
 
-    def __init__(self, ownership: Ownership, *, stuck_s: float) -> None:
+    Retries bridge a failure that is shorter than a lease: for so long nobody else could take over
+    either. With a longer one, of whichever loop, this process is not ready. A restart is asked for
+    after `stuck_s`, and only where it might help: if nothing moves, or if something fails though
+    Redis is there for the leases.
+    """
+
+    def __init__(
+        self,
+        ownership: Ownership,
+        outages: Outages,
+        watch: Watch,
+        metrics: Metrics,
+        *,
+        lease_s: float,
+        stuck_s: float,
+    ) -> None:
         self._ownership = ownership
+        self._outages = outages
+        self._watch = watch
+        self._metrics = metrics
+        self._lease_s = lease_s
         self._stuck_s = stuck_s
 
-    def is_alive(self) -> bool:
-        """Whether the loops make progress: a restart might help where they do not.
+    async def why_not_alive(self) -> str | None:
+        """None if the loops make progress, else why a restart might help.
 
         Redis being away is no reason for a restart, nor is a handler's failing.
         """
         oldest = time.monotonic() - self._stuck_s
-        return self._ownership.beaten_at > oldest and all(
-            partition.progressed_at > oldest for partition in self._ownership.partitions
-        )
+        reasons = [
+            f"partition {one.place.partition} makes no progress"
+            for one in self._ownership.partitions
+            if one.progressed_at <= oldest
+        ]
+        if self._ownership.beaten_at <= oldest:
+            reasons.append("the leases are not looked after")
+        if self._ownership.is_connected:
+            reasons += self._outages.lasting(self._stuck_s)
+        return await self._with_background(reasons)
 
-    def is_ready(self) -> bool:
-        """Whether the process works or stands by: connected, and each partition it owns is read."""
-        return self._ownership.is_connected and all(
-            partition.is_connected for partition in self._ownership.partitions
-        )
+    async def why_not_ready(self) -> str | None:
+        """None if the process works or stands by: all that it owns is held, read and settled."""
+        reasons = [*self._outages.denied(), *self._outages.lasting(self._lease_s)]
+        if not self._ownership.is_connected:
+            reasons.append("no leases yet, or Redis is away")
+        for one in self._ownership.partitions:
+            if not one.is_connected:
+                reasons.append(f"partition {one.place.partition} is not read")
+            if not one.is_held:
+                reasons.append(f"the lease of partition {one.place.partition} is not renewed")
+        return await self._with_background(reasons)
 
     def observe(self) -> None:
         """Bring the gauges of this process up to date."""
+        self._metrics.fails(self._outages.longest_s)
         for partition in self._ownership.partitions:
             partition.observe()
+
+    async def _with_background(self, reasons: list[str]) -> str | None:
+        if reason := await self._watch.why_not_alive():
+            reasons.append(reason)
+        return "\n".join(dict.fromkeys(reasons)) or None
 
 
 @asynccontextmanager
@@ -51,10 +91,10 @@ async def listening(host: str, port: int, health: Health, metrics: Metrics) -> A
     """Answer `/healthz`, `/readyz` and `/metrics`; raises OperatorError if the port is taken."""
 
     async def healthz(_request: web.Request) -> web.Response:
-        return _answer(is_good=health.is_alive())
+        return _answer(await health.why_not_alive())
 
     async def readyz(_request: web.Request) -> web.Response:
-        return _answer(is_good=health.is_ready())
+        return _answer(await health.why_not_ready())
 
     async def show(_request: web.Request) -> web.Response:
         health.observe()
@@ -81,5 +121,5 @@ async def listening(host: str, port: int, health: Health, metrics: Metrics) -> A
         await runner.cleanup()
 
 
-def _answer(*, is_good: bool) -> web.Response:
-    return web.Response(status=200 if is_good else 503, text="ok" if is_good else "failing")
+def _answer(reason: str | None) -> web.Response:
+    return web.Response(status=503 if reason else 200, text=reason or "ok")

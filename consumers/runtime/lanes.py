@@ -8,6 +8,7 @@ from consumers.runtime.circuit import Circuit
 from consumers.runtime.gate import Gate
 from consumers.runtime.held import Held
 from consumers.runtime.verdicts import Later
+from gateway.background import owned
 
 __all__ = ["Lanes"]
 
@@ -76,7 +77,7 @@ class Lanes:
         while len(self._workers) - self._busy < len(self._ready) and self._gate.admits(
             len(self._workers)
         ):
-            task = self._loop.create_task(self._work())
+            task = owned(self._work())
             self._workers.add(task)
             task.add_done_callback(self._ended)
 

@@ -65,6 +65,13 @@ class Metrics:
             ("group",),
             registry=self.registry,
         ).labels(group)
+        self._failing_s = Gauge(
+            "b24_consumer_redis_failing_seconds",
+            "For how long something that this process has to do on Redis (keep its leases, read, "
+            "acknowledge, write, bury) has failed; 0: all of it works.",
+            ("group",),
+            registry=self.registry,
+        ).labels(group)
         self._lag = self._gauge(
             "lag", "Entries on the stream that were not delivered to the group yet."
         )
@@ -119,11 +126,19 @@ class Metrics:
         """Note a read that failed."""
         self._read_errors.inc()
 
+    def fails(self, seconds: float) -> None:
+        """Note for how long something on Redis has failed."""
+        self._failing_s.set(seconds)
+
     def owns(self, partition: int, epoch: int) -> None:
         """Note a lease, or with epoch 0 its end."""
         self._epoch.labels(self._group, partition).set(epoch)
         if not epoch:
-            for gauge in (self._lag, self._pending, self._oldest, self._in_hand, self._paused):
+            # An alarm that nobody here can end any more must not stay.
+            for gauge in (
+                *(self._lag, self._pending, self._oldest, self._dead_count),
+                *(self._in_hand, self._paused),
+            ):
                 gauge.remove_by_labels({"group": self._group, "partition": str(partition)})
 
     def stands(

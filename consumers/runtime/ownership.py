@@ -12,13 +12,14 @@ from typing import Final
 
 import structlog
 from msgspec import Struct
-from redis.exceptions import ResponseError
 
 from consumers.runtime.membership import share_of
+from consumers.runtime.outages import Outages
 from consumers.runtime.partition import OwnedPartition
 from consumers.runtime.place import Place
 from consumers.runtime.scripts import Acquired, Scripts
-from gateway.connections import AWAY
+from gateway.background import owned
+from gateway.connections import AWAY_OR_REFUSING
 
 __all__ = ["Ownership"]
 
@@ -45,6 +46,7 @@ class Ownership:
         scripts: Scripts,
         lease_s: float,
         one_by_one: bool,
+        outages: Outages,
         own: Callable[[Place, Acquired], OwnedPartition],
     ) -> None:
         self._places = places
@@ -54,6 +56,7 @@ class Ownership:
         self._lease_s = lease_s
         self._ttl_ms = int(lease_s * 1000)
         self._one_by_one = one_by_one
+        self._outage = outages.of("leases wait for Redis")
         self._own = own
         self._owned: dict[int, _Owned] = {}
         self._renew_at = 0.0
@@ -63,39 +66,52 @@ class Ownership:
     @property
     def partitions(self) -> list[OwnedPartition]:
         """The partitions in the hands of this process."""
-        return [owned.partition for owned in self._owned.values()]
+        return [one.partition for one in self._owned.values()]
 
     async def run(self, stop: asyncio.Event) -> None:
         """Own a share until `stop` is set, then finish what is in hand and give everything up.
 
-        Raises what a partition raised, after all of them have ended.
+        Raises what a partition raised, after all of them have ended; OperatorError if the server
+        denies this user the leases from the start.
         """
         failure: BaseException | None = None
         while not stop.is_set() and failure is None:
-            try:
-                await self._beat()
-                self.is_connected = True
-            except (*AWAY, ResponseError) as error:
-                self.is_connected = False
-                log.warning("leases wait for Redis", error=f"{type(error).__name__}: {error}")
+            failure = await self._tried(self._beat)
             self.beaten_at = time.monotonic()
-            await self._wait(stop)
-            failure = self._failure()
-        for owned in self._owned.values():
-            owned.partition.close()
+            if failure is None:
+                await self._wait(stop)
+                failure = self._failure()
+        for one in self._owned.values():
+            one.partition.close()
         while self._owned:
-            await asyncio.wait([owned.task for owned in self._owned.values()], timeout=_BEAT_S)
-            failure = failure or self._failure()
-            try:
-                await self._renew()
-            except (*AWAY, ResponseError) as error:
-                log.warning("leases wait for Redis", error=f"{type(error).__name__}: {error}")
+            await asyncio.wait([one.task for one in self._owned.values()], timeout=_BEAT_S)
+            unforeseen = await self._tried(self._renew)
+            failure = failure or self._failure() or unforeseen
+        self._outage.forget()
         try:
             await self._scripts.leave(self._members_key, self._member)
-        except (*AWAY, ResponseError) as error:
+        except AWAY_OR_REFUSING as error:
             log.warning("leaving without a word", error=f"{type(error).__name__}: {error}")
         if failure is not None:
             raise failure
+
+    async def _tried(self, step: Callable[[], Awaitable[None]]) -> Exception | None:
+        """Take a step, which is taken again if Redis fails it; else what has to end the process.
+
+        Whatever that is, the partitions end in order first.
+        """
+        try:
+            try:
+                await step()
+            except AWAY_OR_REFUSING as error:
+                self.is_connected = False
+                self._outage.failed(error)
+            else:
+                self.is_connected = True
+                self._outage.over()
+        except Exception as error:  # noqa: BLE001 - raised by `run`, after the partitions' end
+            return error
+        return None
 
     async def _beat(self) -> None:
         """Keep what is owned, and whatever becomes of that, share out anew."""
@@ -107,10 +123,10 @@ class Ownership:
     async def _share_out(self) -> None:
         members = await self._scripts.beat(self._members_key, self._member, ttl_ms=self._ttl_ms)
         share = share_of(self._member, members, len(self._places))
-        for number, owned in self._owned.items():
-            if number not in share and not owned.partition.gate.is_closed:
+        for number, one in self._owned.items():
+            if number not in share and not one.partition.gate.is_closed:
                 log.info("partition handed over", partition=number)
-                owned.partition.close()
+                one.partition.close()
         await _each(self._take(self._places[number]) for number in share - self._owned.keys())
 
     async def _take(self, place: Place) -> None:
@@ -127,7 +143,7 @@ class Ownership:
         )
         partition = self._own(place, acquired)
         partition.gate.extend(asked_at + self._lease_s)
-        task = asyncio.create_task(self._keep(partition))
+        task = owned(self._keep(partition), name=f"partition {place.partition}")
         self._owned[place.partition] = _Owned(partition, task)
 
     async def _keep(self, partition: OwnedPartition) -> None:
@@ -145,26 +161,26 @@ class Ownership:
                     position=partition.position,
                 )
                 log.info("partition released", group=place.group, partition=place.partition)
-            except (*AWAY, ResponseError) as error:
+            except AWAY_OR_REFUSING as error:
                 log.warning("lease runs out by itself", error=f"{type(error).__name__}: {error}")
 
     async def _renew(self) -> None:
         asked_at = time.monotonic()
         if asked_at < self._renew_at or not self._owned:
             return
-        owned = self.partitions
+        partitions = self.partitions
         # In a cluster the leases of different partitions live on different nodes.
-        parts = [[one] for one in owned] if self._one_by_one else [owned]
+        parts = [[one] for one in partitions] if self._one_by_one else [partitions]
         await _each(self._renew_some(some, asked_at) for some in parts)
         self._renew_at = asked_at + self._lease_s / 3
 
-    async def _renew_some(self, owned: list[OwnedPartition], asked_at: float) -> None:
+    async def _renew_some(self, some: list[OwnedPartition], asked_at: float) -> None:
         held = await self._scripts.renew(
-            [(one.place.lease, one.epoch, one.place.shared.name, one.position) for one in owned],
+            [(one.place.lease, one.epoch, one.place.shared.name, one.position) for one in some],
             self._member,
             ttl_ms=self._ttl_ms,
         )
-        for partition, is_held in zip(owned, held, strict=True):
+        for partition, is_held in zip(some, held, strict=True):
             if is_held:
                 partition.gate.extend(asked_at + self._lease_s)
             elif not partition.gate.is_closed:
@@ -173,26 +189,28 @@ class Ownership:
 
     async def _wait(self, stop: asyncio.Event) -> None:
         """Until the next beat, or until told to stop or a partition has ended."""
-        stopping = asyncio.create_task(stop.wait())
-        tasks = [stopping, *(owned.task for owned in self._owned.values())]
+        stopping = owned(stop.wait())
+        tasks = [stopping, *(one.task for one in self._owned.values())]
         await asyncio.wait(tasks, timeout=_BEAT_S, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
 
     def _failure(self) -> BaseException | None:
         """Forget the partitions that have ended; the first failure among them."""
         failure: BaseException | None = None
-        for number, owned in list(self._owned.items()):
-            if owned.task.done():
+        for number, one in list(self._owned.items()):
+            if one.task.done():
                 del self._owned[number]
-                failure = failure or owned.task.exception()
+                failure = failure or one.task.exception()
         return failure
 
 
 async def _each(steps: Iterable[Awaitable[None]]) -> None:
-    """Take all steps at once, and only then raise what the first of those raised that failed.
+    """Take all steps at once, and only then raise what one of those raised that failed.
 
-    A node of a cluster that is away must not cost the partitions of the others.
+    A node of a cluster that is away must not cost the partitions of the others. What nobody
+    foresaw is raised first, for the rest is tried again anyway.
     """
-    for result in await asyncio.gather(*steps, return_exceptions=True):
-        if result is not None:
-            raise result
+    results = await asyncio.gather(*steps, return_exceptions=True)
+    failed = [result for result in results if result is not None]
+    for error in sorted(failed, key=lambda error: isinstance(error, AWAY_OR_REFUSING)):
+        raise error

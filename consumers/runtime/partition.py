@@ -12,7 +12,6 @@ from typing import Final
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from consumers.runtime.admission import Admission
 from consumers.runtime.attempts import Attempts
@@ -27,13 +26,15 @@ from consumers.runtime.gatherings import Gatherings
 from consumers.runtime.hand import Hand
 from consumers.runtime.lanes import Lanes
 from consumers.runtime.metrics import Metrics
+from consumers.runtime.outages import Outages
 from consumers.runtime.place import Place
 from consumers.runtime.reader import Pace, Reader
 from consumers.runtime.recovery import OWNER
 from consumers.runtime.scripts import Acquired, Scripts
 from consumers.runtime.settlement import DeadLetterLimitReached, LeftPending, Settlement
 from consumers.runtime.verdicts import Backoff, Policy
-from gateway.connections import AWAY
+from gateway.background import owned
+from gateway.connections import AWAY_OR_REFUSING
 from gateway.errors import OperatorError
 from gateway.settings import Consumers
 
@@ -65,6 +66,7 @@ class OwnedPartition:
         scripts: Scripts,
         rate: DeadLetterRate,
         metrics: Metrics,
+        outages: Outages,
         settings: Consumers,
         pace: Callable[[], Pace],
     ) -> None:
@@ -74,6 +76,7 @@ class OwnedPartition:
         self._scripts = scripts
         self._rate = rate
         self._metrics = metrics
+        self._outages = outages
         self._settings = settings
         self._pace = pace
         self.gate = Gate(limit=consumer.concurrency)
@@ -88,6 +91,7 @@ class OwnedPartition:
             hand=self._hand,
             rate=rate,
             metrics=metrics,
+            outages=outages,
             pace=pace,
         )
         self._attempts: Attempts | None = None
@@ -101,6 +105,11 @@ class OwnedPartition:
     def is_connected(self) -> bool:
         """Whether the stream is being read."""
         return self._reader.is_connected
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the lease is valid by this process's own view; else no handler is started."""
+        return self.gate.holds_for(0.0)
 
     @property
     def progressed_at(self) -> float:
@@ -134,6 +143,7 @@ class OwnedPartition:
                 max_dead_letters=self._settings.max_dead_letters,
                 metrics=self._metrics,
                 gate=self.gate,
+                outages=self._outages,
                 emission=self._emission(),
             )
             work = self._work(settlement)
@@ -143,6 +153,8 @@ class OwnedPartition:
                     await self._read(work, settlement)
                 with suppress(LeftPending):
                     await work.finish(self._settings.grace_s)
+                await settlement.close(self._settings.grace_s / 4)
+                settlement.check()
             except (DeadLetterLimitReached, OperatorError):
                 raise
             except BaseException:
@@ -175,7 +187,7 @@ class OwnedPartition:
                         deliveries=deliveries,
                         ids=ids,
                     )
-                except (*AWAY, ResponseError) as error:
+                except AWAY_OR_REFUSING as error:
                     log.warning("entries count as delivered once more", error=str(error))
                     return
                 if kept is None:
@@ -187,7 +199,14 @@ class OwnedPartition:
     def _emission(self) -> Emission | None:
         if self._consumer.output is None:
             return None
-        return Emission(self.place, self.epoch, self._scripts, self._hand, gate=self.gate)
+        return Emission(
+            self.place,
+            self.epoch,
+            self._scripts,
+            self._hand,
+            gate=self.gate,
+            outages=self._outages,
+        )
 
     def _work(self, settlement: Settlement) -> Work:
         consumer = self._consumer
@@ -214,8 +233,8 @@ class OwnedPartition:
             metrics=self._metrics,
             block_s=lambda: self._pace().block_s,
         )
-        reading = asyncio.create_task(self._reader.run(admission))
-        closed = asyncio.create_task(self.gate.closed())
+        reading = owned(self._reader.run(admission), name="reading")
+        closed = owned(self.gate.closed())
         try:
             await asyncio.wait((reading, closed), return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -15,6 +15,7 @@ from consumers.runtime.consumer import Consumer
 from consumers.runtime.dead_letter_limit import DeadLetterRate
 from consumers.runtime.health import Health, listening
 from consumers.runtime.metrics import Metrics
+from consumers.runtime.outages import Outages
 from consumers.runtime.ownership import Ownership
 from consumers.runtime.partition import OwnedPartition
 from consumers.runtime.place import Place
@@ -22,6 +23,7 @@ from consumers.runtime.reader import Pace
 from consumers.runtime.scripts import Acquired, Scripts
 from gateway import connections
 from gateway.addresses import Address
+from gateway.background import watched
 from gateway.settings import Settings
 
 __all__ = ["run", "run_until_signalled"]
@@ -52,15 +54,25 @@ async def run_until_signalled(consumer: Consumer, settings: Settings) -> None:
 async def run(consumer: Consumer, settings: Settings, stop: asyncio.Event) -> None:
     """Consume until `stop` is set; entries under way are finished and acknowledged first.
 
-    Raises DeadLetterLimitReached, OperatorError, and what the service's own contexts raise.
+    Raises DeadLetterLimitReached, OperatorError, BackgroundFailed, and what the service's own
+    contexts raise.
     """
     metrics = Metrics(consumer.group)
+    outages = Outages()
     async with AsyncExitStack() as stack:
+        watch = stack.enter_context(watched(stop.set))
         control = connections.control(settings.redis.url)
         stack.push_async_callback(control.aclose)
         await stack.enter_async_context(consumer.lifespan())
-        ownership = _ownership(consumer, settings, control, metrics)
-        health = Health(ownership, stuck_s=settings.consumers.stuck_s)
+        ownership = _ownership(consumer, settings, control, metrics, outages)
+        health = Health(
+            ownership,
+            outages,
+            watch,
+            metrics,
+            lease_s=settings.consumers.lease_s,
+            stuck_s=settings.consumers.stuck_s,
+        )
         await stack.enter_async_context(
             listening(settings.consumers.host, settings.consumers.port, health, metrics)
         )
@@ -70,7 +82,7 @@ async def run(consumer: Consumer, settings: Settings, stop: asyncio.Event) -> No
 
 
 def _ownership(
-    consumer: Consumer, settings: Settings, control: Redis, metrics: Metrics
+    consumer: Consumer, settings: Settings, control: Redis, metrics: Metrics, outages: Outages
 ) -> Ownership:
     streams = settings.redis.streams
     scripts = Scripts(control)
@@ -93,6 +105,7 @@ def _ownership(
             scripts=scripts,
             rate=rate,
             metrics=metrics,
+            outages=outages,
             settings=settings.consumers,
             pace=pace,
         )
@@ -113,6 +126,7 @@ def _ownership(
         scripts=scripts,
         lease_s=settings.consumers.lease_s,
         one_by_one=Address.of(settings.redis.url).kind == "cluster",
+        outages=outages,
         own=own,
     )
     return ownership

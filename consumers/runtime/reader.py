@@ -9,7 +9,6 @@ from typing import Any, Final
 import structlog
 from msgspec import Struct
 from redis.asyncio import Redis
-from redis.exceptions import NoPermissionError, ResponseError
 
 from consumers.runtime.admission import Admission
 from consumers.runtime.consumer import Consumer
@@ -18,14 +17,14 @@ from consumers.runtime.gate import Gate
 from consumers.runtime.groups import ensure_groups
 from consumers.runtime.hand import Hand
 from consumers.runtime.metrics import Metrics
+from consumers.runtime.outages import Outages
 from consumers.runtime.place import Place
 from consumers.runtime.progress import Progress, before, order
 from consumers.runtime.recovery import OWNER, recover
 from consumers.runtime.scripts import Inspection, Scripts
 from consumers.runtime.verdicts import Backoff
 from gateway.backlog import count_entries
-from gateway.connections import AWAY
-from gateway.errors import OperatorError
+from gateway.connections import AWAY, AWAY_OR_REFUSING
 
 __all__ = ["Pace", "Reader"]
 
@@ -62,6 +61,7 @@ class Reader:
         hand: Hand,
         rate: DeadLetterRate,
         metrics: Metrics,
+        outages: Outages,
         pace: Callable[[], Pace],
     ) -> None:
         self._consumer = consumer
@@ -74,6 +74,8 @@ class Reader:
         self._hand = hand
         self._rate = rate
         self._metrics = metrics
+        self._outages = outages
+        self._outage = outages.of("reading failed", stream=place.shared.key, group=place.group)
         self._pace = pace
         self._progress = Progress()
         self._client: Redis | None = None
@@ -91,7 +93,8 @@ class Reader:
     async def run(self, admission: Admission) -> None:
         """Read until the gate closes; what fails is begun anew after a growing pause.
 
-        Raises OperatorError if the server refuses this user, and what `admission` raises.
+        Raises OperatorError if the server denies this user from the start what it has to do, and
+        what `admission` raises.
         """
         failures = 0
         try:
@@ -100,12 +103,11 @@ class Reader:
                     await self._begin(admission)
                     while await self._step(admission):
                         failures = 0
-                except NoPermissionError as error:
-                    raise OperatorError(f"Redis refuses the consumer: {error}") from error
-                except (*AWAY, ResponseError) as error:
+                except AWAY_OR_REFUSING as error:
                     failures += 1
                     await self._pause(error, _BACKOFF.pause_s(failures))
         finally:
+            self._outage.forget()
             await self._disconnect()
 
     async def unblock(self, reading: asyncio.Task[None]) -> None:
@@ -117,7 +119,7 @@ class Reader:
         while not reading.done():
             client = self._client
             if client is not None and self._connection_id:
-                with suppress(*AWAY, ResponseError):
+                with suppress(*AWAY_OR_REFUSING):
                     await client.client_unblock(self._connection_id)
                 if client is not self._client:
                     # Closed while this was on its way, which opened a connection again.
@@ -143,6 +145,7 @@ class Reader:
         self._delivered = inspection.delivered_id
         if self._rate.needs_history(self._place.partition):
             await self._count_dead_letters(client, inspection.now_ms)
+        await self._rehearse()
         await self._recover(client, admission)
         self.is_connected = True
 
@@ -163,6 +166,8 @@ class Reader:
             block=int(self._pace().block_s * 1000),
         )
         self.stepped_at = time.monotonic()
+        self._outage.over()
+        self._outages.worked()
         if self._gate.is_closed:
             return False
         if page := reply.get(place.own.key.encode()):
@@ -197,6 +202,13 @@ class Reader:
                 admission,
                 buries_crashed=self._consumer.buries_crashed,
             )
+
+    async def _rehearse(self) -> None:
+        """Find out whether this user may all that follows, before anything is handled."""
+        place = self._place
+        output = (place.output, place.emitted) if place.output else ()
+        keys = (place.lease, place.shared.key, place.own.key, place.dead, *output)
+        await self._scripts.rehearse(keys, group=place.group)
 
     async def _inspection(self) -> Inspection:
         place = self._place
@@ -241,13 +253,7 @@ class Reader:
     async def _pause(self, error: Exception, pause_s: float) -> None:
         self.is_connected = False
         self._metrics.read_failed()
-        log.warning(
-            "reading failed",
-            stream=self._place.shared.key,
-            group=self._place.group,
-            error=f"{type(error).__name__}: {error}",
-            retry_in_s=round(pause_s, 2),
-        )
+        self._outage.failed(error)
         self.stepped_at = time.monotonic()
         await self._gate.closed(pause_s)
 

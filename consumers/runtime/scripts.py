@@ -69,6 +69,7 @@ class Scripts:
         self._give_back = script("give_back")
         self._emit = script("emit")
         self._inspect = script("inspect")
+        self._rehearse = script("rehearse")
 
     async def acquire(self, lease: str, owner: str, *, ttl_ms: int) -> Acquired | None:
         """Take a lease; None if another process holds it."""
@@ -180,6 +181,15 @@ class Scripts:
         args = [epoch, group, consumer, deliveries, *ids]
         kept: list[bytes] | None = await self._give_back(keys=keys, args=args)
         return kept
+
+    async def rehearse(self, keys: Sequence[str], *, group: str) -> None:
+        """Try what a group has to be allowed on a partition, to no effect.
+
+        `keys` are the lease, the stream, the redeliveries, the dead letters and, if there is an
+        output, that and the memory of what was written. Raises ResponseError if this user lacks a
+        right.
+        """
+        await self._rehearse(keys=keys, args=[group])
 
     async def inspect(self, keys: tuple[str, str, str], *, group: str) -> Inspection:
         """Look at a partition; `keys` are the stream, the redeliveries and the dead letters."""

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 import structlog
-from redis.exceptions import ResponseError
 
 from consumers.runtime.dead_letter_limit import DeadLetterRate
 from consumers.runtime.emission import Emission
@@ -19,19 +18,22 @@ from consumers.runtime.gate import Gate
 from consumers.runtime.hand import Hand
 from consumers.runtime.held import Held, Source
 from consumers.runtime.metrics import Metrics
+from consumers.runtime.outages import Outages
 from consumers.runtime.place import Place
 from consumers.runtime.scripts import Scripts
+from consumers.runtime.sending import Sending
 from consumers.runtime.transforms import Output
 from consumers.runtime.verdicts import Backoff
-from gateway.connections import AWAY
+from gateway.connections import AWAY_OR_REFUSING
 from gateway.contract import DeadLetter
-from gateway.ending import end
 
 __all__ = ["DeadLetterLimitReached", "LeftPending", "Settlement"]
 
 log = structlog.get_logger()
 
 _BACKOFF: Final = Backoff(first_s=0.1, most_s=2.0)
+_MAX_ACKNOWLEDGED: Final = 5000
+"""Entries of one script call, which takes the server about a millisecond."""
 
 
 class DeadLetterLimitReached(Exception):
@@ -56,6 +58,7 @@ class Settlement:
         max_dead_letters: int,
         metrics: Metrics,
         gate: Gate,
+        outages: Outages,
         emission: Emission | None = None,
     ) -> None:
         self._place = place
@@ -67,18 +70,19 @@ class Settlement:
         self._metrics = metrics
         self._gate = gate
         self._emission = emission
-        self._shared: list[bytes] = []
-        self._own: list[bytes] = []
-        self._waiting = asyncio.Event()
-        self._closing = False
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        keys = {"group": place.group, "partition": place.partition}
+        self._burying = outages.of("dead letter waits for Redis", **keys)
+        self._acknowledging: Sending[tuple[Source, bytes]] = Sending(
+            self._acknowledge,
+            most=_MAX_ACKNOWLEDGED,
+            gate=gate,
+            outage=outages.of("acknowledging failed", **keys),
+        )
 
     def acknowledge(self, held: Sequence[Held]) -> None:
         """Acknowledge with the next batch; handled entries count against dead letters."""
-        for one in held:
-            (self._own if one.source.is_own else self._shared).append(one.id)
+        self._acknowledging.put((one.source, one.id) for one in held)
         self._rate.handled(time.monotonic(), len(held))
-        self._waiting.set()
 
     def emit(self, done: Sequence[tuple[Held, Output]]) -> None:
         """Write what these became and acknowledge them, in the order in which they are given."""
@@ -89,8 +93,7 @@ class Settlement:
     def drop(self, source: Source, entry_id: bytes) -> None:
         """Acknowledge an entry that nobody handles, with the next batch."""
         self._hand.add(source, entry_id, None)
-        (self._own if source.is_own else self._shared).append(entry_id)
-        self._waiting.set()
+        self._acknowledging.put(((source, entry_id),))
 
     async def bury_held(
         self, held: Held, *, reason: str, error: str, traceback: str, attempts: int
@@ -135,12 +138,13 @@ class Settlement:
                     fields=letter.fields(),
                 )
                 break
-            except (*AWAY, ResponseError) as error:
+            except AWAY_OR_REFUSING as error:
                 failures += 1
-                log.warning("dead letter waits for Redis", event_id=event_id, error=str(error))
+                self._burying.failed(error, event_id=event_id)
                 if self._gate.is_closed:
                     raise LeftPending from error
                 await asyncio.sleep(_BACKOFF.pause_s(failures))
+        self._burying.over()
         if not is_ours:
             self._gate.close()
             raise LeftPending
@@ -159,44 +163,34 @@ class Settlement:
         )
 
     async def close(self, timeout_s: float) -> None:
-        """Write and acknowledge what is left, if the server can be reached in time."""
+        """Write and acknowledge what is left, if the server can be reached in time.
+
+        Raises nothing, and may be repeated.
+        """
         if self._emission is not None:
             await self._emission.close(timeout_s)
-        self._closing = True
-        self._waiting.set()
-        _done, late = await asyncio.wait((self._task,), timeout=timeout_s)
-        if late:
-            await end(self._task)
+        if await self._acknowledging.close(timeout_s):
             log.warning("entries were not acknowledged and come again", entries=len(self._hand))
+        self._burying.forget()
 
-    async def _run(self) -> None:
-        """Send what has gathered while the last batch was under way."""
-        failures = 0
-        while not (self._closing and not self._shared and not self._own):
-            await self._waiting.wait()
-            self._waiting.clear()
-            shared, own = self._shared, self._own
-            if not shared and not own:
-                continue
-            self._shared, self._own = [], []
-            try:
-                is_ours = await self._scripts.ack(
-                    (self._place.lease, self._place.shared.key, self._place.own.key),
-                    epoch=self._epoch,
-                    group=self._place.group,
-                    ids=shared,
-                    redelivered_ids=own,
-                )
-            except (*AWAY, ResponseError) as error:
-                failures += 1
-                log.warning("acknowledging failed", entries=len(shared), error=str(error))
-                self._shared, self._own = shared + self._shared, own + self._own
-                self._waiting.set()
-                await asyncio.sleep(_BACKOFF.pause_s(failures))
-                continue
-            failures = 0
-            if not is_ours:
-                self._gate.close()
-                return
-            self._hand.settle(self._place.shared, shared)
-            self._hand.settle(self._place.own, own)
+    def check(self) -> None:
+        """Raise what ended the acknowledging or the writing, if nobody had foreseen it."""
+        self._acknowledging.check()
+        if self._emission is not None:
+            self._emission.check()
+
+    async def _acknowledge(self, some: Sequence[tuple[Source, bytes]]) -> bool:
+        place = self._place
+        shared = [entry_id for source, entry_id in some if not source.is_own]
+        own = [entry_id for source, entry_id in some if source.is_own]
+        is_ours = await self._scripts.ack(
+            (place.lease, place.shared.key, place.own.key),
+            epoch=self._epoch,
+            group=place.group,
+            ids=shared,
+            redelivered_ids=own,
+        )
+        if is_ours:
+            self._hand.settle(place.shared, shared)
+            self._hand.settle(place.own, own)
+        return is_ours

@@ -4,11 +4,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from consumers.runtime.entry import Entry, Event
 from consumers.runtime.held import Held
+from gateway.contract import encode_event
 
-__all__ = ["Output", "Result", "TransformHandler", "Write", "check_results"]
+__all__ = ["Output", "Result", "TransformHandler", "Write", "checked"]
 
 
 class Write(Struct, frozen=True):
@@ -64,14 +66,41 @@ class TransformHandler(Struct, frozen=True, kw_only=True, eq=False):
         return str(getattr(event, self.together))
 
 
-def check_results(batch: Sequence[Held], results: Sequence[Result]) -> None:
-    """Raise TypeError or ValueError for what a handler must not return for these entries."""
+def checked(batch: Sequence[Held], results: Sequence[Result]) -> list[Result]:
+    """The results of a handler as they can be written, with their events encoded.
+
+    Raises TypeError, ValueError or RecursionError for what a handler must not return: here it is
+    the handler's failure, and later it would be one of the process.
+    """
     if len(results) != len(batch):
         raise ValueError(f"{len(results)} results for {len(batch)} entries")
-    for held, result in zip(batch, results, strict=True):
-        if not isinstance(result, Output | Exception):
-            raise TypeError(f"{type(result).__name__} is neither an output nor an exception")
-        slot = f"{{{held.entry.partition}}}"
-        for write in result.writes if isinstance(result, Output) else ():
-            if slot not in write.key:
-                raise ValueError(f"{write.key} is no key of the partition: {slot} is not in it")
+    return [
+        _written(result, slot=f"{{{held.entry.partition}}}")
+        if isinstance(result, Output)
+        else _raised(result)
+        for held, result in zip(batch, results, strict=True)
+    ]
+
+
+def _raised(result: object) -> Exception:
+    if not isinstance(result, Exception):
+        raise TypeError(f"{type(result).__name__} is neither an output nor an exception")
+    return result
+
+
+def _written(output: Output, *, slot: str) -> Output:
+    for write in output.writes:
+        if slot not in write.key:
+            raise ValueError(f"{write.key} is no key of the partition: {slot} is not in it")
+        for argument in (write.command, write.key, *write.arguments):
+            _check_argument(argument)
+    events = (one if isinstance(one, bytes) else encode_event(one) for one in output.events)
+    return replace(output, events=tuple(events))
+
+
+def _check_argument(argument: object) -> None:
+    """Raise what redis-py would, which knows no bool and encodes text as UTF-8."""
+    if isinstance(argument, str):
+        argument.encode()
+    elif isinstance(argument, bool) or not isinstance(argument, bytes | int | float):
+        raise TypeError(f"{type(argument).__name__} is no argument of a command")

@@ -10,13 +10,6 @@ _ROOT = Path(__file__).parents[2]
 _STARTS = {"create_task", "ensure_future"}
 _ALLOWED = {
     "gateway/background.py",
-    "consumers/runtime/batches.py",
-    "consumers/runtime/emission.py",
-    "consumers/runtime/gatherings.py",
-    "consumers/runtime/lanes.py",
-    "consumers/runtime/ownership.py",
-    "consumers/runtime/partition.py",
-    "consumers/runtime/settlement.py",
 }
 
 

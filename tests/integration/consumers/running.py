@@ -122,12 +122,18 @@ def service(
 
 @asynccontextmanager
 async def running(
-    consumer: Consumer, url: str, *, partitions: int = 1, lease_s: float = 2.0
+    consumer: Consumer,
+    url: str,
+    *,
+    partitions: int = 1,
+    lease_s: float = 2.0,
+    port: int = 0,
+    stuck_s: float = 300.0,
 ) -> AsyncIterator[asyncio.Task[None]]:
     """The runtime within the test; on leaving it is stopped as by SIGTERM."""
     settings = Settings(
         redis=RedisSettings(url=url, partitions=partitions),
-        consumers=ConsumersSettings(lease_s=lease_s),
+        consumers=ConsumersSettings(lease_s=lease_s, port=port, stuck_s=stuck_s),
     )
     stop = asyncio.Event()
     task = asyncio.create_task(run(consumer, settings, stop))

@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from consumers import CommentEvent, Consumer
+from consumers.runtime.scripts import Scripts
 from gateway.contract import DeadLetter
 from tests.integration.consumers.running import (
     comment_event,
@@ -71,3 +72,27 @@ async def test_what_ends_the_consumer_again_and_again_becomes_a_dead_letter(
     ((_id, fields),) = await redis.xrange(DEAD)  # type: ignore[misc]
     letter = DeadLetter.of(fields)  # type: ignore[arg-type]
     assert (letter.reason, handled) == ("crashed", {6, 8})
+
+
+async def test_a_way_out_that_ends_unforeseen_ends_the_partition_and_gives_the_lease_up(
+    redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = Consumer(group="index", stream="events")
+
+    @app.on("*")
+    async def handle(event: CommentEvent) -> None:
+        pass
+
+    async def ack(*_arguments: object, **_options: object) -> bool:
+        raise ZeroDivisionError
+
+    await publish(redis, KEY, [comment_event(7)])
+    with monkeypatch.context() as patched:
+        patched.setattr(Scripts, "ack", ack)
+        with pytest.raises(ZeroDivisionError):
+            async with running(app, redis_url) as task:
+                await task
+    assert await redis.hget("b24:lease:index:{0}", "owner") is None
+
+    async with running(app, redis_url):  # whoever stood by
+        await until(lambda: settled(redis, KEY, "index"))

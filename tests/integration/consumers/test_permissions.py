@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
+from structlog.testing import capture_logs
 
 from consumers import CommentEvent, Consumer, Reject
 from consumers.runtime.scripts import Emitted, Scripts
 from gateway import connections
 from gateway.contract import DeadLetter, encode_event
 from gateway.errors import OperatorError
+from gateway.local.server import free_port
 from tests.integration.consumers.running import comment_event, publish, running, settled, until
+from tests.integration.consumers.test_health import get, is_answered
 
 KEY = "b24:events:{0}"
 DOCS = Path(__file__).parents[3] / "docs" / "consumers.md"
@@ -64,14 +67,50 @@ async def test_the_documented_rights_are_enough(redis: Redis, restricted: str) -
     assert await acl(redis, "LOG") == []
 
 
-async def test_a_user_that_may_not_read_groups_ends_the_consumer_with_one_line(
-    redis: Redis, restricted: str
+@pytest.mark.parametrize(
+    "missing",
+    [
+        *("xreadgroup", "xack", "xdel", "xadd", "xpending", "xinfo", "xgroup|create"),
+        *("time", "hget", "hmget", "hset", "zadd", "zrange", "evalsha", "client|id"),
+    ],
+)
+async def test_a_right_that_is_missing_ends_the_consumer_with_one_line(
+    redis: Redis, restricted: str, missing: str
 ) -> None:
-    await acl(redis, "SETUSER", "service", "-xreadgroup")
+    await publish(redis, KEY, [comment_event(1), comment_event(2)])
+    await acl(redis, "SETUSER", "service", f"-{missing}")
 
     with pytest.raises(OperatorError, match="Redis refuses the consumer"):
         async with running(consumer(), restricted) as task:
             await task
+
+
+async def test_a_right_that_is_taken_away_is_told_once_shown_and_waited_for(
+    redis: Redis, restricted: str
+) -> None:
+    port = free_port()
+    with capture_logs() as lines:
+        async with running(consumer(), restricted, port=port, stuck_s=4.0):
+            await until(lambda: is_answered(port, "/readyz", 200))
+            # The process has worked once its first read has returned.
+            await publish(redis, KEY, [comment_event(1)])
+            await until(lambda: settled(redis, KEY, "index"))
+            await acl(redis, "SETUSER", "service", "-xack")
+            await publish(redis, KEY, [comment_event(3)])
+            await until(lambda: is_answered(port, "/readyz", 503))
+            assert "acknowledging failed" in (await get(port, "/readyz"))[1]
+            # The leases are renewed all the while, so it is not Redis that is away.
+            await until(lambda: is_answered(port, "/healthz", 503))
+            assert "b24_consumer_redis_failing_seconds" in (await get(port, "/metrics"))[1]
+
+            await acl(redis, "SETUSER", "service", "+xack")
+            await until(lambda: settled(redis, KEY, "index"))
+            await until(lambda: is_answered(port, "/readyz", 200))
+            await until(lambda: is_answered(port, "/healthz", 200))
+
+    told = [(line["event"], line["log_level"]) for line in lines]
+    assert told.count(("acknowledging failed", "error")) == 1
+    assert told.count(("Redis is back", "info")) == 1
 
 
 class Halfway:
