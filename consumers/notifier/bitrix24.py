@@ -17,8 +17,8 @@ from apprise.exception import AppriseImproperlyConfigured
 from apprise.manager_plugins import NotificationManager
 from apprise.plugins.base import NotifyBase
 
-from consumers.notifier.exchange import ask_to_wait
-from gateway.bitrix24.errors import Bitrix24Error, Limited
+from consumers.notifier.exchange import ask_to_wait, refuse_content
+from gateway.bitrix24.errors import Bitrix24Error, Limited, Refused
 
 __all__ = ["NotifyBitrix24", "Portal", "register"]
 
@@ -52,6 +52,7 @@ class NotifyBitrix24(NotifyBase):  # type: ignore[misc]
     notify_format = NotifyFormat.TEXT
     title_maxlen = 250
     body_maxlen = 20_000
+    overflow_amalgamate_title = True  # the title stands in the same text
     # The client keeps to the portal's limits, together with all other processes.
     request_rate_per_sec = 0
     templates = ("{schema}://{host}/{targets}",)
@@ -82,12 +83,12 @@ class NotifyBitrix24(NotifyBase):  # type: ignore[misc]
     ) -> bool:
         """Tell every recipient; False if one of them could not be told."""
         text = f"[b]{title}[/b]\n{body}" if title else body
-        done = True
+        answers: list[Bitrix24Error | TimeoutError | None] = []
         for target in self.targets:
             if _CHAT.fullmatch(target):
-                said = self._call("im.message.add", {"DIALOG_ID": target, "MESSAGE": text})
+                called = self._call("im.message.add", {"DIALOG_ID": target, "MESSAGE": text})
             else:
-                said = self._call(
+                called = self._call(
                     "im.notify.system.add",
                     {
                         "USER_ID": target,
@@ -97,25 +98,28 @@ class NotifyBitrix24(NotifyBase):  # type: ignore[misc]
                     },
                     is_repeatable=bool(self.tag),
                 )
-            done = said and done
-        return done
+            answers.append(called)
+        if all(type(answer) is Refused for answer in answers):
+            refuse_content()
+        return not any(answers)
 
     def _call(
         self, method: str, parameters: dict[str, str], *, is_repeatable: bool = False
-    ) -> bool:
+    ) -> Bitrix24Error | TimeoutError | None:
+        """Call a method; what kept it from being carried out."""
         assert self.portal is not None, "set by the target before it sends"  # noqa: S101
         timeout_s = self.socket_connect_timeout + self.socket_read_timeout
         try:
             self.portal.call(method, parameters, is_repeatable=is_repeatable, timeout_s=timeout_s)
-        except TimeoutError:
+        except TimeoutError as error:
             self.logger.warning("%s: no answer within %g s", method, timeout_s)
+            return error
         except Bitrix24Error as error:
             if isinstance(error, Limited):
                 ask_to_wait(error.retry_in_s)
             self.logger.warning("%s: %s", method, error)
-        else:
-            return True
-        return False
+            return error
+        return None
 
     @property
     def url_identifier(self) -> tuple[Any, ...]:

@@ -49,7 +49,7 @@ async def checked(
 async def _samples(route: Route, *, is_sending: bool) -> AsyncIterator[dict[str, Any]]:
     for channel in route.channels:
         for sample, notices in samples(route.matcher.route.events):
-            message = channel.templates.message(notices)
+            message = channel.templates.message(notices, channel.target.room)
             outcome = None
             if is_sending:
                 message_id = f"sample-{time.time_ns()}"

@@ -25,12 +25,22 @@ import requests
 
 from gateway.errors import OperatorError
 
-__all__ = ["Exchange", "Fence", "Refused", "ask_to_wait", "retry_after_s", "watched"]
+__all__ = [
+    "Exchange",
+    "Fence",
+    "Refused",
+    "ask_to_wait",
+    "refuse_content",
+    "retry_after_s",
+    "watched",
+]
 
 Network = IPv4Network | IPv6Network
 _NAT64: Final = ip_network("64:ff9b::/96")
 _CONNECTS: Final = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 _MAX_RETRY_AFTER_S: Final = 3600.0
+_REFUSALS: Final = frozenset({400, 413, 414, 422})
+"""Statuses that are about what was sent, not about who sent it, where to, or when."""
 
 
 class Refused(OSError):
@@ -84,6 +94,29 @@ class Exchange:
         self.status: int | None = None
         self.retry_after_s: float | None = None
         self.refused = False
+        self._statuses: set[int] = set()
+        self._is_refused_by_plugin = False
+
+    @property
+    def is_refused_content(self) -> bool:
+        """Whether all that was answered says that this message is not wanted as it is.
+
+        What was answered otherwise besides, to a login or for another recipient, says that the
+        message is no worse than others.
+        """
+        if self._is_refused_by_plugin:
+            return not self._statuses
+        return bool(self._statuses) and self._statuses <= _REFUSALS
+
+    def answered(self, status: int, retry_after: str | None) -> None:
+        """Note an HTTP response."""
+        self.status = status
+        self._statuses.add(status)
+        self.retry_after_s = retry_after_s(retry_after, now=datetime.now(UTC))
+
+    def refuse_content(self) -> None:
+        """Note that the target refused the message, which a plugin without HTTP of its own says."""
+        self._is_refused_by_plugin = True
 
 
 _under_way: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
@@ -105,6 +138,13 @@ def ask_to_wait(pause_s: float) -> None:
     exchange = _under_way.get()
     if exchange is not None:
         exchange.retry_after_s = min(pause_s, _MAX_RETRY_AFTER_S)
+
+
+def refuse_content() -> None:
+    """What a plugin says whose target refused this message, and would take another one."""
+    exchange = _under_way.get()
+    if exchange is not None:
+        exchange.refuse_content()
 
 
 def retry_after_s(header: str | None, *, now: datetime) -> float | None:
@@ -156,10 +196,7 @@ def _seen(send: Callable[..., requests.Response]) -> Callable[..., requests.Resp
         response = send(*arguments, **options)
         exchange = _under_way.get()
         if exchange is not None:
-            exchange.status = response.status_code
-            exchange.retry_after_s = retry_after_s(
-                response.headers.get("Retry-After"), now=datetime.now(UTC)
-            )
+            exchange.answered(response.status_code, response.headers.get("Retry-After"))
         return response
 
     return sending

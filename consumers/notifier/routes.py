@@ -114,7 +114,7 @@ def _channel(
         given,
         language=route.language,
         dialect=target.dialect,
-        is_title_in_body=target.is_title_in_body,
+        title_dialect=target.title_dialect,
         zone=timing.zone,
         name=key,
     )
@@ -135,7 +135,7 @@ def _checked_sources(route: RouteSettings, key: str) -> dict[str, str]:
         given,
         language=route.language,
         dialect="text",
-        is_title_in_body=False,
+        title_dialect="text",
         zone=ZoneInfo("UTC"),
         name=key,
     ).check([notices for _, notices in samples(route.events)])

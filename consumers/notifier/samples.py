@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from consumers.notifier.matching import Event
 from consumers.notifier.notices import Kind, Notice
@@ -50,6 +51,9 @@ _TEXT: Final = (
     "[url=https://example.com/offer]example.com[/url].\n[quote]We need it by Friday.[/quote]"
 )
 
+_LONG_TEXT: Final = _TEXT + "\n" + "They asked for [b]all of it[/b] & more: price_list *A*. " * 130
+"""As long as comments get that repeat a mail: longer than most services take."""
+
 
 def samples(events: Sequence[str] = ("*",)) -> Iterator[tuple[str, tuple[Notice, ...]]]:
     """Each sample's name, and the notices of one message.
@@ -79,6 +83,8 @@ def _all() -> Iterator[tuple[str, tuple[Notice, ...]]]:
         fetched_at=_TIME,
     )
     yield "an edit", (_notice(_comment_event(COMMENT_UPDATED, full), "changed", count=3),)
+    long = replace(full, text=_LONG_TEXT)
+    yield "a long comment", (_notice(_comment_event(COMMENT_UPDATED, long), "changed"),)
     yield "a new comment", (_notice(_comment_event(COMMENT_ADDED, full), "added"),)
     gone = Comment(state="deleted", author_id=9, entity_type="deal", entity_id=2)
     yield "a deletion", (_notice(_comment_event(COMMENT_DELETED, gone), "deleted"),)

@@ -5,9 +5,8 @@ planning.py and notices.py; several processes may run senders of the same target
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from typing import Final
 from uuid import uuid4
 
@@ -20,6 +19,7 @@ from consumers.notifier.outbox import AWAY, Change, Outbox
 from consumers.notifier.planning import Due, Parcel, Plan, plan
 from consumers.notifier.rendering import Message
 from consumers.notifier.routes import Channel
+from consumers.notifier.settling import Settlement
 from consumers.notifier.targets import Outcome
 from gateway.background import Errands
 
@@ -33,6 +33,10 @@ _MAX_DIGEST: Final = 200
 """Notices in one message; what is more comes in the next one."""
 _FIRST_PAUSE_S: Final = 1.0
 _LAST_PAUSE_S: Final = 300.0
+_PLAINER: Final = (1000, 0)
+"""How much of a comment's text is tried in plain words, where a target refuses the message."""
+_MAX_REFUSALS: Final = 6
+"""As many failures as lead to half a minute's pause."""
 _LEASE_MARGIN_MS: Final = 5_000
 """For the lease to outlast the deadline of a sending by the time it takes to write it down."""
 
@@ -48,12 +52,14 @@ class Sender:
         self.outbox = outbox
         self._clock = clock
         self._target = channel.target
+        self._settlement = Settlement(outbox, channel.policy.timing)
         self._lease_ms = round(channel.target.deadline_s * 1000) + _LEASE_MARGIN_MS
         self._awake = asyncio.Event()
         self._is_stopping = False
         self._under_way: set[Parcel] = set()
         self._sending = Errands("sending")
         self._failures = 0
+        self._accepts = False
         # Only messages about several notices need all that is due; others need what there is room
         # for, and a few in case some are given up.
         gathers = channel.policy.timing.digest_minutes or channel.policy.is_holding
@@ -172,41 +178,74 @@ class Sender:
             self.wake()
 
     async def _try(self, parcel: Parcel) -> None:
-        message = self._message(parcel)
-        outcome = await self._target.deliver(message, message_id=parcel.id)
+        outcome, refusal = await self._deliver(parcel)
         line = log.bind(
             target=self._target.name,
             event_id=parcel.notices[0].notice.event_id,
             notices=len(parcel.notices),
         )
+        # Nothing stands between sending and settling: what ended the task here would have the same
+        # message sent again when its lease ends. So lines are logged afterwards.
         if outcome.is_accepted:
             self._failures = 0
+            self._accepts = True
             metrics.SENT.labels(self._target.name).inc()
-            # Nothing stands between sending and settling: what ended the task here would have the
-            # same message sent again when its lease ends.
-            await self._settle(parcel, sent)
+            await self._settlement.settle(parcel, sent)
+            if refusal is not None:
+                line.warning("notification refused, sent in plain words", reason=refusal.reason)
             line.info("notification sent")
+        elif outcome.is_about_message and self._accepts:
+            # One message in a row: if the next one is refused too, it is the target that is wrong.
+            self._accepts = False
+            await self._settlement.settle(parcel, sent)
+            metrics.GIVEN_UP.labels(self._target.name, "refused").inc(len(parcel.notices))
+            line.error("notification given up", reason="refused", answer=outcome.reason)
         else:
             await self._failed(parcel, outcome, line)
+
+    async def _deliver(self, parcel: Parcel) -> tuple[Outcome, Outcome | None]:
+        """Send the message, or a plainer one if the target refuses it; what came of it.
+
+        The second outcome is the first refusal of the message as it was meant, if it was refused.
+        """
+        outcome = await self._target.deliver(self._message(parcel), message_id=parcel.id)
+        refusal = outcome if outcome.is_about_message else None
+        notices = [due.notice for due in parcel.notices]
+        for max_text in _PLAINER:
+            if not outcome.is_about_message:
+                break
+            await self._settlement.extend(parcel, until_ms=self._clock() + self._lease_ms)
+            words = self.channel.templates.words(notices, self._target.room, max_text=max_text)
+            outcome = await self._target.deliver(words, message_id=parcel.id)
+        return outcome, refusal
 
     async def _failed(
         self, parcel: Parcel, outcome: Outcome, line: structlog.typing.FilteringBoundLogger
     ) -> None:
         """Leave the target alone for a while, and let others of its notices try it first then."""
         self._failures += 1
-        pause = pause_s(self._failures, outcome.retry_after_s)
+        failures = self._failures
+        if outcome.is_about_message:
+            # It answers, and may accept the next one.
+            failures = min(failures, _MAX_REFUSALS)
+        else:
+            self._accepts = False
+        pause = pause_s(failures, outcome.retry_after_s)
         metrics.FAILED.labels(self._target.name).inc()
         pause_ms = round(pause * 1000)
-        await self._patiently(partial(self.outbox.pause, pause_ms))
-        await self._settle(parcel, given_back, due_ms=self._clock() + pause_ms)
+        await self._settlement.pause(pause_ms)
+        await self._settlement.settle(parcel, given_back, due_ms=self._clock() + pause_ms)
         line.warning(
-            "notification failed", reason=outcome.reason, failures=self._failures, retry_in_s=pause
+            "notification failed",
+            reason=outcome.reason,
+            failures=self._failures,
+            retry_in_s=pause,
         )
 
     def _message(self, parcel: Parcel) -> Message:
         notices = [due.notice for due in parcel.notices]
         try:
-            return self.channel.templates.message(notices)
+            return self.channel.templates.message(notices, self._target.room)
         except Exception as error:  # noqa: BLE001 - a template may raise anything
             log.error(
                 "template failed, the default one is used",
@@ -214,45 +253,11 @@ class Sender:
                 event_id=notices[0].event_id,
                 error=str(error),
             )
-            return self.channel.templates.plain_message(notices)
-
-    async def _settle(
-        self,
-        parcel: Parcel,
-        rest: Callable[[Notice], Notice | None],
-        *,
-        due_ms: int | None = None,
-    ) -> None:
-        """Put what is left of each notice in its place, however long Redis is away.
-
-        A notice whose lease another process has taken over meanwhile is that one's.
-        """
-        await self._patiently(partial(self._settle_all, parcel, rest, due_ms))
-
-    async def _settle_all(
-        self, parcel: Parcel, rest: Callable[[Notice], Notice | None], due_ms: int | None
-    ) -> None:
-        changes = [self._settled(due.key, due.notice, rest, due_ms) for due in parcel.notices]
-        if await self.outbox.swap(changes):
-            return
-        for due in parcel.notices:
-            present = await self.outbox.notice(due.key)
-            while present is not None and present.lease == due.notice.lease:
-                if await self.outbox.swap([self._settled(due.key, present, rest, due_ms)]):
-                    break
-                present = await self.outbox.notice(due.key)
-
-    def _settled(
-        self, key: str, notice: Notice, rest: Callable[[Notice], Notice | None], due_ms: int | None
-    ) -> Change:
-        left = rest(notice)
-        if left is not None and due_ms is None:
-            due_ms = self.channel.policy.timing.due_ms(left.since_ms)
-        return Change(key, notice, left, due_ms)
+            return self.channel.templates.plain_message(notices, self._target.room)
 
     async def _give_up(self, due: Due, reason: str) -> None:
         """Tell nobody of a notice, and say so, if it still is what it was."""
-        if await self.outbox.swap([self._settled(due.key, due.notice, sent, None)]):
+        if await self._settlement.give_up(due):
             metrics.GIVEN_UP.labels(self._target.name, reason).inc()
             log.error(
                 "notification given up",
@@ -266,17 +271,6 @@ class Sender:
         for due in await self.outbox.oldest(excess):
             if not due.notice.lease:
                 await self._give_up(due, "backlog full")
-
-    @staticmethod
-    async def _patiently(call: Callable[[], Awaitable[None]]) -> None:
-        """Repeat a harmless command until Redis answers."""
-        while True:
-            try:
-                await call()
-            except AWAY:
-                await asyncio.sleep(_FIRST_PAUSE_S)
-            else:
-                return
 
 
 def pause_s(failures: int, asked_for_s: float | None) -> float:

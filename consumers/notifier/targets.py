@@ -11,36 +11,37 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from apprise import Apprise, AppriseAsset, NotifyFormat
+from apprise import Apprise, AppriseAsset
 from apprise.plugins.base import NotifyBase
 from apprise.url import URLBase
 from msgspec import Struct
 
 from consumers.notifier import bitrix24
 from consumers.notifier.exchange import Exchange, Fence, watched
+from consumers.notifier.fitting import Room
 from consumers.notifier.rendering import Message
+from consumers.notifier.services import showing_of
 from gateway.bitrix24.bbcode import Dialect
 from gateway.errors import OperatorError
 
 __all__ = ["Outcome", "Target", "quieten_apprise"]
 
-_DIALECTS: Final[dict[NotifyFormat, Dialect]] = {
-    NotifyFormat.TEXT: "text",
-    NotifyFormat.MARKDOWN: "markdown",
-    NotifyFormat.HTML: "html",
-}
-_FORMATS: Final = {dialect: form for form, dialect in _DIALECTS.items()} | {
-    "bbcode": NotifyFormat.TEXT
-}
 _MAX_CONNECT_S: Final = 4.0
+_SEAM: Final = 24
+"""What Apprise puts around a title in a body, `<b></b><br />` and a line break, and some more."""
 _AT_ONCE: Final = 16
 """Messages under way at once to a target without a rate of its own: 160/s if each takes 100 ms."""
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """What became of a message: accepted, or why not."""
+    """What became of a message: accepted, or why not.
+
+    `is_about_message` says that the target answered, and that it is this message that it refuses,
+    as far as its answer tells: the same again will be refused again.
+    """
 
     is_accepted: bool
+    is_about_message: bool = False
     reason: str = ""
     retry_after_s: float | None = None
 
@@ -62,6 +63,7 @@ class Target:
                 f"{key}: {plugin.host} is in a private network: "
                 "allow it with [notifier] allow_private or allow_networks"
             )
+        self._showing = showing_of(plugin)
         if plugin.socket_read_timeout == URLBase.socket_read_timeout:
             plugin.socket_read_timeout = timeout_s
         if plugin.socket_connect_timeout == URLBase.socket_connect_timeout:
@@ -87,14 +89,35 @@ class Target:
     @property
     def dialect(self) -> Dialect:
         """What the target shows."""
-        if self.member_id:
-            return "bbcode"
-        return _DIALECTS[self._plugin.resolve_format(None)]
+        return "bbcode" if self.member_id else self._showing.dialect
 
     @property
-    def is_title_in_body(self) -> bool:
-        """Whether the title is put before the body, in its dialect."""
-        return bool(self._plugin.title_maxlen <= 0)
+    def title_dialect(self) -> Dialect:
+        """What it shows of a title."""
+        return "bbcode" if self.member_id else self._showing.title_dialect
+
+    @property
+    def room(self) -> Room | None:
+        """What the target takes, as Apprise knows it; None if the URL says what is too long.
+
+        What Apprise does by itself with a message that is too long (`?overflow=`) is for whoever
+        asks for it: it sends a title alone, or cuts much more than it has to.
+        """
+        plugin = self._plugin
+        if "overflow_mode" in vars(plugin):
+            return None
+        body = max(1, int(plugin.body_maxlen))
+        # A title that stands in the body leaves half of it at least to what it is about.
+        title = int(plugin.title_maxlen) if plugin.title_maxlen > 0 else body // 2
+        return Room(min(title, body // 2), body, self._size)
+
+    def _size(self, title: str, body: str) -> int:
+        """The characters that count, in UTF-16, by which no service counts less than another."""
+        plugin, form = self._plugin, self._showing.form
+        size = _units(plugin.dialect_convert(body, form))
+        if title and (plugin.title_maxlen <= 0 or plugin.overflow_amalgamate_title):
+            size += _units(plugin.dialect_convert(title, form)) + _SEAM
+        return size
 
     @property
     def shown(self) -> str:
@@ -130,12 +153,13 @@ class Target:
         apprise.add(plugin)
         with watched(exchange):
             result = apprise.notify(
-                title=message.title, body=message.body, body_format=_FORMATS[message.dialect]
+                title=message.title, body=message.body, body_format=self._showing.form
             )
         if result:
             return Outcome(is_accepted=True)
         return Outcome(
             is_accepted=False,
+            is_about_message=exchange.is_refused_content,
             reason=_reason(result, exchange),
             retry_after_s=exchange.retry_after_s,
         )
@@ -169,6 +193,10 @@ def _plugin(url: str, *, key: str) -> NotifyBase:
             f"{key}: not a URL that Apprise can use ({scheme}); see docs/notifier.md"
         )
     return plugin
+
+
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _mark(plugin: NotifyBase, message_id: str) -> None:

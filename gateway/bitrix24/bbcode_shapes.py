@@ -19,7 +19,7 @@ def code(node: Node, dialect: Dialect) -> str:
     text = with_brackets("".join(child for child in node.children if isinstance(child, str)))
     text = text.strip("\n")
     if dialect == "html":
-        return f"<pre>{escape(broken(text))}</pre>"
+        return f"<pre>{escaped(text, dialect)}</pre>"
     if dialect == "markdown":
         fence = "`" * max(3, 1 + max(map(len, re.findall(r"`+", text)), default=0))
         return f"\n{fence}\n{broken(text)}\n{fence}\n"

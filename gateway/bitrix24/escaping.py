@@ -21,12 +21,17 @@ _ADDRESS: Final = re.compile(
     r"https?://(?:[^\s<>|\"\[\]`()]|\([^\s<>|\"\[\]`()]*\))+", re.IGNORECASE
 )
 _SENTENCE_ENDS: Final = ".,;:!?'*_~"
-_EVERYBODY: Final = re.compile(r"@(?=everyone|here|channel|all\b)", re.IGNORECASE)
-# Mentions of users, roles and groups as services write them: @name, <@id>, <@&id>, @**name**. What
-# has letters before its @ is a mail address.
-_MENTION: Final = re.compile(r"(?<![\w.+-])@(?=[\w&!*_|])|[@#](?=\*\*|_\*\*)")
-# Channels, times and commands (<#id>, <!here>, <t:…>, </…>), and links (<url|name>, [name](url)).
-_OPENING: Final = re.compile(r"<(?=[@#!:/]|[a-z]+:)|\](?=\()", re.IGNORECASE)
+_EVERYBODY: Final = re.compile(r"@(?=everyone|here|channel|room\b|all\b)", re.IGNORECASE)
+# Mentions of users, roles and groups: @name, @**name**, @"name" and what stands in angle brackets.
+# What has letters before its @ is a mail address.
+_MENTION: Final = re.compile(r"(?<![\w.+-])@(?=[\w&!*_|\"])|[@#](?=\*\*|_\*\*)")
+# What angle brackets mean, from <@id>, <#id> and <!here> to <url|name>, <users/id> and <at …>;
+# links in Markdown, [name](url); mentions in KOOK, (met)id(met), and in OneBot, [CQ:at,…].
+_OPENING: Final = re.compile(
+    r"<(?=[@#!:]|/?[a-z]+:|/?(?:a|at|font|spark-mention|users)\b)"
+    r"|\](?=\()|\((?=(?:met|rol|chn)\))|\[(?=CQ:)",
+    re.IGNORECASE,
+)
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 # Line beginnings that open a heading, a list or an indented block, and entities.
 _MARKDOWN: Final = re.compile(
@@ -47,7 +52,8 @@ def escaped(text: str, dialect: Dialect, *, in_link: bool = False) -> str:
     if dialect == "bbcode":
         # Bitrix24 has no escape: a space keeps a bracket from opening a tag.
         return _BRACKETS.sub("[ ", text)
-    text = _OPENING.sub(_apart, text)
+    if dialect != "html":
+        text = _OPENING.sub(_apart, text)
     parts: list[str] = []
     position = 0
     for found in _ADDRESS.finditer(text):
@@ -60,7 +66,8 @@ def escaped(text: str, dialect: Dialect, *, in_link: bool = False) -> str:
 
 
 def broken(text: str) -> str:
-    """The same words, none of which mentions anybody or stands for a link."""
+    """The same words, none of which mentions anybody or stands for a link, and nothing unseen."""
+    text = _CONTROLS.sub("", text)
     return _without_mentions(_OPENING.sub(_apart, text))
 
 

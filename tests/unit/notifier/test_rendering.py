@@ -19,7 +19,7 @@ def templates(dialect: Any = "text", language: Any = "en", **given: str) -> Temp
         given,
         language=language,
         dialect=dialect,
-        is_title_in_body=False,
+        title_dialect="text",
         zone=ZoneInfo("Europe/Berlin"),
         name="[[notifier.routes]] sales",
     )

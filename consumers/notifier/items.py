@@ -1,0 +1,116 @@
+"""What templates are told of notices. Pure."""
+
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from msgspec import UNSET
+
+from consumers.notifier.notices import Notice
+from gateway.bitrix24.shortening import shortened
+from gateway.contract import CommentEvent, PortalEvent, decode_event
+
+__all__ = ["BBCode", "item_of"]
+
+
+class BBCode(str):
+    """A comment's text as it stands in the portal; shown in the target's dialect."""
+
+    __slots__ = ()
+
+
+def item_of(notice: Notice, zone: ZoneInfo, *, max_text: int | None = None) -> dict[str, Any]:
+    """What a template is told of one notice; docs/notifier.md lists it.
+
+    Of a comment's text, it is told at most so many characters. Does not raise, whatever the event
+    says: a time that a zone's calendar does not have is None.
+    """
+    event = decode_event(notice.raw)
+    about: dict[str, Any] = {
+        "event": {
+            "id": event.id,
+            "type": event.type,
+            "action": event.type.rpartition(".")[2],
+            "time": _local(event.time, zone),
+            "data": event.data if isinstance(event.data, dict) else {},
+        },
+        "count": notice.count,
+        "is_new": notice.first == "added",
+        "is_held": notice.is_held,
+        "portal": getattr(event.data, "domain", "") or event.source,
+        "user_id": getattr(event.data, "user_id", None),
+        "comment": None,
+        "trouble": None,
+    }
+    if isinstance(event, CommentEvent):
+        about["comment"] = _comment(event, max_text)
+    elif isinstance(event, PortalEvent):
+        about["trouble"] = _trouble(event, zone)
+    return about
+
+
+def _local(text: str | None, zone: ZoneInfo) -> datetime | None:
+    try:
+        return None if text is None else datetime.fromisoformat(text).astimezone(zone)
+    except (ValueError, OverflowError):  # such as the last hour of the year 9999, east of UTC
+        return None
+
+
+def _comment(event: CommentEvent, max_text: int | None) -> dict[str, Any]:
+    data = event.data
+    comment = None if data.comment is UNSET else data.comment
+    text = (comment.text or comment.text_plain or "") if comment else ""
+    if comment is not None and comment.state == "unavailable":
+        text = ""
+    entity_type = comment.entity_type if comment else None
+    entity_id = comment.entity_id if comment else None
+    return {
+        "id": data.comment_id,
+        "state": comment.state if comment else None,
+        "reason": comment.reason if comment else None,
+        "text": BBCode(text if max_text is None or not text else shortened(text, max_text)),
+        "author_id": comment.author_id if comment else None,
+        "entity_type": entity_type,
+        "entity_id": entity_id,
+        "files": [file.name for file in comment.files] if comment else [],
+        "url": _url(data.domain, entity_type, entity_id),
+    }
+
+
+def _trouble(event: PortalEvent, zone: ZoneInfo) -> dict[str, Any]:
+    data = event.data
+    since, until, expires_at = (
+        _local(text, zone) for text in (data.since, data.until, data.expires_at)
+    )
+    usual = data.usual_per_hour
+    return {
+        "name": data.trouble,
+        "since": since,
+        "until": until,
+        "usual_per_hour": None if usual is None else round(usual, 1 if usual < 10 else None),
+        "missing": list(data.missing),
+        "is_mended": data.is_mended,
+        "expires_at": expires_at,
+        "reason": data.reason,
+    }
+
+
+_PAGES: Final = {
+    "lead": "crm/lead/details",
+    "deal": "crm/deal/details",
+    "contact": "crm/contact/details",
+    "company": "crm/company/details",
+    "quote": "crm/type/7/details",
+    "smart_invoice": "crm/type/31/details",
+    "order": "shop/orders/details",
+}
+
+
+def _url(domain: str, entity_type: str | None, entity_id: int | None) -> str | None:
+    """The page of the entity in its portal, where the address is known."""
+    if not domain or entity_type is None or entity_id is None:
+        return None
+    page = _PAGES.get(entity_type)
+    if entity_type.startswith("dynamic_") and entity_type.removeprefix("dynamic_").isdecimal():
+        page = f"crm/type/{entity_type.removeprefix('dynamic_')}/details"
+    return f"https://{domain}/{page}/{entity_id}/" if page else None
