@@ -57,7 +57,9 @@ async def _run(settings: Settings) -> None:
 
 @asynccontextmanager
 async def _listening(process: Process, settings: Settings) -> AsyncIterator[None]:
-    app = admin_app(process.why_not_ready, why_not_alive=process.why_not_alive)
+    app = admin_app(
+        process.why_not_ready, why_not_alive=process.why_not_alive, hosts=settings.admin.hosts
+    )
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
     own = settings.reconcile
     try:

@@ -48,7 +48,7 @@ class Publisher:
     ) -> None:
         self._max_queued = settings.max_queued
         self._queued = 0
-        outages = _Outages()
+        self._outages = outages = _Outages()
         self._lanes = [
             _Lane(
                 partition,
@@ -74,6 +74,11 @@ class Publisher:
             raise Unavailable("queue_full")
         self._queued += 1
         return self._lanes[partition].add(event).settled
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether Redis did not take the last batch that it was given of some partition."""
+        return self._outages.redis.lasts
 
     def start(self) -> None:
         """Start publishing."""

@@ -1,11 +1,17 @@
 """The admin listener: whether the receiver is alive and can store, and its metrics."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any
 
+import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from gateway.hosts import only_known_hosts
+
 __all__ = ["WhyNot", "admin_app"]
+
+log: Any = structlog.get_logger(__name__)
 
 WhyNot = Callable[[], Awaitable[str | None]]
 """Asks whether something is so: None if it is, else a short reason."""
@@ -20,25 +26,34 @@ def admin_app(
     *,
     why_not_alive: WhyNot = _alive,
     exposition: Callable[[], bytes] = generate_latest,
+    hosts: Collection[str] = (),
 ) -> web.Application:
     """The application of the admin port: `ready` when events can be accepted and stored.
 
-    `exposition` is the metrics in Prometheus' text format.
+    `exposition` is the metrics in Prometheus' text format; `hosts` are the names that it answers to
+    beside addresses and `localhost`. A probe is answered 200 or 503, whatever happens.
     """
 
     async def alive(_request: web.Request) -> web.Response:
-        reason = await why_not_alive()
-        return web.Response(status=503 if reason else 200, text=reason or "alive")
+        return await _answer(why_not_alive, "alive")
 
     async def ready(_request: web.Request) -> web.Response:
-        reason = await why_not_ready()
-        return web.Response(status=503 if reason else 200, text=reason or "ready")
+        return await _answer(why_not_ready, "ready")
 
     async def metrics(_request: web.Request) -> web.Response:
         return web.Response(body=exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    app = web.Application()
+    app = web.Application(middlewares=[only_known_hosts(hosts)])
     app.router.add_get("/healthz", alive)
     app.router.add_get("/readyz", ready)
     app.router.add_get("/metrics", metrics)
     return app
+
+
+async def _answer(why_not: WhyNot, good: str) -> web.Response:
+    try:
+        reason = await why_not()
+    except Exception as error:
+        log.exception("a probe cannot be answered", probe=good)
+        reason = f"cannot be told: {type(error).__name__}"
+    return web.Response(status=503 if reason else 200, text=reason or good)

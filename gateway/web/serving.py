@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import structlog
 from aiohttp import web
-from redis.asyncio import Redis
 
 from gateway import connections
 from gateway.background import Watch, watched
@@ -27,12 +26,13 @@ from gateway.publishing.spool_reports import SpoolReporter
 from gateway.publishing.stream_writer import stream_writer
 from gateway.retention.keeper import Retention
 from gateway.settings import Settings
-from gateway.web.admin import WhyNot, admin_app
+from gateway.web.admin import admin_app
 from gateway.web.app_events import AppEvents
 from gateway.web.install_page import install_page
 from gateway.web.place import Place
 from gateway.web.protection.descriptors import room_for
 from gateway.web.public_server import PublicServer
+from gateway.web.readiness import Readiness
 from gateway.web.receiver import Receiver
 from gateway.web.senders import Senders
 
@@ -110,7 +110,11 @@ async def _serve(settings: Settings, place: Place, stopping: asyncio.Event, watc
     # aiohttp waits twice so long: for the requests under way, then for those that it has cut off.
     public = web.ServerRunner(server, handle_signals=False, shutdown_timeout=http.grace_s / 2)
     private = web.AppRunner(
-        admin_app(_why_not_ready(control, spool), why_not_alive=watch.why_not_alive),
+        admin_app(
+            Readiness(control, publisher, spool).why_not_ready,
+            why_not_alive=watch.why_not_alive,
+            hosts=settings.admin.hosts,
+        ),
         access_log=None,
         handle_signals=False,
         shutdown_timeout=1.0,
@@ -143,18 +147,6 @@ async def _serve(settings: Settings, place: Place, stopping: asyncio.Event, watc
             log.error("the grace time is over; what was not stored was not answered")
             sys.exit(1)
     log.info("stopped")
-
-
-def _why_not_ready(control: Redis, spool: Spool) -> WhyNot:
-    async def why_not_ready() -> str | None:
-        try:
-            await control.ping()
-        except connections.AWAY as error:
-            no_room = await spool.why_no_room()
-            return no_room and f"redis is away ({type(error).__name__}), the spool is {no_room}"
-        return None
-
-    return why_not_ready
 
 
 def _spare_the_collector() -> None:

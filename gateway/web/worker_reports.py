@@ -82,7 +82,7 @@ class WorkerReports:
 
     async def _why_not(self, name: str, question: str) -> str | None:
         try:
-            async with self._sessions[name].get(f"http://worker/{question}") as response:
+            async with self._sessions[name].get(f"http://localhost/{question}") as response:
                 return None if response.status == 200 else await response.text()
         except (aiohttp.ClientError, TimeoutError):
             return "does not answer"

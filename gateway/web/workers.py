@@ -55,6 +55,7 @@ async def serve_by_workers(settings: Settings) -> None:
                 reports.why_not_ready,
                 why_not_alive=reports.why_not_alive,
                 exposition=reports.exposition,
+                hosts=admin.hosts,
             )
             runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
             try:

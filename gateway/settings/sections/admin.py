@@ -12,6 +12,9 @@ class Admin(Section, frozen=True, kw_only=True):
     """The address to listen on."""
     port: Port = 8081
     """The port to listen on."""
+    hosts: tuple[str, ...] = ()
+    """Names under which operators and Prometheus ask for health and metrics, of all processes;
+    addresses and `localhost` always may, and other names are answered 421."""
 
     @property
     def local_url(self) -> str:
