@@ -58,6 +58,10 @@ WRONG_TOKEN: Final = "wrong_token"  # noqa: S105 - a reason
 """Why a delivery of a registered portal is refused that carries some other token."""
 _DOMAIN: Final = re.compile(r"[A-Za-z0-9_.:\-]{1,255}")
 _TEST_ID: Final = re.compile(r"[0-9A-Za-z_.:-]{1,64}")
+_EARLIEST_S: Final = 1_325_376_000
+# 2012, the year in which Bitrix24 began.
+_MAX_AHEAD_S: Final = 86_400
+# Clocks are wrong by hours, where a zone is, and not by days.
 _MAX_ID: Final = 2**63 - 1
 _MAX_ID_DIGITS: Final = 19
 
@@ -138,8 +142,11 @@ def normalise(
     name = fields.event.upper()
     received_at = clock.milliseconds(received_ms)
     domain = fields.domain
-    if domain is None or (domain != portal.domain and not _DOMAIN.fullmatch(domain)):
+    if domain is None:
         domain = portal.domain
+    elif domain != portal.domain:
+        # Whatever address somebody had in the browser; a host name is the same in capitals.
+        domain = domain.lower() if _DOMAIN.fullmatch(domain) else portal.domain
     if (comment_type := _COMMENT_TYPES.get(name)) is not None:
         # The documentation of comment events shows data[ID]; what is sent is data[FIELDS][ID].
         text = fields.fields_id or fields.data_id or fields.data_id_lowercase
@@ -209,9 +216,12 @@ def _positive(text: str | None) -> int | None:
 
 
 def _time(ts: str | None, received_ms: int) -> str:
-    """Bitrix24's clock, which is informational; the time of receipt where it cannot be read."""
+    """Bitrix24's clock, which is informational; the time of receipt where it cannot be believed.
+
+    Nobody drops an event because of it, and no consumer has to reckon with the year 9999.
+    """
+    received_s = received_ms // 1000
     seconds = _positive(ts)
-    try:
-        return clock.seconds(seconds if seconds is not None else received_ms // 1000)
-    except ValueError:
-        return clock.seconds(received_ms // 1000)
+    if seconds is None or not _EARLIEST_S <= seconds <= received_s + _MAX_AHEAD_S:
+        seconds = received_s
+    return clock.seconds(seconds)

@@ -1,7 +1,8 @@
 """Installing the application in a portal, step by step; each may be repeated."""
 
 import asyncio
-from datetime import UTC, datetime
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import structlog
@@ -19,7 +20,7 @@ from gateway.installation.errors import Later, NotConfirmed
 from gateway.portals.facts import PortalFacts
 from gateway.portals.following import Follower
 from gateway.portals.registry import Registry
-from gateway.portals.verification import digest_of
+from gateway.portals.verification import digest_of, shown
 
 __all__ = ["Installer"]
 
@@ -28,9 +29,17 @@ log: Any = structlog.get_logger(__name__)
 _IN_TIME_S: Final = 4.0
 # Bitrix24 waits for the answer to its delivery, and calls slow handlers less often.
 
+_FORMER_TOKEN_ENDS: Final = timedelta(minutes=10)
+# An ONAPPINSTALL overtakes deliveries that wait in Bitrix24's own queue, which are there within
+# seconds, or in a bad hour minutes, of the change.
+
 
 class Installer:
-    """Confirms what is claimed, and registers what is confirmed."""
+    """Confirms what is claimed, and registers what is confirmed.
+
+    `allow_portals` are the member ids and domains of those that may install; all may if there are
+    none.
+    """
 
     def __init__(
         self,
@@ -42,6 +51,7 @@ class Installer:
         facts: PortalFacts,
         registry: Registry,
         follower: Follower,
+        allow_portals: Collection[str] = (),
     ) -> None:
         self._bitrix24 = bitrix24
         self._authorization = authorization
@@ -50,6 +60,7 @@ class Installer:
         self._facts = facts
         self._registry = registry
         self._follower = follower
+        self._allow_portals = frozenset(name.lower() for name in allow_portals)
 
     async def confirm(
         self, claim: Claim, *, received_ms: int, is_complete: bool = True
@@ -76,13 +87,18 @@ class Installer:
         except Bitrix24Error as error:
             log.warning("the authorization server confirms nothing", why=str(error))
             raise Later("authorization_server") from error
-        return confirmed(
+        one = confirmed(
             claim,
             info,
             client_id=self._authorization.client_id,
             received_ms=received_ms,
             is_complete=is_complete,
         )
+        if self._allow_portals and self._allow_portals.isdisjoint(
+            (one.member_id.lower(), one.domain.lower())
+        ):
+            raise NotConfirmed("not_allowed_portal")
+        return one
 
     async def _need_administrator(self, one: Confirmed) -> None:
         """Everybody who works in the portal can get a token of the application: by opening it.
@@ -106,18 +122,48 @@ class Installer:
     async def register(self, one: Confirmed) -> None:
         """Keep the tokens, and let the portal send, in this process at once.
 
+        An application token takes the place of the one that the application had before, which ends
+        soon; a webhook's stays. Whatever was installed since this was received stays, too.
         Raises Later if Redis does not do its part.
         """
         try:
             await self._keep(one)
+            known = await self._facts.of(one.member_id)
+            if known.installed_at is not None and known.installed_at > _received_at(one):
+                return
             await self._note(one)
             if one.application_token:
                 await self._follower.look()  # a Redis that lost its data gets it back first
                 digest = digest_of(one.application_token)
                 await self._registry.add(one.member_id, one.domain, digest, now=datetime.now(UTC))
+                await self._end_former(one.member_id, known.digest, digest)
+                # Last, so that whoever repeats all of this still knows the former one.
+                await self._facts.learn(one.member_id, digest=digest.hex())
                 await self._follower.look()
         except (RedisError, *connections.AWAY, Unavailable) as error:
             raise Later("redis") from error
+
+    async def _end_former(self, member_id: str, former: str, digest: bytes) -> None:
+        """Soon let the application's former token no longer send: it may have changed after a leak.
+
+        Not at once, for Bitrix24 tells of an installation before it delivers what waits already.
+        """
+        if former in ("", digest.hex()):
+            return
+        reading = await self._registry.read()
+        ended = [
+            one
+            for one in reading.registrations
+            if (one.member_id, one.digest.hex()) == (member_id, former)
+        ]
+        await self._registry.end(ended, at=datetime.now(UTC) + _FORMER_TOKEN_ENDS)
+        if ended:
+            log.info(
+                "the application's former token ends",
+                member_id=member_id,
+                token_digest=shown(ended[0].digest),
+                minutes=int(_FORMER_TOKEN_ENDS / timedelta(minutes=1)),
+            )
 
     async def knows_token(self, member_id: str) -> bool:
         """Whether the application's token of a portal is registered; raises Later."""
@@ -146,9 +192,11 @@ class Installer:
             "endpoint": one.tokens.endpoint,
             "status": one.status,
             "scope": one.scope,
-            "installed_at": datetime.fromtimestamp(one.received_ms / 1000, UTC),
+            "installed_at": _received_at(one),
             "uninstalled_at": None,
         }
-        if one.application_token:
-            facts["digest"] = digest_of(one.application_token).hex()
         await self._facts.learn(one.member_id, **facts)
+
+
+def _received_at(one: Confirmed) -> datetime:
+    return datetime.fromtimestamp(one.received_ms / 1000, UTC)

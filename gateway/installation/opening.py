@@ -84,6 +84,7 @@ async def open_application(
                 facts=facts,
                 registry=registry,
                 follower=follower,
+                allow_portals=settings.bitrix24.allow_portals,
             )
             binds = partial(bind_portal, bitrix24=bitrix24, facts=facts, settings=settings)
             installing = Installing(installer, vault, binds)

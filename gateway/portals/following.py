@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
@@ -47,7 +48,7 @@ class Follower:
         if self._snapshot is not None:
             self._known = await asyncio.to_thread(self._snapshot.load)
         if self._known is not None:
-            self._directory.learn(portals_among(self._known.registrations))
+            self._learn(self._known)
         self._following.start()
         with suppress(TimeoutError):
             async with asyncio.timeout(_START_S):
@@ -80,18 +81,29 @@ class Follower:
         if self._known is not None and is_lost(self._known, version):
             await self._put_back(self._known)
             return  # the next look reads them
-        if self._known is None or version != self._known.version:
+        if self._known is None or version != self._known.version or self._has_ended(self._known):
             reading = await self._registry.read()
             if is_lost(self._known, reading.version):
                 return
             self._known = reading
-            self._directory.learn(portals_among(self._known.registrations))
+            self._learn(self._known)
             log.info("portals learnt", portals=len(self._directory))
             if self._known.unreadable_count:
                 log.warning("registrations are unreadable", count=self._known.unreadable_count)
             if self._known.version is not None and self._snapshot is not None:
                 await asyncio.to_thread(self._snapshot.save, self._known)
         self._trouble = ""
+
+    def _learn(self, reading: Reading) -> None:
+        now = datetime.now(UTC)
+        self._directory.learn(
+            portals_among(one for one in reading.registrations if not one.has_ended(now))
+        )
+
+    def _has_ended(self, reading: Reading) -> bool:
+        """Whether one of the tokens may not send any more, without anybody's doing."""
+        now = datetime.now(UTC)
+        return any(one.has_ended(now) for one in reading.registrations)
 
     async def _put_back(self, known: Reading) -> None:
         try:

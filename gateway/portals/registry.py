@@ -1,6 +1,7 @@
 """The portals that were registered while the gateway runs, in Redis; never a token, only digests.
 
-    b24:{portals}           hash: "<member_id>:<token digest, hex>" -> {"domain": …, "added_at": …}
+    b24:{portals}           hash: "<member_id>:<token digest, hex>" -> {"domain": …, "added_at": …},
+                            and "ends_at" where the application has another token since
     b24:{portals}:version   a new UUIDv7 with each change, so that a look is one small GET
 
 (`b24` is `[redis] prefix`; the braces keep both keys in one slot of a cluster.) Each token is a
@@ -43,12 +44,17 @@ _PUT_BACK_MARK: Final = "back:"
 
 
 class Registration(Struct, frozen=True, kw_only=True):
-    """One token of one portal, as it was registered."""
+    """One token of one portal, as it was registered; it lets nobody in from `ends_at` on."""
 
     member_id: str
     digest: bytes
     domain: str
     added_at: datetime
+    ends_at: datetime | None = None
+
+    def has_ended(self, now: datetime) -> bool:
+        """Whether it is over by then."""
+        return self.ends_at is not None and self.ends_at <= now
 
 
 class Reading(Struct, frozen=True):
@@ -78,9 +84,10 @@ def is_lost(known: Reading | None, version: str | None) -> bool:
     return is_put_back and version < _put_back_version(known.version)
 
 
-class _Value(Struct, frozen=True):
+class _Value(Struct, frozen=True, omit_defaults=True):
     domain: str
     added_at: Annotated[datetime, Meta(tz=True)]
+    ends_at: Annotated[datetime, Meta(tz=True)] | None = None
 
 
 class Registry:
@@ -100,14 +107,16 @@ class Registry:
         return _text(await self._client.get(self._version_key))
 
     async def read(self) -> Reading:
-        """All registrations, and their version at that moment."""
+        """All registrations that have not ended, and their version at that moment."""
         async with self._client.pipeline(transaction=True) as pipeline:
             pipeline.get(self._version_key)
             pipeline.hgetall(self._key)
             version, fields = await pipeline.execute()
         found = [_registration(field, raw) for field, raw in fields.items()]
-        registrations = tuple(one for one in found if one is not None)
-        return Reading(_text(version), registrations, len(found) - len(registrations))
+        readable = [one for one in found if one is not None]
+        now = datetime.now(UTC)
+        registrations = tuple(one for one in readable if not one.has_ended(now))
+        return Reading(_text(version), registrations, len(found) - len(readable))
 
     async def add(self, member_id: str, domain: str, digest: bytes, *, now: datetime) -> None:
         """Let a portal send with one more token; one that it has is registered anew.
@@ -119,6 +128,16 @@ class Registry:
             raise ValueError("no member id, no domain or no digest")
         field, value = _field(member_id, digest), _value(domain, now)
         await self._change(lambda pipeline: pipeline.hset(self._key, field, value))
+
+    async def end(self, registrations: Iterable[Registration], *, at: datetime) -> None:
+        """Let these tokens send until then, and no longer; an earlier end stays."""
+        pairs: dict[str | bytes, str | bytes] = {
+            _field(one.member_id, one.digest): _value(one.domain, one.added_at, at)
+            for one in registrations
+            if one.ends_at is None or one.ends_at > at
+        }
+        if pairs:
+            await self._change(lambda pipeline: pipeline.hset(self._key, mapping=pairs))
 
     async def remove(self, registrations: Iterable[Registration]) -> None:
         """Let these tokens no longer send; those that are not registered are passed over."""
@@ -135,7 +154,8 @@ class Registry:
         version = _put_back_version(known.version)
         pairs: list[str | bytes] = []
         for one in known.registrations:
-            pairs += (_field(one.member_id, one.digest), _value(one.domain, one.added_at))
+            value = _value(one.domain, one.added_at, one.ends_at)
+            pairs += (_field(one.member_id, one.digest), value)
         arguments = (self._key, self._version_key, version, _PUT_BACK_MARK, *pairs)
         return bool(await self._client.eval(_PUT_BACK, 2, *arguments))
 
@@ -172,7 +192,11 @@ def _registration(field: bytes, raw: bytes) -> Registration | None:
     if not MEMBER_ID.fullmatch(member_id) or len(digest) != _DIGEST_BYTES:
         return None
     return Registration(
-        member_id=member_id, digest=digest, domain=value.domain, added_at=value.added_at
+        member_id=member_id,
+        digest=digest,
+        domain=value.domain,
+        added_at=value.added_at,
+        ends_at=value.ends_at,
     )
 
 
@@ -180,8 +204,9 @@ def _field(member_id: str, digest: bytes) -> str:
     return f"{member_id}:{digest.hex()}"
 
 
-def _value(domain: str, added_at: datetime) -> bytes:
-    return msgspec.json.encode(_Value(domain=domain, added_at=added_at.astimezone(UTC)))
+def _value(domain: str, added_at: datetime, ends_at: datetime | None = None) -> bytes:
+    ends_at = ends_at.astimezone(UTC) if ends_at else None
+    return msgspec.json.encode(_Value(domain, added_at.astimezone(UTC), ends_at))
 
 
 def _put_back_version(version: str) -> str:

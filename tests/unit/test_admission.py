@@ -194,6 +194,25 @@ def test_what_is_optional_may_be_missing_or_nonsense() -> None:
     assert event.data.domain == "acme.bitrix24.com"
 
 
+@pytest.mark.parametrize(
+    ("ts", "time"),
+    [
+        ("1325376000", "2012-01-01T00:00:00Z"),
+        ("1325375999", "2025-12-18T08:38:53Z"),
+        ("1766133533", "2025-12-19T08:38:53Z"),
+        ("1766133534", "2025-12-18T08:38:53Z"),
+        ("253402300799", "2025-12-18T08:38:53Z"),
+        ("1", "2025-12-18T08:38:53Z"),
+    ],
+)
+def test_a_time_that_cannot_be_is_the_time_of_receipt(ts: str, time: str) -> None:
+    assert comment(changed(ts=ts)).time == time
+
+
+def test_a_domain_that_differs_from_the_registered_one_is_told_in_small_letters() -> None:
+    assert comment(changed(domain="CRM.Acme.Example")).data.domain == "crm.acme.example"
+
+
 text = st.none() | st.text(max_size=30)
 
 

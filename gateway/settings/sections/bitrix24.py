@@ -28,6 +28,9 @@ class Bitrix24(Section, frozen=True, kw_only=True):
     """Where this gateway is reached from outside, as `https://gateway.example.com`. Portals that
     install the application are told to deliver to it, at `[http] path`; without it they are
     registered, and deliver nothing until somebody binds the events."""
+    allow_portals: tuple[str, ...] = ()
+    """Member ids or domains of the portals that may install the application; empty for all. Portals
+    that have it stay as they are."""
     auth_connector: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{0,64}$")] = ""
     """A name for this gateway's part in the portals' queues of offline events, so that changes that
     it makes itself stay out of them; portals take one from the Professional plan on."""
