@@ -16,12 +16,14 @@ class Duty(Struct, frozen=True, kw_only=True):
     twice at once for the same. It gives None, or in how many seconds it wants to go on with this
     portal: nothing should wait within it for long, since a number of portals have a turn at a time.
     It raises what went wrong: a Bitrix24Error, a RedisError and their like are told in one line,
-    and the duty is tried again when it is due again.
+    and the duty is tried again when it is due again. One that `asks` portals is put off while a
+    portal does not answer.
     """
 
     name: str
     every_s: float
     carry_out: Callable[[Portal], Awaitable[float | None]]
+    asks: bool = True
 
 
 class Timetable:
@@ -54,6 +56,11 @@ class Timetable:
     def done(self, duty: Duty, member_id: str) -> None:
         """It has ended, well or badly."""
         self._under_way.discard((duty.name, member_id))
+
+    def put_off(self, duty: Duty, member_id: str, *, at: float) -> None:
+        """It was not begun, and is due at `at`."""
+        self.done(duty, member_id)
+        self._due_at[duty.name, member_id] = at
 
     def wake(self, name: str, member_id: str, *, at: float) -> None:
         """Let a duty be due at `at`, or earlier if it is anyway."""

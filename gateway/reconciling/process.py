@@ -105,7 +105,7 @@ class Process:
             except (RedisError, *connections.AWAY) as error:
                 log.debug("signals are not heard", error=str(error))
             for member_id in waking.due(time.monotonic()):
-                rounds.wake(DRAIN, member_id, in_s=0.0)
+                rounds.signalled(DRAIN, member_id)
             await asyncio.sleep(_LISTEN_S)
 
     async def why_not_ready(self) -> str | None:

@@ -14,10 +14,12 @@ from redis.exceptions import RedisError
 
 from gateway import connections, metrics
 from gateway.background import Errands
-from gateway.bitrix24.errors import Bitrix24Error
+from gateway.bitrix24.errors import Bitrix24Error, StoreUnavailable, Unavailable
 from gateway.portals.directory import Portal
 from gateway.publishing.errors import StreamUnavailable
+from gateway.reconciling.absences import Absences
 from gateway.reconciling.duties import Duty, Timetable
+from gateway.reconciling.places import Places
 from gateway.retention.episodes import Episodes
 
 __all__ = ["EXPECTED", "Rounds"]
@@ -30,13 +32,18 @@ EXPECTED: Final = (Bitrix24Error, StreamUnavailable, RedisError, *connections.AW
 
 
 class Rounds:
-    """The rounds of one leader over the portals of `portals`, `at_once` at the same time."""
+    """The rounds of one leader over the portals of `portals`: `at_once` have a place at each duty.
+
+    A portal that does not answer is asked rarely, by one duty at a time, and takes no place of
+    those that do.
+    """
 
     def __init__(self, duties: Sequence[Duty], portals: Iterable[Portal], *, at_once: int) -> None:
         self._duties = duties
         self._portals = portals
         self._timetable = Timetable(duties)
-        self._places = asyncio.Semaphore(at_once)
+        self._places = {duty.name: Places(at_once) for duty in duties}
+        self._absences = Absences()
         self._under_way = Errands("duties")
         self._episodes = Episodes()
 
@@ -48,7 +55,11 @@ class Rounds:
         try:
             while not stop.is_set():
                 portals = {portal.member_id: portal for portal in self._portals}
-                for duty, member_id in self._timetable.due(portals, time.monotonic()):
+                now = time.monotonic()
+                for duty, member_id in self._timetable.due(portals, now):
+                    if duty.asks and (wait_s := self._absences.ask_in_s(member_id, now)):
+                        self._timetable.put_off(duty, member_id, at=now + wait_s)
+                        continue
                     self._under_way.begin(
                         self._carry_out(duty, portals[member_id], to_its_end=False)
                     )
@@ -74,16 +85,40 @@ class Rounds:
         """Let a duty be due in so many seconds, if it is not earlier anyway."""
         self._timetable.wake(name, member_id, at=time.monotonic() + in_s)
 
+    def signalled(self, name: str, member_id: str) -> None:
+        """A portal has told of itself: let a duty be due now, whatever is thought of the portal."""
+        self._absences.answered(member_id)
+        self.wake(name, member_id, in_s=0.0)
+
+    async def _turn(self, duty: Duty, portal: Portal) -> float | None:
+        """A turn of a duty in its place; raises what it raises."""
+        member_id = portal.member_id
+        is_absent = duty.asks and member_id in self._absences
+        async with self._places[duty.name].taken(is_absent=is_absent):
+            try:
+                again_in_s = await duty.carry_out(portal)
+            except Unavailable as error:
+                if duty.asks and not isinstance(error, StoreUnavailable):
+                    self._absences.failed(member_id, time.monotonic())
+                raise
+            except Bitrix24Error:
+                self._absences.answered(member_id)
+                raise
+            else:
+                if duty.asks:
+                    self._absences.answered(member_id)
+            finally:
+                self._absences.left(member_id)
+        return again_in_s
+
     async def _carry_out(self, duty: Duty, portal: Portal, *, to_its_end: bool) -> bool:
         subject = f"{duty.name} {portal.member_id}"
         about = {"duty": duty.name, "member_id": portal.member_id}
         try:
-            async with self._places:
-                again_in_s = await duty.carry_out(portal)
+            again_in_s = await self._turn(duty, portal)
             while to_its_end and again_in_s is not None:
                 await asyncio.sleep(again_in_s)
-                async with self._places:
-                    again_in_s = await duty.carry_out(portal)
+                again_in_s = await self._turn(duty, portal)
         except EXPECTED as error:
             metrics.DUTY_FAILURES.labels(duty.name).inc()
             if self._episodes.begun(subject, [type(error).__name__]):

@@ -21,7 +21,8 @@ class Reconcile(Section, frozen=True, kw_only=True):
     lease_s: Annotated[float, Meta(ge=2)] = 10.0
     """How many seconds after the death of the leading process another one takes over."""
     max_portals_at_once: Positive = 32
-    """How many portals are looked after at the same time."""
+    """How many portals have a turn at the same time at each of four duties; those that do not
+    answer have a quarter of it to themselves."""
     every_s: Seconds = 300.0
     """How many seconds pass between two looks at a portal's queue that has not called for one."""
     settle_s: Seconds = 60.0

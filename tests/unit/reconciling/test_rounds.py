@@ -5,11 +5,13 @@ from collections.abc import Awaitable, Callable
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.bitrix24.errors import Unavailable
+from gateway.bitrix24.errors import MaybeDone, Unauthorized, Unavailable
 from gateway.portals.directory import Portal
+from gateway.reconciling import places
 from gateway.reconciling import rounds as going_round
 from gateway.reconciling.duties import Duty
 from gateway.reconciling.rounds import Rounds
+from tests.integration.consumers.running import until
 
 PORTALS = [Portal(member_id=name, domain=name, digests=()) for name in ("a", "b", "c")]
 Act = Callable[[Portal], Awaitable[float | None]]
@@ -72,20 +74,20 @@ async def test_a_trouble_that_lasts_is_told_once_until_it_is_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(going_round, "_LOOK_S", 0.01)
-    is_away, turns = True, 0
+    turns = 0
     stop = asyncio.Event()
 
     async def drain(portal: Portal) -> float | None:
-        nonlocal is_away, turns
+        nonlocal turns
         if portal.member_id != "a":
             return None
         turns += 1
         ours.wake("drain", "a", in_s=0)
         if turns == 6:
             stop.set()
-        is_away = turns != 3
-        if is_away:
-            raise Unavailable("no connection")
+        is_refused = turns != 3
+        if is_refused:
+            raise Unauthorized("no grant")
         return None
 
     ours = rounds(drain)
@@ -132,3 +134,78 @@ async def test_a_stop_finishes_what_was_begun_and_a_cancellation_does_not() -> N
     task.cancel()
     await asyncio.wait([task])
     assert ended == []
+
+
+def crowd(count: int) -> list[Portal]:
+    return [Portal(member_id=f"m{number}", domain="", digests=()) for number in range(count)]
+
+
+def hangs(portal: Portal) -> bool:
+    return int(portal.member_id[1:]) % 10 == 0
+
+
+async def run_until(going: Rounds, is_done: Callable[[], bool], *, timeout_s: float) -> None:
+    stop = asyncio.Event()
+    running = asyncio.ensure_future(going.run(stop))
+    try:
+        await until(is_done, timeout_s=timeout_s)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_hundred_portals_that_hang_cost_nine_hundred_others_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(places, "_KEPT_S", 0.05)
+    monkeypatch.setattr(going_round, "_LOOK_S", 0.01)
+    drained: Counter[str] = Counter()
+    asked: Counter[str] = Counter()
+    heard: Counter[str] = Counter()
+
+    async def drain(portal: Portal) -> float:
+        if hangs(portal):
+            asked[portal.member_id] += 1
+            await asyncio.sleep(1.0)
+            raise Unavailable("no answer")
+        await asyncio.sleep(0.01)
+        drained[portal.member_id] += 1
+        return 0.01
+
+    async def silence(portal: Portal) -> None:
+        heard[portal.member_id] += 1
+
+    duties = [
+        Duty(name="drain", every_s=0.01, carry_out=drain),
+        Duty(name="silence", every_s=3600, carry_out=silence, asks=False),
+    ]
+    going = Rounds(duties, crowd(1000), at_once=32)
+    # 900 portals, 10 ms each in 32 places, is 0.3 s a round; what hangs would hold them for 3 s.
+    await run_until(going, lambda: len(drained) == 900 and min(drained.values()) >= 5, timeout_s=12)
+
+    assert len(heard) == 1000
+    assert set(asked.values()) <= {1}
+
+
+async def test_a_portal_that_signals_is_asked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(going_round, "_LOOK_S", 0.01)
+    turns = 0
+
+    async def drain(_portal: Portal) -> None:
+        nonlocal turns
+        turns += 1
+        if turns == 1:
+            raise Unavailable("no answer")
+        if turns == 2:
+            raise MaybeDone("no answer")
+
+    going = Rounds([Duty(name="drain", every_s=0.01, carry_out=drain)], crowd(1), at_once=1)
+    stop = asyncio.Event()
+    running = asyncio.ensure_future(going.run(stop))
+    await until(lambda: turns == 1)
+    going.signalled("drain", "m0")
+    await until(lambda: turns == 2)
+    going.signalled("drain", "m0")
+    await until(lambda: turns > 3)
+    stop.set()
+    await running
