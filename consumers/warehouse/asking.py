@@ -7,12 +7,12 @@ from io import StringIO
 from typing import Any, Final
 
 import duckdb
-import msgspec
 import pyarrow as pa
 
 from consumers.warehouse.destination import Destination
 from consumers.warehouse.duckdb_file import patiently
 from gateway.errors import OperatorError
+from gateway.terminal import json_line, printable_lines
 
 __all__ = ["answer", "as_json", "as_table"]
 
@@ -40,14 +40,14 @@ def as_table(rows: pa.Table) -> str:
     width: dict[str, Any] = {} if sys.stdout.isatty() else {"max_width": 1_000_000}
     with redirect_stdout(drawn):
         duckdb.from_arrow(rows).show(max_rows=_MAX_ROWS, **width)
-    return drawn.getvalue().rstrip()
+    return printable_lines(drawn.getvalue().rstrip())
 
 
 def as_json(rows: pa.Table) -> Iterator[str]:
     """Each row as a JSON object."""
     for batch in rows.to_batches():
         for row in batch.to_pylist():
-            yield msgspec.json.encode(row, enc_hook=str).decode()
+            yield json_line(row)
 
 
 def _of_duckdb(target: Destination, dataset: str, query: str, wait_s: float) -> pa.Table:

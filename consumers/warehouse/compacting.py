@@ -60,7 +60,14 @@ def _rewrite(path: Path) -> None:
         if left_over.exists():
             raise Away(f"{path} was written to meanwhile: try again")
         try:
-            connection.execute(f"ATTACH '{_quoted(beside)}' AS written_anew")
+            # In the format of the old one, so that whoever could read it can go on.
+            ((version,),) = connection.execute(
+                "SELECT rtrim(tags['storage_version'], '+') FROM duckdb_databases() "
+                "WHERE database_name = 'old'"
+            ).fetchall()
+            connection.execute(
+                f"ATTACH '{_quoted(beside)}' AS written_anew (STORAGE_VERSION '{version}')"
+            )
             connection.execute("COPY FROM DATABASE old TO written_anew")
             connection.execute("DETACH written_anew")
             beside.chmod(0o600)

@@ -11,7 +11,8 @@ from urllib.parse import SplitResult, parse_qs, parse_qsl, quote, unquote, urlen
 from msgspec import Struct
 
 from gateway.errors import OperatorError
-from gateway.settings import resolve_secret
+from gateway.secret_references import is_reference, resolve_secret
+from gateway.secret_urls import taken_apart
 
 __all__ = ["BadDestination", "Destination", "destination"]
 
@@ -74,6 +75,8 @@ _KINDS: Final = (
     "duckdb", "postgres", "redshift", "clickhouse", "bigquery", "snowflake", "databricks", *_STORES,
 )  # fmt: skip
 
+_WITH_PASSWORDS: Final = {"postgresql", *_KINDS} - {"duckdb", *_STORES}
+
 
 def destination(setting: str) -> Destination:
     """The destination behind the setting: a URL, or `env:NAME` or `file:/path` of one.
@@ -81,13 +84,9 @@ def destination(setting: str) -> Destination:
     Raises BadDestination if the URL cannot be used, or the driver that it needs is not installed.
     """
     url = setting
-    if setting.startswith("env:") or (setting.startswith("file:") and "://" not in setting):
+    if is_reference(setting):
         url = resolve_secret(setting, name="[warehouse] destination")
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError as error:
-        raise BadDestination(f"not a URL: {error}") from error
+    parts = _parts(url)
     scheme, _, rest = parts.scheme.partition("+")
     table_format: Any = None
     if scheme in {"iceberg", "delta"} and rest:
@@ -103,6 +102,22 @@ def destination(setting: str) -> Destination:
     if scheme in _STORES:
         return _object_store(parts, scheme, table_format)
     return _READERS[scheme](parts)
+
+
+def _parts(url: str) -> SplitResult:
+    """The parts of the URL, whatever its password is made of. Quotes nothing of it in an error."""
+    scheme = url.partition(":")[0].rpartition("+")[2]
+    if scheme in _WITH_PASSWORDS and (whole := taken_apart(url)) is not None:
+        url = whole.quoted()
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        # Its own words would show what it took for a port, which may be half of a password.
+        raise BadDestination(
+            f"not a URL of the form {scheme}://user:password@host:port/database"
+        ) from None
+    return parts
 
 
 def _require(name: str) -> None:

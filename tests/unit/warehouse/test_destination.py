@@ -6,6 +6,7 @@ from pathlib import Path
 import dlt.destinations
 import pytest
 import sqlglot
+from dlt.destinations.impl.postgres.configuration import PostgresClientConfiguration
 
 from consumers.warehouse import comments
 from consumers.warehouse import destination as module
@@ -92,6 +93,27 @@ def test_the_url_may_stand_in_a_variable_or_a_file(
     assert destination("env:THE_WAREHOUSE").database == Path.cwd() / "a"
     assert destination(f"file:{tmp_path}/url").database == Path.cwd() / "b"
     assert destination("file:///srv/lake").label == "parquet in file:///srv/lake"
+
+
+@pytest.mark.parametrize("password", ["s3cret", "s3/cret", "s3#cret", "s3@cret", "s3?cr%t", "s3[x"])
+@pytest.mark.usefixtures("every_driver")
+def test_a_password_may_have_any_character_and_is_shown_by_no_error(password: str) -> None:
+    target = destination(f"postgres://gateway:{password}@db.example:5433/warehouse")
+
+    assert target.label == "postgres db.example:5433/warehouse"
+    credentials = (
+        dlt.destinations.postgres(**target.arguments)
+        .configuration(PostgresClientConfiguration()._bind_dataset_name("x"), accept_partial=True)
+        .credentials
+    )
+    assert credentials.password == password
+    for wrong in ("gateway:{}", "gateway:{}@db", "gateway:{}@db:port/warehouse", "a:{}@/b"):
+        for scheme in ("postgres", "redshift", "snowflake", "clickhouse", "databricks", "mysql"):
+            with pytest.raises(BadDestination) as refused:
+                destination(f"{scheme}://{wrong.format(password)}")
+            told = str(refused.value)
+            assert not [piece for piece in ("cret", "cr%t", "'s3", "[x") if piece in told]
+            assert len(told.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
