@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+FLOORS := build/floors
+OF_CONSUMERS := $(foreach one,consumers enricher notifier warehouse,tests/unit/$(one) tests/integration/$(one))
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
@@ -75,6 +77,13 @@ test-faults: $(VENV)/faults.stamp  ## every fault on Redis 7.0, Redis 8.2 and Va
 
 test-missed: $(VENV)/dev.stamp  ## the receiver down for five minutes, or MINUTES=n, while 200 comments change
 	OUTAGE_MINUTES=$(or $(MINUTES),5) $(BIN)/python -m pytest --timeout=3600 tests/integration/reconciling/test_outage.py
+
+test-floors:  ## the consumers' tests with the oldest versions that pyproject.toml admits, in an environment of their own
+	rm -rf $(FLOORS) && $(PYTHON) -m venv $(FLOORS)
+	$(FLOORS)/bin/python -m pip --disable-pip-version-check --quiet install uv
+	$(FLOORS)/bin/uv pip install --quiet --python $(FLOORS)/bin/python --resolution lowest-direct -e '.[all]'
+	$(FLOORS)/bin/uv pip install --quiet --python $(FLOORS)/bin/python -e '.[dev]'
+	$(FLOORS)/bin/python -m pytest $(or $(TESTS),$(OF_CONSUMERS)) -n 2 --dist loadfile
 
 bench-ingest: $(VENV)/bench.stamp  ## CPU time per accepted event, next to a bare handler and to peers
 	$(BIN)/python -m tests.benchmarks.ingest

@@ -24,4 +24,5 @@ class Warehouse(Section, frozen=True, kw_only=True):
     max_wait_s: Seconds = 5.0
     """How many seconds an event waits at most for others to be loaded with it."""
     work_dir: str = "var/warehouse"
-    """Where files wait on their way to the destination; emptied at each start."""
+    """Where files wait on their way to the destination, emptied at each start; and where what was
+    erased is kept, should its tables be lost."""

@@ -106,7 +106,7 @@ async def test_a_kill_loop_under_load_and_watched_leaves_each_event_once(
     found = ask_duckdb(str(file))("SELECT event_id FROM bitrix24.comment_events")
     assert sorted(found) == sorted((event_id,) for event_id in published)
     answered, _refused = answers.read_text().splitlines()[-1].split()
-    assert int(answered) > 10
+    assert int(answered) > 3, "a reader gets in between two loads"
     assert not list((tmp_path / "work").glob("*/dlt")), "nothing is left in the working directory"
 
 

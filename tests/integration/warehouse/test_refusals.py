@@ -7,7 +7,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from consumers import Entry, Transient
 from consumers.warehouse.consumer import Loader
 from consumers.warehouse.destination import destination
 from consumers.warehouse.loading import Warehouse
@@ -76,6 +78,29 @@ async def test_a_file_that_is_none_of_duckdbs_stops_the_start(tmp_path: Path) ->
 
     with pytest.raises(OperatorError, match="name another file"):
         await started(f"duckdb:///{tmp_path}/notes.txt", tmp_path)
+
+
+async def test_what_lasts_is_told_once_and_what_is_back_too(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    url = f"duckdb:///{path}"
+    settings = Settings(warehouse=Section(destination=url, work_dir=str(tmp_path / "work")))
+    loader = Loader(settings, destination(url))
+    event = entry("added", 1)
+    entries = [
+        Entry(stream="events", partition=0, epoch=1, id=event.id, event=event.event, raw=b"")
+    ]
+    async with loader.lifespan():
+        whole = path.read_bytes()
+        path.write_text("nothing of a database\n" * 1000)
+        with capture_logs() as logs:
+            for _ in range(2):
+                with pytest.raises(Transient, match="name another file"):
+                    await loader.load(entries)
+            path.write_bytes(whole)
+            await loader.load(entries)
+
+    told = [one["event"] for one in logs if one["event"].startswith("destination")]
+    assert told == ["destination refuses", "destination is back"]
 
 
 @pytest.mark.parametrize("kind", ["postgres"], indirect=True)
