@@ -145,11 +145,15 @@ class Metrics:
         self, partition: int, *, lag: int | None, pending: int, oldest_s: float, dead: int
     ) -> None:
         """Note how the group stands on a partition."""
+        self.lags(partition, lag)
         labels = (self._group, partition)
-        self._lag.labels(*labels).set(float("nan") if lag is None else lag)
         self._pending.labels(*labels).set(pending)
         self._oldest.labels(*labels).set(oldest_s)
         self._dead_count.labels(*labels).set(dead)
+
+    def lags(self, partition: int, lag: int | None) -> None:
+        """Note how many entries the group has not been given yet; None: not known yet."""
+        self._lag.labels(self._group, partition).set(float("nan") if lag is None else lag)
 
     def works(self, partition: int, *, in_hand: int, is_paused: bool) -> None:
         """Note how busy this process is with a partition."""

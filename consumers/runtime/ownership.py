@@ -154,11 +154,7 @@ class Ownership:
         finally:
             try:
                 await self._scripts.release(
-                    place.lease,
-                    self._member,
-                    partition.epoch,
-                    stream=place.shared.name,
-                    position=partition.position,
+                    place.lease, self._member, partition.epoch, partition.kept
                 )
                 log.info("partition released", group=place.group, partition=place.partition)
             except AWAY_OR_REFUSING as error:
@@ -176,7 +172,7 @@ class Ownership:
 
     async def _renew_some(self, some: list[OwnedPartition], asked_at: float) -> None:
         held = await self._scripts.renew(
-            [(one.place.lease, one.epoch, one.place.shared.name, one.position) for one in some],
+            [(one.place.lease, one.epoch, one.kept) for one in some],
             self._member,
             ttl_ms=self._ttl_ms,
         )

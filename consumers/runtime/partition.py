@@ -30,7 +30,7 @@ from consumers.runtime.outages import Outages
 from consumers.runtime.place import Place
 from consumers.runtime.reader import Pace, Reader
 from consumers.runtime.recovery import OWNER
-from consumers.runtime.scripts import Acquired, Scripts
+from consumers.runtime.scripts import Acquired, Kept, Scripts
 from consumers.runtime.settlement import DeadLetterLimitReached, LeftPending, Settlement
 from consumers.runtime.verdicts import Backoff, Policy
 from gateway.background import owned
@@ -84,7 +84,7 @@ class OwnedPartition:
         self._reader = Reader(
             consumer,
             place,
-            known=acquired.position if acquired.stream == consumer.stream else None,
+            known=acquired if acquired.stream == consumer.stream else None,
             connect=connect,
             scripts=scripts,
             gate=self.gate,
@@ -97,9 +97,9 @@ class OwnedPartition:
         self._attempts: Attempts | None = None
 
     @property
-    def position(self) -> str:
-        """Where the group stands, for the next owner; see Reader.position."""
-        return self._reader.position
+    def kept(self) -> Kept:
+        """Where the group stands, for the next owner."""
+        return self._reader.kept
 
     @property
     def is_connected(self) -> bool:

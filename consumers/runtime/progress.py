@@ -26,24 +26,32 @@ def before(entry_id: str) -> str:
 
 
 class Progress:
-    """The account of one owner of one partition; `lag` is None until it is known."""
+    """The account of one partition; `lag` is None until it is known.
 
-    def __init__(self) -> None:
+    `missed_count` is how many entries more the server believes to be left than there are. It stays
+    that until the group has read on, so it is compared with what it was when it was told last, here
+    or by a former owner (then it is given): each loss is told once. None: it was never known.
+    """
+
+    def __init__(self, missed_count: int | None = None) -> None:
         self.lag: int | None = None
+        self.missed_count = missed_count
         self._added_count: int | None = None
         self._read_count = 0
+        self._growth = 0
 
     def begin(self, inspection: Inspection) -> int:
         """Start the account before a read, or anew after one that failed; the entries lost."""
-        self._read_count = 0
+        self._read_count = self._growth = 0
         self._added_count = inspection.added_count
-        is_known = inspection.read_count >= 0
-        self.lag = inspection.added_count - inspection.read_count if is_known else None
-        return self._compare(inspection)
+        left, believed = _left(inspection), _believed_left(inspection)
+        self.lag = believed if left is None else left
+        return self._missed_since(left, believed)
 
     def counted(self, left: int) -> None:
-        """Set the lag that the last inspection could not tell, where it was counted since."""
-        self.lag = left
+        """Set the lag, where it could not be told, to what was left at the beginning, and since."""
+        if self.lag is None:
+            self.lag = max(0, left + self._growth)
 
     def read(self, count: int) -> None:
         """Note entries that were delivered."""
@@ -53,23 +61,36 @@ class Progress:
         """Bring the account up to date, with no read under way; the entries lost since."""
         if self._added_count is None:
             return self.begin(inspection)
+        growth = inspection.added_count - self._added_count - self._read_count
+        self._growth += growth
         if self.lag is not None:
-            self.lag += inspection.added_count - self._added_count - self._read_count
+            self.lag += growth
         self._added_count = inspection.added_count
         self._read_count = 0
-        return self._compare(inspection)
-
-    def _compare(self, inspection: Inspection) -> int:
-        """Set the lag to what is certainly left, if that can be told; the difference was lost."""
         left = _left(inspection)
         if left is None:
             return 0
         lost = 0 if self.lag is None else self.lag - left
         self.lag = left
+        self._missed_since(left, _believed_left(inspection))
         return max(lost, 0)
+
+    def _missed_since(self, left: int | None, believed: int | None) -> int:
+        """Note what is missing by the server's own count; how much more that is than before."""
+        if left is None or believed is None:
+            return 0
+        missed, before = max(0, believed - left), self.missed_count or 0
+        self.missed_count = missed
+        return max(0, missed - before)
+
+
+def _believed_left(inspection: Inspection) -> int | None:
+    """What is left by the server's count of what it has delivered, if that can be believed."""
+    return inspection.added_count - inspection.read_count if inspection.read_count >= 0 else None
 
 
 def _left(inspection: Inspection) -> int | None:
+    """What is certainly left; None in the midst of a stream, which may have gaps."""
     delivered = order(inspection.delivered_id)
     if not inspection.length or delivered >= order(inspection.last_id):
         return 0

@@ -21,8 +21,9 @@ from consumers.runtime.outages import Outages
 from consumers.runtime.place import Place
 from consumers.runtime.progress import Progress, before, order
 from consumers.runtime.recovery import OWNER, recover
-from consumers.runtime.scripts import Inspection, Scripts
+from consumers.runtime.scripts import Acquired, Inspection, Kept, Scripts
 from consumers.runtime.verdicts import Backoff
+from gateway.background import Errands
 from gateway.backlog import count_entries
 from gateway.connections import AWAY, AWAY_OR_REFUSING
 
@@ -54,7 +55,7 @@ class Reader:
         consumer: Consumer,
         place: Place,
         *,
-        known: str | None,
+        known: Acquired | None,
         connect: Callable[[str], Awaitable[Redis]],
         scripts: Scripts,
         gate: Gate,
@@ -66,7 +67,7 @@ class Reader:
     ) -> None:
         self._consumer = consumer
         self._place = place
-        self._delivered = known
+        self._delivered = known.position if known else None
         self._highest = (0, 0)
         self._connect = connect
         self._scripts = scripts
@@ -77,7 +78,8 @@ class Reader:
         self._outages = outages
         self._outage = outages.of("reading failed", stream=place.shared.key, group=place.group)
         self._pace = pace
-        self._progress = Progress()
+        self._progress = Progress(known.missed_count if known else None)
+        self._counting = Errands("counting a lag")
         self._client: Redis | None = None
         self._connection_id = 0
         self._inspect_at = 0.0
@@ -85,7 +87,12 @@ class Reader:
         self.is_connected = False
 
     @property
-    def position(self) -> str:
+    def kept(self) -> Kept:
+        """What the next owner has to know: how far the group is through, what is known to miss."""
+        return Kept(self._place.shared.name, self._position, self._progress.missed_count)
+
+    @property
+    def _position(self) -> str:
         """The last entry that the group is through with, all before it included; or empty."""
         oldest = self._hand.oldest(self._place.shared)
         return before(oldest) if oldest is not None else self._delivered or ""
@@ -133,14 +140,12 @@ class Reader:
         self._client = client = await self._connect(self._place.shared.key)
         self._connection_id = await client.client_id()
         await ensure_groups(
-            client, self._place, start=self._consumer.start, known=self.position or None
+            client, self._place, start=self._consumer.start, known=self._position or None
         )
         inspection = await self._inspection()
         lost = self._progress.begin(inspection)
         if self._progress.lag is None:
-            key, after = self._place.shared.key, inspection.delivered_id
-            left = await count_entries(client, key, f"({after}", inspection.last_id)
-            self._progress.counted(left)
+            self._counting.begin(self._count(client, inspection))
         self._tell(inspection, lost)
         self._delivered = inspection.delivered_id
         if self._rate.needs_history(self._place.partition):
@@ -203,6 +208,14 @@ class Reader:
                 buries_crashed=self._consumer.buries_crashed,
             )
 
+    async def _count(self, client: Redis, inspection: Inspection) -> None:
+        """Count what was left at an inspection, on the side: millions of entries take seconds."""
+        first, last = f"({inspection.delivered_id}", inspection.last_id
+        with suppress(*AWAY_OR_REFUSING):  # the next beginning counts again
+            left = await count_entries(client, self._place.shared.key, first, last)
+            self._progress.counted(left)
+            self._metrics.lags(self._place.partition, self._progress.lag)
+
     async def _rehearse(self) -> None:
         """Find out whether this user may all that follows, before anything is handled."""
         place = self._place
@@ -258,6 +271,7 @@ class Reader:
         await self._gate.closed(pause_s)
 
     async def _disconnect(self) -> None:
+        await self._counting.close()
         client, self._client, self._connection_id = self._client, None, 0
         if client is not None:
             with suppress(*AWAY):

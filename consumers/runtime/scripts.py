@@ -11,21 +11,40 @@ from typing import Any
 from msgspec import Struct
 from redis.asyncio import Redis
 
-__all__ = ["Acquired", "Emitted", "Inspection", "Scripts"]
+__all__ = ["Acquired", "Emitted", "Inspection", "Kept", "Scripts"]
 
 
 class Acquired(Struct, frozen=True):
-    """A lease that was free: its epoch, and where the last owner stood on which stream."""
+    """A lease that was free: its epoch, and where the last owner stood on which stream.
+
+    `missed_count` is what the last owner knew to be missing, see Progress; None if it knew nothing.
+    """
 
     epoch: int
     stream: str
     position: str
+    missed_count: int | None
+
+
+class Kept(Struct, frozen=True):
+    """What an owner leaves in its lease for the next one, for a stream of this name."""
+
+    stream: str
+    position: str
+    missed_count: int | None
+
+    @property
+    def arguments(self) -> tuple[str, str, str]:
+        """As the scripts take it."""
+        missed = "" if self.missed_count is None else str(self.missed_count)
+        return self.stream, self.position, missed
 
 
 class Inspection(Struct, frozen=True):
     """How a group stands on a partition, at one moment; ids are `<ms>-<sequence>`.
 
-    `read_count` is the server's count of the entries it gave the group, -1 where it has none.
+    `read_count` is the server's count of the entries it gave the group, -1 where it has none that
+    can be believed.
     """
 
     length: int
@@ -76,23 +95,22 @@ class Scripts:
         epoch, *rest = await self._acquire(keys=[lease], args=[owner, ttl_ms])
         if epoch == 0:
             return None
-        return Acquired(epoch, rest[0].decode(), rest[1].decode())
+        stream, position, missed = (one.decode() for one in rest)
+        return Acquired(epoch, stream, position, int(missed) if missed else None)
 
     async def renew(
-        self, leases: Sequence[tuple[str, int, str, str]], owner: str, *, ttl_ms: int
+        self, leases: Sequence[tuple[str, int, Kept]], owner: str, *, ttl_ms: int
     ) -> list[bool]:
-        """Renew leases, each given as key, epoch, stream and position; whether each is held."""
+        """Renew leases, each given as its key, its epoch and what is kept; whether each is held."""
         args: list[Any] = [owner, ttl_ms]
-        for _key, *rest in leases:
-            args += rest
+        for _key, epoch, kept in leases:
+            args += (epoch, *kept.arguments)
         held = await self._renew(keys=[lease[0] for lease in leases], args=args)
         return [bool(one) for one in held]
 
-    async def release(
-        self, lease: str, owner: str, epoch: int, *, stream: str, position: str
-    ) -> None:
+    async def release(self, lease: str, owner: str, epoch: int, kept: Kept) -> None:
         """Give a lease up, if it is still held."""
-        await self._release(keys=[lease], args=[owner, epoch, stream, position])
+        await self._release(keys=[lease], args=[owner, epoch, *kept.arguments])
 
     async def beat(self, members: str, member: str, *, ttl_ms: int) -> list[str]:
         """Say that a process lives; the living ones of its group."""

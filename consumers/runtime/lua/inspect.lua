@@ -3,6 +3,9 @@
 -- first id, last id ever, group's last delivered id, its count of entries read or -1, pending,
 -- oldest pending id, pending redeliveries of KEYS[2], dead letters in KEYS[3], clock in ms}.
 -- Raises NOGROUP if there is no such group.
+-- Before Redis 7.4 the count of entries read is neither in the append-only file nor replicated: after
+-- a restart or a failover it is too small, so it is not believed there; Valkey has kept it since 8.
+-- https://github.com/redis/redis/pull/12898
 local function map(flat)
   local named = {}
   for i = 1, #flat, 2 do
@@ -20,11 +23,13 @@ for _, flat in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
     group = named
   end
 end
+local valkey = redis.VALKEY_VERSION_NUM
+local keeps_count = valkey and valkey >= 0x080000 or not valkey and redis.REDIS_VERSION_NUM >= 0x070400
 local time = redis.call('TIME')
 return {
   stream['length'], stream['entries-added'],
   stream['first-entry'] and stream['first-entry'][1] or '', stream['last-generated-id'],
-  group['last-delivered-id'], group['entries-read'] or -1,
+  group['last-delivered-id'], keeps_count and group['entries-read'] or -1,
   pending[1], pending[2] or '', again[1], redis.call('XLEN', KEYS[3]),
   time[1] * 1000 + math.floor(time[2] / 1000),
 }

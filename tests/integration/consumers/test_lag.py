@@ -5,19 +5,21 @@ import json
 from typing import Any
 
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from consumers import CommentEvent, Consumer
 from consumers.runtime.process import run
-from gateway import settings
-from gateway.local.server import free_port
+from gateway import connections, settings
+from gateway.local.server import RedisServer, ServerBinary, free_port
 from tests.integration.consumers.running import (
     comment_event,
     gateway,
     publish,
     running,
+    settled,
     until,
 )
-from tests.integration.consumers.test_health import get
+from tests.integration.consumers.test_health import get, is_answered
 
 KEY = "b24:events:{0}"
 
@@ -120,3 +122,55 @@ async def test_a_consumer_tells_its_lag_where_redis_cannot(redis: Redis, redis_u
     released.set()
     stop.set()
     await task
+
+
+def losses(lines: list[Any]) -> list[int]:
+    told = "entries were trimmed or deleted before the group had read them"
+    return [line["entries"] for line in lines if line["event"] == told]
+
+
+async def test_what_was_trimmed_unread_is_told_once(
+    redis: Redis, redis_url: str, server_binary: ServerBinary
+) -> None:
+    app, _released = consumer()
+    await publish(redis, KEY, [comment_event(number + 1) for number in range(10)])
+    await redis.xgroup_create(KEY, "index", "0")
+    await redis.xreadgroup("index", "owner", {KEY: ">"}, count=3, noack=True)
+    await redis.xtrim(KEY, maxlen=0, approximate=False)
+    port = free_port()
+
+    async def is_read() -> bool:
+        return await is_answered(port, "/readyz", 200)
+
+    async def has_begun_anew() -> bool:
+        errors = 'b24_consumer_read_errors_total{group="index"} 1.0'
+        return errors in (await get(port, "/metrics"))[1] and await is_read()
+
+    with capture_logs() as lines:
+        for _ in range(2):  # two owners, one after the other
+            async with running(app, redis_url, port=port):
+                await until(is_read)
+                await redis.client_kill_filter(_type="normal", skipme=True)
+                await until(has_begun_anew)
+
+    # Redis 7.0 forgets what a group has read, so that only what an owner sees can be told.
+    assert losses(lines) == ([] if server_binary.version < (7, 4) else [7])
+
+
+async def test_a_restart_of_the_server_loses_nothing_in_the_account(
+    own_server: RedisServer,
+) -> None:
+    app, released = consumer()
+    released.set()
+    async with connections.control(own_server.url) as redis:
+        await publish(redis, KEY, [comment_event(number + 1) for number in range(150)])
+        async with running(app, own_server.url):
+            await until(lambda: settled(redis, KEY, "index"))
+        await publish(redis, KEY, [comment_event(number + 1) for number in range(10)])
+        own_server.kill()
+        own_server.start()
+        with capture_logs() as lines:
+            async with running(app, own_server.url):
+                await until(lambda: settled(redis, KEY, "index"))
+
+    assert losses(lines) == []

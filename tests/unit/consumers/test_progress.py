@@ -113,3 +113,61 @@ def test_without_the_servers_count_the_lag_is_unknown_until_the_end_is_reached()
         replace(START, length=9, added_count=9, first_id="1-0", last_id="9-0", delivered_id="9-0")
     )
     assert progress.lag == 0
+
+
+TRIMMED = replace(
+    START,
+    length=5,
+    added_count=12,
+    first_id="8-0",
+    last_id="12-0",
+    delivered_id="0-0",
+    read_count=0,
+)
+
+
+def test_what_was_trimmed_unread_is_told_once_however_often_the_account_is_begun() -> None:
+    progress = Progress()
+    assert progress.begin(TRIMMED) == 7
+    assert progress.begin(TRIMMED) == 0
+    assert progress.inspected(TRIMMED) == 0
+    more = replace(TRIMMED, length=3, first_id="10-0")
+    assert progress.inspected(more) == 2
+    assert progress.begin(more) == 0
+    assert progress.lag == 3
+
+    assert Progress(progress.missed_count).begin(more) == 0
+    assert Progress().begin(more) == 9
+
+
+def test_a_server_that_forgets_its_count_is_not_believed() -> None:
+    at_the_end = replace(
+        START, length=150, added_count=150, first_id="1-0", last_id="150-0", delivered_id="150-0"
+    )
+    assert Progress().begin(replace(at_the_end, read_count=-1)) == 0
+
+    in_the_midst = replace(at_the_end, delivered_id="140-0", read_count=-1)
+    progress = Progress()
+    assert progress.begin(in_the_midst) == 0
+    assert progress.lag is None
+
+
+def test_a_lag_that_was_counted_meanwhile_has_grown_by_what_came_and_less_what_was_read() -> None:
+    midst = replace(
+        START,
+        length=20,
+        added_count=20,
+        first_id="1-0",
+        last_id="20-0",
+        delivered_id="5-0",
+        read_count=-1,
+    )
+    progress = Progress()
+    progress.begin(midst)
+    progress.read(4)
+    progress.inspected(
+        replace(midst, length=30, added_count=30, last_id="30-0", delivered_id="9-0")
+    )
+    progress.counted(15)
+
+    assert progress.lag == 21
