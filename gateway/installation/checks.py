@@ -20,6 +20,7 @@ _PER_S: Final = 2.0
 _BURST: Final = 20
 _MAX_UNDER_WAY: Final = 8
 _PATIENCE_S: Final = 0.5
+_LONG_PATIENCE_S: Final = 10.0
 _NAME: Final = ":installations"
 # The bucket's name among those of portals, whose ids have no colon.
 
@@ -32,18 +33,23 @@ class Checks:
         self._under_way = 0
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """One question, as long as the context lasts; raises Later when there are too many."""
-        if self._under_way >= _MAX_UNDER_WAY:
+    async def turn(self, *, is_urgent: bool) -> AsyncIterator[None]:
+        """One question, as long as the context lasts; raises Later when there are too many.
+
+        It is urgent while somebody waits for the answer, and then given up soon. What has waited
+        on the disk keeps its place in the line, which those who have just come cannot take.
+        """
+        if is_urgent and self._under_way >= _MAX_UNDER_WAY:
             raise Later("busy")
-        self._under_way += 1
+        self._under_way += is_urgent
+        patience_s = _PATIENCE_S if is_urgent else _LONG_PATIENCE_S
         try:
             try:
-                await self._limiter.wait(_NAME, (), patience_s=_PATIENCE_S)
+                await self._limiter.wait(_NAME, (), patience_s=patience_s)
             except Limited as error:
                 raise Later("busy") from error
             except Unavailable as error:
                 raise Later("redis") from error
             yield
         finally:
-            self._under_way -= 1
+            self._under_way -= is_urgent

@@ -63,14 +63,15 @@ class Installer:
         self._allow_portals = frozenset(name.lower() for name in allow_portals)
 
     async def confirm(
-        self, claim: Claim, *, received_ms: int, is_complete: bool = True
+        self, claim: Claim, *, received_ms: int, is_complete: bool = True, is_urgent: bool = True
     ) -> Confirmed:
         """The claimed installation as the authorization server, and then the portal, confirm it.
 
-        `is_complete` is whether Bitrix24 has to take the application for installed already. Raises
-        NotConfirmed, or Later if one of them cannot be asked in time.
+        `is_complete` is whether Bitrix24 has to take the application for installed already,
+        `is_urgent` whether somebody waits for the answer. Raises NotConfirmed, or Later if one of
+        them cannot be asked in time.
         """
-        async with self._checks.turn():
+        async with self._checks.turn(is_urgent=is_urgent):
             try:
                 async with asyncio.timeout(_IN_TIME_S):
                     one = await self._confirmed(claim, received_ms, is_complete=is_complete)

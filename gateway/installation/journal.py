@@ -1,6 +1,6 @@
 """Installations and uninstallations under way, on this machine's disk until they are through.
 
-    <[spool] dir>/lifecycle/<receipt id>.<member id>.<kind>     readable by their owner only
+    <[spool] dir>/lifecycle/<receipt id>.<member id>.<kind>[@<client>]     for their owner only
 
 Both take several steps in several places, and Bitrix24 tells of each once. So each is written down
 before its first step, and taken up again by any worker of this machine when the one that was at it
@@ -13,6 +13,7 @@ of an installation is encrypted by the vault. Everything here blocks.
 import fcntl
 import os
 import time
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
@@ -25,7 +26,7 @@ from msgspec import Struct
 from gateway.errors import GatewayError
 from gateway.publishing.durable_directory import make_directory
 
-__all__ = ["Journal", "JournalUnavailable", "Kind", "Name", "Task", "UnderWay"]
+__all__ = ["Journal", "JournalUnavailable", "Kind", "Name", "Task", "TooManyWait", "UnderWay"]
 
 log: Any = structlog.get_logger(__name__)
 
@@ -34,6 +35,7 @@ Kind: TypeAlias = Literal["install", "reinstall", "uninstall"]
 _DIRECTORY: Final = "lifecycle"
 _MAX_TASKS: Final = {"install": 100, "reinstall": 100, "uninstall": 1000}
 # Anybody can claim an installation; whoever uninstalls or installs again has a portal's token.
+_MAX_OF_CLIENT: Final = 4
 _ID_CHARS: Final = 36
 _DRAFT_S: Final = 60.0
 
@@ -42,11 +44,16 @@ class JournalUnavailable(GatewayError):
     """It was not written down: there are too many, or the disk does not take it."""
 
 
+class TooManyWait(JournalUnavailable):
+    """There are too many already, or too many of this client."""
+
+
 class Task(Struct, frozen=True, kw_only=True):
     """What is to be done.
 
     `content` is the delivery, sealed, or what an uninstallation needs instead, in which there is no
-    secret. `received_ms` is Unix time.
+    secret. `received_ms` is Unix time. `client` stands for whoever claims an installation; it is
+    empty where that does not matter, or is not known.
     """
 
     kind: Kind
@@ -54,6 +61,7 @@ class Task(Struct, frozen=True, kw_only=True):
     member_id: str
     received_ms: int
     content: bytes
+    client: str = ""
 
 
 class Name(Struct, frozen=True, order=True):
@@ -62,9 +70,20 @@ class Name(Struct, frozen=True, order=True):
     receipt_id: str
     member_id: str
     kind: str
+    client: str = ""
 
     def __str__(self) -> str:
-        return f"{self.receipt_id}.{quote(self.member_id, safe='')}.{self.kind}"
+        client = f"@{self.client}" if self.client else ""
+        return f"{self.receipt_id}.{quote(self.member_id, safe='')}.{self.kind}{client}"
+
+    def waits_for(self, other: "Name") -> bool:
+        """Whether it has to wait until the other is through: one portal's go in their order.
+
+        Installations that are only claimed do not wait for each other, or a forged one could keep
+        the genuine one waiting.
+        """
+        is_earlier = other.member_id == self.member_id and other.receipt_id < self.receipt_id
+        return is_earlier and not self.kind == other.kind == "install"
 
 
 class UnderWay:
@@ -96,13 +115,14 @@ class Journal:
     def begin(self, task: Task) -> UnderWay:
         """Write a task down, and work at it; it is on the disk when this returns.
 
-        Raises JournalUnavailable.
+        Of the installations that anybody can claim a client has a few places, and when all are
+        taken the client that has most gives one up. Raises JournalUnavailable, before anything is
+        written if it is TooManyWait.
         """
-        name = Name(task.receipt_id, task.member_id, task.kind)
+        name = Name(task.receipt_id, task.member_id, task.kind, task.client)
         try:
             make_directory(self._directory, mode=0o700)
-            if sum(name.kind == task.kind for name in self.names()) >= _MAX_TASKS[task.kind]:
-                raise JournalUnavailable("too many wait already")
+            self._need_place(name)
             path, draft = self._directory / str(name), self._directory / f".{name}"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             descriptor = os.open(draft, flags, 0o600)
@@ -119,6 +139,27 @@ class Journal:
             raise JournalUnavailable(str(error)) from error
         return UnderWay(task, path, descriptor)
 
+    def _need_place(self, name: Name) -> None:
+        alike = [one for one in self.names() if one.kind == name.kind]
+        clients = Counter(one.client for one in alike)
+        if name.client and clients[name.client] >= _MAX_OF_CLIENT:
+            raise TooManyWait("too many of this client wait already")
+        if len(alike) < _MAX_TASKS[name.kind]:
+            return
+        fullest = max(clients, key=clients.__getitem__)
+        given_up = clients[fullest] > clients[name.client] + 1 and any(
+            self._give_up(one) for one in alike if one.client == fullest
+        )
+        if not given_up:
+            raise TooManyWait("too many wait already")
+
+    def _give_up(self, name: Name) -> bool:
+        """Cross a task out that nobody works at; whether that was done."""
+        under_way = self.resume(name)
+        if under_way is not None:
+            under_way.finish()
+        return under_way is not None
+
     def names(self) -> list[Name]:
         """What waits or is under way, in the order of receipt."""
         try:
@@ -128,11 +169,9 @@ class Journal:
         return sorted(_name(file) for file in files if not file.startswith("."))
 
     def is_first(self, task: Task) -> bool:
-        """Whether nothing earlier of the same portal waits or is under way."""
-        return not any(
-            name.member_id == task.member_id and name.receipt_id < task.receipt_id
-            for name in self.names()
-        )
+        """Whether nothing that it has to wait for waits or is under way."""
+        ours = Name(task.receipt_id, task.member_id, task.kind, task.client)
+        return not any(ours.waits_for(name) for name in self.names())
 
     def resume(self, name: Name) -> UnderWay | None:
         """Work at a task again; None if somebody does, or it is through."""
@@ -164,8 +203,9 @@ class Journal:
 
 
 def _name(file: str) -> Name:
-    member_id, _, kind = file[_ID_CHARS + 1 :].rpartition(".")
-    return Name(file[:_ID_CHARS], unquote(member_id), kind)
+    member_id, _, what = file[_ID_CHARS + 1 :].rpartition(".")
+    kind, _, client = what.partition("@")
+    return Name(file[:_ID_CHARS], unquote(member_id), kind, client)
 
 
 def _write(descriptor: int, content: bytes) -> None:

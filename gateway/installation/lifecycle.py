@@ -1,12 +1,12 @@
 """The application's life in portals: what deliveries about it lead to, now or as soon as it can be.
 
 Each is written down first (gateway.installation.journal) and crossed out last. What could not be
-done is tried again every few seconds, in the order of receipt, one portal's before its next one.
+done is tried again every few seconds, in fair turns (gateway.installation.turns).
 """
 
 import asyncio
-from collections.abc import Sequence
 from functools import partial
+from time import monotonic
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -17,8 +17,17 @@ from gateway.background import Background, Errands
 from gateway.inbound.admission import AdmittedAppEvent
 from gateway.inbound.form_fields import extract
 from gateway.installation.errors import Later, NotConfirmed
-from gateway.installation.journal import Journal, JournalUnavailable, Kind, Name, Task, UnderWay
-from gateway.installation.steps import Installing, Steps, claimed
+from gateway.installation.journal import (
+    Journal,
+    JournalUnavailable,
+    Kind,
+    Name,
+    Task,
+    TooManyWait,
+    UnderWay,
+)
+from gateway.installation.steps import TOO_LATE, Installing, Steps, claimed
+from gateway.installation.turns import next_in_turn
 from gateway.installation.uninstalling import Uninstallation
 from gateway.portals.quarantine import Delivery
 from gateway.portals.verification import digest_of
@@ -32,11 +41,16 @@ log: Any = structlog.get_logger(__name__)
 Progress: TypeAlias = Literal["done", "waits", "lost"]
 """What has become of a task: `lost` is one that could be neither done nor written down."""
 
+_AGAIN: Final = "an installation is lost: install the application again"
 _AGAIN_S: Final = 10.0
 _RESUMED: Final[dict[str, tuple[Kind, ...]]] = {
     "uninstallations": ("uninstall",),
     "installations": ("install", "reinstall"),
 }
+_ROUND: Final = 40
+# After so many, what has been tried may be tried again: a flood must not put that off.
+_FULL_S: Final = 1.0
+_MAX_CLIENTS: Final = 1000
 _MAX_BODY_BYTES: Final = 8192
 # Several times what Bitrix24 sends about an installation.
 
@@ -59,6 +73,7 @@ class Lifecycle:
             for name, kinds in _RESUMED.items()
         ]
         self._reinstalling = Errands("reinstallation")
+        self._full_until: dict[str, float] = {}
 
     @property
     def can_install(self) -> bool:
@@ -78,17 +93,27 @@ class Lifecycle:
         if self._installing is not None:
             await self._installing.close()
 
-    async def installed(self, delivery: Delivery) -> Progress:
-        """Install for an ONAPPINSTALL of a token that is not known.
+    async def installed(self, delivery: Delivery, *, client: str) -> Progress:
+        """Install for an ONAPPINSTALL of a token that is not known; `client` stands for the sender.
 
-        Where it waits, it does for an hour at most. Raises NotConfirmed.
+        Where it waits, it does for an hour at most; a client has a few places to wait in, and
+        beyond them nothing is written and nobody asked. Raises NotConfirmed.
         """
         if self._installing is None:
             raise NotConfirmed("no_application")
         if len(delivery.body) > _MAX_BODY_BYTES:
             raise NotConfirmed("too_large")
         claimed(delivery)  # before anything is written for whoever sends nonsense
-        return await self._now(_task("install", delivery, self._installing.sealed(delivery)))
+        if self._full_until.get(client, 0.0) > monotonic():
+            return self._lost(delivery, "too many of this client wait already")
+        task = _task("install", delivery, self._installing.sealed(delivery), client=client)
+        try:
+            return await self._now(task)
+        except TooManyWait as error:
+            if len(self._full_until) >= _MAX_CLIENTS:
+                self._full_until.clear()
+            self._full_until[client] = monotonic() + _FULL_S
+            return self._lost(delivery, str(error))
 
     async def reinstalled(self, delivery: Delivery) -> None:
         """Take the tokens of an ONAPPINSTALL whose application token is known, in the background.
@@ -113,29 +138,31 @@ class Lifecycle:
             digest=digest_of(fields.application_token or ""),
             clean=fields.clean == "1",
         )
-        progress = await self._now(_task("uninstall", delivery, msgspec.msgpack.encode(one)))
+        task = _task("uninstall", delivery, msgspec.msgpack.encode(one))
+        progress = await self._now(task)
         if progress == "lost":
             raise Unavailable("uninstallation")
         return Stored.STREAM if progress == "done" else Stored.SPOOL
 
     async def resume(self, *kinds: Kind) -> None:
-        """Take up, once, what was left of these kinds."""
-        behind: set[str] = set()
-        for name in await asyncio.to_thread(self._journal.names):
-            if name.member_id not in behind and not await self._is_through(name, kinds):
-                behind.add(name.member_id)
+        """Take up what was left of these kinds, each once, and not too many."""
+        tried: list[Name] = []
+        while len(tried) < _ROUND:
+            names = await asyncio.to_thread(self._journal.names)
+            name = next_in_turn(names, tried, kinds)
+            if name is None:
+                return
+            tried.append(name)
+            await self._take_up(name)
 
-    async def _is_through(self, name: Name, kinds: Sequence[Kind]) -> bool:
-        under_way = None
-        if name.kind in kinds:
-            under_way = await asyncio.to_thread(self._journal.resume, name)
+    async def _take_up(self, name: Name) -> None:
+        under_way = await asyncio.to_thread(self._journal.resume, name)
         if under_way is None:
-            return False
+            return
         try:
-            return await self._carried_out(under_way.task, under_way) == "done"
+            await self._carried_out(under_way.task, under_way)
         except Exception:
             log.exception("a change of the application fails", event_id=name.receipt_id)
-            return False
 
     async def _keep_resuming(self, *kinds: Kind) -> None:
         await asyncio.to_thread(self._journal.clean)
@@ -158,10 +185,15 @@ class Lifecycle:
         return await self._carried_out(task, under_way, tells=tells)
 
     async def _begun(self, task: Task) -> UnderWay | None:
-        """The task written down; None if that cannot be, and it has to be done without."""
+        """The task written down; None if that cannot be, and it has to be done without.
+
+        Raises TooManyWait of what anybody can claim.
+        """
         try:
             return await asyncio.to_thread(self._journal.begin, task)
         except JournalUnavailable as error:
+            if task.kind == "install" and isinstance(error, TooManyWait):
+                raise
             log.error(
                 "a change of the application is not written down", why=str(error), **_of(task)
             )
@@ -172,10 +204,12 @@ class Lifecycle:
     ) -> Progress:
         """Carry it out and cross it out, or leave it; raises NotConfirmed if it is to be told."""
         try:
-            await self._steps.carry_out(task)
+            await self._steps.carry_out(task, is_urgent=tells)
         except Later as error:
             if under_way is None:
-                log.error("a change of the application is lost", why=error.reason, **_of(task))
+                is_installation = task.kind != "uninstall"
+                phrase = _AGAIN if is_installation else "a change of the application is lost"
+                log.error(phrase, why=error.reason, **_of(task))
                 return "lost"
             log.warning("a change of the application waits", why=error.reason, **_of(task))
             return "waits"
@@ -185,7 +219,10 @@ class Lifecycle:
                 await asyncio.to_thread(under_way.finish)
             if tells:
                 raise
-            log.warning("an installation is refused", why=error.reason, **_of(task))
+            if error.reason == TOO_LATE:
+                log.error(_AGAIN, why=error.reason, **_of(task))
+            else:
+                log.warning("an installation is refused", why=error.reason, **_of(task))
         else:
             if under_way is not None:
                 await asyncio.to_thread(under_way.finish)
@@ -194,14 +231,20 @@ class Lifecycle:
                 under_way.leave()
         return "done"
 
+    def _lost(self, delivery: Delivery, why: str) -> Progress:
+        about = {"event_id": delivery.receipt_id, "member_id": delivery.member_id}
+        log.error(_AGAIN, why=why, kind="install", **about)
+        return "lost"
 
-def _task(kind: Kind, delivery: Delivery, content: bytes) -> Task:
+
+def _task(kind: Kind, delivery: Delivery, content: bytes, *, client: str = "") -> Task:
     return Task(
         kind=kind,
         receipt_id=delivery.receipt_id,
         member_id=delivery.member_id,
         received_ms=delivery.received_ms,
         content=content,
+        client=client,
     )
 
 

@@ -28,10 +28,12 @@ from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.once import OncePublisher
 from gateway.vault import Unreadable, Vault
 
-__all__ = ["Installing", "Steps", "claimed"]
+__all__ = ["TOO_LATE", "Installing", "Steps", "claimed"]
 
 log: Any = structlog.get_logger(__name__)
 
+TOO_LATE: Final = "too_late"
+"""Why an installation is refused that waited until its access token was good no more."""
 _USABLE_MS: Final = 3_600_000
 # The access token by which an installation is confirmed is good for an hour.
 
@@ -90,26 +92,28 @@ class Steps:
         self._uninstaller = uninstaller
         self._installing = installing
 
-    async def carry_out(self, task: Task) -> None:
-        """Do all of it that is not done yet.
+    async def carry_out(self, task: Task, *, is_urgent: bool) -> None:
+        """Do all of it that is not done yet; it is urgent while somebody waits for the answer.
 
         Raises Later if it cannot be done now, NotConfirmed if it must not be.
         """
         if task.kind == "uninstall":
             await self._uninstall(task)
         else:
-            await self._install(task)
+            await self._install(task, is_urgent=is_urgent)
 
-    async def _install(self, task: Task) -> None:
+    async def _install(self, task: Task, *, is_urgent: bool) -> None:
         if self._installing is None:
             raise Later("no_application")
         if time() * 1000 - task.received_ms > _USABLE_MS:
-            raise NotConfirmed("too_late")
+            raise NotConfirmed(TOO_LATE)
         delivery = self._installing.opened(task.content)
         if delivery is None:
             raise NotConfirmed("unreadable")
         installer = self._installing.installer
-        one = await installer.confirm(claimed(delivery), received_ms=delivery.received_ms)
+        one = await installer.confirm(
+            claimed(delivery), received_ms=delivery.received_ms, is_urgent=is_urgent
+        )
         await installer.register(one)
         if task.kind == "install":  # else it was admitted and stored like any event
             await self._publish(_event(delivery, domain=one.domain))

@@ -1,6 +1,6 @@
 """What deliveries that are not about a comment are answered: off the receiver's usual path."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
 from aiohttp import web
@@ -77,8 +77,13 @@ class AppEvents:
         stored = await self._sink.publish(encode_event(verdict.event), partition)
         return stored_answer(delivery.receipt_id, stored)
 
-    async def unknown(self, error: Forbidden, delivery: Delivery) -> web.Response | None:
-        """The answer to whom no registered token lets in, if an installation is claimed."""
+    async def unknown(
+        self, error: Forbidden, delivery: Delivery, *, client: Callable[[], str]
+    ) -> web.Response | None:
+        """The answer to whom no registered token lets in, if an installation is claimed.
+
+        `client` says what stands for the sender.
+        """
         lifecycle = self._lifecycle
         if lifecycle is None or not lifecycle.can_install or error.event.upper() != _INSTALLED:
             return None
@@ -87,7 +92,7 @@ class AppEvents:
             "member_id": error.member_id[:64],
         }
         try:
-            progress = await lifecycle.installed(delivery)
+            progress = await lifecycle.installed(delivery, client=client())
         except NotConfirmed as refusal:
             return forbidden("not_confirmed", why=refusal.reason, **about)
         if progress == "done":

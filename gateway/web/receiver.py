@@ -5,6 +5,7 @@ by outcome and reason; nothing that a sender can do makes the handler raise.
 """
 
 from collections.abc import Awaitable
+from functools import partial
 from time import time_ns
 from typing import Any, Final
 
@@ -32,7 +33,7 @@ from gateway.web.answers import (
 from gateway.web.app_events import AppEvents, EventSink
 from gateway.web.bodies import Bodies, is_expectation_unknown
 from gateway.web.install_page import InstallPage
-from gateway.web.protection.guard import Guard
+from gateway.web.protection.guard import Guard, clients_of
 from gateway.web.quarantining import Quarantining
 from gateway.web.unavailability import Unavailability
 
@@ -75,6 +76,7 @@ class Receiver:
         self._unavailability = Unavailability()
         self._path = settings.path
         self._max_body_bytes = settings.max_body
+        self._clients = clients_of(settings)
         self.bodies = Bodies(settings)
 
     async def handle(self, request: web.BaseRequest) -> web.Response:
@@ -109,9 +111,8 @@ class Receiver:
             partition = self._streams.partition_of(verdict.member_id, verdict.comment_id)
             stored = await self._sink.publish(encode_event(verdict.event), partition)
         except Forbidden as error:
-            return await self._refused(
-                error, Delivery(error.member_id, receipt_id, received_ms, body)
-            )
+            delivery = Delivery(error.member_id, receipt_id, received_ms, body)
+            return await self._refused(error, delivery, request)
         except (FormError, Malformed) as error:
             return answer(400, "bad request", "malformed", error.reason, event_id=receipt_id)
         except Unavailable as error:
@@ -139,14 +140,17 @@ class Receiver:
             # The client went, or its chunks are none; whether anybody reads this or not.
             return last_answer(400, "bad request", "cut_body")
 
-    async def _refused(self, error: Forbidden, delivery: Delivery) -> web.Response:
+    async def _refused(
+        self, error: Forbidden, delivery: Delivery, request: web.BaseRequest
+    ) -> web.Response:
         """Refuse whoever is not a registered portal, unless one is about to be: an installation.
 
         What may be a registered portal's after all is kept.
         """
         event_id, member_id = delivery.receipt_id, error.member_id[:64]
         try:
-            response = await self._app_events.unknown(error, delivery)
+            client = partial(self._client_of, request)
+            response = await self._app_events.unknown(error, delivery, client=client)
         except Exception:
             log.exception("installation failed", event_id=event_id, member_id=member_id)
             return unavailable("internal", event_id=event_id)
@@ -155,6 +159,10 @@ class Receiver:
         if error.reason == WRONG_TOKEN and self._quarantine is not None:
             self._quarantine.offer(delivery)
         return forbidden(error.reason, event_id=event_id, member_id=member_id)
+
+    def _client_of(self, request: web.BaseRequest) -> str:
+        forwarded_for = request.headers.getall("X-Forwarded-For", ())
+        return self._clients.of(request.remote, forwarded_for)
 
     def _count_first(self, member_id: str, body: bytes) -> None:
         """A portal's first event since its events were last added up, which is seconds ago."""

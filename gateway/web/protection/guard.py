@@ -8,9 +8,10 @@ import structlog
 from gateway import metrics
 from gateway.errors import OperatorError
 from gateway.settings import Http
-from gateway.web.protection.addresses import Networks, client_of, network_of
+from gateway.web.protection.addresses import Network, Networks, client_of, network_of
+from gateway.web.protection.clients import Clients
 
-__all__ = ["Guard", "guard_of"]
+__all__ = ["Guard", "clients_of", "guard_of"]
 
 log: Any = structlog.get_logger(__name__)
 
@@ -82,10 +83,15 @@ class Guard:
         return outsider
 
 
+def clients_of(settings: Http) -> Clients:
+    """Who tells clients apart by these settings. Raises OperatorError."""
+    return Clients(_networks(settings.trusted_proxies, "trusted_proxies"))
+
+
 def guard_of(settings: Http) -> Guard | None:
     """The guard of these settings; None when it is off. Raises OperatorError."""
-    settled = _networks(settings.allow_networks, "allow_networks")
-    trusted_proxies = _networks(settings.trusted_proxies, "trusted_proxies")
+    settled = Networks(_networks(settings.allow_networks, "allow_networks"))
+    trusted_proxies = Networks(_networks(settings.trusted_proxies, "trusted_proxies"))
     if settings.allow_mode == "off":
         return None
     if not len(settled) and not settings.allow_source:
@@ -101,11 +107,11 @@ def guard_of(settings: Http) -> Guard | None:
     )
 
 
-def _networks(texts: Sequence[str], key: str) -> Networks:
+def _networks(texts: Sequence[str], key: str) -> list[Network]:
     networks = []
     for text in texts:
         network = network_of(text)
         if network is None:
             raise OperatorError(f"[http] {key}: {text} is neither an address nor a network")
         networks.append(network)
-    return Networks(networks)
+    return networks

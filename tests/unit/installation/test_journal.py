@@ -6,12 +6,19 @@ from pathlib import Path
 import pytest
 from uuid_utils import uuid7
 
-from gateway.installation.journal import Journal, JournalUnavailable, Kind, Task
+from gateway.installation.journal import Journal, JournalUnavailable, Kind, Task, TooManyWait
 
 
-def task(member_id: str = "m1", kind: Kind = "install", content: bytes = b"sealed") -> Task:
+def task(
+    member_id: str = "m1", kind: Kind = "install", content: bytes = b"sealed", client: str = ""
+) -> Task:
     return Task(
-        kind=kind, receipt_id=str(uuid7()), member_id=member_id, received_ms=1, content=content
+        kind=kind,
+        receipt_id=str(uuid7()),
+        member_id=member_id,
+        received_ms=1,
+        content=content,
+        client=client,
     )
 
 
@@ -48,12 +55,12 @@ def test_nobody_else_can_resume_what_is_under_way(journal: Journal, tmp_path: Pa
 
 
 def test_tasks_are_in_the_order_of_receipt_and_first_by_portal(journal: Journal) -> None:
-    tasks = [task("m1"), task("m2"), task("m1", "uninstall")]
+    tasks = [task("m1"), task("m2"), task("m1"), task("m1", "uninstall"), task("m1")]
     for one in reversed(tasks):
         journal.begin(one).leave()
 
     assert [name.receipt_id for name in journal.names()] == [one.receipt_id for one in tasks]
-    assert [journal.is_first(one) for one in tasks] == [True, True, False]
+    assert [journal.is_first(one) for one in tasks] == [True, True, True, False, False]
 
 
 @pytest.mark.parametrize("member_id", ["a/b", "../../x", "a.b.install", "Ж", "%2e%2e"])
@@ -83,6 +90,31 @@ def test_installations_that_anybody_claims_are_bounded_and_leave_room_for_others
     journal.begin(task(kind="reinstall")).leave()
     journal.begin(task(kind="uninstall")).leave()
     assert len(journal.names()) == 102
+
+
+def test_a_client_has_a_few_places_and_others_have_theirs(journal: Journal) -> None:
+    for _ in range(4):
+        journal.begin(task(client="forger")).leave()
+
+    with pytest.raises(TooManyWait, match="of this client"):
+        journal.begin(task(client="forger"))
+    journal.begin(task(client="other")).leave()
+    journal.begin(task(kind="reinstall")).leave()
+
+
+def test_when_all_places_are_taken_whoever_has_most_gives_one_up(journal: Journal) -> None:
+    forged = [task(client=f"forger-{number // 4}") for number in range(100)]
+    at_work = [journal.begin(one) for one in forged[:1]]
+    for one in forged[1:]:
+        journal.begin(one).leave()
+
+    journal.begin(task(client="genuine")).leave()
+
+    left = [name.receipt_id for name in journal.names()]
+    assert len(left) == 100
+    assert forged[0].receipt_id in left  # somebody is at it
+    assert forged[1].receipt_id not in left
+    at_work[0].leave()
 
 
 def test_a_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
