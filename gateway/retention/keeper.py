@@ -12,11 +12,12 @@ from redis.exceptions import RedisError
 from uuid_utils import uuid7
 
 from gateway.background import Background
+from gateway.backlog import counts_reads
 from gateway.connections import AWAY
 from gateway.contract import Streams
 from gateway.leases import Leases
 from gateway.retention.episodes import Episodes
-from gateway.retention.losses import balanced, counts_reads, removal
+from gateway.retention.losses import balanced, removal
 from gateway.retention.plan import Plan, Rules, plan_for
 from gateway.retention.precautions import dangers
 from gateway.retention.relief import Kept, Relief

@@ -6,14 +6,13 @@ counted with them (gateway.retention.books). What is left over, somebody else re
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.retention.stream_state import EntryId, GroupState, StreamState
 
-__all__ = ["Books", "Loss", "Removal", "balanced", "counts_reads", "removal"]
+__all__ = ["Books", "Loss", "Removal", "balanced", "removal"]
 
 
 class Books(Struct, frozen=True, kw_only=True):
@@ -39,18 +38,6 @@ class Removal(Struct, frozen=True, kw_only=True):
 
     count: int
     losses: tuple[Loss, ...]
-
-
-def counts_reads(server: Mapping[str, Any]) -> bool:
-    """Whether a server, by its `INFO server`, still knows after a restart what groups have read.
-
-    Before Redis 7.4 the number is neither in the append-only file nor replicated, so that it is
-    too small after a restart and a failover: https://github.com/redis/redis/pull/12898. Valkey 8
-    was the first to go on from there.
-    """
-    version = server.get("valkey_version") or server.get("redis_version") or "0.0"
-    major, minor, *_ = (int(part) for part in f"{version}.0".split(".")[:2])
-    return (major, minor) >= ((8, 0) if "valkey_version" in server else (7, 4))
 
 
 def removal(

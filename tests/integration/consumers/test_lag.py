@@ -92,6 +92,29 @@ async def test_groups_counts_right_after_a_trim(redis: Redis, redis_url: str) ->
     assert (await standing(redis_url, "behind"))["lag"] == 2
 
 
+async def test_groups_counts_right_after_a_trim_past_what_was_read_and_a_read(
+    redis: Redis, redis_url: str
+) -> None:
+    await publish(redis, KEY, [comment_event(number + 1) for number in range(10)])
+    await redis.xgroup_create(KEY, "behind", "0")
+    await redis.xreadgroup("behind", "owner", {KEY: ">"}, count=3)
+    await redis.xtrim(KEY, maxlen=4, approximate=False)
+    await redis.xreadgroup("behind", "owner", {KEY: ">"}, count=1)
+
+    assert (await standing(redis_url, "behind"))["lag"] == 3
+
+
+async def test_groups_counts_right_after_a_restart(own_server: RedisServer) -> None:
+    async with connections.control(own_server.url) as redis:
+        await publish(redis, KEY, [comment_event(number + 1) for number in range(10)])
+        await redis.xgroup_create(KEY, "behind", "0")
+        await redis.xreadgroup("behind", "owner", {KEY: ">"}, count=8)
+    own_server.kill()
+    own_server.start()
+
+    assert (await standing(own_server.url, "behind"))["lag"] == 2
+
+
 async def test_a_consumer_tells_its_lag_where_redis_cannot(redis: Redis, redis_url: str) -> None:
     app, released = consumer()
     await publish(redis, KEY, [comment_event(number + 1) for number in range(3000)])

@@ -1,0 +1,69 @@
+"""Commands that only look need no right to write: a Redis user who may read the keys is enough."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway import connections
+from gateway.cli import cli
+from gateway.local.server import RedisServer
+from tests.integration.consumers.running import comment_event, publish
+
+KEY = "b24:events:{0}"
+LOOKS = [
+    ["groups"],
+    ["dead", "list"],
+    ["dead", "show", "--group", "index", "0/1-1"],
+    ["tail", "--since", "1h", "--count", "1"],
+    ["replay", "--group", "index", "--from", "1h", "--dry-run"],
+    ["portals", "list"],
+    ["portals", "gaps"],
+    ["portals", "check"],
+    ["portals", "quarantine", "list"],
+]
+
+
+@pytest.fixture
+async def looking_url(
+    own_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """The URL for a user who may read the gateway's keys, and write nothing."""
+    monkeypatch.chdir(tmp_path)
+    async with connections.control(own_server.url) as redis:
+        await publish(redis, KEY, [comment_event(number) for number in range(1, 6)])
+        await redis.xgroup_create(KEY, "index", "0")
+        entries: Any = await redis.xrange(KEY)
+        await redis.xgroup_create(KEY, "middle", entries[2][0])
+        await redis.xadd("b24:dead:index:{0}", {"event": "{}", "group": "index"}, id="1-1")
+        await redis.acl_setuser(
+            "looker", enabled=True, passwords=["+fake"], categories=["+@all"], keys=["%R~b24:*"]
+        )
+    return f"redis://looker:fake@127.0.0.1:{own_server.port}/0"
+
+
+@pytest.mark.parametrize("arguments", LOOKS, ids=" ".join)
+async def test_looking_needs_no_right_to_write(
+    arguments: list[str], looking_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_REDIS_URL", looking_url)
+
+    shown: Result = await asyncio.to_thread(CliRunner().invoke, cli, arguments)
+
+    assert shown.exception is None or isinstance(shown.exception, SystemExit), shown.exception
+    assert shown.exit_code in ({0, 1} if "check" in arguments else {0})
+
+
+async def test_a_lack_of_rights_is_one_line(
+    looking_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_REDIS_URL", looking_url)
+
+    shown = await asyncio.to_thread(
+        CliRunner().invoke, cli, ["dead", "drop", "--group", "index", "--all", "--yes"]
+    )
+
+    assert "denies it: " in str(shown.exception)
+    assert "\n" not in str(shown.exception)
