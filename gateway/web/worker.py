@@ -6,8 +6,10 @@ started again works with the same ones as the others, whatever has become of the
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import structlog
 import uvloop
 from msgspec import Struct
 
@@ -19,6 +21,8 @@ from gateway.web.serving import serve
 
 __all__ = ["Assignment", "main"]
 
+log: Any = structlog.get_logger(__name__)
+
 
 class Assignment(Struct, frozen=True, kw_only=True):
     """What a worker is told: its name, the listening sockets it inherits, its own socket file."""
@@ -29,14 +33,16 @@ class Assignment(Struct, frozen=True, kw_only=True):
     admin_socket: str
 
 
-def main() -> None:
-    """Work until SIGTERM.
+def main(*, why_not_measured: str = "") -> None:
+    """Work until SIGTERM, with metrics unless there is a reason why not.
 
     Exit code 2 after an error that the operator has to mend, 1 after one of the background.
     """
     assignment = msgspec.json.decode(sys.stdin.buffer.read(), type=Assignment)
     settings = assignment.settings
     logs.configure(settings.log, process=assignment.name)
+    if why_not_measured:
+        log.error("this worker is without metrics", reason=why_not_measured)
     place = WorkerPlace(assignment.listeners, Path(assignment.admin_socket))
     try:
         uvloop.run(serve(settings, place))
@@ -45,7 +51,3 @@ def main() -> None:
         sys.exit(2)
     except BackgroundFailed:
         sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -7,6 +7,7 @@ counter must not go back; only its live gauges are forgotten.
 """
 
 import asyncio
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
@@ -16,6 +17,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from gateway import metrics
+from gateway.web.metric_files import shrink
+from gateway.web.process_metrics import Processes
 
 __all__ = ["WorkerReports"]
 
@@ -31,6 +34,7 @@ class WorkerReports:
         self.metrics_dir = directory / "metrics"
         self.metrics_dir.mkdir()
         self._names = names
+        self.pids = {"supervisor": os.getpid()}
         self._sessions: dict[str, aiohttp.ClientSession] = {}
 
     async def __aenter__(self) -> Self:
@@ -69,11 +73,15 @@ class WorkerReports:
         registry = CollectorRegistry()
         MultiProcessCollector(registry, path=str(self.metrics_dir))  # type: ignore[no-untyped-call]
         registry.register(metrics.WORKER_RESTARTS)
+        registry.register(Processes(self.pids))
         return generate_latest(registry)
 
-    def forget(self, pid: int) -> None:
-        """Take the live gauges of a dead worker out of the sums."""
+    def forget(self, name: str) -> int:
+        """Take the live gauges of a worker that died out of the sums; returns its process id."""
+        pid = self.pids.pop(name)
         mark_process_dead(pid, path=str(self.metrics_dir))  # type: ignore[no-untyped-call]
+        shrink(self.metrics_dir, pid)
+        return pid
 
     async def _why_not_all(self, question: str) -> str | None:
         reasons = await asyncio.gather(*(self._why_not(name, question) for name in self._names))

@@ -79,7 +79,7 @@ def _worker(
     )
     return Child(
         name=name,
-        argv=(sys.executable, "-m", "gateway.web.worker"),
+        argv=(sys.executable, "-m", "gateway.web.worker_start"),
         env={"PROMETHEUS_MULTIPROC_DIR": str(reports.metrics_dir)},
         pass_fds=descriptors,
         given=msgspec.json.encode(assignment),
@@ -102,11 +102,10 @@ class _Observer:
         self._settings = settings
         self._listeners = listeners
         self._reports = reports
-        self._pids: dict[str, int] = {}
 
     def started(self, name: str, pid: int) -> None:
         """A worker was started, for the first time or again."""
-        self._pids[name] = pid
+        self._reports.pids[name] = pid
         log.info("worker started", worker=name, pid=pid)
 
     def said(self, name: str, line: str) -> None:
@@ -115,11 +114,11 @@ class _Observer:
     def died(self, name: str, exit_code: int, restart_in_s: float) -> None:
         """A worker ended by itself."""
         metrics.WORKER_RESTARTS.labels(name).inc()
-        self._reports.forget(self._pids[name])
+        pid = self._reports.forget(name)
         log.warning(
             "worker ended; starting it again",
             worker=name,
-            pid=self._pids[name],
+            pid=pid,
             ended=how_it_ended(exit_code),
             restart_in_s=restart_in_s,
         )

@@ -37,7 +37,10 @@ class Receiver:
         *,
         spool: Path,
         settings: Mapping[str, str] | None = None,
+        log: int | None = None,
     ) -> None:
+        """`log` is what it gets for standard error, if not a file of its own."""
+        self._log = log
         self.port, self.admin_port = free_port(), free_port()
         self.log_file = directory / f"receiver-{self.port}.log"
         self._directory = directory
@@ -72,7 +75,7 @@ class Receiver:
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
-                stderr=log,
+                stderr=log if self._log is None else self._log,
             )
 
     async def start(self, *, timeout_s: float = 20) -> None:

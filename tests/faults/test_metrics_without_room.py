@@ -1,0 +1,83 @@
+"""The disk on which workers keep their metrics fills up: that costs metrics, and no delivery."""
+
+import asyncio
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import psutil
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.local.server import RedisServer
+from gateway.web.metric_files import KINDS
+from tests.faults.load import Load
+from tests.faults.receiver import Receiver
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small file system of its own for temporary files; skips the test where none can be had."""
+    directory = tmp_path / "tmp"
+    directory.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=32m", "none", str(directory)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield directory
+    subprocess.run(["umount", "--lazy", str(directory)], check=True)
+
+
+def fill(directory: Path) -> None:
+    with (directory / "filler").open("ab", buffering=0) as filler:
+        try:
+            while True:
+                filler.write(b"x" * (1 << 16))
+        except OSError:
+            return
+
+
+def are_there_in_full(directory: Path) -> None:
+    files = list(directory.glob("gateway-*/metrics/*.db"))
+    assert {path.name.rpartition("_")[0] for path in files} == set(KINDS)
+    assert all(path.stat().st_blocks * 512 >= path.stat().st_size for path in files)
+
+
+async def test_a_full_disk_costs_the_metrics_of_new_workers_and_no_delivery(
+    disk: Path, tmp_path: Path, own_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(disk))
+    receiver = Receiver(
+        tmp_path, own_server.url, spool=tmp_path / "spool", settings={"HTTP_WORKERS": "2"}
+    )
+    await receiver.start()
+    try:
+        async with Load([receiver.port], rate=50) as load:
+            await load.until_answered_from("stream", timeout_s=20)
+            are_there_in_full(disk)
+            for worker in psutil.Process(receiver.pid).children():
+                worker.kill()
+            async with asyncio.timeout(60):
+                while receiver.log.count("this worker is without metrics") < 2:
+                    fill(disk)  # with what the dead did not need, too
+                    await asyncio.sleep(0.05)
+                while await probe(receiver) != 200:
+                    await asyncio.sleep(0.1)
+            await load.until_answered_from("stream", timeout_s=20)
+        assert "SIGBUS" not in receiver.log
+
+        families = list(text_string_to_metric_families("\n".join(await receiver.metrics())))
+        (memory,) = [one for one in families if one.name == "process_resident_memory_bytes"]
+        named = {sample.labels["process"] for sample in memory.samples}
+        assert named == {"supervisor", "worker-1", "worker-2"}
+        # Those that died are counted all the same.
+        (stored,) = [one for one in families if one.name == "b24gw_stored_events"]
+        assert sum(sample.value for sample in stored.samples) > 0
+    finally:
+        assert await receiver.stop() == 0
+
+
+async def probe(receiver: Receiver) -> int:
+    url = f"http://127.0.0.1:{receiver.admin_port}/readyz"
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        return response.status
