@@ -17,6 +17,7 @@ from consumers.runtime.outages import Outages
 from consumers.runtime.place import Place
 from consumers.runtime.scripts import Emitted, Scripts
 from consumers.runtime.sending import Sending
+from consumers.runtime.telling import tell_handled
 from consumers.runtime.transforms import Output
 
 __all__ = ["Emission"]
@@ -73,6 +74,7 @@ class Emission:
             emitted=[_emitted(held, output) for held, output in some],
         )
         if is_ours:
+            tell_handled(place.group, (held for held, _output in some))
             for held, _output in some:
                 self._hand.settle(held.source, (held.id,))
         return is_ours

@@ -60,6 +60,10 @@ class Hand:
         """Whether an entry is in hand."""
         return entry_id in self._held.get(source, ())
 
+    def held(self, source: Source, entry_id: bytes) -> Held | None:
+        """An entry in hand; None if it is not, or nobody handles it."""
+        return self._held.get(source, {}).get(entry_id)
+
     def was_handled(self, source: Source, entry_id: bytes, raw: bytes | None) -> bool:
         """Whether this very event was acknowledged at this place a moment ago."""
         recent, older = self._recent.get(source, {}), self._older.get(source, {})

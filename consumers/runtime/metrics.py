@@ -3,12 +3,22 @@
 import time
 from collections.abc import Sequence
 
+from msgspec import Struct
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from consumers.runtime.durations import Durations
 from consumers.runtime.held import Held
 
-__all__ = ["Metrics"]
+__all__ = ["Metrics", "Totals"]
+
+
+class Totals(Struct, frozen=True):
+    """What a process has been through with since its start."""
+
+    handled: int = 0
+    ignored: int = 0
+    dead: int = 0
+    failed_attempts: int = 0
 
 
 class Metrics:
@@ -17,6 +27,8 @@ class Metrics:
     def __init__(self, group: str) -> None:
         self.registry = CollectorRegistry()
         self._group = group
+        self._handled_count = self._ignored_count = self._dead_letter_count = 0
+        self._failed_count = 0
         events = Counter(
             "b24_consumer_events_total",
             "Entries this process is through with, by result: handled, ignored (no handler for "
@@ -65,6 +77,13 @@ class Metrics:
             ("group",),
             registry=self.registry,
         ).labels(group)
+        self._still_s = Counter(
+            "b24_consumer_standstill_seconds_total",
+            "Time in which the event loop stood still for a second or more, because something "
+            "blocked it.",
+            ("group",),
+            registry=self.registry,
+        ).labels(group)
         self._failing_s = Gauge(
             "b24_consumer_redis_failing_seconds",
             "For how long something that this process has to do on Redis (keep its leases, read, "
@@ -90,8 +109,16 @@ class Metrics:
             "lease_epoch", "The epoch of this process's lease on the partition; 0: not the owner."
         )
 
+    @property
+    def totals(self) -> Totals:
+        """The sums until now."""
+        return Totals(
+            self._handled_count, self._ignored_count, self._dead_letter_count, self._failed_count
+        )
+
     def handled(self, batch: Sequence[Held], *, took_s: float) -> None:
         """Note a successful call of a handler."""
+        self._handled_count += len(batch)
         self._handled.inc(len(batch))
         self._handling.observe(took_s)
         now = time.time()
@@ -103,6 +130,7 @@ class Metrics:
 
     def ignored(self, count: int) -> None:
         """Note entries of types that no handler takes."""
+        self._ignored_count += count
         self._ignored.inc(count)
 
     def repeated(self, count: int) -> None:
@@ -111,10 +139,12 @@ class Metrics:
 
     def attempt_failed(self, outcome: str) -> None:
         """Note a call of a handler that raised."""
+        self._failed_count += 1
         self._attempts.labels(self._group, outcome).inc()
 
     def buried(self, reason: str) -> None:
         """Note a dead letter."""
+        self._dead_letter_count += 1
         self._dead.inc()
         self._dead_letters.labels(self._group, reason).inc()
 
@@ -125,6 +155,10 @@ class Metrics:
     def read_failed(self) -> None:
         """Note a read that failed."""
         self._read_errors.inc()
+
+    def stood_still(self, seconds: float) -> None:
+        """Note that the event loop was blocked."""
+        self._still_s.inc(seconds)
 
     def fails(self, seconds: float) -> None:
         """Note for how long something on Redis has failed."""

@@ -20,9 +20,18 @@ log = structlog.get_logger()
 
 
 class Outages:
-    """The outages of one process; times are by time.monotonic()."""
+    """The outages of one process; times are by time.monotonic().
 
-    def __init__(self, *, now: Callable[[], float] = time.monotonic) -> None:
+    What `is_our_doing`, such as a time-out of a loop that stood still, is none.
+    """
+
+    def __init__(
+        self,
+        is_our_doing: Callable[[Exception], bool] = lambda _error: False,
+        *,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.is_our_doing = is_our_doing
         self.now = now
         self.has_worked = False
         self._current: dict[Outage, None] = {}
@@ -90,6 +99,8 @@ class Outage:
         Raises OperatorError if Redis denies it to a process that has never worked: waiting would
         mend nothing. Later it is waited for, as a right that was taken away may be given again.
         """
+        if self._outages.is_our_doing(error):
+            return
         denied = is_denied(error)
         self._error = f"{type(error).__name__}: {error}"
         if denied and not self._outages.has_worked:

@@ -4,7 +4,8 @@ import asyncio
 import os
 import signal
 import socket
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 from uuid import uuid4
 
@@ -21,9 +22,11 @@ from consumers.runtime.partition import OwnedPartition
 from consumers.runtime.place import Place
 from consumers.runtime.reader import Pace
 from consumers.runtime.scripts import Acquired, Scripts
+from consumers.runtime.standstill import Standstill
+from consumers.runtime.telling import Summary
 from gateway import connections
 from gateway.addresses import Address
-from gateway.background import watched
+from gateway.background import Background, watched
 from gateway.settings import Settings
 
 __all__ = ["run", "run_until_signalled"]
@@ -58,7 +61,8 @@ async def run(consumer: Consumer, settings: Settings, stop: asyncio.Event) -> No
     contexts raise.
     """
     metrics = Metrics(consumer.group)
-    outages = Outages()
+    standstill = Standstill(metrics.stood_still)
+    outages = Outages(standstill.explains)
     async with AsyncExitStack() as stack:
         watch = stack.enter_context(watched(stop.set))
         control = connections.control(settings.redis.url)
@@ -76,9 +80,24 @@ async def run(consumer: Consumer, settings: Settings, stop: asyncio.Event) -> No
         await stack.enter_async_context(
             listening(settings.consumers.host, settings.consumers.port, health, metrics)
         )
+        await stack.enter_async_context(_beside(standstill.run, name="standstill"))
+        await stack.enter_async_context(
+            _beside(Summary(consumer.group, metrics).run, name="summary")
+        )
         log.info("consumer started", group=consumer.group, stream=consumer.stream)
         await ownership.run(stop)
     log.info("consumer stopped", group=consumer.group)
+
+
+@asynccontextmanager
+async def _beside(work: Callable[[], Awaitable[None]], *, name: str) -> AsyncIterator[None]:
+    """Run something that the consumer does not need, and that it shall not end with."""
+    background = Background(work, name=name, begins_anew=True)
+    background.start()
+    try:
+        yield
+    finally:
+        await background.close()
 
 
 def _ownership(

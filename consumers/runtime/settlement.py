@@ -22,6 +22,7 @@ from consumers.runtime.outages import Outages
 from consumers.runtime.place import Place
 from consumers.runtime.scripts import Scripts
 from consumers.runtime.sending import Sending
+from consumers.runtime.telling import tell_handled
 from consumers.runtime.transforms import Output
 from consumers.runtime.verdicts import Backoff
 from gateway.connections import AWAY_OR_REFUSING
@@ -191,6 +192,7 @@ class Settlement:
             redelivered_ids=own,
         )
         if is_ours:
+            tell_handled(place.group, (self._hand.held(source, one) for source, one in some))
             self._hand.settle(place.shared, shared)
             self._hand.settle(place.own, own)
         return is_ours
