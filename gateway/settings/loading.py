@@ -14,6 +14,7 @@ from gateway.addresses import Address
 from gateway.errors import SettingsError
 from gateway.secret_references import is_reference
 from gateway.settings.sections.portals import PortalSettings
+from gateway.settings.service_links import is_service_link
 from gateway.settings.tree import Settings
 
 __all__ = ["is_given", "load"]
@@ -42,7 +43,9 @@ def is_given(
     """
     environ = os.environ if environ is None else environ
     table = _file(config, environ)[1].get(section, {})
-    return f"GATEWAY_{section}_{key}".upper() in environ or key in table
+    variable = f"GATEWAY_{section}_{key}".upper()
+    is_set = variable in environ and not is_service_link(variable, environ[variable])
+    return is_set or key in table
 
 
 def _file(config: str | None, environ: Mapping[str, str]) -> tuple[Path, dict[str, Any]]:
@@ -93,6 +96,8 @@ class _Loading:
         found: dict[str, Any] = {}
         for variable, text in environ.items():
             if not variable.startswith("GATEWAY_") or variable == _CONFIG_VARIABLE:
+                continue
+            if is_service_link(variable, text):
                 continue
             section, _, key = variable.removeprefix("GATEWAY_").lower().partition("_")
             kind = self._sections.get(section)

@@ -25,6 +25,8 @@ wins. A wrong value or an unknown key stops the start with one line for each fau
 * In the environment, a list is a JSON list, or words separated by commas.
 * A *secret* is the value itself, or better a reference to it: `env:NAME` (a variable) or
   `file:/path` (a file, stripped of white space).
+* What Kubernetes and Docker set in a container for a service called `gateway` or `gateway-…`
+  (`GATEWAY_SERVICE_HOST`, `GATEWAY_PORT=tcp://…`, `GATEWAY_HTTP_PORT_8080_TCP`) is passed over.
 * `gateway config` shows the effective settings with the secrets masked.
 
 This page is made from `gateway/settings/sections` by `make docs`.

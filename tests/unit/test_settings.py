@@ -85,6 +85,45 @@ def test_an_unknown_variable_is_named(variable: str) -> None:
         load(environ={variable: "1"})
 
 
+KUBERNETES = {
+    "GATEWAY_SERVICE_HOST": "10.96.12.7",
+    "GATEWAY_SERVICE_PORT": "8080",
+    "GATEWAY_SERVICE_PORT_HTTP": "8080",
+    "GATEWAY_PORT": "tcp://10.96.12.7:8080",
+    "GATEWAY_PORT_8080_TCP": "tcp://10.96.12.7:8080",
+    "GATEWAY_PORT_8080_TCP_PROTO": "tcp",
+    "GATEWAY_PORT_8080_TCP_PORT": "8080",
+    "GATEWAY_PORT_8080_TCP_ADDR": "10.96.12.7",
+    "GATEWAY_PORT_53_UDP": "udp://10.96.12.7:53",
+    "GATEWAY_HTTP_SERVICE_HOST": "10.96.12.7",
+    "GATEWAY_HTTP_PORT": "tcp://10.96.12.7:8080",
+    "GATEWAY_HTTP_PORT_8080_TCP_ADDR": "10.96.12.7",
+    "GATEWAY_REDIS_SERVICE_HOST": "10.96.12.8",
+    "GATEWAY_REDIS_SERVICE_PORT": "6379",
+    "GATEWAY_REDIS_PORT": "tcp://10.96.12.8:6379",
+    "GATEWAY_NAME": "/receiver/gateway",
+}
+
+
+def test_what_is_set_for_services_of_our_name_sets_nothing() -> None:
+    assert load(environ=KUBERNETES) == load(environ={})
+    assert not is_given("http", "port", environ=KUBERNETES)
+
+
+@pytest.mark.parametrize(
+    "variable",
+    ["GATEWAY_SERVICE_HOTS", "GATEWAY_HTTP_PORTS", "GATEWAY_REDIS_SERVICE", "GATEWAY_HTTP_PROT"],
+)
+def test_a_typing_error_beside_them_is_told(variable: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{variable}: unknown setting"):
+        load(environ=KUBERNETES | {variable: "tcp://10.96.12.7:8080"})
+
+
+def test_a_port_that_is_none_is_told() -> None:
+    with pytest.raises(SettingsError, match="GATEWAY_HTTP_PORT: "):
+        load(environ={"GATEWAY_HTTP_PORT": "http"})
+
+
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     config = written(tmp_path, "[http]\nport = 'x'\nworkers = 0\n[nope]\n")
 
