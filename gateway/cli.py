@@ -17,6 +17,7 @@ TABLE: Final = {
     "trigger": "Send a realistic Bitrix24 request to a URL.",
     "spool": "Events that wait on this machine; recover a file that was set aside.",
     "portals": "Registered portals: who may send, and how they stand.",
+    "vault": "What is kept encrypted, by which keys; seal it anew.",
     "config": "Show the effective settings, secrets masked.",
 }
 

@@ -5,6 +5,7 @@ changed by putting a new one first and taking the old one away when nothing need
 https://cryptography.io/en/latest/fernet/
 """
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Self
 
@@ -25,8 +26,8 @@ class Unreadable(GatewayError):
 class Vault:
     """Encrypts and decrypts; made of the settings by `of`."""
 
-    def __init__(self, newest: "Fernet", fernet: "MultiFernet") -> None:
-        self._newest = newest
+    def __init__(self, keys: "Sequence[Fernet]", fernet: "MultiFernet") -> None:
+        self._keys = keys
         self._fernet = fernet
 
     @classmethod
@@ -45,7 +46,7 @@ class Vault:
                 keys.append(Fernet(resolve_secret(key, name=f"[vault] keys, no. {number}")))
             except ValueError as error:
                 raise OperatorError(f"[vault] keys, no. {number}: not a Fernet key") from error
-        return cls(keys[0], MultiFernet(keys))
+        return cls(keys, MultiFernet(keys))
 
     def seal(self, secret: bytes) -> bytes:
         """Encrypt with the newest key."""
@@ -60,15 +61,21 @@ class Vault:
         except InvalidToken as error:
             raise Unreadable("not by one of [vault] keys, or broken") from error
 
-    def is_by_newest(self, sealed: bytes) -> bool:
-        """Whether the newest key encrypted this; if not, it is to be sealed anew."""
+    def key_of(self, sealed: bytes) -> int | None:
+        """The number of the key that encrypted this, 1 for the newest; None if it is none."""
         from cryptography.fernet import InvalidToken  # noqa: PLC0415
 
-        try:
-            self._newest.decrypt(sealed)
-        except InvalidToken:
-            return False
-        return True
+        for number, key in enumerate(self._keys, start=1):
+            try:
+                key.decrypt(sealed)
+            except InvalidToken:
+                continue
+            return number
+        return None
+
+    def is_by_newest(self, sealed: bytes) -> bool:
+        """Whether the newest key encrypted this; if not, it is to be sealed anew."""
+        return self.key_of(sealed) == 1
 
 
 def is_available() -> bool:

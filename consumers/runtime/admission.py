@@ -98,9 +98,17 @@ class Admission:
         for entry_id, fields, deliveries in page:
             admitted = self._admit(source, entry_id, fields, deliveries)
             if isinstance(admitted, Held):
-                submit(admitted)
+                if self._hand.offer(admitted):
+                    submit(admitted)
             elif admitted is not None:
                 await self._settlement.bury(source, entry_id, admitted, event_id=None)
+
+    def take_back(self, source: Source, entry_id: bytes, fields: Fields, deliveries: int) -> None:
+        """Take an entry that was set aside."""
+        admitted = self._admit(source, entry_id, fields, deliveries)
+        if isinstance(admitted, Held):
+            self._hand.add(source, entry_id, admitted)
+            self._work.submit(admitted)
 
     async def take_alone(
         self, source: Source, entry_id: bytes, fields: Fields, deliveries: int
@@ -108,6 +116,7 @@ class Admission:
         """Take an entry while no other is handled; its first attempt has ended on return."""
         admitted = self._admit(source, entry_id, fields, deliveries)
         if isinstance(admitted, Held):
+            self._hand.add(source, entry_id, admitted)
             await self._work.alone(admitted)
         elif admitted is not None:
             await self._settlement.bury(source, entry_id, admitted, event_id=None)
@@ -128,7 +137,7 @@ class Admission:
     def _admit(
         self, source: Source, entry_id: bytes, fields: Fields, deliveries: int
     ) -> Held | DeadLetter | None:
-        """The entry in hand, or what it becomes instead; None if nobody has to handle it."""
+        """The entry to be taken, or what it becomes instead; None if nobody has to handle it."""
         raw = fields.get(EVENT_FIELD)
         if raw is None and not fields:
             self._lost(source, entry_id)
@@ -148,7 +157,7 @@ class Admission:
         else:
             stream, original_id = source.name, entry_id.decode()
             is_replay = fields.get(KIND_FIELD) == REPLAY_KIND
-        held = Held(
+        return Held(
             source=source,
             id=entry_id,
             entry=Entry(
@@ -162,8 +171,6 @@ class Admission:
                 is_replay=is_replay,
             ),
         )
-        self._hand.add(source, entry_id, held)
-        return held
 
     def _is_known(self, source: Source, entry_id: bytes, fields: Fields) -> bool:
         """Whether an entry that comes again is in hand still, or was handled a moment ago."""

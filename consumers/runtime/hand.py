@@ -1,11 +1,12 @@
 """The entries in hand: what was delivered to this process and is not acknowledged yet."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from consumers.runtime.held import Held, Source
 from consumers.runtime.progress import order
+from consumers.runtime.shares import Aside, Key, Shares
 
 __all__ = ["Hand"]
 
@@ -21,15 +22,27 @@ class Hand:
     is in hand, and what was acknowledged a moment ago. Both are recognised here; the latter only
     if the hand `remembers`. It must not where what a handler does is kept by the same server, which
     then has lost that as well.
+
+    With `shares`, no key fills all of it: what is set aside counts as delivered to this process,
+    and takes no room.
     """
 
-    def __init__(self, max_entries: int, *, max_bytes: int, remembers: bool = True) -> None:
+    def __init__(
+        self,
+        max_entries: int,
+        *,
+        max_bytes: int,
+        remembers: bool = True,
+        shares: Shares | None = None,
+    ) -> None:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._remembers = remembers
         self._size_bytes = 0
+        self._shares = shares
+        self.aside_count = 0
         self.changed = asyncio.Event()
-        self._held: dict[Source, dict[bytes, Held | None]] = {}
+        self._held: dict[Source, dict[bytes, Held | Aside | None]] = {}
         # Two generations: forgetting the older one as a whole costs nothing for each entry.
         self._recent: dict[Source, dict[bytes, int]] = {}
         self._older: dict[Source, dict[bytes, int]] = {}
@@ -38,7 +51,7 @@ class Hand:
         return sum(map(len, self._held.values()))
 
     def count(self, source: Source) -> int:
-        """How many entries of a source are in hand."""
+        """How many entries of a source are in hand or aside."""
         return len(self._held.get(source, ()))
 
     def room(self) -> int:
@@ -46,7 +59,7 @@ class Hand:
 
         Reading one entry each time that one is done would cost a round trip for each.
         """
-        count = len(self)
+        count = len(self) - self.aside_count
         room = self._max_entries - count
         room_bytes = self._max_bytes - self._size_bytes
         if 4 * room < self._max_entries or 4 * room_bytes < self._max_bytes:
@@ -57,7 +70,7 @@ class Hand:
         return max(1, min(room, room_bytes * count // self._size_bytes))
 
     def has(self, source: Source, entry_id: bytes) -> bool:
-        """Whether an entry is in hand."""
+        """Whether an entry is in hand or aside."""
         return entry_id in self._held.get(source, ())
 
     def held(self, source: Source, entry_id: bytes) -> Held | None:
@@ -69,11 +82,43 @@ class Hand:
         recent, older = self._recent.get(source, {}), self._older.get(source, {})
         return raw is not None and hash(raw) in (recent.get(entry_id), older.get(entry_id))
 
+    def offer(self, held: Held) -> bool:
+        """Take an entry if it is within its share; whether it is in hand, and not set aside."""
+        count = len(self) - self.aside_count
+        if self._shares is None or self._shares.admits(
+            held, count=count, size_bytes=self._size_bytes
+        ):
+            self.add(held.source, held.id, held)
+            return True
+        self._shares.set_aside(held)
+        self._held.setdefault(held.source, {})[held.id] = Aside(held.entry.deliveries)
+        self.aside_count += 1
+        return False
+
+    def wanted(self, most: int) -> Iterator[tuple[Key, list[tuple[Source, bytes, int]]]]:
+        """What of each key is to come back from aside, with its deliveries; `most` in all."""
+        if self._shares is None:
+            return
+        count = len(self) - self.aside_count
+        for key, some in self._shares.wanted(
+            most=min(most, self._max_entries - count), count=count, size_bytes=self._size_bytes
+        ):
+            yield key, [(source, one, self._deliveries(source, one)) for source, one in some]
+
+    def came_back(self, key: Key, count: int) -> None:
+        """The first entries of a key that are aside will be added now."""
+        assert self._shares is not None  # noqa: S101 - or none were aside
+        self._shares.came_back(key, count)
+
     def add(self, source: Source, entry_id: bytes, held: Held | None) -> None:
         """Take an entry; without `held` it is one that nobody handles, on its way out."""
-        self._held.setdefault(source, {})[entry_id] = held
+        entries = self._held.setdefault(source, {})
+        self.aside_count -= isinstance(entries.get(entry_id), Aside)
+        entries[entry_id] = held
         if held is not None:
             self._size_bytes += len(held.entry.raw)
+            if self._shares is not None:
+                self._shares.took(held)
 
     def sort(self) -> None:
         """Restore the order by id, after entries were taken out of turn."""
@@ -92,7 +137,8 @@ class Hand:
         left: dict[int, list[bytes]] = {}
         for entry_id, held in self._held.get(source, {}).items():
             if held is not None:
-                left.setdefault(held.entry.deliveries - 1, []).append(entry_id)
+                deliveries = self._deliveries(source, entry_id)
+                left.setdefault(deliveries - 1, []).append(entry_id)
         return left
 
     def settle(self, source: Source, ids: Sequence[bytes]) -> None:
@@ -101,11 +147,18 @@ class Hand:
         recent = self._recent.setdefault(source, {})
         for entry_id in ids:
             held = entries.pop(entry_id, None)
-            if held is None:
+            if not isinstance(held, Held):
                 continue
             self._size_bytes -= len(held.entry.raw)
+            if self._shares is not None:
+                self._shares.settled(held)
             if self._remembers:
                 recent[entry_id] = hash(held.entry.raw)
         if len(recent) > _RECENT:
             self._older[source] = self._recent.pop(source)
         self.changed.set()
+
+    def _deliveries(self, source: Source, entry_id: bytes) -> int:
+        one = self._held[source][entry_id]
+        assert one is not None  # noqa: S101 - nobody asks about what is on its way out
+        return one.deliveries if isinstance(one, Aside) else one.entry.deliveries

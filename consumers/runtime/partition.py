@@ -32,6 +32,7 @@ from consumers.runtime.reader import Pace, Reader
 from consumers.runtime.recovery import OWNER
 from consumers.runtime.scripts import Acquired, Kept, Scripts
 from consumers.runtime.settlement import DeadLetterLimitReached, LeftPending, Settlement
+from consumers.runtime.shares import Shares
 from consumers.runtime.verdicts import Backoff, Policy
 from gateway.background import owned
 from gateway.connections import AWAY_OR_REFUSING
@@ -247,7 +248,12 @@ class OwnedPartition:
 def _hand(consumer: Consumer) -> Hand:
     """As many entries as this consumer needs in hand to be busy."""
     if consumer.output is not None:
-        return Hand(_MAX_GATHERED, max_bytes=_MAX_BYTES, remembers=False)
+        shares = Shares(
+            lambda held: consumer.transform_of(held.entry.event.type).key(held.entry.event),
+            max_entries=_MAX_GATHERED,
+            max_bytes=_MAX_BYTES,
+        )
+        return Hand(_MAX_GATHERED, max_bytes=_MAX_BYTES, remembers=False, shares=shares)
     batches = consumer.batch_handler
     if batches is None:
         return Hand(max(4 * consumer.concurrency, 1000), max_bytes=_MAX_BYTES)

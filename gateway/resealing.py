@@ -1,0 +1,99 @@
+"""What is kept in Redis by the keys of [vault], by which key, and sealing it anew by the newest.
+
+    b24:oauth:{<member id>}                     a hash, field `sealed`: tokens
+    b24:quarantine:{<member id>}:<receipt id>   a digest of 32 bytes, then what is sealed
+    b24:snapshot:{<partition>}:…                all of it is sealed
+
+What receivers have written down on their disks is not seen from here: installations under way, in
+`[spool] dir`/`lifecycle`, which are done within minutes.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from gateway.vault import Vault
+
+__all__ = ["Box", "Census", "Resealing"]
+
+_PAGE: Final = 500
+_DIGEST_BYTES: Final = 32
+
+# Only what is still as it was read is replaced, so nothing that was written meanwhile is undone.
+# ARGV: as it was, as it is to be; a field's name for a hash.
+_REPLACE: Final = """
+if ARGV[3] then
+  if redis.call('HGET', KEYS[1], ARGV[3]) ~= ARGV[1] then return 0 end
+  redis.call('HSET', KEYS[1], ARGV[3], ARGV[2])
+  return 1
+end
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+local left_ms = redis.call('PTTL', KEYS[1])
+redis.call('SET', KEYS[1], ARGV[2])
+if left_ms > 0 then redis.call('PEXPIRE', KEYS[1], left_ms) end
+return 1
+"""
+
+
+class Box(Struct, frozen=True):
+    """Where sealed things of a kind are: keys of Redis' type `type`; behind `skip` bytes."""
+
+    kind: str
+    pattern: str
+    type: str
+    field: str = ""
+    skip: int = 0
+
+
+_BOXES: Final = (
+    Box("tokens", "oauth:*", "HASH", field="sealed"),
+    Box("quarantine", "quarantine:*", "STRING", skip=_DIGEST_BYTES),
+    Box("snapshots", "snapshot:*", "STRING"),
+)
+
+Census = dict[str, Counter[int | None]]
+"""By kind, how many are sealed by which key: 1 is the newest, None is none of them."""
+
+
+class Resealing:
+    """Everything that is sealed under a prefix; raises what a control client raises."""
+
+    def __init__(self, client: Redis, vault: Vault, *, prefix: str) -> None:
+        self._client: Any = client
+        self._vault = vault
+        self._prefix = prefix
+        self._replace = client.register_script(_REPLACE)
+
+    async def census(self) -> Census:
+        """By which keys things are sealed now. What is written meanwhile may be missing."""
+        found: Census = {box.kind: Counter() for box in _BOXES}
+        for box in _BOXES:
+            async for _, raw in self._all(box):
+                found[box.kind][self._vault.key_of(raw[box.skip :])] += 1
+        return found
+
+    async def reseal(self) -> int:
+        """Seal anew, by the newest key, what an older one has sealed; how many. May be repeated."""
+        count = 0
+        for box in _BOXES:
+            async for key, raw in self._all(box):
+                secret = raw[box.skip :]
+                if self._vault.key_of(secret) in (1, None):
+                    continue
+                fresh = raw[: box.skip] + self._vault.seal(self._vault.open(secret))
+                arguments: list[bytes | str] = [raw, fresh]
+                if box.field:
+                    arguments.append(box.field)
+                count += int(await self._replace(keys=[key], args=arguments))
+        return count
+
+    async def _all(self, box: Box) -> AsyncIterator[tuple[bytes, bytes]]:
+        """The keys of a box with what is in them, as it is."""
+        pattern = f"{self._prefix}:{box.pattern}"
+        async for key in self._client.scan_iter(match=pattern, count=_PAGE, _type=box.type):
+            raw = await (self._client.hget(key, box.field) if box.field else self._client.get(key))
+            if raw:
+                yield key, raw
