@@ -75,7 +75,8 @@ class Hand:
 
     def held(self, source: Source, entry_id: bytes) -> Held | None:
         """An entry in hand; None if it is not, or nobody handles it."""
-        return self._held.get(source, {}).get(entry_id)
+        one = self._held.get(source, {}).get(entry_id)
+        return one if isinstance(one, Held) else None
 
     def was_handled(self, source: Source, entry_id: bytes, raw: bytes | None) -> bool:
         """Whether this very event was acknowledged at this place a moment ago."""
