@@ -32,6 +32,7 @@ __all__ = [
     "PUBLISH_FAILURES",
     "PUBLISH_SECONDS",
     "QUARANTINED",
+    "QUARANTINE_BYTES",
     "QUEUED_EVENTS",
     "QUEUE_DRAINED_SECONDS",
     "REBOUND_HANDLERS",
@@ -71,10 +72,17 @@ STORE_SECONDS: Final = Histogram(
 )
 QUARANTINED: Final = Counter(
     "b24gw_quarantine_deliveries",
-    "Deliveries of registered portals with a wrong token, by what became of them: kept; not kept "
-    "because the portal's (full) or the token's (token_full) places are taken, because too many "
-    "came at once (busy), because Redis was away, because they are too_large or no_event.",
+    "Deliveries of registered portals with a wrong token, by what became of them: kept, or kept "
+    "instead of another token's (took_place); not kept because the portal's (full) or the token's "
+    "(token_full) places are taken, because all portals have as much as they may (total_full), "
+    "because Redis is short of memory (no_memory) or away, because too many came at once (busy), "
+    "because they are too_large or no_event.",
     ["result"],
+)
+QUARANTINE_BYTES: Final = Gauge(
+    "b24gw_quarantine_bytes",
+    "Bytes of Redis's memory that the quarantine takes, for all portals.",
+    multiprocess_mode="mostrecent",
 )
 WOULD_REFUSE: Final = Counter(
     "b24gw_would_refuse_deliveries",

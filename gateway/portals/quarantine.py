@@ -4,22 +4,30 @@ Redis keeps them encrypted until somebody has fixed the token, for a bounded tim
 
     b24:quarantine:{<member_id>}                  zset: receipt ids, by time of receipt (ms)
     b24:quarantine:{<member_id>}:token:<digest>   zset: those that carry one token
+    b24:quarantine:{<member_id>}:tokens           zset: digests, by how much of each is kept
+    b24:quarantine:{<member_id>}:came             zset: digests, by how often each came
     b24:quarantine:{<member_id>}:<receipt id>     the token's digest, then what the vault sealed
+    b24:quarantine:bytes                          gateway.portals.quarantine_size
 
-The oldest stay: nothing that comes later can push out what is kept, so an attack can only keep
-later deliveries out, which is counted and seen, and cannot take away genuine ones that were kept
-before. One token has half of a portal's places at most, so a webhook that nobody registered leaves
-room for the day when another token is changed.
+One token has half of a portal's places at most, so a webhook that nobody registered leaves room for
+the day when another token is changed. When all places are taken, tokens that came a few times give
+way to those that came as often: after a rotation one token comes again and again, and whoever
+forges has to use a thousand to take the places. What came ten times stays: nothing that comes later
+can push it out. All portals together have [quarantine] max_bytes, and nothing more is kept when
+Redis has used three quarters of the memory from which on new events would have to wait.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
+from time import time_ns
 from typing import Any, Final, Literal, cast
 
 import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
 
+from gateway.portals.quarantine_size import QuarantineSize
+from gateway.server_memory import memory_by_server
 from gateway.settings import Quarantine as QuarantineSettings
 from gateway.vault import Unreadable, Vault
 
@@ -28,7 +36,11 @@ __all__ = ["Delivery", "Quarantine", "Sealed", "Verdict", "opened", "sealed"]
 _SCRIPT: Final = files("gateway.portals").joinpath("keep.lua").read_text()
 _DIGEST_BYTES: Final = 32
 
-Verdict = Literal["kept", "full", "token_full"]
+_STAYS_FROM: Final = 10
+_MEMORY_SHARE: Final = 0.75
+
+Verdict = Literal["kept", "took_place", "full", "token_full", "total_full", "no_memory"]
+"""What became of a delivery; `took_place` is one that is kept instead of another token's."""
 
 
 class Delivery(Struct, frozen=True, gc=False):
@@ -81,26 +93,49 @@ class Quarantine:
     """The quarantine of one installation.
 
     Every method raises RedisError or one of connections.AWAY when Redis does not do its part, and
-    may be repeated. `client` is a control client (gateway.connections.control).
+    may be repeated. `client` is a control client (gateway.connections.control). `max_memory_share`
+    is the share of Redis's memory from which on new events wait in the spool.
     """
 
-    def __init__(self, client: Redis, settings: QuarantineSettings, *, prefix: str) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        settings: QuarantineSettings,
+        *,
+        prefix: str,
+        max_memory_share: float = 1.0,
+    ) -> None:
         self._client = client
+        self._max_bytes = settings.max_bytes
+        self._memory_share = _MEMORY_SHARE * max_memory_share
         self._places = settings.max_deliveries
         self._token_places = max(1, settings.max_deliveries // 2)
         self._kept_ms = int(settings.kept_s * 1000)
         self._prefix = prefix
+        self._size = QuarantineSize(client, kept_ms=self._kept_ms, prefix=prefix)
+
+    async def bytes(self, *, now_ms: int) -> int:
+        """How much is kept for all portals."""
+        return await self._size.bytes(now_ms=now_ms)
 
     async def keep(self, deliveries: Sequence[Sealed], *, now_ms: int) -> list[Verdict]:
         """Keep those for which there is a place; says for each what became of it."""
+        places = [self._index(one.member_id) for one in deliveries]
+        servers = await memory_by_server(self._client, places)
+        if any(server.share >= self._memory_share for server in servers):
+            return ["no_memory"] * len(deliveries)
+        if await self._size.bytes(now_ms=now_ms) >= self._max_bytes:
+            return ["total_full"] * len(deliveries)
         async with self._client.pipeline(transaction=False) as pipeline:
             for one in deliveries:
                 pipeline.eval(
                     _SCRIPT,
-                    3,
+                    5,
                     self._index(one.member_id),
                     self._token_index(one),
                     self._key(one.member_id, one.receipt_id),
+                    f"{self._index(one.member_id)}:tokens",
+                    f"{self._index(one.member_id)}:came",
                     one.receipt_id,
                     one.received_ms,
                     now_ms,
@@ -108,9 +143,12 @@ class Quarantine:
                     self._places,
                     self._token_places,
                     one.digest + one.secret,
+                    one.digest.hex(),
+                    _STAYS_FROM,
                 )
-            verdicts: list[bytes] = await pipeline.execute()
-        return [cast(Verdict, verdict.decode()) for verdict in verdicts]
+            results: list[tuple[bytes, int, int, int]] = await pipeline.execute()
+        await self._size.add(_changes(deliveries, results), now_ms=now_ms)
+        return [cast(Verdict, verdict.decode()) for verdict, *_ in results]
 
     async def of(self, member_id: str) -> list[Sealed]:
         """What is kept for a portal, in the order of receipt."""
@@ -143,7 +181,13 @@ class Quarantine:
                 pipeline.zrem(self._index(one.member_id), one.receipt_id)
                 pipeline.zrem(self._token_index(one), one.receipt_id)
                 pipeline.delete(self._key(one.member_id, one.receipt_id))
-            await pipeline.execute()
+            removed = (await pipeline.execute())[2::3]
+        gone = [
+            (one.received_ms, -_size_of(one))
+            for one, was_there in zip(deliveries, removed, strict=True)
+            if was_there
+        ]
+        await self._size.add(gone, now_ms=time_ns() // 1_000_000)
 
     def _index(self, member_id: str) -> str:
         return f"{self._prefix}:quarantine:{{{member_id}}}"
@@ -153,3 +197,18 @@ class Quarantine:
 
     def _key(self, member_id: str, receipt_id: str) -> str:
         return f"{self._index(member_id)}:{receipt_id}"
+
+
+def _changes(
+    deliveries: Sequence[Sealed], results: Sequence[tuple[bytes, int, int, int]]
+) -> Iterator[tuple[int, int]]:
+    """What keeping them has changed, for QuarantineSize."""
+    for one, (_, added, freed, freed_at_ms) in zip(deliveries, results, strict=True):
+        if added:
+            yield one.received_ms, added
+        if freed:
+            yield freed_at_ms, -freed
+
+
+def _size_of(one: Sealed) -> int:
+    return len(one.digest) + len(one.secret)

@@ -2,7 +2,7 @@
 
 The answer is on its way before anything here happens. What an attacker can make it cost is
 bounded: a hundred deliveries a second, which is about two per cent of a core, and 200 waiting
-bodies of 8 KiB for each registered portal. What does not get through is counted.
+bodies of 2 KiB for each registered portal. What does not get through is counted.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from gateway.inbound.admission import Admitted, KnownPortals, normalise
 from gateway.inbound.errors import Malformed
 from gateway.inbound.form import FormError
 from gateway.inbound.form_fields import extract
-from gateway.portals.quarantine import Delivery, Quarantine, Sealed, sealed
+from gateway.portals.quarantine import Delivery, Quarantine, Sealed, Verdict, sealed
 from gateway.portals.verification import digest_of
 from gateway.vault import Vault
 
@@ -31,8 +31,9 @@ log: Any = structlog.get_logger(__name__)
 _ROUND: Final = 100
 _REST_S: Final = 1.0
 _MAX_WAITING: Final = 200
-_MAX_BODY_BYTES: Final = 8192
-# Ten times what Bitrix24 sends about a comment.
+_MAX_BODY_BYTES: Final = 2048
+# Three times what Bitrix24 sends about a comment.
+_FULL: Final[tuple[Verdict, ...]] = ("full", "token_full", "total_full", "no_memory")
 _CLOSE_S: Final = 2.0
 
 
@@ -46,6 +47,7 @@ class Quarantining:
         self._waiting: dict[str, deque[Delivery]] = {}
         self._has_work = asyncio.Event()
         self._is_closing = asyncio.Event()
+        self._is_full = False
         # None of these deliveries was accepted; what was taken in hand is lost.
         self._keeping = Background(self._run, name="quarantine", begins_anew=True)
 
@@ -110,15 +112,29 @@ class Quarantining:
             await asyncio.sleep(0)  # live deliveries go between
         if to_keep:
             try:
-                results.update(await self._quarantine.keep(to_keep, now_ms=time_ns() // 1_000_000))
+                now_ms = time_ns() // 1_000_000
+                results.update(await self._quarantine.keep(to_keep, now_ms=now_ms))
+                metrics.QUARANTINE_BYTES.set(await self._quarantine.bytes(now_ms=now_ms))
             except (RedisError, *connections.AWAY) as error:
                 results["away"] += len(to_keep)
                 log.warning("the quarantine takes nothing", error=repr(error))
         for result, count in results.items():
             metrics.QUARANTINED.labels(result).inc(count)
+        self._tell_if_full(results)
         log.warning(
             "deliveries with a wrong token", portals=_portals_of(deliveries), results=dict(results)
         )
+
+    def _tell_if_full(self, results: Counter[str]) -> None:
+        """Once, until something is kept again."""
+        full = {result: results[result] for result in _FULL if results[result]}
+        if full and not self._is_full:
+            log.error(
+                "the quarantine is full: deliveries with a wrong token are lost",
+                results=full,
+                what_to_do="gateway portals quarantine list; docs/portals.md",
+            )
+        self._is_full = bool(full)
 
     def _digest_in(self, delivery: Delivery) -> bytes | None:
         """The digest of the token, if the delivery would be an event were the token right."""

@@ -42,7 +42,12 @@ class Senders:
         )
         self.quarantining: Quarantining | None = None
         if (vault := Vault.of(settings.vault)) is not None:
-            quarantine = Quarantine(control, settings.quarantine, prefix=prefix)
+            quarantine = Quarantine(
+                control,
+                settings.quarantine,
+                prefix=prefix,
+                max_memory_share=settings.retention.max_memory_share,
+            )
             self.quarantining = Quarantining(quarantine, vault, self.directory)
         self.guard = guard_of(settings.http)
         self._sender_list: SenderList | None = None
