@@ -92,6 +92,7 @@ def add(context: click.Context, *, member_id: str, domain: str | None, token: st
     A portal may have several: one of the application and of each outgoing webhook, and during a
     rotation the old one and the new one.
     """
+    member_id, domain = member_id.strip(), domain and domain.strip().lower()
     if not MEMBER_ID.fullmatch(member_id):
         raise click.BadParameter("letters, digits, `_`, `.`, `-`; up to 64", param_hint="MEMBER_ID")
     if domain is not None and not DOMAIN.fullmatch(domain):

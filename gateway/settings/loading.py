@@ -16,6 +16,7 @@ from gateway.secret_references import is_reference
 from gateway.settings.sections.portals import PortalSettings
 from gateway.settings.service_links import is_service_link
 from gateway.settings.tree import Settings
+from gateway.settings.wording import in_words
 
 __all__ = ["is_given", "load"]
 
@@ -154,8 +155,10 @@ class _Loading:
             return msgspec.convert(value, kind, strict=not is_text)
         except msgspec.ValidationError as error:
             text = str(error)
-            at = _FAULT_PATH.search(text)
-            self._faults.append(f"{name}{at['path'] if at else ''}: {_FAULT_PATH.sub('', text)}")
+            found = _FAULT_PATH.search(text)
+            path = found["path"] if found else ""
+            said = in_words(_FAULT_PATH.sub("", text), kind, path)
+            self._faults.append(f"{name}{path}: {said}")
             return None
 
     def _refuse_contradictions(self, portals: tuple[PortalSettings, ...]) -> None:

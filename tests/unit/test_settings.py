@@ -1,8 +1,11 @@
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import inspect
 
-from gateway.settings import SettingsError, is_given, load, resolve_secret
+from gateway.settings import Settings, SettingsError, is_given, load, resolve_secret
 
 
 def written(directory: Path, text: str) -> str:
@@ -60,12 +63,15 @@ def test_lists_in_the_environment_are_words_or_json() -> None:
     [
         ("[http]\nprot = 1", "[http] prot: unknown key"),
         ("[htpp]\nport = 1", "[htpp]: unknown section"),
-        ("[http]\nport = 'x'", "[http] port: Expected `int`, got `str`"),
-        ("[http]\nport = 70000", "[http] port: Expected `int` <= 65535"),
-        ("[publish]\nack = 'maybe'", "[publish] ack: "),
+        ("[http]\nport = 'x'", "[http] port: must be a whole number, not a text"),
+        ("[http]\nport = 70000", "[http] port: must be a whole number, at most 65535"),
+        ("[publish]\nack = 'maybe'", "[publish] ack: must be written, fsynced or replicated:<n>"),
+        ("[retention]\nmax_memory_share = 0", "must be a number, more than 0"),
+        ("[notifier]\ndeliver = 'some'", "[notifier] deliver: must be one of all, first"),
+        ("[[notifier.routes]]\nurl = 1", "routes[0]: unknown key url; known are urls, name"),
         ("http = 1", "[http] must be a table"),
-        ("[[portals]]\nmember_id = 'm'", "[[portals]][0]: Object missing required field"),
-        ("[[notifier.routes]]\nurls = []", "[notifier] routes[0].urls: "),
+        ("[[portals]]\nmember_id = 'm'", "[[portals]][0]: domain is missing"),
+        ("[[notifier.routes]]\nurls = []", "routes[0].urls: must have at least 1 entries"),
         ("[http", "not valid TOML"),
     ],
 )
@@ -144,6 +150,8 @@ def test_secrets_come_from_values_variables_and_files(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("from-file\n")
 
     assert resolve_secret("plain", name="n") == "plain"
+    assert resolve_secret(" plain\n", name="n") == "plain"
+    assert resolve_secret("env:T", name="n", environ={"T": "from-env\r\n"}) == "from-env"
     assert resolve_secret("env:T", name="n", environ={"T": "from-env"}) == "from-env"
     assert resolve_secret(f"file:{tmp_path}/token", name="n") == "from-file"
 
@@ -152,3 +160,42 @@ def test_secrets_come_from_values_variables_and_files(tmp_path: Path) -> None:
 def test_a_missing_secret_stops_and_names_the_setting(value: str) -> None:
     with pytest.raises(SettingsError, match=r"^\[\[portals\]\] m: "):
         resolve_secret(value, name="[[portals]] m", environ={})
+
+
+def test_every_pattern_says_in_words_what_it_asks_for() -> None:
+    def patterns(kind: inspect.Type, description: str = "") -> Iterator[tuple[str, str]]:
+        match kind:
+            case inspect.Metadata():
+                told = (kind.extra_json_schema or {}).get("description", description)
+                yield from patterns(kind.type, told)
+            case inspect.StrType() if kind.pattern:
+                yield kind.pattern, description
+            case inspect.StructType():
+                for field in kind.fields:
+                    yield from patterns(field.type)
+            case inspect.VarTupleType():
+                yield from patterns(kind.item_type)
+            case inspect.UnionType():
+                for one in kind.types:
+                    yield from patterns(one)
+
+    found = dict(patterns(inspect.type_info(Settings)))
+
+    assert len(found) > 5
+    assert all(found.values()), found
+
+
+@pytest.mark.parametrize("member_id", [" m", "m ", "m\n", "", "m/1"])
+def test_a_member_id_with_something_stray_is_refused(member_id: str) -> None:
+    portals = [{"member_id": member_id, "domain": "d", "application_tokens": ["env:T"]}]
+
+    with pytest.raises(SettingsError, match=r"member_id: must be of letters, digits"):
+        load(environ={"GATEWAY_PORTALS": json.dumps(portals)})
+
+
+def test_the_domain_of_a_portal_has_no_capitals() -> None:
+    portals = [{"member_id": "m", "domain": "Acme.Bitrix24.com", "application_tokens": ["env:T"]}]
+
+    (portal,) = load(environ={"GATEWAY_PORTALS": json.dumps(portals)}).portals
+
+    assert portal.domain == "acme.bitrix24.com"

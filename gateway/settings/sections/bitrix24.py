@@ -13,7 +13,11 @@ class Bitrix24(Section, frozen=True, kw_only=True):
     """[bitrix24]: the application in whose name portals are called, and how often they are."""
 
     authorization_server: Annotated[
-        str, Meta(pattern=r"^(https://|http://(127\.0\.0\.1|localhost|\[::1\])(:|/|$))")
+        str,
+        Meta(
+            pattern=r"^(https://|http://(127\.0\.0\.1|localhost|\[::1\])(:|/|$))",
+            description="an https:// URL; http:// only to this machine",
+        ),
     ] = "https://oauth.bitrix.info/"
     """Where tokens are refreshed; `https://oauth.bitrix24.tech/` for portals in the regions of
     Russia, Belarus, Kazakhstan and their neighbours. No other is asked, whatever a body says."""
@@ -23,7 +27,11 @@ class Bitrix24(Section, frozen=True, kw_only=True):
     client_secret: Secret = ""
     """The application's key (`client_secret`)."""
     public_url: Annotated[
-        str, Meta(pattern=r"^($|https://[^/?#\s]+|http://(127\.0\.0\.1|localhost)(:|/|$))[^?#\s]*$")
+        str,
+        Meta(
+            pattern=r"^($|https://[^/?#\s]+|http://(127\.0\.0\.1|localhost)(:|/|$))[^?#\s]*\Z",
+            description="an https:// URL without a query; http:// only to this machine",
+        ),
     ] = ""
     """Where this gateway is reached from outside, as `https://gateway.example.com`. Portals that
     install the application are told to deliver to it, at `[http] path`; without it they are
@@ -31,7 +39,13 @@ class Bitrix24(Section, frozen=True, kw_only=True):
     allow_portals: tuple[str, ...] = ()
     """Member ids or domains of the portals that may install the application; empty for all. Portals
     that have it stay as they are."""
-    auth_connector: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{0,64}$")] = ""
+    auth_connector: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9_.-]{0,64}\Z",
+            description="of letters, digits, `_`, `.`, `-`, up to 64",
+        ),
+    ] = ""
     """A name for this gateway's part in the portals' queues of offline events, so that changes that
     it makes itself stay out of them; portals take one from the Professional plan on."""
     requests_per_s: Seconds = 2.0

@@ -16,9 +16,13 @@ class Http(Section, frozen=True, kw_only=True):
     """The address to listen on; `0.0.0.0` for all, when no proxy stands in front."""
     port: Port = 8080
     """The port to listen on."""
-    path: Annotated[str, Meta(pattern=r"^/")] = "/bitrix24/events"
+    path: Annotated[str, Meta(pattern=r"^/", description="a path, beginning with /")] = (
+        "/bitrix24/events"
+    )
     """Where deliveries are taken; part of the URL that a portal's administrator pastes."""
-    install_path: Annotated[str, Meta(pattern=r"^/")] = "/bitrix24/install"
+    install_path: Annotated[str, Meta(pattern=r"^/", description="a path, beginning with /")] = (
+        "/bitrix24/install"
+    )
     """Where portals open the installation page, if there is a `[bitrix24] client_id`."""
     max_body: Positive = 65536
     """The largest body in bytes; a larger one is answered 413. Real ones stay under 1 KiB."""
@@ -36,7 +40,9 @@ class Http(Section, frozen=True, kw_only=True):
     """Whether only allowed networks may deliver; `dry_run` tells who would be refused."""
     allow_networks: tuple[str, ...] = ()
     """Addresses and networks that may deliver, as `192.0.2.7` or `10.1.2.0/24`."""
-    allow_source: Annotated[str, Meta(pattern=r"^(?!http://)")] = ""
+    allow_source: Annotated[
+        str, Meta(pattern=r"^(?!http://)", description="a file or an https:// URL")
+    ] = ""
     """A file, or an `https://` URL, with more of them in JSON or text; read again when it changes.
     Bitrix24's own: `https://dl.bitrix24.com/webhook/app-world.json`."""
     allow_refresh_s: Annotated[float, Meta(ge=60)] = 300.0

@@ -14,7 +14,14 @@ class Route(Section, frozen=True, kw_only=True):
 
     urls: Annotated[tuple[Secret, ...], Meta(min_length=1)]
     """Where to: Apprise URLs. Each is delivered to by itself: a dead one delays no other."""
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]*$", max_length=64)] = ""
+    name: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9_.-]*\Z",
+            max_length=64,
+            description="of letters, digits, `_`, `.`, `-`",
+        ),
+    ] = ""
     """What logs, metrics and keys in Redis call this route; without one its number, from 1."""
     events: tuple[str, ...] = ("bitrix24.crm.timeline.comment.*",)
     """Only events of these types; `*` stands for any text."""
@@ -44,7 +51,9 @@ class Route(Section, frozen=True, kw_only=True):
     """For how many seconds edits of one comment are gathered into one notification."""
     digest_minutes: Annotated[int, Meta(ge=0, le=1440)] = 0
     """One message every so many minutes, counted from midnight; 0 for one for each comment."""
-    quiet_hours: Annotated[str, Meta(pattern=r"^(\d\d:\d\d-\d\d:\d\d)?$")] = ""
+    quiet_hours: Annotated[
+        str, Meta(pattern=r"^(\d\d:\d\d-\d\d:\d\d)?\Z", description="two times, as 22:00-07:00")
+    ] = ""
     """`22:00-07:00`: what happens in these hours comes as one message at their end."""
     time_zone: str = "UTC"
     """The time zone of quiet hours, digests and times in messages, as `Europe/Berlin`."""

@@ -12,7 +12,13 @@ __all__ = ["Publish"]
 class Publish(Section, frozen=True, kw_only=True):
     """[publish]: what `stored` means, and how long a request may wait for it."""
 
-    ack: Annotated[str, Meta(pattern=r"^(written|fsynced|replicated:[1-9][0-9]?)$")] = "written"
+    ack: Annotated[
+        str,
+        Meta(
+            pattern=r"^(written|fsynced|replicated:[1-9][0-9]?)\Z",
+            description="written, fsynced or replicated:<n>, n from 1 to 99",
+        ),
+    ] = "written"
     """When an event is stored: `written` to Redis, `fsynced` on its disk, `replicated:<n>`."""
     deadline_s: Seconds = 2.0
     """How many seconds a request may wait for Redis before it is answered otherwise."""

@@ -17,7 +17,10 @@ class Redis(Section, frozen=True, kw_only=True):
     """The server: `redis://`, `rediss://` (TLS) or `unix://`, with user and password if it asks;
     or `redis+sentinel://host:port,host:port/service`, or `redis+cluster://host:port,host:port`;
     or `env:NAME` or `file:/path` of one. All forms and parameters: docs/redis.md."""
-    prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]+$")] = "b24"
+    prefix: Annotated[
+        str,
+        Meta(pattern=r"^[A-Za-z0-9_.:-]+\Z", description="of letters, digits, `_`, `.`, `:`, `-`"),
+    ] = "b24"
     """What the names of all streams begin with; two installations can share one server by it."""
     partitions: Annotated[int, Meta(ge=1, le=1024)] = 1
     """Into how many streams events are spread; one process of a group works on each at a time."""

@@ -14,9 +14,17 @@ class Warehouse(Section, frozen=True, kw_only=True):
 
     destination: SecretUrl = "duckdb:///var/warehouse.duckdb"
     """`duckdb:///<path>`, `postgres://user:password@host/database`, or one of docs/warehouse.md."""
-    dataset: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$")] = "bitrix24"
+    dataset: Annotated[
+        str,
+        Meta(
+            pattern=r"^[a-z][a-z0-9_]{0,39}\Z",
+            description="of small letters, digits and `_`, a letter first, up to 40",
+        ),
+    ] = "bitrix24"
     """The schema (in BigQuery the dataset, in an object store the directory) of the tables."""
-    stream: Annotated[str, Meta(pattern=r"^(events|comments)$")] = "comments"
+    stream: Annotated[
+        str, Meta(pattern=r"^(events|comments)\Z", description="events or comments")
+    ] = "comments"
     """What is loaded: `comments`, which a running enricher writes, or `events`, which has no texts
     and needs none."""
     max_events: Positive = 10_000

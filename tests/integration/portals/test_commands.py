@@ -147,6 +147,16 @@ def test_portals_of_the_settings_are_listed_and_named_when_they_cannot_be_remove
     assert [row["source"] for row in listed(portals)] == ["settings"]
 
 
+def test_blanks_and_capitals_are_none_of_a_name_or_a_token(portals: Portals) -> None:
+    portals("add", " m1 ", "--domain", "M1.Example ", "--token", f" {TOKEN}\n")
+
+    (row,) = listed(portals)
+    assert (row["member_id"], row["domain"], row["token_digest"]) == (
+        *("m1", "m1.example"),
+        DIGEST[:12],
+    )
+
+
 def test_redis_away_is_one_line(portals: Portals, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")
 
