@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from consumers import CommentEvent, Consumer
+from consumers.runtime.metrics import Metrics
 from consumers.runtime.scripts import Scripts
 from gateway.contract import DeadLetter
 from tests.integration.consumers.running import (
@@ -96,3 +97,24 @@ async def test_a_way_out_that_ends_unforeseen_ends_the_partition_and_gives_the_l
 
     async with running(app, redis_url):  # whoever stood by
         await until(lambda: settled(redis, KEY, "index"))
+
+
+async def test_a_success_that_cannot_be_measured_is_one_all_the_same(
+    redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = Consumer(group="index", stream="events")
+    handled: list[int] = []
+
+    @app.on("*")
+    async def handle(event: CommentEvent) -> None:
+        handled.append(event.data.comment_id)
+
+    def broken(*_arguments: object, **_options: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Metrics, "handled", broken)
+    await publish(redis, KEY, [comment_event(7), comment_event(8)])
+    async with running(app, redis_url):
+        await until(lambda: settled(redis, KEY, "index"))
+
+    assert handled == [7, 8]

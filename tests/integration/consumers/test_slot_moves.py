@@ -28,10 +28,11 @@ POISONED = 13
 
 
 class Load:
-    """Publishes without a pause, to both partitions, until it is told to stop."""
+    """Publishes without a pause, to partitions in turn, until it is told to stop."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, partitions: Sequence[int] = (0, 1)) -> None:
         self._redis = redis
+        self._partitions = partitions
         self._is_wanted = True
 
     async def run(self) -> None:
@@ -41,7 +42,8 @@ class Load:
             comment_id = POISONED if number % 50 == 0 else 100 + number % 40
             event = encode_event(comment_event(comment_id))
             try:
-                await self._redis.xadd(STREAMS.key("events", number % 2), {"event": event})
+                partition = self._partitions[number % len(self._partitions)]
+                await self._redis.xadd(STREAMS.key("events", partition), {"event": event})
             except AWAY_OR_REFUSING:
                 await asyncio.sleep(0.05)
             await asyncio.sleep(0.002)
