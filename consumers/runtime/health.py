@@ -1,7 +1,7 @@
 """The listener for probes and Prometheus: is the process alive, is it connected, its numbers."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
 import structlog
@@ -13,6 +13,7 @@ from consumers.runtime.outages import Outages
 from consumers.runtime.ownership import Ownership
 from gateway.background import Watch
 from gateway.errors import OperatorError
+from gateway.hosts import only_known_hosts
 
 __all__ = ["Health", "listening"]
 
@@ -87,8 +88,13 @@ class Health:
 
 
 @asynccontextmanager
-async def listening(host: str, port: int, health: Health, metrics: Metrics) -> AsyncIterator[None]:
-    """Answer `/healthz`, `/readyz` and `/metrics`; raises OperatorError if the port is taken."""
+async def listening(
+    host: str, port: int, health: Health, metrics: Metrics, *, hosts: Collection[str] = ()
+) -> AsyncIterator[None]:
+    """Answer `/healthz`, `/readyz` and `/metrics`; raises OperatorError if the port is taken.
+
+    `hosts` are the names that it answers to beside addresses and `localhost`.
+    """
 
     async def healthz(_request: web.Request) -> web.Response:
         return _answer(await health.why_not_alive())
@@ -104,7 +110,7 @@ async def listening(host: str, port: int, health: Health, metrics: Metrics) -> A
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
         )
 
-    app = web.Application()
+    app = web.Application(middlewares=[only_known_hosts(hosts)])
     app.add_routes(
         [web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", show)]
     )

@@ -78,7 +78,13 @@ async def run(consumer: Consumer, settings: Settings, stop: asyncio.Event) -> No
             stuck_s=settings.consumers.stuck_s,
         )
         await stack.enter_async_context(
-            listening(settings.consumers.host, settings.consumers.port, health, metrics)
+            listening(
+                settings.consumers.host,
+                settings.consumers.port,
+                health,
+                metrics,
+                hosts=settings.admin.hosts,
+            )
         )
         await stack.enter_async_context(_beside(standstill.run, name="standstill"))
         await stack.enter_async_context(

@@ -1,20 +1,30 @@
-"""The log cannot be written, while Redis goes and comes back: no event is lost, nobody is deaf."""
+"""The log cannot be written, whatever else happens: no event is lost, none told twice."""
 
 import fcntl
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from textwrap import dedent
 
 import aiohttp
 import pytest
+from redis.asyncio import Redis
 
+from consumers.audit import signing
+from gateway.contract import EVENT_FIELD, encode_event
 from gateway.local.server import RedisServer
+from tests.audit_log import verify_by_key
 from tests.faults.ledger import account_of
 from tests.faults.load import Load
 from tests.faults.receiver import Receiver
 from tests.faults.stage import entries_on
+from tests.integration.consumers.running import until
+from tests.integration.notifier.processes import comment_event, is_reading, publish
+from tests.integration.notifier.sinks import http_sink
 
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _FORGED = b"event=ONCRMTIMELINECOMMENTADD&auth[member_id]=nobody&auth[application_token]=none"
@@ -52,12 +62,16 @@ def broken(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broken]:
     reading, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
     if request.param == "dead reader":
-        yield Broken(writing, lambda: os.close(reading))
+        yield Broken(writing, lambda: _close(reading))
     else:
         yield Broken(writing, drops=False)
-    for descriptor in (reading, writing):
-        with suppress(OSError):
-            os.close(descriptor)
+    _close(reading)
+    _close(writing)
+
+
+def _close(descriptor: int) -> None:
+    with suppress(OSError):
+        os.close(descriptor)
 
 
 def _fill(path: Path) -> None:
@@ -109,6 +123,91 @@ async def test_a_receiver_whose_log_cannot_be_written_does_all_else(
     assert account.accepted > 0
     assert account.spooled > 0
     assert account.lost == account.duplicated == account.refused == account.unanswered == 0
+
+
+async def test_a_notifier_whose_log_cannot_be_written_tells_everything_once(
+    broken: Broken, own_server: RedisServer, tmp_path: Path
+) -> None:
+    async with http_sink() as sink, Redis.from_url(own_server.url) as redis:
+        settings = f"""
+            [redis]
+            url = "{own_server.url}"
+            [notifier]
+            allow_private = true
+            [[notifier.routes]]
+            urls = ["{sink.url}"]
+            window_s = 0
+        """
+        with consumer("notifier", settings, tmp_path, log=broken.descriptor) as process:
+            await until(lambda: is_reading(redis))
+            broken.breaks()
+            await publish(redis, comment_event(1))
+            await until(lambda: sink.asked == 1)
+            own_server.kill()
+            own_server.start()
+            await redis.connection_pool.disconnect()
+            await publish(redis, comment_event(2))
+            await until(lambda: sink.asked == 2)
+
+            async def nothing_waits() -> bool:
+                return not await redis.keys("b24:notifier:*:notices")
+
+            await until(nothing_waits)  # else it would be told again
+            process.terminate()
+            await until(lambda: process.poll() == 0)
+        assert sink.asked == len(sink.received) == 2
+
+
+async def test_an_audit_log_is_signed_though_the_log_cannot_be_written(
+    broken: Broken, own_server: RedisServer, tmp_path: Path
+) -> None:
+    public = signing.generate(tmp_path / "audit.key")
+    chain = tmp_path / "audit" / "events-0"
+
+    def signed() -> int:
+        return verify_by_key(chain, public).signed_count if chain.exists() else 0
+
+    def signed_more_than(before: int) -> bool:
+        return signed() > before
+
+    async with Redis.from_url(own_server.url) as redis:
+        settings = f"""
+            [redis]
+            url = "{own_server.url}"
+            [audit]
+            dir = "{tmp_path}/audit"
+            signing_key = "file:{tmp_path}/audit.key"
+            checkpoint_every_s = 0.2
+        """
+        with consumer("audit", settings, tmp_path, log=broken.descriptor) as process:
+            for number in (1, 2, 3):
+                before = signed()
+                event = encode_event(comment_event(number))
+                await redis.xadd("b24:events:{0}", {EVENT_FIELD: event})
+                await until(partial(signed_more_than, before))
+                broken.breaks()
+            process.terminate()
+            await until(lambda: process.poll() == 0)
+    assert verify_by_key(chain, public).fault is None
+
+
+@contextmanager
+def consumer(
+    name: str, settings: str, directory: Path, *, log: int
+) -> Iterator[subprocess.Popen[bytes]]:
+    config = directory / "gateway.toml"
+    config.write_text(dedent(settings) + '[log]\nlevel = "debug"\n')
+    process = subprocess.Popen(
+        [sys.executable, "-m", "consumers", "--config", str(config), "run", name],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        cwd=directory,
+        stderr=log,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 async def _forged(session: aiohttp.ClientSession, receiver: Receiver) -> int:

@@ -8,9 +8,7 @@ import pytest
 
 _ROOT = Path(__file__).parents[2]
 _STARTS = {"create_task", "ensure_future"}
-_ALLOWED = {
-    "gateway/background.py",
-}
+_ALLOWED = {"gateway/background.py"}
 
 
 def unwatched(source: str) -> list[int]:
