@@ -87,7 +87,7 @@ class AuthorizationServer:
         that is neither https nor on this machine.
         """
         self._transport = transport
-        root = endpoint_of(url)
+        self.url = root = endpoint_of(url)
         # Where a public server sends tokens to this machine, somebody else has written its answer.
         self._may_be_local = is_local(root)
         self._url = f"{root}oauth/token/"

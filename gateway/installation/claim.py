@@ -28,6 +28,7 @@ _IN_EVENT: Final = Selection(
     member_id="auth[member_id]",
     user_id="auth[user_id]",
     endpoint="auth[client_endpoint]",
+    server="auth[server_endpoint]",
 )
 _IN_PAGE: Final = Selection(
     access_token="AUTH_ID",  # noqa: S106
@@ -37,6 +38,7 @@ _IN_PAGE: Final = Selection(
     member_id="member_id",
     user_id="user_id",
     endpoint="client_endpoint",
+    server="SERVER_ENDPOINT",
 )
 _TOKEN: Final = re.compile(r"[!-~]{1,512}")
 _LIFE_S: Final = 3600
@@ -46,8 +48,8 @@ _LIFE_S: Final = 3600
 class Claim(Struct, frozen=True, kw_only=True):
     """An installation that is claimed; its text form shows no token.
 
-    `application_token` is empty where a page does not tell it, `user_id` 0 and `endpoint` empty
-    where nobody does. `expires_at` is in Unix seconds.
+    `application_token` is empty where a page does not tell it, `user_id` 0, `endpoint` and `server`
+    (the authorization server's) empty where nobody does. `expires_at` is in Unix seconds.
     """
 
     member_id: str
@@ -57,6 +59,7 @@ class Claim(Struct, frozen=True, kw_only=True):
     expires_at: int
     user_id: int = 0
     endpoint: str = ""
+    server: str = ""
 
     def __repr__(self) -> str:
         return f"Claim(member_id={self.member_id!r}, …)"
@@ -100,6 +103,7 @@ def _claim(fields: Mapping[str, str], *, received_s: int) -> Claim:
         expires_at=received_s + min(_number(fields, "life_s") or _LIFE_S, _LIFE_S),
         user_id=_number(fields, "user_id"),
         endpoint=fields.get("endpoint", ""),
+        server=fields.get("server", ""),
     )
 
 

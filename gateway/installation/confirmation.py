@@ -18,7 +18,10 @@ from gateway.installation.claim import Claim
 from gateway.installation.errors import NotConfirmed
 from gateway.portals.registry import DOMAIN
 
-__all__ = ["Confirmed", "confirmed"]
+__all__ = ["Confirmed", "confirmed", "why_rejected"]
+
+_SERVERS: Final = frozenset({"oauth.bitrix.info", "oauth.bitrix24.tech"})
+# https://apidocs.bitrix24.com/settings/oauth/index.html
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -47,6 +50,24 @@ class Confirmed(Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Confirmed(member_id={self.member_id!r}, domain={self.domain!r}, …)"
+
+
+def why_rejected(claim: Claim, *, server: str) -> str:
+    """Why `server`, the root of the one that was asked, does not know the claimed token.
+
+    It may be one of Bitrix24's other server, which only knows applications of its own regions. What
+    the claim names is no reason to ask there, only to say so.
+    """
+    named, asked = _host(claim.server), _host(server)
+    is_other = named in _SERVERS and asked in _SERVERS and named != asked
+    return "another_authorization_server" if is_other else "token_rejected"
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def confirmed(

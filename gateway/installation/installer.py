@@ -15,7 +15,7 @@ from gateway.bitrix24.errors import Bitrix24Error, PortalGone, Unauthorized, Una
 from gateway.bitrix24.token_store import TokenStore
 from gateway.installation.checks import Checks
 from gateway.installation.claim import Claim
-from gateway.installation.confirmation import Confirmed, confirmed
+from gateway.installation.confirmation import Confirmed, confirmed, why_rejected
 from gateway.installation.errors import Later, NotConfirmed
 from gateway.portals.facts import PortalFacts
 from gateway.portals.following import Follower
@@ -84,7 +84,8 @@ class Installer:
         try:
             info = await self._authorization.app_info(claim.access_token)
         except (Unauthorized, PortalGone) as error:
-            raise NotConfirmed("token_rejected") from error
+            reason = why_rejected(claim, server=self._authorization.url)
+            raise NotConfirmed(reason) from error
         except Bitrix24Error as error:
             log.warning("the authorization server confirms nothing", why=str(error))
             raise Later("authorization_server") from error
