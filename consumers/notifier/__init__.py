@@ -14,10 +14,12 @@ __all__ = ["build"]
 def build(settings: Settings) -> Consumer:
     """The notifier; raises OperatorError naming every route and key that cannot work."""
     # Apprise and Jinja2 are imported by those who run it, not by those who ask for its name.
+    from consumers.notifier.domains import Domains  # noqa: PLC0415
     from consumers.notifier.handling import Notifier  # noqa: PLC0415
     from consumers.notifier.routes import routes_of  # noqa: PLC0415
 
-    notifier = Notifier(settings, routes_of(settings))
+    domains = Domains.of(settings)
+    notifier = Notifier(settings, routes_of(settings, domains), domains=domains)
     app = Consumer(
         group="notifier",
         stream=settings.notifier.stream,

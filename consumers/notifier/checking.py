@@ -55,7 +55,6 @@ async def _samples(route: Route, *, is_sending: bool) -> AsyncIterator[dict[str,
                 message_id = f"sample-{time.time_ns()}"
                 outcome = await channel.target.deliver(message, message_id=message_id)
             yield _line(route, channel, sample, message, outcome)
-        channel.target.close()
 
 
 def _line(

@@ -18,11 +18,12 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache, wraps
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
 import requests
 
+from consumers.notifier.special_networks import Network, is_public, undisguised
 from gateway.errors import OperatorError
 
 __all__ = [
@@ -35,8 +36,6 @@ __all__ = [
     "watched",
 ]
 
-Network = IPv4Network | IPv6Network
-_NAT64: Final = ip_network("64:ff9b::/96")
 _CONNECTS: Final = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 _MAX_RETRY_AFTER_S: Final = 3600.0
 _REFUSALS: Final = frozenset({400, 413, 414, 422})
@@ -70,20 +69,12 @@ class Fence:
         if self._allow_private:
             return True
         try:
-            address = ip_address(host.partition("%")[0].strip("[]"))
+            address = undisguised(ip_address(host.partition("%")[0].strip("[]")))
         except ValueError:
             return False
-        if isinstance(address, IPv6Address):
-            # An IPv4 address in disguise is judged as what it is.
-            if address.ipv4_mapped is not None:
-                address = address.ipv4_mapped
-            elif address in _NAT64:
-                address = ip_address(int(address) & 0xFFFFFFFF)
-            elif address.sixtofour is not None:
-                address = address.sixtofour
         if any(address in network for network in self._networks):
             return True
-        return address.is_global and not address.is_multicast
+        return is_public(address)
 
 
 class Exchange:

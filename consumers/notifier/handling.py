@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from consumers import Entry, Transient
 from consumers.notifier import metrics
+from consumers.notifier.domains import Domains
 from consumers.notifier.matching import Event, is_echo
 from consumers.notifier.notices import News, key_of, merged, news_of
 from consumers.notifier.outbox import AWAY, Change, Outbox
@@ -40,7 +41,8 @@ class _Line(Struct, frozen=True, eq=False):
 class Notifier:
     """The notifier's handler, and the senders that run beside it.
 
-    `clock` gives the time in milliseconds since 1970.
+    `domains`, if there are any, are kept up to date. `clock` gives the time in milliseconds since
+    1970.
     """
 
     def __init__(
@@ -48,9 +50,11 @@ class Notifier:
         settings: Settings,
         routes: tuple[Route, ...],
         *,
+        domains: Domains | None = None,
         clock: Callable[[], int] = now_ms,
     ) -> None:
         self._settings = settings
+        self._domains = domains
         self._clock = clock
         self._routes = routes
         self._lines: tuple[_Line, ...] = ()
@@ -74,7 +78,7 @@ class Notifier:
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
-        """Run the senders; on leaving, let what is being sent end."""
+        """Run the senders; on leaving, let what is being sent end, for [consumers] grace_s."""
         if not self._routes:
             log.warning("notifier has no routes, nobody will be told of anything")
         redis = connections.control(self._settings.redis.url)
@@ -82,15 +86,33 @@ class Notifier:
             senders = self.connect(redis)
             targets = [sender.channel.target for sender in senders]
             async with in_reach(targets, self._settings), asyncio.TaskGroup() as tasks:
-                for sender in senders:
-                    tasks.create_task(sender.run())
+                following = tasks.create_task(self._follow(redis))
+                running = [tasks.create_task(sender.run()) for sender in senders]
                 try:
                     yield
                 finally:
                     for sender in senders:
                         sender.stop()
+                    await self._end(senders, running)
+                    following.cancel()
         finally:
             await redis.aclose()
+
+    async def _follow(self, redis: Redis) -> None:
+        if self._domains is not None:
+            await self._domains.follow(redis, prefix=self._settings.redis.prefix)
+
+    async def _end(self, senders: Sequence[Sender], running: Sequence[asyncio.Task[None]]) -> None:
+        """Wait for the senders, but not longer than a stop may take: Redis may be away."""
+        if not running:
+            return
+        _, late = await asyncio.wait(running, timeout=self._settings.consumers.grace_s)
+        if not late:
+            return
+        cut_off = [await sender.abandon() for sender in senders]
+        for task in late:
+            task.cancel()
+        log.warning("stopped while notifications were under way", messages=sum(cut_off))
 
     async def handle(self, event: Event, entry: Entry) -> None:
         """Put an event into the outbox of every target that is to be told of it.
@@ -117,8 +139,10 @@ class Notifier:
             return
         while True:
             notice = merged(waiting, news, is_wanted=is_wanted)
-            is_new = waiting is None and notice is not None
-            due_ms = sender.channel.policy.timing.due_ms(news.at_ms) if is_new else None
+            # Anew as well for what a clock took up that was ahead; a lease is left to run out.
+            is_new = waiting is None or (not waiting.lease and waiting.since_ms > news.at_ms)
+            begins = notice is not None and is_new
+            due_ms = sender.channel.policy.timing.due_ms(news.at_ms) if begins else None
             reply = await sender.outbox.take(news.event_id, Change(key, waiting, notice, due_ms))
             if reply == "taken":
                 return

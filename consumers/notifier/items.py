@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import UNSET
 
+from consumers.notifier.domains import Domains
 from consumers.notifier.notices import Notice
 from gateway.bitrix24.shortening import shortened
 from gateway.contract import CommentEvent, PortalEvent, decode_event
@@ -19,13 +20,18 @@ class BBCode(str):
     __slots__ = ()
 
 
-def item_of(notice: Notice, zone: ZoneInfo, *, max_text: int | None = None) -> dict[str, Any]:
+def item_of(
+    notice: Notice, zone: ZoneInfo, domains: Domains, *, max_text: int | None = None
+) -> dict[str, Any]:
     """What a template is told of one notice; docs/notifier.md lists it.
 
-    Of a comment's text, it is told at most so many characters. Does not raise, whatever the event
+    The portal is called, and linked to, as `domains` has it. Of a comment's text, a template is
+    told at most so many characters. Does not raise, whatever the event
     says: a time that a zone's calendar does not have is None.
     """
     event = decode_event(notice.raw)
+    named = getattr(event.data, "domain", "")
+    domain = domains.find(getattr(event.data, "member_id", "")) or named
     about: dict[str, Any] = {
         "event": {
             "id": event.id,
@@ -37,13 +43,14 @@ def item_of(notice: Notice, zone: ZoneInfo, *, max_text: int | None = None) -> d
         "count": notice.count,
         "is_new": notice.first == "added",
         "is_held": notice.is_held,
-        "portal": getattr(event.data, "domain", "") or event.source,
+        "portal": domain or event.source,
+        "sent_domain": named if named != domain else None,
         "user_id": getattr(event.data, "user_id", None),
         "comment": None,
         "trouble": None,
     }
     if isinstance(event, CommentEvent):
-        about["comment"] = _comment(event, max_text)
+        about["comment"] = _comment(event, domain, max_text)
     elif isinstance(event, PortalEvent):
         about["trouble"] = _trouble(event, zone)
     return about
@@ -56,7 +63,7 @@ def _local(text: str | None, zone: ZoneInfo) -> datetime | None:
         return None
 
 
-def _comment(event: CommentEvent, max_text: int | None) -> dict[str, Any]:
+def _comment(event: CommentEvent, domain: str, max_text: int | None) -> dict[str, Any]:
     data = event.data
     comment = None if data.comment is UNSET else data.comment
     text = (comment.text or comment.text_plain or "") if comment else ""
@@ -73,7 +80,7 @@ def _comment(event: CommentEvent, max_text: int | None) -> dict[str, Any]:
         "entity_type": entity_type,
         "entity_id": entity_id,
         "files": [file.name for file in comment.files] if comment else [],
-        "url": _url(data.domain, entity_type, entity_id),
+        "url": _url(domain, entity_type, entity_id),
     }
 
 

@@ -45,7 +45,8 @@ class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a target has not been told yet about one comment.
 
     `event_id` and `raw` are the newest event's; `first` and `last` say what happened first and
-    last, `count` how many events there were, and `since_ms` when the first of them was taken up.
+    last, `count` how many events there were, and `since_ms` when the first of them was taken up, or
+    when a later one was by a clock that had been ahead before.
     `is_held` marks what quiet hours or the hourly cap kept back. `lease` names the attempt to send
     it that is under way; `behind` came since that began, and `is_withdrawn` says that the comment
     was deleted since.
@@ -120,7 +121,7 @@ def merged(waiting: Notice | None, news: News, *, is_wanted: bool) -> Notice | N
     if is_over:
         if waiting.first == "added" or not is_wanted or news.kind == "gone":
             return None
-        return msgspec.structs.replace(_fresh(news), since_ms=waiting.since_ms)
+        return msgspec.structs.replace(_fresh(news), since_ms=min(waiting.since_ms, news.at_ms))
     return _joined(waiting, _fresh(news)) if is_wanted else waiting
 
 
@@ -152,5 +153,10 @@ def _fresh(news: News) -> Notice:
 
 def _joined(old: Notice, new: Notice) -> Notice:
     return msgspec.structs.replace(
-        old, event_id=new.event_id, raw=new.raw, last=new.last, count=old.count + new.count
+        old,
+        event_id=new.event_id,
+        raw=new.raw,
+        last=new.last,
+        count=old.count + new.count,
+        since_ms=min(old.since_ms, new.since_ms),
     )

@@ -107,19 +107,23 @@ class Outbox:
         """Change all the notices, or none if one of them is no longer as it was found."""
         return await self._swapped(self._pause, ("keep", 0, 0), changes) == b"done"
 
-    async def look(self, *, now_ms: int, hour_ms: int, limit: int) -> Look:
-        """What is due at `now_ms`, at most `limit` of it."""
+    async def look(self, *, now_ms: int, farthest_ms: int, hour_ms: int, limit: int) -> Look:
+        """What is due at `now_ms`, at most `limit` of it.
+
+        So is what is due after `farthest_ms`, which nobody asked for: a clock was ahead.
+        """
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.zrange(self._due, "-inf", str(now_ms), byscore=True, offset=0, num=limit)
             pipe.zrange(
                 self._due, f"({now_ms}", "+inf", byscore=True, offset=0, num=1, withscores=True
             )
+            pipe.zrange(self._due, f"({farthest_ms}", "+inf", byscore=True, offset=0, num=limit)
             pipe.get(f"{self._key}:hour:{hour_ms}")
             pipe.pttl(self._pause)
             pipe.zcard(self._due)
-            keys, later, count, paused_ms, waiting = await pipe.execute()
+            keys, later, astray, count, paused_ms, waiting = await pipe.execute()
         return Look(
-            due=await self._read(keys),
+            due=await self._read([*keys, *astray]),
             next_due_ms=int(later[0][1]) if later else None,
             sent_this_hour=int(count or 0),
             paused_ms=max(0, paused_ms),

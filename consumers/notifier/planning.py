@@ -7,7 +7,7 @@ send it now, alone or together with others; hold it back until later; or give it
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from itertools import groupby
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -15,6 +15,11 @@ from consumers.notifier.notices import Notice
 from consumers.notifier.timing import Timing
 
 __all__ = ["Due", "GivenUp", "Parcel", "Plan", "Policy", "plan"]
+
+
+_HOUR_MS: Final = 3_600_000
+_MARGIN_MS: Final = 60_000
+"""For clocks of processes that differ a little."""
 
 
 class Due(Struct, frozen=True):
@@ -55,6 +60,15 @@ class Policy(Struct, frozen=True, kw_only=True):
     def is_holding(self) -> bool:
         """Whether notices may be held back, to come as one message later."""
         return self.timing.quiet is not None or self.max_per_hour > 0
+
+    def farthest_ms(self, now_ms: int) -> int:
+        """The latest time to which anything is put off now: whatever is due later was not by us.
+
+        By window and digest, by a target that asks to be left alone, by quiet hours, which are 25
+        hours at most on the day when clocks are put back.
+        """
+        held_ms = 25 * _HOUR_MS if self.timing.quiet is not None else 0
+        return max(self.timing.due_ms(now_ms), now_ms + max(_HOUR_MS, held_ms)) + _MARGIN_MS
 
 
 class Plan(Struct, frozen=True, kw_only=True):

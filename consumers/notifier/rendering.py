@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Template, TemplateError
 from msgspec import Struct
 
+from consumers.notifier.domains import Domains
 from consumers.notifier.expressions import Language, compiled
 from consumers.notifier.fitting import WHOLE, Cut, Room, largest
 from consumers.notifier.items import item_of
@@ -50,8 +51,10 @@ class Templates:
         title_dialect: Dialect,
         zone: ZoneInfo,
         name: str,
+        domains: Domains | None = None,
     ) -> None:
         self.dialect = dialect
+        self._domains = domains or Domains()
         self._title_dialect = title_dialect
         self._zone = zone
         self._name = name
@@ -65,6 +68,7 @@ class Templates:
             title_dialect="plain",
             zone=zone,
             name=name,
+            domains=self._domains,
         )
         dialects = {part: title_dialect if "title" in part else dialect for part in _PARTS}
         self.defaults = {
@@ -178,7 +182,7 @@ class Templates:
         return self._plain.rendered_message(notices).title
 
     def _link(self, notices: Sequence[Notice]) -> str:
-        comment = item_of(notices[0], self._zone)["comment"]
+        comment = item_of(notices[0], self._zone, self._domains)["comment"]
         return (comment["url"] if len(notices) == 1 and comment else None) or ""
 
     @cached_property
@@ -198,7 +202,9 @@ class Templates:
         return ("title", "body") if len(notices) == 1 else ("digest_title", "digest_body")
 
     def _render(self, template: Template, notices: Sequence[Notice], left: Cut) -> str:
-        items = [item_of(notice, self._zone, max_text=left.text) for notice in notices]
+        items = [
+            item_of(notice, self._zone, self._domains, max_text=left.text) for notice in notices
+        ]
         return template.render(items=items, shown=left.items, **items[0]).strip()
 
 

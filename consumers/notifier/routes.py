@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from consumers.notifier.domains import Domains
 from consumers.notifier.exchange import Fence
 from consumers.notifier.matching import Event, Matcher, is_echo, needs_text
 from consumers.notifier.planning import Policy
@@ -42,8 +43,12 @@ class Route(Struct, frozen=True, eq=False):
     channels: tuple[Channel, ...]
 
 
-def routes_of(settings: Settings) -> tuple[Route, ...]:
-    """The routes in their order; raises OperatorError with one line for each fault, no secrets."""
+def routes_of(settings: Settings, domains: Domains | None = None) -> tuple[Route, ...]:
+    """The routes in their order; raises OperatorError with one line for each fault, no secrets.
+
+    Their messages lead to portals where `domains` has them; without it, as the settings do.
+    """
+    domains = domains or Domains.of(settings)
     faults: list[str] = []
     routes: list[Route] = []
     options = settings.notifier
@@ -52,7 +57,7 @@ def routes_of(settings: Settings) -> tuple[Route, ...]:
         name = route.name or str(number)
         if name in {other.name for other in routes}:
             faults.append(f"[[notifier.routes]] {name} name: two routes have this name")
-        routes.append(_route(route, name, settings, fence, faults))
+        routes.append(_route(route, name, settings, domains=domains, fence=fence, faults=faults))
     if faults:
         raise OperatorError("\n".join(dict.fromkeys(faults)))
     return tuple(routes)
@@ -67,7 +72,13 @@ def routes_for(event: Event, routes: tuple[Route, ...], settings: Notifier) -> t
 
 
 def _route(
-    route: RouteSettings, name: str, settings: Settings, fence: Fence, faults: list[str]
+    route: RouteSettings,
+    name: str,
+    settings: Settings,
+    *,
+    domains: Domains,
+    fence: Fence,
+    faults: list[str],
 ) -> Route:
     key = f"[[notifier.routes]] {name}"
     if needs_text(route) and settings.notifier.stream != "comments":
@@ -93,7 +104,7 @@ def _route(
                     f"{url_key}: portal {target.member_id} cannot be called: "
                     "set [[portals]] rest_webhook, or [bitrix24] client_id"
                 )
-            channels.append(_channel(route, target, timing, given, key=key))
+            channels.append(_channel(route, target, timing, given, domains, key=key))
         except OperatorError as fault:
             faults.append(str(fault))
     return Route(name, Matcher.of(route), tuple(channels))
@@ -108,7 +119,13 @@ def _or_fault(faults: list[str], make: Callable[[], _Made]) -> _Made | None:
 
 
 def _channel(
-    route: RouteSettings, target: Target, timing: Timing, given: dict[str, str], *, key: str
+    route: RouteSettings,
+    target: Target,
+    timing: Timing,
+    given: dict[str, str],
+    domains: Domains,
+    *,
+    key: str,
 ) -> Channel:
     templates = Templates(
         given,
@@ -117,6 +134,7 @@ def _channel(
         title_dialect=target.title_dialect,
         zone=timing.zone,
         name=key,
+        domains=domains,
     )
     templates.check([notices for _, notices in samples(route.events)])
     policy = Policy(

@@ -86,11 +86,19 @@ class Sender:
             if rest_s > 0:
                 await self._rest(rest_s)
         await self.finish()
-        self._target.close()
 
     async def finish(self) -> None:
         """Wait for what is under way."""
         await self._sending.finish()
+
+    async def abandon(self) -> int:
+        """End what is under way where it stands; how many messages that is.
+
+        They are leased still, and another process goes on with them when their leases end.
+        """
+        count = len(self._under_way)
+        await self._sending.close()
+        return count
 
     async def _rest(self, rest_s: float) -> None:
         with suppress(TimeoutError):
@@ -101,7 +109,12 @@ class Sender:
         """Send what is due as far as there is room; the seconds until there may be more to do."""
         now_ms = self._clock()
         hour_ms, _ = self.channel.policy.timing.hour_ms(now_ms)
-        look = await self.outbox.look(now_ms=now_ms, hour_ms=hour_ms, limit=self._limit)
+        look = await self.outbox.look(
+            now_ms=now_ms,
+            farthest_ms=self.channel.policy.farthest_ms(now_ms),
+            hour_ms=hour_ms,
+            limit=self._limit,
+        )
         metrics.BACKLOG.labels(self._target.name).set(look.waiting)
         metrics.IS_PAUSED.labels(self._target.name).set(look.paused_ms > 0)
         if look.waiting > self.channel.max_backlog:

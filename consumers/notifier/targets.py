@@ -8,7 +8,7 @@ threads of its own here.
 import asyncio
 import copy
 import logging
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 
 from apprise import Apprise, AppriseAsset
@@ -21,6 +21,7 @@ from consumers.notifier.exchange import Exchange, Fence, watched
 from consumers.notifier.fitting import Room
 from consumers.notifier.rendering import Message
 from consumers.notifier.services import showing_of
+from consumers.notifier.threads import Threads
 from gateway.bitrix24.bbcode import Dialect
 from gateway.errors import OperatorError
 
@@ -74,7 +75,7 @@ class Target:
         self.deadline_s = max(1, len(plugin)) * (
             plugin.socket_connect_timeout + plugin.socket_read_timeout + rate_s
         )
-        self._threads = ThreadPoolExecutor(self.at_once, thread_name_prefix=f"notify-{name}")
+        self._threads = Threads(self.at_once, name=f"notify-{name}")
 
     @property
     def member_id(self) -> str:
@@ -132,17 +133,11 @@ class Target:
         ends the wait, not a sending that has begun.
         """
         exchange = Exchange(self._fence)
-        sending = asyncio.get_running_loop().run_in_executor(
-            self._threads, self._send, message, message_id, exchange
-        )
         try:
-            return await asyncio.wait_for(sending, self.deadline_s)
+            async with asyncio.timeout(self.deadline_s):
+                return await self._threads.run(partial(self._send, message, message_id, exchange))
         except TimeoutError:
             return Outcome(is_accepted=False, reason=f"no answer within {self.deadline_s:g} s")
-
-    def close(self) -> None:
-        """Start no more sendings; those that have begun end by their time-outs."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _send(self, message: Message, message_id: str, exchange: Exchange) -> Outcome:
         # A plugin with a rate remembers when it last sent, and has one thread; others are copied,

@@ -11,7 +11,7 @@ from consumers.notifier.outbox import Outbox
 from consumers.notifier.routes import routes_of
 from gateway.contract import CommentEvent, encode_event
 from gateway.settings import Notifier as NotifierSettings
-from gateway.settings import Route, Settings
+from gateway.settings import PortalSettings, Route, Settings
 
 MONDAY_10_30 = 1_767_609_000_000
 """2026-01-05 10:30 UTC, in milliseconds."""
@@ -21,13 +21,18 @@ class Desk:
     """A notifier on `redis` whose routes may lead to loopback."""
 
     def __init__(
-        self, redis: Redis, *routes: dict[str, Any], now_ms: int = MONDAY_10_30, **settings: Any
+        self,
+        redis: Redis,
+        *routes: dict[str, Any],
+        now_ms: int = MONDAY_10_30,
+        portals: tuple[PortalSettings, ...] = (),
+        **settings: Any,
     ) -> None:
         self.now_ms = now_ms
         notifier = NotifierSettings(
             routes=tuple(Route(**route) for route in routes), allow_private=True, **settings
         )
-        given = Settings(notifier=notifier)
+        given = Settings(notifier=notifier, portals=portals)
         self.notifier = Notifier(given, routes_of(given), clock=lambda: self.now_ms)
         self.senders = self.notifier.connect(redis)
 

@@ -1,6 +1,9 @@
+import asyncio
 import json
 import random
+import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -33,15 +36,15 @@ async def test_an_event_on_the_stream_is_told_once_to_every_route(
             window_s = 0
         """
         with notifier_process(redis_url, routes, tmp_path) as process:
-            await until(lambda: is_reading(redis))
+            await until(lambda: is_reading(redis), timeout_s=40)
             event = comment_event(999)
 
             await publish(redis, event, event, comment_event(1000))
 
             await until(lambda: len(english.received) == 2 and len(russian.received) == 2)
-            metrics = await _metrics(_metrics_url(tmp_path / "notifier.log"))
+            url = _metrics_url(tmp_path / "notifier.log")
+            await until(lambda: _has_sent(url, 2))
         assert process.returncode == 0
-        assert 'b24_notifier_messages_sent_total{target="1/1"} 2.0' in metrics
         (told,) = (one for one in english.received if one.key == event.id)
         assert told.body["title"] == "Comment updated (acme.bitrix24.com)"
         assert told.body["message"] == "Comment 999 was updated by user 7, 18 Dec 2025 08:18 UTC."
@@ -58,9 +61,10 @@ def _metrics_url(log: Path) -> str:
     return str(url)
 
 
-async def _metrics(url: str) -> str:
+async def _has_sent(url: str, count: int) -> bool:
     async with aiohttp.ClientSession() as session, session.get(url) as response:
-        return await response.text()
+        counted = f'b24_notifier_messages_sent_total{{target="1/1"}} {count}.0'
+        return counted in await response.text()
 
 
 KILLS = 2
@@ -91,7 +95,7 @@ async def test_kills_under_load_end_with_each_event_once_at_the_sink(
         """
         for kill in range(KILLS):
             with notifier_process(redis_url, routes, tmp_path) as process:
-                await until(lambda: is_reading(redis))
+                await until(lambda: is_reading(redis), timeout_s=40)
                 if kill == 0:
                     await publish(redis, *events)
                 wanted = len(sink.received) + chance.randint(20, 100)
@@ -119,3 +123,55 @@ async def _is_done(redis: Redis, outbox: str) -> bool:
     """Whether the stream is read to its end and nothing waits to be sent."""
     (group,) = await redis.xinfo_groups(EVENTS)
     return not group["lag"] and not group["pending"] and not await redis.exists(outbox)
+
+
+@pytest.mark.parametrize(("is_repeated", "within_s"), [(False, 10.0), (True, 2.5)])
+async def test_stopping_ends_the_process_though_a_target_drips_its_answer(
+    redis: Redis, redis_url: str, tmp_path: Path, *, is_repeated: bool, within_s: float
+) -> None:
+    is_asked, is_enough = asyncio.Event(), asyncio.Event()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """A byte at a time, so that no time-out of a read ever comes."""
+        await reader.readuntil(b"\r\n\r\n")
+        is_asked.set()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        with suppress(ConnectionError):
+            while not is_enough.is_set():
+                writer.write(b"x")
+                await writer.drain()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(is_enough.wait(), 0.25)
+            writer.close()
+            await writer.wait_closed()
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        routes = f"""
+            allow_private = true
+            [[notifier.routes]]
+            urls = ["json://127.0.0.1:{port}/"]
+            window_s = 0
+            timeout_s = 30.0
+            [consumers]
+            grace_s = 3.0
+        """
+        with notifier_process(redis_url, routes, tmp_path) as process:
+            await until(lambda: is_reading(redis), timeout_s=40)
+            await publish(redis, comment_event(999))
+            await asyncio.wait_for(is_asked.wait(), 20)
+
+            def has_ended() -> bool:
+                if is_repeated:  # at once, whatever is under way
+                    process.terminate()
+                return process.poll() is not None
+
+            began = time.monotonic()
+            process.terminate()
+            await until(has_ended, timeout_s=20)
+            took_s = time.monotonic() - began
+            is_enough.set()
+    assert process.returncode == (1 if is_repeated else 0)
+    assert took_s < within_s
+    (waiting,) = await redis.hvals("b24:notifier:{1/1}:notices")
+    assert waiting, "it is sent again when its lease ends"

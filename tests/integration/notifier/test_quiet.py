@@ -203,3 +203,51 @@ async def test_a_comment_that_was_gone_when_it_was_fetched_is_not_told(
     await desk.work(after_s=60)
 
     assert sink.bodies == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"window_s": 10.0},
+        {"digest_minutes": 15},
+        {"quiet_hours": "22:00-07:00"},
+        {"max_per_hour": 20},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+async def test_what_a_clock_took_up_that_was_ahead_is_told_when_it_is_put_right(
+    redis: Redis, sink: HttpSink, options: dict[str, Any]
+) -> None:
+    digest = "{% for item in items %}{{ item.comment.id }} updated x{{ item.count }}, {% endfor %}"
+    desk = Desk(redis, route(sink, digest_body=digest, **options))
+    right = desk.now_ms
+    desk.now_ms += 10 * 365 * 86_400_000
+    for number in (1, 2, 3):
+        await desk.hear(comment_event(number))
+    desk.now_ms = right
+    await desk.hear(comment_event(1))
+
+    await desk.work(after_s=16 * 60.0)
+
+    told = " ".join(sink.bodies)
+    for number in (1, 2, 3):
+        assert f"{number} updated" in told
+    assert "1 updated x2" in told
+    assert await desk.outboxes[0].size() == 0
+
+
+async def test_a_window_that_a_clock_opened_which_was_ahead_ends_after_the_next_edit(
+    redis: Redis, sink: HttpSink
+) -> None:
+    desk = Desk(redis, route(sink, window_s=10.0))
+    right = desk.now_ms
+    desk.now_ms += 1_800_000
+    await desk.hear(comment_event(1))
+    desk.now_ms = right
+    await desk.hear(comment_event(1))
+
+    await desk.work(after_s=9.0)
+    assert not sink.received
+    await desk.work(after_s=1.0)
+
+    assert len(sink.received) == 1

@@ -8,7 +8,17 @@ from gateway.errors import OperatorError
 NOW = datetime(2026, 1, 5, 10, 0, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "2001:4860:4860::8888", "64:ff9b::808:808"])
+# Of AS112, which the registries list as reachable from everywhere.
+@pytest.mark.parametrize(
+    "address",
+    [
+        "192.31.196.1",
+        "192.175.48.1",
+        "2620:4f:8000::1",
+        "::ffff:192.31.196.1",
+        "64:ff9b::c01f:c401",
+    ],
+)
 def test_public_addresses_are_allowed(address: str) -> None:
     assert Fence(allow_private=False, networks=()).allows_address(address)
 
@@ -32,6 +42,9 @@ def test_public_addresses_are_allowed(address: str) -> None:
         "::ffff:10.1.2.3",
         "64:ff9b::a01:203",
         "2002:a01:203::1",
+        # What the registries keep for documentation.
+        *("192.0.2.1", "198.51.100.1", "203.0.113.1", "2001:db8::1", "3fff::1", "3fff:fff::1"),
+        *("::ffff:192.0.2.1", "64:ff9b::c000:201"),
         "internal.example.com",
         "",
     ],
