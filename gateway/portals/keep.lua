@@ -8,7 +8,7 @@
 -- KEYS[5]  how often each token came
 -- ARGV     receipt id, time of receipt (ms), time now (ms), milliseconds to keep it, places of the
 --          portal, places of the token, the delivery itself, its token, the number of deliveries
---          from which a token gives way to none
+--          from which a token gives way to none, 1 if all portals together have as much as they may
 --
 -- A token's other keys begin with KEYS[1], so they lie in the same slot.
 --
@@ -79,7 +79,7 @@ if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[6]) then
   return {'token_full', 0, 0, 0}
 end
 local verdict, freed, freed_at = 'kept', 0, 0
-if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[5]) then
+if ARGV[10] == '1' or redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[5]) then
   local other, oldest = place_taken()
   if not other then
     return {'full', 0, 0, 0}

@@ -124,8 +124,7 @@ class Quarantine:
         servers = await memory_by_server(self._client, places)
         if any(server.share >= self._memory_share for server in servers):
             return ["no_memory"] * len(deliveries)
-        if await self._size.bytes(now_ms=now_ms) >= self._max_bytes:
-            return ["total_full"] * len(deliveries)
+        is_full = await self._size.bytes(now_ms=now_ms) >= self._max_bytes
         async with self._client.pipeline(transaction=False) as pipeline:
             for one in deliveries:
                 pipeline.eval(
@@ -145,10 +144,12 @@ class Quarantine:
                     one.digest + one.secret,
                     one.digest.hex(),
                     _STAYS_FROM,
+                    int(is_full),
                 )
             results: list[tuple[bytes, int, int, int]] = await pipeline.execute()
         await self._size.add(_changes(deliveries, results), now_ms=now_ms)
-        return [cast(Verdict, verdict.decode()) for verdict, *_ in results]
+        verdicts = [cast(Verdict, verdict.decode()) for verdict, *_ in results]
+        return ["total_full" if is_full and one == "full" else one for one in verdicts]
 
     async def of(self, member_id: str) -> list[Sealed]:
         """What is kept for a portal, in the order of receipt."""
