@@ -30,6 +30,8 @@ __all__ = ["Outcome", "Target", "quieten_apprise"]
 _MAX_CONNECT_S: Final = 4.0
 _SEAM: Final = 24
 """What Apprise puts around a title in a body, `<b></b><br />` and a line break, and some more."""
+_OF_ANY_SERVER: Final = frozenset({"json", "jsons", "xml", "xmls", "form", "forms"})
+"""Schemes of servers that Apprise knows nothing of: their whole path may be the secret."""
 _AT_ONCE: Final = 16
 """Messages under way at once to a target without a rate of its own: 160/s if each takes 100 ms."""
 
@@ -123,7 +125,10 @@ class Target:
     @property
     def shown(self) -> str:
         """The URL with its secrets masked."""
-        return str(self._plugin.url(privacy=True)).partition("?")[0]
+        url = str(self._plugin.url(privacy=True)).partition("?")[0]
+        scheme, _, rest = url.partition("://")
+        host, _, path = rest.partition("/")
+        return f"{scheme}://{host}/***" if path and scheme in _OF_ANY_SERVER else url
 
     async def deliver(self, message: Message, *, message_id: str) -> Outcome:
         """Send a message; returns by the deadline at the latest, and does not raise.

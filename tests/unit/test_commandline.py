@@ -42,6 +42,25 @@ def test_a_name_that_is_not_in_the_table_is_no_command() -> None:
     assert "No such command 'settings'" in shown.output
 
 
+@pytest.mark.parametrize(
+    ("given", "near"), [("servee", "serve"), ("group", "groups"), ("portal", "portals")]
+)
+def test_a_command_that_is_mistyped_is_answered_with_the_nearest(given: str, near: str) -> None:
+    shown = CliRunner().invoke(gateway.cli.cli, [given])
+
+    assert shown.exit_code == 2
+    assert f"No such command '{given}'. Did you mean '{near}'?" in shown.output
+
+
+@pytest.mark.parametrize("root", ROOTS, ids=["gateway", "consumers"])
+def test_the_bare_command_is_its_help_on_standard_output(root: CommandTable) -> None:
+    shown = CliRunner().invoke(root, [])
+
+    assert shown.exit_code == 0
+    assert shown.stdout.startswith("Usage: ")
+    assert not shown.stderr
+
+
 def test_an_operators_fault_is_one_line_each_and_exit_code_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -34,6 +34,7 @@ async def test_check_shows_a_sample_of_every_message_and_sends_none(tmp_path: Pa
         shown = await run(tmp_path, route(f"{sink.url}fakesecret?+X-Key=fakesecret"), "check")
 
     assert shown.exit_code == 0
+    assert "fakesecret" not in shown.output
     for sample in ("an edit", "a new comment", "a deletion", "without the text", "a digest"):
         assert f"(text): {sample}\n" in shown.output
     assert "Comment updated: deal 2 (acme.bitrix24.com)" in shown.output

@@ -76,6 +76,16 @@ def test_urls_and_templates_come_from_files_and_the_environment(
     ]
 
 
+@pytest.mark.parametrize("scheme", ["json", "jsons", "xml", "xmls", "form", "forms"])
+def test_a_path_that_may_be_the_secret_is_not_shown(scheme: str) -> None:
+    url = f"{scheme}://user:FAKE@example.com:8443/hooks/FAKE-SECRET?+X-Key=FAKE"
+
+    (route,) = told(Route(urls=(url,)))
+
+    (channel,) = route.channels
+    assert channel.target.shown == f"{scheme}://user:****@example.com:8443/***"
+
+
 def test_templates_need_not_know_events_that_the_route_does_not_get() -> None:
     about_comments = Route(urls=("json://example.com/",), body="{{ comment.id }}")
 
