@@ -5,11 +5,12 @@ itself is the object `command` in the module of that name in the package of comm
 imported when it is called, so that `--help` and small commands do not pay for the large ones.
 """
 
+import os
 import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 import click
 from redis.exceptions import RedisClusterException, RedisError
@@ -21,6 +22,9 @@ from gateway.settings import Settings, load
 from gateway.terminal import printable
 
 __all__ = ["CommandTable", "command_line", "run", "settings_of"]
+
+_PRIVATE: Final = 0o077
+# Comments stand in the warehouse's file, in Redis's, in the audit log and in the spool.
 
 
 class CommandTable(click.Group):
@@ -108,8 +112,10 @@ def settings_of(context: click.Context) -> Settings:
 def run(group: CommandTable, *, name: str) -> None:
     """Run; an error that the operator has to mend is one line per fault, and exit code 2.
 
-    Exit code 1 if something in the background has failed, of which the log has told.
+    Exit code 1 if something in the background has failed, of which the log has told. What it
+    writes, and what it starts does, is for its own user alone.
     """
+    os.umask(_PRIVATE)
     try:
         group(prog_name=name)
     except OperatorError as error:

@@ -71,7 +71,7 @@ def _range(function: Callable[..., None]) -> Callable[..., None]:
 
 @click.group("warehouse")
 def command() -> None:
-    """Ask the warehouse, compare it with the stream, load it again, erase from it."""
+    """Ask the warehouse with SQL, compare it with the stream, load it again, erase."""
 
 
 @command.command()

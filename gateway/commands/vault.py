@@ -18,7 +18,7 @@ __all__ = ["command"]
 
 @click.group("vault")
 def command() -> None:
-    """What is kept encrypted by [vault] keys: tokens, the quarantine, snapshots of comments."""
+    """What is kept encrypted, by which keys; seal it anew."""
 
 
 @command.command("check")

@@ -1,4 +1,7 @@
+import os
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -8,6 +11,15 @@ import consumers.cli
 import gateway.cli
 from gateway.commandline import CommandTable, command_line, run, settings_of
 from gateway.settings import SettingsError
+
+
+@pytest.fixture(autouse=True)
+def _umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
 
 ROOTS = [gateway.cli.cli, consumers.cli.cli]
 
@@ -88,3 +100,18 @@ def test_a_command_reads_the_settings_that_the_root_was_given(
     context.params["config"] = str(config)
 
     assert settings_of(click.Context(click.Command("serve"), parent=context)).http.port == 9001
+
+
+def test_what_a_command_writes_is_for_its_own_user_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.umask(0o022)
+    monkeypatch.setattr(sys, "argv", ["gateway", "--version"])
+
+    with pytest.raises(SystemExit):
+        run(gateway.cli.cli, name="gateway")
+    (tmp_path / "file").touch()
+    (tmp_path / "directory").mkdir()
+
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "directory").stat().st_mode & 0o777 == 0o700
