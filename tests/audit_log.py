@@ -1,13 +1,10 @@
 """What the tests of the audit log share: entries, a clock to turn, and ways to tamper."""
 
-import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
-import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 
@@ -111,17 +108,3 @@ def logged(chain: Path) -> list[str]:
 def tamper(path: Path, change: Callable[[list[bytes]], list[bytes]]) -> None:
     """Rewrite a file by a function of its lines."""
     path.write_bytes(b"".join(change(path.read_bytes().splitlines(keepends=True))))
-
-
-@contextmanager
-def small_disk(mount: Path) -> Iterator[Path]:
-    """A file system of 512 KiB; skips the test where none can be mounted."""
-    mount.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(mount)]
-    made = subprocess.run(command, check=False, capture_output=True, text=True)
-    if made.returncode:
-        pytest.skip(f"no small file system here: {made.stderr.strip()}")
-    try:
-        yield mount
-    finally:
-        subprocess.run(["umount", mount], check=True)

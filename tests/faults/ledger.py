@@ -44,7 +44,8 @@ class Account(Struct, frozen=True, kw_only=True):
     `lost` and `out_of_order` count accepted requests: those whose event is on no stream, and
     those whose event stands before one that was accepted earlier for the same comment.
     `duplicated` counts entries beyond the first of any one request, accepted or not.
-    `seconds_without_200` is the longest time in which no request was accepted.
+    `seconds_without_200` is the longest time in which no request was accepted. `untrue_probes`
+    counts the answers of probes that were not so.
     """
 
     sent: int
@@ -57,6 +58,7 @@ class Account(Struct, frozen=True, kw_only=True):
     duplicated: int
     out_of_order: int
     seconds_without_200: float
+    untrue_probes: int = 0
 
 
 def account_of(deliveries: Sequence[Delivery], streams: Iterable[Sequence[Entry]]) -> Account:

@@ -34,6 +34,7 @@ class Delivery:
     event_id: str = ""
     stored: str = ""
     answered_at: float = 0.0
+    port: int = 0
 
     @property
     def is_accepted(self) -> bool:
@@ -107,18 +108,22 @@ class Load:
                 await asyncio.sleep(_REPEAT_S)
                 continue
             try:
-                await self._use(reader, writer, comment_id)
+                await self._use(reader, writer, comment_id, port)
             except (OSError, EOFError, TimeoutError):
                 await asyncio.sleep(_REPEAT_S)
             finally:
                 writer.transport.abort()
 
     async def _use(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, comment_id: int
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        comment_id: int,
+        port: int,
     ) -> None:
         while not self._is_stopping:
             started = time.monotonic()
-            delivery = Delivery(comment_id, FIRST_TS + next(self._numbers), started)
+            delivery = Delivery(comment_id, FIRST_TS + next(self._numbers), started, port=port)
             self.deliveries.append(delivery)
             writer.write(request_of(comment_id, delivery.ts))
             async with asyncio.timeout(_ANSWER_S):

@@ -22,6 +22,7 @@ _COLUMNS: Final = (
     "duplicated",
     "out_of_order",
     "seconds_without_200",
+    "untrue_probes",
 )
 
 

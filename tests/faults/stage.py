@@ -6,16 +6,21 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from redis.asyncio import Redis
+import msgspec
+from redis.exceptions import ResponseError
 
+from gateway import connections
 from gateway.contract import Streams
 from gateway.local.server import RedisServer, ServerBinary
 from gateway.publishing.spool_file import SpoolFile
 from tests.faults.ledger import Account, Entry, account_of, entry_of
 from tests.faults.load import Delivery, Load
+from tests.faults.probes import Saying, Watch, lies_of_receiver
 from tests.faults.receiver import Receiver
+from tests.faults.workers import Worker
+from tests.integration.consumers.running import settled, until
 
-__all__ = ["COUNTED", "SAFE", "Stage"]
+__all__ = ["COUNTED", "SAFE", "Stage", "entries_on"]
 
 SAFE: Final = ("--appendfsync", "always")
 """With `everysec` Redis holds back what it has confirmed for up to two seconds while an fsync takes
@@ -44,6 +49,8 @@ class Stage:
         self._is_long = is_long
         self._servers: list[RedisServer] = []
         self._receivers: list[Receiver] = []
+        self._workers: list[Worker] = []
+        self._watches: dict[int, Watch] = {}
 
     def span(self, *, short: float, full: float) -> float:
         """Seconds: `short` in `make test`, `full` in the matrix."""
@@ -66,41 +73,104 @@ class Stage:
         self,
         redis_url: str,
         settings: Mapping[str, str] | None = None,
+        *,
+        log: int | None = None,
     ) -> Receiver:
         """A started receiver, which shares the spool with the other ones."""
         receiver = Receiver(
             self.directory,
             redis_url,
             spool=self.spool_dir,
+            log=log,
             settings={"REDIS_PARTITIONS": str(_STREAMS.partitions), **(settings or {})},
         )
         self._receivers.append(receiver)
         await receiver.start()
+        self._watches[receiver.port] = Watch(receiver.admin_port)
         return receiver
+
+    def worker(
+        self,
+        name: str,
+        redis_url: str,
+        environment: Mapping[str, str],
+        *,
+        log: int | None = None,
+    ) -> Worker:
+        """A started consumer, whose probes are asked as those of a receiver are."""
+        worker = Worker(
+            name,
+            self.directory,
+            {
+                "GATEWAY_REDIS_URL": redis_url,
+                "GATEWAY_REDIS_PARTITIONS": str(_STREAMS.partitions),
+                "GATEWAY_CONSUMERS_LEASE_S": "2",
+                **environment,
+            },
+        )
+        self._workers.append(worker)
+        worker.start(log=log)
+        self._watches[worker.port] = Watch(worker.port)
+        return worker
+
+    async def until_consumed(self, url: str, group: str, *, timeout_s: float = 60) -> None:
+        """Wait until a group has handled and acknowledged all that is on the stream."""
+
+        async def is_done() -> bool:
+            try:
+                return all([await settled(redis, key, group) for key in _STREAMS.keys("events")])
+            except (*connections.AWAY, ResponseError):
+                return False
+
+        async with connections.control(url) as redis:
+            await until(is_done, timeout_s=timeout_s)
+
+    async def until_green(self, *, timeout_s: float = 20) -> None:
+        """Wait until all probes of all workers say that all is well, as it is by now."""
+        async with asyncio.timeout(timeout_s):
+            for worker in self._workers:
+                for path in ("readyz", "healthz"):
+                    while await asyncio.to_thread(worker.probe, path) != 200:
+                        await asyncio.sleep(0.1)
 
     def load(self, *receivers: Receiver, rate: float = _RATE) -> Load:
         """A load on these receivers."""
         return Load([receiver.port for receiver in receivers], rate=rate)
 
     async def settle(
-        self, deliveries: list[Delivery], server: RedisServer, *, is_ordered: bool = True
+        self, deliveries: list[Delivery], server: RedisServer | str, *, is_ordered: bool = True
     ) -> Account:
         """Wait until the spool is empty, stop the receivers, and draw up the account.
 
         Asserts what holds after every fault: nothing lost, nothing twice, no receiver that ended
-        otherwise than it should, no trace of an unforeseen error. And nothing out of order, which
-        only a full spool excuses.
+        otherwise than it should, no trace of an unforeseen error, no probe that was untrue. And
+        nothing out of order, which only a full spool excuses. `server` is one, or a URL.
         """
         await self.until_drained()
+        await self.until_green()
+        lies = self._lies(deliveries)
         codes = [await receiver.stop() for receiver in self._receivers]
-        self.account = account_of(deliveries, await entries_on(server))
+        url = server if isinstance(server, str) else server.url
+        account = account_of(deliveries, await entries_on(url))
+        self.account = msgspec.structs.replace(account, untrue_probes=len(lies))
         logs = "".join(receiver.log for receiver in self._receivers)
         assert self.account.accepted > 0, logs[-3000:]
         assert self.account.lost == self.account.duplicated == 0, f"{self.account}\n{logs[-3000:]}"
         assert not (is_ordered and self.account.out_of_order), f"{self.account}\n{logs[-3000:]}"
+        assert not lies, f"{lies[:5]}\n{logs[-3000:]}"
         assert codes == [0] * len(codes), logs[-3000:]
         assert "Traceback" not in logs, logs[logs.index("Traceback") - 1000 :][:4000]
         return self.account
+
+    def _lies(self, deliveries: list[Delivery]) -> list[Saying]:
+        """What probes said and was not so; asks none of them any more."""
+        lies = []
+        for port, watch in self._watches.items():
+            watch.close()
+            lies += lies_of_receiver(
+                watch.sayings, [delivery for delivery in deliveries if delivery.port == port]
+            )
+        return lies
 
     async def until_spooled(self, events: int, *, timeout_s: float = 30) -> None:
         """Wait until so many events wait in the spool."""
@@ -131,15 +201,20 @@ class Stage:
 
     async def close(self) -> None:
         """End every process that the stage started."""
+        for watch in self._watches.values():
+            watch.close()
+        for worker in self._workers:
+            if worker.is_running:
+                worker.stop()
         for receiver in self._receivers:
             await receiver.stop()
         for server in self._servers:
             server.stop()
 
 
-async def entries_on(server: RedisServer) -> list[list[Entry]]:
+async def entries_on(url: str) -> list[list[Entry]]:
     """The entries of each partition, in their order."""
-    async with Redis.from_url(server.url) as client:
+    async with connections.control(url) as client:
         streams = []
         for key in _STREAMS.keys("events"):
             entries: Any = await client.xrange(key)

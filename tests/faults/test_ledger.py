@@ -2,6 +2,7 @@
 
 from tests.faults.ledger import Entry, account_of
 from tests.faults.load import Delivery
+from tests.faults.probes import Saying, lies_of_receiver
 
 
 def accepted(event_id: str, *, at: float, comment_id: int = 1, stored: str = "stream") -> Delivery:
@@ -53,3 +54,16 @@ def test_the_time_without_200_reaches_to_the_last_request() -> None:
     sent = [accepted("1", at=0.0), *(Delivery(1, n, float(n)) for n in range(2, 10))]
 
     assert account_of(sent, [[entry("1")]]).seconds_without_200 == 8.9
+
+
+def test_a_probe_is_untrue_if_what_it_says_was_so_neither_before_nor_after() -> None:
+    good = [accepted(str(number), at=float(number)) for number in range(10)]
+    bad = [Delivery(1, number, float(number), 503) for number in range(20, 30)]
+
+    def lies(at: float, path: str, status: int) -> bool:
+        return bool(lies_of_receiver([Saying(at, path, status)], [*good, *bad]))
+
+    assert [lies(5, "/readyz", status) for status in (200, 503, 500, 0)] == [0, 1, 1, 0]
+    assert [lies(25, "/readyz", status) for status in (200, 503, 500, 0)] == [1, 0, 1, 0]
+    assert [lies(25, "/healthz", status) for status in (200, 503)] == [0, 1]
+    assert not lies(50, "/readyz", 200)  # nothing was sent that would tell

@@ -119,7 +119,7 @@ async def test_a_receiver_whose_log_cannot_be_written_does_all_else(
     assert dropped > 0 or not broken.drops
     assert await receiver.stop() == 0
 
-    account = account_of(load.deliveries, await entries_on(own_server))
+    account = account_of(load.deliveries, await entries_on(own_server.url))
     assert account.accepted > 0
     assert account.spooled > 0
     assert account.lost == account.duplicated == account.refused == account.unanswered == 0

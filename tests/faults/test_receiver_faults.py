@@ -1,12 +1,12 @@
 """The receiver dies at any point, alone or beside another one, and its disk fills up."""
 
 import asyncio
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.disks import fill, small_disk
 from tests.faults.stage import Stage
 
 
@@ -81,23 +81,15 @@ async def test_the_spool_reaches_its_limit(stage: Stage) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 3 MiB, where this user may make one."""
-    directory = tmp_path / "disk"
-    directory.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "none", str(directory)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("not available here: a file system of its own needs root")
-    yield directory
-    subprocess.run(["umount", "--lazy", str(directory)], check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk", size="3m") as directory:
+        yield directory
 
 
 @pytest.mark.parametrize("who_fills_it", ["the spool", "somebody else"])
-async def test_the_disk_of_the_spool_is_full(
-    stage: Stage, small_disk: Path, who_fills_it: str
-) -> None:
+async def test_the_disk_of_the_spool_is_full(stage: Stage, disk: Path, who_fills_it: str) -> None:
     server = stage.server()
-    stage.spool_dir = small_disk / "spool"
+    stage.spool_dir = disk / "spool"
     receiver = await stage.receiver(server.url)
     async with stage.load(receiver) as load:
         await load.until_answered_from("stream", timeout_s=10)
@@ -105,7 +97,7 @@ async def test_the_disk_of_the_spool_is_full(
         if who_fills_it == "somebody else":
             await load.until_answered_from("spool", timeout_s=20)
             await asyncio.sleep(1)
-            fill(small_disk / "filler")
+            fill(disk / "filler")
         await load.until_refused(timeout_s=30)
         await asyncio.sleep(stage.span(short=1, full=5))
         server.start()
@@ -116,14 +108,3 @@ async def test_the_disk_of_the_spool_is_full(
 
     assert account.spooled > 0
     assert account.refused > 100
-
-
-def fill(path: Path) -> None:
-    """Write until the disk is full, to the last byte."""
-    with path.open("wb", buffering=0) as file:
-        for size in (4096, 1):
-            try:
-                while True:
-                    file.write(bytes(size))
-            except OSError:
-                pass

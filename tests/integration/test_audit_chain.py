@@ -24,10 +24,10 @@ from tests.audit_log import (
     entry,
     lines_of,
     logged,
-    small_disk,
     verify,
     write,
 )
+from tests.disks import small_disk
 
 
 @pytest.fixture
@@ -337,7 +337,7 @@ def test_signing_can_begin_later(tmp_path: Path, clock: Clock) -> None:
 
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[Path]:
-    with small_disk(tmp_path / "small") as disk:
+    with small_disk(tmp_path / "small", size="512k") as disk:
         yield disk
 
 
@@ -377,7 +377,8 @@ def test_a_limit_on_file_sizes_stops_the_log_and_loses_nothing(tmp_path: Path) -
         from pathlib import Path
         from consumers.audit.chain import CannotWrite, Chain
         from consumers.audit.chain_options import ChainOptions
-        from tests.audit_log import entries
+        from tests.disks import small_disk
+from tests.audit_log import entries
         _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         chain = Chain.open(Path(sys.argv[1]), "events", 0, ChainOptions(checkpoint_every=8))
         chain.append(entries(1, 50))

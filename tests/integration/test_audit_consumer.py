@@ -18,7 +18,8 @@ from consumers.audit.proofs import NotProvable, prove
 from consumers.audit.search import Wanted, search
 from consumers.audit.signing import SigningKey
 from gateway.settings import Redis as RedisSettings
-from tests.audit_log import entries, lines_of, small_disk, verify_by_key, write
+from tests.audit_log import entries, lines_of, verify_by_key, write
+from tests.disks import small_disk
 from tests.integration.consumers.running import comment_event, publish, service, until
 
 KEY = "b24:events:{0}"
@@ -115,7 +116,7 @@ def test_a_key_that_cannot_be_used_stops_the_start(tmp_path: Path) -> None:
 async def test_a_full_disk_holds_the_consumer_up_and_loses_nothing(
     redis: Redis, redis_url: str, tmp_path: Path
 ) -> None:
-    with small_disk(tmp_path / "small") as disk:
+    with small_disk(tmp_path / "small", size="512k") as disk:
         ballast = disk / "ballast"
         ballast.write_bytes(b"x" * 450_000)
         events = [comment_event(number + 1) for number in range(400)]

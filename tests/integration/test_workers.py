@@ -71,7 +71,7 @@ class Fleet:
         return sum(s.value for family in families for s in family.samples if s.name == name)
 
     async def account(self, load: Load) -> Account:
-        account = account_of(load.deliveries, await entries_on(self.server))
+        account = account_of(load.deliveries, await entries_on(self.server.url))
         assert account.accepted > 0
         assert account.lost == account.duplicated == account.out_of_order == 0, account
         assert "Traceback" not in self.receiver.log

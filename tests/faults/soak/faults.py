@@ -1,20 +1,20 @@
 """What is done to the world, one thing at a time, and undone again."""
 
 import asyncio
+import os
 import random
 import shutil
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
 from gateway import connections
 from gateway.local.server import RedisServer
-from tests.faults.soak.processes import Worker
 from tests.faults.soak.world import GROUP, STREAMS, World
+from tests.faults.workers import Worker
 from tests.slot_moves import NotAtomic, holder_of, move_slot, move_slot_at_once, slot_of
 
 __all__ = ["Faults"]
@@ -89,12 +89,12 @@ class Faults:
     async def _stop(self) -> None:
         await self._restart(self._worker())
 
-    async def _restart(self, worker: Worker, *, log_to: Path | None = None) -> None:
+    async def _restart(self, worker: Worker, *, log: int | None = None) -> None:
         code = await asyncio.to_thread(worker.stop)
         # -15: it was told to stop before it had begun to listen to that
         if code not in {0, -15}:
             self.bad_stops.append(f"{worker.name}: {code}")
-        worker.start(log_to=log_to)
+        worker.start(log=log)
 
     async def _freeze(self) -> None:
         worker = self._worker()
@@ -196,7 +196,9 @@ class Faults:
             log.resume()
 
     async def _fill_log_disk(self) -> None:
-        await self._restart(self._worker(), log_to=Path("/dev/full"))
+        full = os.open("/dev/full", os.O_WRONLY)
+        await self._restart(self._worker(), log=full)
+        os.close(full)
 
 
 @asynccontextmanager

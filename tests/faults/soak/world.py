@@ -18,8 +18,8 @@ from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.serving import open_sandbox
 from tests.faults.clock import Clock
 from tests.faults.servers import NotHere
-from tests.faults.soak.processes import Worker
 from tests.faults.stage import SAFE
+from tests.faults.workers import Worker
 from tests.integration.warehouse.postgres import PostgresServer
 from tests.redis_cluster import redis_cluster, url_of
 

@@ -79,6 +79,11 @@ class Worker:
         return self._process is not None and self._process.poll() is not None
 
     @property
+    def is_running(self) -> bool:
+        """Whether it has been started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def exit_code(self) -> int | None:
         """Of a process that has ended by itself."""
         return self._process.poll() if self._process is not None else None
@@ -93,11 +98,10 @@ class Worker:
         assert self._process is not None
         return self._process.pid
 
-    def start(self, *, log_to: Path | None = None) -> None:
-        """Start; the log goes to `log_to`, or through a pipe to a file of its own."""
-        if log_to is not None:
-            with log_to.open("ab") as file:
-                self._process = self._popen(file.fileno())
+    def start(self, *, log: int | None = None) -> None:
+        """Start; the log goes to this descriptor, or through a pipe to a file of its own."""
+        if log is not None:
+            self._process = self._popen(log)
             return
         reading, writing = os.pipe()
         self._process = self._popen(writing)
