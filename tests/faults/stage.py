@@ -10,7 +10,7 @@ import msgspec
 from redis.exceptions import ResponseError
 
 from gateway import connections
-from gateway.contract import Streams
+from gateway.contract import InvalidEvent, Streams, decode_event
 from gateway.local.server import RedisServer, ServerBinary
 from gateway.publishing.spool_file import SpoolFile
 from tests.faults.ledger import Account, Entry, account_of, entry_of
@@ -113,7 +113,7 @@ class Stage:
         self._watches[worker.port] = Watch(worker.port)
         return worker
 
-    async def until_consumed(self, url: str, group: str, *, timeout_s: float = 60) -> None:
+    async def until_consumed(self, url: str, group: str, *, timeout_s: float = 120) -> None:
         """Wait until a group has handled and acknowledged all that is on the stream."""
 
         async def is_done() -> bool:
@@ -213,10 +213,19 @@ class Stage:
 
 
 async def entries_on(url: str) -> list[list[Entry]]:
-    """The entries of each partition, in their order."""
+    """The entries of each partition that are events, in their order."""
     async with connections.control(url) as client:
         streams = []
         for key in _STREAMS.keys("events"):
             entries: Any = await client.xrange(key)
-            streams.append([entry_of(fields[b"event"]) for _, fields in entries])
+            raw = [fields.get(b"event", b"") for _, fields in entries]
+            streams.append([entry_of(event) for event in raw if _is_event(event)])
         return streams
+
+
+def _is_event(raw: bytes) -> bool:
+    try:
+        decode_event(raw)
+    except InvalidEvent:
+        return False
+    return True

@@ -19,7 +19,7 @@ async def test_redis_cannot_save_and_refuses_every_write(stage: Stage) -> None:
     sink = Sink(stage.directory)
     receiver = await stage.receiver(server.url)
     stage.worker(SERVICE, server.url, sink.environment)
-    async with connections.control(server.url) as redis, stage.load(receiver) as load:
+    async with connections.control(server.url) as redis, stage.load(receiver, rate=100) as load:
         await load.until_answered_from("stream", timeout_s=10)
         (server.directory / "dump.rdb").mkdir()
         await redis.config_set("save", "1 1")
@@ -48,7 +48,7 @@ async def test_redis_is_busy_with_a_script_of_somebody(stage: Stage) -> None:
     async with (
         connections.control(server.url) as redis,
         connections.control(server.url, timeout_s=60) as script,
-        stage.load(receiver) as load,
+        stage.load(receiver, rate=100) as load,
     ):
         await load.until_answered_from("stream", timeout_s=10)
         running = asyncio.create_task(run_for_ever(script))

@@ -21,7 +21,7 @@ async def test_a_slot_moves(stage: Stage, how: str) -> None:
         receiver = await stage.receiver(url)
         stage.worker(SERVICE, url, sink.environment)
         slot = await slot_of(nodes[0], _KEY)
-        async with stage.load(receiver, rate=200) as load:
+        async with stage.load(receiver, rate=100) as load:
             await load.until_answered_from("stream", timeout_s=10)
             for _there_and_back in range(2):
                 source, target = await holder_of(nodes, slot)
