@@ -13,7 +13,7 @@ __all__ = ["broken"]
 _FORGED = b"event=ONCRMTIMELINECOMMENTADD&auth[member_id]=nobody&auth[application_token]=none"
 
 
-async def test_nobody_takes_the_log(stage: Stage, broken: Broken) -> None:  # noqa: F811
+async def test_nobody_takes_the_log(stage: Stage, broken: Broken) -> None:
     server = stage.server()
     receiver = await stage.receiver(server.url, log=broken.descriptor)
     sink = Sink(stage.directory)
