@@ -87,6 +87,7 @@ class Gatherings:
         self._queues: dict[tuple[int, str], _Queue] = {}
         self._shut_out: dict[tuple[int, str], _Queue] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._pauses: set[asyncio.TimerHandle] = set()
         self._failure: BaseException | None = None
         gate.on_change(self._let_in)
 
@@ -123,6 +124,8 @@ class Gatherings:
         for queue in self._queues.values():
             if queue.timer is not None:
                 queue.timer.cancel()
+        for pause in self._pauses:
+            pause.cancel()
         if self._tasks:
             _done, late = await asyncio.wait(self._tasks, timeout=timeout_s)
             await end(*late)
@@ -193,12 +196,34 @@ class Gatherings:
         self._return(queue, batch, postponed)
 
     def _return(self, queue: _Queue, batch: Sequence[Held], postponed: Postponed | None) -> None:
-        """Note what became of a batch, and go on with its queue."""
-        queue.is_failing = postponed is not None
-        queue.given_back(batch, postponed.held if postponed else ())
-        if postponed is not None:
-            queue.paused_until = self._loop.time() + postponed.pause_s
+        """Note what became of a batch, and go on with its queue.
+
+        Where some of it is settled, what is left waits by itself: its key works.
+        """
+        left = postponed.held if postponed is not None else ()
+        late = {held.lane for held in left}
+        settled = [held for held in batch if held.lane not in late]
+        if postponed is not None and settled:
+            queue.is_failing = False
+            queue.given_back(settled, ())
+            self._wait(queue, left, postponed.pause_s)
+        else:
+            queue.is_failing = postponed is not None
+            queue.given_back(batch, left)
+            if postponed is not None:
+                queue.paused_until = self._loop.time() + postponed.pause_s
         self._look(queue)
+
+    def _wait(self, queue: _Queue, left: Sequence[Held], pause_s: float) -> None:
+        """Let the subjects of these be under way until their pause is over."""
+
+        def over() -> None:
+            self._pauses.discard(pause)
+            queue.given_back(left, left)
+            self._look(queue)
+
+        pause = self._loop.call_later(pause_s, over)
+        self._pauses.add(pause)
 
     async def _settled(self, handler: TransformHandler, batch: Sequence[Held]) -> Postponed | None:
         """Try a batch, in halves where that helps; what has to wait, if anything."""

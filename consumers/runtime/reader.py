@@ -11,6 +11,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from consumers.runtime.admission import Admission
+from consumers.runtime.bringing_back import LOOK_S, MAX_ASIDE, bring_back
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.dead_letter_limit import DeadLetterRate
 from consumers.runtime.gate import Gate
@@ -33,11 +34,6 @@ log = structlog.get_logger()
 
 _MAX_COUNT: Final = 1000
 """Entries of one read: at 10 KB each the reply stays under the usual output buffer limits."""
-
-_LOOK_ASIDE_S: Final = 0.1
-"""How often it is looked whether what was set aside may come back: a thousand entries each time."""
-_MAX_ASIDE: Final = 100_000
-"""Entries that are set aside at most: some 20 MB of ids. Then nothing more is read."""
 
 _BACKOFF: Final = Backoff(first_s=0.2, most_s=5.0)
 
@@ -169,12 +165,12 @@ class Reader:
             await self._inspect(client, admission)
         block_s = self._pace().block_s
         if self._hand.aside_count:
-            block_s = min(block_s, _LOOK_ASIDE_S)
-            await self._bring_back(client, admission)
+            block_s = min(block_s, LOOK_S)
+            await bring_back(client, self._hand, admission)
             room = self._hand.room()
-            if not room or self._hand.aside_count >= _MAX_ASIDE:
+            if not room or self._hand.aside_count >= MAX_ASIDE:
                 self.stepped_at = time.monotonic()
-                await self._gate.closed(_LOOK_ASIDE_S)
+                await self._gate.closed(LOOK_S)
                 return True
         place = self._place
         reply: Any = await client.xreadgroup(
@@ -201,20 +197,6 @@ class Reader:
             else:  # the server has forgotten that it delivered these before
                 await admission.take(place.shared, page, {})
         return True
-
-    async def _bring_back(self, client: Redis, admission: Admission) -> None:
-        """Fetch again what was set aside, where there is room for its key by now.
-
-        It is this process's already, so it is read and not claimed: no delivery is counted.
-        """
-        for key, some in list(self._hand.wanted(_MAX_COUNT)):
-            async with client.pipeline(transaction=False) as pipeline:
-                for source, entry_id, _ in some:
-                    pipeline.xrange(source.key, entry_id, entry_id)
-                found: Any = await pipeline.execute()
-            self._hand.came_back(key, len(some))
-            for (source, entry_id, deliveries), rows in zip(some, found, strict=True):
-                admission.take_back(source, entry_id, dict(rows).get(entry_id, {}), deliveries)
 
     async def _inspect(self, client: Redis, admission: Admission) -> None:
         inspection = await self._inspection()

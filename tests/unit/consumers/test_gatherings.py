@@ -259,3 +259,23 @@ async def test_every_entry_is_handled_once_and_each_comment_in_order(
     assert all(numbers == sorted(set(numbers)) for numbers in done.values())
     assert sum(map(len, done.values())) == len(entries)
     assert bench.work._queues == {}
+
+
+async def test_a_subject_that_has_to_wait_keeps_no_other_one_of_its_key_waiting() -> None:
+    bench = Bench()
+
+    async def attempt(batch: Sequence[Held]) -> Postponed | None:
+        late = [one for one in batch if one.entry.event.subject == "comment/1"]
+        return Postponed(late, 0.2) if late and len(bench.batches) < 4 else None
+
+    bench.attempt = attempt  # type: ignore[method-assign]
+    bench.submit(("a", 1), ("a", 2), ("a", 1), ("a", 3))
+    await until(lambda: len(bench.batches) == 1)
+    for number in (5, 6):
+        bench.work.submit(held("a", number, number))
+        await until(lambda: bench.batches[-1] == [number], timeout_s=0.15)  # noqa: B023
+    bench.work.submit(held("a", 1, 7))
+    await until(lambda: len(bench.batches) == 4)
+    await bench.end()
+
+    assert bench.batches == [[1, 3, 2, 4], [5], [6], [1, 3, 7]]
