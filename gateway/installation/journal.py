@@ -35,7 +35,7 @@ Kind: TypeAlias = Literal["install", "reinstall", "uninstall"]
 _DIRECTORY: Final = "lifecycle"
 _MAX_TASKS: Final = {"install": 100, "reinstall": 100, "uninstall": 1000}
 # Anybody can claim an installation; whoever uninstalls or installs again has a portal's token.
-_MAX_OF_CLIENT: Final = 4
+_MAX_OF_PARTY: Final = 4
 _ID_CHARS: Final = 36
 _DRAFT_S: Final = 60.0
 
@@ -45,7 +45,7 @@ class JournalUnavailable(GatewayError):
 
 
 class TooManyWait(JournalUnavailable):
-    """There are too many already, or too many of this client."""
+    """There are too many already, or too many of this sender."""
 
 
 class Task(Struct, frozen=True, kw_only=True):
@@ -75,6 +75,11 @@ class Name(Struct, frozen=True, order=True):
     def __str__(self) -> str:
         client = f"@{self.client}" if self.client else ""
         return f"{self.receipt_id}.{quote(self.member_id, safe='')}.{self.kind}{client}"
+
+    @property
+    def party(self) -> str:
+        """On whose account it is: the client's, or the portal's with whose token it came."""
+        return self.client or self.member_id
 
     def waits_for(self, other: "Name") -> bool:
         """Whether it has to wait until the other is through: one portal's go in their order.
@@ -115,8 +120,8 @@ class Journal:
     def begin(self, task: Task) -> UnderWay:
         """Write a task down, and work at it; it is on the disk when this returns.
 
-        Of the installations that anybody can claim a client has a few places, and when all are
-        taken the client that has most gives one up. Raises JournalUnavailable, before anything is
+        Of installations each sender has a few places, and when all are taken the one who has most
+        gives one up. Raises JournalUnavailable, before anything is
         written if it is TooManyWait.
         """
         name = Name(task.receipt_id, task.member_id, task.kind, task.client)
@@ -141,14 +146,14 @@ class Journal:
 
     def _need_place(self, name: Name) -> None:
         alike = [one for one in self.names() if one.kind == name.kind]
-        clients = Counter(one.client for one in alike)
-        if name.client and clients[name.client] >= _MAX_OF_CLIENT:
-            raise TooManyWait("too many of this client wait already")
+        parties = Counter(one.party for one in alike)
+        if name.kind != "uninstall" and parties[name.party] >= _MAX_OF_PARTY:
+            raise TooManyWait("too many of this sender wait already")
         if len(alike) < _MAX_TASKS[name.kind]:
             return
-        fullest = max(clients, key=clients.__getitem__)
-        given_up = clients[fullest] > clients[name.client] + 1 and any(
-            self._give_up(one) for one in alike if one.client == fullest
+        fullest = max(parties, key=parties.__getitem__)
+        given_up = parties[fullest] > parties[name.party] + 1 and any(
+            self._give_up(one) for one in alike if one.party == fullest
         )
         if not given_up:
             raise TooManyWait("too many wait already")

@@ -105,7 +105,7 @@ class Lifecycle:
             raise NotConfirmed("too_large")
         claimed(delivery)  # before anything is written for whoever sends nonsense
         if self._full_until.get(client, 0.0) > monotonic():
-            return self._lost(delivery, "too many of this client wait already")
+            return self._lost(delivery, "too many of this sender wait already")
         task = _task("install", delivery, self._installing.sealed(delivery), client=client)
         try:
             return await self._now(task)
@@ -118,12 +118,17 @@ class Lifecycle:
     async def reinstalled(self, delivery: Delivery) -> None:
         """Take the tokens of an ONAPPINSTALL whose application token is known, in the background.
 
-        The event is stored already. Returns when the task is written down.
+        The event is stored already. Returns when the task is written down; where several of the
+        portal wait, those have tokens enough.
         """
         if self._installing is None or len(delivery.body) > _MAX_BODY_BYTES:
             return
         task = _task("reinstall", delivery, self._installing.sealed(delivery))
-        under_way = await self._begun(task)
+        try:
+            under_way = await self._begun(task)
+        except TooManyWait as error:
+            log.warning("the tokens of an installation are not taken", why=str(error), **_of(task))
+            return
         self._reinstalling.begin(self._in_turn(task, under_way), **_of(task))
 
     async def uninstalled(self, delivery: Delivery, admitted: AdmittedAppEvent) -> Stored:
@@ -187,12 +192,12 @@ class Lifecycle:
     async def _begun(self, task: Task) -> UnderWay | None:
         """The task written down; None if that cannot be, and it has to be done without.
 
-        Raises TooManyWait of what anybody can claim.
+        Raises TooManyWait of installations.
         """
         try:
             return await asyncio.to_thread(self._journal.begin, task)
         except JournalUnavailable as error:
-            if task.kind == "install" and isinstance(error, TooManyWait):
+            if task.kind != "uninstall" and isinstance(error, TooManyWait):
                 raise
             log.error(
                 "a change of the application is not written down", why=str(error), **_of(task)

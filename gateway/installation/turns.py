@@ -13,11 +13,11 @@ def next_in_turn(
 ) -> Name | None:
     """Which of the tasks that wait to take up now, of those not tried in this round; None if none.
 
-    Whoever has a portal's token goes first, in the order of receipt. Of the installations that
-    anybody can claim, the client has its turn who has had the fewest, with its newest claim: so
-    one that is genuine waits for one claim of each forger, however many he sends.
+    Its party has had the fewest turns: the client that claims an installation, or the portal whose
+    token it came with. So one that is genuine waits for one task of each other party, however many
+    they send. Among equals those with a token go first, and then the newest.
     """
-    turns = Counter(name.client for name in tried if name.kind == "install")
+    turns = Counter(name.party for name in tried)
     open_ones = [
         name
         for name in names
@@ -25,8 +25,8 @@ def next_in_turn(
         and name not in tried
         and not any(name.waits_for(other) for other in names)
     ]
-    sure = [name for name in open_ones if name.kind != "install"]
-    if sure:
-        return min(sure)
-    fewest = min((turns[name.client] for name in open_ones), default=0)
-    return max((name for name in open_ones if turns[name.client] == fewest), default=None)
+    return min(
+        sorted(open_ones, reverse=True),
+        key=lambda name: (turns[name.party], name.kind == "install"),
+        default=None,
+    )

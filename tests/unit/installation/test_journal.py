@@ -82,11 +82,11 @@ def test_whatever_a_portal_is_called_its_task_stays_in_the_directory(
 def test_installations_that_anybody_claims_are_bounded_and_leave_room_for_others(
     journal: Journal,
 ) -> None:
-    for _ in range(100):
-        journal.begin(task()).leave()
+    for number in range(100):
+        journal.begin(task(f"m{number}")).leave()
 
     with pytest.raises(JournalUnavailable, match="too many"):
-        journal.begin(task())
+        journal.begin(task("m100"))
     journal.begin(task(kind="reinstall")).leave()
     journal.begin(task(kind="uninstall")).leave()
     assert len(journal.names()) == 102
@@ -96,10 +96,20 @@ def test_a_client_has_a_few_places_and_others_have_theirs(journal: Journal) -> N
     for _ in range(4):
         journal.begin(task(client="forger")).leave()
 
-    with pytest.raises(TooManyWait, match="of this client"):
+    with pytest.raises(TooManyWait, match="of this sender"):
         journal.begin(task(client="forger"))
     journal.begin(task(client="other")).leave()
     journal.begin(task(kind="reinstall")).leave()
+
+
+def test_a_portal_that_installs_again_and_again_has_a_few_places(journal: Journal) -> None:
+    for _ in range(4):
+        journal.begin(task("m1", "reinstall")).leave()
+
+    with pytest.raises(TooManyWait, match="of this sender"):
+        journal.begin(task("m1", "reinstall"))
+    journal.begin(task("m2", "reinstall")).leave()
+    journal.begin(task("m1", "uninstall")).leave()
 
 
 def test_when_all_places_are_taken_whoever_has_most_gives_one_up(journal: Journal) -> None:

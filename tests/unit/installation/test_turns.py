@@ -33,10 +33,17 @@ def test_clients_take_turns_and_the_newest_claim_of_each_goes_first() -> None:
     assert in_turn(names) == [names[2], names[1], names[0]]
 
 
-def test_whoever_has_a_portals_token_goes_first_and_in_order() -> None:
-    claim, again, ends = name(1, client="a"), name(2, "reinstall"), name(3, "uninstall")
+def test_among_equals_whoever_has_a_portals_token_goes_first() -> None:
+    again, claim = name(1, "reinstall"), name(2, client="a")
 
-    assert in_turn([ends, claim, again]) == [again, ends, claim]
+    assert in_turn([claim, again]) == [again, claim]
+
+
+def test_a_portal_that_installs_again_and_again_keeps_nobody_waiting() -> None:
+    again = [name(number, "reinstall", member_id="m") for number in range(5)]
+    claim = name(9, client="a")
+
+    assert in_turn([*again, claim]) == [again[0], claim, *again[1:]]
 
 
 def test_what_one_portal_sent_goes_in_its_order() -> None:
