@@ -17,6 +17,7 @@ from consumers.audit.search import Hit, Wanted, search
 from consumers.audit.verification import verify_chain
 from gateway.commandline import settings_of
 from gateway.moments import Moment
+from gateway.terminal import indented_json, printable
 
 __all__ = ["command"]
 
@@ -144,7 +145,7 @@ def verify(
     is_whole = all(report.is_whole for report in reports)
     if as_json:
         answer = {"is_whole": is_whole, "chains": reports}
-        click.echo(msgspec.json.format(msgspec.json.encode(answer)))
+        click.echo(indented_json(answer))
     else:
         for report in reports:
             _print_report(report, has_keys=bool(known))
@@ -215,7 +216,9 @@ def _row_of(hit: Hit) -> str:
 
 def _row(*cells: str) -> str:
     widths = (24, 8, 28, 16, 32, 36, 0)
-    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+    return "  ".join(
+        printable(cell).ljust(width) for cell, width in zip(cells, widths, strict=True)
+    )
 
 
 @command.command("prove")

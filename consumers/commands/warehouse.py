@@ -8,7 +8,6 @@ from functools import partial, wraps
 from typing import Any, Final
 
 import click
-import msgspec
 import uvloop
 from redis.asyncio import Redis
 
@@ -27,6 +26,7 @@ from gateway.commandline import settings_of
 from gateway.errors import OperatorError
 from gateway.moments import Moment
 from gateway.settings import Settings
+from gateway.terminal import indented_json, json_line
 
 __all__ = ["command"]
 
@@ -84,7 +84,7 @@ def check(settings: Settings, wanted: Range, *, as_json: bool) -> None:
     """
     found = _run(_check(settings, wanted))
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(found)))
+        click.echo(indented_json(found))
     else:
         for one in found.missing[:_SHOWN]:
             click.echo(f"missing {one.event_id}  entry {one.entry_id}  received {one.received_at}")
@@ -102,7 +102,7 @@ def check(settings: Settings, wanted: Range, *, as_json: bool) -> None:
 def backfill_command(settings: Settings, wanted: Range, *, as_json: bool) -> None:
     """Load a range of the stream again, beside the running consumer. Rows are not doubled."""
     count = _run(_backfill(settings, wanted))
-    click.echo(msgspec.json.encode({"loaded": count}) if as_json else f"{count} events loaded")
+    click.echo(json_line({"loaded": count}) if as_json else f"{count} events loaded")
 
 
 @command.command()
@@ -177,7 +177,7 @@ def erase(
         _run(_compact(settings))
     if as_json:
         told = {"event_id": event_id, "erasure": erasure, "compacted": is_compacted}
-        click.echo(msgspec.json.encode(told))
+        click.echo(json_line(told))
         return
     click.echo(f"{erasure.erased_count} rows of {what} erased; audit event {event_id}")
     if not is_compacted:

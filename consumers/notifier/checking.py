@@ -4,8 +4,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import msgspec
-
 from consumers.notifier.outbox import Outbox
 from consumers.notifier.portals import in_reach
 from consumers.notifier.rendering import Message
@@ -15,6 +13,7 @@ from consumers.notifier.targets import Outcome
 from gateway import connections
 from gateway.errors import OperatorError
 from gateway.settings import Settings
+from gateway.terminal import json_line
 
 __all__ = ["checked", "show_backlog"]
 
@@ -42,7 +41,7 @@ async def checked(
         for route in routes:
             async for line in _samples(route, is_sending=is_sending):
                 is_good &= line.get("accepted", True)
-                show(msgspec.json.encode(line).decode() if as_json else _text(line))
+                show(json_line(line) if as_json else _text(line))
     return is_good
 
 
@@ -91,7 +90,7 @@ async def show_backlog(settings: Settings, *, as_json: bool, show: Show) -> None
                 name = channel.target.name
                 line = await _state(Outbox(redis, prefix=settings.redis.prefix, name=name))
                 if as_json:
-                    show(msgspec.json.encode({"target": name} | line).decode())
+                    show(json_line({"target": name} | line))
                 else:
                     oldest, paused = (
                         "-" if value is None else f"{value:.0f} s"

@@ -26,6 +26,13 @@ LOOKS = [
 ]
 
 
+def _rights() -> list[str]:
+    """Those that docs/redis-rights.md gives to who only looks."""
+    text = (Path(__file__).parents[2] / "docs" / "redis-rights.md").read_text()
+    rights = text.partition("ACL SETUSER looker on >fake-password\n")[2].partition("```")[0]
+    return rights.split()
+
+
 @pytest.fixture
 async def looking_url(
     own_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -38,9 +45,8 @@ async def looking_url(
         entries: Any = await redis.xrange(KEY)
         await redis.xgroup_create(KEY, "middle", entries[2][0])
         await redis.xadd("b24:dead:index:{0}", {"event": "{}", "group": "index"}, id="1-1")
-        await redis.acl_setuser(
-            "looker", enabled=True, passwords=["+fake"], categories=["+@all"], keys=["%R~b24:*"]
-        )
+        client: Any = redis
+        await client.execute_command("ACL", "SETUSER", "looker", "on", ">fake", *_rights())
     return f"redis://looker:fake@127.0.0.1:{own_server.port}/0"
 
 
