@@ -26,6 +26,10 @@ So one that hangs gets a third of those seven tenths, ten get a seventeenth of t
 is always room to read on: what is not shared is enough for twenty entries each of 250 more keys."""
 
 
+_ENOUGH: Final = 1000
+"""Entries that keep a key busy while more is fetched: several full calls."""
+
+
 class Aside(Struct, frozen=True, gc=False):
     """What is kept of an entry that is set aside: how often it was delivered."""
 
@@ -83,8 +87,9 @@ class Shares:
         for key in list(self._aside):
             share = self._shares[key]
             left = self._left(share, count=count, size_bytes=size_bytes)
-            # Not one by one: each time is a round trip.
-            if share.count > left or most <= 0:
+            # Not one by one, since each time is a round trip; and not before it is needed, so that
+            # what others have further behind is reached first.
+            if share.count > min(left, _ENOUGH) or most <= 0:
                 continue
             some = [share.aside[one] for one in range(min(left, most, len(share.aside)))]
             most -= len(some)
