@@ -108,6 +108,7 @@ async def _state(outbox: Outbox) -> dict[str, Any]:
     paused_ms = await outbox.paused_ms()
     return {
         "waiting": await outbox.size(),
-        "oldest_s": time.time() - oldest[0].notice.since_ms / 1000 if oldest else None,
+        # Not below 0, where a clock was ahead that took it up.
+        "oldest_s": max(0.0, time.time() - oldest[0].notice.since_ms / 1000) if oldest else None,
         "paused_s": paused_ms / 1000 if paused_ms else None,
     }

@@ -206,6 +206,28 @@ async def test_a_refusal_tells_why_and_not_the_webhooks_code(
         assert portal.webhook_code not in said
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "is_about_message"),
+    [
+        (400, "MESSAGE_TOO_LONG", True),
+        (401, "insufficient_scope", False),
+        (403, "ACCESS_DENIED", False),
+        (503, "INTERNAL_SERVER_ERROR", False),
+    ],
+)
+async def test_a_refusal_of_the_message_is_told_from_one_of_the_sender(
+    portal: LivePortal, by_webhook: Settings, status: int, code: str, *, is_about_message: bool
+) -> None:
+    portal.faults.mood = always(lambda: refusal(status, code, "no"))
+    to = target()
+
+    async with in_reach([to], by_webhook):
+        outcome = await to.deliver(MESSAGE, message_id="e1")
+
+    assert not outcome.is_accepted
+    assert outcome.is_about_message == is_about_message, outcome.reason
+
+
 async def test_a_portal_that_does_not_answer_is_left_at_the_deadline(
     portal: LivePortal, by_webhook: Settings
 ) -> None:
