@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from consumers.audit.records import Gap, entry_order
-from gateway.connections import AWAY
+from gateway.connections import AWAY_OR_REFUSING
 from gateway.contract import (
     EVENT_FIELD,
     InvalidEvent,
@@ -49,7 +49,7 @@ async def find_gap(
             not is_trimmed or await _is_dead(redis, streams.dead(group, partition), position)
         ):
             return None
-    except (*AWAY, ResponseError) as error:
+    except AWAY_OR_REFUSING as error:
         raise CannotCompare(f"the group's position on {key} is not known: {error}") from error
     return Gap(after=newest, until=position, count=count, is_all=not is_trimmed)
 

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 from msgspec import Struct, to_builtins
-from redis.exceptions import ResponseError
 from uuid_utils import uuid7
 
 from gateway import connections
@@ -64,7 +63,7 @@ async def record_erasure(redis: Redis, erasure: Erasure) -> str:
     client = connections.publisher(redis.url, timeout_s=_TIMEOUT_S)
     try:
         await client.xadd(key, {EVENT_FIELD: encode_event(event)})
-    except (*connections.AWAY, ResponseError) as error:
+    except connections.AWAY_OR_REFUSING as error:
         raise ErasureNotRecorded(
             f"the erasure is done, but may not be in the audit log ({error}): run the command again"
         ) from error

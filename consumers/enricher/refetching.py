@@ -20,7 +20,7 @@ from consumers.enricher.refetch_queue import RefetchQueue, Waiting
 from consumers.enricher.snapshots import Snapshots
 from gateway.background import Errands
 from gateway.bitrix24.batching import MAX_COMMANDS
-from gateway.connections import AWAY
+from gateway.connections import AWAY, FAILURES
 from gateway.contract import Comment, decode_event
 
 __all__ = ["Refetching"]
@@ -59,7 +59,7 @@ class Refetching:
                 await asyncio.sleep(self._every_s)
                 try:
                     await self._look()
-                except (RedisError, *AWAY) as error:
+                except FAILURES as error:
                     log.warning("refetching waits for Redis", error=type(error).__name__)
         finally:
             await self._serving.close()

@@ -12,7 +12,6 @@ from typing import Final
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from gateway import connections
 from gateway.portals.facts import PortalFacts
@@ -50,7 +49,7 @@ class Domains:
         while True:
             try:
                 await self.read(redis, prefix=prefix)
-            except (*connections.AWAY, ResponseError) as error:
+            except connections.AWAY_OR_REFUSING as error:
                 log.warning("addresses of portals cannot be read", error=str(error))
             await asyncio.sleep(_EVERY_S)
 

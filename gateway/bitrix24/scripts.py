@@ -8,14 +8,13 @@ from importlib.resources import files
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from gateway.bitrix24.errors import StoreUnavailable
-from gateway.connections import AWAY
+from gateway.connections import FAILURES
 
 __all__ = ["REDIS_FAILURES", "script", "store_unavailable"]
 
-REDIS_FAILURES: tuple[type[Exception], ...] = (RedisError, *AWAY)
+REDIS_FAILURES: tuple[type[Exception], ...] = FAILURES
 """What a command may raise."""
 
 

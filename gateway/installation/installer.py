@@ -172,7 +172,7 @@ class Installer:
         try:
             digest = (await self._facts.of(member_id)).digest
             reading = await self._registry.read()
-        except (RedisError, *connections.AWAY) as error:
+        except connections.FAILURES as error:
             raise Later("redis") from error
         return any(
             (one.member_id, one.digest.hex()) == (member_id, digest)

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from redis.exceptions import RedisError
 
 from gateway import connections, metrics
 from gateway.background import Errands
@@ -74,7 +73,7 @@ class Installing:
         try:
             with contextlib.suppress(Bitrix24Error):  # told by whoever binds
                 await self.binds(member_id)
-        except (RedisError, *connections.AWAY) as error:
+        except connections.FAILURES as error:
             log.warning("it is not noted what was bound", member_id=member_id, why=repr(error))
 
 

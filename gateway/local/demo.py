@@ -11,10 +11,9 @@ from functools import partial
 from typing import Any, Final
 
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from gateway import connections
-from gateway.connections import AWAY
+from gateway.connections import AWAY_OR_REFUSING
 from gateway.local import demo_portal
 from gateway.local.demo_portal import DemoPortal, Say
 from gateway.local.progress import Progress
@@ -62,7 +61,7 @@ async def _groups(control: Redis, key: str) -> dict[str, str]:
     """The groups of a stream and the last id delivered to each; none while Redis is away."""
     try:
         groups: Any = await control.xinfo_groups(key)
-    except (*AWAY, ResponseError):
+    except AWAY_OR_REFUSING:
         return {}
     return {group["name"].decode(): group["last-delivered-id"].decode() for group in groups}
 
@@ -94,7 +93,7 @@ async def _ask(control: Redis, key: str, progress: Progress, say: Say) -> None:
             try:
                 # After the position above: what was delivered later does not count as done.
                 pending: Any = await control.xpending_range(key, group, *span, count=10_000)
-            except (*AWAY, ResponseError):
+            except AWAY_OR_REFUSING:
                 continue  # Redis is away, which the other task tells, or the group is
             ids = {one["message_id"].decode() for one in pending}
             for subject in progress.acknowledged(group, last_delivered=last, pending=ids):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from gateway import connections
 from gateway.background import Background
@@ -62,7 +62,7 @@ class Follower:
         while True:
             try:
                 await self.look()
-            except (RedisError, *connections.AWAY) as error:
+            except connections.FAILURES as error:
                 self._tell("redis does not tell the registered portals", repr(error))
             finally:
                 self._has_looked.set()

@@ -5,7 +5,6 @@ from typing import Any, Final
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from gateway import connections
 from gateway.background import Background
@@ -49,7 +48,7 @@ class OfflineSignals:
                     member_id = next(iter(self._waiting))
                     await signal(self._client, member_id, prefix=self._prefix)
                     self._waiting.pop(member_id)
-            except (RedisError, *connections.AWAY) as error:
+            except connections.FAILURES as error:
                 log.warning("redis does not take offline signals", error=repr(error))
                 await asyncio.sleep(_AGAIN_S)
                 continue

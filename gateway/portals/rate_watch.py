@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from gateway import connections, metrics
 from gateway.background import Background
@@ -66,7 +65,7 @@ class RateWatch:
         added = dict(self.counts)
         self.counts.clear()
         tally = self._local.add(minute, added)
-        with suppress(RedisError, *connections.AWAY):
+        with suppress(*connections.FAILURES):
             tally = await self._shared(minute, added, now=now)
         for member_id in alarming(tally, self._limit):
             metrics.PORTAL_ALARMS.labels(member_id).inc()

@@ -9,11 +9,10 @@ from typing import Any, Final
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from gateway import metrics
 from gateway.background import Background
-from gateway.connections import AWAY
+from gateway.connections import FAILURES
 from gateway.contract import Streams
 from gateway.server_memory import memory_by_server
 
@@ -65,7 +64,7 @@ class MemoryGate:
         while True:
             try:
                 await self._look()
-            except (RedisError, *AWAY) as error:
+            except FAILURES as error:
                 log.debug("redis does not tell its memory", error=str(error))
             await asyncio.sleep(_LOOK_S)
 

@@ -18,7 +18,6 @@ from typing import Any, Final
 import structlog
 from msgspec import Struct
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from uuid_utils import uuid7
 
 from gateway import connections
@@ -103,7 +102,7 @@ class SpoolReporter:
         self._tried_at = time.monotonic()
         try:
             await self._tell_script(keys=[self._key], args=[self._spool_id, oldest_ms, _FORGET_S])
-        except (RedisError, *connections.AWAY) as error:
+        except connections.FAILURES as error:
             log.debug("the spool is not told of", error=str(error))
             return
         self._was_empty = is_empty
@@ -119,7 +118,7 @@ class SpoolReporter:
             return
         try:
             await self._client.hdel(self._key, self._spool_id)
-        except (RedisError, *connections.AWAY) as error:
+        except connections.FAILURES as error:
             log.debug("the spool is not told of", error=str(error))
 
 

@@ -50,7 +50,7 @@ class Leadership:
                 await self._renew_until_done(self._task)
         finally:
             await self._end()
-            with suppress(RedisError, *connections.AWAY):
+            with suppress(*connections.FAILURES):
                 await self._leases.release(self._key)
 
     async def _beat(self, work: Work, winding_down: asyncio.Event) -> None:

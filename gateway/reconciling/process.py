@@ -7,7 +7,6 @@ import time
 from typing import Any, Final
 
 import structlog
-from redis.exceptions import RedisError
 from uuid_utils import uuid4
 
 from gateway import connections
@@ -91,7 +90,7 @@ class Process:
                 if time.monotonic() > until:
                     raise OperatorError("another process of `gateway reconcile` is at it")
                 await asyncio.sleep(_LOOK_S)
-        except (RedisError, *connections.AWAY) as error:
+        except connections.FAILURES as error:
             raise OperatorError(f"Redis does not answer: {error}") from error
 
     async def _follow_signals(self, rounds: Rounds) -> None:
@@ -102,7 +101,7 @@ class Process:
         while True:
             try:
                 waking.signalled(await take(self._redis, prefix=prefix), time.monotonic())
-            except (RedisError, *connections.AWAY) as error:
+            except connections.FAILURES as error:
                 log.debug("signals are not heard", error=str(error))
             for member_id in waking.due(time.monotonic()):
                 rounds.signalled(DRAIN, member_id)

@@ -8,12 +8,11 @@ from typing import Any, Final
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from uuid_utils import uuid7
 
 from gateway.background import Background
 from gateway.backlog import counts_reads
-from gateway.connections import AWAY
+from gateway.connections import FAILURES
 from gateway.contract import Streams
 from gateway.leases import Leases
 from gateway.retention.episodes import Episodes
@@ -105,7 +104,7 @@ class Retention:
                 if self._is_away:
                     log.info("retention looks at the streams again")
                 self._is_away = False
-            except (RedisError, *AWAY) as error:
+            except FAILURES as error:
                 if not self._is_away:
                     log.warning("retention cannot look at the streams", error=str(error))
                 self._is_away = True
@@ -113,7 +112,7 @@ class Retention:
         try:
             for lease in sorted(self._leading):
                 await self._leases.release(lease)
-        except (RedisError, *AWAY) as error:
+        except FAILURES as error:
             log.debug("retention's leases are left to expire", error=str(error))
 
     async def _pause(self) -> None:
@@ -129,7 +128,7 @@ class Retention:
             try:
                 if self._stopping.is_set() or await self._relief.is_wanted(keys):
                     return
-            except (RedisError, *AWAY) as error:
+            except FAILURES as error:
                 log.debug("redis does not tell its memory", error=str(error))
 
     async def _keep(self, keys: StreamKeys, telling: Telling, *, leads: bool) -> Kept | None:

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import structlog
 from aiohttp import web
-from redis.exceptions import RedisError
 from uuid_utils import uuid7
 
 from gateway import connections, metrics
@@ -135,7 +134,7 @@ class InstallPage:
             return None, "the portal does not answer"
         except Bitrix24Error as error:
             return None, str(error)
-        except (RedisError, *connections.AWAY) as error:
+        except connections.FAILURES as error:
             return None, f"Redis: {type(error).__name__}"
 
 

@@ -12,7 +12,6 @@ from time import time_ns
 from typing import Any, Final
 
 import structlog
-from redis.exceptions import RedisError
 
 from gateway import connections, metrics
 from gateway.background import Background
@@ -115,7 +114,7 @@ class Quarantining:
                 now_ms = time_ns() // 1_000_000
                 results.update(await self._quarantine.keep(to_keep, now_ms=now_ms))
                 metrics.QUARANTINE_BYTES.set(await self._quarantine.bytes(now_ms=now_ms))
-            except (RedisError, *connections.AWAY) as error:
+            except connections.FAILURES as error:
                 results["away"] += len(to_keep)
                 log.warning("the quarantine takes nothing", error=repr(error))
         for result, count in results.items():
