@@ -71,6 +71,12 @@ class Metrics:
             ("group", "cause"),
             registry=self.registry,
         )
+        self._erased = Counter(
+            "b24_consumer_entries_erased_total",
+            "Entries that were erased on request before the group had read them.",
+            ("group",),
+            registry=self.registry,
+        ).labels(group)
         self._read_errors = Counter(
             "b24_consumer_read_errors_total",
             "Reads that failed; the connection is made anew after a pause.",
@@ -151,6 +157,10 @@ class Metrics:
     def lost(self, cause: str, count: int) -> None:
         """Note entries that disappeared: `trimmed` or `payload`."""
         self._lost.labels(self._group, cause).inc(count)
+
+    def erased(self, count: int) -> None:
+        """Note entries that somebody asked to be erased, unread."""
+        self._erased.inc(count)
 
     def read_failed(self) -> None:
         """Note a read that failed."""

@@ -147,7 +147,7 @@ class Reader:
         lost = self._progress.begin(inspection)
         if self._progress.lag is None:
             self._counting.begin(self._count(client, inspection))
-        self._tell(inspection, lost)
+        await self._tell(inspection, lost)
         self._delivered = inspection.delivered_id
         if self._rate.needs_history(self._place.partition):
             await self._count_dead_letters(client, inspection.now_ms)
@@ -203,7 +203,7 @@ class Reader:
         # Given by the server, and never seen here: they were read, not lost.
         stranded = inspection.pending_count - self._hand.count(self._place.shared)
         self._progress.read(max(0, stranded))
-        self._tell(inspection, self._progress.inspected(inspection))
+        await self._tell(inspection, self._progress.inspected(inspection))
         if inspection.pending_count + inspection.redelivery_count > len(self._hand):
             await self._recover(client, admission)
 
@@ -241,7 +241,7 @@ class Reader:
         self._inspect_at = time.monotonic() + self._pace().inspect_s
         return inspection
 
-    def _tell(self, inspection: Inspection, lost: int) -> None:
+    async def _tell(self, inspection: Inspection, missing: int) -> None:
         oldest_s = 0.0
         if inspection.oldest_pending_id:
             oldest_ms, _ = order(inspection.oldest_pending_id)
@@ -253,6 +253,16 @@ class Reader:
             oldest_s=oldest_s,
             dead=inspection.dead_count,
         )
+        lost = missing
+        if missing and (erased := await self._scripts.take_erased(self._place.lease)):
+            lost = max(0, missing - erased)
+            self._metrics.erased(missing - lost)
+            log.info(
+                "entries were erased on request before the group had read them",
+                stream=self._place.shared.key,
+                group=self._place.group,
+                entries=missing - lost,
+            )
         if lost:
             self._metrics.lost("trimmed", lost)
             log.error(

@@ -89,6 +89,14 @@ class Scripts:
         self._emit = script("emit")
         self._inspect = script("inspect")
         self._rehearse = script("rehearse")
+        self._take_erased = script("take_erased")
+
+    async def take_erased(self, lease: str) -> int:
+        """How many entries that a group had to read were erased on request, told once.
+
+        After a lost reply nobody is told: then they count as lost.
+        """
+        return int(await self._take_erased(keys=[lease], args=[]))
 
     async def acquire(self, lease: str, owner: str, *, ttl_ms: int) -> Acquired | None:
         """Take a lease; None if another process holds it."""

@@ -13,8 +13,10 @@ from redis.asyncio import Redis
 from gateway import connections
 from gateway.commandline import settings_of
 from gateway.commands import gaps, portal_canary, portal_check, quarantine
+from gateway.commands.erase import erase_from_redis
 from gateway.commands.portal_rows import rows_of
 from gateway.commands.rows import echo_rows
+from gateway.erasing.subject import Subject
 from gateway.errors import OperatorError
 from gateway.portals.facts import PortalFacts
 from gateway.portals.registry import DOMAIN, MEMBER_ID, Registration, Registry, is_lost
@@ -63,16 +65,26 @@ def list_(context: click.Context, *, as_json: bool) -> None:
 @click.argument("member_id")
 @click.pass_context
 def erased(context: click.Context, *, member_id: str) -> None:
-    """Say that the data of a portal, which asked for it, is erased everywhere."""
+    """Say that the data of a portal, which asked for it, is erased everywhere else.
 
-    async def take_mark(facts: PortalFacts) -> bool:
-        if (await facts.of(member_id)).erasure_due_since is None:
-            return False
+    Erases what Redis still holds of it, as `gateway erase --portal` does, the mark included.
+    """
+    settings = settings_of(context)
+
+    async def is_marked(facts: PortalFacts) -> bool:
+        return (await facts.of(member_id)).erasure_due_since is not None
+
+    async def take_mark(facts: PortalFacts) -> None:
         await facts.learn(member_id, erasure_due_since=None)
-        return True
 
-    if not _ask_facts(settings_of(context), take_mark):
+    if not _ask_facts(settings, is_marked):
         raise OperatorError(f"{member_id} is not marked for erasure")
+    found, _, is_registered = asyncio.run(erase_from_redis(settings, Subject(member_id=member_id)))
+    if not found.is_whole:
+        raise OperatorError(f"more of {member_id} came while it was erased: run the command again")
+    if is_registered:
+        _ask_facts(settings, take_mark)
+    click.echo(f"{sum(found.found.values())} things of {member_id} erased from Redis")
     click.echo(f"{member_id} is no longer marked for erasure")
 
 

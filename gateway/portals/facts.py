@@ -94,11 +94,12 @@ class PortalFacts:
         }
         await self._client.hset(self._key, mapping=fields)
 
-    async def forget(self, member_id: str) -> None:
-        """Note that nothing is known of a portal."""
-        await self._client.hdel(
+    async def forget(self, member_id: str) -> int:
+        """Note that nothing is known of a portal; how many facts were."""
+        forgotten: Any = self._client.hdel(
             self._key, *(_field(member_id, name) for name in Facts.__struct_fields__)
         )
+        return int(await forgotten)
 
 
 def _in_utc(value: Any) -> Any:

@@ -1,0 +1,114 @@
+"""`gateway erase`: what Redis holds of a portal, or of one comment of it."""
+
+import asyncio
+import sys
+from typing import Final
+
+import click
+import msgspec
+from msgspec import Struct
+
+from gateway import connections
+from gateway.commandline import settings_of
+from gateway.erasing.erasing import Erased, erase
+from gateway.erasing.out_of_reach import out_of_reach
+from gateway.erasing.rewriting import rewrite
+from gateway.erasing.subject import Subject
+from gateway.portals.registry import MEMBER_ID, Registry
+from gateway.settings import Settings
+
+__all__ = ["command", "erase_from_redis"]
+
+_TIMEOUT_S: Final = 10.0
+_REWRITE_S: Final = 600.0
+
+
+class _Report(Struct, frozen=True, kw_only=True):
+    """What `--json` prints."""
+
+    member_id: str
+    comment_id: int | None
+    erased: Erased
+    aof_rewritten: bool
+    out_of_reach: list[str]
+
+
+@click.command("erase")
+@click.option("--portal", "member_id", metavar="ID", required=True, help="The portal's member_id.")
+@click.option(
+    "--comment", "comment_id", type=click.IntRange(1), metavar="ID", help="Only this comment."
+)
+@click.option(
+    "--rewrite-aof",
+    is_flag=True,
+    help="Let Redis write its append-only file anew, and wait for it.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.pass_context
+def command(
+    context: click.Context,
+    *,
+    member_id: str,
+    comment_id: int | None,
+    rewrite_aof: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Erase what Redis holds of a portal, or with --comment of one comment of it.
+
+    Texts on the streams, dead letters, redeliveries, notices that wait (nobody is told of them any
+    more), what is to be asked for again, snapshots, hashes; of a portal also its events, its
+    quarantine, and what is counted of it. Says what it does not reach. Cannot be undone.
+    Exit code 1 if something still came up in the last walk, or the file was not rewritten: repeat
+    it. docs/personal-data.md has every place.
+    """
+    if not MEMBER_ID.fullmatch(member_id):
+        raise click.BadParameter("letters, digits, `_`, `.`, `-`; up to 64", param_hint="--portal")
+    settings = settings_of(context)
+    subject = Subject(member_id=member_id, comment_id=comment_id)
+    if not yes:
+        click.confirm(f"Erase everything of {subject} from Redis?", abort=True, err=True)
+    erased, is_rewritten, has_access = asyncio.run(
+        erase_from_redis(settings, subject, rewrites=rewrite_aof)
+    )
+    left = out_of_reach(subject, is_rewritten=is_rewritten, has_access=has_access)
+    if as_json:
+        report = _Report(
+            member_id=member_id,
+            comment_id=comment_id,
+            erased=erased,
+            aof_rewritten=is_rewritten,
+            out_of_reach=left,
+        )
+        click.echo(msgspec.json.encode(report))
+    else:
+        for place, count in erased.found.items():
+            click.echo(f"{count:>7} {place}")
+        click.echo("Not reached:")
+        for one in left:
+            click.echo(f"  {one}")
+    if not erased.is_whole:
+        click.echo("more came while it was erased: run the command again", err=True)
+    if rewrite_aof and not is_rewritten:
+        click.echo("the append-only file was not rewritten: see the log of Redis", err=True)
+    sys.exit(0 if erased.is_whole and (is_rewritten or not rewrite_aof) else 1)
+
+
+async def erase_from_redis(
+    settings: Settings, subject: Subject, *, rewrites: bool = False
+) -> tuple[Erased, bool, bool]:
+    """Erase; what was, whether the append-only file is written anew, and whether the portal is
+    still registered, so that its tokens and facts were left.
+    """
+    redis_settings = settings.redis
+    async with connections.control(redis_settings.url, timeout_s=_TIMEOUT_S) as redis:
+        known = await Registry(redis, prefix=redis_settings.prefix).read()
+        members = {one.member_id for one in known.registrations}
+        members |= {portal.member_id for portal in settings.portals}
+        is_portal, is_registered = subject.comment_id is None, subject.member_id in members
+        erased = await erase(
+            redis, redis_settings, subject, with_access=is_portal and not is_registered
+        )
+        is_rewritten = rewrites and await rewrite(redis, timeout_s=_REWRITE_S)
+    return erased, is_rewritten, is_portal and is_registered
