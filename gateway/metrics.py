@@ -11,6 +11,7 @@ from typing import Final
 from prometheus_client import Counter, Gauge, Histogram
 
 __all__ = [
+    "AGED_DEAD_LETTERS",
     "BATCH_EVENTS",
     "DELIVERIES",
     "DRAINED_EVENTS",
@@ -197,6 +198,11 @@ TRIMMED_ENTRIES: Final = Counter(
     "b24gw_trimmed_entries",
     "Entries that retention removed from a stream's partition.",
     ["stream", "partition"],
+)
+AGED_DEAD_LETTERS: Final = Counter(
+    "b24gw_aged_dead_letters",
+    "Dead letters of a group that were removed when they were [retention] dead_letter_days old.",
+    ["group"],
 )
 TRIMMED_EARLY_ENTRIES: Final = Counter(
     "b24gw_trimmed_early_entries",

@@ -110,6 +110,10 @@ class Admission:
             self._hand.add(source, entry_id, admitted)
             self._work.submit(admitted)
 
+    def pass_over(self, source: Source, entry_id: bytes) -> None:
+        """Forget an entry that was set aside, and erased meanwhile."""
+        self._settlement.drop(source, entry_id)
+
     async def take_alone(
         self, source: Source, entry_id: bytes, fields: Fields, deliveries: int
     ) -> None:

@@ -6,6 +6,7 @@ from redis.asyncio import Redis
 
 from consumers.runtime.admission import Admission
 from consumers.runtime.hand import Hand
+from consumers.runtime.missing import is_pending
 
 __all__ = ["LOOK_S", "MAX_ASIDE", "bring_back"]
 
@@ -16,7 +17,7 @@ MAX_ASIDE: Final = 100_000
 _MAX_COUNT: Final = 1000
 
 
-async def bring_back(client: Redis, hand: Hand, admission: Admission) -> None:
+async def bring_back(client: Redis, group: str, hand: Hand, admission: Admission) -> None:
     """Take a thousand entries at most from aside; raises what the client raises.
 
     They are this process's already, so they are read and not claimed: no delivery is counted. What
@@ -27,6 +28,14 @@ async def bring_back(client: Redis, hand: Hand, admission: Admission) -> None:
             for source, entry_id, _ in some:
                 pipeline.xrange(source.key, entry_id, entry_id)
             found: Any = await pipeline.execute()
+        erased = {
+            entry_id
+            for (source, entry_id, _), rows in zip(some, found, strict=True)
+            if not rows and not await is_pending(client, source.key, group, entry_id)
+        }
         hand.came_back(key, len(some))
         for (source, entry_id, deliveries), rows in zip(some, found, strict=True):
-            admission.take_back(source, entry_id, dict(rows).get(entry_id, {}), deliveries)
+            if entry_id in erased:
+                admission.pass_over(source, entry_id)
+            else:
+                admission.take_back(source, entry_id, dict(rows).get(entry_id, {}), deliveries)

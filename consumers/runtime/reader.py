@@ -18,6 +18,7 @@ from consumers.runtime.gate import Gate
 from consumers.runtime.groups import ensure_groups
 from consumers.runtime.hand import Hand
 from consumers.runtime.metrics import Metrics
+from consumers.runtime.missing import tell_missing
 from consumers.runtime.outages import Outages
 from consumers.runtime.place import Place
 from consumers.runtime.progress import Progress, before, order
@@ -166,7 +167,7 @@ class Reader:
         block_s = self._pace().block_s
         if self._hand.aside_count:
             block_s = min(block_s, LOOK_S)
-            await bring_back(client, self._hand, admission)
+            await bring_back(client, self._place.group, self._hand, admission)
             room = self._hand.room()
             if not room or self._hand.aside_count >= MAX_ASIDE:
                 self.stepped_at = time.monotonic()
@@ -253,24 +254,9 @@ class Reader:
             oldest_s=oldest_s,
             dead=inspection.dead_count,
         )
-        lost = missing
-        if missing and (erased := await self._scripts.take_erased(self._place.lease)):
-            lost = max(0, missing - erased)
-            self._metrics.erased(missing - lost)
-            log.info(
-                "entries were erased on request before the group had read them",
-                stream=self._place.shared.key,
-                group=self._place.group,
-                entries=missing - lost,
-            )
-        if lost:
-            self._metrics.lost("trimmed", lost)
-            log.error(
-                "entries were trimmed or deleted before the group had read them",
-                stream=self._place.shared.key,
-                group=self._place.group,
-                entries=lost,
-                first_id=inspection.first_id,
+        if missing:
+            await tell_missing(
+                self._scripts, self._place, self._metrics, missing, first_id=inspection.first_id
             )
 
     async def _count_dead_letters(self, client: Redis, now_ms: int) -> None:

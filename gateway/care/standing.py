@@ -129,7 +129,7 @@ def _of_access(one: Standing) -> Iterator[Fault]:
         yield Fault(
             f"it was uninstalled, and its data are to be erased, since {_date(one.erase_since)}",
             f"erase them everywhere, as by `consumers warehouse erase --portal {one.member_id}`; "
-            f"then say so: `gateway portals erased {one.member_id}`",
+            f"then say so, which erases the rest: `gateway portals erased {one.member_id}`",
         )
     if answers.refusal is not None:
         yield Fault(f"the portal {_refuses(one)}: {answers.refusal}", _remedy_of_refusal(one))

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from typing import Final
+from typing import Final, NamedTuple
 
 import click
 import msgspec
@@ -17,10 +17,20 @@ from gateway.erasing.subject import Subject
 from gateway.portals.registry import MEMBER_ID, Registry
 from gateway.settings import Settings
 
-__all__ = ["command", "erase_from_redis"]
+__all__ = ["Outcome", "command", "erase_from_redis"]
 
 _TIMEOUT_S: Final = 10.0
 _REWRITE_S: Final = 600.0
+
+
+class Outcome(NamedTuple):
+    """What was erased, whether the append-only file was written anew since, and whether the portal
+    is still registered, so that its tokens and facts were left.
+    """
+
+    erased: Erased
+    is_rewritten: bool
+    has_access: bool
 
 
 class _Report(Struct, frozen=True, kw_only=True):
@@ -97,10 +107,8 @@ def command(
 
 async def erase_from_redis(
     settings: Settings, subject: Subject, *, rewrites: bool = False
-) -> tuple[Erased, bool, bool]:
-    """Erase; what was, whether the append-only file is written anew, and whether the portal is
-    still registered, so that its tokens and facts were left.
-    """
+) -> Outcome:
+    """Erase; raises RedisError and its like, and then something may be left."""
     redis_settings = settings.redis
     async with connections.control(redis_settings.url, timeout_s=_TIMEOUT_S) as redis:
         known = await Registry(redis, prefix=redis_settings.prefix).read()
@@ -111,4 +119,4 @@ async def erase_from_redis(
             redis, redis_settings, subject, with_access=is_portal and not is_registered
         )
         is_rewritten = rewrites and await rewrite(redis, timeout_s=_REWRITE_S)
-    return erased, is_rewritten, is_portal and is_registered
+    return Outcome(erased, is_rewritten, is_portal and is_registered)

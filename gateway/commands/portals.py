@@ -67,7 +67,8 @@ def list_(context: click.Context, *, as_json: bool) -> None:
 def erased(context: click.Context, *, member_id: str) -> None:
     """Say that the data of a portal, which asked for it, is erased everywhere else.
 
-    Erases what Redis still holds of it, as `gateway erase --portal` does, the mark included.
+    Erases what Redis still holds of it, the mark included, as `gateway erase --portal` does; of a
+    portal that is registered again only the mark, for the rest may be of its new time.
     """
     settings = settings_of(context)
 
@@ -79,12 +80,16 @@ def erased(context: click.Context, *, member_id: str) -> None:
 
     if not _ask_facts(settings, is_marked):
         raise OperatorError(f"{member_id} is not marked for erasure")
-    found, _, is_registered = asyncio.run(erase_from_redis(settings, Subject(member_id=member_id)))
-    if not found.is_whole:
-        raise OperatorError(f"more of {member_id} came while it was erased: run the command again")
-    if is_registered:
+    registered = {one.member_id for one in _ask(settings, _registrations)}
+    registered |= {portal.member_id for portal in settings.portals}
+    if member_id in registered:
         _ask_facts(settings, take_mark)
-    click.echo(f"{sum(found.found.values())} things of {member_id} erased from Redis")
+        click.echo(f"{member_id} is registered again: gateway erase --portal {member_id} erases it")
+    else:
+        found = asyncio.run(erase_from_redis(settings, Subject(member_id=member_id))).erased
+        if not found.is_whole:
+            raise OperatorError(f"more of {member_id} came meanwhile: run the command again")
+        click.echo(f"{sum(found.found.values())} things of {member_id} erased from Redis")
     click.echo(f"{member_id} is no longer marked for erasure")
 
 

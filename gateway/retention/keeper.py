@@ -15,6 +15,7 @@ from gateway.backlog import counts_reads
 from gateway.connections import FAILURES
 from gateway.contract import Streams
 from gateway.leases import Leases
+from gateway.retention.dead_letters import DeadLetters
 from gateway.retention.episodes import Episodes
 from gateway.retention.losses import balanced, removal
 from gateway.retention.plan import Plan, Rules, plan_for
@@ -53,6 +54,7 @@ class Retention:
         owner = str(uuid7())
         self._leases = Leases(client, owner=owner, life_ms=lease_ms)
         self._access = StreamAccess(client, owner=owner)
+        self._dead_letters = DeadLetters(client, streams, kept_days=settings.dead_letter_days)
         self._relief = Relief(client, self._access, self._rules)
         self._leading: set[str] = set()
         self._before: dict[str, Mapping[str, GroupState]] = {}
@@ -96,6 +98,8 @@ class Retention:
                 if self._stopping.is_set():
                     return
         await self._relief.relieve(kept)
+        if self._streams.retention_lease(0) in self._leading:
+            await self._dead_letters.age_out(now=time.time())
 
     async def _run(self) -> None:
         while not self._stopping.is_set():

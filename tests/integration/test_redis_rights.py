@@ -1,8 +1,6 @@
 """Users of Redis with just the rights that are documented, and with one too few."""
 
 import asyncio
-import re
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,38 +23,12 @@ from gateway.vault import Vault
 from tests.faults.load import Load, request_of
 from tests.faults.receiver import Receiver
 from tests.integration.consumers.running import until
+from tests.integration.redis_users import rights_of
 
-PAGE = Path(__file__).parents[2] / "docs" / "redis-rights.md"
-USER, PASSWORD = "limited", "fake-password"
 MEMBER = "0123456789abcdef0123456789abcdef"
 VAULT_KEY = "ZmFrZS1rZXktZmFrZS1rZXktZmFrZS1rZXktZmFrZSE="
 STREAMS = Streams()
 EVENTS = STREAMS.key("events", 0)
-
-
-def rights_of(name: str) -> list[str]:
-    """The words after the password of the user that the page documents under this name."""
-    (line,) = re.findall(rf"ACL SETUSER {name} on >\S+([^`]+)```", PAGE.read_text())
-    return str(line).split()
-
-
-@pytest.fixture
-async def users(redis: Redis) -> AsyncIterator[Any]:
-    """Gives the user the rights that are named, and no others."""
-    client: Any = redis
-
-    async def allow(*rights: str) -> None:
-        command = ("ACL", "SETUSER", USER, "reset", "on", f">{PASSWORD}")
-        await client.execute_command(*command, *rights)
-
-    await client.execute_command("ACL", "LOG", "RESET")
-    yield allow
-    await client.execute_command("ACL", "DELUSER", USER)
-
-
-@pytest.fixture
-def limited_url(redis_url: str) -> str:
-    return redis_url.replace("redis://", f"redis://{USER}:{PASSWORD}@")
 
 
 @pytest.mark.parametrize("missing", ["set", "xadd", "expire"])

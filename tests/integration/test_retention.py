@@ -1,6 +1,7 @@
 """Retention on a real server: what is trimmed, what is not, and what is noticed."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -338,3 +339,28 @@ async def test_closing_does_not_wait_for_a_server_that_hangs(redis: Redis) -> No
     async with asyncio.timeout(2.5):
         await keeper.close()
     await redis.client_unpause()
+
+
+async def test_dead_letters_go_when_they_are_old_of_whatever_group(redis: Redis) -> None:
+    now_ms = round(time.time() * 1000)
+    for group in ("audit", "of-a-service-that-is-gone"):
+        for age_days in (40, 31, 29, 0):
+            letter_id = f"{now_ms - age_days * 86_400_000}-0"
+            await redis.xadd(STREAMS.dead(group, 0), {"event": b"x"}, id=letter_id)
+    keeper = retention(redis)
+
+    await keeper.look_once()
+    await redis.xadd(STREAMS.dead("late", 0), {"event": b"x"}, id=f"{OLD}-0")
+    await keeper.look_once()  # within the hour
+
+    assert await redis.xlen(STREAMS.dead("audit", 0)) == 2
+    assert await redis.xlen(STREAMS.dead("of-a-service-that-is-gone", 0)) == 2
+    assert await redis.xlen(STREAMS.dead("late", 0)) == 1
+
+
+async def test_dead_letters_may_stay(redis: Redis) -> None:
+    await redis.xadd(STREAMS.dead("audit", 0), {"event": b"x"}, id=f"{OLD}-0")
+
+    await retention(redis, dead_letter_days=0).look_once()
+
+    assert await redis.xlen(STREAMS.dead("audit", 0)) == 1

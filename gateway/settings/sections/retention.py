@@ -19,6 +19,8 @@ class Retention(Section, frozen=True, kw_only=True):
     """When memory runs short: false lets what is handled go early, true lets new events wait."""
     non_holding_groups: tuple[str, ...] = ()
     """Groups that events do not wait for: what they have not read in time is removed, and told."""
+    dead_letter_days: NotNegative = 30.0
+    """How many days a dead letter is kept, and the text in it; 0: until there are too many."""
     warn_held_days: NotNegative = 1.0
     """A group that has not acknowledged an event for so many days is warned of."""
     max_memory_share: Annotated[float, Meta(gt=0, le=1)] = 0.9
