@@ -103,8 +103,9 @@ async def test_connections_that_are_idle_between_requests_make_room(serve: Serve
 
 
 async def test_when_all_are_at_work_a_further_one_is_refused_and_none_is_disturbed(
-    serve: Serve, caplog: pytest.LogCaptureFixture
+    serve: Serve, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("gateway.web.public_server._INSTANT_S", 60.0)
     port = await serve(max_connections=2)
     head = f"{HEAD}Content-Length: {len(BODY)}\r\n\r\n"
     busy = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
