@@ -275,7 +275,7 @@ async def test_the_process_tells_people_in_the_portal(
         rest_webhook = "{portal.webhook_url}"
     """
     with notifier_process(redis_url, settings, tmp_path) as process:
-        await until(lambda: is_reading(redis))
+        await until(lambda: is_reading(redis), timeout_s=40)
         event = comment_event(999)
         await publish(redis, event, event)
         await until(lambda: len(portal.chat.notifications) == 1)

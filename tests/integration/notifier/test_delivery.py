@@ -168,7 +168,7 @@ async def test_a_target_that_refuses_everything_has_failed_and_loses_nothing(
     redis: Redis, sink: HttpSink
 ) -> None:
     sink.answer = lambda _: web.Response(status=400)
-    desk = Desk(redis, route(sink.url, max_age_s=86_400.0))
+    desk = Desk(redis, route(sink.url, max_age_s=86_400.0, timeout_s=10.0))
     for number in range(5):
         await desk.hear(comment_event(number))
 
