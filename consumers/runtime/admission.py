@@ -17,6 +17,7 @@ from consumers.runtime.metrics import Metrics
 from consumers.runtime.place import Place
 from consumers.runtime.recovery import Fields
 from consumers.runtime.settlement import Settlement
+from consumers.runtime.verdicts import describe
 from gateway.contract import (
     EVENT_FIELD,
     KIND_FIELD,
@@ -150,7 +151,7 @@ class Admission:
             event = decode_event(raw or b"")
         except InvalidEvent as error:
             return self._letter(
-                source, entry_id, fields, reason="undecodable", error=str(error), attempts=0
+                source, entry_id, fields, reason="undecodable", error=describe(error), attempts=0
             )
         if self._consumer.handler_of(event.type) is None:
             self._metrics.ignored(1)
