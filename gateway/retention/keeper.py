@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import structlog
+from msgspec.structs import replace
 from redis.asyncio import Redis
 from uuid_utils import uuid7
 
@@ -137,7 +138,7 @@ class Retention:
 
     async def _keep(self, keys: StreamKeys, telling: Telling, *, leads: bool) -> Kept | None:
         """Look at a partition of a stream, and keep it if this process leads there; what it is."""
-        look = await self._access.look(keys)
+        look = await self._look(keys)
         before = self._before.pop(keys.stream, {})
         groups = look.state.groups if look.state is not None else ()
         telling.end(
@@ -157,10 +158,16 @@ class Retention:
             telling.holder(holders[group])
         if plan.trim_to is not None:
             await self._trim(keys, telling, plan)
-            look = await self._access.look(keys)
+            look = await self._look(keys)
         if look.state is None:
             return None
         return Kept(keys=keys, telling=telling, state=look.state, now_ms=look.now_ms)
+
+    async def _look(self, keys: StreamKeys) -> Look:
+        look = await self._access.look(keys)
+        if look.state is None or self._counts_reads:
+            return look
+        return replace(look, state=look.state.without_counts())
 
     async def _check_books(
         self,
@@ -175,7 +182,7 @@ class Retention:
                 telling.gone()
                 await self._access.write_books(keys, None)
             return
-        found = removal(state, books, before, counts_reads=self._counts_reads)
+        found = removal(state, books, before)
         if found is not None:
             telling.removed_by_others(found, state)
         if books is None or state.removed != books.own + books.others:

@@ -8,7 +8,6 @@ counted with them (gateway.retention.books). What is left over, somebody else re
 from collections.abc import Mapping
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from gateway.retention.stream_state import EntryId, GroupState, StreamState
 
@@ -44,26 +43,20 @@ def removal(
     state: StreamState,
     books: Books | None,
     before: Mapping[str, GroupState],
-    *,
-    counts_reads: bool,
 ) -> Removal | None:
     """What others have removed since, if anything, and whom it took entries from.
 
     `before` are the groups as the last look found them, where there was one: a group that has
     passed the gap since may have read what was removed, or not. Without books nothing is known of
     the past, so it is not judged; nor is a count that went down (another stream by the same name,
-    a restored backup). Without `counts_reads` the server's number of what a group has read is not
-    believed.
+    a restored backup).
     """
     if books is None:
         return None
     count = state.removed - books.own - books.others
     if count <= 0:
         return None
-    groups = state.groups
-    if not counts_reads:
-        groups = tuple(replace(group, read_count=None) for group in groups)
-    losses = (_loss(state, group, before.get(group.name), books, count) for group in groups)
+    losses = (_loss(state, group, before.get(group.name), books, count) for group in state.groups)
     return Removal(count=count, losses=tuple(loss for loss in losses if loss.at_most))
 
 

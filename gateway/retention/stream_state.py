@@ -1,6 +1,7 @@
 """What Redis says of one stream and its groups: values only. Pure."""
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 __all__ = ["EntryId", "GroupState", "StreamState", "entry_id_of", "successor", "text_of"]
 
@@ -45,6 +46,11 @@ class StreamState(Struct, frozen=True, kw_only=True):
     max_deleted: EntryId
     added: int
     groups: tuple[GroupState, ...]
+
+    def without_counts(self) -> "StreamState":
+        """The same, of a server that cannot say what groups have read (gateway.backlog)."""
+        groups = tuple(replace(group, read_count=None, lag=None) for group in self.groups)
+        return replace(self, groups=groups)
 
     @property
     def removed(self) -> int:
