@@ -57,7 +57,7 @@ async def test_a_deadline_hides_no_reason_that_was_known_before_it(
 ) -> None:
     async with sentinel_of(server_binary, tmp_path / "sentinel", own_server) as port:
         told = await told_of_a_batch(
-            f"rediss+sentinel://127.0.0.1:{port}/mine", tmp_path, deadline_s=0.9
+            f"rediss+sentinel://127.0.0.1:{port}/mine", tmp_path, deadline_s=1.1
         )
 
     assert told["reason"] == "away"
