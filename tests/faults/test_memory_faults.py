@@ -69,7 +69,7 @@ async def test_more_events_than_fit_are_handled_as_they_come(stage: Stage) -> No
         receiver = await stage.receiver(server.url)
         async with stage.load(receiver, rate=1000) as load:
             # Some 460 bytes each: those of 2.3 MB and 25 MB fit before something has to go.
-            count = stage.span(short=8_000, full=120_000)
+            count = stage.span(short=8_000, full=90_000)
             await until(lambda: len(load.deliveries) > count, timeout_s=280)
         await stage.until_drained()
         await until(lambda: all_handled(redis), timeout_s=60)
