@@ -49,6 +49,7 @@ class Shown:
 
     def _hide(self, member_id: str) -> None:
         del self._shown_at[member_id]
-        metrics.PORTAL_LAST_EVENT_SECONDS.remove(member_id)
+        metrics.end_series(metrics.PORTAL_LAST_EVENT_SECONDS, member_id)
+        metrics.end_series(metrics.QUEUE_DRAINED_SECONDS, member_id)
         for trouble in _TROUBLES:
-            metrics.PORTAL_TROUBLE.remove(member_id, trouble)
+            metrics.end_series(metrics.PORTAL_TROUBLE, member_id, trouble)
