@@ -123,6 +123,10 @@ docs: $(VENV)/dev.stamp  ## write docs/settings.md and docs/schema anew from the
 	$(BIN)/python -m gateway.settings.reference > docs/settings.md
 	$(BIN)/python -m gateway.contract.schema docs/schema
 
+wheel: $(BIN)/python  ## a wheel in dist/, to install the gateway or the consumers' library from
+	$(PIP) wheel --no-deps --wheel-dir dist .
+	@ls dist/*.whl
+
 image:  ## build the container image, by docker
 	docker build -f deploy/Containerfile -t bitrix24-event-gateway .
 

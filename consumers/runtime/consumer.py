@@ -1,8 +1,7 @@
 """What a service declares: its group, the stream it reads, and its handlers. Does no I/O."""
 
-import inspect
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from fnmatch import translate
 from typing import Final, Literal, TypeVar
@@ -11,12 +10,20 @@ from msgspec import Struct
 
 from consumers.runtime.dead_letter_limit import DeadLetterLimit
 from consumers.runtime.entry import Entry, Partition
+from consumers.runtime.handlers import (
+    BatchFunction,
+    EventFunction,
+    InvalidHandler,
+    of_entry,
+    refuse_unfit,
+)
 from consumers.runtime.transforms import Result, TransformHandler
 
 __all__ = ["BatchHandler", "Consumer", "EventHandler"]
 
-_Function = TypeVar("_Function", bound=Callable[..., Awaitable[None]])
-_Transform = TypeVar("_Transform", bound=Callable[..., Awaitable[Sequence[Result]]])
+_OnEvent = TypeVar("_OnEvent", bound=EventFunction)
+_OnBatch = TypeVar("_OnBatch", bound=BatchFunction)
+_Transform = TypeVar("_Transform", bound=Callable[[Sequence[Entry]], Awaitable[Sequence[Result]]])
 _GROUP: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -100,18 +107,22 @@ class Consumer:
         self.partition_lifespan = partition_lifespan
         self.batch_handler: BatchHandler | None = None
         self._handlers: list[tuple[re.Pattern[str], Handler]] = []
+        self._patterns: list[str] = []
         self._by_type: dict[str, Handler | None] = {}
 
-    def on(self, pattern: str) -> Callable[[_Function], _Function]:
+    def on(self, pattern: str) -> Callable[[_OnEvent], _OnEvent]:
         """Handle each event whose type matches `pattern` (as a shell matches file names).
 
         The function takes the event, or the event and its Entry. The first matching one in the
         order of declaration is called; entries that none matches are acknowledged and counted.
+        Raises InvalidHandler for a function that can be no handler.
         """
+        _refuse_function(pattern, "@app.on")
 
-        def register(function: _Function) -> _Function:
+        def register(function: _OnEvent) -> _OnEvent:
+            refuse_unfit(function, decorator="@app.on", takes_entries=False)
             self._refuse_mixture(EventHandler)
-            self._add(pattern, EventHandler(_of_entry(function)))
+            self._add(pattern, EventHandler(of_entry(function)))
             return function
 
         return register
@@ -123,15 +134,17 @@ class Consumer:
         max_events: int = 1000,
         max_wait_s: float = 1.0,
         max_bytes: int = 16 << 20,
-    ) -> Callable[[_Function], _Function]:
+    ) -> Callable[[_OnBatch], _OnBatch]:
         """Handle the events whose type matches `pattern` in batches, one batch at a time.
 
         The function takes a sequence of entries of one partition, in their order. All of them are
         acknowledged when it returns. A batch ends with the entry that brings its JSON to
         `max_bytes`; about one and a half times that is in memory for each partition.
         """
+        _refuse_function(pattern, "@app.on_batch")
 
-        def register(function: _Function) -> _Function:
+        def register(function: _OnBatch) -> _OnBatch:
+            refuse_unfit(function, decorator="@app.on_batch", takes_entries=True)
             self._refuse_mixture(BatchHandler)
             if self.batch_handler is not None:
                 raise ValueError(_MIXTURE)
@@ -165,8 +178,10 @@ class Consumer:
         attribute `together` come in one call, all of them that are there; TransformHandler says
         when. Without `together` each subject is by itself.
         """
+        _refuse_function(pattern, "@app.transform")
 
         def register(function: _Transform) -> _Transform:
+            refuse_unfit(function, decorator="@app.transform", takes_entries=True)
             self._refuse_mixture(TransformHandler)
             if max_subjects < 1 or max_batches < 1 or max_wait_s < 0 or spacing_s < 0:
                 raise ValueError("counts are at least 1, and times not negative")
@@ -182,6 +197,17 @@ class Consumer:
             return function
 
         return register
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The patterns of the handlers, in the order of their declaration."""
+        return tuple(self._patterns)
+
+    @staticmethod
+    def matches(pattern: str, types: Iterable[str]) -> bool:
+        """Whether a pattern matches one of these types."""
+        compiled = re.compile(translate(pattern))
+        return any(compiled.match(one) for one in types)
 
     def transform_of(self, event_type: str) -> TransformHandler:
         """The handler of a type of which `handler_of` knows that there is one to transform it."""
@@ -208,18 +234,13 @@ class Consumer:
 
     def _add(self, pattern: str, handler: Handler) -> None:
         self._handlers.append((re.compile(translate(pattern)), handler))
+        self._patterns.append(pattern)
         self._by_type.clear()
 
 
-def _of_entry(function: Callable[..., Awaitable[None]]) -> Callable[[Entry], Awaitable[None]]:
-    """The function as one of the entry alone, whether it takes the event or the entry as well."""
-    parameters = [
-        parameter
-        for parameter in inspect.signature(function).parameters.values()
-        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-    ]
-    if len(parameters) == 1:
-        return lambda entry: function(entry.event)
-    if len(parameters) == 2:
-        return lambda entry: function(entry.event, entry)
-    raise ValueError("a handler takes the event, or the event and its entry")
+def _refuse_function(pattern: object, decorator: str) -> None:
+    """A decorator without parentheses is given the function instead of the pattern."""
+    if not isinstance(pattern, str):
+        raise InvalidHandler(
+            f'write {decorator}("bitrix24.crm.timeline.comment.*"), with a pattern'
+        )

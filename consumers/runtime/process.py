@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.dead_letter_limit import DeadLetterRate
+from consumers.runtime.declaration import doubts, refuse_idle
 from consumers.runtime.health import Health, listening
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.outages import Outages
@@ -24,6 +25,7 @@ from consumers.runtime.reader import Pace
 from consumers.runtime.scripts import Acquired, Scripts
 from consumers.runtime.standstill import Standstill
 from consumers.runtime.telling import Summary
+from consumers.runtime.unknown_streams import refuse_unknown
 from gateway import connections
 from gateway.addresses import Address
 from gateway.background import Background, watched
@@ -60,6 +62,9 @@ async def run(consumer: Consumer, settings: Settings, stop: asyncio.Event) -> No
     Raises DeadLetterLimitReached, OperatorError, BackgroundFailed, and what the service's own
     contexts raise.
     """
+    refuse_idle(consumer)
+    for pattern in doubts(consumer):
+        log.warning("this version knows of no event of this type", pattern=pattern)
     metrics = Metrics(consumer.group)
     standstill = Standstill(metrics.stood_still)
     outages = Outages(standstill.explains)
@@ -90,6 +95,7 @@ async def run(consumer: Consumer, settings: Settings, stop: asyncio.Event) -> No
         await stack.enter_async_context(
             _beside(Summary(consumer.group, metrics).run, name="summary")
         )
+        await refuse_unknown(control, settings.redis.streams, consumer.stream, stop)
         log.info("consumer started", group=consumer.group, stream=consumer.stream)
         await ownership.run(stop)
     log.info("consumer stopped", group=consumer.group)

