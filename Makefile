@@ -115,6 +115,10 @@ bench-notifier: $(VENV)/dev.stamp  ## how many notifications a second, and how m
 bench-warehouse: $(VENV)/dev.stamp  ## how fast events get into DuckDB and PostgreSQL
 	$(BIN)/python -m tests.benchmarks.bench_warehouse
 
+findings:  ## show the surprises about other software in findings/ again: installs it from PyPI and Debian each time
+	@failed=; for one in findings/*.sh; do echo "== $$one"; $$one || failed="$$failed $$one"; done; \
+	  [ -z "$$failed" ] || { echo "not as stated (any more):$$failed"; exit 1; }
+
 format: $(VENV)/dev.stamp  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
