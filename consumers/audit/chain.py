@@ -17,7 +17,6 @@ import structlog
 
 from consumers.audit.batch import Batch, Position
 from consumers.audit.chain_options import ChainOptions, StreamEntry
-from consumers.audit.files import sync_directory
 from consumers.audit.head import HeadFile
 from consumers.audit.records import (
     Begun,
@@ -31,6 +30,7 @@ from consumers.audit.records import (
 )
 from consumers.audit.recovery import Found, find
 from consumers.audit.seen import SeenEntries
+from gateway.durable_directory import fsync_directory, make_directory
 from gateway.errors import GatewayError
 
 __all__ = ["CannotWrite", "Chain", "ChainTaken"]
@@ -147,7 +147,7 @@ class Chain:
 
     def _take(self) -> None:
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
+            make_directory(self.directory)
             self._lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o640)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -231,7 +231,7 @@ class Chain:
             self._write(Batch.checkpoint, now)
         path = self.directory / f"{today}.jsonl"
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o640)
-        sync_directory(self.directory)
+        fsync_directory(self.directory)
         if self._file >= 0:
             os.close(self._file)
         self._file = file

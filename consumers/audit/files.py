@@ -8,7 +8,6 @@
 
 import gzip
 import io
-import os
 import re
 import zlib
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from msgspec import Struct
 
 from gateway.errors import OperatorError
 
-__all__ = ["DayFile", "FileDamaged", "chains", "day_files", "open_lines", "sync_directory", "tail"]
+__all__ = ["DayFile", "FileDamaged", "chains", "day_files", "open_lines", "tail"]
 
 _NAME = re.compile(r"(?P<day>\d{4}-\d{2}-\d{2})\.jsonl(?P<gz>\.gz)?")
 _CHAIN = re.compile(r".+-\d+")
@@ -103,12 +102,3 @@ def tail(path: Path, *, end: int, size: int) -> tuple[list[bytes], bool]:
         file.seek(start)
         lines = file.read(end - start).splitlines(keepends=True)
     return (lines, True) if start == 0 else (lines[1:], False)
-
-
-def sync_directory(path: Path) -> None:
-    """Make the names in a directory durable: new, renamed and removed files."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

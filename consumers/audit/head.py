@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-from consumers.audit.files import sync_directory
 from consumers.audit.records import Head, InvalidRecord, Signer, decode, encode, hash_in
+from gateway.durable_directory import fsync_directory
 
 __all__ = ["HeadFile", "SignedHead", "read_head"]
 
@@ -63,7 +63,7 @@ class HeadFile:
         if is_new or path.stat().st_size < 2 * _SLOT_BYTES:
             os.pwrite(self._descriptor, b" " * 2 * _SLOT_BYTES, 0)
             os.fsync(self._descriptor)
-            sync_directory(chain)
+            fsync_directory(chain)
         before = read_head(chain)
         content = path.read_bytes()
         # The next slot is the one that does not hold the latest head.

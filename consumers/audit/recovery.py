@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from consumers.audit.files import DayFile, day_files, sync_directory, tail
+from consumers.audit.files import DayFile, day_files, tail
 from consumers.audit.head import SignedHead, read_head
 from consumers.audit.records import (
     GENESIS,
@@ -26,6 +26,7 @@ from consumers.audit.records import (
     signed_part,
 )
 from consumers.audit.signing import is_signed_by
+from gateway.durable_directory import fsync_directory
 from gateway.errors import OperatorError
 
 __all__ = ["UNSIGNED", "Cut", "Found", "LogDamaged", "find"]
@@ -115,7 +116,7 @@ def _forget_unbegun(chain: Path, files: list[DayFile]) -> None:
     if len(files) > 1 or files[0].is_compressed or len(tail(only, end=size, size=size)[0]) > 1:
         raise LogDamaged(chain, "the file `head` is missing or unreadable")
     only.unlink()
-    sync_directory(chain)
+    fsync_directory(chain)
 
 
 def _refuse_foreign(
@@ -191,5 +192,5 @@ def _cut(files: list[DayFile], last: DayFile, end: int) -> Cut | None:
             cut = Cut(last.name, len(content), sha256(content).hexdigest())
             whole.truncate(end)
             os.fsync(whole.fileno())
-    sync_directory(last.path.parent)
+    fsync_directory(last.path.parent)
     return cut

@@ -13,8 +13,9 @@ from pathlib import Path
 import structlog
 
 from consumers.audit.chain import Chain
-from consumers.audit.files import DayFile, FileDamaged, day_files, open_lines, sync_directory
+from consumers.audit.files import DayFile, FileDamaged, day_files, open_lines
 from consumers.audit.records import InvalidRecord, Removed, decode
+from gateway.durable_directory import fsync_directory
 
 __all__ = ["compress_closed", "expired", "remove_expired"]
 
@@ -34,7 +35,7 @@ def compress_closed(chain: Path, *, newest_day: str) -> int:
         if not target.exists():
             _compress(file.path, target)
         file.path.unlink()
-        sync_directory(chain)
+        fsync_directory(chain)
     return len(closed)
 
 
@@ -56,7 +57,7 @@ def remove_expired(chain: Chain, *, today: date, kept_days: int) -> int:
         chain.bury([_last_of(file) for file in files], kept_days=kept_days)
         for file in files:  # oldest first: after a crash in between, the rest still joins on
             file.path.unlink()
-        sync_directory(chain.directory)
+        fsync_directory(chain.directory)
         log.info("expired files removed", chain=chain.directory.name, files=len(files))
     return len(files)
 
@@ -74,7 +75,7 @@ def _compress(source: Path, target: Path) -> None:
     except OSError:
         part.unlink(missing_ok=True)
         raise
-    sync_directory(target.parent)
+    fsync_directory(target.parent)
 
 
 def _last_of(file: DayFile) -> Removed:

@@ -11,7 +11,15 @@ from redis.exceptions import RedisError
 from gateway import connections
 from gateway.bitrix24.authorization import AuthorizationServer
 from gateway.bitrix24.connecting import Bitrix24
-from gateway.bitrix24.errors import Bitrix24Error, PortalGone, Unauthorized, Unavailable
+from gateway.bitrix24.errors import (
+    Bitrix24Error,
+    NoRest,
+    NotInPlan,
+    PortalGone,
+    Refused,
+    Unauthorized,
+    Unavailable,
+)
 from gateway.bitrix24.token_store import TokenStore
 from gateway.installation.checks import Checks
 from gateway.installation.claim import Claim
@@ -28,6 +36,13 @@ log: Any = structlog.get_logger(__name__)
 
 _IN_TIME_S: Final = 4.0
 # Bitrix24 waits for the answer to its delivery, and calls slow handlers less often.
+
+_LASTING: Final[dict[type[Bitrix24Error], str]] = {
+    NoRest: "not_in_plan",
+    NotInPlan: "not_in_plan",
+    PortalGone: "portal_gone",
+}
+# What a portal would still say after the hour in which an installation is tried again.
 
 _FORMER_TOKEN_ENDS: Final = timedelta(minutes=10)
 # An ONAPPINSTALL overtakes deliveries that wait in Bitrix24's own queue, which are there within
@@ -86,6 +101,8 @@ class Installer:
         except (Unauthorized, PortalGone) as error:
             reason = why_rejected(claim, server=self._authorization.url)
             raise NotConfirmed(reason) from error
+        except NotInPlan as error:
+            raise NotConfirmed("not_in_plan") from error
         except Bitrix24Error as error:
             log.warning("the authorization server confirms nothing", why=str(error))
             raise Later("authorization_server") from error
@@ -113,10 +130,11 @@ class Installer:
             answer = await portal.call("user.admin", is_repeatable=True)
         except Unauthorized as error:
             raise NotConfirmed("token_rejected") from error
+        except (NotInPlan, PortalGone, Refused) as error:
+            _tell_silent(one, error)
+            raise NotConfirmed(_LASTING.get(type(error), "refused_by_portal")) from error
         except Bitrix24Error as error:
-            log.warning(
-                "a portal does not say who installs", why=str(error), member_id=one.member_id
-            )
+            _tell_silent(one, error)
             raise Later("portal") from error
         if answer.result is not True:
             raise NotConfirmed("not_administrator")
@@ -198,6 +216,10 @@ class Installer:
             "uninstalled_at": None,
         }
         await self._facts.learn(one.member_id, **facts)
+
+
+def _tell_silent(one: Confirmed, error: Bitrix24Error) -> None:
+    log.warning("a portal does not say who installs", why=str(error), member_id=one.member_id)
 
 
 def _received_at(one: Confirmed) -> datetime:

@@ -23,8 +23,8 @@ import msgspec
 import structlog
 from msgspec import Struct
 
+from gateway.durable_directory import fsync_directory, make_directory
 from gateway.errors import GatewayError
-from gateway.publishing.durable_directory import make_directory
 
 __all__ = ["Journal", "JournalUnavailable", "Kind", "Name", "Task", "TooManyWait", "UnderWay"]
 
@@ -135,7 +135,7 @@ class Journal:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 _write(descriptor, msgspec.msgpack.encode(task))
                 draft.rename(path)
-                _sync_directory(self._directory)
+                fsync_directory(self._directory)
             except OSError:
                 os.close(descriptor)
                 draft.unlink(missing_ok=True)
@@ -217,11 +217,3 @@ def _write(descriptor: int, content: bytes) -> None:
     if os.write(descriptor, content) != len(content):
         raise OSError("the disk is full")
     os.fsync(descriptor)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

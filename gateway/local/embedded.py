@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from gateway.durable_directory import make_directory
 from gateway.errors import OperatorError
 from gateway.local.ports import is_taken
 from gateway.local.server import RedisServer, find_server, free_port
@@ -61,7 +62,7 @@ def embedded_redis(
     Raises OperatorError if another one goes on, or if there is no server on this machine.
     """
     binary = find_server()
-    directory.mkdir(parents=True, exist_ok=True)
+    make_directory(directory)
     lock = os.open(directory / "lock", os.O_CREAT | os.O_RDWR, 0o600)
     try:
         if not _has_locked(lock):

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from gateway.durable_directory import fsync_directory, make_directory
 from gateway.errors import OperatorError
 
 __all__ = ["KEY_FILE", "ensured_key"]
@@ -23,7 +24,7 @@ def ensured_key(path: Path = KEY_FILE) -> None:
         return
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(path.parent)
         fresh.unlink(missing_ok=True)
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -33,5 +34,6 @@ def ensured_key(path: Path = KEY_FILE) -> None:
         with suppress(FileExistsError):
             path.hardlink_to(fresh)  # unlike a rename, it replaces no key
         fresh.unlink()
+        fsync_directory(path.parent)
     except OSError as error:
         raise OperatorError(f"{path}: no key for the vault can be made: {error}") from error

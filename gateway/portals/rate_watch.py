@@ -102,8 +102,12 @@ class RateWatch:
         )
 
     def _show(self, tally: Tally) -> None:
-        registered = (portal.member_id for portal in self._directory)
-        for member_id in {*registered, *self._peaks}:  # those that were removed go back to 0
+        registered = {portal.member_id for portal in self._directory}
+        for member_id in self._peaks.keys() - registered:
+            del self._peaks[member_id]
+            metrics.end_series(metrics.PORTAL_EVENTS_PER_MINUTE, member_id)
+            metrics.end_series(metrics.PORTAL_PEAK_PER_MINUTE, member_id)
+        for member_id in registered:
             events = tally.previous.get(member_id, 0)
             self._peaks[member_id] = max(self._peaks[member_id], events)
             metrics.PORTAL_EVENTS_PER_MINUTE.labels(member_id).set(events)

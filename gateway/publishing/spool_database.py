@@ -21,7 +21,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
-from gateway.publishing.durable_directory import fsync_directory
+from gateway.durable_directory import fsync_directory
 from gateway.publishing.errors import SpoolUnavailable
 from gateway.publishing.spool_faults import corrupt, is_corrupt, unavailable
 from gateway.publishing.spool_format import OtherFormat, bring_up_to_date, has_nothing

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 from uuid_utils import uuid7
 
-from gateway.publishing.durable_directory import make_directory
+from gateway.durable_directory import make_directory
 from gateway.publishing.errors import SpoolUnavailable
 from gateway.publishing.spool_database import SpoolDatabase, open_shared
 from gateway.publishing.spool_faults import corrupt

@@ -377,8 +377,7 @@ def test_a_limit_on_file_sizes_stops_the_log_and_loses_nothing(tmp_path: Path) -
         from pathlib import Path
         from consumers.audit.chain import CannotWrite, Chain
         from consumers.audit.chain_options import ChainOptions
-        from tests.disks import small_disk
-from tests.audit_log import entries
+        from tests.audit_log import entries
         _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         chain = Chain.open(Path(sys.argv[1]), "events", 0, ChainOptions(checkpoint_every=8))
         chain.append(entries(1, 50))

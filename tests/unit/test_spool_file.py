@@ -244,23 +244,6 @@ def test_a_file_that_cannot_be_read_is_set_aside_and_told_of_once(tmp_path: Path
     other.close()
 
 
-def test_a_directory_that_the_spool_makes_is_durable_with_those_above_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    synced = []
-    fsync = os.fsync
-
-    def noted(descriptor: int) -> None:
-        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
-        fsync(descriptor)
-
-    monkeypatch.setattr(os, "fsync", noted)
-
-    SpoolFile(tmp_path / "a" / "b", max_bytes=1 << 20).close()
-
-    assert synced[:2] == [tmp_path, tmp_path / "a"]
-
-
 APPENDER = """
 import sys
 from pathlib import Path

@@ -25,6 +25,7 @@ class Texts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     refused_title: str
     refused: str
     not_administrator: str
+    not_in_plan: str
     other_domain: str
     postponed_title: str
     postponed: str

@@ -57,6 +57,8 @@ def page_of(outcome: Outcome, *, language: Language, reference: str, nonce: str)
             kind, title, lead = "warn", texts.refused_title, texts.refused
             if outcome.reason == "not_administrator":
                 kind, lead = "calm", texts.not_administrator
+            elif outcome.reason == "not_in_plan":
+                lead = texts.not_in_plan
             elif outcome.domain:
                 lead = texts.other_domain.format(domain=outcome.domain)
         case _:

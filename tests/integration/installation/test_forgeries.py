@@ -183,6 +183,44 @@ async def test_a_token_that_an_ordinary_user_got_by_opening_the_application_regi
     assert [call.method for call in portal.calls] == ["user.admin"]
 
 
+@pytest.mark.parametrize(
+    ("refusal", "why"),
+    [
+        ((403, "ACCESS_DENIED", "REST API is available only on commercial plans"), "not_in_plan"),
+        ((403, "PAYMENT_REQUIRED", "Payment required"), "not_in_plan"),
+        ((500, "PORTAL_DELETED", "Portal was deleted"), "portal_gone"),
+        ((400, "ERROR_METHOD_NOT_FOUND", "Method not found!"), "refused_by_portal"),
+    ],
+)
+async def test_what_lasts_is_refused_at_once_with_its_reason(
+    portal: LivePortal, gateway: Gateway, redis: Redis, refusal: tuple[int, str, str], why: str
+) -> None:
+    body = await genuine(portal)
+    portal.faults.refusal = refusal
+
+    with capture_logs() as logs:
+        answered = await post(gateway.url, body)
+
+    assert (answered.status, answered.body) == (403, "forbidden")
+    assert [line["why"] for line in logs if line["event"] == "delivery forbidden"] == [why]
+    assert await nothing_is_left(gateway, redis)
+
+    portal.faults.clear()
+    assert (await post(gateway.url, body)).status == 200
+    assert await gateway.registered() == [portal.member_id]
+
+
+async def test_what_passes_is_waited_for(portal: LivePortal, gateway: Gateway) -> None:
+    body = await genuine(portal)
+    portal.faults.overload()
+
+    assert (await post(gateway.url, body)).status == 503
+
+    portal.faults.clear()
+    await gateway.lifecycle.resume("install")
+    assert await gateway.registered() == [portal.member_id]
+
+
 @pytest.mark.parametrize("missing", ["access_token", "refresh_token", "application_token"])
 async def test_without_a_token_nobody_is_asked(
     sandbox: Sandbox, portal: LivePortal, gateway: Gateway, redis: Redis, missing: str

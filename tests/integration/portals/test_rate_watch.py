@@ -64,6 +64,27 @@ async def test_the_last_full_minute_and_the_peak_are_shown_for_registered_portal
     assert shown("b24gw_portal_peak_events_per_minute", "busy-1") == 70
 
 
+async def test_a_portal_that_was_removed_is_shown_no_more(redis: Redis) -> None:
+    directory = Directory()
+    portal = Portal(member_id="leaving-1", domain="d", digests=(digest_of("fake"),))
+    directory.learn([portal])
+    watch = RateWatch(redis, directory, prefix="b24", limit=100)
+    watch.counts["leaving-1"] = 70
+    await watch.measure(NOW + 30)
+    await watch.measure(NOW + 70)
+    assert shown("b24gw_portal_peak_events_per_minute", "leaving-1") == 70
+
+    directory.learn([])
+    await watch.measure(NOW + 130)
+
+    assert shown("b24gw_portal_events_per_minute", "leaving-1") is None
+    assert shown("b24gw_portal_peak_events_per_minute", "leaving-1") is None
+
+    directory.learn([portal])
+    await watch.measure(NOW + 190)
+    assert shown("b24gw_portal_peak_events_per_minute", "leaving-1") == 0
+
+
 async def test_while_redis_is_away_a_process_goes_by_its_own_counts() -> None:
     async with connections.control(f"redis://127.0.0.1:{free_port()}/0", timeout_s=0.2) as away:
         watch = watch_of(away, "alone-1")

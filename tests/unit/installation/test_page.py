@@ -76,6 +76,10 @@ def test_a_page_that_was_opened_elsewhere_says_where_the_portal_is() -> None:
     assert one.status == 403
 
 
+def test_a_page_in_a_portal_without_rest_says_what_to_do() -> None:
+    assert "Change the plan or renew the subscription" in page(Refused("not_in_plan")).html
+
+
 def test_what_others_say_is_no_markup() -> None:
     evil = '"><script>alert(1)</script>'
     failed = dict.fromkeys(ONLINE, evil)
