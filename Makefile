@@ -73,7 +73,7 @@ bench-form: $(VENV)/dev.stamp  ## microseconds to read a body of Bitrix24
 bench-hostile: $(VENV)/dev.stamp  ## milliseconds to read the bodies that cost most: none may take five
 	$(BIN)/python -m tests.benchmarks.bench_hostile
 
-test-faults: $(VENV)/faults.stamp  ## every fault on Redis 7.0, Redis 8.2 and Valkey 9.1, with a table: ten minutes
+test-faults: $(VENV)/faults.stamp  ## every fault on Redis 7.0, Redis 8.2 and Valkey 9.1, with a table: twenty minutes
 	$(BIN)/python -m pytest tests/faults tests/integration/consumers -m matrix -n 3
 
 test-missed: $(VENV)/dev.stamp  ## the receiver down for five minutes, or MINUTES=n, while 200 comments change
