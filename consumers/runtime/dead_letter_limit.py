@@ -1,10 +1,15 @@
 """The limit that keeps a broken consumer from pouring its stream into the dead letters."""
 
 from collections import deque
+from typing import Final
 
 from msgspec import Struct
 
 __all__ = ["DeadLetterLimit", "DeadLetterRate"]
+
+# What nobody can read is the fault of whoever wrote it: no consumer is mended for it, and none may
+# be stopped by it, however often somebody writes such things.
+_NOT_THE_CONSUMERS_FAULT: Final = frozenset({"undecodable"})
 
 
 class DeadLetterLimit(Struct, frozen=True):
@@ -22,6 +27,7 @@ class DeadLetterLimit(Struct, frozen=True):
 class DeadLetterRate:
     """The dead letters and handled entries of the last window of one process.
 
+    `reason` is that of a dead letter; those that nobody can read (`undecodable`) are never counted.
     Dead letters that earlier processes made in the window count as well, so that a supervisor
     that starts a broken consumer again and again does not pour the stream away bit by bit. Those
     that an operator has retried or dropped do not.
@@ -50,12 +56,15 @@ class DeadLetterRate:
             self._forget(now)
         self._handled_count += count
 
-    def buried(self, now: float) -> None:
+    def buried(self, now: float, reason: str) -> None:
         """Note a dead letter."""
-        self._dead.append(now)
+        if reason not in _NOT_THE_CONSUMERS_FAULT:
+            self._dead.append(now)
 
-    def allows(self, now: float) -> bool:
+    def allows(self, now: float, reason: str) -> bool:
         """Whether one more dead letter stays within the limit."""
+        if reason in _NOT_THE_CONSUMERS_FAULT:
+            return True
         self._forget(now)
         count = len(self._dead) + 1
         if count <= self.limit.max_count:

@@ -28,6 +28,7 @@ from consumers.runtime.verdicts import Backoff
 from gateway.background import Errands
 from gateway.backlog import count_entries
 from gateway.connections import AWAY, AWAY_OR_REFUSING
+from gateway.contract import DeadLetter
 
 __all__ = ["Pace", "Reader"]
 
@@ -35,6 +36,9 @@ log = structlog.get_logger()
 
 _MAX_COUNT: Final = 1000
 """Entries of one read: at 10 KB each the reply stays under the usual output buffer limits."""
+
+_DEAD_LETTERS_READ: Final = 100
+"""Dead letters of one look at a partition's recent ones, each of which may hold a long comment."""
 
 _BACKOFF: Final = Backoff(first_s=0.2, most_s=5.0)
 
@@ -260,14 +264,17 @@ class Reader:
             )
 
     async def _count_dead_letters(self, client: Redis, now_ms: int) -> None:
-        limit = self._rate.limit
-        since = now_ms - int(limit.window_s * 1000)
-        letters: Any = await client.xrange(
-            self._place.dead, str(max(since, 0)), "+", count=limit.max_count
-        )
-        for letter_id, _fields in letters:
-            age_s = (now_ms - order(letter_id.decode())[0]) / 1000
-            self._rate.buried(time.monotonic() - age_s)
+        start = str(max(now_ms - int(self._rate.limit.window_s * 1000), 0))
+        is_more = True
+        while is_more:
+            letters: Any = await client.xrange(
+                self._place.dead, start, "+", count=_DEAD_LETTERS_READ
+            )
+            for letter_id, fields in letters:
+                age_s = (now_ms - order(letter_id.decode())[0]) / 1000
+                self._rate.buried(time.monotonic() - age_s, DeadLetter.of(fields).reason)
+                start = f"({letter_id.decode()}"
+            is_more = len(letters) == _DEAD_LETTERS_READ
 
     async def _pause(self, error: Exception, pause_s: float) -> None:
         self.is_connected = False

@@ -120,7 +120,7 @@ class Settlement:
 
         Raises DeadLetterLimitReached, and LeftPending.
         """
-        if not self._rate.allows(time.monotonic()):
+        if not self._rate.allows(time.monotonic(), letter.reason):
             raise DeadLetterLimitReached(
                 f"{self._place.group} would make a dead letter of {letter.entry_id} "
                 f"({letter.reason}: {letter.error}), but has made too many lately; "
@@ -149,7 +149,7 @@ class Settlement:
         if not is_ours:
             self._gate.close()
             raise LeftPending
-        self._rate.buried(time.monotonic())
+        self._rate.buried(time.monotonic(), letter.reason)
         self._metrics.buried(letter.reason)
         self._hand.settle(source, (entry_id,))
         log.error(

@@ -93,6 +93,23 @@ async def test_every_consumer_buries_them_and_handles_what_is_behind(
         assert encode_event(GOOD) not in {letter.event for letter in letters}
 
 
+async def test_no_number_of_them_stops_a_consumer_however_often_it_is_started(
+    redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    await redis.xgroup_create("b24:events:{0}", "audit", "0", mkstream=True)
+
+    async def is_through() -> bool:
+        return await settled(redis, "b24:events:{0}", "audit")
+
+    for _start in range(2):
+        for _ in range(25):  # a consumer's own dead letters would stop it at the twenty-first
+            await redis.xadd("b24:events:{0}", HOSTILE["no JSON"])  # type: ignore[arg-type]
+        with service(redis_url, tmp_path, name="audit", GATEWAY_AUDIT_DIR=str(tmp_path / "audit")):
+            await until(is_through, timeout_s=30)
+
+    assert await redis.xlen("b24:dead:audit:{0}") == 50
+
+
 async def test_looking_at_the_stream_and_comparing_with_it_survives_them(
     redis: Redis, redis_url: str, tmp_path: Path
 ) -> None:

@@ -82,17 +82,26 @@ def test_one_answer_ends_the_suspicion() -> None:
 def test_the_limit_needs_both_a_count_and_a_share() -> None:
     rate = DeadLetterRate(DeadLetterLimit(max_count=3, max_share=0.1, window_s=60))
     for _ in range(3):
-        assert rate.allows(100.0)
-        rate.buried(100.0)
-    assert not rate.allows(100.0)
+        assert rate.allows(100.0, "failed")
+        rate.buried(100.0, "failed")
+    assert not rate.allows(100.0, "failed")
 
     rate.handled(100.0, 100)
-    assert rate.allows(100.0)
+    assert rate.allows(100.0, "failed")
 
 
 def test_old_dead_letters_no_longer_count() -> None:
     rate = DeadLetterRate(DeadLetterLimit(max_count=1, max_share=0.0, window_s=60))
-    rate.buried(100.0)
+    rate.buried(100.0, "failed")
 
-    assert not rate.allows(150.0)
-    assert rate.allows(161.0)
+    assert not rate.allows(150.0, "failed")
+    assert rate.allows(161.0, "rejected")
+
+
+def test_what_nobody_can_read_counts_against_no_consumer() -> None:
+    rate = DeadLetterRate(DeadLetterLimit(max_count=1, max_share=0.0, window_s=60))
+    for _ in range(100):
+        assert rate.allows(100.0, "undecodable")
+        rate.buried(100.0, "undecodable")
+
+    assert rate.allows(100.0, "failed")
