@@ -8,6 +8,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from gateway.clocks import is_believable
+
 __all__ = ["REFRESH_LIFE_S", "EventToken", "Tokens", "after_event", "after_refresh"]
 
 REFRESH_LIFE_S: Final = 180 * 24 * 3600
@@ -33,12 +35,13 @@ class Tokens(Struct, frozen=True, kw_only=True):
         return f"Tokens(member_id={self.member_id!r}, expires_at={self.expires_at}, …)"
 
     def is_due(self, now: float) -> bool:
-        """Whether half the life of the refresh token is over.
+        """Whether half the life of the refresh token is over, or nobody knows when it began.
 
         Tokens that come with events may do for all calls, so that no other reason to refresh ever
         arises before it expires.
         """
-        return now - self.renewed_at > REFRESH_LIFE_S / 2
+        is_known = is_believable(self.renewed_at, now_s=now)
+        return not is_known or now - self.renewed_at > REFRESH_LIFE_S / 2
 
 
 class EventToken(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """Installing the application in a portal, step by step; each may be repeated."""
 
 import asyncio
+import time
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -21,6 +22,7 @@ from gateway.bitrix24.errors import (
     Unavailable,
 )
 from gateway.bitrix24.token_store import TokenStore
+from gateway.clocks import is_believable
 from gateway.installation.checks import Checks
 from gateway.installation.claim import Claim
 from gateway.installation.confirmation import Confirmed, confirmed, why_rejected
@@ -149,7 +151,7 @@ class Installer:
         try:
             await self._keep(one)
             known = await self._facts.of(one.member_id)
-            if known.installed_at is not None and known.installed_at > _received_at(one):
+            if known.was_installed_after(_received_at(one), now=datetime.now(UTC)):
                 return
             await self._note(one)
             if one.application_token:
@@ -203,7 +205,11 @@ class Installer:
         except Unauthorized:  # by a key that is lost: these take their place
             kept = None
         # What is kept from later came by a refresh, which used ours up, or an installation since.
-        if kept is None or kept.renewed_at <= one.tokens.renewed_at:
+        if (
+            kept is None
+            or kept.renewed_at <= one.tokens.renewed_at
+            or not is_believable(kept.renewed_at, now_s=time.time())
+        ):
             await self._tokens.install(one.tokens)
 
     async def _note(self, one: Confirmed) -> None:

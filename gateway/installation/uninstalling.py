@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from gateway import connections
 from gateway.bitrix24.errors import Unavailable
 from gateway.bitrix24.token_store import TokenStore
+from gateway.clocks import is_later
 from gateway.contract import AppEvent
 from gateway.installation.errors import Later
 from gateway.portals.facts import Facts, PortalFacts
@@ -89,16 +90,18 @@ class Uninstaller:
     async def _disable(self, member_id: str, digest: bytes, received_at: datetime) -> None:
         await self._follower.look()  # a Redis that lost its data gets it back first
         reading = await self._registry.read()
+        now = datetime.now(UTC)
         ended = [
             one
             for one in reading.registrations
-            if (one.member_id, one.digest) == (member_id, digest) and one.added_at <= received_at
+            if (one.member_id, one.digest) == (member_id, digest)
+            and not is_later(one.added_at, received_at, now=now)
         ]
         await self._registry.remove(ended)
         await self._follower.look()
 
     async def _end(self, member_id: str, known: Facts, received_at: datetime) -> None:
-        if known.installed_at is not None and known.installed_at > received_at:
+        if known.was_installed_after(received_at, now=datetime.now(UTC)):
             return
         if self._tokens is not None:
             await self._tokens.forget(member_id)

@@ -15,6 +15,8 @@ import msgspec
 from msgspec import Meta, Struct
 from redis.asyncio import Redis
 
+from gateway.clocks import is_later
+
 __all__ = ["Facts", "PortalFacts"]
 
 _Moment = Annotated[datetime, Meta(tz=True)]
@@ -46,6 +48,10 @@ class Facts(Struct, frozen=True, kw_only=True):
     def is_installed(self) -> bool:
         """Whether the application is in the portal, as far as is known."""
         return self.installed_at is not None and self.uninstalled_at is None
+
+    def was_installed_after(self, moment: datetime, *, now: datetime) -> bool:
+        """Whether the application was installed later than at a moment, as far as is known."""
+        return self.installed_at is not None and is_later(self.installed_at, moment, now=now)
 
 
 _NOTHING: Final = Facts()

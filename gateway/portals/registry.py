@@ -22,6 +22,7 @@ from msgspec import Meta, Struct
 from redis.asyncio import Redis
 from uuid_utils import uuid7
 
+from gateway.clocks import is_later
 from gateway.portals.directory import Portal
 
 __all__ = [
@@ -53,8 +54,8 @@ class Registration(Struct, frozen=True, kw_only=True):
     ends_at: datetime | None = None
 
     def has_ended(self, now: datetime) -> bool:
-        """Whether it is over by then."""
-        return self.ends_at is not None and self.ends_at <= now
+        """Whether it is over by then; so is one that ends later than any that is ended now."""
+        return self.ends_at is not None and not is_later(self.ends_at, now, now=now)
 
 
 class Reading(Struct, frozen=True):

@@ -4,7 +4,7 @@
 -- owner.
 local lease = redis.call('HMGET', KEYS[1], 'owner', 'epoch')
 if lease[1] == ARGV[1] and lease[2] == ARGV[2] then
-  redis.call('HDEL', KEYS[1], 'owner', 'until')
+  redis.call('HDEL', KEYS[1], 'owner', 'until', 'life')
   redis.call('HSET', KEYS[1], 'stream', ARGV[3], 'position', ARGV[4],
     'missed', ARGV[5])
   return 1

@@ -9,7 +9,7 @@ for i, key in ipairs(KEYS) do
   local epoch = ARGV[4 * i - 1]
   local lease = redis.call('HMGET', key, 'owner', 'epoch')
   if not lease[2] or (lease[1] == ARGV[1] and lease[2] == epoch) then
-    redis.call('HSET', key, 'owner', ARGV[1], 'epoch', epoch, 'until', ends,
+    redis.call('HSET', key, 'owner', ARGV[1], 'epoch', epoch, 'until', ends, 'life', ARGV[2],
       'stream', ARGV[4 * i], 'position', ARGV[4 * i + 1], 'missed', ARGV[4 * i + 2])
     held[i] = 1
   else

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,31 @@ async def test_installing_again_changes_nothing_but_the_tokens(
         return {one.event for one in bound} >= COMMENTS
 
     await until(is_bound)
+
+
+async def test_what_a_clock_that_was_ahead_noted_keeps_nobody_from_uninstalling_and_installing(
+    gateway: Gateway, portal: LivePortal
+) -> None:
+    await install(portal, gateway)
+    ahead = datetime.now(UTC) + timedelta(days=365)
+
+    async def note() -> None:
+        await gateway.facts.learn(portal.member_id, installed_at=ahead)
+        for one in (await gateway.registry.read()).registrations:
+            await gateway.registry.add(one.member_id, one.domain, one.digest, now=ahead)
+
+    await note()
+    await portal.uninstall(clean=False)
+    await portal.sent()
+    assert await gateway.registered() == []
+    assert (await gateway.facts.of(portal.member_id)).uninstalled_at is not None
+
+    await note()
+    await install(portal, gateway)
+    assert await gateway.registered() == [portal.member_id]
+    installed_at = (await gateway.facts.of(portal.member_id)).installed_at
+    assert installed_at is not None
+    assert installed_at < ahead
 
 
 async def test_uninstalling_ends_all_that_was_the_applications_and_nothing_else(

@@ -58,6 +58,11 @@ def test_grant_is_due_half_way_through_its_life() -> None:
     assert KEPT.is_due(501 + REFRESH_LIFE_S / 2)
 
 
+def test_grant_whose_beginning_lies_ahead_is_due() -> None:
+    assert not KEPT.is_due(500 - 3600)  # as far as clocks of machines may differ
+    assert KEPT.is_due(499 - 3600)
+
+
 def test_text_forms_show_no_token() -> None:
     offered = EventToken(user_id=1, access_token="fake-access", expires_at=1_000)
     assert "fake-" not in f"{KEPT!r} {KEPT} {offered!r} {[KEPT, offered]}"
