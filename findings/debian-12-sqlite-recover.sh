@@ -7,8 +7,8 @@
 # documentation shows, has an empty one, and without pipefail nothing but one line tells so.
 #
 # Expected: the statements that make the table and its rows.
-# What to do: take a newer sqlite3 to recover with (3.46 of Debian 13, say); copy the damaged file
-# elsewhere. `.dump` works, as far as pages can be read.
+# What to do: copy the damaged file to where a newer sqlite3 is (Debian 13 has 3.46; not run here).
+# `.dump` works, as far as pages can be read.
 #
 # Seen:
 #   3.40.1 2022-12-28 14:03:47 df5c253c0b3dd24916e4ec7cf77d3db5294cc9fd45ae7b9c5e82ad8197f3alt1
