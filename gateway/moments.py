@@ -6,6 +6,8 @@ from typing import Final
 
 import click
 
+from gateway.contract import EntryId
+
 __all__ = ["Moment", "parse_moment", "position_before"]
 
 _AGO: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
@@ -54,5 +56,4 @@ def position_before(moment: datetime) -> str:
     An entry id begins with the server's clock in milliseconds:
     https://redis.io/docs/latest/develop/data-types/streams/#entry-ids
     """
-    milliseconds = round(moment.timestamp() * 1000)
-    return f"{milliseconds - 1}-{2**64 - 1}" if milliseconds > 0 else "0-0"
+    return str(EntryId(max(0, round(moment.timestamp() * 1000))).previous)

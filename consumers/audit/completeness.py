@@ -10,14 +10,9 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from consumers.audit.records import Gap, entry_order
+from consumers.audit.records import Gap
 from gateway.connections import AWAY_OR_REFUSING
-from gateway.contract import (
-    EVENT_FIELD,
-    InvalidEvent,
-    Streams,
-    decode_event,
-)
+from gateway.contract import EVENT_FIELD, EntryId, InvalidEvent, Streams, decode_event
 from gateway.errors import GatewayError
 
 __all__ = ["CannotCompare", "find_gap"]
@@ -41,7 +36,7 @@ async def find_gap(
     key = streams.key(stream, partition)
     try:
         position = await _position(redis, key, group)
-        if entry_order(position) <= entry_order(newest):
+        if EntryId.of(position) <= EntryId.of(newest):
             return None
         count = await _count_missing(redis, key, group, newest, position)
         is_trimmed = await _is_trimmed(redis, key, newest, position)
@@ -110,10 +105,10 @@ async def _is_trimmed(redis: Redis, key: str, after: str, until: str) -> bool:
     if info["entries-added"] == info["length"]:
         return False
     deleted: bytes = info["max-deleted-entry-id"]
-    if entry_order(deleted.decode()) >= entry_order(until):
+    if EntryId.of(deleted) >= EntryId.of(until):
         return False
     first = info["first-entry"]
-    return first is None or entry_order(first[0].decode()) > entry_order(after)
+    return first is None or EntryId.of(first[0]) > EntryId.of(after)
 
 
 async def _is_dead(redis: Redis, key: str, entry_id: str) -> bool:

@@ -9,7 +9,8 @@ from collections.abc import Collection
 import msgspec
 
 from consumers.audit.findings import Fault
-from consumers.audit.records import Missing, entry_order
+from consumers.audit.records import Missing
+from gateway.contract import EntryId
 
 __all__ = ["Gaps"]
 
@@ -30,7 +31,7 @@ class _Open:
 
     def holds(self, entry_id: str) -> bool:
         gap = self.record.gap
-        return entry_order(gap.after) < entry_order(entry_id) <= entry_order(gap.until)
+        return EntryId.of(gap.after) < EntryId.of(entry_id) <= EntryId.of(gap.until)
 
     @property
     def is_closed(self) -> bool:

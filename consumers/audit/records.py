@@ -34,7 +34,6 @@ __all__ = [
     "Tombstone",
     "decode",
     "encode",
-    "entry_order",
     "hash_in",
     "intact",
     "seal",
@@ -225,9 +224,3 @@ def hash_in(line: bytes) -> str | None:
 def signed_part(line: bytes) -> bytes:
     """The bytes of a signed record that its signature is over."""
     return line[: line.rindex(_SIGNATURE)]
-
-
-def entry_order(entry_id: str) -> tuple[int, int]:
-    """The order of the entries of a stream: milliseconds, then a counter."""
-    milliseconds, _, counter = entry_id.partition("-")
-    return int(milliseconds), int(counter or 0)

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from consumers.audit.files import DayFile, FileDamaged, day_files, open_lines
-from consumers.audit.records import entry_order
+from gateway.contract import EntryId
 
 __all__ = ["SeenEntries"]
 
@@ -37,7 +37,7 @@ class SeenEntries:
 
     def __init__(self, chain: Path, *, newest: str, recent: Iterable[str] = ()) -> None:
         self._chain = chain
-        self._newest = entry_order(newest)
+        self._newest = EntryId.of(newest)
         self._recent: dict[str, None] = {}
         self._older = _OlderEntries(chain)
         self.add(recent)
@@ -51,31 +51,30 @@ class SeenEntries:
         older = {
             entry_id
             for entry_id in entry_ids
-            if entry_id not in known and entry_order(entry_id) <= self._newest
+            if entry_id not in known and EntryId.of(entry_id) <= self._newest
         }
         return known | self._older.known_among(older) if older else known
 
     def reach(self, entry_id: str) -> None:
         """All ids up to this one are in the chain, or known to be missing from it."""
-        self._newest = max(self._newest, entry_order(entry_id))
+        self._newest = max(self._newest, EntryId.of(entry_id))
 
     def add(self, entry_ids: Iterable[str]) -> None:
         """The chain now holds these, in this order."""
         for entry_id in entry_ids:
             self._recent[entry_id] = None
-            self._newest = max(self._newest, entry_order(entry_id))
+            self._newest = max(self._newest, EntryId.of(entry_id))
         for entry_id in list(self._recent)[: len(self._recent) - _REMEMBERED]:
             del self._recent[entry_id]
 
     @property
     def newest(self) -> str:
         """The highest id in the chain, or that a gap in it reaches to; `0-0` if there is none."""
-        return f"{self._newest[0]}-{self._newest[1]}"
+        return str(self._newest)
 
     def newest_with(self, entry_ids: Iterable[str]) -> str:
         """The highest id once these are added; `0-0` if there is none."""
-        newest = max([self._newest, *map(entry_order, entry_ids)])
-        return f"{newest[0]}-{newest[1]}"
+        return str(max([self._newest, *map(EntryId.of, entry_ids)]))
 
 
 class _OlderEntries:
@@ -94,7 +93,7 @@ class _OlderEntries:
         self._find(missing)
         if missing:
             # A record is made after its entry; a day is room for clocks that differ.
-            oldest_ms = min(entry_order(entry_id)[0] for entry_id in missing)
+            oldest_ms = min(EntryId.of(entry_id).ms for entry_id in missing)
             first = datetime.fromtimestamp(oldest_ms / 1000, UTC) - timedelta(days=1)
             self._walk = self._entries_since(first.date().isoformat())
             self._find(missing)

@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from consumers.runtime.place import Place
-from consumers.runtime.progress import order
+from gateway.contract import EntryId
 
 __all__ = ["ensure_groups"]
 
@@ -41,13 +41,13 @@ async def _restore(client: Redis, place: Place, known: str) -> None:
     if stream is not None:
         last_id = stream["last-generated-id"].decode()
         first_id = stream["first-entry"][0].decode() if stream["first-entry"] else None
-    is_younger = order(last_id) < order(known)
+    is_younger = EntryId.of(last_id) < EntryId.of(known)
     at = "0-0" if is_younger else known
     if not await _create(client, place.shared.key, place.group, at):
         return
     if is_younger:
         missing = f"the stream was made anew: what it held up to {known} and after is gone"
-    elif first_id is not None and order(first_id) > order(known):
+    elif first_id is not None and EntryId.of(first_id) > EntryId.of(known):
         missing = f"whatever stood between {known} and {first_id}, the first entry now"
     else:
         missing = "nothing"

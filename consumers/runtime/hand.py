@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from consumers.runtime.held import Held, Source
-from consumers.runtime.progress import order
 from consumers.runtime.shares import Aside, Key, Shares
+from gateway.contract import EntryId
 
 __all__ = ["Hand"]
 
@@ -124,7 +124,7 @@ class Hand:
     def sort(self) -> None:
         """Restore the order by id, after entries were taken out of turn."""
         self._held = {
-            source: dict(sorted(entries.items(), key=lambda item: order(item[0].decode())))
+            source: dict(sorted(entries.items(), key=lambda item: EntryId.of(item[0])))
             for source, entries in self._held.items()
         }
 

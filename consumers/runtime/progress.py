@@ -7,22 +7,9 @@ when the rest can be counted exactly was lost.
 """
 
 from consumers.runtime.scripts import Inspection
+from gateway.contract import EntryId
 
-__all__ = ["Progress", "before", "order"]
-
-
-def order(entry_id: str) -> tuple[int, int]:
-    """An entry id as a value that compares as the server does."""
-    ms, _, sequence = entry_id.partition("-")
-    return int(ms), int(sequence or 0)
-
-
-def before(entry_id: str) -> str:
-    """The id that comes right before this one: a group set to it reads this entry next."""
-    ms, sequence = order(entry_id)
-    if sequence:
-        return f"{ms}-{sequence - 1}"
-    return f"{ms - 1}-{2**64 - 1}" if ms else "0-0"
+__all__ = ["Progress"]
 
 
 class Progress:
@@ -91,9 +78,9 @@ def _believed_left(inspection: Inspection) -> int | None:
 
 def _left(inspection: Inspection) -> int | None:
     """What is certainly left; None in the midst of a stream, which may have gaps."""
-    delivered = order(inspection.delivered_id)
-    if not inspection.length or delivered >= order(inspection.last_id):
+    delivered = EntryId.of(inspection.delivered_id)
+    if not inspection.length or delivered >= EntryId.of(inspection.last_id):
         return 0
-    if delivered < order(inspection.first_id):
+    if delivered < EntryId.of(inspection.first_id):
         return inspection.length
     return None

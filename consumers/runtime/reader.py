@@ -21,14 +21,14 @@ from consumers.runtime.metrics import Metrics
 from consumers.runtime.missing import tell_missing
 from consumers.runtime.outages import Outages
 from consumers.runtime.place import Place
-from consumers.runtime.progress import Progress, before, order
+from consumers.runtime.progress import Progress
 from consumers.runtime.recovery import OWNER, recover
 from consumers.runtime.scripts import Acquired, Inspection, Kept, Scripts
 from consumers.runtime.verdicts import Backoff
 from gateway.background import Errands
 from gateway.backlog import count_entries
 from gateway.connections import AWAY, AWAY_OR_REFUSING
-from gateway.contract import DeadLetter
+from gateway.contract import DeadLetter, EntryId
 
 __all__ = ["Pace", "Reader"]
 
@@ -74,7 +74,7 @@ class Reader:
         self._consumer = consumer
         self._place = place
         self._delivered = known.position if known else None
-        self._highest = (0, 0)
+        self._highest = EntryId(0)
         self._connect = connect
         self._scripts = scripts
         self._gate = gate
@@ -101,7 +101,7 @@ class Reader:
     def _position(self) -> str:
         """The last entry that the group is through with, all before it included; or empty."""
         oldest = self._hand.oldest(self._place.shared)
-        return before(oldest) if oldest is not None else self._delivered or ""
+        return str(EntryId.of(oldest).previous) if oldest is not None else self._delivered or ""
 
     async def run(self, admission: Admission) -> None:
         """Read until the gate closes; what fails is begun anew after a growing pause.
@@ -195,8 +195,8 @@ class Reader:
         if page := reply.get(place.shared.key.encode()):
             self._progress.read(len(page))
             self._delivered = page[-1][0].decode()
-            is_new = order(page[0][0].decode()) > self._highest
-            self._highest = max(self._highest, order(self._delivered))
+            is_new = EntryId.of(page[0][0]) > self._highest
+            self._highest = max(self._highest, EntryId.of(self._delivered))
             if is_new:
                 await admission.take_new(place.shared, page)
             else:  # the server has forgotten that it delivered these before
@@ -249,7 +249,7 @@ class Reader:
     async def _tell(self, inspection: Inspection, missing: int) -> None:
         oldest_s = 0.0
         if inspection.oldest_pending_id:
-            oldest_ms, _ = order(inspection.oldest_pending_id)
+            oldest_ms = EntryId.of(inspection.oldest_pending_id).ms
             oldest_s = max(0.0, (inspection.now_ms - oldest_ms) / 1000)
         self._metrics.stands(
             self._place.partition,
@@ -271,7 +271,7 @@ class Reader:
                 self._place.dead, start, "+", count=_DEAD_LETTERS_READ
             )
             for letter_id, fields in letters:
-                age_s = (now_ms - order(letter_id.decode())[0]) / 1000
+                age_s = (now_ms - EntryId.of(letter_id).ms) / 1000
                 self._rate.buried(time.monotonic() - age_s, DeadLetter.of(fields).reason)
                 start = f"({letter_id.decode()}"
             is_more = len(letters) == _DEAD_LETTERS_READ

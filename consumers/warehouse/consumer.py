@@ -17,6 +17,7 @@ from consumers.warehouse.loading import Warehouse
 from consumers.warehouse.refusals import Away, Unusable
 from consumers.warehouse.thread import CallThread, WarehouseThread
 from consumers.warehouse.workspace import Workspace
+from gateway.contract import EntryId
 from gateway.errors import GatewayError, OperatorError
 from gateway.settings import Settings
 
@@ -117,9 +118,8 @@ class Loader:
         metrics.TOOK.observe(took_s)
         metrics.LAST_LOAD.set_to_current_time()
         metrics.NEWEST_EVENT.set(newest)
-        metrics.POSITION.labels(last.stream, last.partition).set(
-            int(last.id.partition("-")[0]) / 1000
-        )
+        position_s = EntryId.of(last.id).ms / 1000
+        metrics.POSITION.labels(last.stream, last.partition).set(position_s)
         log.info(
             "batch loaded",
             partition=last.partition,

@@ -13,7 +13,7 @@ import msgspec
 import pyarrow as pa
 
 from consumers.warehouse.schema import COMMENT_EVENTS, Column, Table
-from gateway.contract import Comment, CommentEvent, CommentFile
+from gateway.contract import Comment, CommentEvent, CommentFile, EntryId
 
 __all__ = ["Loadable", "Unfit", "arrow_schema", "empty", "rows", "table"]
 
@@ -89,7 +89,7 @@ def _values(entry: Loadable) -> tuple[Any, ...]:
     data = event.data
     enriched = data.comment if isinstance(data.comment, Comment) else None
     comment = enriched or _ABSENT
-    milliseconds, _, sequence = entry.id.partition("-")
+    entry_id = EntryId.of(entry.id)
     return (
         event.id,
         event.type.rpartition(".")[2],
@@ -103,8 +103,8 @@ def _values(entry: Loadable) -> tuple[Any, ...]:
         event.traceparent if isinstance(event.traceparent, str) else None,
         entry.stream,
         entry.partition,
-        int(milliseconds),
-        int(sequence or 0),
+        entry_id.ms,
+        entry_id.number,
         enriched and comment.state,
         comment.text,
         comment.text_plain,

@@ -8,7 +8,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from gateway.contract import EVENT_FIELD, CommentEvent, InvalidEvent, Streams, decode_event
+from gateway.contract import EVENT_FIELD, CommentEvent, EntryId, InvalidEvent, Streams, decode_event
 
 __all__ = ["PAGE", "Range", "Standing", "StreamEntry", "pages", "standing"]
 
@@ -41,20 +41,20 @@ class StreamEntry(Struct, frozen=True, kw_only=True):
     event: CommentEvent
 
     @property
-    def number(self) -> tuple[int, int]:
-        """The id as the two numbers by which ids are ordered."""
-        return _number(self.id)
+    def place(self) -> EntryId:
+        """The id as the value by which entries are ordered."""
+        return EntryId.of(self.id)
 
 
 class Standing(Struct, frozen=True):
     """How far a group is on a partition: what it was given last, and what it still works on."""
 
-    last_delivered: tuple[int, int]
-    pending: frozenset[tuple[int, int]]
+    last_delivered: EntryId
+    pending: frozenset[EntryId]
 
     def has_handled(self, entry: StreamEntry) -> bool:
         """Whether the group says that it is through with this entry."""
-        return entry.number <= self.last_delivered and entry.number not in self.pending
+        return entry.place <= self.last_delivered and entry.place not in self.pending
 
 
 async def pages(redis: Redis, streams: Streams, wanted: Range) -> AsyncIterator[list[StreamEntry]]:
@@ -65,8 +65,8 @@ async def pages(redis: Redis, streams: Streams, wanted: Range) -> AsyncIterator[
     """
     for partition in range(streams.partitions):
         key = streams.key(wanted.stream, partition)
-        start = f"{_milliseconds(wanted.since)}-0"
-        last = f"({_milliseconds(wanted.until)}-0" if wanted.until else await _last(redis, key)
+        start = str(_first_from(wanted.since))
+        last = f"({_first_from(wanted.until)}" if wanted.until else await _last(redis, key)
         count = _FIRST
         while page := await _page(redis, key, start, last, count):
             yield [
@@ -92,8 +92,8 @@ async def standing(redis: Redis, key: str, group: str) -> Standing | None:
                 key, group, "-", "+", max(1, found["pending"])
             )
             return Standing(
-                _number(found["last-delivered-id"].decode()),
-                frozenset(_number(entry["message_id"].decode()) for entry in pending),
+                EntryId.of(found["last-delivered-id"]),
+                frozenset(EntryId.of(entry["message_id"]) for entry in pending),
             )
     return None
 
@@ -122,10 +122,5 @@ def _comment_event(fields: dict[bytes, bytes]) -> CommentEvent | None:
     return event if isinstance(event, CommentEvent) else None
 
 
-def _number(entry_id: str) -> tuple[int, int]:
-    milliseconds, _, sequence = entry_id.partition("-")
-    return int(milliseconds), int(sequence)
-
-
-def _milliseconds(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)
+def _first_from(moment: datetime) -> EntryId:
+    return EntryId(int(moment.timestamp() * 1000))

@@ -17,7 +17,7 @@ from redis.exceptions import ResponseError
 from uuid_utils import uuid4
 
 from gateway.bitrix24.client import PortalClient
-from gateway.contract import EVENT_FIELD, Streams
+from gateway.contract import EVENT_FIELD, EntryId, Streams
 from gateway.ops.groups import GroupStanding
 
 __all__ = ["Flight", "ask_for_test", "fly", "reason_of"]
@@ -101,7 +101,7 @@ class _Place:
         found = []
         for row in rows:
             group = row["name"].decode()
-            if _order(row["last-delivered-id"].decode()) >= _order(self._entry_id):
+            if EntryId.of(row["last-delivered-id"]) >= EntryId.of(self._entry_id):
                 pending = await self._client.xpending_range(
                     self._key, group, self._entry_id, self._entry_id, 1
                 )
@@ -172,8 +172,3 @@ def reason_of(step: str, groups: Sequence[GroupStanding]) -> str:
     owned = [one.owner for one in groups if (one.stream, one.group) == (stream, group)]
     why = "it has other work first" if any(owned) else "no process works for it"
     return f"the group {group} has not acknowledged the event on `{stream}`: {why}"
-
-
-def _order(entry_id: str) -> tuple[int, int]:
-    ms, _, sequence = entry_id.partition("-")
-    return int(ms), int(sequence)

@@ -5,6 +5,7 @@ imports another part of the project.
 """
 
 from gateway.contract.dead_letters import DeadLetter, Redelivery
+from gateway.contract.entry_id import EntryId
 from gateway.contract.events import (
     APP_INSTALLED,
     APP_TESTED,
@@ -65,6 +66,7 @@ __all__ = [
     "CommentFile",
     "CommentType",
     "DeadLetter",
+    "EntryId",
     "InvalidEvent",
     "OtherEvent",
     "PortalData",

@@ -2,15 +2,11 @@
 
 from collections.abc import Collection, Iterator
 
-__all__ = ["Progress", "order_of"]
+from gateway.contract import EntryId
+
+__all__ = ["Progress"]
 
 _MAX_ENTRIES = 1000
-
-
-def order_of(entry_id: str) -> tuple[int, int]:
-    """Entry ids in their order, which is not that of their text."""
-    milliseconds, _, sequence = entry_id.partition("-")
-    return int(milliseconds), int(sequence or 0)
 
 
 class Progress:
@@ -43,7 +39,7 @@ class Progress:
         """
         known = self._acknowledged.setdefault(group, set())
         for entry_id, subject in self._entries.items():
-            if order_of(entry_id) > order_of(last_delivered):
+            if EntryId.of(entry_id) > EntryId.of(last_delivered):
                 return
             if entry_id not in pending and entry_id not in known:
                 known.add(entry_id)

@@ -6,7 +6,7 @@ from typing import Any, Final
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from gateway.contract import DeadLetter, Streams
+from gateway.contract import DeadLetter, EntryId, Streams
 
 __all__ = ["Address", "StoredLetter", "dead_letters", "drop", "groups_with_dead_letters", "retry"]
 
@@ -45,11 +45,13 @@ class Address(Struct, frozen=True):
     @classmethod
     def of(cls, text: str) -> "Address":
         """Read `<partition>/<id>`. Raises ValueError."""
-        partition, slash, entry_id = text.partition("/")
-        ms, dash, sequence = entry_id.partition("-")
-        if not (slash and dash and partition.isdigit() and ms.isdigit() and sequence.isdigit()):
-            raise ValueError(f"{text}: not <partition>/<id>, as `gateway dead list` shows it")
-        return cls(int(partition), entry_id)
+        partition, _, entry_id = text.partition("/")
+        try:
+            return cls(int(partition), str(EntryId.of(entry_id)))
+        except ValueError:
+            raise ValueError(
+                f"{text}: not <partition>/<id>, as `gateway dead list` shows it"
+            ) from None
 
     def __str__(self) -> str:
         return f"{self.partition}/{self.id}"

@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, ResponseError
 
 from gateway.backlog import count_entries, counts_reads
-from gateway.contract import Streams
+from gateway.contract import EntryId, Streams
 
 _CLOCK = """#!lua flags=no-writes
 -- The clock of the server that holds KEYS[1]; in a cluster each node has its own.
@@ -45,9 +45,9 @@ def right_lag(
     The server's own is missing after deletions, and on some versions counts what was trimmed; at
     both ends of the stream it can be told without it. https://github.com/redis/redis/pull/13338
     """
-    if not length or _order(delivered_id) >= _order(last_id):
+    if not length or EntryId.of(delivered_id) >= EntryId.of(last_id):
         return 0
-    if first_id is not None and _order(delivered_id) < _order(first_id):
+    if first_id is not None and EntryId.of(delivered_id) < EntryId.of(first_id):
         return length
     return None if lag is None else min(lag, length)
 
@@ -101,7 +101,7 @@ async def _of_partition(
         )
         if lag is None:
             lag = await count_entries(redis, key, f"({delivered_id}", last_id)
-        oldest_ms = _order(pending["min"].decode())[0] if pending["min"] else None
+        oldest_ms = EntryId.of(pending["min"]).ms if pending["min"] else None
         found.append(
             GroupStanding(
                 stream=stream,
@@ -119,8 +119,3 @@ async def _of_partition(
             )
         )
     return found
-
-
-def _order(entry_id: str) -> tuple[int, int]:
-    ms, _, sequence = entry_id.partition("-")
-    return int(ms), int(sequence or 0)

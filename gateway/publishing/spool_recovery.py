@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 from uuid_utils import uuid7
 
-from gateway.contract import EVENT_FIELD, Streams
+from gateway.contract import EVENT_FIELD, EntryId, Streams
 from gateway.errors import OperatorError
 from gateway.publishing.batch import MAX_EVENTS
 from gateway.publishing.spool_file import SpooledBatch, SpoolFile
@@ -104,7 +104,7 @@ async def _refuse_if_trimmed(redis: Any, key: str, since_ms: int) -> None:
     info = await redis.xinfo_stream(key)
     is_whole = info["entries-added"] == info["length"]
     first = info["first-entry"]
-    if is_whole or (first and int(first[0].partition(b"-")[0]) < since_ms):
+    if is_whole or (first and EntryId.of(first[0]).ms < since_ms):
         return
     raise OperatorError(
         f"{key} has been trimmed, so that nothing tells which of the file's events were "

@@ -5,14 +5,14 @@ from typing import Any, Final, TypeAlias
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from gateway.contract import Streams
+from gateway.contract import EntryId, Streams
 
 __all__ = ["Ends", "ends_of_events", "has_passed_on"]
 
 _GROUP: Final = b"enricher"
 
-Ends: TypeAlias = tuple[tuple[int, int], ...]
-"""The last entry of each partition of `events`, (0, 0) for none."""
+Ends: TypeAlias = tuple[EntryId, ...]
+"""The last entry of each partition of `events`, 0-0 for none."""
 
 
 async def ends_of_events(client: Redis, streams: Streams) -> Ends:
@@ -22,9 +22,9 @@ async def ends_of_events(client: Redis, streams: Streams) -> Ends:
         try:
             info: Any = await client.xinfo_stream(key)
         except ResponseError:  # no such stream yet
-            ends.append((0, 0))
+            ends.append(EntryId(0))
         else:
-            ends.append(_id(info["last-generated-id"]))
+            ends.append(EntryId.of(info["last-generated-id"]))
     return tuple(ends)
 
 
@@ -34,18 +34,13 @@ async def has_passed_on(client: Redis, streams: Streams, ends: Ends) -> bool:
     Entries that were parked as dead letters count as passed on: nothing will come of them soon.
     """
     for key, end in zip(streams.keys("events"), ends, strict=True):
-        if end == (0, 0):
+        if end == EntryId(0):
             continue
         groups: Any = await client.xinfo_groups(key)
         ours = [group for group in groups if group["name"] == _GROUP]
-        if not ours or _id(ours[0]["last-delivered-id"]) < end:
+        if not ours or EntryId.of(ours[0]["last-delivered-id"]) < end:
             return False
         pending: Any = await client.xpending(key, _GROUP.decode())
-        if pending["min"] is not None and _id(pending["min"]) <= end:
+        if pending["min"] is not None and EntryId.of(pending["min"]) <= end:
             return False
     return True
-
-
-def _id(text: bytes) -> tuple[int, int]:
-    ms, _, sequence = text.decode().partition("-")
-    return int(ms), int(sequence or 0)

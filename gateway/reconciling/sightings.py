@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from gateway.contract import EVENT_FIELD, Streams
+from gateway.contract import EVENT_FIELD, EntryId, Streams
 
 __all__ = ["Key", "Sighting", "Sightings"]
 
@@ -146,7 +146,7 @@ def _sighting(entry_id: bytes, fields: Mapping[bytes, bytes]) -> tuple[int, Key,
     if event.recovered or not event.data.comment_id:
         return None
     return (
-        int(entry_id.partition(b"-")[0]),
+        EntryId.of(entry_id).ms,
         Key(event.data.member_id, event.data.comment_id, event.type),
         Sighting(event.time.timestamp(), event.receivedat.timestamp()),
     )

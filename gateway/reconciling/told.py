@@ -19,7 +19,15 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-from gateway.contract import EVENT_FIELD, Comment, CommentEvent, InvalidEvent, Streams, decode_event
+from gateway.contract import (
+    EVENT_FIELD,
+    Comment,
+    CommentEvent,
+    EntryId,
+    InvalidEvent,
+    Streams,
+    decode_event,
+)
 from gateway.reconciling.comparing import Entity, Known, Listing, Told
 
 __all__ = ["ToldBook"]
@@ -136,7 +144,7 @@ class ToldBook:
                     continue
                 member_id, comment_id, entity, comment = told
                 key = self._key(member_id, entity)
-                seen[member_id][str(entity)] = int(entry_id.partition(b"-")[0])
+                seen[member_id][str(entity)] = EntryId.of(entry_id).ms
                 if comment.state == "deleted":
                     pipeline.hdel(key, str(comment_id))
                 elif comment.content_hash:

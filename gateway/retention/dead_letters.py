@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 
 from gateway import metrics
-from gateway.contract import Streams
+from gateway.contract import EntryId, Streams
 
 __all__ = ["DeadLetters"]
 
@@ -35,7 +35,7 @@ class DeadLetters:
         """
         if not self._kept_ms or now < self._next_at:
             return
-        oldest = max(0, round(now * 1000) - self._kept_ms)
+        oldest = EntryId(max(0, round(now * 1000) - self._kept_ms))
         keys = self._client.scan_iter(match=f"{self._before}*", count=1000, _type="STREAM")
         try:
             async for key in keys:
@@ -48,8 +48,8 @@ class DeadLetters:
             )
         self._next_at = now + _EVERY_S
 
-    async def _trim(self, key: str, oldest: int) -> None:
-        count = int(await self._client.xtrim(key, minid=f"{oldest}-0", approximate=False))
+    async def _trim(self, key: str, oldest: EntryId) -> None:
+        count = int(await self._client.xtrim(key, minid=str(oldest), approximate=False))
         if count:
             group = key[len(self._before) : key.rindex(":{")]
             metrics.AGED_DEAD_LETTERS.labels(group).inc(count)

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from gateway.retention.stream_state import EntryId, GroupState, StreamState
+from gateway.contract import EntryId
+from gateway.retention.stream_state import GroupState, StreamState
 
 __all__ = ["Books", "Loss", "Removal", "balanced", "removal"]
 
@@ -88,7 +89,7 @@ def _unread(
             return 0, count
         # The server does not count for a group that it delivered nothing. If that one was there
         # already and had all of the stream to read, it lost all.
-        if group.delivered == (0, 0):
+        if group.delivered == EntryId(0):
             return count, count
         if before.next_unread is not None and before.next_unread >= state.begins_at:
             return 0, 0  # what stood behind its place still does

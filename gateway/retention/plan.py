@@ -4,7 +4,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.retention.stream_state import EntryId, GroupState, StreamState, successor
+from gateway.contract import EntryId
+from gateway.retention.stream_state import GroupState, StreamState
 from gateway.settings import Retention
 
 __all__ = ["Holder", "Plan", "Rules", "early_plan_for", "fillers", "plan_for"]
@@ -71,12 +72,12 @@ def plan_for(state: StreamState, rules: Rules, *, now_ms: int) -> Plan:
     acknowledged it. A stream without such a group is trimmed by age alone.
     """
     holding = _holding(state, rules)
-    old = (max(0, now_ms - rules.keep_ms), 0)
+    old = EntryId(max(0, now_ms - rules.keep_ms))
     bound = min([old, *(group.needed_from for group in holding)])
     holders = [
-        Holder(group.name, state.held(group), oldest, now_ms - oldest[0])
+        Holder(group.name, state.held(group), oldest, now_ms - oldest.ms)
         for group in holding
-        if (oldest := group.oldest_needed) is not None and now_ms - oldest[0] >= rules.warn_held_ms
+        if (oldest := group.oldest_needed) is not None and now_ms - oldest.ms >= rules.warn_held_ms
     ]
     return Plan(
         trim_to=bound if state.first is not None and state.first < bound else None,
@@ -91,7 +92,7 @@ def early_plan_for(state: StreamState, rules: Rules) -> Plan:
     Nothing of a stream that no group reads: nobody has handled it.
     """
     holding = _holding(state, rules)
-    bound = min((group.needed_from for group in holding), default=successor(state.last))
+    bound = min((group.needed_from for group in holding), default=state.last.next)
     has_readers = bool(state.groups)
     return Plan(
         trim_to=bound if has_readers and state.first is not None and state.first < bound else None,

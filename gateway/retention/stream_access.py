@@ -7,14 +7,12 @@ from typing import Any, Final
 from msgspec import Struct
 from redis.asyncio import Redis
 
+from gateway.contract import EntryId
 from gateway.retention.losses import Books
 from gateway.retention.plan import Plan
 from gateway.retention.stream_state import (
-    EntryId,
     GroupState,
     StreamState,
-    entry_id_of,
-    text_of,
 )
 
 __all__ = ["Look", "StreamAccess", "StreamKeys"]
@@ -73,12 +71,12 @@ class StreamAccess:
         None if the plan is void: somebody else leads, or a group has come or gone back.
         """
         assert plan.trim_to is not None  # noqa: S101 - tells the type checker
-        seen = [word for name, place in plan.seen for word in (name, text_of(place))]
+        seen = [word for name, place in plan.seen for word in (name, str(place))]
         removed, *lost = await self._trim(
             keys=[keys.stream, keys.lease, keys.books],
             args=[
                 self._owner,
-                text_of(plan.trim_to),
+                str(plan.trim_to),
                 _LIMIT,
                 len(plan.seen),
                 *seen,
@@ -95,7 +93,7 @@ class StreamAccess:
         fields: list[Any] = []
         if books is not None:
             fields += ["own", books.own, "others", books.others]
-            fields += ["max_deleted", text_of(books.max_deleted)]
+            fields += ["max_deleted", str(books.max_deleted)]
         await self._write(keys=[keys.lease, keys.books], args=[self._owner, *fields])
 
 
@@ -104,8 +102,8 @@ def _state_of(stream: list[Any], groups: list[list[Any]]) -> StreamState:
     return StreamState(
         length=length,
         first=_id_of(first),
-        last=entry_id_of(last.decode()),
-        max_deleted=entry_id_of(max_deleted.decode()),
+        last=EntryId.of(last),
+        max_deleted=EntryId.of(max_deleted),
         added=added,
         groups=tuple(map(_group_of, groups)),
     )
@@ -115,7 +113,7 @@ def _group_of(row: list[Any]) -> GroupState:
     name, delivered, read_count, lag, pending, oldest_pending, gone, next_unread = row
     return GroupState(
         name=name.decode(),
-        delivered=entry_id_of(delivered.decode()),
+        delivered=EntryId.of(delivered),
         read_count=read_count,
         lag=lag,
         pending=pending,
@@ -129,10 +127,8 @@ def _books_of(fields: list[bytes | None]) -> Books | None:
     own, others, max_deleted = fields
     if others is None or max_deleted is None:
         return None
-    return Books(
-        own=int(own or 0), others=int(others), max_deleted=entry_id_of(max_deleted.decode())
-    )
+    return Books(own=int(own or 0), others=int(others), max_deleted=EntryId.of(max_deleted))
 
 
 def _id_of(text: bytes | None) -> EntryId | None:
-    return None if text is None else entry_id_of(text.decode())
+    return None if text is None else EntryId.of(text)

@@ -3,10 +3,9 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
-__all__ = ["EntryId", "GroupState", "StreamState", "entry_id_of", "successor", "text_of"]
+from gateway.contract import EntryId
 
-EntryId = tuple[int, int]
-"""An entry's id: milliseconds of the server's clock and a number, in the order of the stream."""
+__all__ = ["GroupState", "StreamState"]
 
 
 class GroupState(Struct, frozen=True, kw_only=True):
@@ -34,7 +33,7 @@ class GroupState(Struct, frozen=True, kw_only=True):
     @property
     def needed_from(self) -> EntryId:
         """Every entry before this id is acknowledged by the group."""
-        return self.oldest_pending or successor(self.delivered)
+        return self.oldest_pending or self.delivered.next
 
 
 class StreamState(Struct, frozen=True, kw_only=True):
@@ -60,7 +59,7 @@ class StreamState(Struct, frozen=True, kw_only=True):
     @property
     def begins_at(self) -> EntryId:
         """No entry stands before this id."""
-        return self.first or successor(self.last)
+        return self.first or self.last.next
 
     def held(self, group: GroupState) -> int | None:
         """How many entries the group has not acknowledged; None where the server cannot tell.
@@ -75,20 +74,3 @@ class StreamState(Struct, frozen=True, kw_only=True):
         if group.next_unread == self.first:
             return self.length
         return None if group.lag is None else min(pending + group.lag, self.length)
-
-
-def entry_id_of(text: str) -> EntryId:
-    """From `<milliseconds>-<number>`."""
-    ms, _, number = text.partition("-")
-    return int(ms), int(number or 0)
-
-
-def text_of(entry_id: EntryId) -> str:
-    """As `<milliseconds>-<number>`."""
-    return f"{entry_id[0]}-{entry_id[1]}"
-
-
-def successor(entry_id: EntryId) -> EntryId:
-    """The next id that there can be."""
-    ms, number = entry_id
-    return (ms, number + 1) if number < (1 << 64) - 1 else (ms + 1, 0)

@@ -8,9 +8,10 @@ import structlog
 from msgspec import Struct
 
 from gateway import metrics
+from gateway.contract import EntryId
 from gateway.retention.losses import Removal
 from gateway.retention.plan import Holder
-from gateway.retention.stream_state import EntryId, StreamState, text_of
+from gateway.retention.stream_state import StreamState
 
 __all__ = ["Telling"]
 
@@ -49,7 +50,7 @@ class Telling(Struct, frozen=True):
             stream=self.key,
             group=holder.group,
             held_entries=holder.held,
-            oldest_entry=text_of(holder.oldest),
+            oldest_entry=str(holder.oldest),
             age_s=holder.age_ms // 1000,
             what_to_do="start it, delete it, or see [retention] non_holding_groups",
         )
@@ -57,7 +58,7 @@ class Telling(Struct, frozen=True):
     def trimmed(self, count: int, lost: Mapping[str, int], *, up_to: EntryId) -> None:
         """Retention removed entries, some of which groups that hold nothing had not read."""
         metrics.TRIMMED_ENTRIES.labels(self.stream, self.partition).inc(count)
-        log.info("stream trimmed", stream=self.key, entries=count, up_to=text_of(up_to))
+        log.info("stream trimmed", stream=self.key, entries=count, up_to=str(up_to))
         self._lost(lost)
 
     def trimmed_early(self, count: int, lost: Mapping[str, int]) -> None:
@@ -73,7 +74,7 @@ class Telling(Struct, frozen=True):
             "[retention] days are over",
             stream=self.key,
             entries_left=state.length,
-            oldest_age_s=max(0, now_ms - state.begins_at[0]) // 1000,
+            oldest_age_s=max(0, now_ms - state.begins_at.ms) // 1000,
             what_to_do="give Redis more memory, or ask for fewer days; docs/retention.md",
         )
 
@@ -104,7 +105,7 @@ class Telling(Struct, frozen=True):
         about: dict[str, Any] = {
             "stream": self.key,
             "removed": found.count,
-            "first_entry": None if state.first is None else text_of(state.first),
+            "first_entry": None if state.first is None else str(state.first),
         }
         if not found.losses:
             log.warning("somebody else removed entries, which all groups had read", **about)

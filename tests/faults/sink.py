@@ -18,7 +18,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from consumers import CommentEvent, Consumer, Entry
-from consumers.runtime.progress import order
+from gateway.contract import EntryId
 
 __all__ = ["GROUP", "SERVICE", "Sink", "app"]
 
@@ -124,7 +124,7 @@ class Sink:
         for row in rows:
             by_comment[row.comment_id].append(row.entry_id)
         for ids in by_comment.values():
-            assert all(order(one) < order(next_one) for one, next_one in pairwise(ids))
+            assert all(EntryId.of(one) < EntryId.of(next_one) for one, next_one in pairwise(ids))
 
 
 def _connect(directory: Path) -> sqlite3.Connection:

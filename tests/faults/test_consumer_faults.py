@@ -14,9 +14,8 @@ import pytest
 from redis.asyncio import Redis
 
 from consumers import CommentEvent, Consumer
-from consumers.runtime.progress import order
 from gateway import connections
-from gateway.contract import Streams
+from gateway.contract import EntryId, Streams
 from tests.faults.proxy import LossyProxy
 from tests.faults.stage import COUNTED, Stage
 from tests.integration.consumers.running import (
@@ -44,7 +43,7 @@ def assert_each_comment_in_order(effects: list[list[str]]) -> None:
     for _event_id, comment_id, entry_id, *_rest in effects:
         first[comment_id].setdefault(entry_id)
     for entry_ids in first.values():
-        assert all(order(a) < order(b) for a, b in pairwise(entry_ids))
+        assert all(EntryId.of(a) < EntryId.of(b) for a, b in pairwise(entry_ids))
 
 
 async def is_settled(redis: Redis) -> bool:

@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from gateway.contract import Streams
+from gateway.contract import EntryId, Streams
 from gateway.leases import Leases
 from gateway.retention.keeper import Retention
 from gateway.retention.plan import Plan
@@ -39,7 +39,7 @@ async def read(redis: Redis, group: str, count: int, *, acknowledged: int | None
 async def numbers(redis: Redis) -> list[int]:
     """Which entries are left."""
     entries: Any = await redis.xrange(KEY)
-    return [int(entry_id.decode().partition("-")[0]) - OLD for entry_id, _ in entries]
+    return [EntryId.of(entry_id).ms - OLD for entry_id, _ in entries]
 
 
 def retention(redis: Redis, **settings: Any) -> Retention:
@@ -282,7 +282,8 @@ async def test_a_plan_is_void_when_the_world_has_changed_since(
     assert await Leases(redis, owner="us", life_ms=60_000).hold(keys.lease)
     await read(redis, "fast", 40)
     await redis.xgroup_destroy(KEY, "slow")
-    plan = Plan(trim_to=(OLD + 30, 0), seen=(("fast", (OLD + 40, 0)),), holders=())
+    seen = (("fast", EntryId(OLD + 40)),)
+    plan = Plan(trim_to=EntryId(OLD + 30), seen=seen, holders=())
     if change == "another leader":
         await redis.set(keys.lease, "them")
     elif change == "a new group":

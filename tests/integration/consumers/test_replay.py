@@ -7,7 +7,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from consumers import CommentEvent, Consumer, Entry
-from gateway.contract import encode_event
+from gateway.contract import EntryId, encode_event
 from tests.integration.consumers.running import (
     comment_event,
     gateway,
@@ -97,4 +97,4 @@ async def test_a_replay_with_effects_is_handled_like_new_events(
 
 
 def milliseconds(entry_id: bytes) -> int:
-    return int(entry_id.split(b"-")[0])
+    return EntryId.of(entry_id).ms

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from consumers.warehouse import schema
 from consumers.warehouse.loading import Warehouse
-from gateway.contract import Comment, CommentFile
+from gateway.contract import Comment, CommentFile, EntryId
 from tests.integration.warehouse.loading import (
     PORTAL,
     START,
@@ -52,8 +52,8 @@ def test_an_event_becomes_a_row_with_everything_it_says(
         "traceparent": None,
         "stream": "events",
         "stream_partition": 0,
-        "entry_ms": int(came.id.split("-")[0]),
-        "entry_seq": int(came.id.split("-")[1]),
+        "entry_ms": EntryId.of(came.id).ms,
+        "entry_seq": EntryId.of(came.id).number,
         "comment_state": "present",
         "comment_text": text.replace("\0", ""),
         "comment_text_plain": text.replace("\0", ""),

@@ -16,7 +16,7 @@ from consumers.runtime.held import Held, Postponed, Source
 from consumers.runtime.transforms import Result, TransformHandler
 from consumers.runtime.verdicts import Split
 from consumers.testing import comment_event
-from gateway.contract import encode_event
+from gateway.contract import EntryId, encode_event
 from tests.integration.consumers.running import until
 
 SOURCE = Source("events", "b24:events:{0}", is_own=False)
@@ -32,7 +32,7 @@ def held(portal: str, comment_id: int, number: int) -> Held:
 
 
 def number_of(one: Held) -> int:
-    return int(one.entry.id.partition("-")[0])
+    return EntryId.of(one.entry.id).ms
 
 
 async def unused(entries: Sequence[Entry]) -> Sequence[Result]:

@@ -12,7 +12,7 @@ from consumers.runtime.gate import Gate
 from consumers.runtime.held import Held, Source
 from consumers.runtime.lanes import Lanes
 from consumers.runtime.verdicts import Backoff, Later, Split
-from gateway.contract import encode_event
+from gateway.contract import EntryId, encode_event
 from tests.integration.consumers.running import comment_event, until
 
 SOURCE = Source("events", "b24:events:{0}", is_own=False)
@@ -62,7 +62,7 @@ async def test_one_comment_is_handled_in_order_and_others_meanwhile() -> None:
         most = max(most, sum(running.values()))
         await asyncio.sleep(0.001)
         running[one.lane] -= 1
-        seen[one.lane].append(int(one.entry.id.split("-")[0]))
+        seen[one.lane].append(EntryId.of(one.entry.id).ms)
         return None
 
     gate = open_gate()

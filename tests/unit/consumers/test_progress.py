@@ -1,8 +1,6 @@
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from consumers.runtime.progress import Progress, before, order
+from consumers.runtime.progress import Progress
 from consumers.runtime.scripts import Inspection
 
 START = Inspection(
@@ -18,17 +16,6 @@ START = Inspection(
     dead_count=0,
     now_ms=0,
 )
-
-
-@given(st.integers(0, 2**40), st.integers(0, 2**64 - 1))
-def test_before_is_lower_and_nothing_is_between(ms: int, sequence: int) -> None:
-    entry_id = f"{ms}-{sequence}"
-    if (ms, sequence) == (0, 0):
-        return
-    lower = order(before(entry_id))
-
-    assert lower < order(entry_id)
-    assert lower in {(ms, sequence - 1), (ms - 1, 2**64 - 1)}
 
 
 def test_the_lag_is_what_was_added_less_what_was_read() -> None:
