@@ -133,7 +133,7 @@ class _Process:
         settings = self._settings
         if self._vault is None and settings.enricher.snapshot_days:
             log.warning("no [vault] keys: deletions will not say whose comment it was")
-        if not settings.bitrix24.client_id and not any(
+        if not settings.bitrix24.listed and not any(
             portal.rest_webhook for portal in settings.portals
         ):
             log.warning(

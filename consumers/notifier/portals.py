@@ -21,7 +21,7 @@ _MARGIN_S: Final = 1.0
 
 def is_callable(member_id: str, settings: Settings) -> bool:
     """Whether the settings give a right to call the portal: its webhook's, or an application's."""
-    return bool(settings.bitrix24.client_id) or any(
+    return bool(settings.bitrix24.listed) or any(
         portal.rest_webhook for portal in settings.portals if portal.member_id == member_id
     )
 

@@ -1,4 +1,4 @@
-"""The authorization server: the one that the settings name, and never one out of a body.
+"""An authorization server: one that the settings name, and never one out of a body.
 
 https://apidocs.bitrix24.com/settings/oauth/auto-renewal.html
 https://apidocs.bitrix24.com/settings/oauth/simple-way.html
@@ -166,6 +166,8 @@ class AuthorizationServer:
             expires_at=issued.expires or int(now) + issued.expires_in,
             refresh_token=issued.refresh_token,
             renewed_at=int(now),
+            client_id=self._client_id,
+            server=self.url,
         )
 
     def _endpoint(self, url: str) -> str:

@@ -6,6 +6,7 @@ from typing import Final
 
 from gateway import connections
 from gateway.bitrix24.access import Access, OAuthAccess, TokenAccess, WebhookAccess
+from gateway.bitrix24.applications import Applications
 from gateway.bitrix24.authorization import AuthorizationServer
 from gateway.bitrix24.client import PortalClient
 from gateway.bitrix24.errors import NoCredentials
@@ -14,8 +15,8 @@ from gateway.bitrix24.refreshing import Refresher
 from gateway.bitrix24.token_store import TokenStore
 from gateway.bitrix24.tokens import Tokens
 from gateway.bitrix24.transport import Transport, open_transport
-from gateway.settings import Bitrix24 as Application
-from gateway.settings import Settings, SettingsError, resolve_secret
+from gateway.settings import Application, Settings, SettingsError, resolve_secret
+from gateway.settings import Bitrix24 as Rest
 from gateway.vault import Vault
 
 __all__ = ["Bitrix24", "connect"]
@@ -26,7 +27,9 @@ _MAX_AUTHORIZATION_BYTES: Final = 1 << 16
 
 
 class Bitrix24:
-    """All portals; `tokens` and `authorization` are None where the settings name no application."""
+    """All portals; where the settings name no application, `tokens` is None and there are no
+    `applications`.
+    """
 
     def __init__(
         self,
@@ -35,7 +38,7 @@ class Bitrix24:
         transport: Transport,
         limiter: Limiter,
         tokens: TokenStore | None,
-        authorization: AuthorizationServer | None,
+        applications: Applications,
         refresher: Refresher | None,
         webhooks: dict[str, WebhookAccess],
     ) -> None:
@@ -45,7 +48,7 @@ class Bitrix24:
         self._refresher = refresher
         self._webhooks = webhooks
         self.tokens = tokens
-        self.authorization = authorization
+        self.applications = applications
 
     def portal(self, member_id: str) -> PortalClient:
         """The client of a portal: by its inbound webhook if the settings have one, else by OAuth.
@@ -100,20 +103,20 @@ async def connect(settings: Settings) -> AsyncIterator[Bitrix24]:
             burst=rest.burst,
             longest_wait_s=rest.call_timeout_s,
         )
-        tokens, authorization, refresher = None, None, None
-        if rest.client_id:
+        applications, tokens, refresher = Applications(()), None, None
+        if rest.listed:
             tokens = TokenStore(redis, _vault(settings), prefix=settings.redis.prefix)
-            authorization = _authorization_server(
-                rest,
-                await stack.enter_async_context(
-                    open_transport(
-                        timeout_s=rest.request_timeout_s, max_answer_bytes=_MAX_AUTHORIZATION_BYTES
-                    )
-                ),
+            to_servers = await stack.enter_async_context(
+                open_transport(
+                    timeout_s=rest.request_timeout_s, max_answer_bytes=_MAX_AUTHORIZATION_BYTES
+                )
+            )
+            applications = Applications(
+                [_authorization_server(one, rest, to_servers) for one in rest.listed]
             )
             refresher = Refresher(
                 tokens,
-                authorization,
+                applications,
                 # A refresh takes one request; the rest is for writing down what came of it.
                 lock_life_s=rest.request_timeout_s + 10.0,
             )
@@ -123,29 +126,33 @@ async def connect(settings: Settings) -> AsyncIterator[Bitrix24]:
             transport=transport,
             limiter=limiter,
             tokens=tokens,
-            authorization=authorization,
+            applications=applications,
             refresher=refresher,
             webhooks=webhooks,
         )
 
 
-def _authorization_server(rest: Application, transport: Transport) -> AuthorizationServer:
-    secret = resolve_secret(rest.client_secret, name="[bitrix24] client_secret")
+def _authorization_server(
+    one: Application, rest: Rest, transport: Transport
+) -> AuthorizationServer:
+    is_alone = one not in rest.applications
+    where = "[bitrix24]" if is_alone else f"[[bitrix24.applications]] {one.client_id}"
+    secret = resolve_secret(one.client_secret, name=f"{where} client_secret")
     try:
         return AuthorizationServer(
             transport,
-            url=rest.authorization_server,
-            client_id=rest.client_id,
+            url=one.authorization_server,
+            client_id=one.client_id,
             client_secret=secret,
         )
     except ValueError:
-        raise SettingsError("[bitrix24] authorization_server: not the root of a server") from None
+        raise SettingsError(f"{where} authorization_server: not the root of a server") from None
 
 
 def _vault(settings: Settings) -> Vault:
     vault = Vault.of(settings.vault)
     if vault is None:
-        raise SettingsError("[vault] keys: [bitrix24] client_id needs one, to keep tokens by")
+        raise SettingsError("[vault] keys: [bitrix24] has an application, whose tokens need one")
     return vault
 
 

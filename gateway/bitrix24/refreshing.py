@@ -17,7 +17,7 @@ import structlog
 from uuid_utils import uuid4
 
 from gateway.background import owned
-from gateway.bitrix24.authorization import AuthorizationServer
+from gateway.bitrix24.applications import Applications
 from gateway.bitrix24.errors import Bitrix24Error, MaybeDone, NoCredentials, Unavailable
 from gateway.bitrix24.retrying import pause_s
 from gateway.bitrix24.token_store import TokenStore
@@ -43,13 +43,13 @@ class Refresher:
     def __init__(
         self,
         store: TokenStore,
-        server: AuthorizationServer,
+        applications: Applications,
         *,
         lock_life_s: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
-        self._server = server
+        self._applications = applications
         self._lock_life_s = lock_life_s
         self._clock = clock
         self._under_way: dict[str, asyncio.Task[Tokens]] = {}
@@ -130,7 +130,7 @@ class Refresher:
 
     async def _issued(self, kept: Tokens) -> Tokens:
         try:
-            return await self._server.refresh(kept)
+            return await self._applications.of(kept).refresh(kept)
         except MaybeDone as error:
             # About the refresh, that is: the call that needs it was not carried out.
             failure = Unavailable(f"the authorization server: {error}", code=error.code)

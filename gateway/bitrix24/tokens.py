@@ -20,7 +20,9 @@ class Tokens(Struct, frozen=True, kw_only=True):
     """What is kept for a portal; times in Unix seconds. Its text form shows no token.
 
     `endpoint` is where the portal's methods are, ending in a slash. `renewed_at` is when the
-    refresh token was issued.
+    refresh token was issued. `client_id` is the application that they were issued to, `server` the
+    root of the authorization server that did; both are empty in what was kept before there could
+    be several.
     """
 
     member_id: str
@@ -30,6 +32,8 @@ class Tokens(Struct, frozen=True, kw_only=True):
     expires_at: int
     refresh_token: str
     renewed_at: int
+    client_id: str = ""
+    server: str = ""
 
     def __repr__(self) -> str:
         return f"Tokens(member_id={self.member_id!r}, expires_at={self.expires_at}, …)"
@@ -83,4 +87,6 @@ def after_refresh(kept: Tokens, issued: Tokens) -> Tokens:
         expires_at=issued.expires_at or kept.expires_at,
         refresh_token=issued.refresh_token or kept.refresh_token,
         renewed_at=issued.renewed_at if issued.refresh_token else kept.renewed_at,
+        client_id=issued.client_id or kept.client_id,
+        server=issued.server or kept.server,
     )

@@ -110,6 +110,8 @@ class Report:
             endpoint=tokens.endpoint if tokens is not None else facts.endpoint,
             tokens=len(portal.digests),
             access=access,
+            application=tokens.client_id if tokens is not None else None,
+            server=tokens.server if tokens is not None else None,
             has_handler=bool(self._wanted),
             renewed_at=None if tokens is None else float(tokens.renewed_at),
             erase_since=_seconds(facts.erasure_due_since),
@@ -126,7 +128,7 @@ class Report:
             return "application", None, refused(error)
         if store is not None and tokens is not None:
             answers = await ask_application(self._bitrix24.application(member_id), self._wanted)
-            return "application", tokens, answers
+            return "application", self._bitrix24.applications.named(tokens), answers
         if member_id in self._webhooks:
             return "webhook", None, await ask_webhook(self._bitrix24.portal(member_id))
         return "none", None, Answers()

@@ -92,9 +92,10 @@ class Heard(Struct, frozen=True, kw_only=True):
 class Standing(Struct, frozen=True, kw_only=True):
     """All that is known of a portal.
 
-    `tokens` counts the application tokens it may send with. `has_handler` is whether the settings
-    say where to. `renewed_at` is when its refresh token was issued, `erase_since` since when its
-    data are to be erased. `troubles` are those that were told.
+    `tokens` counts the application tokens it may send with. `application` is the id of the one it
+    has installed, `server` the root of the authorization server that knows it. `has_handler` is
+    whether the settings say where to. `renewed_at` is when its refresh token was issued,
+    `erase_since` since when its data are to be erased. `troubles` are those that were told.
     """
 
     member_id: str
@@ -102,6 +103,8 @@ class Standing(Struct, frozen=True, kw_only=True):
     endpoint: str
     tokens: int
     access: Access
+    application: str | None = None
+    server: str | None = None
     has_handler: bool
     renewed_at: float | None
     erase_since: float | None

@@ -50,7 +50,7 @@ def command(context: click.Context, *, portal: str | None, timeout_s: float, as_
     says where it stopped.
     """
     settings = settings_of(context)
-    if not settings.bitrix24.client_id:
+    if not settings.bitrix24.listed:
         raise OperatorError(_NO_CLIENT_ID)
     logs.configure(settings.log, process="portals")  # refused tokens are told, and not on stdout
     rows, failures = asyncio.run(_fly(settings, portal, timeout_s))

@@ -10,6 +10,7 @@ import click
 from redis.asyncio import Redis
 
 from gateway import connections, logs
+from gateway.bitrix24.applications import host_of
 from gateway.care.standing import MISSED_DAYS, Fault, Standing, faults_of
 from gateway.commandline import settings_of
 from gateway.errors import OperatorError
@@ -21,8 +22,8 @@ from gateway.terminal import json_line, printable
 __all__ = ["chosen", "command"]
 
 _HEAD: Final = (
-    *("PORTAL", "MEMBER ID", "TOKENS", "REST", "GRANT", "BOUND", "QUEUE", "LAST EVENT", "USUAL"),
-    *("HEARD", "MISSED", "QUARANTINE", "VERDICT"),
+    *("PORTAL", "MEMBER ID", "TOKENS", "REST", "APPLICATION", "GRANT", "BOUND", "QUEUE"),
+    *("LAST EVENT", "USUAL", "HEARD", "MISSED", "QUARANTINE", "VERDICT"),
 )
 
 
@@ -103,6 +104,7 @@ def _row(
         one.member_id,
         one.tokens,
         _rest(one),
+        _application(one),
         None if one.renewed_at is None else _span(now - one.renewed_at),
         _bound(one),
         _queue(one),
@@ -121,6 +123,12 @@ def _rest(one: Standing) -> str:
     if one.answers.refusal is None:
         return f"ok ({one.access})"
     return "no answer" if one.answers.is_down else "refused"
+
+
+def _application(one: Standing) -> str | None:
+    if not one.application:
+        return None
+    return printable(f"{one.application} ({host_of(one.server or '')})")
 
 
 def _bound(one: Standing) -> str | None:
@@ -161,6 +169,8 @@ def _object(one: Standing, faults: Sequence[Fault]) -> dict[str, Any]:
         "endpoint": one.endpoint,
         "tokens": one.tokens,
         "access": one.access,
+        "application": one.application,
+        "authorization_server": host_of(one.server or "") or None,
         "rest": "not called" if one.access == "none" else answers.refusal or "ok",
         "grant_renewed_at": _time(one.renewed_at),
         "bound": answers.bound,

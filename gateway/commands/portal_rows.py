@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
+from gateway.bitrix24.applications import host_of
 from gateway.commands.rows import Row
 from gateway.portals.directory import portals_of
 from gateway.portals.facts import Facts
@@ -74,6 +75,8 @@ def _row(token: _Token, known: Facts, webhooks: set[str]) -> Row:
         "source": token.source,
         "added_at": _time(token.added_at),
         "access": _access(token.member_id, known, webhooks),
+        "application": (known.client_id or None) if known.is_installed else None,
+        "authorization_server": (host_of(known.server) or None) if known.is_installed else None,
         "installed_at": _time(known.installed_at) if known.is_installed else None,
         "erasure_due_since": _time(known.erasure_due_since),
         "endpoint": known.endpoint or None,

@@ -53,7 +53,8 @@ def list_(context: click.Context, *, as_json: bool) -> None:
     """All registered portals, a line for each of their tokens.
 
     ACCESS is how a portal is called: by the application since it was installed, or by a webhook of
-    the settings. Portals that have uninstalled are listed as long as their data is to be erased.
+    the settings; APPLICATION and AUTHORIZATION SERVER say which one it has installed. Portals that
+    have uninstalled are listed as long as their data is to be erased.
     """
     settings = settings_of(context)
     registrations = _ask(settings, _registrations)

@@ -2,16 +2,18 @@
 
 Anybody can post a body to a public address. What nobody else has is an access token that the
 authorization server gave out for this application in that portal, and its method `app.info` says
-whose a token is. The server that is asked is the one of the settings. No I/O.
+whose a token is. The servers that are asked are those of the settings. No I/O.
 
 https://apidocs.bitrix24.com/settings/oauth/simple-way.html
 """
 
+from collections.abc import Collection
 from typing import Final
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from gateway.bitrix24.applications import host_of
 from gateway.bitrix24.authorization import AppInfo
 from gateway.bitrix24.tokens import Tokens
 from gateway.installation.claim import Claim
@@ -52,33 +54,33 @@ class Confirmed(Struct, frozen=True, kw_only=True):
         return f"Confirmed(member_id={self.member_id!r}, domain={self.domain!r}, …)"
 
 
-def why_rejected(claim: Claim, *, server: str) -> str:
-    """Why `server`, the root of the one that was asked, does not know the claimed token.
+def why_rejected(claim: Claim, *, servers: Collection[str]) -> str:
+    """Why none of `servers`, the roots of those that were asked, knows the claimed token.
 
     It may be one of Bitrix24's other server, which only knows applications of its own regions. What
     the claim names is no reason to ask there, only to say so.
     """
-    named, asked = _host(claim.server), _host(server)
-    is_other = named in _SERVERS and asked in _SERVERS and named != asked
+    named, asked = host_of(claim.server), {host_of(server) for server in servers}
+    is_other = named in _SERVERS and asked <= _SERVERS and named not in asked
     return "another_authorization_server" if is_other else "token_rejected"
 
 
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
-
-
 def confirmed(
-    claim: Claim, info: AppInfo, *, client_id: str, received_ms: int, is_complete: bool = True
+    claim: Claim,
+    info: AppInfo,
+    *,
+    client_ids: Collection[str],
+    server: str,
+    received_ms: int,
+    is_complete: bool = True,
 ) -> Confirmed:
-    """The installation that the claim is about.
+    """The installation that the claim is about, by what `server` (its root) has said of it.
 
+    `client_ids` are the applications that are listed for that server.
     An application with a page is installed when that page has said so: until then `is_complete` is
     false. Raises NotConfirmed with the first difference.
     """
-    if info.client_id != client_id:
+    if info.client_id not in client_ids:
         raise NotConfirmed("other_application")
     if info.member_id != claim.member_id:
         raise NotConfirmed("other_portal")
@@ -101,6 +103,8 @@ def confirmed(
             expires_at=claim.expires_at,
             refresh_token=claim.refresh_token,
             renewed_at=received_ms // 1000,
+            client_id=info.client_id,
+            server=server,
         ),
         application_token=claim.application_token,
         # What the portal is called is where it is: the body's `domain` is that of whatever address

@@ -1,6 +1,5 @@
 """Installing the application in a portal, step by step; each may be repeated."""
 
-import asyncio
 import time
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
@@ -10,7 +9,6 @@ import structlog
 from redis.exceptions import RedisError
 
 from gateway import connections
-from gateway.bitrix24.authorization import AuthorizationServer
 from gateway.bitrix24.connecting import Bitrix24
 from gateway.bitrix24.errors import (
     Bitrix24Error,
@@ -23,9 +21,9 @@ from gateway.bitrix24.errors import (
 )
 from gateway.bitrix24.token_store import TokenStore
 from gateway.clocks import is_believable
-from gateway.installation.checks import Checks
+from gateway.installation.asking import Asking, Patience
 from gateway.installation.claim import Claim
-from gateway.installation.confirmation import Confirmed, confirmed, why_rejected
+from gateway.installation.confirmation import Confirmed, confirmed
 from gateway.installation.errors import Later, NotConfirmed
 from gateway.portals.facts import PortalFacts
 from gateway.portals.following import Follower
@@ -35,9 +33,6 @@ from gateway.portals.verification import digest_of, shown
 __all__ = ["Installer"]
 
 log: Any = structlog.get_logger(__name__)
-
-_IN_TIME_S: Final = 4.0
-# Bitrix24 waits for the answer to its delivery, and calls slow handlers less often.
 
 _LASTING: Final[dict[type[Bitrix24Error], str]] = {
     NoRest: "not_in_plan",
@@ -62,8 +57,7 @@ class Installer:
         self,
         *,
         bitrix24: Bitrix24,
-        authorization: AuthorizationServer,
-        checks: Checks,
+        asking: Asking,
         tokens: TokenStore,
         facts: PortalFacts,
         registry: Registry,
@@ -71,8 +65,7 @@ class Installer:
         allow_portals: Collection[str] = (),
     ) -> None:
         self._bitrix24 = bitrix24
-        self._authorization = authorization
-        self._checks = checks
+        self._asking = asking
         self._tokens = tokens
         self._facts = facts
         self._registry = registry
@@ -82,44 +75,32 @@ class Installer:
     async def confirm(
         self, claim: Claim, *, received_ms: int, is_complete: bool = True, is_urgent: bool = True
     ) -> Confirmed:
-        """The claimed installation as the authorization server, and then the portal, confirm it.
+        """The claimed installation as an authorization server, and then the portal, confirm it.
 
         `is_complete` is whether Bitrix24 has to take the application for installed already,
         `is_urgent` whether somebody waits for the answer. Raises NotConfirmed, or Later if one of
         them cannot be asked in time.
         """
-        async with self._checks.turn(is_urgent=is_urgent):
-            try:
-                async with asyncio.timeout(_IN_TIME_S):
-                    one = await self._confirmed(claim, received_ms, is_complete=is_complete)
-                    await self._need_administrator(one)
-            except TimeoutError as error:
-                raise Later("no_answer_in_time") from error
+        patience = Patience()
+        with self._asking.place(is_urgent=is_urgent):
+            told = await self._asking.told(claim, patience=patience, is_urgent=is_urgent)
+            one = confirmed(
+                claim,
+                told.info,
+                client_ids=told.client_ids,
+                server=told.server,
+                received_ms=received_ms,
+                is_complete=is_complete,
+            )
+            self._need_allowed(one)
+            async with patience.answer():
+                await self._need_administrator(one)
         return one
 
-    async def _confirmed(self, claim: Claim, received_ms: int, *, is_complete: bool) -> Confirmed:
-        try:
-            info = await self._authorization.app_info(claim.access_token)
-        except (Unauthorized, PortalGone) as error:
-            reason = why_rejected(claim, server=self._authorization.url)
-            raise NotConfirmed(reason) from error
-        except NotInPlan as error:
-            raise NotConfirmed("not_in_plan") from error
-        except Bitrix24Error as error:
-            log.warning("the authorization server confirms nothing", why=str(error))
-            raise Later("authorization_server") from error
-        one = confirmed(
-            claim,
-            info,
-            client_id=self._authorization.client_id,
-            received_ms=received_ms,
-            is_complete=is_complete,
-        )
-        if self._allow_portals and self._allow_portals.isdisjoint(
-            (one.member_id.lower(), one.domain.lower())
-        ):
+    def _need_allowed(self, one: Confirmed) -> None:
+        names = (one.member_id.lower(), one.domain.lower())
+        if self._allow_portals and self._allow_portals.isdisjoint(names):
             raise NotConfirmed("not_allowed_portal")
-        return one
 
     async def _need_administrator(self, one: Confirmed) -> None:
         """Everybody who works in the portal can get a token of the application: by opening it.
@@ -216,6 +197,8 @@ class Installer:
         facts: dict[str, Any] = {
             "domain": one.domain,
             "endpoint": one.tokens.endpoint,
+            "client_id": one.tokens.client_id,
+            "server": one.tokens.server,
             "status": one.status,
             "scope": one.scope,
             "installed_at": _received_at(one),

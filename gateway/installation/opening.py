@@ -9,6 +9,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from gateway.bitrix24.connecting import connect
+from gateway.installation.asking import Asking
 from gateway.installation.checks import Checks
 from gateway.installation.event_tokens import EventTokens
 from gateway.installation.installer import Installer
@@ -71,15 +72,14 @@ async def open_application(
         stack.push_async_callback(publisher.close)
         tokens, installing = None, None
         vault = Vault.of(settings.vault)
-        if settings.bitrix24.client_id:
+        if settings.bitrix24.listed:
             bitrix24 = await stack.enter_async_context(connect(settings))
-            tokens, authorization = bitrix24.tokens, bitrix24.authorization
+            tokens = bitrix24.tokens
             # connect() has seen to these.
-            assert tokens is not None and authorization is not None and vault is not None  # noqa: PT018, S101
+            assert tokens is not None and vault is not None  # noqa: PT018, S101
             installer = Installer(
                 bitrix24=bitrix24,
-                authorization=authorization,
-                checks=Checks(control, prefix=prefix),
+                asking=Asking(bitrix24.applications, Checks(control, prefix=prefix)),
                 tokens=tokens,
                 facts=facts,
                 registry=registry,

@@ -44,7 +44,7 @@ def demo_settings(
     The portal is registered by its well-known token, too, for `gateway trigger` and `curl`. Raises
     OperatorError for settings that do not go with a demo.
     """
-    if settings.bitrix24.client_id:
+    if settings.bitrix24.listed:
         raise OperatorError(
             "[bitrix24] client_id: the demo brings an application of its own; "
             "run it without this one, or this one without --demo"
@@ -80,7 +80,7 @@ def demo_settings(
 
 def can_call_portals(settings: Settings) -> bool:
     """Whether portals can be asked what they have told: by an application, or by a webhook."""
-    return bool(settings.bitrix24.client_id) or any(one.rest_webhook for one in settings.portals)
+    return bool(settings.bitrix24.listed) or any(one.rest_webhook for one in settings.portals)
 
 
 def streams_read(settings: Settings) -> dict[str, str]:
@@ -138,7 +138,7 @@ def welcome(
     shown = masked(settings)
     redis = f"{shown['redis']['url']} ({own_redis}, files in var/redis)" if own_redis else None
     nobody = "none: every request will be refused"
-    if settings.bitrix24.client_id:
+    if settings.bitrix24.listed:
         nobody = "none yet: those that install the application"
     lines = [
         "everything runs",

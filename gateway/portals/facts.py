@@ -26,14 +26,17 @@ class Facts(Struct, frozen=True, kw_only=True):
     """What is known of one portal; each field has its default where nothing is.
 
     Of the application: `endpoint`, `domain`, `status` (`L`ocal, `F`ree, `D`emo, `T`rial, `P`aid,
-    `S`ubscription) and `scope` are as the authorization server confirmed them, `digest` is that of
-    its application token in hexadecimal. `bound_at` is when events were last bound, or found to be;
-    `unbound` are those that were not, with the reasons; `queue` is whether they also wait in the
-    portal's queue of offline events.
+    `S`ubscription) and `scope` are as the authorization server confirmed them, `client_id` says
+    which application it is, `server` is the root of the authorization server that confirmed it,
+    `digest` is its application token's in hexadecimal. `bound_at` is when events were last
+    bound, or found to be; `unbound` are those that were not, with the reasons; `queue` is whether
+    they also wait in the portal's queue of offline events.
     """
 
     domain: str = ""
     endpoint: str = ""
+    client_id: str = ""
+    server: str = ""
     status: str = ""
     scope: str = ""
     digest: str = ""

@@ -23,7 +23,8 @@ class Sandbox:
     """What `open_sandbox` gives.
 
     `application` is the one that portals install if nothing else is said, `authorization` the
-    server that knows it, at `authorization_url`.
+    server that knows it, at `authorization_url`. A second sandbox is another authorization server,
+    which knows nothing of the first one's portals.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Sandbox:
         tls: ssl.SSLContext | None,
         pace: Pace,
         clock: Callable[[], float],
+        application: Application | None,
     ) -> None:
         self._stack = stack
         self._session = session
@@ -43,7 +45,7 @@ class Sandbox:
         self._grants = Grants(clock)
         self.portals: dict[str, LivePortal] = {}
         self.authorization = AuthorizationServer(self._grants, self.portals, clock)
-        self.application = self.add_application()
+        self.application = self.add_application(application)
 
     @property
     def authorization_url(self) -> str:
@@ -54,9 +56,9 @@ class Sandbox:
         """Let the authorization server listen."""
         self.authorization.url = await self._listen(self.authorization.app())
 
-    def add_application(self) -> Application:
-        """Register one more application with the authorization server."""
-        application = Application(
+    def add_application(self, known: Application | None = None) -> Application:
+        """Register one more application with the authorization server: a new one, or this one."""
+        application = known or Application(
             client_id=f"local.fake{secrets.token_hex(7)}",
             client_secret=f"fakesecret{secrets.token_hex(20)}",
         )
@@ -116,8 +118,11 @@ async def open_sandbox(
     tls: ssl.SSLContext | None = None,
     pace: Pace | None = None,
     clock: Callable[[], float] = time.time,
+    application: Application | None = None,
 ) -> AsyncIterator[Sandbox]:
     """A sandbox without portals, closed at the end with all that it has still to send.
+
+    `application` is one that another sandbox knows, too, as one from the market may be.
 
     With `tls`, all of its servers speak HTTPS. `clock` gives Unix seconds, for all times that are
     told and for expiry; how many requests a second there are is counted by a clock of its own.
@@ -132,6 +137,13 @@ async def open_sandbox(
                 connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
             )
         )
-        sandbox = Sandbox(stack=stack, session=session, tls=tls, pace=chosen, clock=clock)
+        sandbox = Sandbox(
+            stack=stack,
+            session=session,
+            tls=tls,
+            pace=chosen,
+            clock=clock,
+            application=application,
+        )
         await sandbox.start()
         yield sandbox

@@ -10,7 +10,7 @@ from gateway.secret_references import resolve_secret
 from gateway.settings.loading import is_given, load
 from gateway.settings.sections.admin import Admin
 from gateway.settings.sections.audit import Audit
-from gateway.settings.sections.bitrix24 import Bitrix24
+from gateway.settings.sections.bitrix24 import Application, Bitrix24
 from gateway.settings.sections.consumers import Consumers
 from gateway.settings.sections.enricher import Enricher
 from gateway.settings.sections.http import Http
@@ -28,6 +28,7 @@ from gateway.settings.tree import Settings
 
 __all__ = [
     "Admin",
+    "Application",
     "Audit",
     "Bitrix24",
     "Consumers",

@@ -3,6 +3,7 @@
 import os
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from msgspec import Struct
 from gateway.addresses import Address
 from gateway.errors import SettingsError
 from gateway.secret_references import is_reference
+from gateway.settings.sections.bitrix24 import Bitrix24
 from gateway.settings.sections.portals import PortalSettings
 from gateway.settings.service_links import is_service_link
 from gateway.settings.tree import Settings
@@ -87,6 +89,7 @@ class _Loading:
         }
         if not self._faults:
             self._refuse_contradictions(built["portals"])
+            self._refuse_applications(built["bitrix24"])
             self._refuse_url(built["redis"].url)
         if self._faults:
             raise SettingsError("\n".join(self._faults))
@@ -169,6 +172,21 @@ class _Loading:
                     f"{self._path}: [[portals]] member_id {portal.member_id} is there twice"
                 )
             seen.add(portal.member_id)
+
+    def _refuse_applications(self, bitrix24: Bitrix24) -> None:
+        if bitrix24.client_id and bitrix24.applications:
+            self._faults.append(
+                f"{self._path}: [bitrix24] client_id: there is a list, [[bitrix24.applications]]: "
+                "put this application into it, or take the list out"
+            )
+        for one, count in Counter(
+            (one.client_id, one.authorization_server.rstrip("/")) for one in bitrix24.applications
+        ).items():
+            if count > 1:
+                self._faults.append(
+                    f"{self._path}: [[bitrix24.applications]] client_id {one[0]} is there twice "
+                    f"for {one[1]}/"
+                )
 
     def _refuse_url(self, url: str) -> None:
         """Say what is wrong with Redis's URL; one that stands elsewhere is read when needed."""

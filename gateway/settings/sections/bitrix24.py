@@ -6,19 +6,35 @@ from msgspec import Meta
 
 from gateway.settings.sections.kinds import Positive, Seconds, Secret, Section
 
-__all__ = ["Bitrix24"]
+__all__ = ["Application", "Bitrix24"]
+
+AuthorizationServer = Annotated[
+    str,
+    Meta(
+        pattern=r"^(https://|http://(127\.0\.0\.1|localhost|\[::1\])(:|/|$))",
+        description="an https:// URL; http:// only to this machine",
+    ),
+]
+_DEFAULT_SERVER = "https://oauth.bitrix.info/"
+
+
+class Application(Section, frozen=True, kw_only=True):
+    """[[bitrix24.applications]]: each of several applications, in place of the `client_id` above:
+    portals of both authorization servers, or local applications of several portals.
+    """
+
+    client_id: Annotated[str, Meta(min_length=1)]
+    """The application's id (`app.…` or `local.…`); one that two servers know is there twice."""
+    client_secret: Secret
+    """The application's key (`client_secret`) at that server."""
+    authorization_server: AuthorizationServer = _DEFAULT_SERVER
+    """The server that knows it, as above."""
 
 
 class Bitrix24(Section, frozen=True, kw_only=True):
     """[bitrix24]: the application in whose name portals are called, and how often they are."""
 
-    authorization_server: Annotated[
-        str,
-        Meta(
-            pattern=r"^(https://|http://(127\.0\.0\.1|localhost|\[::1\])(:|/|$))",
-            description="an https:// URL; http:// only to this machine",
-        ),
-    ] = "https://oauth.bitrix.info/"
+    authorization_server: AuthorizationServer = _DEFAULT_SERVER
     """Where tokens are refreshed; `https://oauth.bitrix24.tech/` for portals in the regions of
     Russia, Belarus, Kazakhstan and their neighbours. No other is asked, whatever a body says."""
     client_id: str = ""
@@ -26,6 +42,8 @@ class Bitrix24(Section, frozen=True, kw_only=True):
     their `rest_webhook` only."""
     client_secret: Secret = ""
     """The application's key (`client_secret`)."""
+    applications: tuple[Application, ...] = ()
+    """The applications, where there are several; `client_id` is empty then."""
     public_url: Annotated[
         str,
         Meta(
@@ -60,3 +78,15 @@ class Bitrix24(Section, frozen=True, kw_only=True):
     """How many seconds a call may wait for its turn and be tried again."""
     max_answer_bytes: Positive = 16 << 20
     """The largest answer in bytes that is read."""
+
+    @property
+    def listed(self) -> tuple[Application, ...]:
+        """All applications: those of the list, or the one of `client_id`; none without either."""
+        if not self.client_id:
+            return self.applications
+        one = Application(
+            client_id=self.client_id,
+            client_secret=self.client_secret,
+            authorization_server=self.authorization_server,
+        )
+        return (one, *self.applications)

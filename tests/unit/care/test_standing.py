@@ -143,7 +143,7 @@ def test_a_portal_that_is_well_has_none() -> None:
             "it was uninstalled, and its data are to be erased, since 2025-12-17T12:00:00Z",
             (
                 "erase them everywhere, as by `consumers warehouse erase --portal m1`; "
-                "then say so: `gateway portals erased m1`"
+                "then say so, which erases the rest: `gateway portals erased m1`"
             ),
         ),
     ],

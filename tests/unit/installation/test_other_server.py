@@ -29,4 +29,4 @@ def claim(server: str) -> Claim:
     ],
 )
 def test_a_portal_of_the_other_server_is_told_as_that(named: str, asked: str, why: str) -> None:
-    assert why_rejected(claim(named), server=asked) == why
+    assert why_rejected(claim(named), servers=[asked]) == why
