@@ -72,7 +72,8 @@ class Asking:
     async def told(self, claim: Claim, *, patience: Patience, is_urgent: bool) -> Told:
         """What the first server says that knows the claimed token.
 
-        Raises NotConfirmed if none does, or one has a lasting reason; Later if one of those that might cannot be asked now.
+        Raises NotConfirmed if none does, or if the one that might says why it will not; Later if
+        one of those that might cannot be asked now.
         """
         servers = self._applications.servers(claim.server)
         later: Later | None = None

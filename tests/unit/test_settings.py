@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -137,6 +138,46 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
         load(config, {"GATEWAY_ADMIN_PORT": "y"})
 
     assert len(str(caught.value).splitlines()) == 4
+
+
+def test_the_one_application_is_a_list_of_one() -> None:
+    one = load(environ={"GATEWAY_BITRIX24_CLIENT_ID": "app.fake"}).bitrix24
+
+    assert [(app.client_id, app.authorization_server) for app in one.listed] == [
+        ("app.fake", "https://oauth.bitrix.info/")
+    ]
+    assert load(environ={}).bitrix24.listed == ()
+
+
+_WEST = '[[bitrix24.applications]]\nclient_id = "app.fake"\nclient_secret = "env:FAKE"\n'
+_EAST = f'{_WEST}authorization_server = "https://oauth.bitrix24.tech/"\n'
+
+
+def test_one_application_may_be_listed_for_both_servers(tmp_path: Path) -> None:
+    listed = load(written(tmp_path, _WEST + _EAST), {}).bitrix24.listed
+
+    assert [app.client_id for app in listed] == ["app.fake", "app.fake"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (_EAST + _EAST, "app.fake is there twice for https://oauth.bitrix24.tech/"),
+        (
+            f'[bitrix24]\nclient_id = "local.fake"\n{_WEST}',
+            "client_id: there is a list, [[bitrix24.applications]]: put this application into it",
+        ),
+        (f'{_WEST}authorization_server = "http://a"', "must be an https:// URL"),
+        ('[[bitrix24.applications]]\nclient_id = ""\nclient_secret = "x"', "at least 1 character"),
+        ('[[bitrix24.applications]]\nclient_id = "x"', "client_secret is missing"),
+        (f"{_WEST}secret = 1", "unknown key secret; known are client_id, client_secret"),
+    ],
+)
+def test_a_fault_in_the_list_of_applications_is_told_in_words(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        load(written(tmp_path, text), {})
 
 
 def test_one_portal_cannot_be_there_twice(tmp_path: Path) -> None:

@@ -16,6 +16,10 @@ def claim(server: str) -> Claim:
     return claim_of_event(body.encode(), received_s=0)
 
 
+def test_a_portal_of_either_server_is_no_other_ones_where_both_are_asked() -> None:
+    assert why_rejected(claim(EAST), servers=[WEST, EAST]) == "token_rejected"
+
+
 @pytest.mark.parametrize(
     ("named", "asked", "why"),
     [
