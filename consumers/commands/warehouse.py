@@ -11,7 +11,6 @@ import click
 import uvloop
 from redis.asyncio import Redis
 
-from consumers.audit.erasures import Erasure, record_erasure
 from consumers.warehouse.asking import answer, as_json, as_table
 from consumers.warehouse.checking import Comparison, backfill, compare
 from consumers.warehouse.consumer import GROUP, opened
@@ -23,6 +22,7 @@ from consumers.warehouse.stream import Range
 from consumers.warehouse.thread import WarehouseThread
 from gateway import connections, logs
 from gateway.commandline import settings_of
+from gateway.erasures import Erasure, record_erasure
 from gateway.errors import OperatorError
 from gateway.moments import Moment
 from gateway.settings import Settings

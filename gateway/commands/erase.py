@@ -14,21 +14,25 @@ from gateway.erasing.erasing import Erased, erase
 from gateway.erasing.out_of_reach import out_of_reach
 from gateway.erasing.rewriting import rewrite
 from gateway.erasing.subject import Subject
+from gateway.erasures import Erasure, record_erasure
 from gateway.portals.registry import MEMBER_ID, Registry
 from gateway.settings import Settings
 
 __all__ = ["Outcome", "command", "erase_from_redis"]
 
+_GATEWAY: Final = "gateway"
 _TIMEOUT_S: Final = 10.0
 _REWRITE_S: Final = 600.0
 
 
 class Outcome(NamedTuple):
-    """What was erased, whether the append-only file was written anew since, and whether the portal
-    is still registered, so that its tokens and facts were left.
+    """What was erased, the id of the event that records it, whether the append-only file was
+    written anew since, and whether the portal is still registered, so that its tokens and facts
+    were left.
     """
 
     erased: Erased
+    event_id: str
     is_rewritten: bool
     has_access: bool
 
@@ -39,6 +43,7 @@ class _Report(Struct, frozen=True, kw_only=True):
     member_id: str
     comment_id: int | None
     erased: Erased
+    event_id: str
     aof_rewritten: bool
     out_of_reach: list[str]
 
@@ -48,6 +53,7 @@ class _Report(Struct, frozen=True, kw_only=True):
 @click.option(
     "--comment", "comment_id", type=click.IntRange(1), metavar="ID", help="Only this comment."
 )
+@click.option("--reason", default="", help="For the audit log, such as the request's number.")
 @click.option(
     "--rewrite-aof",
     is_flag=True,
@@ -61,6 +67,7 @@ def command(
     *,
     member_id: str,
     comment_id: int | None,
+    reason: str,
     rewrite_aof: bool,
     yes: bool,
     as_json: bool,
@@ -69,7 +76,8 @@ def command(
 
     Texts on the streams, dead letters, redeliveries, notices that wait (nobody is told of them any
     more), what is to be asked for again, snapshots, hashes; of a portal also its events, its
-    quarantine, and what is counted of it. Says what it does not reach. Cannot be undone.
+    quarantine, and what is counted of it. Says what it does not reach. Cannot be undone. The
+    erasure is recorded, through the stream, in the audit log.
     Exit code 1 if something still came up in the last walk, or the file was not rewritten: repeat
     it. docs/personal-data.md has every place.
     """
@@ -79,8 +87,8 @@ def command(
     subject = Subject(member_id=member_id, comment_id=comment_id)
     if not yes:
         click.confirm(f"Erase everything of {subject} from Redis?", abort=True, err=True)
-    erased, is_rewritten, has_access = asyncio.run(
-        erase_from_redis(settings, subject, rewrites=rewrite_aof)
+    erased, event_id, is_rewritten, has_access = asyncio.run(
+        erase_from_redis(settings, subject, reason=reason, rewrites=rewrite_aof)
     )
     left = out_of_reach(subject, is_rewritten=is_rewritten, has_access=has_access)
     if as_json:
@@ -88,6 +96,7 @@ def command(
             member_id=member_id,
             comment_id=comment_id,
             erased=erased,
+            event_id=event_id,
             aof_rewritten=is_rewritten,
             out_of_reach=left,
         )
@@ -95,6 +104,7 @@ def command(
     else:
         for place, count in erased.found.items():
             click.echo(f"{count:>7} {place}")
+        click.echo(f"audit event {event_id}")
         click.echo("Not reached:")
         for one in left:
             click.echo(f"  {one}")
@@ -106,9 +116,13 @@ def command(
 
 
 async def erase_from_redis(
-    settings: Settings, subject: Subject, *, rewrites: bool = False
+    settings: Settings, subject: Subject, *, reason: str = "", rewrites: bool = False
 ) -> Outcome:
-    """Erase; raises RedisError and its like, and then something may be left."""
+    """Erase, and record that for the audit log.
+
+    Raises RedisError and its like, and then something may be left and nothing is recorded;
+    ErasureNotRecorded when all is gone.
+    """
     redis_settings = settings.redis
     async with connections.control(redis_settings.url, timeout_s=_TIMEOUT_S) as redis:
         known = await Registry(redis, prefix=redis_settings.prefix).read()
@@ -118,5 +132,14 @@ async def erase_from_redis(
         erased = await erase(
             redis, redis_settings, subject, with_access=is_portal and not is_registered
         )
+        erasure = Erasure(
+            member_id=subject.member_id,
+            comment_id=subject.comment_id,
+            by=_GATEWAY,
+            erased_count=sum(erased.found.values()),
+            places=dict(erased.found),
+            reason=reason,
+        )
+        event_id = await record_erasure(redis_settings, erasure)
         is_rewritten = rewrites and await rewrite(redis, timeout_s=_REWRITE_S)
-    return Outcome(erased, is_rewritten, is_portal and is_registered)
+    return Outcome(erased, event_id, is_rewritten, is_portal and is_registered)

@@ -12,11 +12,11 @@ import pytest
 from redis.asyncio import Redis
 
 from consumers.audit import signing
-from consumers.audit.erasures import Erasure, ErasureNotRecorded, record_erasure
 from consumers.audit.files import day_files
 from consumers.audit.proofs import NotProvable, prove
 from consumers.audit.search import Wanted, search
 from consumers.audit.signing import SigningKey
+from gateway.erasures import Erasure, ErasureNotRecorded, record_erasure
 from gateway.settings import Redis as RedisSettings
 from tests.audit_log import entries, lines_of, verify_by_key, write
 from tests.disks import small_disk

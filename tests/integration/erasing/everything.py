@@ -5,13 +5,17 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from gateway.erasures import DATA_ERASED
 from gateway.local.server import RedisServer
 
 __all__ = ["everything", "in_files", "keys_with"]
 
 
 async def everything(redis: Redis) -> dict[str, bytes]:
-    """All keys, and what commands read of each, their own names included."""
+    """All keys, and what commands read of each, their own names included.
+
+    Without the records of erasures, which name on purpose whose data is gone.
+    """
     found = {}
     async for key in redis.scan_iter(count=1000):
         name = key.decode()
@@ -44,7 +48,8 @@ async def _content(redis: Redis, name: str) -> Any:
         return b""
     if kind == "stream":
         groups = await client.xinfo_groups(name)
-        return await client.xrange(name), groups
+        entries = await client.xrange(name)
+        return [entry for entry in entries if DATA_ERASED not in repr(entry)], groups
     return await {
         "string": lambda: client.get(name),
         "hash": lambda: client.hgetall(name),

@@ -13,8 +13,10 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from consumers import CommentEvent, Consumer, Reject
+from consumers.audit.search import Wanted, search
 from gateway import connections
-from gateway.contract import Streams, encode_event
+from gateway.contract import OtherEvent, Streams, decode_event, encode_event
+from gateway.erasures import DATA_ERASED
 from gateway.local.server import RedisServer, free_port
 from gateway.portals.facts import PortalFacts
 from gateway.portals.traffic import count_into
@@ -187,7 +189,7 @@ async def test_of_a_comment_no_command_reads_a_text_any_more_and_the_others_stay
     assert b"Another matter altogether" in kept[COMMENTS]
     for key in ("b24:dead:search:{0}", "b24:replay:search:{0}"):
         assert int(await scene.redis.xlen(key)) == 2
-    assert (await scene.redis.xlen("b24:events:{0}")) == 4
+    assert (await scene.redis.xlen("b24:events:{0}")) == 4 + 1  # and the record
     log = (tmp_path / "notifier.log").read_text()
     assert "disappeared" not in log
     assert "were trimmed" not in log
@@ -219,6 +221,42 @@ async def test_groups_go_on_past_what_was_erased_and_nobody_takes_it_for_lost(
     of_the_other = [event.id for event in events if event.data.comment_id == 1]
     for group in ("late", "stuck"):
         assert await handled_by(group, redis, redis_url) == [*of_the_other, f"last of {group}"]
+
+
+async def test_an_erasure_is_recorded_by_the_audit_log_with_what_was_where(
+    redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    for key in (COMMENTS, STREAMS.key("events", 0), STREAMS.dead("search", 0)):
+        await redis.xadd(key, {"event": encode_event(comment_event(7))})
+    erase = ("erase", "--portal", "portal", "--yes", "--json", "--reason", "request 17")
+
+    first = json.loads(await gateway(redis_url, *erase))
+    again = json.loads(await gateway(redis_url, *erase))
+
+    directory = tmp_path / "audit"
+    with service(redis_url, tmp_path, name="audit", GATEWAY_AUDIT_DIR=str(directory)):
+        await until(lambda: len(recorded(directory)) == 2)
+    one, other = recorded(directory)
+    assert [one.id, other.id] == [first["event_id"], again["event_id"]]
+    assert isinstance(one, OtherEvent)
+    assert isinstance(other, OtherEvent)
+    assert one.data == {
+        "member_id": "portal",
+        "comment_id": None,
+        "by": "gateway",
+        "erased_count": 3,
+        "places": first["erased"]["found"],
+        "reason": "request 17",
+    }
+    assert other.data["erased_count"] == 0  # and the first record has stayed
+
+
+def recorded(directory: Path) -> list[Any]:
+    """The erasures in the audit log."""
+    if not directory.exists():
+        return []
+    found = [decode_event(hit.record.event) for hit in search(directory, Wanted())]
+    return [event for event in found if event.type == DATA_ERASED]
 
 
 async def handled_by(group: str, redis: Redis, redis_url: str) -> list[str]:

@@ -9,7 +9,7 @@ that sent it.
 from datetime import UTC, datetime
 from typing import Final
 
-from msgspec import Struct, to_builtins
+from msgspec import UNSET, Struct, UnsetType, to_builtins
 from uuid_utils import uuid7
 
 from gateway import connections
@@ -31,14 +31,16 @@ class ErasureNotRecorded(OperatorError):
 class Erasure(Struct, frozen=True, kw_only=True):
     """What was erased: all of a portal, or one comment of it if `comment_id` is given.
 
-    `by` is the consumer that held the data, `erased_count` how many of its rows (or what it has)
-    are gone, `reason` the operator's words, such as the number of a request.
+    `by` is the consumer that held the data, or `gateway` for Redis; `erased_count` how many of its
+    rows (or what it has) are gone, and `places` how many where, if it has several; `reason` the
+    operator's words, such as the number of a request.
     """
 
     member_id: str
     comment_id: int | None = None
     by: str
     erased_count: int
+    places: dict[str, int] | UnsetType = UNSET
     reason: str = ""
 
 
