@@ -13,7 +13,14 @@ from msgspec import UNSET, Struct, UnsetType, to_builtins
 from uuid_utils import uuid7
 
 from gateway import connections
-from gateway.contract import EVENT_FIELD, OtherEvent, encode_event, source_of
+from gateway.contract import (
+    EVENT_FIELD,
+    PORTAL_SUBJECT,
+    EventSubject,
+    OtherEvent,
+    encode_event,
+    source_of,
+)
 from gateway.errors import OperatorError
 from gateway.settings import Redis
 
@@ -51,17 +58,22 @@ async def record_erasure(redis: Redis, erasure: Erasure) -> str:
     be on the stream: erase again then, which records it again. It is sent once and never repeated.
     """
     now = f"{datetime.now(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+    subject = (
+        EventSubject(PORTAL_SUBJECT)
+        if erasure.comment_id is None
+        else EventSubject.of_comment(erasure.comment_id)
+    )
     event = OtherEvent(
         id=str(uuid7()),
         source=source_of(erasure.member_id),
         type=DATA_ERASED,
-        subject="portal" if erasure.comment_id is None else f"comment/{erasure.comment_id}",
+        subject=str(subject),
         time=now,
         receivedat=now,
         data=to_builtins(erasure),
     )
     streams = redis.streams
-    key = streams.key("events", streams.partition_of(erasure.member_id, erasure.comment_id or 0))
+    key = streams.key("events", streams.partition_of(erasure.member_id, subject))
     client = connections.publisher(redis.url, timeout_s=_TIMEOUT_S)
     try:
         await client.xadd(key, {EVENT_FIELD: encode_event(event)})

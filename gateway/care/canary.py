@@ -17,7 +17,7 @@ from redis.exceptions import ResponseError
 from uuid_utils import uuid4
 
 from gateway.bitrix24.client import PortalClient
-from gateway.contract import EVENT_FIELD, EntryId, Streams
+from gateway.contract import APP_SUBJECT, EVENT_FIELD, EntryId, EventSubject, Streams
 from gateway.ops.groups import GroupStanding
 
 __all__ = ["Flight", "ask_for_test", "fly", "reason_of"]
@@ -127,7 +127,7 @@ async def fly(
     Raises Bitrix24Error if the portal cannot be asked; RedisError or one of connections.AWAY.
     """
     test_id = f"canary-{uuid4().hex}"
-    partition = streams.partition_of(member_id, 0)
+    partition = streams.partition_of(member_id, EventSubject(APP_SUBJECT))
     events, comments = [
         await _Place.now(client, name, streams.key(name, partition))
         for name in ("events", "comments")

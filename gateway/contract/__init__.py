@@ -6,6 +6,20 @@ imports another part of the project.
 
 from gateway.contract.dead_letters import DeadLetter, Redelivery
 from gateway.contract.entry_id import EntryId
+from gateway.contract.event_subject import (
+    APP_SUBJECT,
+    COMMENT_SUBJECT,
+    PORTAL_SUBJECT,
+    EventSubject,
+)
+from gateway.contract.event_types import (
+    EVENT_TYPES,
+    KNOWN_TYPES,
+    OFFLINE_EVENT,
+    EventType,
+    types_about,
+    wire_name_of,
+)
 from gateway.contract.events import (
     APP_INSTALLED,
     APP_TESTED,
@@ -13,7 +27,6 @@ from gateway.contract.events import (
     COMMENT_ADDED,
     COMMENT_DELETED,
     COMMENT_UPDATED,
-    KNOWN_TYPES,
     PORTAL_RECOVERED,
     PORTAL_SILENT,
     PORTAL_TOKEN_EXPIRING,
@@ -42,16 +55,21 @@ from gateway.contract.streams import EVENT_FIELD, KIND_FIELD, REPLAY_KIND, Strea
 
 __all__ = [
     "APP_INSTALLED",
+    "APP_SUBJECT",
     "APP_TESTED",
     "APP_UNINSTALLED",
     "COMMENT_ADDED",
     "COMMENT_DELETED",
+    "COMMENT_SUBJECT",
     "COMMENT_UPDATED",
     "EVENT_FIELD",
+    "EVENT_TYPES",
     "KIND_FIELD",
     "KNOWN_TYPES",
+    "OFFLINE_EVENT",
     "PORTAL_RECOVERED",
     "PORTAL_SILENT",
+    "PORTAL_SUBJECT",
     "PORTAL_TOKEN_EXPIRING",
     "PORTAL_UNAUTHORIZED",
     "PORTAL_UNBOUND",
@@ -67,6 +85,8 @@ __all__ = [
     "CommentType",
     "DeadLetter",
     "EntryId",
+    "EventSubject",
+    "EventType",
     "InvalidEvent",
     "OtherEvent",
     "PortalData",
@@ -78,4 +98,6 @@ __all__ = [
     "decode_event",
     "encode_event",
     "source_of",
+    "types_about",
+    "wire_name_of",
 ]

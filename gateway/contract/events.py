@@ -21,7 +21,6 @@ __all__ = [
     "COMMENT_ADDED",
     "COMMENT_DELETED",
     "COMMENT_UPDATED",
-    "KNOWN_TYPES",
     "PORTAL_RECOVERED",
     "PORTAL_SILENT",
     "PORTAL_TOKEN_EXPIRING",
@@ -78,12 +77,6 @@ PortalType = Literal[
     "bitrix24.portal.unauthorized",
     "bitrix24.portal.recovered",
 ]
-KNOWN_TYPES: Final[tuple[str, ...]] = (
-    *get_args(CommentType),
-    *get_args(AppType),
-    *get_args(PortalType),
-)
-"""The types that have a class of their own here; any other one is an OtherEvent."""
 Trouble = Literal["silent", "unbound", "token_expiring", "unauthorized"]
 
 
@@ -254,17 +247,9 @@ _comment = msgspec.json.Decoder(CommentEvent)
 _app = msgspec.json.Decoder(AppEvent)
 _portal = msgspec.json.Decoder(PortalEvent)
 _decoders: dict[str, msgspec.json.Decoder[Any]] = {
-    COMMENT_ADDED: _comment,
-    COMMENT_UPDATED: _comment,
-    COMMENT_DELETED: _comment,
-    APP_INSTALLED: _app,
-    APP_UNINSTALLED: _app,
-    APP_TESTED: _app,
-    PORTAL_SILENT: _portal,
-    PORTAL_UNBOUND: _portal,
-    PORTAL_TOKEN_EXPIRING: _portal,
-    PORTAL_UNAUTHORIZED: _portal,
-    PORTAL_RECOVERED: _portal,
+    **dict.fromkeys(get_args(CommentType), _comment),
+    **dict.fromkeys(get_args(AppType), _app),
+    **dict.fromkeys(get_args(PortalType), _portal),
 }
 _encoder = msgspec.json.Encoder()
 

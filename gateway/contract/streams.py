@@ -9,6 +9,8 @@ from zlib import crc32
 
 from msgspec import Struct
 
+from gateway.contract.event_subject import EventSubject
+
 __all__ = ["EVENT_FIELD", "KIND_FIELD", "REPLAY_KIND", "Streams"]
 
 EVENT_FIELD: Final = b"event"
@@ -80,11 +82,12 @@ class Streams(Struct, frozen=True, kw_only=True):
         """The key of the record of what was removed from a stream's partition, and by whom."""
         return f"{self.prefix}:retention:{stream}:{{{partition}}}"
 
-    def partition_of(self, member_id: str, comment_id: int) -> int:
-        """The partition of a comment: the same on every machine and in every version.
+    def partition_of(self, member_id: str, subject: EventSubject) -> int:
+        """The partition of a subject: the same on every machine and in every version.
 
-        CRC-32 of `<member_id>:<comment_id>` in UTF-8, modulo the number of partitions.
+        CRC-32 of `<member_id>:<partition_key of the subject>` in UTF-8, modulo the number of
+        partitions.
         """
         if self.partitions == 1:
             return 0
-        return crc32(f"{member_id}:{comment_id}".encode()) % self.partitions
+        return crc32(f"{member_id}:{subject.partition_key}".encode()) % self.partitions

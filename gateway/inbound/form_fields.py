@@ -6,6 +6,7 @@ expression makes bodies cheaper to read and never changes what is read.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -13,7 +14,7 @@ from msgspec import Struct
 from gateway.inbound.form import DEFAULT_LIMITS, Limits
 from gateway.inbound.selection import Selection
 
-__all__ = ["FORM_FIELDS", "FormFields", "extract"]
+__all__ = ["FIELD_PLACES", "FormFields", "extract"]
 
 
 class FormFields(Struct, frozen=True, gc=False):
@@ -82,27 +83,28 @@ _PAIRS: Final = 9 + 3 * 8  # the most pairs that the pattern can match
 _DEPTH: Final = 2  # of data[FIELDS][ID], as Limits counts it
 
 
-FORM_FIELDS: Final = Selection(
-    event="event",
-    event_handler_id="event_handler_id",
-    fields_id="data[FIELDS][ID]",
-    data_id="data[ID]",
-    ts="ts",
-    domain="auth[domain]",
-    member_id="auth[member_id]",
-    user_id="auth[user_id]",
-    application_token="auth[application_token]",  # noqa: S106 - where it stands
-    data_id_lowercase="data[id]",
-    clean="data[CLEAN]",
-    canary="data[QUERY][canary]",
-    workflow_id="workflow_id",
-)
-"""Where each field stands."""
+FIELD_PLACES: Final[Mapping[str, str]] = {
+    "event": "event",
+    "event_handler_id": "event_handler_id",
+    "fields_id": "data[FIELDS][ID]",
+    "data_id": "data[ID]",
+    "ts": "ts",
+    "domain": "auth[domain]",
+    "member_id": "auth[member_id]",
+    "user_id": "auth[user_id]",
+    "application_token": "auth[application_token]",
+    "data_id_lowercase": "data[id]",
+    "clean": "data[CLEAN]",
+    "canary": "data[QUERY][canary]",
+    "workflow_id": "workflow_id",
+}
+"""Where each field stands, as PHP writes it."""
+_FIELDS: Final = Selection(**FIELD_PLACES)
 
 
 def extract(body: bytes, limits: Limits = DEFAULT_LIMITS) -> FormFields:
     """The fields of a body, as `parse_form(body, limits)` has them, and raises as it does."""
-    return _matched(body, limits) or FormFields(**FORM_FIELDS.read(body, limits))
+    return _matched(body, limits) or FormFields(**_FIELDS.read(body, limits))
 
 
 def _matched(body: bytes, limits: Limits) -> FormFields | None:

@@ -14,7 +14,7 @@ import structlog
 
 from gateway import metrics
 from gateway.background import Background, Errands
-from gateway.inbound.admission import AdmittedAppEvent
+from gateway.contract import AppEvent
 from gateway.inbound.form_fields import extract
 from gateway.installation.errors import Later, NotConfirmed
 from gateway.installation.journal import (
@@ -131,7 +131,7 @@ class Lifecycle:
             return
         self._reinstalling.begin(self._in_turn(task, under_way), **_of(task))
 
-    async def uninstalled(self, delivery: Delivery, admitted: AdmittedAppEvent) -> Stored:
+    async def uninstalled(self, delivery: Delivery, event: AppEvent) -> Stored:
         """Uninstall for an ONAPPUNINSTALL whose application token is known.
 
         Returns when the event is on the stream, or on this machine's disk until it can be there;
@@ -139,7 +139,7 @@ class Lifecycle:
         """
         fields = extract(delivery.body)
         one = Uninstallation(
-            event=admitted.event,
+            event=event,
             digest=digest_of(fields.application_token or ""),
             clean=fields.clean == "1",
         )

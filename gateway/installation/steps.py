@@ -13,7 +13,7 @@ from gateway.background import Errands
 from gateway.bitrix24.bindings import Bound
 from gateway.bitrix24.errors import Bitrix24Error
 from gateway.contract import AppEvent
-from gateway.inbound.admission import AdmittedAppEvent, normalise
+from gateway.inbound.admission import Admitted, normalise
 from gateway.inbound.form import FormError
 from gateway.inbound.form_fields import extract
 from gateway.installation.claim import Claim, claim_of_event
@@ -153,5 +153,7 @@ def _event(delivery: Delivery, *, domain: str) -> AppEvent:
     verdict = normalise(
         fields, portal, receipt_id=delivery.receipt_id, received_ms=delivery.received_ms
     )
-    assert isinstance(verdict, AdmittedAppEvent)  # noqa: S101 - it is ONAPPINSTALL, or nobody asked
+    # It is ONAPPINSTALL, or nobody asked.
+    assert isinstance(verdict, Admitted)  # noqa: S101
+    assert isinstance(verdict.event, AppEvent)  # noqa: S101
     return verdict.event

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.contract import AppEvent, CommentEvent, PortalEvent, encode_event
+from gateway.contract import AppEvent, CommentEvent, EventSubject, PortalEvent, encode_event
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.stream_writer import StreamWriter, stream_writer
 from gateway.settings import Publish, Redis
@@ -39,8 +39,8 @@ class OncePublisher:
         streams = self._redis.streams
         by_partition: dict[int, list[tuple[str, bytes]]] = {}
         for event in events:
-            comment_id = event.data.comment_id if isinstance(event, CommentEvent) else 0
-            partition = streams.partition_of(event.data.member_id, comment_id)
+            subject = EventSubject.parse(event.subject)
+            partition = streams.partition_of(event.data.member_id, subject)
             by_partition.setdefault(partition, []).append((event.id, encode_event(event)))
         count = 0
         for partition, encoded in by_partition.items():

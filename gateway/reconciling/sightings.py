@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from gateway.contract import EVENT_FIELD, EntryId, Streams
+from gateway.contract import EVENT_FIELD, EntryId, EventSubject, Streams
 
 __all__ = ["Key", "Sighting", "Sightings"]
 
@@ -30,6 +30,11 @@ class Key(NamedTuple):
     member_id: str
     comment_id: int
     type: str
+
+    @property
+    def subject(self) -> EventSubject:
+        """The comment."""
+        return EventSubject.of_comment(self.comment_id)
 
 
 class Sighting(NamedTuple):
@@ -88,7 +93,9 @@ class Sightings:
             found = {key: self._kept[key][1] for key in keys if key in self._kept}
         if since_ms < kept_from_ms:
             wanted = frozenset(keys)
-            for partition in {self._streams.partition_of(*key[:2]) for key in keys}:
+            for partition in {
+                self._streams.partition_of(key.member_id, key.subject) for key in keys
+            }:
                 page = _Page((), str(since_ms), is_last=False)
                 while not page.is_last:
                     page = await self._page(partition, page.next, str(kept_from_ms - 1))

@@ -5,8 +5,15 @@ from typing import Any, Final, Protocol
 
 from aiohttp import web
 
-from gateway.contract import APP_INSTALLED, APP_UNINSTALLED, Streams, encode_event
-from gateway.inbound.admission import OFFLINE_SIGNAL, Admitted, AdmittedAppEvent, Ignored
+from gateway.contract import (
+    APP_INSTALLED,
+    APP_UNINSTALLED,
+    AppEvent,
+    Streams,
+    encode_event,
+    wire_name_of,
+)
+from gateway.inbound.admission import OFFLINE_SIGNAL, Admitted, Ignored
 from gateway.inbound.errors import Forbidden
 from gateway.installation.errors import NotConfirmed
 from gateway.installation.lifecycle import Lifecycle
@@ -17,7 +24,7 @@ from gateway.web.answers import answer, forbidden, stored_answer, unavailable
 
 __all__ = ["AppEvents", "EventSink"]
 
-_INSTALLED: Final = "ONAPPINSTALL"
+_INSTALLED: Final = wire_name_of(APP_INSTALLED)
 
 
 class EventSink(Protocol):
@@ -56,12 +63,12 @@ class AppEvents:
                 self._signals.note(verdict.member_id)
             return answer(200, "ignored", "ignored", verdict.reason, event_id=delivery.receipt_id)
         self._counts[verdict.member_id] = self._counts.get(verdict.member_id, 0) + 1
-        lifecycle, what = self._lifecycle, verdict.event.type
-        if lifecycle is not None and isinstance(verdict, AdmittedAppEvent):
-            if what == APP_INSTALLED:
+        lifecycle, event = self._lifecycle, verdict.event
+        if lifecycle is not None and isinstance(event, AppEvent):
+            if event.type == APP_INSTALLED:
                 return await self._installed_again(lifecycle, verdict, delivery)
-            if what == APP_UNINSTALLED:
-                stored = await lifecycle.uninstalled(delivery, verdict)
+            if event.type == APP_UNINSTALLED:
+                stored = await lifecycle.uninstalled(delivery, event)
                 return stored_answer(delivery.receipt_id, stored)
         return await self._stored(verdict, delivery)
 
@@ -73,7 +80,7 @@ class AppEvents:
         return response
 
     async def _stored(self, verdict: Admitted, delivery: Delivery) -> web.Response:
-        partition = self._streams.partition_of(verdict.member_id, verdict.comment_id)
+        partition = self._streams.partition_of(verdict.member_id, verdict.subject)
         stored = await self._sink.publish(encode_event(verdict.event), partition)
         return stored_answer(delivery.receipt_id, stored)
 

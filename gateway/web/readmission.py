@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from gateway.contract import AppEvent, CommentEvent, Streams, encode_event
+from gateway.contract import AppEvent, CommentEvent, OtherEvent, Streams, encode_event
 from gateway.inbound.admission import Admitted, Ignored, KnownPortals, admit, normalise
 from gateway.inbound.errors import Forbidden, Malformed
 from gateway.inbound.form import FormError
@@ -62,7 +62,7 @@ async def readmit(
             if not isinstance(verdict, Admitted):
                 remaining[Remaining(kept.digest, verdict)] += 1
                 continue
-            partition = streams.partition_of(verdict.member_id, verdict.comment_id)
+            partition = streams.partition_of(verdict.member_id, verdict.subject)
             if partition not in writers:
                 writers[partition] = writer_of(partition)
             producer = streams.producer(partition, kept.receipt_id)
@@ -76,7 +76,9 @@ async def readmit(
     return Readmission(tuple(event_ids), dict(remaining))
 
 
-def claim_of(kept: Sealed, vault: Vault, portals: KnownPortals) -> CommentEvent | AppEvent | None:
+def claim_of(
+    kept: Sealed, vault: Vault, portals: KnownPortals
+) -> CommentEvent | AppEvent | OtherEvent | None:
     """The event that a delivery would be were its token right; None if it cannot be read."""
     portal = portals.find(kept.member_id)
     if portal is None:

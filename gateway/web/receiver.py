@@ -13,8 +13,8 @@ import structlog
 from aiohttp import web
 from uuid_utils import uuid7
 
-from gateway.contract import Streams, encode_event
-from gateway.inbound.admission import WRONG_TOKEN, Admitted, KnownPortals, admit
+from gateway.contract import APP_SUBJECT, Streams, encode_event
+from gateway.inbound.admission import WRONG_TOKEN, Admitted, Ignored, KnownPortals, admit
 from gateway.inbound.errors import Forbidden, Malformed
 from gateway.inbound.form import FormError
 from gateway.inbound.form_fields import extract
@@ -101,14 +101,14 @@ class Receiver:
             verdict = admit(
                 extract(body), self._portals, receipt_id=receipt_id, received_ms=received_ms
             )
-            if type(verdict) is not Admitted:  # which a comment's event is
+            if not isinstance(verdict, Admitted) or verdict.subject.kind == APP_SUBJECT:
                 delivery = Delivery(verdict.member_id, receipt_id, received_ms, body)
                 return await self._app_events.genuine(verdict, delivery)
             try:
                 self._counts[verdict.member_id] += 1
             except KeyError:
                 self._count_first(verdict.member_id, body)
-            partition = self._streams.partition_of(verdict.member_id, verdict.comment_id)
+            partition = self._streams.partition_of(verdict.member_id, verdict.subject)
             stored = await self._sink.publish(encode_event(verdict.event), partition)
         except Forbidden as error:
             delivery = Delivery(error.member_id, receipt_id, received_ms, body)
@@ -120,7 +120,7 @@ class Receiver:
                 error.reason,
                 event_id=receipt_id,
                 member_id=verdict.member_id,
-                comment_id=verdict.comment_id if isinstance(verdict, Admitted) else None,
+                **_subject_in_log(verdict),
             )
         except Exception:
             log.exception("delivery failed", event_id=receipt_id)
@@ -193,3 +193,10 @@ class Receiver:
         if is_expectation_unknown(request):
             return last_answer(417, "expectation failed", "expectation")
         return None
+
+
+def _subject_in_log(verdict: Admitted | Ignored) -> dict[str, object]:
+    """The key under which a line names what an event is about: `comment_id`, `deal_id`."""
+    if isinstance(verdict, Ignored) or verdict.subject.id is None:
+        return {}
+    return {f"{verdict.subject.kind}_id": verdict.subject.id}

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from consumers import CommentEvent, Consumer
 from gateway import connections
-from gateway.contract import Streams, encode_event
+from gateway.contract import EventSubject, Streams, encode_event
 from gateway.local.server import RedisServer
 from tests.faults.stage import COUNTED, Stage
 from tests.integration.consumers.running import comment_event, running, settled, until
@@ -34,7 +34,9 @@ class Publishing:
             if self._is_over.is_set():
                 break
             event = comment_event(number % 40 + 1)
-            partition = STREAMS.partition_of("portal", event.data.comment_id)
+            partition = STREAMS.partition_of(
+                "portal", EventSubject.of_comment(event.data.comment_id)
+            )
             key = STREAMS.key("events", partition)
             try:
                 await redis.xadd(key, {"event": encode_event(event)})
@@ -59,7 +61,9 @@ async def test_a_node_of_a_cluster_dies_under_a_consumer(stage: Stage) -> None:
     async def handle(event: CommentEvent) -> None:
         await asyncio.sleep(0.002)
         seen[event.id] += 1
-        by_partition[STREAMS.partition_of("portal", event.data.comment_id)] += 1
+        by_partition[
+            STREAMS.partition_of("portal", EventSubject.of_comment(event.data.comment_id))
+        ] += 1
 
     async with redis_cluster(stage.binary, stage.directory, primaries=3, has_replica=True) as nodes:
         url = url_of(nodes)

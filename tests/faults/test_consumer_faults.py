@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from consumers import CommentEvent, Consumer
 from gateway import connections
-from gateway.contract import EntryId, Streams
+from gateway.contract import EntryId, EventSubject, Streams
 from tests.faults.proxy import LossyProxy
 from tests.faults.stage import COUNTED, Stage
 from tests.integration.consumers.running import (
@@ -185,7 +185,10 @@ async def test_processes_come_and_go_under_load(stage: Stage) -> None:
             events.extend(some)
             for event in some:
                 data = event.data
-                key = STREAMS.key("events", STREAMS.partition_of(data.member_id, data.comment_id))
+                key = STREAMS.key(
+                    "events",
+                    STREAMS.partition_of(data.member_id, EventSubject.of_comment(data.comment_id)),
+                )
                 await publish(redis, key, [event])
             await asyncio.sleep(0.02)
 
@@ -224,7 +227,7 @@ async def test_processes_come_and_go_under_load(stage: Stage) -> None:
     assert_each_comment_in_order(effects)
     owners: dict[tuple[str, str], set[str]] = defaultdict(set)
     for _event_id, comment_id, _entry_id, epoch, pid in effects:
-        partition = STREAMS.partition_of("portal", int(comment_id))
+        partition = STREAMS.partition_of("portal", EventSubject.of_comment(int(comment_id)))
         owners[str(partition), epoch].add(pid)
     assert all(len(pids) == 1 for pids in owners.values())
     assert max(consumers) == 1  # no name of a consumer leaks

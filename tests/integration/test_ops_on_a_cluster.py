@@ -5,7 +5,7 @@ from typing import Any
 
 from consumers import CommentEvent, Consumer, Entry, Reject
 from gateway import connections
-from gateway.contract import Streams, encode_event
+from gateway.contract import EventSubject, Streams, encode_event
 from tests.integration.consumers.running import comment_event, gateway, running, until
 from tests.integration.test_tail import line, tail_process
 
@@ -18,7 +18,9 @@ async def publish(url: str, count: int) -> list[CommentEvent]:
     events = [comment_event(number + 1) for number in range(count)]
     async with connections.control(url) as redis:
         for event in events:
-            partition = STREAMS.partition_of("portal", event.data.comment_id)
+            partition = STREAMS.partition_of(
+                "portal", EventSubject.of_comment(event.data.comment_id)
+            )
             await redis.xadd(STREAMS.key("events", partition), {"event": encode_event(event)})
     return events
 

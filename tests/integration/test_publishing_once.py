@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from gateway import settings
-from gateway.contract import CommentEvent, decode_event
+from gateway.contract import CommentEvent, EventSubject, decode_event
 from gateway.local.server import RedisServer, ServerBinary
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.once import OncePublisher
@@ -70,7 +70,11 @@ async def test_it_goes_to_the_partition_of_its_comment_with_the_mark_that_it_was
 
     streams = settings.Redis(partitions=4).streams
     assert await comments_on(redis, 4) == [
-        [n for n in range(1, 601) if streams.partition_of("portal", n) == partition]
+        [
+            n
+            for n in range(1, 601)
+            if streams.partition_of("portal", EventSubject.of_comment(n)) == partition
+        ]
         for partition in range(4)
     ]
     ((_, fields), *_) = cast("Any", await redis.xrange("b24:events:{0}"))

@@ -7,8 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.contract import APP_TESTED, AppEvent, CommentEvent, decode_event, encode_event
-from gateway.inbound.admission import Admitted, AdmittedAppEvent, Ignored, admit
+from gateway.contract import (
+    APP_TESTED,
+    AppEvent,
+    CommentEvent,
+    decode_event,
+    encode_event,
+)
+from gateway.inbound.admission import Admitted, Ignored, admit
 from gateway.inbound.errors import Forbidden, Malformed
 from gateway.inbound.form_fields import FormFields, extract
 from gateway.portals.directory import Directory, Portal
@@ -67,16 +73,16 @@ def test_the_event_is_as_the_contract_says_to_the_letter() -> None:
 
 
 WIRE_VERDICTS = {
-    "app-installed": ("bitrix24.app.installed", 0),
-    "app-tested": ("bitrix24.app.tested", 0),
-    "app-uninstalled": ("bitrix24.app.uninstalled", 0),
-    "comment-added.app": ("bitrix24.crm.timeline.comment.added", 999),
-    "comment-deleted.app": ("bitrix24.crm.timeline.comment.deleted", 999),
-    "comment-updated.app": ("bitrix24.crm.timeline.comment.updated", 999),
-    "comment-updated.app-without-tokens": ("bitrix24.crm.timeline.comment.updated", 1000),
-    "comment-updated.as-documented": ("bitrix24.crm.timeline.comment.updated", 999),
-    "comment-updated.webhook": ("bitrix24.crm.timeline.comment.updated", 999),
-    "comment-updated.webhook-three-keys": ("bitrix24.crm.timeline.comment.updated", 999),
+    "app-installed": ("bitrix24.app.installed", "app"),
+    "app-tested": ("bitrix24.app.tested", "app"),
+    "app-uninstalled": ("bitrix24.app.uninstalled", "app"),
+    "comment-added.app": ("bitrix24.crm.timeline.comment.added", "comment/999"),
+    "comment-deleted.app": ("bitrix24.crm.timeline.comment.deleted", "comment/999"),
+    "comment-updated.app": ("bitrix24.crm.timeline.comment.updated", "comment/999"),
+    "comment-updated.app-without-tokens": ("bitrix24.crm.timeline.comment.updated", "comment/1000"),
+    "comment-updated.as-documented": ("bitrix24.crm.timeline.comment.updated", "comment/999"),
+    "comment-updated.webhook": ("bitrix24.crm.timeline.comment.updated", "comment/999"),
+    "comment-updated.webhook-three-keys": ("bitrix24.crm.timeline.comment.updated", "comment/999"),
     "offline-signal": ("offline_signal", None),
     "robot-activity": ("robot", None),
 }
@@ -84,12 +90,13 @@ WIRE_VERDICTS = {
 
 def test_every_wire_body_gets_its_verdict(wire_body: tuple[str, bytes]) -> None:
     name, body = wire_body
-    what, comment_id = WIRE_VERDICTS[name.removesuffix(".form")]
+    what, subject = WIRE_VERDICTS[name.removesuffix(".form")]
 
     given_verdict = verdict(extract(body))
 
     if isinstance(given_verdict, Admitted):
-        assert (given_verdict.event.type, given_verdict.comment_id) == (what, comment_id)
+        assert (given_verdict.event.type, str(given_verdict.subject)) == (what, subject)
+        assert given_verdict.event.subject == subject
         assert decode_event(encode_event(given_verdict.event)) == given_verdict.event
     else:
         assert given_verdict.reason == what
@@ -174,7 +181,8 @@ def test_a_test_carries_the_id_of_who_tests_if_it_is_one(
 ) -> None:
     admitted = verdict(changed(event="onAppTest", canary=canary))
 
-    assert isinstance(admitted, AdmittedAppEvent)
+    assert isinstance(admitted, Admitted)
+    assert isinstance(admitted.event, AppEvent)
     assert admitted.event.type == APP_TESTED
     assert admitted.event.data.test == test
 

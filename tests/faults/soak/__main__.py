@@ -25,7 +25,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from gateway import connections
-from gateway.contract import encode_event
+from gateway.contract import EventSubject, encode_event
 from gateway.retention.keeper import Retention
 from gateway.settings import Retention as RetentionSettings
 from tests.faults.soak.faults import Faults
@@ -54,7 +54,9 @@ class Load:
         while time.monotonic() < until:
             comment_id = self._world.comment_ids[len(self.sent) % len(self._world.comment_ids)]
             event = comment_event(comment_id)
-            key = STREAMS.key("events", STREAMS.partition_of("portal", comment_id))
+            key = STREAMS.key(
+                "events", STREAMS.partition_of("portal", EventSubject.of_comment(comment_id))
+            )
             while True:
                 try:
                     await redis.xadd(key, {"event": encode_event(event)})

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from consumers import CommentEvent, Consumer, Reject
 from gateway import connections
 from gateway.addresses import Address
-from gateway.contract import Streams, encode_event
+from gateway.contract import EventSubject, Streams, encode_event
 from gateway.errors import OperatorError
 from gateway.local.server import RedisServer, ServerBinary, free_port
 from tests.integration.consumers.running import comment_event, running, until
@@ -24,7 +24,9 @@ STREAMS = Streams(partitions=4)
 async def publish(redis: Redis, count: int) -> list[CommentEvent]:
     events = [comment_event(number % 40 + 1) for number in range(count)]
     for event in events:
-        partition = STREAMS.partition_of(event.data.member_id, event.data.comment_id)
+        partition = STREAMS.partition_of(
+            event.data.member_id, EventSubject.of_comment(event.data.comment_id)
+        )
         await redis.xadd(STREAMS.key("events", partition), {"event": encode_event(event)})
     return events
 

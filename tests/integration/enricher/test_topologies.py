@@ -4,7 +4,7 @@ from structlog.testing import capture_logs
 
 from consumers.testing import comment_event
 from gateway import connections
-from gateway.contract import Streams, encode_event
+from gateway.contract import EventSubject, Streams, encode_event
 from gateway.sandbox.serving import open_sandbox
 from tests.integration.consumers.running import until
 from tests.integration.enricher.conftest import Scene
@@ -25,7 +25,7 @@ async def test_partitions_on_several_nodes_have_their_comments_snapshots_and_ref
 
     async def publish(member_id: str, comment_id: int, change: str) -> None:
         event = comment_event(comment_id, change, member_id=member_id)  # type: ignore[arg-type]
-        partition = STREAMS.partition_of(member_id, comment_id)
+        partition = STREAMS.partition_of(member_id, EventSubject.of_comment(comment_id))
         await redis.xadd(STREAMS.key("events", partition), {"event": encode_event(event)})
 
     async with open_sandbox() as sandbox:

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from consumers import CommentEvent, Consumer, Reject
 from consumers.audit.search import Wanted, search
 from gateway import connections
-from gateway.contract import OtherEvent, Streams, decode_event, encode_event
+from gateway.contract import EventSubject, OtherEvent, Streams, decode_event, encode_event
 from gateway.erasures import DATA_ERASED
 from gateway.local.server import RedisServer, free_port
 from gateway.portals.facts import PortalFacts
@@ -285,7 +285,7 @@ async def test_erasing_works_on_a_cluster(cluster_url: str) -> None:
     try:
         for number in range(1, 21):
             event = comment_event(number)
-            partition = streams.partition_of("portal", number)
+            partition = streams.partition_of("portal", EventSubject.of_comment(number))
             fields: Any = {"event": encode_event(event)}
             for key in (
                 streams.key("events", partition),

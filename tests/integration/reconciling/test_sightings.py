@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from gateway.contract import CommentEvent, Streams, encode_event
+from gateway.contract import CommentEvent, EventSubject, Streams, encode_event
 from gateway.reconciling import sightings
 from gateway.reconciling.sightings import Key, Sightings
 from tests.integration.consumers.running import comment_event
@@ -21,7 +21,9 @@ def key(comment_id: int) -> Key:
 
 async def put(redis: Redis, event: CommentEvent, *, ago_s: float) -> None:
     """Store an event as if it had come so many seconds ago."""
-    partition = STREAMS.partition_of(event.data.member_id, event.data.comment_id)
+    partition = STREAMS.partition_of(
+        event.data.member_id, EventSubject.of_comment(event.data.comment_id)
+    )
     entry_id = f"{NOW_MS - int(ago_s * 1000)}-*"
     await redis.xadd(STREAMS.key("events", partition), {"event": encode_event(event)}, id=entry_id)
 

@@ -1,0 +1,40 @@
+"""The table of event types is whole."""
+
+from typing import get_args
+
+import pytest
+
+from gateway.contract import (
+    APP_SUBJECT,
+    COMMENT_SUBJECT,
+    EVENT_TYPES,
+    AppType,
+    CommentType,
+    EventType,
+    types_about,
+    wire_name_of,
+)
+from gateway.inbound.form_fields import FIELD_PLACES
+
+
+@pytest.mark.parametrize("attribute", ["wire_name", "type", "short_name"])
+def test_no_two_rows_have_the_same_name(attribute: str) -> None:
+    names = [getattr(row, attribute) for row in EVENT_TYPES]
+
+    assert len(set(names)) == len(names)
+
+
+def test_the_rows_with_data_of_their_own_are_the_types_that_the_contract_describes() -> None:
+    assert tuple(row.type for row in types_about(COMMENT_SUBJECT)) == get_args(CommentType)
+    assert {row.type for row in types_about(APP_SUBJECT)} == set(get_args(AppType))
+
+
+@pytest.mark.parametrize("row", EVENT_TYPES, ids=lambda row: row.short_name)
+def test_the_id_of_a_subject_stands_where_forms_are_read(row: EventType) -> None:
+    assert set(row.id_places) <= set(FIELD_PLACES.values())
+    assert bool(row.id_places) == (row.subject_kind != APP_SUBJECT)
+
+
+def test_a_type_that_bitrix24_does_not_send_has_no_name_there() -> None:
+    with pytest.raises(KeyError):
+        wire_name_of("bitrix24.portal.silent")
