@@ -180,7 +180,7 @@ class OwnedPartition:
         for source in (self.place.shared, self.place.own):
             for deliveries, ids in self._hand.left(source).items():
                 try:
-                    kept = await self._scripts.give_back(
+                    lost = await self._scripts.give_back(
                         (self.place.lease, source.key),
                         epoch=self.epoch,
                         group=self.place.group,
@@ -191,9 +191,9 @@ class OwnedPartition:
                 except AWAY_OR_REFUSING as error:
                     log.warning("entries count as delivered once more", error=str(error))
                     return
-                if kept is None:
+                if lost is None:
                     return
-                for entry_id in sorted(set(ids).difference(kept)):
+                for entry_id in sorted(lost):
                     self._metrics.lost("payload", 1)
                     log.error("payload lost", stream=source.key, entry_id=entry_id.decode())
 

@@ -6,12 +6,15 @@ out twice: the client that calls them repeats a command whose reply it lost.
 
 from collections.abc import Sequence
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 from redis.asyncio import Redis
 
 __all__ = ["Acquired", "Emitted", "Inspection", "Kept", "Scripts"]
+
+_SOME: Final = 1000
+# Entries of one call: each takes the server a few microseconds.
 
 
 class Acquired(Struct, frozen=True):
@@ -201,12 +204,17 @@ class Scripts:
     ) -> list[bytes] | None:
         """Set the counts of deliveries of pending entries; None if another process owns them now.
 
-        `keys` are the lease and the stream. Returns the ids that are pending still: the others
-        have lost their payload, and the server has forgotten them.
+        `keys` are the lease and the stream. Returns the ids of those that have lost their payload;
+        what is not pending any more was erased on request, and is passed over.
         """
-        args = [epoch, group, consumer, deliveries, *ids]
-        kept: list[bytes] | None = await self._give_back(keys=keys, args=args)
-        return kept
+        lost: list[bytes] = []
+        for first in range(0, len(ids), _SOME):
+            args = [epoch, group, consumer, deliveries, *ids[first : first + _SOME]]
+            some: list[bytes] | None = await self._give_back(keys=keys, args=args)
+            if some is None:
+                return None
+            lost += some
+        return lost
 
     async def rehearse(self, keys: Sequence[str], *, group: str) -> None:
         """Try what a group has to be allowed on a partition, to no effect.

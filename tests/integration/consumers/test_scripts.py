@@ -7,6 +7,8 @@ from redis.asyncio import Redis
 
 from consumers.runtime.scripts import Scripts
 from gateway.contract import DeadLetter, Streams, encode_event
+from gateway.erasing.entries import erase_entries
+from gateway.erasing.subject import Subject
 from gateway.ops.dead_letters import Address, retry
 from tests.integration.consumers.running import comment_event, publish
 
@@ -98,19 +100,32 @@ async def test_a_former_owner_neither_acknowledges_nor_buries_nor_gives_back(
     assert await redis.xlen(DEAD) == 0
 
 
-async def test_what_is_given_back_without_its_payload_is_named(redis: Redis, taken: bytes) -> None:
+async def test_what_is_given_back_without_its_payload_is_named_but_for_what_was_erased(
+    redis: Redis, taken: bytes
+) -> None:
     scripts = Scripts(redis)
     epoch = await epoch_of(scripts)
     await publish(redis, KEY, [EVENT])
     page: Any = await redis.xreadgroup("index", "owner", {KEY: ">"})
     kept = page[KEY.encode()][0][0]
     await redis.xdel(KEY, taken)
+    await publish(redis, KEY, [comment_event(2)])
+    page = await redis.xreadgroup("index", "owner", {KEY: ">"})
+    erased = page[KEY.encode()][0][0]
+    assert await erase_entries(redis, STREAMS, "events", Subject(member_id="portal", comment_id=2))
 
-    given_back = await scripts.give_back(
-        (LEASE, KEY), epoch=epoch, group="index", consumer="owner", deliveries=0, ids=[taken, kept]
+    lost = await scripts.give_back(
+        (LEASE, KEY),
+        epoch=epoch,
+        group="index",
+        consumer="owner",
+        deliveries=0,
+        ids=[taken, kept, erased],
     )
 
-    assert given_back == [kept]
+    assert lost == [taken]
+    (pending,) = await redis.xpending_range(KEY, "index", "-", "+", 10)
+    assert (pending["message_id"], pending["times_delivered"]) == (kept, 0)
 
 
 async def test_dead_letters_are_kept_within_bounds(redis: Redis) -> None:
