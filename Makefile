@@ -6,6 +6,8 @@ BIN    := $(VENV)/bin
 FLOORS := build/floors
 OF_CONSUMERS := $(foreach one,consumers enricher notifier warehouse,tests/unit/$(one) tests/integration/$(one))
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# What builds the package is pinned as well: pip before 25.3 goes by the first variable for it, later ones by the second.
+PINNED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(PIP) install
 
 .DEFAULT_GOAL := help
 .PHONY: $(shell grep -oE '^[a-z-]+:' $(MAKEFILE_LIST) | tr -d :)
@@ -21,26 +23,26 @@ $(BIN)/python:
 
 $(VENV)/run.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing the gateway and its consumers into $(VENV) …"
-	$(PIP) install -c constraints.txt -e '.[all]'
+	$(PINNED) -e '.[all]'
 	@touch $@
 
 $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing the gateway and its development tools into $(VENV) …"
-	$(PIP) install -c constraints.txt -e '.[dev]'
+	$(PINNED) -e '.[dev]'
 	@touch $@ $(VENV)/run.stamp
 
 $(VENV)/fuzz.stamp: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install -c constraints.txt -e '.[fuzz]'
+	$(PINNED) -e '.[fuzz]'
 	@touch $@ $(VENV)/dev.stamp $(VENV)/run.stamp
 
 $(VENV)/faults.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing the servers of the fault tests into $(VENV) …"
-	$(PIP) install -c constraints.txt -e '.[faults]'
+	$(PINNED) -e '.[faults]'
 	@touch $@ $(VENV)/dev.stamp $(VENV)/run.stamp
 
 $(VENV)/bench.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing the peers to measure against into $(VENV) …"
-	$(PIP) install -c constraints.txt -e '.[bench]'
+	$(PINNED) -e '.[bench]'
 	@touch $@ $(VENV)/dev.stamp $(VENV)/run.stamp
 
 run: $(VENV)/run.stamp  ## everything on this machine, with a demo portal that sends events

@@ -57,3 +57,8 @@ def test_the_unit_is_given_longer_to_stop_than_it_takes(unit: Path) -> None:
     assert given
     graces = (settings.http.grace_s, settings.reconcile.grace_s, settings.consumers.grace_s)
     assert int(given[1]) > max(graces)
+
+
+def test_no_process_leaves_a_dump_of_its_memory(unit: Path) -> None:
+    """Tokens are in it."""
+    assert re.search(r"^LimitCORE=0$", unit.read_text(), re.MULTILINE)
