@@ -80,6 +80,7 @@ def _comment(event: CommentEvent, domain: str, max_text: int | None) -> dict[str
         "entity_type": entity_type,
         "entity_id": entity_id,
         "files": [file.name for file in comment.files] if comment else [],
+        "cut": list(comment.cut) if comment else [],
         "url": _url(domain, entity_type, entity_id),
     }
 

@@ -60,7 +60,7 @@ WITH newest AS (
 ),
 content AS (
   SELECT member_id, comment_id, author_id, entity_type, entity_id, comment_created_at, files,
-    content_hash, fetched_at,
+    content_hash, fetched_at, comment_cut,
     CASE WHEN comment_state = 'present' THEN COALESCE(comment_text, '') ELSE comment_text END
       AS comment_text,
     CASE WHEN comment_state = 'present' THEN COALESCE(comment_text_plain, '')
@@ -73,7 +73,7 @@ content AS (
   FROM (
     SELECT member_id, comment_id, comment_state, comment_text, comment_text_plain, author_id,
       entity_type, entity_id, comment_created_at, files, content_hash, fetched_at, entry_ms,
-      entry_seq, event_id, {_CAME_AT} AS came_at, {_FETCHED_BEHIND} AS fetched_behind
+      entry_seq, event_id, comment_cut, {_CAME_AT} AS came_at, {_FETCHED_BEHIND} AS fetched_behind
     FROM {_EVENTS}
     WHERE {_HAS_TEXT} OR author_id IS NOT NULL
   ) AS fetches
@@ -126,7 +126,8 @@ SELECT
   content.comment_created_at AS created_at,
   content.files,
   content.content_hash,
-  content.fetched_at
+  content.fetched_at,
+  content.comment_cut AS cut
 FROM totals
 JOIN newest
   ON newest.member_id = totals.member_id AND newest.comment_id = totals.comment_id

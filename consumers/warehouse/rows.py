@@ -116,6 +116,7 @@ def _values(entry: Loadable) -> tuple[Any, ...]:
         comment.fetched_at,
         comment.content_hash,
         comment.reason,
+        msgspec.json.encode(comment.cut).decode() if comment.cut else None,
     )
 
 

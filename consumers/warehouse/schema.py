@@ -11,7 +11,7 @@ from msgspec import Struct
 
 __all__ = ["COMMENT_EVENTS", "ERASURES", "TABLES", "VERSION", "VERSIONS", "Column", "Table"]
 
-VERSION: Final = 2
+VERSION: Final = 3
 """The version of the tables that this code writes."""
 
 Type = Literal["text", "bigint", "timestamp", "json"]
@@ -81,6 +81,7 @@ COMMENT_EVENTS: Final = Table(
         Column("fetched_at", "timestamp", "When the comment was fetched from Bitrix24."),
         Column("content_hash", "text", "Equal for equal contents."),
         Column("unavailable_reason", "text", "Why the comment could not be fetched."),
+        Column("comment_cut", "json", "What is cut, text or files, a JSON array; null: nothing."),
     ),
 )
 

@@ -64,6 +64,7 @@ def test_an_event_becomes_a_row_with_everything_it_says(
         "fetched_at": START + timedelta(seconds=2),
         "content_hash": f"hash of {text}".replace("\0", ""),
         "unavailable_reason": None,
+        "comment_cut": None,
     }
 
 

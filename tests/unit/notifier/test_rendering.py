@@ -9,6 +9,7 @@ from consumers.notifier.notices import Notice
 from consumers.notifier.rendering import Templates
 from consumers.notifier.samples import samples
 from gateway.bitrix24.bbcode import Dialect
+from gateway.contract import Comment, CommentEvent, decode_event, encode_event
 from gateway.errors import OperatorError
 
 SAMPLES = dict(samples())
@@ -49,6 +50,31 @@ def test_an_edit_with_its_text_in_russian() -> None:
         in message.body
     )
     assert "Открыть в Битрикс24: https://acme.bitrix24.com/crm/deal/details/2/" in message.body
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "files"),
+    [
+        ("en", "Its text is longer than this: Bitrix24 has all of it.", "Files: offer.pdf, …"),
+        ("ru", "Это лишь начало текста: целиком он в Битрикс24.", "Файлы: offer.pdf, …"),
+    ],
+)
+def test_a_comment_that_is_not_there_in_full_says_so_above_its_link(
+    language: str, said: str, files: str
+) -> None:
+    (whole,) = SAMPLES["an edit"]
+    event = decode_event(whole.raw)
+    assert isinstance(event, CommentEvent)
+    assert isinstance(event.data.comment, Comment)
+    comment = replace(event.data.comment, cut=("text", "files"))
+    cut = replace(
+        whole, raw=encode_event(replace(event, data=replace(event.data, comment=comment)))
+    )
+
+    lines = templates(language=language).message([cut]).body.splitlines()
+
+    assert lines[-3:-1] == [files, said]
+    assert said not in templates(language=language).message([whole]).body
 
 
 def test_an_edit_without_its_text_says_what_is_known() -> None:

@@ -64,6 +64,16 @@ def test_a_number_beyond_64_bits_fits_in_no_row() -> None:
         rows.table([entry("added", 1 << 63)], loaded_at=NOW)
 
 
+def test_a_row_says_what_of_the_comment_was_cut() -> None:
+    cut = Comment(state="present", text="the beginning", cut=("text", "files"))
+    whole = Comment(state="present", text="all of it")
+    table = rows.table(
+        [entry("added", 1, comment=cut), entry("added", 2, comment=whole)], loaded_at=NOW
+    )
+
+    assert table["comment_cut"].to_pylist() == ['["text","files"]', None]
+
+
 def test_nul_is_taken_out_of_texts_and_files() -> None:
     comment = Comment(
         state="present",
