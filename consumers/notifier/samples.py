@@ -10,10 +10,13 @@ from msgspec.structs import replace
 from consumers.notifier.matching import Event
 from consumers.notifier.notices import Kind, Notice
 from gateway.contract import (
+    APP_SUBJECT,
     APP_UNINSTALLED,
     COMMENT_ADDED,
     COMMENT_DELETED,
+    COMMENT_SUBJECT,
     COMMENT_UPDATED,
+    EVENT_TYPES,
     PORTAL_RECOVERED,
     PORTAL_SILENT,
     PORTAL_TOKEN_EXPIRING,
@@ -25,6 +28,9 @@ from gateway.contract import (
     CommentData,
     CommentEvent,
     CommentFile,
+    EventSubject,
+    EventType,
+    OtherEvent,
     PortalData,
     PortalEvent,
     PortalType,
@@ -32,6 +38,7 @@ from gateway.contract import (
     decode_event,
     encode_event,
     source_of,
+    wire_name_of,
 )
 
 __all__ = ["samples"]
@@ -92,6 +99,9 @@ def _all() -> Iterator[tuple[str, tuple[Notice, ...]]]:
     unavailable = Comment(state="unavailable", reason="access_denied")
     yield "unavailable", (_notice(_comment_event(COMMENT_UPDATED, unavailable), "changed"),)
     yield "an application's end", (_notice(_app_event(), "changed"),)
+    for row in EVENT_TYPES:
+        if row.subject_kind not in {COMMENT_SUBJECT, APP_SUBJECT}:
+            yield row.short_name, (_notice(_other_event(row), "changed"),)
     for event_type, trouble in _TROUBLES:
         yield (
             event_type.removeprefix("bitrix24."),
@@ -150,6 +160,18 @@ def _app_event() -> AppEvent:
     )
 
 
+def _other_event(row: EventType) -> OtherEvent:
+    return OtherEvent(
+        id=_ID,
+        source=source_of(_MEMBER),
+        type=row.type,
+        subject=str(EventSubject(row.subject_kind, 77 if row.id_places else None)),
+        time=_TIME,
+        receivedat=_TIME,
+        data={"member_id": _MEMBER, "domain": "acme.bitrix24.com", "user_id": 7},
+    )
+
+
 def _portal_event(event_type: PortalType, trouble: Trouble) -> PortalEvent:
     return PortalEvent(
         id=_ID,
@@ -165,7 +187,7 @@ def _portal_event(event_type: PortalType, trouble: Trouble) -> PortalEvent:
             since="2025-12-18T06:41:00Z",
             until=_TIME if event_type == PORTAL_RECOVERED else None,
             usual_per_hour=42.0 if event_type == PORTAL_SILENT else None,
-            missing=("ONCRMTIMELINECOMMENTUPDATE",) if event_type == PORTAL_UNBOUND else (),
+            missing=(wire_name_of(COMMENT_UPDATED),) if event_type == PORTAL_UNBOUND else (),
             reason="invalid_grant" if event_type == PORTAL_UNAUTHORIZED else None,
             expires_at="2026-01-15T08:00:00Z" if event_type == PORTAL_TOKEN_EXPIRING else None,
         ),

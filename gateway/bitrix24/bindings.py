@@ -13,16 +13,13 @@ from gateway.bitrix24.answers import Answer, members_of
 from gateway.bitrix24.batching import Command
 from gateway.bitrix24.client import PortalClient
 from gateway.bitrix24.errors import Bitrix24Error, NoRest, NotInPlan, Refused
+from gateway.contract import COMMENT_SUBJECT, EVENT_TYPES, OFFLINE_EVENT, types_about
 
 __all__ = ["COMMENT_EVENTS", "Binding", "Bound", "Comparison", "bind", "compare", "expected"]
 
-COMMENT_EVENTS: Final = (
-    "ONCRMTIMELINECOMMENTADD",
-    "ONCRMTIMELINECOMMENTUPDATE",
-    "ONCRMTIMELINECOMMENTDELETE",
-)
+COMMENT_EVENTS: Final = tuple(row.wire_name for row in types_about(COMMENT_SUBJECT))
 """Events that are delivered, and wait in the queue of offline events, too."""
-_OWN_EVENTS: Final = ("ONAPPINSTALL", "ONAPPUNINSTALL", "ONAPPTEST", "ONOFFLINEEVENT")
+_DELIVERED: Final = (*(row.wire_name for row in EVENT_TYPES), OFFLINE_EVENT.upper())
 _ALREADY_BOUND: Final = "already bind"  # "Handler already binded" is what it says
 
 
@@ -78,7 +75,7 @@ class Bound(Struct, frozen=True, kw_only=True):
 
 def expected(handler: str, *, connector: str = "") -> tuple[Binding, ...]:
     """All that the application is to bind in a portal, for deliveries to `handler`."""
-    online = [Binding(event=event, handler=handler) for event in (*COMMENT_EVENTS, *_OWN_EVENTS)]
+    online = [Binding(event=event, handler=handler) for event in _DELIVERED]
     offline = [Binding(event=event, connector=connector) for event in COMMENT_EVENTS]
     return (*online, *offline)
 

@@ -7,23 +7,33 @@ compares. https://www.asyncapi.com/docs/reference/specification/v3.0.0
 import json
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 
 from gateway.contract.dead_letters import DeadLetter
-from gateway.contract.events import AppEvent, CommentEvent, PortalEvent
+from gateway.contract.event_types import EVENT_TYPES
+from gateway.contract.events import (
+    AppEvent,
+    AppType,
+    CloudEvent,
+    CommentEvent,
+    CommentType,
+    OtherEvent,
+    PortalEvent,
+)
 from gateway.contract.streams import Streams
 
 __all__ = ["asyncapi", "files", "json_schema"]
 
 _EVENTS: Final = (CommentEvent, AppEvent, PortalEvent)
+_DESCRIBED: Final = get_args(CommentType) + get_args(AppType)
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema() -> dict[str, Any]:
     """The events as one JSON Schema; unknown fields and types have to be tolerated."""
-    either, definitions = msgspec.json.schema_components(_EVENTS)
+    either, definitions = _components("#/$defs/{name}")
     return {
         "$schema": _DIALECT,
         "title": "Events of the Bitrix24 event gateway",
@@ -35,11 +45,9 @@ def json_schema() -> dict[str, Any]:
 def asyncapi() -> dict[str, Any]:
     """The streams as an AsyncAPI document."""
     streams = Streams()
-    _, definitions = msgspec.json.schema_components(
-        _EVENTS, ref_template="#/components/schemas/{name}"
-    )
+    _, definitions = _components("#/components/schemas/{name}")
     messages = {
-        event.__name__: {"$ref": f"#/components/messages/{event.__name__}"} for event in _EVENTS
+        event.__name__: {"$ref": f"#/components/messages/{event.__name__}"} for event in _events()
     }
     return {
         "asyncapi": "3.0.0",
@@ -93,6 +101,24 @@ def asyncapi() -> dict[str, Any]:
             "schemas": definitions,
         },
     }
+
+
+def _events() -> tuple[type[CloudEvent], ...]:
+    """What is on the streams, as classes: OtherEvent only if the table has rows without one."""
+    return (*_EVENTS, OtherEvent) if _undescribed() else _EVENTS
+
+
+def _undescribed() -> list[str]:
+    """The types of the table that have no class of their own."""
+    return [row.type for row in EVENT_TYPES if row.type not in _DESCRIBED]
+
+
+def _components(ref_template: str) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:
+    """The schemas of the events: references, and what they refer to by name."""
+    either, definitions = msgspec.json.schema_components(_events(), ref_template=ref_template)
+    if others := _undescribed():
+        definitions[OtherEvent.__name__]["properties"]["type"] = {"enum": others}
+    return either, definitions
 
 
 def files() -> dict[str, str]:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from itertools import count
 from typing import Final
 
+from gateway.contract import COMMENT_UPDATED, wire_name_of
 from gateway.sandbox.delivering import Delivery
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.portal import SANDBOX
@@ -85,7 +86,7 @@ class DemoPortal:
         """Wait until the gateway has bound what is edited here."""
         while not any(  # noqa: ASYNC110 - the gateway decides
             binding.handler == handler_url
-            for binding in self._portal.bindings.to_tell("ONCRMTIMELINECOMMENTUPDATE")
+            for binding in self._portal.bindings.to_tell(wire_name_of(COMMENT_UPDATED))
         ):
             await asyncio.sleep(_POLL_S)
 

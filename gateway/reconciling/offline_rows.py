@@ -5,21 +5,19 @@ https://apidocs.bitrix24.com/api-reference/events/event-offline-get.html
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from msgspec import Struct
 
 from gateway.bitrix24.answers import members_of
-from gateway.contract import COMMENT_ADDED, COMMENT_DELETED, COMMENT_UPDATED, CommentType
+from gateway.contract import COMMENT_SUBJECT, CommentType, types_about
 
 __all__ = ["EVENT_NAMES", "OfflineRow", "message_id_of", "row_of"]
 
 _MESSAGE_ID_CHARS: Final = 32
 # The portal refuses a call with any other id of a message.
 _TYPES: Final[Mapping[str, CommentType]] = {
-    "ONCRMTIMELINECOMMENTADD": COMMENT_ADDED,
-    "ONCRMTIMELINECOMMENTUPDATE": COMMENT_UPDATED,
-    "ONCRMTIMELINECOMMENTDELETE": COMMENT_DELETED,
+    row.wire_name: cast("CommentType", row.type) for row in types_about(COMMENT_SUBJECT)
 }
 EVENT_NAMES: Final = tuple(_TYPES)
 """The events whose rows are ours, in the order in which they can happen to a comment."""

@@ -9,6 +9,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from msgspec import Struct
 
+from gateway.contract import EVENT_TYPES, OFFLINE_EVENT
 from gateway.sandbox.form import Value, encode_form
 from gateway.sandbox.portal import Portal
 
@@ -30,10 +31,14 @@ Fields: TypeAlias = dict[str, Value]
 
 
 class Event(Struct, frozen=True, kw_only=True):
-    """A kind of request: its name on the wire (empty for a robot), and who registered it."""
+    """A kind of request: its name as documented (empty for a robot), and who registered it.
+
+    `has_id` says that it is about one of many things of a kind, by its id.
+    """
 
     summary: str
     name: str = ""
+    has_id: bool = False
     handler_id: int = 0
     webhook_handler_id: int = 0
 
@@ -43,43 +48,38 @@ class Event(Struct, frozen=True, kw_only=True):
         return FORMS if self.webhook_handler_id else FORMS[:1]
 
 
+class _Sample(Struct, frozen=True):
+    """What a body says of a row of the table of event types that the row does not say itself."""
+
+    summary: str
+    handler_id: int
+    webhook_handler_id: int = 0
+
+
+_SAMPLES: Final[dict[str, _Sample]] = {
+    "comment.added": _Sample("a timeline comment was added", 184, 974),
+    "comment.updated": _Sample("a timeline comment was updated", 185, 975),
+    "comment.deleted": _Sample("a timeline comment was deleted", 186, 976),
+    "app.installed": _Sample("the application was installed; carries all tokens", 183),
+    "app.tested": _Sample("the application tests its handler by event.test", 188),
+    "app.uninstalled": _Sample("the application was uninstalled, its data to be erased", 187),
+}
+_ROWS: Final = {row.short_name: row for row in EVENT_TYPES}
+
 EVENTS: Final[dict[str, Event]] = {
-    "comment.added": Event(
-        summary="a timeline comment was added",
-        name="onCrmTimelineCommentAdd",
-        handler_id=184,
-        webhook_handler_id=974,
-    ),
-    "comment.updated": Event(
-        summary="a timeline comment was updated",
-        name="onCrmTimelineCommentUpdate",
-        handler_id=185,
-        webhook_handler_id=975,
-    ),
-    "comment.deleted": Event(
-        summary="a timeline comment was deleted",
-        name="onCrmTimelineCommentDelete",
-        handler_id=186,
-        webhook_handler_id=976,
-    ),
-    "app.installed": Event(
-        summary="the application was installed; carries all tokens",
-        name="onAppInstall",
-        handler_id=183,
-    ),
-    "app.tested": Event(
-        summary="the application tests its handler by event.test",
-        name="onAppTest",
-        handler_id=188,
-    ),
-    "app.uninstalled": Event(
-        summary="the application was uninstalled, its data to be erased",
-        name="onAppUninstall",
-        handler_id=187,
-    ),
+    **{
+        name: Event(
+            summary=sample.summary,
+            name=_ROWS[name].documented_name,
+            has_id=bool(_ROWS[name].id_places),
+            handler_id=sample.handler_id,
+            webhook_handler_id=sample.webhook_handler_id,
+        )
+        for name, sample in _SAMPLES.items()
+    },
     "offline.signal": Event(
         summary="something is waiting in the portal's queue of offline events; has no data",
-        name="onOfflineEvent",
+        name=OFFLINE_EVENT,
         handler_id=190,
     ),
     "robot.activity": Event(summary="an automation rule ran; has no event name"),
@@ -98,8 +98,9 @@ def body_of(
 ) -> bytes:
     """The body of one request; `ts` is the portal's clock in Unix seconds.
 
-    `handler_id` is for a handler that really is registered; `data` are keys that a lifecycle event
-    has instead of its usual ones. Raises ValueError if there is no such event, or not in this form.
+    `comment_id` is that of whatever the event is about, be it a comment or not. `handler_id` is for
+    a handler that really is registered; `data` are keys that a lifecycle event has instead of its
+    usual ones. Raises ValueError if there is no such event, or not in this form.
     """
     kind = EVENTS.get(event)
     if kind is None:
@@ -108,8 +109,8 @@ def body_of(
         raise ValueError(f"{event} exists only in the form {', '.join(kind.forms)}")
     if event == "robot.activity":
         fields = _robot(portal, ts)
-    elif event.startswith("comment."):
-        fields = _comment(kind, portal, ts, comment_id, form)
+    elif kind.has_id:
+        fields = _about_one(kind, portal, ts, comment_id, form)
     else:
         fields = _lifecycle(event, kind, portal, ts, data or {})
     if handler_id is not None:
@@ -117,11 +118,11 @@ def body_of(
     return encode_form(fields)
 
 
-def _comment(kind: Event, portal: Portal, ts: int, comment_id: int, form: Form) -> Fields:
+def _about_one(kind: Event, portal: Portal, ts: int, subject_id: int, form: Form) -> Fields:
     fields: Fields = {
         "event": kind.name.upper(),
         "event_handler_id": kind.handler_id,
-        "data": {"FIELDS": {"ID": comment_id}},
+        "data": {"FIELDS": {"ID": subject_id}},
         "ts": ts,
         "auth": _portal_keys(portal),
     }
@@ -142,7 +143,7 @@ def _comment(kind: Event, portal: Portal, ts: int, comment_id: int, form: Form) 
         case "as-documented":
             fields["event"] = kind.name
             fields["event_handler_id"] = None
-            fields["data"] = {"ID": comment_id}
+            fields["data"] = {"ID": subject_id}
     return fields
 
 

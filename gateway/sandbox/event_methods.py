@@ -6,13 +6,14 @@ https://apidocs.bitrix24.com/api-reference/events/index.html. All of them are fo
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from gateway.contract import APP_TESTED, wire_name_of
 from gateway.sandbox.bindings import EVENT_OF, OFFLINE_EVENT, AlreadyBound, Binding
 from gateway.sandbox.bodies import Fields
 from gateway.sandbox.calls import Call, Method, RestError
 
 __all__ = ["EVENT_METHODS", "connector_of"]
 
-_TEST_EVENT: Final = "ONAPPTEST"
+_TEST_EVENT: Final = wire_name_of(APP_TESTED)
 
 
 def _bind(call: Call) -> bool:

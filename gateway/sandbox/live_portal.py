@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from gateway.contract import APP_INSTALLED, APP_UNINSTALLED, wire_name_of
 from gateway.sandbox.announcing import Actor, Announcer
 from gateway.sandbox.bindings import EVENT_OF, Binding, Bindings
 from gateway.sandbox.bodies import Fields
@@ -26,8 +27,8 @@ from gateway.sandbox.users import ADMINISTRATOR, Users
 
 __all__ = ["LivePortal"]
 
-_INSTALL_EVENT = "ONAPPINSTALL"
-_UNINSTALL_EVENT = "ONAPPUNINSTALL"
+_INSTALL_EVENT = wire_name_of(APP_INSTALLED)
+_UNINSTALL_EVENT = wire_name_of(APP_UNINSTALLED)
 
 
 class LivePortal:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from gateway.bitrix24.bindings import COMMENT_EVENTS, Bound
+from gateway.contract import APP_INSTALLED, wire_name_of
 
 __all__ = ["Connected", "Outcome", "Postponed", "Refused", "is_opened_at"]
 
@@ -47,7 +48,7 @@ class Connected(Struct, frozen=True, kw_only=True):
         return (
             not self.has_token
             and self.bound is not None
-            and "ONAPPINSTALL" in self._online(self.bound)
+            and wire_name_of(APP_INSTALLED) in self._online(self.bound)
         )
 
     @property
