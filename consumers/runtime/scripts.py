@@ -97,7 +97,9 @@ class Scripts:
     async def take_erased(self, lease: str) -> int:
         """How many entries that a group had to read were erased on request, told once.
 
-        After a lost reply nobody is told: then they count as lost.
+        After a lost reply nobody is told, and they count as lost: an alarm too many. Of
+        entries that were never seen to be missing the note stays, and hides as many of the next
+        loss, and of that one only.
         """
         return int(await self._take_erased(keys=[lease], args=[]))
 

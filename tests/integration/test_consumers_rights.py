@@ -1,0 +1,69 @@
+"""The consumers of this project as processes, each as a user with just its documented rights."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from gateway.sandbox.serving import open_sandbox
+from tests.integration.consumers.running import comment_event, publish, service, settled, until
+from tests.integration.enricher.conftest import Scene
+from tests.integration.enricher.test_process import environment
+from tests.integration.redis_users import rights_of
+from tests.integration.warehouse.test_process import environment as of_warehouse
+
+EVENTS, COMMENTS = "b24:events:{0}", "b24:comments:{0}"
+
+pytestmark = pytest.mark.timeout(300)  # processes that start
+
+
+@pytest.fixture
+async def scene(redis: Redis, redis_url: str) -> AsyncIterator[Scene]:
+    async with open_sandbox() as sandbox:
+        yield Scene(redis, redis_url, sandbox)
+
+
+async def denied(redis: Redis) -> list[str]:
+    """What Redis has refused, in its own words."""
+    client: Any = redis
+    rows = await client.execute_command("ACL", "LOG")
+    return sorted({f"{row['reason']} {row['object']}" for row in rows})
+
+
+@pytest.mark.parametrize("name", ["audit", "warehouse"])
+async def test_the_audit_log_and_the_warehouse_need_no_more_than_a_service(
+    redis: Redis, users: Any, limited_url: str, tmp_path: Path, name: str
+) -> None:
+    stream = EVENTS if name == "audit" else COMMENTS
+    more = of_warehouse(tmp_path) | {"GATEWAY_AUDIT_DIR": str(tmp_path / "audit")}
+    await users(*rights_of("service"))
+    await publish(redis, stream, [comment_event(1)])
+    for _ in range(2):  # the second one finds what the first one has left
+        await publish(redis, stream, [comment_event(2)])
+        with service(limited_url, tmp_path, name=name, **more):
+            await until(lambda: settled(redis, stream, name), timeout_s=60)
+
+    assert await denied(redis) == []
+
+
+async def test_the_documented_rights_of_the_enricher_suffice(
+    scene: Scene, users: Any, limited_url: str, tmp_path: Path
+) -> None:
+    portal = await scene.portal()
+    one, other = scene.written(portal, 2)
+    await users(*rights_of("enricher"))
+    again = environment(
+        scene, GATEWAY_ENRICHER_REFETCH_AFTER_S="0.1", GATEWAY_ENRICHER_GIVE_UP_AFTER_S="0.1"
+    )
+    with service(limited_url, tmp_path, name="enricher", **again):
+        await scene.happened(portal, one)
+        await scene.until_out(1, timeout_s=60)
+        portal.faults.is_down = True
+        await scene.happened(portal, other)
+        await scene.until_out(2, timeout_s=60)
+        portal.faults.clear()
+        await scene.until_out(3, timeout_s=60)  # it was asked for again
+
+    assert await denied(scene.redis) == []
