@@ -3,6 +3,7 @@
 https://duckdb.org/docs/stable/connect/concurrency
 """
 
+import fcntl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -27,6 +28,7 @@ def held(path: Path, settings: Mapping[str, str], *, wait_s: float) -> Iterator[
     away. Raises Away if another process has it open for longer than `wait_s` seconds.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_if_empty(path)
     connection = patiently(lambda: duckdb.connect(str(path)), path, wait_s=wait_s)
     try:
         _narrow(path)
@@ -53,6 +55,20 @@ def patiently(
                     f"another process has had {path} open for {wait_s:g} s: {cause_of(error)}"
                 ) from error
             time.sleep(_LOCK_POLL_S)
+
+
+def _remove_if_empty(path: Path) -> None:
+    """Remove a file without a byte: a full disk leaves it behind, and DuckDB refuses it for ever.
+
+    Not one that another process has locked: it may just be making its own.
+    """
+    with suppress(OSError):  # not there, not ours, or locked
+        if path.stat().st_size:
+            return  # to open it would end the locks that this process may have on it
+        with path.open("rb+") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not path.stat().st_size:
+                path.unlink()
 
 
 def _narrow(path: Path) -> None:

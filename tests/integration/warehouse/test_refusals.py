@@ -18,8 +18,9 @@ from consumers.warehouse.thread import CallThread
 from gateway.errors import OperatorError
 from gateway.settings import Settings
 from gateway.settings import Warehouse as Section
+from tests.disks import fill, small_disk
 from tests.integration.warehouse.conftest import database_of
-from tests.integration.warehouse.loading import Target, entry, load
+from tests.integration.warehouse.loading import Target, ask_duckdb, entry, load
 from tests.integration.warehouse.postgres import PostgresServer
 
 
@@ -165,3 +166,22 @@ async def test_calls_are_made_one_after_the_other_and_their_errors_told() -> Non
     with pytest.raises(ZeroDivisionError):
         await thread.call(lambda: 1 / 0)
     thread.end()
+
+
+def test_a_disk_that_was_full_when_the_file_was_to_be_made_is_no_obstacle_later(
+    tmp_path: Path,
+) -> None:
+    """DuckDB leaves a file without a byte behind, which it then refuses to open."""
+    with small_disk(tmp_path / "small", size="32m") as disk:
+        path = disk / "warehouse.duckdb"
+        target = Target(destination(f"duckdb:///{path}"), ask_duckdb(str(path)))
+        fill(disk / "filler")
+        with database_of(target, tmp_path / "work") as database:
+            warehouse = Warehouse(database)
+            for _ in range(2):
+                with pytest.raises(Away) as caught:
+                    load(warehouse, entry("added"))
+                assert not isinstance(caught.value, Unusable)
+            (disk / "filler").unlink()
+            load(warehouse, entry("added"))
+        assert target.ask("SELECT count(*) FROM bitrix24.comments") == [(1,)]
