@@ -85,9 +85,8 @@ class Hand:
 
     def offer(self, held: Held) -> bool:
         """Take an entry if it is within its share; whether it is in hand, and not set aside."""
-        count = len(self) - self.aside_count
         if self._shares is None or self._shares.admits(
-            held, count=count, size_bytes=self._size_bytes
+            held, count=len(self) - self.aside_count, size_bytes=self._size_bytes
         ):
             self.add(held.source, held.id, held)
             return True
@@ -114,7 +113,8 @@ class Hand:
     def add(self, source: Source, entry_id: bytes, held: Held | None) -> None:
         """Take an entry; without `held` it is one that nobody handles, on its way out."""
         entries = self._held.setdefault(source, {})
-        self.aside_count -= isinstance(entries.get(entry_id), Aside)
+        if self.aside_count and isinstance(entries.get(entry_id), Aside):
+            self.aside_count -= 1
         entries[entry_id] = held
         if held is not None:
             self._size_bytes += len(held.entry.raw)

@@ -82,7 +82,7 @@ class Settlement:
 
     def acknowledge(self, held: Sequence[Held]) -> None:
         """Acknowledge with the next batch; handled entries count against dead letters."""
-        self._acknowledging.put((one.source, one.id) for one in held)
+        self._acknowledging.put([(one.source, one.id) for one in held])
         self._rate.handled(time.monotonic(), len(held))
 
     def emit(self, done: Sequence[tuple[Held, Output]]) -> None:

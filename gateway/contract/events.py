@@ -252,6 +252,7 @@ _decoders: dict[str, msgspec.json.Decoder[Any]] = {
     **dict.fromkeys(get_args(PortalType), _portal),
 }
 _encoder = msgspec.json.Encoder()
+_moment = datetime.fromisoformat
 
 
 def decode_event(raw: bytes) -> CommentEvent | AppEvent | PortalEvent | OtherEvent:
@@ -264,19 +265,14 @@ def decode_event(raw: bytes) -> CommentEvent | AppEvent | PortalEvent | OtherEve
         event: CommentEvent | AppEvent | PortalEvent | OtherEvent = _decoders.get(
             _typed.decode(raw).type, _other
         ).decode(raw)
-        is_timed = _is_aware(event.receivedat) and _is_aware(event.time)
+        has_zones = _moment(event.receivedat).tzinfo and _moment(event.time).tzinfo
     except RecursionError as error:
         raise InvalidEvent("nested too deeply") from error
     except ValueError as error:  # not JSON, not this contract, not a time
         raise InvalidEvent(str(error)) from error
-    if not is_timed:
+    if not has_zones:
         raise InvalidEvent("a time without an offset from UTC")
     return event
-
-
-def _is_aware(moment: str) -> bool:
-    """Whether a time says in which zone it is. Raises ValueError for what is no time."""
-    return datetime.fromisoformat(moment).tzinfo is not None
 
 
 def encode_event(event: CloudEvent) -> bytes:
