@@ -17,7 +17,7 @@ help:  ## show this list
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.11"; exit 1; }
+	  || { echo "Python 3.11 to 3.14 is needed: make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "python3 lacks its module venv: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
 
@@ -87,6 +87,9 @@ test-floors:  ## the consumers' tests with the oldest versions that pyproject.to
 	$(FLOORS)/bin/uv pip install --quiet --python $(FLOORS)/bin/python --resolution lowest-direct -e '.[all]'
 	$(FLOORS)/bin/uv pip install --quiet --python $(FLOORS)/bin/python -e '.[dev]'
 	$(FLOORS)/bin/python -m pytest $(or $(TESTS),$(OF_CONSUMERS)) -n 2 --dist loadfile
+
+test-pythons:  ## the unit tests on each Python from 3.11 to 3.14 that this machine has, in environments of their own
+	$(PYTHON) -m tests.pythons $(TESTS)
 
 bench-ingest: $(VENV)/bench.stamp  ## CPU time per accepted event, next to a bare handler and to peers
 	$(BIN)/python -m tests.benchmarks.ingest

@@ -72,7 +72,7 @@ def command(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Erase what Redis holds of a portal, or with --comment of one comment of it.
+    """Erase what Redis holds of a portal, or of one comment of it.
 
     Texts on the streams, dead letters, redeliveries, notices that wait (nobody is told of them any
     more), what is to be asked for again, snapshots, hashes; of a portal also its events, its

@@ -6,6 +6,7 @@ compares. https://www.asyncapi.com/docs/reference/specification/v3.0.0
 
 import json
 import sys
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -114,10 +115,16 @@ def _undescribed() -> list[str]:
 
 
 def _components(ref_template: str) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:
-    """The schemas of the events: references, and what they refer to by name."""
+    """The schemas of the events: references, and what they refer to by name.
+
+    A description is a class's docstring, which Python before 3.13 leaves indented as it stands in
+    the source: here it is alike on every Python.
+    """
     either, definitions = msgspec.json.schema_components(_events(), ref_template=ref_template)
     if others := _undescribed():
         definitions[OtherEvent.__name__]["properties"]["type"] = {"enum": others}
+    for definition in definitions.values():
+        definition["description"] = cleandoc(definition["description"])
     return either, definitions
 
 
