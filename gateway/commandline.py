@@ -23,6 +23,7 @@ from gateway.terminal import printable
 
 __all__ = ["CommandTable", "command_line", "run", "settings_of"]
 
+_CONFIG_HELP: Final = "Settings; default: $GATEWAY_CONFIG, else ./gateway.toml, if there is one."
 _PRIVATE: Final = 0o077
 # Comments stand in the warehouse's file, in Redis's, in the audit log and in the spool.
 
@@ -45,6 +46,7 @@ class CommandTable(click.Group):
             return None
         command = import_module(f"{self._package}.{cmd_name}").command
         assert isinstance(command, click.Command)  # noqa: S101 - tells the type checker
+        _let_name_settings(command)
         return command
 
     def resolve_command(
@@ -88,14 +90,30 @@ class CommandTable(click.Group):
 def command_line(*, package: str, table: Mapping[str, str], summary: str) -> CommandTable:
     """A command line with the options that both have: `--config` and `--version`."""
     group = CommandTable(package=package, table=table, summary=summary)
-    group.params.append(
-        click.Option(
-            ["--config"],
-            metavar="FILE",
-            help="Settings; default: $GATEWAY_CONFIG, else ./gateway.toml, if there is one.",
-        )
-    )
+    group.params.append(click.Option(["--config"], metavar="FILE", help=_CONFIG_HELP))
     return click.version_option(package_name="bitrix24-event-gateway")(group)
+
+
+def _let_name_settings(command: click.Command) -> None:
+    """Take `--config` behind a command, too, and behind those below it; the last one counts."""
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            _let_name_settings(below)
+    elif all(one.name != "config" for one in command.params):
+        command.params.append(
+            click.Option(
+                ["--config"],
+                metavar="FILE",
+                hidden=True,  # the root's help has it
+                expose_value=False,
+                callback=_name_settings,
+            )
+        )
+
+
+def _name_settings(context: click.Context, _option: click.Parameter, file: str | None) -> None:
+    if file is not None:
+        context.find_root().params["config"] = file
 
 
 def settings_of(context: click.Context) -> Settings:

@@ -115,3 +115,16 @@ def test_what_a_command_writes_is_for_its_own_user_alone(
 
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "directory").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("command", [("config",), ("portals", "list")])
+def test_the_settings_may_be_named_behind_the_command(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
+    config = tmp_path / "other.toml"
+    config.write_text("[nonsense]\n")
+
+    shown = CliRunner().invoke(gateway.cli.cli, [*command, "--config", str(config)])
+
+    assert isinstance(shown.exception, SettingsError)
+    assert "nonsense" in str(shown.exception)
