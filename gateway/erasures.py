@@ -20,6 +20,7 @@ from gateway.contract import (
     OtherEvent,
     encode_event,
     source_of,
+    timestamps,
 )
 from gateway.errors import OperatorError
 from gateway.settings import Redis
@@ -57,7 +58,7 @@ async def record_erasure(redis: Redis, erasure: Erasure) -> str:
     Call it when the data is gone, before saying so. Raises ErasureNotRecorded if the event may not
     be on the stream: erase again then, which records it again. It is sent once and never repeated.
     """
-    now = f"{datetime.now(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+    now = timestamps.milliseconds_of(datetime.now(UTC))
     subject = (
         EventSubject(PORTAL_SUBJECT)
         if erasure.comment_id is None

@@ -16,6 +16,7 @@ import structlog
 
 from consumers.audit.findings import Anchor
 from consumers.audit.metrics import ANCHORED_AT, ANCHORS_FAILED
+from gateway.contract import timestamps
 from gateway.errors import OperatorError
 
 __all__ = ["Anchoring", "anchors_in"]
@@ -78,7 +79,7 @@ def anchors_in(path: Path) -> list[Anchor]:
 
 def _add_line(path: Path, anchor: Anchor) -> None:
     """Add `<time> <anchor>` to the file, durably."""
-    now = f"{datetime.now(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+    now = timestamps.seconds_of(datetime.now(UTC))
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
     with os.fdopen(descriptor, "ab") as file:
         file.write(f"{now} {anchor}\n".encode())

@@ -30,6 +30,7 @@ from consumers.audit.records import (
 )
 from consumers.audit.recovery import Found, find
 from consumers.audit.seen import SeenEntries
+from gateway.contract import timestamps
 from gateway.durable_directory import fsync_directory, make_directory
 from gateway.errors import GatewayError
 
@@ -247,11 +248,10 @@ class Chain:
         head = self._head
         assert head is not None  # noqa: S101 - `_ready` has opened it
         name = self.directory.name
-        recorded_at = f"{now.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
         batch = Batch(
             self._at,
             chain=name,
-            recorded_at=recorded_at,
+            recorded_at=timestamps.milliseconds_of(now),
             signer=self._options.signer,
             checkpoint_every=self._options.checkpoint_every,
         )
@@ -266,7 +266,7 @@ class Chain:
             Head(
                 prev=at.prev,
                 seq=at.seq,
-                recorded_at=recorded_at,
+                recorded_at=timestamps.milliseconds_of(now),
                 chain=name,
                 file=f"{at.day}.jsonl",
                 end=at.end,

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from consumers.audit.files import chains, day_files, open_lines
 from consumers.audit.records import Event, decode
+from gateway.contract import timestamps
 
 __all__ = ["Hit", "Wanted", "search"]
 
@@ -85,7 +86,7 @@ def _may_hold(day: str, wanted: Wanted) -> bool:
 
 
 def _is_wanted(record: Event, event: Attributes, wanted: Wanted) -> bool:
-    recorded_at = datetime.fromisoformat(record.recorded_at)
+    recorded_at = timestamps.moment_of(record.recorded_at)
     return (
         (wanted.event_id is None or event.id == wanted.event_id)
         and (wanted.member_id is None or event.source.endswith(f":{wanted.member_id}"))

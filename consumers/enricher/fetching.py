@@ -15,7 +15,7 @@ from consumers.enricher import metrics
 from gateway.bitrix24.answers import Answer
 from gateway.bitrix24.batching import MAX_COMMANDS, Command
 from gateway.bitrix24.client import PortalClient
-from gateway.bitrix24.comments import NotAComment, comment_id_of, comment_of, timestamp_of
+from gateway.bitrix24.comments import NotAComment, comment_id_of, comment_of
 from gateway.bitrix24.errors import (
     AccessDenied,
     Bitrix24Error,
@@ -31,7 +31,7 @@ from gateway.bitrix24.errors import (
     Unavailable,
 )
 from gateway.bitrix24.probing import why_away
-from gateway.contract import Comment
+from gateway.contract import Comment, timestamps
 
 __all__ = ["Away", "Outcome", "away_of", "fetch", "outcome_of", "outcome_of_call"]
 
@@ -105,7 +105,7 @@ def outcome_of(answer: Answer | Bitrix24Error, comment_id: int, *, fetched_at: d
     """What the answer to the very command says of the comment that it asked for."""
     match answer:
         case NotFound():
-            return Comment(state="deleted", fetched_at=timestamp_of(fetched_at))
+            return Comment(state="deleted", fetched_at=timestamps.milliseconds_of(fetched_at))
         case Bitrix24Error() as error:
             return outcome_of_call(error)
     try:

@@ -9,7 +9,7 @@ from msgspec import UNSET
 from consumers.notifier.domains import Domains
 from consumers.notifier.notices import Notice
 from gateway.bitrix24.shortening import shortened
-from gateway.contract import CommentEvent, PortalEvent, decode_event
+from gateway.contract import CommentEvent, PortalEvent, decode_event, timestamps
 
 __all__ = ["BBCode", "item_of"]
 
@@ -58,7 +58,7 @@ def item_of(
 
 def _local(text: str | None, zone: ZoneInfo) -> datetime | None:
     try:
-        return None if text is None else datetime.fromisoformat(text).astimezone(zone)
+        return None if text is None else timestamps.moment_of(text).astimezone(zone)
     except (ValueError, OverflowError):  # such as the last hour of the year 9999, east of UTC
         return None
 

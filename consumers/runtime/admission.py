@@ -26,6 +26,7 @@ from gateway.contract import (
     InvalidEvent,
     Redelivery,
     decode_event,
+    timestamps,
 )
 
 __all__ = ["Admission"]
@@ -214,7 +215,7 @@ class Admission:
             attempts=attempts,
             reason=reason,
             error=error,
-            failed_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            failed_at=timestamps.milliseconds_of(datetime.now(UTC)),
         )
 
 

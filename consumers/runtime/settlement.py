@@ -26,7 +26,7 @@ from consumers.runtime.telling import tell_handled
 from consumers.runtime.transforms import Output
 from consumers.runtime.verdicts import Backoff
 from gateway.connections import AWAY_OR_REFUSING
-from gateway.contract import DeadLetter
+from gateway.contract import DeadLetter, timestamps
 
 __all__ = ["DeadLetterLimitReached", "LeftPending", "Settlement"]
 
@@ -108,7 +108,7 @@ class Settlement:
             attempts=attempts,
             reason=reason,
             error=error,
-            failed_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            failed_at=timestamps.milliseconds_of(datetime.now(UTC)),
             traceback=traceback,
         )
         await self.bury(held.source, held.id, letter, event_id=held.entry.event.id)

@@ -16,6 +16,7 @@ from gateway.contract import (
     PortalEvent,
     Trouble,
     source_of,
+    timestamps,
 )
 
 __all__ = ["app_event", "comment_event", "portal_event"]
@@ -88,6 +89,6 @@ def _received_now(member_id: str) -> dict[str, Any]:
     return {
         "id": str(uuid7()),
         "source": source_of(member_id),
-        "time": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "receivedat": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "time": timestamps.seconds_of(now),
+        "receivedat": timestamps.milliseconds_of(now),
     }

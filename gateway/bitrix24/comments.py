@@ -7,7 +7,7 @@ it should be is left out, so that one odd field costs no comment.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ import msgspec
 
 from gateway.bitrix24.answers import members_of
 from gateway.bitrix24.bbcode import rendered, with_emoji
-from gateway.contract import Comment, CommentFile
+from gateway.contract import Comment, CommentFile, timestamps
 
 __all__ = [
     "MAX_FILES",
@@ -24,7 +24,6 @@ __all__ = [
     "comment_id_of",
     "comment_of",
     "content_hash_of",
-    "timestamp_of",
 ]
 
 _MAX_NUMBER: Final = 2**63 - 1
@@ -63,7 +62,7 @@ def comment_of(tree: Any, *, fetched_at: datetime) -> Comment:
         entity_id=_number(tree.get("ENTITY_ID")),
         created_at=_created_at(tree.get("CREATED")),
         files=files[:MAX_FILES],
-        fetched_at=timestamp_of(fetched_at),
+        fetched_at=timestamps.milliseconds_of(fetched_at),
         content_hash=content_hash_of(whole_text, files),
         cut=(*(["text"] if text != whole_text else []), *(["files"] if files[MAX_FILES:] else [])),
     )
@@ -82,11 +81,6 @@ def content_hash_of(text: str, files: Sequence[CommentFile]) -> str:
     without anybody's editing the comment.
     """
     return sha256(msgspec.json.encode([text, sorted(file.id for file in files)])).hexdigest()
-
-
-def timestamp_of(moment: datetime) -> str:
-    """An aware time as events write it: RFC 3339, in UTC, in milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _files(tree: Any) -> tuple[CommentFile, ...]:
@@ -128,9 +122,6 @@ def _number(value: Any, *, least: int = 1) -> int | None:
 def _created_at(value: Any) -> str | None:
     """A time with an offset, in UTC and whole seconds; None for one without, or none at all."""
     try:
-        moment = datetime.fromisoformat(_text(value))
-        if moment.tzinfo is None:
-            return None
-        return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    except (ValueError, OverflowError):
+        return timestamps.seconds_of(timestamps.moment_of(_text(value)))
+    except ValueError:
         return None

@@ -23,8 +23,7 @@ from gateway.bitrix24.errors import Bitrix24Error, PortalMoved
 from gateway.bitrix24.tokens import REFRESH_LIFE_S, Tokens
 from gateway.care.drift import lost, to_bind
 from gateway.care.troubles import Troubles
-from gateway.contract import PortalData, Trouble
-from gateway.inbound import clock
+from gateway.contract import PortalData, Trouble, timestamps
 from gateway.portals.binding import bind_portal
 from gateway.portals.directory import Portal
 from gateway.portals.facts import Facts, PortalFacts
@@ -103,7 +102,7 @@ class Checkup:
                     portal,
                     "token_expiring",
                     since=tokens.renewed_at,
-                    expires_at=clock.seconds(expires_at),
+                    expires_at=timestamps.seconds(expires_at),
                 )
             )
 
@@ -157,7 +156,7 @@ class Checkup:
             member_id=portal.member_id,
             domain=portal.domain,
             trouble=trouble,
-            since=clock.seconds(int(since)),
+            since=timestamps.seconds(int(since)),
             **facts,
         )
 

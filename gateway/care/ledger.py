@@ -21,8 +21,8 @@ from gateway.contract import (
     PortalType,
     Trouble,
     source_of,
+    timestamps,
 )
-from gateway.inbound import clock
 
 __all__ = ["Ledger", "Occasion", "began", "happened", "over", "told"]
 
@@ -50,7 +50,7 @@ class Occasion(Struct, frozen=True):
     @property
     def time(self) -> str:
         """Now, in the contract's form."""
-        return clock.seconds(self.now_ms // 1000)
+        return timestamps.seconds(self.now_ms // 1000)
 
 
 def began(ledger: Ledger, trouble: PortalData, occasion: Occasion) -> Ledger:
@@ -97,6 +97,6 @@ def _event(event_type: PortalType, data: PortalData, occasion: Occasion) -> Port
         type=event_type,
         subject="portal",
         time=occasion.time,
-        receivedat=clock.milliseconds(occasion.now_ms),
+        receivedat=timestamps.milliseconds(occasion.now_ms),
         data=data,
     )

@@ -15,8 +15,7 @@ from gateway.care.memory import Memory
 from gateway.care.rhythm import hour_of, usual_per_hour
 from gateway.care.shown import Shown
 from gateway.care.troubles import Troubles
-from gateway.contract import PortalData
-from gateway.inbound import clock
+from gateway.contract import PortalData, timestamps
 from gateway.portals.directory import Portal
 from gateway.portals.traffic import SLOT_S, Traffic, slot_at
 from gateway.settings import Reconcile
@@ -108,6 +107,6 @@ def _silence_of(portal: Portal, hearing: Hearing, last_event_at: float | None) -
         member_id=portal.member_id,
         domain=portal.domain,
         trouble="silent",
-        since=clock.seconds(int(since)),
+        since=timestamps.seconds(int(since)),
         usual_per_hour=usual_per_hour(hearing.rhythm, hour_of(slot_at(hearing.alarm_at))),
     )

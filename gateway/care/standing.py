@@ -4,13 +4,12 @@ Times are in Unix seconds.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
 from gateway.bitrix24.tokens import REFRESH_LIFE_S
-from gateway.contract import PortalData, Trouble
+from gateway.contract import PortalData, Trouble, timestamps
 
 __all__ = ["MISSED_DAYS", "Access", "Answers", "Cause", "Fault", "Heard", "Standing", "faults_of"]
 
@@ -129,8 +128,9 @@ def faults_of(one: Standing, *, now: float, warn_token_s: float) -> list[Fault]:
 def _of_access(one: Standing) -> Iterator[Fault]:
     answers = one.answers
     if one.erase_since is not None:
+        to_erase_since = timestamps.seconds(one.erase_since)
         yield Fault(
-            f"it was uninstalled, and its data are to be erased, since {_date(one.erase_since)}",
+            f"it was uninstalled, and its data are to be erased, since {to_erase_since}",
             f"erase them everywhere, as by `consumers warehouse erase --portal {one.member_id}`; "
             f"then say so, which erases the rest: `gateway portals erased {one.member_id}`",
         )
@@ -193,8 +193,9 @@ def _of_bindings(one: Standing) -> Iterator[Fault]:
 def _of_events(one: Standing, *, now: float) -> Iterator[Fault]:
     since = one.answers.waiting_since
     if since is not None and now - since > _QUEUE_PATIENCE_S:
+        waiting_since = timestamps.seconds(since)
         yield Fault(
-            f"{one.answers.queue} changes wait in the portal's queue, since {_date(since)}",
+            f"{one.answers.queue} changes wait in the portal's queue, since {waiting_since}",
             "see that `gateway reconcile` runs, and read its log",
         )
     if "silent" in one.troubles:
@@ -217,7 +218,3 @@ def _of_events(one: Standing, *, now: float) -> Iterator[Fault]:
             "delete one of them in the portal: an application and an outbound webhook, or two "
             "webhooks, lead to this gateway",
         )
-
-
-def _date(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,7 +1,6 @@
 """Troubles of portals, told once each: as an event on the stream, in the log, and as a metric."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
 from time import time_ns
 from typing import Any, Final, Protocol
 
@@ -13,7 +12,7 @@ from gateway import metrics
 from gateway.care import ledger as books
 from gateway.care.ledger import Ledger, Occasion
 from gateway.care.memory import Memory
-from gateway.contract import PORTAL_RECOVERED, PortalData, PortalEvent, Trouble
+from gateway.contract import PORTAL_RECOVERED, PortalData, PortalEvent, Trouble, timestamps
 
 __all__ = ["EventSink", "Troubles", "ledgers"]
 
@@ -105,7 +104,7 @@ def _tell(event: PortalEvent) -> None:
         "since": data.since,
     }
     if event.type == PORTAL_RECOVERED:
-        lasted = event.occurred_at - datetime.fromisoformat(data.since)
+        lasted = event.occurred_at - timestamps.moment_of(data.since)
         log.info(
             "a trouble of a portal is over",
             trouble=data.trouble,

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import click
 
 from gateway import connections
 from gateway.commandline import settings_of
 from gateway.commands.rows import Row, echo_rows
+from gateway.contract import timestamps
 from gateway.portals.registry import Registry
 from gateway.reconciling.gap_book import GapBook
 from gateway.reconciling.gaps import Gap
@@ -50,12 +50,8 @@ async def _registered(settings: Settings, registry: Registry) -> list[str]:
 def _row(member_id: str, gap: Gap) -> Row:
     return {
         "member_id": member_id,
-        "first": _moment(gap.first),
-        "last": _moment(gap.last),
+        "first": timestamps.seconds(gap.first),
+        "last": timestamps.seconds(gap.last),
         "events": gap.events,
         "found_by": gap.way,
     }
-
-
-def _moment(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from time import time
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from gateway import connections, logs
 from gateway.bitrix24.applications import host_of
 from gateway.care.standing import MISSED_DAYS, Fault, Standing, faults_of
 from gateway.commandline import settings_of
+from gateway.contract import timestamps
 from gateway.errors import OperatorError
 from gateway.ops.tables import table
 from gateway.portals.directory import Portal
@@ -191,7 +191,7 @@ def _object(one: Standing, faults: Sequence[Fault]) -> dict[str, Any]:
 
 
 def _time(at: float | None) -> str | None:
-    return None if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if at is None else timestamps.seconds(at)
 
 
 def _span(seconds: float) -> str:

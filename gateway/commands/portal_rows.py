@@ -1,12 +1,13 @@
 """The rows of `gateway portals list`: a portal's tokens, and what is known of it."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from msgspec import Struct
 
 from gateway.bitrix24.applications import host_of
 from gateway.commands.rows import Row
+from gateway.contract import timestamps
 from gateway.portals.directory import portals_of
 from gateway.portals.facts import Facts
 from gateway.portals.registry import Registration
@@ -91,4 +92,4 @@ def _access(member_id: str, known: Facts, webhooks: set[str]) -> str | None:
 
 
 def _time(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if moment is None else timestamps.seconds_of(moment)

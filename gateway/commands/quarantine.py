@@ -12,8 +12,8 @@ from msgspec import Struct
 from gateway import connections
 from gateway.commandline import settings_of
 from gateway.commands.rows import Row, echo_rows
+from gateway.contract import timestamps
 from gateway.errors import OperatorError
-from gateway.inbound import clock
 from gateway.portals.directory import Directory, portals_of
 from gateway.portals.quarantine import Quarantine, Sealed
 from gateway.portals.registry import Registry, portals_among
@@ -84,8 +84,8 @@ def list_(context: click.Context, *, as_json: bool) -> None:
                         "domain": portal.domain,
                         "token_digest": shown(digest),
                         "count": len(alike),
-                        "oldest": clock.seconds(alike[0].received_ms // 1000),
-                        "newest": clock.seconds(alike[-1].received_ms // 1000),
+                        "oldest": timestamps.seconds(alike[0].received_ms // 1000),
+                        "newest": timestamps.seconds(alike[-1].received_ms // 1000),
                         **_claim(alike[-1], room),
                     }
                 )
@@ -113,7 +113,7 @@ def show(
         return [
             {
                 "receipt_id": one.receipt_id,
-                "received_at": clock.milliseconds(one.received_ms),
+                "received_at": timestamps.milliseconds(one.received_ms),
                 "token_digest": shown(one.digest),
                 **_claim(one, room),
             }

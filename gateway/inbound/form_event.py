@@ -26,8 +26,8 @@ from gateway.contract import (
     EventType,
     OtherEvent,
     source_of,
+    timestamps,
 )
-from gateway.inbound import clock
 from gateway.inbound.errors import Malformed
 from gateway.inbound.form_fields import FIELD_PLACES, FormFields
 
@@ -105,7 +105,7 @@ def admitted_event(
             type=row.type,
             subject=f"{COMMENT_SUBJECT}/{text}",
             time=time,
-            receivedat=clock.milliseconds(received_ms),
+            receivedat=timestamps.milliseconds(received_ms),
             data=CommentData(
                 comment_id=subject_id,
                 member_id=member_id,
@@ -121,7 +121,7 @@ def admitted_event(
             type=row.type,
             subject=APP_SUBJECT,
             time=time,
-            receivedat=clock.milliseconds(received_ms),
+            receivedat=timestamps.milliseconds(received_ms),
             data=AppData(
                 member_id=member_id,
                 domain=domain,
@@ -138,7 +138,7 @@ def admitted_event(
             type=row.type,
             subject=f"{row.subject_kind}/{text}",
             time=time,
-            receivedat=clock.milliseconds(received_ms),
+            receivedat=timestamps.milliseconds(received_ms),
             data={
                 "member_id": member_id,
                 "domain": domain,
@@ -174,4 +174,4 @@ def _time(ts: str | None, received_ms: int) -> str:
     seconds = _positive(ts)
     if seconds is None or not _EARLIEST_S <= seconds <= received_s + _MAX_AHEAD_S:
         seconds = received_s
-    return clock.seconds(seconds)
+    return timestamps.seconds(seconds)

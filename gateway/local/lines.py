@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
+from gateway.contract import timestamps
+
 __all__ = ["Lines"]
 
 _NAMES: Final = ("36", "35", "34", "32", "33", "96", "95", "94", "92", "93")
@@ -44,7 +46,7 @@ class Lines:
         if self._as_json:
             if said is not None:
                 return text
-            stamp = now.isoformat(timespec="milliseconds")
+            stamp = timestamps.milliseconds_of(now)
             told = {"process": name, "event": text, "level": "info", "timestamp": stamp}
             return msgspec.json.encode(told).decode()
         if said is None:

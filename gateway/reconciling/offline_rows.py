@@ -4,13 +4,12 @@ https://apidocs.bitrix24.com/api-reference/events/event-offline-get.html
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Final, cast
 
 from msgspec import Struct
 
 from gateway.bitrix24.answers import members_of
-from gateway.contract import COMMENT_SUBJECT, CommentType, types_about
+from gateway.contract import COMMENT_SUBJECT, CommentType, timestamps, types_about
 
 __all__ = ["EVENT_NAMES", "OfflineRow", "message_id_of", "row_of"]
 
@@ -78,7 +77,6 @@ def _number(value: Any) -> int | None:
 
 def _unix_seconds(value: Any) -> int | None:
     try:
-        moment = datetime.fromisoformat(str(value))
+        return int(timestamps.moment_of(str(value)).timestamp())
     except ValueError:
         return None
-    return None if moment.tzinfo is None else int(moment.timestamp())

@@ -1,10 +1,10 @@
 """The event that something missed becomes. Pure."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
 
-from gateway.contract import CommentData, CommentEvent, CommentType, source_of
+from gateway.contract import CommentData, CommentEvent, CommentType, source_of, timestamps
 from gateway.portals.directory import Portal
 
 __all__ = ["recovered_event", "recovered_id"]
@@ -21,14 +21,13 @@ def recovered_event(
     user_id: int | None = None,
 ) -> CommentEvent:
     """The event, marked as recovered; `happened_at` is in Unix seconds."""
-    found = found_at.astimezone(UTC).isoformat(timespec="milliseconds")
     return CommentEvent(
         id=event_id,
         source=source_of(portal.member_id),
         type=event_type,
         subject=f"comment/{comment_id}",
-        time=datetime.fromtimestamp(happened_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        receivedat=found.replace("+00:00", "Z"),
+        time=timestamps.seconds(happened_at),
+        receivedat=timestamps.milliseconds_of(found_at),
         recovered=True,
         data=CommentData(
             comment_id=comment_id,

@@ -61,5 +61,5 @@ def test_for_machines_every_line_is_json_and_log_lines_are_untouched() -> None:
         "process": "audit",
         "event": "hello",
         "level": "info",
-        "timestamp": "2026-01-31T12:00:00.000+00:00",
+        "timestamp": "2026-01-31T12:00:00.000Z",
     }

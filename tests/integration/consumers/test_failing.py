@@ -45,7 +45,9 @@ async def test_where_a_handler_raised_is_told_once_and_kept(redis: Redis, redis_
     assert "raise KeyError(event.data.comment_id)" in failed[0]["exception"]
     assert "consumers/runtime" not in failed[0]["exception"]
 
-    address = json.loads(await gateway(redis_url, "dead", "list", "--json"))["address"]
+    told = json.loads(await gateway(redis_url, "dead", "list", "--json"))
+    assert told["failed_at"].endswith("Z")
+    address = told["address"]
     shown = await gateway(redis_url, "dead", "show", address, "--group", "index")
     assert "raise KeyError(event.data.comment_id)\nKeyError: 7\n" in shown
 
@@ -73,6 +75,7 @@ async def test_what_ends_the_consumer_again_and_again_becomes_a_dead_letter(
     ((_id, fields),) = await redis.xrange(DEAD)  # type: ignore[misc]
     letter = DeadLetter.of(fields)  # type: ignore[arg-type]
     assert (letter.reason, handled) == ("crashed", {6, 8})
+    assert letter.failed_at.endswith("Z")
 
 
 async def test_a_way_out_that_ends_unforeseen_ends_the_partition_and_gives_the_lease_up(
