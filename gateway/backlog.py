@@ -11,16 +11,14 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
+from gateway import lua
+
 __all__ = ["count_entries", "counts_reads"]
 
 _STEP: Final = 500
 """Entries of one step; they keep the server for about a millisecond and do not leave it."""
 
-_COUNT: Final = """#!lua flags=no-writes
--- Count the entries of KEYS[1] from ARGV[1] to ARGV[2], up to ARGV[3]. Returns {count, last id}.
-local entries = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[2], 'COUNT', ARGV[3])
-return {#entries, #entries > 0 and entries[#entries][1] or ''}
-"""
+_COUNT: Final = lua.source("gateway", "count_entries.lua")
 
 
 def counts_reads(server: Mapping[str, Any]) -> bool:

@@ -8,35 +8,11 @@ The server keeps the moment when a lease ends. Should its clock be put back, tha
 waited for: whoever asks next lets the lease end when one would that is given now.
 """
 
-from typing import Any, Final
-
 from redis.asyncio import Redis
 
-__all__ = ["Leases"]
+from gateway import lua
 
-# Both are allowed when memory is short: then, of all times, somebody must be there who trims.
-_HOLD: Final = """#!lua flags=allow-oom
--- Take or keep the lease KEYS[1] for ARGV[1] for ARGV[2] ms; 1 if it is held, 0 if by another.
--- One of another that has longer to live than any lease was given by a clock that has been put
--- right since, or has no end: it lasts as long as one that is given now, or its owner keeps it.
-local owner = redis.call('GET', KEYS[1])
-if owner and owner ~= ARGV[1] then
-  local left_ms = redis.call('PTTL', KEYS[1])
-  if left_ms < 0 or left_ms > tonumber(ARGV[2]) then
-    redis.call('PEXPIRE', KEYS[1], ARGV[2])
-  end
-  return 0
-end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
-"""
-_RELEASE: Final = """#!lua flags=allow-oom
--- Give up the lease KEYS[1], if it is that of ARGV[1].
-if redis.call('GET', KEYS[1]) == ARGV[1] then
-  redis.call('DEL', KEYS[1])
-end
-return 1
-"""
+__all__ = ["Leases"]
 
 
 class Leases:
@@ -49,8 +25,9 @@ class Leases:
     def __init__(self, client: Redis, *, owner: str, life_ms: int) -> None:
         self._owner = owner
         self._life_ms = life_ms
-        self._hold: Any = client.register_script(_HOLD)
-        self._release: Any = client.register_script(_RELEASE)
+        # Both run when memory is short: then, of all times, somebody must be there who trims.
+        self._hold = lua.script(client, "gateway", "hold_lease.lua")
+        self._release = lua.script(client, "gateway", "release_lease.lua")
 
     async def hold(self, lease: str) -> bool:
         """Take the lease, or keep it; whether it is ours."""

@@ -15,27 +15,13 @@ from typing import Any, Final
 from msgspec import Struct
 from redis.asyncio import Redis
 
+from gateway import lua
 from gateway.vault import Vault
 
 __all__ = ["Box", "Census", "Resealing"]
 
 _PAGE: Final = 500
 _DIGEST_BYTES: Final = 32
-
-# Only what is still as it was read is replaced, so nothing that was written meanwhile is undone.
-# ARGV: as it was, as it is to be; a field's name for a hash.
-_REPLACE: Final = """
-if ARGV[3] then
-  if redis.call('HGET', KEYS[1], ARGV[3]) ~= ARGV[1] then return 0 end
-  redis.call('HSET', KEYS[1], ARGV[3], ARGV[2])
-  return 1
-end
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-local left_ms = redis.call('PTTL', KEYS[1])
-redis.call('SET', KEYS[1], ARGV[2])
-if left_ms > 0 then redis.call('PEXPIRE', KEYS[1], left_ms) end
-return 1
-"""
 
 
 class Box(Struct, frozen=True):
@@ -65,7 +51,7 @@ class Resealing:
         self._client: Any = client
         self._vault = vault
         self._prefix = prefix
-        self._replace = client.register_script(_REPLACE)
+        self._replace = lua.script(client, "gateway", "replace_sealed.lua")
 
     async def census(self) -> Census:
         """By which keys things are sealed now. What is written meanwhile may be missing."""

@@ -9,7 +9,6 @@ expiring: nothing waits longer than `kept_days`, and no more than `max_count` fo
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from importlib.resources import files
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +16,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from consumers import Partition, Write
+from gateway import lua
 from gateway.contract import Streams
 
 __all__ = ["RefetchQueue", "Waiting", "next_due_ms"]
@@ -67,8 +67,7 @@ class RefetchQueue:
         self._kept_ms = round(kept_days * _DAY_MS)
         self._max_count = max_count
         self._clock = clock
-        source = files("consumers.enricher").joinpath("lua/again.lua").read_text()
-        self._again: Any = redis.register_script(source)
+        self._again = lua.script(redis, "consumers.enricher", "lua/again.lua")
 
     def writes(self, partition: int, event_id: str, raw: bytes) -> tuple[Write, ...]:
         """What makes an event wait; nothing if nothing is kept."""

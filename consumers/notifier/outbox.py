@@ -25,7 +25,6 @@ of processes may work on one outbox. Every command here may be repeated.
 """
 
 from collections.abc import Awaitable, Sequence
-from importlib.resources import files
 from typing import Any, Final, Literal, cast
 
 from msgspec import Struct
@@ -34,7 +33,7 @@ from redis.exceptions import OutOfMemoryError, ReadOnlyError
 
 from consumers.notifier.notices import Notice, decoded, encoded
 from consumers.notifier.planning import Due
-from gateway import connections
+from gateway import connections, lua
 
 __all__ = ["AWAY", "Change", "Look", "Outbox"]
 
@@ -46,7 +45,6 @@ _TAKEN_S: Final = 3 * 86_400
 when it crashed before acknowledging it, and then as soon as it runs again."""
 _KEEP_S: Final = 14 * 86_400
 """An outbox that nobody has touched for so long belongs to a route that is gone."""
-_SCRIPT: Final = (files("consumers.notifier") / "swap.lua").read_text("utf-8")
 
 
 class Change(Struct, frozen=True):
@@ -81,7 +79,7 @@ class Outbox:
         self._notices = f"{self._key}:notices"
         self._due = f"{self._key}:due"
         self._pause = f"{self._key}:pause"
-        self._swap = redis.register_script(_SCRIPT)
+        self._swap = lua.script(redis, "consumers.notifier", "swap.lua")
 
     async def take(self, event_id: str, change: Change) -> Literal["done", "taken"] | Notice | None:
         """Change a notice because of an event, once for each event.

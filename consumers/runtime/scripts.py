@@ -5,11 +5,12 @@ out twice: the client that calls them repeats a command whose reply it lost.
 """
 
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import Any, Final
 
 from msgspec import Struct
 from redis.asyncio import Redis
+
+from gateway import lua
 
 __all__ = ["Acquired", "Emitted", "Inspection", "Kept", "Scripts"]
 
@@ -78,8 +79,7 @@ class Scripts:
 
     def __init__(self, client: Redis) -> None:
         def script(name: str) -> Any:
-            source = files("consumers.runtime").joinpath(f"lua/{name}.lua").read_text()
-            return client.register_script(source)
+            return lua.script(client, "consumers.runtime", f"lua/{name}.lua")
 
         self._client = client
         self._acquire = script("acquire")

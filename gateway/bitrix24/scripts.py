@@ -4,11 +4,11 @@ Each touches the keys of one portal only, which share a slot of a cluster, and m
 twice: the client repeats a command whose reply it lost.
 """
 
-from importlib.resources import files
 from typing import Any
 
 from redis.asyncio import Redis
 
+from gateway import lua
 from gateway.bitrix24.errors import StoreUnavailable
 from gateway.connections import FAILURES
 
@@ -20,8 +20,7 @@ REDIS_FAILURES: tuple[type[Exception], ...] = FAILURES
 
 def script(client: Redis, name: str) -> Any:
     """The script `lua/<name>.lua` as a function of `keys` and `args`."""
-    source = files("gateway.bitrix24").joinpath(f"lua/{name}.lua").read_text()
-    return client.register_script(source)
+    return lua.script(client, "gateway.bitrix24", f"lua/{name}.lua")
 
 
 def store_unavailable(error: Exception) -> StoreUnavailable:

@@ -12,22 +12,13 @@ import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
 
+from gateway import lua
+
 __all__ = ["Memory", "Remembered"]
 
 T = TypeVar("T", bound=Struct)
 
 _KEPT_S: Final = 90 * 24 * 3600
-_SWAP: Final = """#!lua
--- Writes ARGV[3] into the field ARGV[1] of KEYS[1], for ARGV[4] seconds, if ARGV[2] stands there
--- (empty: nothing). 1 if it stands there now, 0 if something else does.
-local found = redis.call('HGET', KEYS[1], ARGV[1]) or ''
-if found ~= ARGV[2] and found ~= ARGV[3] then
-  return 0
-end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
-redis.call('EXPIRE', KEYS[1], ARGV[4])
-return 1
-"""
 
 
 class Remembered(Struct, Generic[T], frozen=True):
@@ -49,7 +40,7 @@ class Memory(Generic[T]):
         self._decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(kind)
         self._prefix = prefix
         self._field = field
-        self._swap: Any = client.register_script(_SWAP)
+        self._swap = lua.script(client, "gateway.care", "swap.lua")
 
     async def read(self, member_id: str) -> Remembered[T]:
         """What is remembered of a portal."""

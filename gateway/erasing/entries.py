@@ -1,12 +1,12 @@
 """Erasing entries of streams: of `events` and `comments`, of dead letters, of redeliveries."""
 
 from collections.abc import AsyncIterator
-from importlib.resources import files
 from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from gateway import lua
 from gateway.contract import EVENT_FIELD, Streams
 from gateway.erasing.subject import Subject
 
@@ -22,9 +22,7 @@ async def erase_entries(redis: Redis, streams: Streams, stream: str, subject: Su
 
     Retention's books and the groups' consumers are told, so that none of it is taken for a loss.
     """
-    script: Any = redis.register_script(
-        files("gateway.erasing").joinpath("erase_entries.lua").read_text()
-    )
+    script = lua.script(redis, "gateway.erasing", "erase_entries.lua")
     count = 0
     # All partitions: of the number that there was before, a comment may have had another one.
     for partition in range(streams.partitions):

@@ -6,34 +6,12 @@ from typing import Any, Final
 from msgspec import Struct
 from redis.asyncio import Redis
 
+from gateway import lua
 from gateway.contract import DeadLetter, EntryId, Streams
 
 __all__ = ["Address", "StoredLetter", "dead_letters", "drop", "groups_with_dead_letters", "retry"]
 
 _PAGE: Final = 500
-
-_RETRY: Final = """#!lua flags=allow-oom
--- Move the letters ARGV of KEYS[1] to the redeliveries KEYS[2]; returns how many were there.
--- Idempotent: what was moved is no longer there.
-local moved = 0
-for _, id in ipairs(ARGV) do
-  local letter = redis.call('XRANGE', KEYS[1], id, id)[1]
-  if letter then
-    local fields = {'kind', 'retry'}
-    for i = 1, #letter[2], 2 do
-      local name = letter[2][i]
-      if name == 'event' or name == 'stream' or name == 'entry_id' then
-        fields[#fields + 1] = name
-        fields[#fields + 1] = letter[2][i + 1]
-      end
-    end
-    redis.call('XADD', KEYS[2], '*', unpack(fields))
-    redis.call('XDEL', KEYS[1], id)
-    moved = moved + 1
-  end
-end
-return moved
-"""
 
 
 class Address(Struct, frozen=True):
@@ -107,7 +85,7 @@ async def retry(redis: Redis, streams: Streams, group: str, addresses: Sequence[
     The group handles them like new ones, after a time with the entries of the same comment that
     came later: order is what a dead letter has cost.
     """
-    script = redis.register_script(_RETRY)
+    script = lua.script(redis, "gateway.ops", "retry.lua")
     count = 0
     for partition, ids in _by_partition(addresses):
         for first in range(0, len(ids), _PAGE):

@@ -1,20 +1,18 @@
 """Each stream and group: how far it is, what is pending, who owns it."""
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, ResponseError
 
+from gateway import lua
 from gateway.backlog import count_entries, counts_reads
 from gateway.contract import EntryId, Streams
 
-_CLOCK = """#!lua flags=no-writes
--- The clock of the server that holds KEYS[1]; in a cluster each node has its own.
-return redis.call('TIME')
-"""
-
 __all__ = ["GroupStanding", "right_lag", "standings"]
+
+_CLOCK: Final = lua.source("gateway.ops", "clock.lua")
 
 
 class GroupStanding(Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from gateway import lua
 from gateway.backlog import count_entries
 from gateway.connections import AWAY
 from gateway.contract import Streams
@@ -20,19 +21,6 @@ from gateway.moments import parse_moment
 __all__ = ["Replay", "count_replay", "parse_bound", "replay", "stream_of_group"]
 
 _PAGE: Final = 500
-
-_COPY: Final = """#!lua
--- Copy up to ARGV[3] entries of KEYS[1] from ARGV[1] to ARGV[2] to the redeliveries KEYS[2], as of
--- the stream ARGV[4] and of the kind ARGV[5]. Returns {count, last id}.
-local entries = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[2], 'COUNT', ARGV[3])
-local last = ''
-for _, entry in ipairs(entries) do
-  last = entry[1]
-  redis.call('XADD', KEYS[2], '*', 'stream', ARGV[4], 'entry_id', last, 'kind', ARGV[5],
-    unpack(entry[2]))
-end
-return {#entries, last}
-"""
 
 
 class Replay(Struct, frozen=True, kw_only=True):
@@ -96,7 +84,7 @@ async def replay(
     must not repeat commands by itself. Raises OperatorError naming where to go on when Redis goes
     away in between.
     """
-    script = redis.register_script(_COPY)
+    script = lua.script(redis, "gateway.ops", "copy.lua")
     size = max(1, min(_PAGE, int(per_second / 5)))
     started, count = time.monotonic(), 0
     for partition in range(streams.partitions):

@@ -18,7 +18,6 @@ Redis has used three quarters of the memory from which on new events would have 
 """
 
 from collections.abc import Iterator, Sequence
-from importlib.resources import files
 from time import time_ns
 from typing import Any, Final, Literal, cast
 
@@ -26,6 +25,7 @@ import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
 
+from gateway import lua
 from gateway.portals.quarantine_size import QuarantineSize
 from gateway.server_memory import memory_by_server
 from gateway.settings import Quarantine as QuarantineSettings
@@ -33,7 +33,7 @@ from gateway.vault import Unreadable, Vault
 
 __all__ = ["Delivery", "Quarantine", "Sealed", "Verdict", "opened", "sealed"]
 
-_SCRIPT: Final = files("gateway.portals").joinpath("keep.lua").read_text()
+_SCRIPT: Final = lua.source("gateway.portals", "keep.lua")
 _DIGEST_BYTES: Final = 32
 
 _STAYS_FROM: Final = 10

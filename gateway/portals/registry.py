@@ -14,7 +14,6 @@ it has lost them, or never had any. Who knew them puts them back then, and the v
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from importlib.resources import files
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -22,6 +21,7 @@ from msgspec import Meta, Struct
 from redis.asyncio import Redis
 from uuid_utils import uuid7
 
+from gateway import lua
 from gateway.clocks import is_later
 from gateway.portals.directory import Portal
 
@@ -40,7 +40,7 @@ MEMBER_ID: Final = re.compile(r"[0-9A-Za-z_.-]{1,64}")
 DOMAIN: Final = re.compile(r"[0-9A-Za-z_.:-]{1,255}")
 """What a portal may be called: a host name, with a port if need be."""
 _DIGEST_BYTES: Final = 32
-_PUT_BACK: Final = files("gateway.portals").joinpath("put_back.lua").read_text()
+_PUT_BACK: Final = lua.source("gateway.portals", "put_back.lua")
 _PUT_BACK_MARK: Final = "back:"
 
 

@@ -20,7 +20,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 from uuid_utils import uuid7
 
-from gateway import connections
+from gateway import connections, lua
 
 __all__ = ["SpoolReport", "SpoolReporter", "complete_until_ms", "read_reports"]
 
@@ -29,19 +29,6 @@ log: Any = structlog.get_logger(__name__)
 _WAITING_EVERY_S: Final = 1.0
 _EMPTY_EVERY_S: Final = 2.0
 _FORGET_S: Final = 35 * 24 * 3600
-_TELL: Final = """#!lua flags=allow-oom
--- Write into KEYS[1] under ARGV[1] the time and ARGV[2]; keep all of it for ARGV[3] s.
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now) .. ' ' .. ARGV[2])
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-return 1
-"""
-_READ: Final = """#!lua flags=no-writes,allow-oom
--- The time, and the values of the hash KEYS[1].
-local time = redis.call('TIME')
-return {time[1] * 1000 + math.floor(time[2] / 1000), redis.call('HVALS', KEYS[1])}
-"""
 
 
 class SpoolReport(Struct, frozen=True, kw_only=True):
@@ -69,7 +56,7 @@ def complete_until_ms(reports: Iterable[SpoolReport], *, now_ms: int, patience_s
 
 async def read_reports(client: Redis, *, prefix: str) -> tuple[list[SpoolReport], int]:
     """All reports, and the time by the clock of Redis (ms); raises RedisError and its like."""
-    script: Any = client.register_script(_READ)
+    script = lua.script(client, "gateway.publishing", "read_spools.lua")
     now_ms, values = await script(keys=[_key(prefix)])
     reports = []
     for value in values:
@@ -87,7 +74,7 @@ class SpoolReporter:
 
     def __init__(self, client: Redis, directory: Path, *, prefix: str) -> None:
         self._client = client
-        self._tell_script: Any = client.register_script(_TELL)
+        self._tell_script = lua.script(client, "gateway.publishing", "tell_spool.lua")
         self._key = _key(prefix)
         self._spool_id = _spool_id(directory)
         self._tried_at = float("-inf")

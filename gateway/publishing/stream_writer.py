@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 from hashlib import sha1
-from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
 import structlog
 from redis.exceptions import NoScriptError, ReadOnlyError, RedisError
 
-from gateway import connections
+from gateway import connections, lua
 from gateway.connections import AWAY, Fault, fault_of
 from gateway.publishing.durability import Ack, NotDurable, waits_for_disk
 from gateway.publishing.errors import StreamUnavailable
@@ -24,7 +23,7 @@ class _Script:
     """A script of this package, and the name by which a server knows it once it has seen it."""
 
     def __init__(self, name: str) -> None:
-        self.text = files("gateway.publishing").joinpath(name).read_text()
+        self.text = lua.source("gateway.publishing", name)
         self.sha = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 

@@ -1,12 +1,12 @@
 """What retention does with Redis: looks at a stream, keeps books, trims."""
 
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import Any, Final
 
 from msgspec import Struct
 from redis.asyncio import Redis
 
+from gateway import lua
 from gateway.contract import EntryId
 from gateway.retention.losses import Books
 from gateway.retention.plan import Plan
@@ -19,10 +19,6 @@ __all__ = ["Look", "StreamAccess", "StreamKeys"]
 
 _LIMIT: Final = 1000
 # Entries a call: about a millisecond in which the server does nothing else.
-
-
-def _source(name: str) -> str:
-    return files("gateway.retention").joinpath(name).read_text()
 
 
 class StreamKeys(Struct, frozen=True, kw_only=True):
@@ -47,9 +43,9 @@ class StreamAccess:
     def __init__(self, client: Redis, *, owner: str) -> None:
         self._client = client
         self._owner = owner
-        self._look = client.register_script(_source("look.lua"))
-        self._trim = client.register_script(_source("trim.lua"))
-        self._write = client.register_script(_source("books.lua"))
+        self._look = lua.script(client, "gateway.retention", "look.lua")
+        self._trim = lua.script(client, "gateway.retention", "trim.lua")
+        self._write = lua.script(client, "gateway.retention", "books.lua")
 
     async def look(self, keys: StreamKeys) -> Look:
         """Read all at one moment."""
