@@ -18,7 +18,7 @@ TABLE: Final = {
     "spool": "Events that wait on this machine; recover a file that was set aside.",
     "portals": "Registered portals: who may send, and how they stand.",
     "vault": "What is kept encrypted, by which keys; seal it anew.",
-    "erase": "Erase what Redis holds of a portal, or with --comment of one comment of it.",
+    "erase": "Erase what Redis holds of a portal, or of one comment of it.",
     "config": "Show the effective settings, secrets masked.",
 }
 
