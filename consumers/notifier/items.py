@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from msgspec import UNSET
 
 from consumers.notifier.domains import Domains
+from consumers.notifier.matching import Event
 from consumers.notifier.notices import Notice
 from gateway.bitrix24.shortening import shortened
 from gateway.contract import CommentEvent, PortalEvent, decode_event, timestamps
@@ -30,12 +31,13 @@ def item_of(
     says: a time that a zone's calendar does not have is None.
     """
     event = decode_event(notice.raw)
-    named = getattr(event.data, "domain", "")
-    domain = domains.find(getattr(event.data, "member_id", "")) or named
+    named = _text(_said(event, "domain"))
+    domain = domains.find(_text(_said(event, "member_id"))) or named
     about: dict[str, Any] = {
         "event": {
             "id": event.id,
             "type": event.type,
+            "subject": event.subject,
             "action": event.type.rpartition(".")[2],
             "time": _local(event.time, zone),
             "data": event.data if isinstance(event.data, dict) else {},
@@ -45,7 +47,7 @@ def item_of(
         "is_held": notice.is_held,
         "portal": domain or event.source,
         "sent_domain": named if named != domain else None,
-        "user_id": getattr(event.data, "user_id", None),
+        "user_id": _said(event, "user_id"),
         "comment": None,
         "trouble": None,
     }
@@ -54,6 +56,17 @@ def item_of(
     elif isinstance(event, PortalEvent):
         about["trouble"] = _trouble(event, zone)
     return about
+
+
+def _said(event: Event, name: str) -> Any:
+    """What an event's data say under a name; None where they do not."""
+    data = event.data
+    return data.get(name) if isinstance(data, dict) else getattr(data, name, None)
+
+
+def _text(value: Any) -> str:
+    """The value if it is a text, for data of unknown types may hold anything."""
+    return value if isinstance(value, str) else ""
 
 
 def _local(text: str | None, zone: ZoneInfo) -> datetime | None:
