@@ -115,19 +115,21 @@ class PortalClient:
         *,
         halt: bool = False,
         is_repeatable: bool = False,
+        timeout_s: float | None = None,
     ) -> dict[str, Answer | Bitrix24Error]:
         """What each of up to 50 commands came to, by its name: errors are returned, not raised.
 
         Raises Bitrix24Error if the batch as a whole failed, which is never a NotFound: that would
         be said of no command. Raises ValueError for more commands and for what is no method's name.
         With `halt` the portal stops at the first command that fails, and the others are MaybeDone.
-        Without, commands that a limit stopped are sent again, as long as there is time.
+        Without, commands that a limit stopped are sent again, as long as there is time. `timeout_s`
+        is for this batch, as for a call.
         """
         if len(commands) > MAX_COMMANDS:
             raise ValueError(f"{len(commands)} commands; a batch takes {MAX_COMMANDS}")
         found: dict[str, Answer | Bitrix24Error] = {}
         left = dict(commands)
-        call = self._started(_BATCH, {}, is_repeatable=is_repeatable)
+        call = self._started(_BATCH, {}, is_repeatable=is_repeatable, timeout_s=timeout_s)
         while left:
             call.parameters = parameters_of(left, halt=halt)
             call.methods = frozenset({_BATCH, *(command.method for command in left.values())})

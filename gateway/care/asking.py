@@ -41,6 +41,10 @@ _CAUSES: Final[Sequence[tuple[type[Bitrix24Error], Cause]]] = (
     (NotInPlan, "plan"),
     (Unauthorized, "grant"),
 )
+_PATIENCE_S: Final = 15.0
+"""Somebody waits for the answer, and for those of all other portals: one that is at its limit is
+told as limited, and not waited for."""
+
 _NO: Final = frozenset({False, "0", "N", "n", "false"})
 
 
@@ -56,7 +60,7 @@ async def ask_application(portal: PortalClient, wanted: Sequence[Binding]) -> An
         "queue": Command("event.offline.list", {"auth_connector": connector}),
     }
     try:
-        found = await portal.batch(commands, is_repeatable=True)
+        found = await portal.batch(commands, is_repeatable=True, timeout_s=_PATIENCE_S)
     except Bitrix24Error as error:
         return refused(error)
     app, bound, queue = found["app"], found["bound"], found["queue"]
@@ -81,7 +85,7 @@ async def ask_application(portal: PortalClient, wanted: Sequence[Binding]) -> An
 async def ask_webhook(portal: PortalClient) -> Answers:
     """Ask by an inbound webhook, which may not ask for more than whose it is."""
     try:
-        await portal.call("profile", is_repeatable=True)
+        await portal.call("profile", is_repeatable=True, timeout_s=_PATIENCE_S)
     except Bitrix24Error as error:
         return refused(error)
     return Answers()

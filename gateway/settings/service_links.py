@@ -24,6 +24,7 @@ _FORMS: Final = tuple(
         (r"PORT_\d+_(TCP|UDP|SCTP)_PORT", r"\d+"),
         (r"PORT_\d+_(TCP|UDP|SCTP)_ADDR", r"\S+"),
         ("NAME", r"/\S+"),  # Docker: /this-container/alias
+        (r"ENV_[A-Za-z0-9_]+", r".*"),  # Docker: each variable of the other container
     )
 )
 

@@ -94,6 +94,7 @@ def test_an_unknown_variable_is_named(variable: str) -> None:
 
 KUBERNETES = {
     "GATEWAY_SERVICE_HOST": "10.96.12.7",
+    "GATEWAY_ENV_VALKEY_VERSION": "9.1",
     "GATEWAY_SERVICE_PORT": "8080",
     "GATEWAY_SERVICE_PORT_HTTP": "8080",
     "GATEWAY_PORT": "tcp://10.96.12.7:8080",

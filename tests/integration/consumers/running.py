@@ -40,7 +40,7 @@ async def publish(redis: Redis, key: str, events: list[CommentEvent]) -> None:
         await pipeline.execute()
 
 
-async def until(condition: Callable[[], Awaitable[bool] | bool], *, timeout_s: float = 15) -> None:
+async def until(condition: Callable[[], Awaitable[bool] | bool], *, timeout_s: float = 40) -> None:
     """Poll until the condition holds; fail the test at the deadline."""
     deadline = time.monotonic() + timeout_s
     while True:
