@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from traceback import TracebackException
+from traceback import StackSummary, TracebackException
 from types import TracebackType
 from typing import Final
 
@@ -34,7 +34,7 @@ def traceback_of(error: BaseException) -> str:
 
 
 def since_module(error: BaseException) -> str:
-    """The traceback of what the import of a module raised, from the module's own frame on."""
+    """The traceback of what the import of a module raised, from its own frame on, without ours."""
     frames = next(
         (
             one
@@ -45,7 +45,11 @@ def since_module(error: BaseException) -> str:
         ),
         None,
     )
-    return "".join(TracebackException(type(error), error, frames).format()).rstrip()
+    told = TracebackException(type(error), error, frames)
+    told.stack = StackSummary.from_list(
+        [frame for frame in told.stack if not frame.filename.startswith(_RUNTIME)]
+    )
+    return "".join(told.format()).rstrip()
 
 
 def _of_the_author(traceback: TracebackType | None) -> TracebackType | None:

@@ -64,6 +64,9 @@ Timestamp = Annotated[
 ]
 
 
+Id = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""A number that Bitrix24 gave; its databases have 64 bits for it, and so have the consumers'."""
+
 CommentType = Literal[
     "bitrix24.crm.timeline.comment.added",
     "bitrix24.crm.timeline.comment.updated",
@@ -125,7 +128,7 @@ class CommentFile(Struct, frozen=True, kw_only=True, gc=False):
     name: str = ""
     type: str = ""
     size: int | None = None
-    author_id: int | None = None
+    author_id: Id | None = None
     created_at: Timestamp | None = None
 
 
@@ -142,9 +145,9 @@ class Comment(Struct, frozen=True, kw_only=True, gc=False):
     state: Literal["present", "deleted", "unavailable"]
     text: str | None = None
     text_plain: str | None = None
-    author_id: int | None = None
+    author_id: Id | None = None
     entity_type: str | None = None
-    entity_id: int | None = None
+    entity_id: Id | None = None
     created_at: Timestamp | None = None
     files: tuple[CommentFile, ...] = ()
     fetched_at: Timestamp | None = None
@@ -161,11 +164,11 @@ class CommentData(Struct, frozen=True, kw_only=True, gc=False):
     who acted; null for robots, workflows and webhooks. `comment` is there on `comments` only.
     """
 
-    comment_id: int
+    comment_id: Id
     member_id: str
     domain: str
-    user_id: int | None = None
-    event_handler_id: int | None = None
+    user_id: Id | None = None
+    event_handler_id: Id | None = None
     comment: Comment | UnsetType = UNSET
 
 
@@ -185,8 +188,8 @@ class AppData(Struct, frozen=True, kw_only=True, gc=False):
 
     member_id: str
     domain: str
-    user_id: int | None = None
-    event_handler_id: int | None = None
+    user_id: Id | None = None
+    event_handler_id: Id | None = None
     clean: bool = False
     test: str | UnsetType | None = UNSET
 

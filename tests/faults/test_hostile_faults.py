@@ -28,6 +28,7 @@ HOSTILE: Final[tuple[dict[str, bytes], ...]] = (
     {"another": b"field"},
     {"event": _EVENT % (_TIME, b'"nope"', b"1")},
     {"event": _EVENT % (b'"nope"', _TIME, b"1")},
+    {"event": _EVENT % (_TIME, _TIME, b"9" * 26)},
     {"event": _EVENT % (_TIME, _TIME, b'"one"')},
 )
 
