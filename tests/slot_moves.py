@@ -8,9 +8,10 @@ https://valkey.io/commands/cluster-migrateslots/
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
@@ -19,6 +20,9 @@ from gateway.local.server import RedisServer
 from tests.integration.consumers.running import until
 
 __all__ = ["NotAtomic", "holder_of", "move_slot", "move_slot_at_once", "slot_of"]
+
+
+_PATIENCE_S: Final = 30.0
 
 
 class NotAtomic(Exception):
@@ -93,7 +97,18 @@ async def _id(client: Any) -> bytes:
 
 
 async def _migrate(client: Any, target: RedisServer, keys: list[bytes]) -> None:
-    if keys:
-        await client.execute_command(
-            *("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
-        )
+    """Move keys; as long as it takes a node that has just been away to know the others again."""
+    if not keys:
+        return
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            await client.execute_command(
+                *("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
+            )
+        except ResponseError as error:
+            if "CLUSTERDOWN" not in str(error) or time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.2)
+        else:
+            return
