@@ -53,8 +53,9 @@ async def test_a_full_spool_is_told_in_few_lines_that_name_what_is_lost(
     assert said.count("deliveries are stored again") == said.count(
         "deliveries are answered 503 and lost"
     )
-    (over,) = [line for line in lines if line["event"] == "deliveries are stored again"]
-    assert over["events"] == len(lost)
+    # What leaves the spool makes room for a batch now and then, so there may be several outages.
+    over = [line["events"] for line in lines if line["event"] == "deliveries are stored again"]
+    assert sum(over) == len(lost)
     # Of a batch that the spool did not take, nobody says that it went there.
     assert "redis did not take a batch; nor did the spool: its events are answered 503" in said
     assert "redis is back: what waits in the spool is published" in said
