@@ -1,8 +1,7 @@
 """The sentences of the page, in English and in Russian: `en.json` and `ru.json` beside this."""
 
-from functools import cache
 from importlib.resources import files
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -51,8 +50,15 @@ def language_of(code: str) -> Language:
     return "ru" if code.lower() == "ru" else "en"
 
 
-@cache
 def texts_in(language: Language) -> Texts:
     """The sentences in a language."""
+    return _TEXTS[language]
+
+
+def _read(language: Language) -> Texts:
     raw = files("gateway.installation.page").joinpath(f"{language}.json").read_bytes()
     return msgspec.json.decode(raw, type=Texts)
+
+
+_TEXTS: Final[dict[Language, Texts]] = {"en": _read("en"), "ru": _read("ru")}
+"""Read at the start: an upgrade in place may change the files under a process that runs."""

@@ -72,10 +72,10 @@ def test_quiet_hours_end_by_the_clock_on_the_wall(hours: str, now: str, until: s
         ("22:00-02:30", "Europe/Berlin", "2026-10-25T01:15:00Z", "2026-10-25T01:30:00Z"),
         ("22:00-01:30", "Europe/London", "2026-10-25T01:29:59Z", "2026-10-25T01:30:00Z"),
         ("22:00-01:30", "America/New_York", "2026-11-01T06:00:00Z", "2026-11-01T06:30:00Z"),
-        ("22:00-00:30", "America/Havana", "2026-11-01T05:10:00Z", "2026-11-01T05:30:00Z"),
+        ("22:00-00:30", "America/Havana", "2025-11-02T05:10:00Z", "2025-11-02T05:30:00Z"),
         # It leaves 02:00 to 03:00 out, and Havana the first hour of the day.
         ("22:00-02:30", "Europe/Berlin", "2026-03-29T00:10:00Z", "2026-03-29T01:00:00Z"),
-        ("22:00-00:30", "America/Havana", "2026-03-08T04:10:00Z", "2026-03-08T05:00:00Z"),
+        ("22:00-00:30", "America/Havana", "2025-03-09T04:10:00Z", "2025-03-09T05:00:00Z"),
     ],
 )
 def test_quiet_hours_end_in_the_hours_that_clocks_repeat_or_leave_out(
