@@ -3,8 +3,10 @@
 import signal
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
@@ -53,6 +55,23 @@ def pytest_terminal_summary(
 ) -> None:
     if "matrix" in config.option.markexpr and not config.option.collectonly:
         write_report(terminalreporter)
+
+
+@pytest.fixture(autouse=True)
+def _logging_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A command that is run within a test sets up logging: for that test, and for no later one.
+
+    A logger that is cached on its first use would keep that for the life of the process.
+    """
+    configure = structlog.configure
+
+    def without_cache(**settings: Any) -> None:
+        configure(**{**settings, "cache_logger_on_first_use": False})
+
+    monkeypatch.setattr(structlog, "configure", without_cache)
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
 
 
 @pytest.fixture(scope="session")

@@ -88,7 +88,7 @@ async def test_dropped_dead_letters_are_gone_from_all_nodes(cluster_url: str) ->
             letter: dict[Any, Any] = {"event": b"x", "group": "index", "attempts": 1}
             await redis.xadd(STREAMS.dead("index", number), letter)
 
-    assert await invoke(cluster_url, "dead", "drop", "--group", "index", "--all") == [
+    assert await invoke(cluster_url, "dead", "drop", "--group", "index", "--all", "--yes") == [
         {"dropped": 4}
     ]
     assert await invoke(cluster_url, "dead", "list", "--group", "index") == []

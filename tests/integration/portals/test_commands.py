@@ -55,7 +55,8 @@ def test_what_was_added_is_listed_without_its_token(portals: Portals) -> None:
     )
     assert portals("list").output.splitlines()[0].split() == [
         *("MEMBER", "ID", "DOMAIN", "TOKEN", "DIGEST", "TOKEN", "OF", "SOURCE", "ADDED", "AT"),
-        *("ACCESS", "INSTALLED", "AT", "ERASURE", "DUE", "SINCE", "ENDPOINT"),
+        *("ACCESS", "APPLICATION", "AUTHORIZATION", "SERVER", "INSTALLED", "AT"),
+        *("ERASURE", "DUE", "SINCE", "ENDPOINT"),
     ]
 
 
@@ -227,7 +228,9 @@ def test_a_portal_whose_data_is_to_be_erased_is_listed_until_it_is(
     assert (row["member_id"], row["token_digest"], row["access"], row["erasure_due_since"]) == (
         *("m1", None, None, "2026-01-02T03:04:05Z"),
     )
-    assert portals("erased", "m1").output == "m1 is no longer marked for erasure\n"
+    assert portals("erased", "m1").output == (
+        "3 things of m1 erased from Redis\nm1 is no longer marked for erasure\n"
+    )
     assert listed(portals) == []
     with pytest.raises(OperatorError, match="m1 is not marked"):
         portals("erased", "m1")
