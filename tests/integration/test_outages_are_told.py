@@ -37,6 +37,7 @@ async def test_a_full_spool_is_told_in_few_lines_that_name_what_is_lost(
             own_server.start()
             await until(lambda: "redis takes batches again" in receiver.log, timeout_s=30)
             await until(lambda: "the spool takes batches again" in receiver.log, timeout_s=30)
+            await until(lambda: "redis is back" in receiver.log, timeout_s=30)
     finally:
         assert await receiver.stop() == 0
 

@@ -38,8 +38,10 @@ class Pipe:
 def pipe() -> Iterator[Pipe]:
     pipe = Pipe()
     yield pipe
-    pipe.lines()  # lets the thread that writes go on
-    pipe.close()
+    # The end that is written to stays open: a thread may be about to write there, and the number of
+    # a closed one becomes somebody else's. Without a reader the thread is told, and goes on.
+    with suppress(OSError):
+        os.close(pipe.reading)
 
 
 def writer_to(descriptor: int | None, summaries: list[str] | None = None) -> LineWriter:
