@@ -9,7 +9,7 @@ from redis.exceptions import ResponseError
 
 from gateway import connections
 from gateway.local.server import RedisServer, ServerBinary, free_port
-from tests.integration.consumers.running import until
+from tests.support.eventually import eventually
 
 __all__ = ["redis_cluster", "url_of"]
 
@@ -68,7 +68,7 @@ async def redis_cluster(
             known = f"cluster_known_nodes:{len(nodes)}\r".encode()
             return all(b"cluster_state:ok" in info and known in info for info in infos)
 
-        await until(agree)
+        await eventually(agree)
         if has_replica:
             await _replicate(clients[0], clients[-1])
         yield nodes
@@ -88,5 +88,5 @@ async def _replicate(primary: Any, replica: Any) -> None:
         link: str = (await replica.info("replication")).get("master_link_status", "")
         return link == "up"
 
-    await until(is_accepted)
-    await until(is_in_step)
+    await eventually(is_accepted)
+    await eventually(is_in_step)

@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway import connections
 from gateway.local.server import RedisServer, ServerBinary, free_port
-from tests.integration.consumers.running import until
+from tests.support.eventually import eventually
 
 __all__ = ["sentinel_of"]
 
@@ -40,7 +40,7 @@ async def sentinel_of(
     try:
         client: Any = connections.control(f"redis://:{password}@127.0.0.1:{port}")
         try:
-            await until(lambda: _answers(client))
+            await eventually(lambda: _answers(client))
         finally:
             await client.aclose()
         yield port

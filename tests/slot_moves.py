@@ -17,7 +17,7 @@ from redis.exceptions import ResponseError
 
 from gateway import connections
 from gateway.local.server import RedisServer
-from tests.integration.consumers.running import until
+from tests.support.eventually import eventually
 
 __all__ = ["NotAtomic", "holder_of", "move_slot", "move_slot_at_once", "slot_of"]
 
@@ -74,7 +74,7 @@ async def move_slot_at_once(source: RedisServer, target: RedisServer, slot: int)
     async def has_moved() -> bool:
         return await _holds(target, slot) and not await _holds(source, slot)
 
-    await until(has_moved, timeout_s=30)
+    await eventually(has_moved, timeout_s=30)
 
 
 @asynccontextmanager

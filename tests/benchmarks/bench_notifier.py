@@ -13,7 +13,6 @@ from pathlib import Path
 
 from gateway import connections
 from gateway.local.server import RedisServer, find_server
-from tests.integration.consumers.running import until
 from tests.integration.notifier.processes import (
     comment_event,
     is_reading,
@@ -21,6 +20,7 @@ from tests.integration.notifier.processes import (
     publish,
 )
 from tests.integration.notifier.sinks import http_sink
+from tests.support.eventually import eventually
 
 EVENTS = 12_000
 BAR_PER_S = 200
@@ -47,14 +47,14 @@ async def measure(directory: Path, url: str) -> bool:
     async with http_sink() as sink:
         routes = f'allow_private = true\n[[notifier.routes]]\nurls = ["{sink.url}"]\nwindow_s = 0\n'
         with notifier_process(url, routes, directory) as process:
-            await until(lambda: is_reading(redis))
+            await eventually(lambda: is_reading(redis))
             at_rest_mb = memory_mb(process.pid)
             begun, cpu_before_s = time.perf_counter(), cpu_s(process.pid)
             memory = []
             for first in range(0, EVENTS, 1000):
                 await publish(redis, *map(comment_event, range(first + 1, first + 1001)))
                 wanted = first + 1000
-                await until(lambda wanted=wanted: len(sink.received) >= wanted, timeout_s=120)  # type: ignore[misc]
+                await eventually(lambda wanted=wanted: len(sink.received) >= wanted, timeout_s=120)  # type: ignore[misc]
                 memory.append(memory_mb(process.pid))
             per_s = EVENTS / (time.perf_counter() - begun)
             cpu_ms = (cpu_s(process.pid) - cpu_before_s) * 1000 / EVENTS

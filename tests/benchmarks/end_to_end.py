@@ -8,7 +8,8 @@ from gateway import connections
 from gateway.local.server import RedisServer
 from tests.faults.load import Load
 from tests.faults.receiver import Receiver
-from tests.integration.consumers.running import service, until
+from tests.integration.consumers.running import service
+from tests.support.eventually import eventually
 
 __all__ = ["waits_s"]
 
@@ -32,7 +33,7 @@ async def waits_s(server: RedisServer, directory: Path) -> list[float]:
         with service(
             server.url, directory, name="tests.benchmarks.latency_service:app"
         ) as consumer:
-            await until(has_group)
+            await eventually(has_group)
             async with Load([receiver.port], rate=_RATE, senders=50) as load:
                 await asyncio.sleep(_SECONDS)
             await asyncio.sleep(0.5)

@@ -10,8 +10,8 @@ from gateway.sandbox.pages import PageOpened
 from gateway.sandbox.serving import Sandbox
 from gateway.settings import Settings
 from tests.browser.stage import Stage
-from tests.integration.consumers.running import until
 from tests.integration.installation.running import Gateway, open_gateway
+from tests.support.eventually import eventually
 
 SECRETS = ("AUTH_ID", "REFRESH_ID", "APPLICATION_TOKEN", "member_id")
 
@@ -90,7 +90,7 @@ async def test_only_the_portal_may_show_the_page(
 
     await stage.show(portal.open_page(), gateway.page_url, at=elsewhere)
 
-    await until(lambda: bool(stage.problems))
+    await eventually(lambda: bool(stage.problems))
     assert "frame-ancestors" in stage.problems[0]
     assert stage.finishes == 0
     assert stage.page.frames[1].url.startswith("chrome-error:")

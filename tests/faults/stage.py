@@ -18,7 +18,8 @@ from tests.faults.load import Delivery, Load
 from tests.faults.probes import Saying, Watch, lies_of_receiver
 from tests.faults.receiver import Receiver
 from tests.faults.workers import Worker
-from tests.integration.consumers.running import settled, until
+from tests.integration.consumers.running import settled
+from tests.support.eventually import eventually
 
 __all__ = ["COUNTED", "SAFE", "Stage", "entries_on"]
 
@@ -123,7 +124,7 @@ class Stage:
                 return False
 
         async with connections.control(url) as redis:
-            await until(is_done, timeout_s=timeout_s)
+            await eventually(is_done, timeout_s=timeout_s)
 
     async def until_green(self, *, timeout_s: float = 20) -> None:
         """Wait until all probes of all workers say that all is well, as it is by now."""

@@ -7,8 +7,9 @@ from redis.asyncio import Redis
 
 from consumers.audit import signing
 from tests.audit_log import verify_by_key
-from tests.integration.consumers.running import comment_event, publish, service, until
+from tests.integration.consumers.running import comment_event, publish, service
 from tests.integration.test_audit_consumer import KEY, events_in
+from tests.support.eventually import eventually
 
 KILLS = 4
 EVENTS_PER_LIFE = 3000
@@ -38,12 +39,12 @@ async def test_a_kill_loop_leaves_each_event_in_the_log_once(
             await publish(redis, KEY, events)
             # A point somewhere in the work of this life, so that batches are torn apart.
             enough = before + chance.randrange(1, EVENTS_PER_LIFE)
-            await until(lambda: size_of(chain) > enough * 500)  # noqa: B023 - used within this turn
+            await eventually(lambda: size_of(chain) > enough * 500)  # noqa: B023 - used within this turn
             process.kill()
         assert verify_by_key(chain, public).fault is None
 
     with service(redis_url, tmp_path, name="audit", **audit) as process:
-        await until(lambda: len(events_in(chain)) >= len(published))
+        await eventually(lambda: len(events_in(chain)) >= len(published))
         process.process.terminate()
         assert process.process.wait(10) == 0
     assert events_in(chain) == published

@@ -13,7 +13,8 @@ from gateway.contract import Comment, CommentEvent, decode_event
 from gateway.sandbox.faults import error_page
 from gateway.sandbox.serving import open_sandbox
 from tests.faults.stage import COUNTED, Stage
-from tests.integration.consumers.running import comment_event, publish, until
+from tests.integration.consumers.running import comment_event, publish
+from tests.support.eventually import eventually
 
 _EVENTS, _COMMENTS = "b24:events:{0}", "b24:comments:{0}"
 
@@ -49,7 +50,7 @@ async def test_one_comment_among_fifty_cannot_be_read(stage: Stage) -> None:
             server.url,
             {"GATEWAY_PORTALS": json.dumps(portals), "GATEWAY_REDIS_PARTITIONS": "1"},
         )
-        await until(lambda: _has(redis, 50), timeout_s=60)
+        await eventually(lambda: _has(redis, 50), timeout_s=60)
         found = await _comments(redis)
         await stage.until_green()
         assert worker.stop() == 0

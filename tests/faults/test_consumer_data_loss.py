@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,14 +16,8 @@ from tests.faults.proxy import LossyProxy
 from tests.faults.replicas import until_in_step
 from tests.faults.sink import GROUP, SERVICE, Sink
 from tests.faults.stage import COUNTED, Stage
-from tests.integration.consumers.running import (
-    comment_event,
-    publish,
-    running,
-    service,
-    settled,
-    until,
-)
+from tests.integration.consumers.running import comment_event, publish, running, service, settled
+from tests.support.eventually import eventually
 
 KEY = "b24:events:{0}"
 CUTS = (1, 57, 130, 300)
@@ -49,16 +44,16 @@ async def test_the_tail_of_the_append_only_file_is_cut_off(stage: Stage) -> None
             some = [comment_event(number % 20 + 1) for number in range(100)]
             events += some
             await publish(redis, KEY, some)
-            await until(lambda first=some[0].id: first in calls)  # type: ignore[misc]
+            await eventually(partial(calls.__contains__, some[0].id))
             server.kill()
             cut_tail(server, cut)
             server.start()
             missing = await missing_on(redis, events)
             sent_again |= {event.id for event in missing}
             await publish(redis, KEY, missing)
-            await until(lambda last=events[-1].id: last in calls)  # type: ignore[misc]
-        await until(lambda: len(calls) == len(events))
-        await until(lambda: settled(redis, KEY, GROUP))
+            await eventually(partial(calls.__contains__, events[-1].id))
+        await eventually(lambda: len(calls) == len(events))
+        await eventually(lambda: settled(redis, KEY, GROUP))
     await redis.aclose()
 
     # The process lived: what the server forgot to be handled is not handled twice.
@@ -77,14 +72,14 @@ async def test_acknowledgements_are_cut_off_and_the_sink_stays_as_it_is(stage: S
     events = [comment_event(number % 20 + 1) for number in range(200)]
     await publish(redis, KEY, events)
     with service(server.url, stage.directory, name=SERVICE, **settings_of(sink)) as process:
-        await until(lambda: settled(redis, KEY, GROUP))
+        await eventually(lambda: settled(redis, KEY, GROUP))
         process.kill()
     server.kill()
     cut_tail(server, 3000)
     server.start()
     is_forgotten = not await settled(redis, KEY, GROUP)
     with service(server.url, stage.directory, name=SERVICE, **settings_of(sink)):
-        await until(lambda: settled(redis, KEY, GROUP))
+        await eventually(lambda: settled(redis, KEY, GROUP))
     await redis.aclose()
 
     assert is_forgotten
@@ -107,7 +102,7 @@ async def test_a_replica_that_missed_the_end_takes_over_under_a_consumer(stage: 
         with service(address.url, stage.directory, name=SERVICE, **settings) as process:
             async with connections.publisher(primary.url) as redis:
                 await publish(redis, KEY, confirmed[:60])
-                await until(lambda: len(sink.rows()) == 60)
+                await eventually(lambda: len(sink.rows()) == 60)
                 await publish(redis, KEY, confirmed[60:])
                 await until_in_step(primary)
                 wire.hold()
@@ -115,14 +110,14 @@ async def test_a_replica_that_missed_the_end_takes_over_under_a_consumer(stage: 
                 await publish(redis, KEY, unconfirmed)
                 await redis.incr("later")  # a command waits for what its own connection wrote
                 assert await redis.wait(1, 300) == 0
-                await until(lambda: len(sink.rows()) == 150)
+                await eventually(lambda: len(sink.rows()) == 150)
             primary.kill()
             async with connections.control(replica.url) as redis:
                 await redis.replicaof("NO", "ONE")
                 missing = await missing_on(redis, [*confirmed, *unconfirmed])
                 address.lead_to(replica.port)
                 await publish(redis, KEY, missing)
-                await until(lambda: settled(redis, KEY, GROUP), timeout_s=30)
+                await eventually(lambda: settled(redis, KEY, GROUP), timeout_s=30)
             assert await process.stop() == 0
 
     assert {event.id for event in missing} == {event.id for event in unconfirmed}
@@ -149,9 +144,9 @@ async def test_a_clock_that_was_set_back_holds_up_nobody(stage: Stage) -> None:
     in_ten_minutes = f"{(int(seconds) + 600) * 1000}-0"
     await redis.xadd(KEY, {"event": encode_event(first)}, id=in_ten_minutes)
     async with running(app, server.url):
-        await until(lambda: len(calls) == 1)
+        await eventually(lambda: len(calls) == 1)
         await publish(redis, KEY, others)
-        await until(lambda: settled(redis, KEY, GROUP))
+        await eventually(lambda: settled(redis, KEY, GROUP))
     last: Any = await redis.xrevrange(KEY, count=1)
     await redis.aclose()
 

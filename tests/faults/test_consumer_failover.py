@@ -13,8 +13,9 @@ from gateway import connections
 from gateway.contract import EventSubject, Streams, encode_event
 from gateway.local.server import RedisServer
 from tests.faults.stage import COUNTED, Stage
-from tests.integration.consumers.running import comment_event, running, settled, until
+from tests.integration.consumers.running import comment_event, running, settled
 from tests.redis_cluster import redis_cluster, url_of
+from tests.support.eventually import eventually
 
 GROUP = "search-index"
 STREAMS = Streams(partitions=6)
@@ -72,30 +73,30 @@ async def test_a_node_of_a_cluster_dies_under_a_consumer(stage: Stage) -> None:
             publishing = Publishing(url)
             loading = asyncio.create_task(publishing.run())
             async with running(app, url, partitions=6) as consuming:
-                await until(lambda: len(by_partition) == 6)
+                await eventually(lambda: len(by_partition) == 6)
                 epochs = await epochs_of(redis)
                 # What is confirmed by the primary alone may go with it, so the load pauses.
                 publishing.end()
                 await loading
-                await until(lambda: seen.keys() >= set(publishing.confirmed))
-                await until(lambda: is_in_step(nodes[0]))
+                await eventually(lambda: seen.keys() >= set(publishing.confirmed))
+                await eventually(lambda: is_in_step(nodes[0]))
                 nodes[0].kill()
                 before = by_partition.copy()
                 second = Publishing(url)
                 loading = asyncio.create_task(second.run())
-                await until(
+                await eventually(
                     lambda: all(by_partition[one] > before[one] + 5 for one in range(6)),
                     timeout_s=30,
                 )
                 second.end()
                 await loading
                 confirmed = {*publishing.confirmed, *second.confirmed}
-                await until(lambda: seen.keys() >= confirmed, timeout_s=30)
+                await eventually(lambda: seen.keys() >= confirmed, timeout_s=30)
 
                 async def is_settled() -> bool:
                     return all([await settled(redis, key, GROUP) for key in STREAMS.keys("events")])
 
-                await until(is_settled, timeout_s=30)
+                await eventually(is_settled, timeout_s=30)
                 assert not consuming.done()
                 after = await epochs_of(redis)
 

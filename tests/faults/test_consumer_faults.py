@@ -25,8 +25,8 @@ from tests.integration.consumers.running import (
     running,
     service,
     settled,
-    until,
 )
+from tests.support.eventually import eventually
 
 GROUP = "search-index"
 KEY = "b24:events:{0}"
@@ -65,12 +65,12 @@ async def test_redis_is_killed_under_a_consumer(stage: Stage) -> None:
         seen[event.id] += 1
 
     async with running(app, server.url):
-        await until(lambda: len(seen) > 50)
+        await eventually(lambda: len(seen) > 50)
         server.kill()
         server.start()
         await publish(redis, KEY, events[300:])
-        await until(lambda: len(seen) == 600, timeout_s=30)
-        await until(lambda: is_settled(redis))
+        await eventually(lambda: len(seen) == 600, timeout_s=30)
+        await eventually(lambda: is_settled(redis))
     await redis.aclose()
 
     assert set(seen.values()) == {1}  # the process lived: nothing is even handled twice
@@ -92,8 +92,8 @@ async def test_replies_of_reads_are_lost(stage: Stage) -> None:
         for round_ in range(1, 6):
             proxy.lose_replies(2)
             await publish(redis, KEY, [comment_event(number + 1) for number in range(20)])
-            await until(lambda expected=20 * round_: len(seen) == expected)  # type: ignore[misc]
-        await until(lambda: is_settled(redis))
+            await eventually(lambda expected=20 * round_: len(seen) == expected)  # type: ignore[misc]
+        await eventually(lambda: is_settled(redis))
         lost = proxy.lost
     await redis.aclose()
 
@@ -127,7 +127,7 @@ async def test_what_every_handler_needs_is_away(stage: Stage) -> None:
         calls_while_away = calls
         taken = (await redis.xpending(KEY, GROUP))["pending"]
         is_away = False
-        await until(lambda: is_settled(redis), timeout_s=90)
+        await eventually(lambda: is_settled(redis), timeout_s=90)
         dead = await redis.xlen("b24:dead:search-index:{0}")
     await redis.aclose()
 
@@ -160,7 +160,7 @@ async def test_an_entry_that_ends_processes_is_found_and_buried(stage: Stage) ->
             async def over(process: ServiceProcess = process) -> bool:
                 return process.process.poll() is not None or await is_settled(redis)
 
-            await until(over)
+            await eventually(over)
             effects = process.effects()
     letters = await redis.xrange("b24:dead:search-index:{0}")
     await redis.aclose()
@@ -208,9 +208,13 @@ async def test_processes_come_and_go_under_load(stage: Stage) -> None:
     with ExitStack() as stack:
         services = [start(stack) for _ in range(2)]
         loading = asyncio.create_task(load())
-        await until(lambda: len({effect[4] for effect in services[0].effects()}) == 2, timeout_s=60)
+        await eventually(
+            lambda: len({effect[4] for effect in services[0].effects()}) == 2, timeout_s=60
+        )
         services += [start(stack) for _ in range(3)]
-        await until(lambda: len({effect[4] for effect in services[0].effects()}) == 5, timeout_s=60)
+        await eventually(
+            lambda: len({effect[4] for effect in services[0].effects()}) == 5, timeout_s=60
+        )
         services[0].kill()
         for one in services[1:4]:
             one.process.terminate()
@@ -218,7 +222,7 @@ async def test_processes_come_and_go_under_load(stage: Stage) -> None:
         await asyncio.sleep(stage.span(short=0.5, full=10))
         stopped.set()
         await loading
-        await until(is_done, timeout_s=60)
+        await eventually(is_done, timeout_s=60)
         effects = services[0].effects()
     consumers = [len(await redis.xinfo_consumers(key, GROUP)) for key in STREAMS.keys("events")]
     await redis.aclose()

@@ -23,8 +23,8 @@ from tests.integration.consumers.running import (
     running,
     service,
     settled,
-    until,
 )
+from tests.support.eventually import eventually
 
 KEY = "b24:events:{0}"
 LEASE = "b24:lease:sink:{0}"
@@ -76,11 +76,11 @@ async def test_a_process_is_killed_around_its_commit(
     await publish(scene.redis, KEY, events)
 
     dying = scene.start(SINK_DIES=f"{moment} 7", SINK_TAKES_S="0.005")
-    await until(lambda: dying.process.poll() is not None)
+    await eventually(lambda: dying.process.poll() is not None)
     stored = [row.event_id for row in scene.sink.rows() if row.comment_id == 7]
     left_pending = await scene.pending_count()
     scene.start()
-    await until(scene.is_settled)
+    await eventually(scene.is_settled)
 
     assert dying.process.returncode == -signal.SIGKILL
     assert stored == ([events[6].id] if moment == "after" else [])
@@ -98,13 +98,13 @@ async def test_a_frozen_owner_wakes_up_after_another_process_took_over(
     events = [comment_event(number % 10 + 1) for number in range(200)]
     frozen, other = [scene.start(SINK_TAKES_S="0.02", SINK_FREEZES_AT="30") for _ in range(2)]
     await publish(scene.redis, KEY, events)
-    await until(lambda: is_frozen(frozen) or is_frozen(other))
+    await eventually(lambda: is_frozen(frozen) or is_frozen(other))
     if is_frozen(other):
         frozen, other = other, frozen
-    await until(lambda: any(row.pid == other.process.pid for row in scene.sink.rows()))
+    await eventually(lambda: any(row.pid == other.process.pid for row in scene.sink.rows()))
     os.kill(frozen.process.pid, signal.SIGCONT)
-    await until(scene.is_settled)
-    await until(lambda: scene.sink.outcomes()["refused"] > 0)
+    await eventually(scene.is_settled)
+    await eventually(lambda: scene.sink.outcomes()["refused"] > 0)
 
     scene.sink.assert_each_once(events)
     epochs = {row.epoch: row.pid for row in scene.sink.rows()}
@@ -123,7 +123,7 @@ def is_frozen(process: ServiceProcess) -> bool:
 @pytest.mark.short
 async def test_sigterm_while_a_process_waits_for_entries(stage: Stage, scene: Scene) -> None:
     process = scene.start()
-    await until(scene.is_idle)
+    await eventually(scene.is_idle)
     process.process.terminate()
 
     assert process.process.wait(2) == 0  # sooner than its blocking read would end by itself
@@ -136,7 +136,7 @@ async def test_sigterm_in_the_middle_of_the_work(stage: Stage, scene: Scene) -> 
     events = [comment_event(number + 1) for number in range(300)]
     await publish(scene.redis, KEY, events)
     process = scene.start(SINK_TAKES_S="0.05")
-    await until(lambda: len(scene.sink.rows()) > 20)
+    await eventually(lambda: len(scene.sink.rows()) > 20)
     process.process.terminate()
 
     assert process.process.wait(10) == 0
@@ -147,7 +147,7 @@ async def test_sigterm_in_the_middle_of_the_work(stage: Stage, scene: Scene) -> 
     assert int(group["entries-read"]) - await scene.pending_count() == stored
     assert await scene.redis.hget(LEASE, "owner") is None
     scene.start()
-    await until(scene.is_settled)
+    await eventually(scene.is_settled)
     scene.sink.assert_each_once(events)
     assert scene.sink.outcomes() == {"stored": 300}
     stage.remark = COUNTED
@@ -161,7 +161,7 @@ async def test_the_second_sigterm_ends_a_process_at_once(stage: Stage, scene: Sc
     async def is_taken() -> bool:
         return bool(await scene.redis.xinfo_groups(KEY)) and await scene.pending_count() == 1
 
-    await until(is_taken)
+    await eventually(is_taken)
     process.process.terminate()
     with pytest.raises(Exception, match="timed out"):
         process.process.wait(0.5)
@@ -190,11 +190,11 @@ async def test_one_stranded_entry_is_found_behind_many_that_are_in_hand(stage: S
         await publish(redis, KEY, [comment_event(number + 1) for number in range(600)])
         with capture_logs() as logs:
             async with running(app, server.url):
-                await until(lambda: in_hand(redis, 600))
+                await eventually(lambda: in_hand(redis, 600))
                 await strand(redis, 601)
-                await until(lambda: seen == ["comment/601"], timeout_s=15)
+                await eventually(lambda: seen == ["comment/601"], timeout_s=15)
                 released.set()
-                await until(lambda: settled(redis, KEY, GROUP))
+                await eventually(lambda: settled(redis, KEY, GROUP))
 
     assert not [line for line in logs if line["log_level"] == "error"]  # none is told as lost
     assert len(seen) == len(set(seen)) == 601

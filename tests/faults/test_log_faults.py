@@ -22,9 +22,9 @@ from tests.faults.ledger import account_of
 from tests.faults.load import Load
 from tests.faults.receiver import Receiver
 from tests.faults.stage import entries_on
-from tests.integration.consumers.running import until
 from tests.integration.notifier.processes import comment_event, is_reading, publish
 from tests.integration.notifier.sinks import http_sink
+from tests.support.eventually import eventually
 
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _FORGED = b"event=ONCRMTIMELINECOMMENTADD&auth[member_id]=nobody&auth[application_token]=none"
@@ -139,22 +139,22 @@ async def test_a_notifier_whose_log_cannot_be_written_tells_everything_once(
             window_s = 0
         """
         with consumer("notifier", settings, tmp_path, log=broken.descriptor) as process:
-            await until(lambda: is_reading(redis))
+            await eventually(lambda: is_reading(redis))
             broken.breaks()
             await publish(redis, comment_event(1))
-            await until(lambda: sink.asked == 1)
+            await eventually(lambda: sink.asked == 1)
             own_server.kill()
             own_server.start()
             await redis.connection_pool.disconnect()
             await publish(redis, comment_event(2))
-            await until(lambda: sink.asked == 2)
+            await eventually(lambda: sink.asked == 2)
 
             async def nothing_waits() -> bool:
                 return not await redis.keys("b24:notifier:*:notices")
 
-            await until(nothing_waits)  # else it would be told again
+            await eventually(nothing_waits)  # else it would be told again
             process.terminate()
-            await until(lambda: process.poll() == 0)
+            await eventually(lambda: process.poll() == 0)
         assert sink.asked == len(sink.received) == 2
 
 
@@ -184,10 +184,10 @@ async def test_an_audit_log_is_signed_though_the_log_cannot_be_written(
                 before = signed()
                 event = encode_event(comment_event(number))
                 await redis.xadd("b24:events:{0}", {EVENT_FIELD: event})
-                await until(partial(signed_more_than, before))
+                await eventually(partial(signed_more_than, before))
                 broken.breaks()
             process.terminate()
-            await until(lambda: process.poll() == 0)
+            await eventually(lambda: process.poll() == 0)
     assert verify_by_key(chain, public).fault is None
 
 

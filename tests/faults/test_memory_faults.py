@@ -13,7 +13,8 @@ from gateway.contract import CommentEvent
 from tests.faults.load import Load
 from tests.faults.receiver import Receiver
 from tests.faults.stage import COUNTED, Stage
-from tests.integration.consumers.running import running, settled, until
+from tests.integration.consumers.running import running, settled
+from tests.support.eventually import eventually
 
 _GROUP = "search"
 _KEYS = ("b24:events:{0}", "b24:events:{1}")
@@ -70,9 +71,9 @@ async def test_more_events_than_fit_are_handled_as_they_come(stage: Stage) -> No
         async with stage.load(receiver, rate=1000) as load:
             # Some 460 bytes each: those of 2.3 MB and 25 MB fit before something has to go.
             count = stage.span(short=8_000, full=90_000)
-            await until(lambda: len(load.deliveries) > count, timeout_s=280)
+            await eventually(lambda: len(load.deliveries) > count, timeout_s=280)
         await stage.until_drained()
-        await until(lambda: all_handled(redis), timeout_s=60)
+        await eventually(lambda: all_handled(redis), timeout_s=60)
         left = sum([await redis.xlen(key) for key in _KEYS])
         await receiver.stop()
     await redis.aclose()
@@ -95,15 +96,17 @@ async def test_a_consumer_stands_still_until_redis_is_full(stage: Stage) -> None
     async with running(consumer(seen, stands), server.url, partitions=2):
         receiver = await stage.receiver(server.url)
         async with stage.load(receiver, rate=1000) as load:
-            await until(lambda: len(seen) > 500)
+            await eventually(lambda: len(seen) > 500)
             stands.set()
             await load.until_answered_from("spool", timeout_s=150)
-            await until(lambda: len(lines(receiver, "a group holds what it has not")) == len(_KEYS))
+            await eventually(
+                lambda: len(lines(receiver, "a group holds what it has not")) == len(_KEYS)
+            )
             metrics = await receiver.metrics()
         is_pending: Any = await redis.xpending(_KEYS[0], _GROUP)
         stands.clear()
         await stage.until_drained()
-        await until(lambda: all_handled(redis), timeout_s=90)
+        await eventually(lambda: all_handled(redis), timeout_s=90)
         await receiver.stop()
     await redis.aclose()
 

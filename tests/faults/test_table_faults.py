@@ -11,8 +11,9 @@ from redis.asyncio import Redis
 from gateway import connections
 from gateway.contract import Comment
 from tests.faults.stage import COUNTED, Stage
-from tests.integration.consumers.running import comment_event, publish, settled, until
+from tests.integration.consumers.running import comment_event, publish, settled
 from tests.integration.warehouse.postgres import PostgresServer
+from tests.support.eventually import eventually
 
 _COMMENTS = "b24:comments:{0}"
 _databases = count(1)
@@ -86,7 +87,7 @@ async def _more(redis: Redis) -> list[str]:
 
 
 async def _until_loaded(redis: Redis) -> None:
-    await until(lambda: settled(redis, _COMMENTS, "warehouse"), timeout_s=60)
+    await eventually(lambda: settled(redis, _COMMENTS, "warehouse"), timeout_s=60)
 
 
 def _rename_schema(postgres: PostgresServer, database: str, name: str) -> None:

@@ -25,7 +25,8 @@ from consumers.notifier.notices import Notice
 from consumers.notifier.rendering import Templates
 from gateway.contract import EventSubject, Streams, encode_event
 from gateway.local.server import free_port
-from tests.integration.consumers.running import running, until
+from tests.integration.consumers.running import running
+from tests.support.eventually import eventually
 
 ROOT: Final = Path(__file__).parents[2]
 TYPE: Final = "bitrix24.crm.deal.updated"
@@ -135,7 +136,7 @@ async def test_its_events_are_taken_from_the_portal_to_the_consumers(
     copy: Copy, redis: Redis, redis_url: str
 ) -> None:
     with copy.serving():
-        await until(copy.is_listening, timeout_s=30)
+        await eventually(copy.is_listening, timeout_s=30)
         trigger = ("-m", "gateway", "trigger", "deal.updated", "--comment-id", "77")
         assert "200 ok" in await asyncio.to_thread(copy.run, *trigger)
 
@@ -147,7 +148,7 @@ async def test_its_events_are_taken_from_the_portal_to_the_consumers(
         seen.append(event)
 
     async with running(deals, redis_url, partitions=PARTITIONS):
-        await until(lambda: bool(seen))
+        await eventually(lambda: bool(seen))
 
     (event,) = seen
     assert (event.type, event.subject) == (TYPE, "deal/77")

@@ -22,7 +22,8 @@ from consumers.audit.verification import verify_chain
 from gateway.connections import control
 from gateway.contract import Streams
 from tests.audit_log import lines_of
-from tests.integration.consumers.running import comment_event, gateway, publish, service, until
+from tests.integration.consumers.running import comment_event, gateway, publish, service
+from tests.support.eventually import eventually
 
 KEY = "b24:events:{0}"
 _SLOT = 1024
@@ -71,8 +72,8 @@ class Log:
         """Publish events of these comments, and have a process of its own log them all."""
         await publish(redis, KEY, [comment_event(number) for number in range(first, last + 1)])
         async with self.running(redis_url, is_killed=is_killed):
-            await until(lambda: last in self.comments(), timeout_s=40)
-            await until(lambda: _is_settled(redis))
+            await eventually(lambda: last in self.comments(), timeout_s=40)
+            await eventually(lambda: _is_settled(redis))
 
     def comments(self) -> list[int]:
         if not self.chain.is_dir():
@@ -127,10 +128,10 @@ async def test_a_last_batch_that_was_taken_away_is_told_and_a_replay_brings_it_b
     assert len(kept) < 10
 
     async with log.running(redis_url):
-        await until(
+        await eventually(
             lambda: "acknowledged entries are not in the audit log" in log.said(), timeout_s=40
         )
-        await until(lambda: log.report().fault is not None)
+        await eventually(lambda: log.report().fault is not None)
     fault = log.report().fault
     assert fault is not None
     assert fault.what == "lost"
@@ -142,8 +143,8 @@ async def test_a_last_batch_that_was_taken_away_is_told_and_a_replay_brings_it_b
 
     await gateway(redis_url, "replay", "--group", "audit", "--from", "1h")
     async with log.running(redis_url):
-        await until(lambda: sorted(log.comments()) == list(range(1, 11)), timeout_s=40)
-        await until(lambda: log.report().fault is None)
+        await eventually(lambda: sorted(log.comments()) == list(range(1, 11)), timeout_s=40)
+        await eventually(lambda: log.report().fault is None)
     assert any("they were written again" in note for note in log.report().notes)
     assert log.said().count("acknowledged entries are not in the audit log") == 1
 
@@ -193,7 +194,7 @@ async def test_nothing_is_missed_where_nothing_was_lost(
     await log.add(redis, redis_url, 4, 4)
     await redis.xadd(KEY, {"event": b"no event either"})
     async with log.running(redis_url):
-        await until(lambda: _letters(redis, 2), timeout_s=40)
+        await eventually(lambda: _letters(redis, 2), timeout_s=40)
     oldest, *_newer = await _ids(redis)
     await redis.xdel(KEY, oldest)
     await log.add(redis, redis_url, 5, 5)
@@ -259,8 +260,8 @@ async def test_anchors_outside_tell_an_older_copy(
     shutil.copytree(log.chain, tmp_path / "copy")
     await publish(redis, KEY, [comment_event(6)])
     async with log.running(redis_url, settings):
-        await until(lambda: 6 in log.comments())
-        await until(lambda: sent.exists() and str(_end(log)) in sent.read_text())
+        await eventually(lambda: 6 in log.comments())
+        await eventually(lambda: sent.exists() and str(_end(log)) in sent.read_text())
     assert str(_end(log)) in noted.read_text()
     assert verify(log.root, "--key", log.public, "--anchors", str(noted)).returncode == 0
 
@@ -291,10 +292,10 @@ async def test_a_place_that_takes_no_anchor_is_told_of_once_and_holds_nothing_up
             "GATEWAY_AUDIT_ANCHOR_FILE": str(place),
         },
     ):
-        await until(lambda: "audit log cannot be anchored" in log.said())
+        await eventually(lambda: "audit log cannot be anchored" in log.said())
         await publish(redis, KEY, [comment_event(2)])
-        await until(lambda: log.comments() == [1, 2])
+        await eventually(lambda: log.comments() == [1, 2])
         place.parent.mkdir()
-        await until(lambda: "audit log is anchored again" in log.said())
+        await eventually(lambda: "audit log is anchored again" in log.said())
     assert log.said().count("audit log cannot be anchored") == 1
     assert place.read_text().startswith("20")

@@ -20,7 +20,8 @@ from gateway.erasures import Erasure, ErasureNotRecorded, record_erasure
 from gateway.settings import Redis as RedisSettings
 from tests.audit_log import entries, lines_of, verify_by_key, write
 from tests.disks import small_disk
-from tests.integration.consumers.running import comment_event, publish, service, until
+from tests.integration.consumers.running import comment_event, publish, service
+from tests.support.eventually import eventually
 
 KEY = "b24:events:{0}"
 
@@ -51,7 +52,7 @@ async def test_every_event_is_in_the_signed_log_once_and_in_order(
     chain = tmp_path / "audit" / "events-0"
 
     with service(redis_url, tmp_path, name="audit", **audit) as process:
-        await until(lambda: len(events_in(chain)) == 1500)
+        await eventually(lambda: len(events_in(chain)) == 1500)
         process.process.terminate()
         assert process.process.wait(10) == 0
 
@@ -74,7 +75,7 @@ async def test_an_event_that_many_killed_processes_had_in_hand_is_in_the_log(
     chain = tmp_path / "audit" / "events-0"
 
     with service(redis_url, tmp_path, name="audit", GATEWAY_AUDIT_DIR=str(tmp_path / "audit")):
-        await until(lambda: len(events_in(chain)) == 2)
+        await eventually(lambda: len(events_in(chain)) == 2)
 
     assert events_in(chain) == [event.id for event in events]
     assert await redis.xlen("b24:dead:audit:{0}") == 0
@@ -89,7 +90,7 @@ async def test_the_log_of_a_process_without_a_key_is_chained_and_says_so(
     with service(
         redis_url, tmp_path, name="audit", GATEWAY_AUDIT_DIR=str(tmp_path / "audit")
     ) as process:
-        await until(lambda: len(events_in(chain)) == 1)
+        await eventually(lambda: len(events_in(chain)) == 1)
         process.process.terminate()
         process.process.wait(10)
 
@@ -124,11 +125,11 @@ async def test_a_full_disk_holds_the_consumer_up_and_loses_nothing(
         chain = disk / "events-0"
 
         with service(redis_url, tmp_path, name="audit", GATEWAY_AUDIT_DIR=str(disk)) as process:
-            await until(lambda: "No space left on device" in said_in(tmp_path))
+            await eventually(lambda: "No space left on device" in said_in(tmp_path))
             assert process.process.poll() is None
             assert len(events_in(chain)) < 400
             ballast.unlink()
-            await until(lambda: len(events_in(chain)) == 400)
+            await eventually(lambda: len(events_in(chain)) == 400)
             process.process.terminate()
             assert process.process.wait(10) == 0
 
@@ -161,8 +162,10 @@ async def test_upkeep_signs_compresses_and_removes_what_is_old(
         GATEWAY_AUDIT_CHECKPOINT_EVERY_S="0.1",
         GATEWAY_AUDIT_KEPT_DAYS="4",
     ):
-        await until(lambda: not (chain / oldest).exists())
-        await until(lambda: (chain / f"{newest}.gz").exists() and not (chain / newest).exists())
+        await eventually(lambda: not (chain / oldest).exists())
+        await eventually(
+            lambda: (chain / f"{newest}.gz").exists() and not (chain / newest).exists()
+        )
 
         def has_proof() -> bool:
             hit = next(search(tmp_path / "audit", Wanted(event_id=event.id)), None)
@@ -171,7 +174,7 @@ async def test_upkeep_signs_compresses_and_removes_what_is_old(
             except NotProvable:
                 return False
 
-        await until(has_proof)
+        await eventually(has_proof)
         report = verify_by_key(chain, public)
         assert (report.fault, report.events) == (None, 11)
 
@@ -189,7 +192,7 @@ async def test_an_erasure_is_recorded_between_the_events(
     await publish(redis, KEY, [after])
 
     with service(redis_url, tmp_path, name="audit", GATEWAY_AUDIT_DIR=str(tmp_path / "audit")):
-        await until(lambda: len(events_in(chain)) == 3)
+        await eventually(lambda: len(events_in(chain)) == 3)
 
     assert events_in(chain) == [before.id, erased, after.id]
     (hit,) = search(tmp_path / "audit", Wanted(event_id=erased, member_id="portal"))
@@ -230,11 +233,11 @@ async def test_each_partition_has_a_chain_and_a_second_process_goes_on_with_it(
 
     with service(redis_url, tmp_path, name="audit", **environment) as first:
         await publish_more()
-        await until(holds_all)
+        await eventually(holds_all)
         with service(redis_url, tmp_path, name="audit", **environment):
             await publish_more()
             first.kill()
             await publish_more()
-            await until(holds_all)
+            await eventually(holds_all)
     for partition in (0, 1):
         assert verify_by_key(tmp_path / "audit" / f"events-{partition}").fault is None

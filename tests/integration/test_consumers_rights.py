@@ -8,11 +8,12 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.sandbox.serving import open_sandbox
-from tests.integration.consumers.running import comment_event, publish, service, settled, until
+from tests.integration.consumers.running import comment_event, publish, service, settled
 from tests.integration.enricher.conftest import Scene
 from tests.integration.enricher.test_process import environment
 from tests.integration.redis_users import rights_of
 from tests.integration.warehouse.test_process import environment as of_warehouse
+from tests.support.eventually import eventually
 
 EVENTS, COMMENTS = "b24:events:{0}", "b24:comments:{0}"
 
@@ -43,7 +44,7 @@ async def test_the_audit_log_and_the_warehouse_need_no_more_than_a_service(
     for _ in range(2):  # the second one finds what the first one has left
         await publish(redis, stream, [comment_event(2)])
         with service(limited_url, tmp_path, name=name, **more):
-            await until(lambda: settled(redis, stream, name), timeout_s=60)
+            await eventually(lambda: settled(redis, stream, name), timeout_s=60)
 
     assert await denied(redis) == []
 

@@ -22,7 +22,7 @@ from gateway.sandbox.grants import Grant, Grants
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.portal import SANDBOX, Portal
 from gateway.settings import load
-from tests.integration.consumers.running import until
+from tests.support.eventually import eventually
 
 ENVIRONMENT = {
     "GATEWAY_HTTP_PORT": "0",
@@ -79,7 +79,7 @@ class Demo:
 
     async def until_printed(self, pattern: str) -> None:
         try:
-            await until(lambda: bool(self.found(pattern)), timeout_s=60)
+            await eventually(lambda: bool(self.found(pattern)), timeout_s=60)
         except AssertionError as error:
             raise AssertionError(f"{pattern} is not in\n{self.printed}") from error
 
@@ -199,7 +199,7 @@ async def test_a_text_that_is_edited_in_the_portal_arrives_everywhere_and_no_sec
             )
             assert await post(receiver, wrong, 1) == 403
             await redis.xadd("b24:events:{0}", {"event": b"no event"})
-            await until(
+            await eventually(
                 lambda: any(
                     call.method == "oauth/token" and call.error is None
                     for call in demo.portals[0].sandbox.authorization.calls
@@ -207,15 +207,15 @@ async def test_a_text_that_is_edited_in_the_portal_arrives_everywhere_and_no_sec
                 timeout_s=30,
             )
             before = len(EDITED.findall(demo.printed))
-            await until(lambda: len(EDITED.findall(demo.printed)) > before + 1, timeout_s=30)
-            await until(lambda: bool(demo.warehouse()), timeout_s=30)
+            await eventually(lambda: len(EDITED.findall(demo.printed)) > before + 1, timeout_s=30)
+            await eventually(lambda: bool(demo.warehouse()), timeout_s=30)
             await demo.until_printed(rf"warehouse +comment/{comment_id} handled and acknowledged")
             places["Redis"] = await everything_in(redis)
         urls = demo.found(r"health and metrics +url=(http://\S+)")
         assert len(urls) == 5
         places["metrics"] = await metrics_of([f"{admin}/metrics", *urls])
 
-    await until(lambda: bool(demo.warehouse()))
+    await eventually(lambda: bool(demo.warehouse()))
     rows = [row for row in demo.warehouse() if text in row]
     assert rows
     assert any({"deal", int(deal), author, int(comment_id)} <= set(row) for row in rows)

@@ -22,8 +22,8 @@ from redis.asyncio import Redis
 from gateway import connections
 from gateway.contract import CommentEvent, decode_event
 from gateway.local.server import RedisServer, free_port
-from tests.integration.consumers.running import until
 from tests.integration.notifier.sinks import HttpSink, http_sink
+from tests.support.eventually import eventually
 
 WIRE = Path(__file__).parent.parent / "wire"
 MEMBER_ID = "010b6886ebc205e43ae65000ee00addb"
@@ -192,7 +192,7 @@ async def test_wire_bodies_reach_the_stream_and_all_consumers_and_no_secret_does
     installation = Installation(tmp_path, own_server.url, sink.url)
     redis = connections.control(own_server.url)
     with installation.running():
-        await until(
+        await eventually(
             lambda: _are_ready(redis, installation.http_port),
             timeout_s=60,
         )
@@ -212,12 +212,12 @@ async def test_wire_bodies_reach_the_stream_and_all_consumers_and_no_secret_does
         comments = {event.id for event in events if isinstance(event, CommentEvent)}
         assert len(comments) == 7
 
-        await until(
+        await eventually(
             lambda: {r["event"]["id"] for r in installation.audit_records()} == stored,
             timeout_s=30,
         )
-        await until(lambda: set(installation.warehouse_ids()) == comments, timeout_s=30)
-        await until(lambda: len(sink.received) >= len(comments), timeout_s=30)
+        await eventually(lambda: set(installation.warehouse_ids()) == comments, timeout_s=30)
+        await eventually(lambda: len(sink.received) >= len(comments), timeout_s=30)
 
     assert sorted(r["event"]["id"] for r in installation.audit_records()) == sorted(stored)
     assert sorted(installation.warehouse_ids()) == sorted(comments)

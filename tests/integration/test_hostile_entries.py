@@ -18,8 +18,9 @@ from redis.asyncio import Redis
 
 from consumers.testing import comment_event
 from gateway.contract import EVENT_FIELD, DeadLetter, InvalidEvent, decode_event, encode_event
-from tests.integration.consumers.running import gateway, service, settled, until
+from tests.integration.consumers.running import gateway, service, settled
 from tests.integration.warehouse.test_process import environment as warehouse_environment
+from tests.support.eventually import eventually
 
 GOOD = comment_event(7)
 NESTED = b"[" * 5000 + b"]" * 5000
@@ -82,7 +83,7 @@ async def test_every_consumer_buries_them_and_handles_what_is_behind(
             async def is_through(key: str = f"b24:{stream}:{{0}}", group: str = group) -> bool:
                 return await settled(redis, key, group)
 
-            await until(is_through, timeout_s=40)
+            await eventually(is_through, timeout_s=40)
         assert [one.process.poll() for one in processes] == [None] * 4
 
     for group in GROUPS:
@@ -105,7 +106,7 @@ async def test_no_number_of_them_stops_a_consumer_however_often_it_is_started(
         for _ in range(25):  # a consumer's own dead letters would stop it at the twenty-first
             await redis.xadd("b24:events:{0}", HOSTILE["no JSON"])  # type: ignore[arg-type]
         with service(redis_url, tmp_path, name="audit", GATEWAY_AUDIT_DIR=str(tmp_path / "audit")):
-            await until(is_through, timeout_s=30)
+            await eventually(is_through, timeout_s=30)
 
     assert await redis.xlen("b24:dead:audit:{0}") == 50
 

@@ -10,7 +10,7 @@ from gateway.contract import Streams
 from gateway.publishing.memory_gate import MemoryGate, shall_close
 from tests.faults.load import Load
 from tests.faults.receiver import Receiver
-from tests.integration.consumers.running import until
+from tests.support.eventually import eventually
 
 
 @pytest.mark.parametrize(
@@ -37,9 +37,9 @@ async def test_the_gate_follows_the_servers_memory_and_says_so_once(redis: Redis
         try:
             assert not gate.is_closed(0)
             await redis.config_set("maxmemory", used)
-            await until(gate.is_any_closed)
+            await eventually(gate.is_any_closed)
             await redis.config_set("maxmemory", used * 100)
-            await until(lambda: not gate.is_closed(0))
+            await eventually(lambda: not gate.is_closed(0))
         finally:
             await gate.close()
             await redis.config_set("maxmemory", 0)

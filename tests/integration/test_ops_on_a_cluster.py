@@ -6,8 +6,9 @@ from typing import Any
 from consumers import CommentEvent, Consumer, Entry, Reject
 from gateway import connections
 from gateway.contract import EventSubject, Streams, encode_event
-from tests.integration.consumers.running import comment_event, gateway, running, until
+from tests.integration.consumers.running import comment_event, gateway, running
 from tests.integration.test_tail import line, tail_process
+from tests.support.eventually import eventually
 
 STREAMS = Streams(partitions=4)
 PARTITIONS = {"GATEWAY_REDIS_PARTITIONS": "4"}
@@ -56,19 +57,19 @@ async def test_groups_dead_letters_and_replays_work_on_all_nodes(cluster_url: st
         async def are_dead() -> bool:
             return len(await invoke(cluster_url, "dead", "list")) == 12
 
-        await until(are_dead)
+        await eventually(are_dead)
         (shown,) = await invoke(
             cluster_url, "dead", "show", "--group", "index",
             (await invoke(cluster_url, "dead", "list"))[0]["address"],
         )  # fmt: skip
         is_broken = False
         retried = await invoke(cluster_url, "dead", "retry", "--group", "index", "--all")
-        await until(lambda: len(handled) == 12)
+        await eventually(lambda: len(handled) == 12)
         counted = await invoke(
             cluster_url, "replay", "--group", "index", "--from", "1h", "--dry-run"
         )
         replayed = await invoke(cluster_url, "replay", "--group", "index", "--from", "1h")
-        await until(lambda: len(handled) == 24)
+        await eventually(lambda: len(handled) == 24)
         rows = await invoke(cluster_url, "groups")
 
     assert shown["reason"] == "rejected"

@@ -13,7 +13,7 @@ from gateway.publishing.outage import Outage
 from gateway.sandbox.portal import SANDBOX
 from tests.faults.load import Load
 from tests.faults.receiver import Receiver
-from tests.integration.consumers.running import until
+from tests.support.eventually import eventually
 
 
 def lines_of(receiver: Receiver) -> list[dict[str, Any]]:
@@ -33,11 +33,11 @@ async def test_a_full_spool_is_told_in_few_lines_that_name_what_is_lost(
             own_server.kill()
             await load.until_refused(timeout_s=20)
             refused = len(load.deliveries)
-            await until(lambda: len(load.deliveries) > refused + 200, timeout_s=30)
+            await eventually(lambda: len(load.deliveries) > refused + 200, timeout_s=30)
             own_server.start()
-            await until(lambda: "redis takes batches again" in receiver.log, timeout_s=30)
-            await until(lambda: "the spool takes batches again" in receiver.log, timeout_s=30)
-            await until(lambda: "redis is back" in receiver.log, timeout_s=30)
+            await eventually(lambda: "redis takes batches again" in receiver.log, timeout_s=30)
+            await eventually(lambda: "the spool takes batches again" in receiver.log, timeout_s=30)
+            await eventually(lambda: "redis is back" in receiver.log, timeout_s=30)
     finally:
         assert await receiver.stop() == 0
 

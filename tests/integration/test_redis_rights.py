@@ -22,8 +22,8 @@ from gateway.sandbox.portal import SANDBOX
 from gateway.vault import Vault
 from tests.faults.load import Load, request_of
 from tests.faults.receiver import Receiver
-from tests.integration.consumers.running import until
 from tests.integration.redis_users import rights_of
+from tests.support.eventually import eventually
 
 MEMBER = "0123456789abcdef0123456789abcdef"
 VAULT_KEY = "ZmFrZS1rZXktZmFrZS1rZXktZmFrZS1rZXktZmFrZSE="
@@ -42,7 +42,7 @@ async def test_a_receiver_with_a_right_too_few_doubles_nothing(
         async with Load([receiver.port], rate=20, senders=3) as load:
             await load.until_answered_from("spool", timeout_s=10)
         accepted = len(load.deliveries)
-        await until(lambda: "the spool waits for redis" in receiver.log)
+        await eventually(lambda: "the spool waits for redis" in receiver.log)
         assert await redis.xlen(EVENTS) == 0
 
         await users("~*", "+@all")
@@ -50,7 +50,7 @@ async def test_a_receiver_with_a_right_too_few_doubles_nothing(
         async def is_drained() -> bool:
             return await redis.xlen(EVENTS) == accepted
 
-        await until(is_drained)
+        await eventually(is_drained)
     finally:
         assert await receiver.stop() == 0
     assert await redis.xlen(EVENTS) == accepted
@@ -160,14 +160,14 @@ async def test_the_documented_rights_of_the_receiver_suffice(
             async def is_trimmed() -> bool:
                 return bool(await redis.hget(STREAMS.retention_books("events", 0), "own"))
 
-            await until(is_trimmed)
+            await eventually(is_trimmed)
             await send_with_a_wrong_token(receiver.port)
 
             async def is_quarantined() -> bool:
                 key = f"b24:quarantine:{{{SANDBOX.member_id}}}"
                 return await redis.zcard(key) == 1
 
-            await until(is_quarantined)
+            await eventually(is_quarantined)
             await redis.config_set("maxmemory", 1)
             await load.until_answered_from("spool", timeout_s=10)
             await redis.config_set("maxmemory", 0)

@@ -15,7 +15,7 @@ from gateway.retention.keeper import Retention
 from gateway.retention.plan import Plan
 from gateway.retention.stream_access import StreamAccess, StreamKeys
 from gateway.settings import Retention as Settings
-from tests.integration.consumers.running import until
+from tests.support.eventually import eventually
 
 STREAMS = Streams()
 KEY = STREAMS.key("events", 0)
@@ -258,7 +258,7 @@ async def test_one_process_trims_and_another_takes_over_when_it_ends(
     async def first_leads() -> bool:
         return await redis.exists(STREAMS.retention_lease(0)) == 1
 
-    await until(first_leads)
+    await eventually(first_leads)
     for group in ("fast", "slow"):
         await read(redis, group, 40)
     await second.look_once()

@@ -16,7 +16,7 @@ import pytest
 from gateway.errors import OperatorError
 from gateway.processes import supervisor
 from gateway.processes.supervisor import Child, ChildFailed, Supervisor
-from tests.integration.consumers.running import until
+from tests.support.eventually import eventually
 
 # Each says something, so that a test knows how far it has come.
 SLEEPS = "import time; print('up', flush=True); time.sleep(600)"
@@ -213,7 +213,7 @@ async def test_a_child_that_ignores_sigterm_is_killed_after_the_grace_with_all_i
         os.kill(os.getpid(), signal.SIGTERM)
         await task
 
-    await until(lambda: not is_alive(grandchild))
+    await eventually(lambda: not is_alive(grandchild))
 
 
 async def test_a_second_signal_kills_at_once() -> None:
@@ -290,4 +290,4 @@ def test_no_child_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
         assert process.stdout.readline() == "up\n"
         assert is_alive(pid)
         process.kill()
-        asyncio.run(until(lambda: not is_alive(pid)))
+        asyncio.run(eventually(lambda: not is_alive(pid)))

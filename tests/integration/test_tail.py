@@ -16,7 +16,8 @@ from redis.asyncio import Redis
 from gateway import connections
 from gateway.contract import encode_event
 from gateway.local.server import RedisServer
-from tests.integration.consumers.running import comment_event, publish, until
+from tests.integration.consumers.running import comment_event, publish
+from tests.support.eventually import eventually
 
 Tail = Callable[..., Coroutine[Any, Any, Process]]
 
@@ -64,7 +65,7 @@ async def is_reading(redis: Redis) -> bool:
 async def test_new_entries_of_all_partitions_come_one_a_line(redis: Redis, tail: Tail) -> None:
     await publish(redis, "b24:events:{0}", [comment_event(1)])
     process = await tail("--count", "3", GATEWAY_REDIS_PARTITIONS="2")
-    await until(lambda: is_reading(redis))
+    await eventually(lambda: is_reading(redis))
 
     await publish(redis, "b24:events:{0}", [comment_event(2)])
     await publish(redis, "b24:events:{1}", [comment_event(3), comment_event(4)])
@@ -89,7 +90,7 @@ async def test_since_shows_old_entries_first_and_filters_apply(redis: Redis, tai
 
 async def test_dead_letters_can_be_followed(redis: Redis, tail: Tail) -> None:
     process = await tail("--stream", "dead:notifier", "--count", "1")
-    await until(lambda: is_reading(redis))
+    await eventually(lambda: is_reading(redis))
 
     letter: dict[Any, Any] = {"event": encode_event(comment_event(5))}
     letter |= {"group": "notifier", "attempts": 3}
@@ -101,7 +102,7 @@ async def test_dead_letters_can_be_followed(redis: Redis, tail: Tail) -> None:
 
 async def test_nothing_is_consumed_or_written(redis: Redis, tail: Tail) -> None:
     process = await tail("--since", "1h", "--count", "1")
-    await until(lambda: is_reading(redis))
+    await eventually(lambda: is_reading(redis))
     await publish(redis, "b24:events:{0}", [comment_event(1)])
     await line(process)
 
@@ -114,7 +115,7 @@ async def test_a_restart_of_redis_is_told_and_nothing_is_skipped(own_server: Red
         connections.control(own_server.url) as redis,
         tail_process(own_server.url, "--count", "2") as process,
     ):
-        await until(lambda: is_reading(redis))
+        await eventually(lambda: is_reading(redis))
         await publish(redis, "b24:events:{0}", [comment_event(1)])
         assert "comment/1" in await line(process)
 
@@ -132,7 +133,7 @@ async def test_a_restart_of_redis_is_told_and_nothing_is_skipped(own_server: Red
 
 async def test_ctrl_c_ends_it_quietly(redis: Redis, tail: Tail) -> None:
     process = await tail()
-    await until(lambda: is_reading(redis))
+    await eventually(lambda: is_reading(redis))
 
     process.send_signal(signal.SIGINT)
 

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from gateway import connections
-from tests.integration.consumers.running import until
+from tests.support.eventually import eventually
 
 CONSUMERS = ("audit", "enricher", "warehouse", "notifier")
 STARTED = re.compile(r"up +(\w+) started, process (\d+)$")
@@ -45,7 +45,7 @@ class Up:
 
     async def until_printed(self, pattern: str, *, after: int = 0) -> None:
         try:
-            await until(lambda: self.printed(pattern, after=after), timeout_s=60)
+            await eventually(lambda: self.printed(pattern, after=after), timeout_s=60)
         except AssertionError as error:
             raise AssertionError(f"{pattern} is not in\n" + "\n".join(self.lines)) from error
 
@@ -85,7 +85,7 @@ async def up(directory: Path, *arguments: str, **environ: str) -> AsyncIterator[
             process.kill()
         await process.wait()
         await reading
-    await until(lambda: not running.alive())
+    await eventually(lambda: not running.alive())
 
 
 def audited(directory: Path) -> set[str]:
@@ -121,12 +121,12 @@ async def test_an_event_goes_in_and_every_consumer_acts_on_it(tmp_path: Path) ->
         assert event_id in audited(tmp_path)
         assert (tmp_path / "var" / "vault.key").stat().st_mode & 0o777 == 0o600
         assert not running.printed("no quarantine")
-        await until(lambda: event_id in loaded(tmp_path), timeout_s=20)
+        await eventually(lambda: event_id in loaded(tmp_path), timeout_s=20)
 
         seen = len(running.lines)
         os.kill(running.pids["audit"][0], signal.SIGKILL)
         await running.until_printed("audit ended with SIGKILL; starting it again in 0.5 s")
-        await until(lambda: len(running.pids["audit"]) == 2)
+        await eventually(lambda: len(running.pids["audit"]) == 2)
         await running.until_printed(r"audit +comment/\d+ handled and acknowledged", after=seen)
 
         running.process.send_signal(signal.SIGINT)

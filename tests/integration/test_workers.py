@@ -21,7 +21,7 @@ from tests.faults.ledger import Account, account_of
 from tests.faults.load import FIRST_TS, Load, request_of
 from tests.faults.receiver import Receiver
 from tests.faults.stage import entries_on
-from tests.integration.consumers.running import until
+from tests.support.eventually import eventually
 
 GRACE_S = 10.0
 ONE_AND_TWO = pytest.mark.parametrize("workers", [1, 2])
@@ -45,7 +45,7 @@ class Fleet:
         spool = self.directory / "spool"
         self.receiver = Receiver(self.directory, self.server.url, spool=spool, settings=settings)
         await self.receiver.start()
-        await until(lambda: any(line["event"] == "listening" for line in self.lines()))
+        await eventually(lambda: any(line["event"] == "listening" for line in self.lines()))
 
     def lines(self) -> list[dict[str, Any]]:
         said = self.receiver.log.splitlines()
@@ -88,7 +88,7 @@ async def fleet(tmp_path: Path, own_server: RedisServer) -> AsyncIterator[Fleet]
 async def test_all_workers_serve_the_port_and_their_metrics_are_added_up(fleet: Fleet) -> None:
     await fleet.start(2)
     async with Load([fleet.receiver.port], rate=400) as load:
-        await until(
+        await eventually(
             lambda: (
                 {line["process"] for line in fleet.lines() if line["event"] == "batch published"}
                 == {"worker-1", "worker-2"}
@@ -110,12 +110,12 @@ async def test_a_killed_worker_is_started_again_and_nothing_that_was_answered_is
         await load.until_answered_from("stream", timeout_s=10)
         stored = await fleet.metric("b24gw_stored_events_total")
         os.kill(fleet.pids("worker-1")[0], signal.SIGKILL)
-        await until(lambda: len(fleet.pids("worker-1")) == 2)
+        await eventually(lambda: len(fleet.pids("worker-1")) == 2)
 
         async def both_answer() -> bool:
             return await fleet.admin("/healthz") == (200, "alive")
 
-        await until(both_answer)
+        await eventually(both_answer)
         await load.until_answered_from("stream", timeout_s=10)
 
     account = await fleet.account(load)
@@ -147,7 +147,7 @@ async def test_a_worker_that_is_told_to_stop_leaves_no_request_unanswered(fleet:
         await load.until_answered_from("stream", timeout_s=10)
         for worker in ("worker-1", "worker-2"):
             os.kill(fleet.pids(worker)[0], signal.SIGTERM)
-            await until(lambda: len(fleet.pids(worker)) == 2)  # noqa: B023 - called in the loop
+            await eventually(lambda: len(fleet.pids(worker)) == 2)  # noqa: B023 - called in the loop
             await load.until_answered_from("stream", timeout_s=10)
 
     account = await fleet.account(load)
@@ -200,7 +200,7 @@ async def test_a_request_on_its_way_is_still_answered_during_a_stop(fleet: Fleet
     async with aiohttp.ClientSession() as session:
         await session.get(f"http://127.0.0.1:{fleet.receiver.port}/bitrix24/events")
     stopping = asyncio.create_task(fleet.receiver.stop())
-    await until(lambda: any(line["event"] == "stopping" for line in fleet.lines()))
+    await eventually(lambda: any(line["event"] == "stopping" for line in fleet.lines()))
     writer.write(request[-10:])
 
     answer = await reader.read()
@@ -218,13 +218,13 @@ async def test_a_second_signal_ends_everything_at_once(fleet: Fleet, workers: in
     await writer.drain()
     pids = [fleet.receiver.pid, *(p.pid for p in psutil.Process(fleet.receiver.pid).children())]
     os.kill(fleet.receiver.pid, signal.SIGTERM)
-    await until(lambda: any(line["event"] == "stopping" for line in fleet.lines()))
+    await eventually(lambda: any(line["event"] == "stopping" for line in fleet.lines()))
     started = time.monotonic()
 
     await fleet.receiver.stop()
 
     assert time.monotonic() - started < GRACE_S / 4
-    await until(lambda: not any(map(psutil.pid_exists, pids)))
+    await eventually(lambda: not any(map(psutil.pid_exists, pids)))
     writer.close()
 
 
@@ -234,7 +234,7 @@ async def test_workers_end_when_their_supervisor_is_killed(fleet: Fleet) -> None
 
     fleet.receiver.kill()
 
-    await until(lambda: not any(map(psutil.pid_exists, pids)))
+    await eventually(lambda: not any(map(psutil.pid_exists, pids)))
 
 
 async def test_a_port_that_another_receiver_serves_is_not_shared_by_mistake(fleet: Fleet) -> None:

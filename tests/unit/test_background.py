@@ -3,7 +3,6 @@
 import asyncio
 import gc
 from collections.abc import Awaitable, Callable
-from time import monotonic
 
 import pytest
 import structlog
@@ -12,6 +11,7 @@ from prometheus_client import REGISTRY
 from gateway import background
 from gateway.background import Background, Errands, watched
 from gateway.errors import BackgroundFailed
+from tests.support.eventually import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -38,13 +38,6 @@ async def _leak_a_cancellation() -> None:
 def failures(task: str) -> float:
     labels = {"task": task}
     return REGISTRY.get_sample_value("b24gw_background_failures_total", labels) or 0.0
-
-
-async def until(is_so: Callable[[], bool | str | None]) -> None:
-    deadline = monotonic() + 5
-    while not is_so():
-        assert monotonic() < deadline
-        await asyncio.sleep(0.001)
 
 
 @pytest.mark.parametrize("work", [_fail, _return, _leak_a_cancellation])
@@ -122,14 +115,14 @@ async def test_work_that_begins_anew_is_unhealthy_only_while_it_keeps_failing(
     task = Background(work, name="drainer", begins_anew=True, longest_pause_s=0.001)
     with watched(stopping.set) as watch:
         task.start()
-        await until(lambda: calls == 2)
+        await eventually(lambda: calls == 2)
         assert await watch.why_not_alive() is None
-        await until(lambda: task.is_failing)
+        await eventually(lambda: task.is_failing)
         assert await watch.why_not_alive() == "drainer keeps failing"
 
         mended = True
         calls = 0
-        await until(lambda: calls == 1)
+        await eventually(lambda: calls == 1)
         monkeypatch.setattr(background, "_STEADY_S", 0.0)
         assert await watch.why_not_alive() is None
         await task.close()
@@ -145,7 +138,7 @@ async def test_work_that_waits_to_begin_anew_can_be_ended(
     before = failures("waiting")
     task = Background(_fail, name="waiting", begins_anew=True, longest_pause_s=3600)
     task.start()
-    await until(lambda: failures("waiting") > before)
+    await eventually(lambda: failures("waiting") > before)
 
     async with asyncio.timeout(5):
         await end(task)

@@ -2,15 +2,16 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from time import monotonic, sleep
+from time import monotonic
 
 import pytest
 from prometheus_client import REGISTRY
 
 from gateway import log_writing
 from gateway.log_writing import LineWriter
+from tests.support.eventually import eventually_blocking
 
 
 class Pipe:
@@ -58,13 +59,6 @@ def dropped() -> float:
     return REGISTRY.get_sample_value("b24gw_log_lines_dropped_total") or 0.0
 
 
-def until(is_so: Callable[[], bool]) -> None:
-    deadline = monotonic() + 5
-    while not is_so():
-        assert monotonic() < deadline
-        sleep(0.005)
-
-
 def test_lines_come_out_in_order_from_any_thread(pipe: Pipe) -> None:
     writer = writer_to(pipe.writing)
 
@@ -101,7 +95,7 @@ def test_a_pipe_that_nobody_reads_holds_up_nobody_and_tells_afterwards(
     def told() -> list[int]:
         return [int(line.split()[0]) for line in pipe.lines() if line.endswith("are missing")]
 
-    until(lambda: sum(told()) == missing)
+    eventually_blocking(lambda: sum(told()) == missing)
     writer.close(5)
     assert len(pipe.lines()) == 3000 - missing + len(told())
 
@@ -168,7 +162,7 @@ def test_a_pipe_that_is_not_to_be_waited_for_is_waited_for_by_the_thread(pipe: P
 
     for number in range(300):
         writer.write(f"{number} {'x' * 1000}\n")
-    until(lambda: len(pipe.lines()) == 300)
+    eventually_blocking(lambda: len(pipe.lines()) == 300)
 
     assert dropped() == before
 
@@ -205,7 +199,7 @@ def test_lines_of_nobodys_come_within_a_second_or_at_the_end(pipe: Pipe) -> None
     summaries = ["7 more\n"]
     writer = writer_to(pipe.writing, summaries)
     writer.write("first\n")
-    until(lambda: pipe.lines() == ["first", "7 more"])
+    eventually_blocking(lambda: pipe.lines() == ["first", "7 more"])
 
     summaries.append("last\n")
     writer.close(5)

@@ -16,9 +16,9 @@ from gateway.portals.directory import Portal
 from gateway.publishing.once import OncePublisher
 from gateway.sandbox.live_portal import LivePortal
 from gateway.settings import Settings
-from tests.integration.consumers.running import until
 from tests.integration.installation.conftest import gateway, key, port, portal, sandbox, settings
 from tests.integration.installation.running import Gateway
+from tests.support.eventually import eventually
 
 __all__ = ["Carer", "gateway", "key", "port", "portal", "sandbox", "settings"]
 
@@ -75,7 +75,7 @@ async def installed(gateway: Gateway, portal: LivePortal) -> LivePortal:
     async def is_bound() -> bool:
         return (await gateway.facts.of(portal.member_id)).bound_at is not None
 
-    await until(is_bound)
+    await eventually(is_bound)
     return portal
 
 

@@ -19,8 +19,8 @@ from gateway.sandbox.live_portal import LivePortal
 from gateway.settings import Settings
 from tests.integration.care.conftest import troubles_on
 from tests.integration.care.seeding import count, known_for_weeks
-from tests.integration.consumers.running import until
 from tests.integration.installation.running import Gateway
+from tests.support.eventually import eventually
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ async def test_an_application_that_is_gone_leaves_no_trouble_behind(
         await care.checkup.look(portal)
         return len(await troubles_on(gateway)) == 2
 
-    await until(is_over)
+    await eventually(is_over)
     unauthorized, recovered = await troubles_on(gateway)
     assert (unauthorized.data.trouble, recovered.type) == (
         "unauthorized",

@@ -20,8 +20,9 @@ from gateway.publishing.once import OncePublisher
 from gateway.sandbox.live_portal import LivePortal
 from gateway.settings import Notifier, PortalSettings, Settings
 from tests.integration.care.commanding import Command, command
-from tests.integration.consumers.running import service, settled, until
+from tests.integration.consumers.running import service, settled
 from tests.integration.installation.running import Gateway
+from tests.support.eventually import eventually
 
 __all__ = ["command"]
 
@@ -64,7 +65,7 @@ async def are_reading(redis: Redis) -> bool:
 async def test_a_canary_is_measured_to_every_consumer_and_consumes_nothing(
     command: Command, settings: Settings, redis: Redis, installed: LivePortal
 ) -> None:
-    await until(lambda: are_reading(redis))
+    await eventually(lambda: are_reading(redis))
 
     told = await command(settings, "canary", "--json")
 
@@ -89,7 +90,7 @@ async def test_a_canary_is_measured_to_every_consumer_and_consumes_nothing(
 async def test_a_trouble_passes_every_consumer_on_the_way_to_the_notifier(
     settings: Settings, redis: Redis
 ) -> None:
-    await until(lambda: are_reading(redis))
+    await eventually(lambda: are_reading(redis))
     sink = OncePublisher(settings.redis, settings.publish)
     trouble = PortalData(
         member_id="m1", domain="m1.example", trouble="silent", since="2026-03-02T08:00:00Z"
@@ -101,7 +102,7 @@ async def test_a_trouble_passes_every_consumer_on_the_way_to_the_notifier(
         streams = [("events", "audit"), ("events", "enricher"), ("comments", "notifier")]
         return all([await settled(redis, f"b24:{name}:{{0}}", group) for name, group in streams])
 
-    await until(is_through)
+    await eventually(is_through)
     ((_, on_events),) = await entries(redis, "events")
     ((_, on_comments),) = await entries(redis, "comments")
     assert on_comments == on_events

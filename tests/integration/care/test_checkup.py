@@ -13,8 +13,8 @@ from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.serving import Sandbox
 from gateway.settings import PortalSettings, Settings
 from tests.integration.care.conftest import Carer, OpenCarer, troubles_on
-from tests.integration.consumers.running import until
 from tests.integration.installation.running import Gateway
+from tests.support.eventually import eventually
 
 DAY = 86400
 
@@ -141,7 +141,7 @@ async def test_a_grant_that_is_gone_is_told_once_and_once_when_it_is_back(
         await carer.look(installed)
         return len(await told(gateway)) > 1
 
-    await until(is_over)
+    await eventually(is_over)
     assert (await told(gateway))[1] == ("recovered", "unauthorized", False)
 
 

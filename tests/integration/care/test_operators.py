@@ -13,11 +13,11 @@ from redis.exceptions import ResponseError
 
 from gateway.settings import PortalSettings
 from tests.integration.care.seeding import count, known_for_weeks
-from tests.integration.consumers.running import until
 from tests.integration.notifier.processes import notifier_process
 from tests.integration.notifier.sinks import http_sink
 from tests.integration.reconciling.conftest import Reconcilers, reconcilers
 from tests.integration.reconciling.reconciler import Reconciler
+from tests.support.eventually import eventually
 
 __all__ = ["reconcilers"]
 
@@ -69,23 +69,23 @@ async def test_a_silent_portal_is_one_message_and_one_more_when_it_is_heard_agai
     }
     async with http_sink() as sink:
         with notifier_process(redis_url, ROUTE.format(url=sink.url), tmp_path):
-            await until(lambda: is_reading(redis))
+            await eventually(lambda: is_reading(redis))
             first, second = reconcilers(**settings), reconcilers(**settings)
-            await until(lambda: len(sink.received) == 1)
+            await eventually(lambda: len(sink.received) == 1)
             leader = first if first.lines("leading") else second
             assert await is_silent(leader)
             leader.kill()  # the next one goes on from what is remembered
-            await until(lambda: bool(first.lines("leading") and second.lines("leading")))
+            await eventually(lambda: bool(first.lines("leading") and second.lines("leading")))
 
             follower = second if leader is first else first
-            await until(lambda: is_silent(follower))
+            await eventually(lambda: is_silent(follower))
             await count(redis, {PORTAL.member_id: 1}, first=time.time(), last=time.time() + 1)
-            await until(lambda: len(sink.received) == 2)
+            await eventually(lambda: len(sink.received) == 2)
 
             async def is_well() -> bool:
                 return not await is_silent(follower)
 
-            await until(is_well)
+            await eventually(is_well)
 
     titles = [received.body["title"] for received in sink.received]
     assert titles == [

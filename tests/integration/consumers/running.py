@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,17 +38,6 @@ async def publish(redis: Redis, key: str, events: list[CommentEvent]) -> None:
         for event in events:
             pipeline.xadd(key, {"event": encode_event(event)})
         await pipeline.execute()
-
-
-async def until(condition: Callable[[], Awaitable[bool] | bool], *, timeout_s: float = 40) -> None:
-    """Poll until the condition holds; fail the test at the deadline."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        held = condition()
-        if held if isinstance(held, bool) else await held:
-            return
-        assert time.monotonic() < deadline, f"not within {timeout_s} s: {condition}"
-        await asyncio.sleep(0.02)
 
 
 async def gateway(url: str, *arguments: str, **environ: str) -> str:

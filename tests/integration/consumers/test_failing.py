@@ -10,14 +10,8 @@ from consumers import CommentEvent, Consumer
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.scripts import Scripts
 from gateway.contract import DeadLetter
-from tests.integration.consumers.running import (
-    comment_event,
-    gateway,
-    publish,
-    running,
-    settled,
-    until,
-)
+from tests.integration.consumers.running import comment_event, gateway, publish, running, settled
+from tests.support.eventually import eventually
 
 KEY = "b24:events:{0}"
 DEAD = "b24:dead:index:{0}"
@@ -37,7 +31,7 @@ async def test_where_a_handler_raised_is_told_once_and_kept(redis: Redis, redis_
     await publish(redis, KEY, [comment_event(7)])
     with capture_logs() as lines:
         async with running(app, redis_url):
-            await until(lambda: settled(redis, KEY, "index"))
+            await eventually(lambda: settled(redis, KEY, "index"))
 
     failed = [line for line in lines if line["event"] == "attempt failed"]
     assert [line["attempt"] for line in failed] == [1, 2, 3]
@@ -70,7 +64,7 @@ async def test_what_ends_the_consumer_again_and_again_becomes_a_dead_letter(
             async with running(app, redis_url) as task:
                 await task
     async with running(app, redis_url):
-        await until(lambda: settled(redis, KEY, "index"))
+        await eventually(lambda: settled(redis, KEY, "index"))
 
     ((_id, fields),) = await redis.xrange(DEAD)  # type: ignore[misc]
     letter = DeadLetter.of(fields)  # type: ignore[arg-type]
@@ -99,7 +93,7 @@ async def test_a_way_out_that_ends_unforeseen_ends_the_partition_and_gives_the_l
     assert await redis.hget("b24:lease:index:{0}", "owner") is None
 
     async with running(app, redis_url):  # whoever stood by
-        await until(lambda: settled(redis, KEY, "index"))
+        await eventually(lambda: settled(redis, KEY, "index"))
 
 
 async def test_a_success_that_cannot_be_measured_is_one_all_the_same(
@@ -118,6 +112,6 @@ async def test_a_success_that_cannot_be_measured_is_one_all_the_same(
     monkeypatch.setattr(Metrics, "handled", broken)
     await publish(redis, KEY, [comment_event(7), comment_event(8)])
     async with running(app, redis_url):
-        await until(lambda: settled(redis, KEY, "index"))
+        await eventually(lambda: settled(redis, KEY, "index"))
 
     assert handled == [7, 8]

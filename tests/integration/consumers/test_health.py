@@ -16,7 +16,8 @@ from gateway import connections
 from gateway.errors import OperatorError
 from gateway.local.server import RedisServer, free_port
 from gateway.settings import Consumers, Redis, Settings
-from tests.integration.consumers.running import comment_event, publish, settled, until
+from tests.integration.consumers.running import comment_event, publish, settled
+from tests.support.eventually import eventually
 
 KEY = "b24:events:{0}"
 
@@ -70,8 +71,8 @@ async def test_metrics_tell_what_became_of_each_entry(own_server: RedisServer) -
     async with connections.control(own_server.url) as redis:
         await publish(redis, KEY, [comment_event(number) for number in (1, 2, 3)])
         async with serving(own_server.url) as port:
-            await until(lambda: settled(redis, KEY, "index"))
-            await until(lambda: is_answered(port, "/readyz", 200))
+            await eventually(lambda: settled(redis, KEY, "index"))
+            await eventually(lambda: is_answered(port, "/readyz", 200))
             _status, text = await get(port, "/metrics")
     values = {
         (sample.name, sample.labels.get("result", "")): sample.value
@@ -89,17 +90,17 @@ async def test_without_redis_a_consumer_is_not_ready_and_yet_alive(
     own_server: RedisServer,
 ) -> None:
     async with serving(own_server.url) as port:
-        await until(lambda: is_answered(port, "/readyz", 200))
+        await eventually(lambda: is_answered(port, "/readyz", 200))
         own_server.kill()
-        await until(lambda: is_answered(port, "/readyz", 503))
+        await eventually(lambda: is_answered(port, "/readyz", 503))
         assert (await get(port, "/healthz"))[0] == 200
         own_server.start()
-        await until(lambda: is_answered(port, "/readyz", 200))
+        await eventually(lambda: is_answered(port, "/readyz", 200))
 
 
 async def test_a_loop_without_progress_turns_health_red(own_server: RedisServer) -> None:
     async with serving(own_server.url, stuck_s=0.2) as port:  # shorter than a blocking read
-        await until(lambda: is_answered(port, "/healthz", 503))
+        await eventually(lambda: is_answered(port, "/healthz", 503))
 
 
 async def test_a_port_that_is_taken_stops_the_start(

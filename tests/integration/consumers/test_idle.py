@@ -9,7 +9,8 @@ from redis.asyncio import Redis
 
 from consumers import CommentEvent, Consumer
 from gateway.contract import Streams
-from tests.integration.consumers.running import comment_event, publish, running, settled, until
+from tests.integration.consumers.running import comment_event, publish, running, settled
+from tests.support.eventually import eventually
 
 _WATCHED_S = 4.0
 
@@ -31,7 +32,7 @@ async def test_an_idle_process_sends_at_most_five_commands_a_second(
         async def are_settled() -> bool:
             return all([await settled(redis, key, "index") for key in keys])
 
-        await until(are_settled)
+        await eventually(are_settled)
         sent = await commands_sent(redis, _WATCHED_S)
 
     assert len(sent) <= 5 * _WATCHED_S, sent

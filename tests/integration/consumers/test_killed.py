@@ -4,7 +4,8 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from tests.integration.consumers.running import comment_event, publish, service, until
+from tests.integration.consumers.running import comment_event, publish, service
+from tests.support.eventually import eventually
 
 KEY = "b24:events:{0}"
 
@@ -16,16 +17,18 @@ async def test_a_killed_consumer_misses_nothing_when_it_starts_again(
     await publish(redis, KEY, events)
 
     with service(redis_url, tmp_path, SERVICE_TAKES_S="0.02") as first:
-        await until(lambda: len(first.effects()) > 100)
+        await eventually(lambda: len(first.effects()) > 100)
         first.kill()
         assert len(first.effects()) < 500
     with service(redis_url, tmp_path) as second:
-        await until(lambda: {effect[0] for effect in second.effects()} == {e.id for e in events})
+        await eventually(
+            lambda: {effect[0] for effect in second.effects()} == {e.id for e in events}
+        )
 
         async def nothing_pending() -> bool:
             return (await redis.xpending(KEY, "search-index"))["pending"] == 0  # type: ignore[no-any-return]
 
-        await until(nothing_pending)
+        await eventually(nothing_pending)
 
 
 async def test_sigterm_finishes_and_acknowledges_what_is_in_hand(
@@ -34,7 +37,7 @@ async def test_sigterm_finishes_and_acknowledges_what_is_in_hand(
     await publish(redis, KEY, [comment_event(number + 1) for number in range(200)])
 
     with service(redis_url, tmp_path, SERVICE_TAKES_S="0.005") as process:
-        await until(lambda: len(process.effects()) > 5)
+        await eventually(lambda: len(process.effects()) > 5)
         process.process.terminate()
         assert process.process.wait(10) == 0
         pending = (await redis.xpending(KEY, "search-index"))["pending"]

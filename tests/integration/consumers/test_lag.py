@@ -11,15 +11,9 @@ from consumers import CommentEvent, Consumer
 from consumers.runtime.process import run
 from gateway import connections, settings
 from gateway.local.server import RedisServer, ServerBinary, free_port
-from tests.integration.consumers.running import (
-    comment_event,
-    gateway,
-    publish,
-    running,
-    settled,
-    until,
-)
+from tests.integration.consumers.running import comment_event, gateway, publish, running, settled
 from tests.integration.consumers.test_health import get, is_answered
+from tests.support.eventually import eventually
 
 KEY = "b24:events:{0}"
 
@@ -59,8 +53,8 @@ async def test_groups_shows_lag_pending_and_owner(redis: Redis, redis_url: str) 
         async def has_group() -> bool:
             return len(await redis.xinfo_groups(KEY)) == 2
 
-        await until(has_group)
-        await until(pending)
+        await eventually(has_group)
+        await eventually(pending)
         lines = (await gateway(redis_url, "groups", "--json")).splitlines()
         released.set()
     rows = {row["group"]: row for row in map(json.loads, lines)}
@@ -141,7 +135,7 @@ async def test_a_consumer_tells_its_lag_where_redis_cannot(redis: Redis, redis_u
             return False
         return 'b24_consumer_lag{group="index",partition="0"} 2899.0' in text
 
-    await until(is_told)
+    await eventually(is_told)
     released.set()
     stop.set()
     await task
@@ -172,9 +166,9 @@ async def test_what_was_trimmed_unread_is_told_once(
     with capture_logs() as lines:
         for _ in range(2):  # two owners, one after the other
             async with running(app, redis_url, port=port):
-                await until(is_read)
+                await eventually(is_read)
                 await redis.client_kill_filter(_type="normal", skipme=True)
-                await until(has_begun_anew)
+                await eventually(has_begun_anew)
 
     # Redis 7.0 forgets what a group has read, so that only what an owner sees can be told.
     assert losses(lines) == ([] if server_binary.version < (7, 4) else [7])
@@ -188,12 +182,12 @@ async def test_a_restart_of_the_server_loses_nothing_in_the_account(
     async with connections.control(own_server.url) as redis:
         await publish(redis, KEY, [comment_event(number + 1) for number in range(150)])
         async with running(app, own_server.url):
-            await until(lambda: settled(redis, KEY, "index"))
+            await eventually(lambda: settled(redis, KEY, "index"))
         await publish(redis, KEY, [comment_event(number + 1) for number in range(10)])
         own_server.kill()
         own_server.start()
         with capture_logs() as lines:
             async with running(app, own_server.url):
-                await until(lambda: settled(redis, KEY, "index"))
+                await eventually(lambda: settled(redis, KEY, "index"))
 
     assert losses(lines) == []

@@ -11,10 +11,11 @@ from structlog.testing import capture_logs
 from gateway import connections
 from gateway.contract import Streams
 from gateway.local.server import ServerBinary
-from tests.integration.consumers.running import settled, until
+from tests.integration.consumers.running import settled
 from tests.integration.consumers.test_slot_moves import Load, Running, indexer, relay
 from tests.redis_cluster import redis_cluster, url_of
 from tests.slot_moves import holder_of, move_slot, slot_of
+from tests.support.eventually import eventually
 
 STREAMS = Streams(partitions=2)
 
@@ -55,21 +56,21 @@ async def test_a_node_that_fails_costs_the_partitions_of_others_nothing(
             assert (await holder_of(nodes, slot))[0] is healthy
             async with connections.control(url) as redis, connections.control(sick.url) as its:
                 running = Running(url, [indexer(seen), relay()])
-                await until(running.are_ready)
+                await eventually(running.are_ready)
                 load = Load(redis, partitions=[1])
                 publishing = asyncio.create_task(load.run())
-                await until(lambda: len(seen) > 20)
+                await eventually(lambda: len(seen) > 20)
                 await fault(its)
                 failing = asyncio.create_task(Load(redis, partitions=[0]).run())
 
                 async def is_unwell() -> bool:
                     return not await running.are_ready()
 
-                await until(is_unwell)
+                await eventually(is_unwell)
                 before = len(seen)
-                await until(lambda: sum(number == 1 for number, _id in seen) > before + 100)
+                await eventually(lambda: sum(number == 1 for number, _id in seen) > before + 100)
                 await cure(its)
-                await until(running.are_ready, timeout_s=30)
+                await eventually(running.are_ready, timeout_s=30)
                 failing.cancel()
                 load.stop()
                 await publishing
@@ -79,7 +80,7 @@ async def test_a_node_that_fails_costs_the_partitions_of_others_nothing(
                         async def is_through(group: str = group, number: int = partition) -> bool:
                             return await settled(redis, STREAMS.key("events", number), group)
 
-                        await until(is_through, timeout_s=30)
+                        await eventually(is_through, timeout_s=30)
                 await running.stop()
 
     taken = [line["partition"] for line in lines if line["event"] == "partition taken"]

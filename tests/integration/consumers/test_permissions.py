@@ -14,9 +14,10 @@ from gateway import connections
 from gateway.contract import DeadLetter, encode_event
 from gateway.errors import OperatorError
 from gateway.local.server import free_port
-from tests.integration.consumers.running import comment_event, publish, running, settled, until
+from tests.integration.consumers.running import comment_event, publish, running, settled
 from tests.integration.consumers.test_health import get, is_answered
 from tests.integration.redis_users import rights_of
+from tests.support.eventually import eventually
 
 KEY = "b24:events:{0}"
 
@@ -53,9 +54,9 @@ async def test_the_documented_rights_are_enough(redis: Redis, restricted: str) -
     await redis.xgroup_create(KEY, "index", first)  # type: ignore[arg-type]
     await redis.xreadgroup("index", "owner", {KEY: ">"}, count=1)
     async with running(consumer(), restricted):
-        await until(lambda: settled(redis, KEY, "index"))
+        await eventually(lambda: settled(redis, KEY, "index"))
         await publish(redis, KEY, [comment_event(3)])
-        await until(lambda: settled(redis, KEY, "index"))
+        await eventually(lambda: settled(redis, KEY, "index"))
 
     assert await redis.xlen("b24:dead:index:{0}") == 1
     assert await acl(redis, "LOG") == []
@@ -85,22 +86,22 @@ async def test_a_right_that_is_taken_away_is_told_once_shown_and_waited_for(
     port = free_port()
     with capture_logs() as lines:
         async with running(consumer(), restricted, port=port, stuck_s=4.0):
-            await until(lambda: is_answered(port, "/readyz", 200))
+            await eventually(lambda: is_answered(port, "/readyz", 200))
             # The process has worked once its first read has returned.
             await publish(redis, KEY, [comment_event(1)])
-            await until(lambda: settled(redis, KEY, "index"))
+            await eventually(lambda: settled(redis, KEY, "index"))
             await acl(redis, "SETUSER", "service", "-xack")
             await publish(redis, KEY, [comment_event(3)])
-            await until(lambda: is_answered(port, "/readyz", 503))
+            await eventually(lambda: is_answered(port, "/readyz", 503))
             assert "acknowledging failed" in (await get(port, "/readyz"))[1]
             # The leases are renewed all the while, so it is not Redis that is away.
-            await until(lambda: is_answered(port, "/healthz", 503))
+            await eventually(lambda: is_answered(port, "/healthz", 503))
             assert "b24_consumer_redis_failing_seconds" in (await get(port, "/metrics"))[1]
 
             await acl(redis, "SETUSER", "service", "+xack")
-            await until(lambda: settled(redis, KEY, "index"))
-            await until(lambda: is_answered(port, "/readyz", 200))
-            await until(lambda: is_answered(port, "/healthz", 200))
+            await eventually(lambda: settled(redis, KEY, "index"))
+            await eventually(lambda: is_answered(port, "/readyz", 200))
+            await eventually(lambda: is_answered(port, "/healthz", 200))
 
     told = [(line["event"], line["log_level"]) for line in lines]
     assert told.count(("acknowledging failed", "error")) == 1

@@ -8,14 +8,8 @@ from redis.asyncio import Redis
 
 from consumers import CommentEvent, Consumer, Entry
 from gateway.contract import EntryId, encode_event
-from tests.integration.consumers.running import (
-    comment_event,
-    gateway,
-    publish,
-    running,
-    settled,
-    until,
-)
+from tests.integration.consumers.running import comment_event, gateway, publish, running, settled
+from tests.support.eventually import eventually
 
 KEY = "b24:events:{0}"
 
@@ -37,13 +31,13 @@ async def test_a_replay_reaches_one_group_flagged_and_within_its_bounds(
     await redis.xgroup_create(KEY, "other", "0", mkstream=True)
     await publish(redis, KEY, [comment_event(number + 1) for number in range(10)])
     async with running(consumer(handled), redis_url):
-        await until(lambda: settled(redis, KEY, "index"))
+        await eventually(lambda: settled(redis, KEY, "index"))
         from_id, to_id = handled[2].id, handled[6].id
         arguments = ("replay", "--group", "index", "--from", from_id, "--to", to_id, "--json")
         counted = json.loads(await gateway(redis_url, *arguments, "--dry-run"))
         assert len(handled) == 10
         await gateway(redis_url, *arguments)
-        await until(lambda: len(handled) == 15)
+        await eventually(lambda: len(handled) == 15)
 
     assert counted == {"entries": 5, "dry_run": True}
     assert [entry.id for entry in handled[10:]] == [entry.id for entry in handled[2:7]]
@@ -60,9 +54,9 @@ async def test_a_replay_by_time_begins_with_what_was_stored_then(
         entry_id = f"{hour_ago_ms + 60_000 * minute}-0"
         await redis.xadd(KEY, {"event": encode_event(comment_event(minute + 1))}, id=entry_id)
     async with running(consumer(handled), redis_url):
-        await until(lambda: settled(redis, KEY, "index"))
+        await eventually(lambda: settled(redis, KEY, "index"))
         await gateway(redis_url, "replay", "--group", "index", "--from", "45m", "--to", "20m")
-        await until(lambda: len(handled) == 4)
+        await eventually(lambda: len(handled) == 4)
 
     assert handled[3].event.subject == "comment/31"
 
@@ -89,9 +83,9 @@ async def test_a_replay_with_effects_is_handled_like_new_events(
     handled: list[Entry] = []
     await publish(redis, KEY, [comment_event(1)])
     async with running(consumer(handled), redis_url):
-        await until(lambda: settled(redis, KEY, "index"))
+        await eventually(lambda: settled(redis, KEY, "index"))
         await gateway(redis_url, "replay", "--group", "index", "--from", "1h", "--effects")
-        await until(lambda: len(handled) == 2)
+        await eventually(lambda: len(handled) == 2)
 
     assert [entry.is_replay for entry in handled] == [False, False]
 

@@ -13,14 +13,8 @@ from structlog.testing import capture_logs
 from consumers import CommentEvent, Consumer, DeadLetterLimit, Entry, Reject, Transient
 from consumers.runtime.settlement import DeadLetterLimitReached
 from gateway.contract import COMMENT_UPDATED, DeadLetter, encode_event
-from tests.integration.consumers.running import (
-    comment_event,
-    gateway,
-    publish,
-    running,
-    settled,
-    until,
-)
+from tests.integration.consumers.running import comment_event, gateway, publish, running, settled
+from tests.support.eventually import eventually
 
 KEY = "b24:events:{0}"
 DEAD = "b24:dead:index:{0}"
@@ -52,7 +46,7 @@ async def test_poison_is_buried_and_its_neighbours_are_handled(
     await redis.xadd(KEY, {"other": b"field"})
     await publish(redis, KEY, [comment_event(number) for number in (1, 2, 3, 4)])
     async with running(app, redis_url):
-        await until(lambda: settled(redis, KEY, "index"))
+        await eventually(lambda: settled(redis, KEY, "index"))
 
     found = await letters(redis)
     assert handled == [1, 4]
@@ -77,7 +71,7 @@ async def test_an_entry_that_no_handler_takes_is_acknowledged(redis: Redis, redi
 
     await publish(redis, KEY, [comment_event(1)])
     async with running(app, redis_url):
-        await until(lambda: settled(redis, KEY, "index"))
+        await eventually(lambda: settled(redis, KEY, "index"))
 
     assert await letters(redis) == []
 
@@ -98,7 +92,7 @@ async def test_an_entry_deleted_while_it_was_pending_is_acknowledged_and_counted
 
     with capture_logs() as logs:
         async with running(app, redis_url):
-            await until(lambda: settled(redis, KEY, "index"))
+            await eventually(lambda: settled(redis, KEY, "index"))
 
     assert handled == [2]
     assert [line for line in logs if line["event"] == "payload lost"]
@@ -121,7 +115,7 @@ async def test_an_entry_that_ended_too_many_processes_is_buried_unseen(
         handled.append((event.data.comment_id, entry.deliveries))
 
     async with running(app, redis_url):
-        await until(lambda: settled(redis, KEY, "index"))
+        await eventually(lambda: settled(redis, KEY, "index"))
 
     assert handled == [(3, 4), (1, 2)]  # the suspect first, and alone
     assert [(letter.reason, letter.attempts) for letter in await letters(redis)] == [("crashed", 5)]
@@ -144,7 +138,7 @@ async def test_a_consumer_that_buries_no_crashed_entries_tries_them_first_and_al
         batches.append([(entry.event.id, entry.deliveries) for entry in entries])
 
     async with running(app, redis_url):
-        await until(lambda: settled(redis, KEY, "index"))
+        await eventually(lambda: settled(redis, KEY, "index"))
 
     assert batches == [[(second.id, 8)], [(third.id, 8)], [(first.id, 2)]]
     assert await letters(redis) == []
@@ -169,10 +163,10 @@ async def test_stopping_a_consumer_in_good_order_counts_against_no_entry(
     await publish(redis, KEY, [comment_event(number + 1) for number in range(4)])
     for release in range(1, 8):  # more than the deliveries after which an entry is given up
         async with running(app, redis_url):
-            await until(lambda tried=4 * release: tries >= tried)  # type: ignore[misc]
+            await eventually(lambda tried=4 * release: tries >= tried)  # type: ignore[misc]
     is_away = False
     async with running(app, redis_url):
-        await until(lambda: settled(redis, KEY, "index"))
+        await eventually(lambda: settled(redis, KEY, "index"))
 
     assert handled == [(number + 1, 1) for number in range(4)]
     assert await letters(redis) == []
@@ -188,12 +182,12 @@ async def test_entries_trimmed_unread_raise_the_alarm(redis: Redis, redis_url: s
 
     await publish(redis, KEY, [comment_event(number + 1) for number in range(10)])
     async with running(app, redis_url):
-        await until(lambda: settled(redis, KEY, "index"))
+        await eventually(lambda: settled(redis, KEY, "index"))
     await publish(redis, KEY, [comment_event(number + 11) for number in range(20)])
     await redis.xtrim(KEY, maxlen=5, approximate=False)
     with capture_logs() as logs:
         async with running(app, redis_url):
-            await until(lambda: settled(redis, KEY, "index"))
+            await eventually(lambda: settled(redis, KEY, "index"))
 
     (alarm,) = [line for line in logs if line["event"].startswith("entries were trimmed")]
     assert alarm["entries"] == 15
@@ -235,9 +229,9 @@ async def test_what_is_away_costs_no_attempts_and_no_order(redis: Redis, redis_u
     events = [comment_event(number % 4 + 1) for number in range(40)]
     await publish(redis, KEY, events)
     async with running(app, redis_url):
-        await until(lambda: min(calls[number] for number in (1, 2, 3, 4)) > 3)
+        await eventually(lambda: min(calls[number] for number in (1, 2, 3, 4)) > 3)
         is_away = False
-        await until(lambda: settled(redis, KEY, "index"))
+        await eventually(lambda: settled(redis, KEY, "index"))
 
     assert await letters(redis) == []
     for number in (1, 2, 3, 4):
@@ -259,8 +253,8 @@ async def test_a_handler_that_was_cancelled_from_within_is_called_again(
 
     await publish(redis, KEY, [comment_event(1)])
     async with running(app, redis_url):
-        await until(lambda: calls == 2)
-        await until(lambda: settled(redis, KEY, "index"))
+        await eventually(lambda: calls == 2)
+        await eventually(lambda: settled(redis, KEY, "index"))
 
     assert await letters(redis) == []
 
@@ -280,7 +274,7 @@ async def test_batches_keep_the_order_and_bury_only_the_bad_entry(
 
     await publish(redis, KEY, [comment_event(number + 1) for number in range(100)])
     async with running(app, redis_url):
-        await until(lambda: settled(redis, KEY, "index"))
+        await eventually(lambda: settled(redis, KEY, "index"))
 
     assert handled == [number for number in range(1, 101) if number != 30]
     assert [letter.reason for letter in await letters(redis)] == ["failed"]
@@ -298,9 +292,9 @@ async def test_a_new_group_may_begin_with_what_comes_from_now_on(
 
     await publish(redis, KEY, [comment_event(1)])
     async with running(app, redis_url):
-        await until(lambda: settled(redis, KEY, "index"))
+        await eventually(lambda: settled(redis, KEY, "index"))
         await publish(redis, KEY, [comment_event(2)])
-        await until(lambda: handled == [2])
+        await eventually(lambda: handled == [2])
 
 
 @pytest.mark.parametrize("how", ["group", "stream", "everything"])
@@ -319,7 +313,7 @@ async def test_a_group_that_vanishes_is_made_anew_and_misses_nothing(
     with capture_logs() as logs:
         async with running(app, redis_url):
             await publish(redis, KEY, first)
-            await until(lambda: len(handled) == 20)
+            await eventually(lambda: len(handled) == 20)
             if how == "group":
                 await redis.xgroup_destroy(KEY, "index")
             elif how == "stream":
@@ -327,8 +321,8 @@ async def test_a_group_that_vanishes_is_made_anew_and_misses_nothing(
             else:
                 await redis.flushall()
             await publish(redis, KEY, second)
-            await until(lambda: len(handled) == 40)
-            await until(lambda: settled(redis, KEY, "index"))
+            await eventually(lambda: len(handled) == 40)
+            await eventually(lambda: settled(redis, KEY, "index"))
 
     assert set(handled.values()) == {1}
     assert len([line for line in logs if line["event"] == "reading failed"]) < 8
@@ -349,12 +343,12 @@ async def test_a_retried_dead_letter_comes_to_its_group_again(redis: Redis, redi
     event = comment_event(7)
     await publish(redis, KEY, [event])
     async with running(app, redis_url):
-        await until(lambda: settled(redis, KEY, "index"))
+        await eventually(lambda: settled(redis, KEY, "index"))
         listed = json.loads(await gateway(redis_url, "dead", "list", "--json"))
         shown = await gateway(redis_url, "dead", "show", listed["address"], "--group", "index")
         is_broken = False
         await gateway(redis_url, "dead", "retry", listed["address"], "--group", "index")
-        await until(lambda: len(handled) == 1)
+        await eventually(lambda: len(handled) == 1)
 
     assert listed["reason"] == "failed"
     assert event.id in shown
@@ -373,7 +367,7 @@ async def test_dropped_dead_letters_are_gone(redis: Redis, redis_url: str) -> No
 
     await publish(redis, KEY, [comment_event(number + 1) for number in range(3)])
     async with running(app, redis_url):
-        await until(lambda: settled(redis, KEY, "index"))
+        await eventually(lambda: settled(redis, KEY, "index"))
 
     output = await gateway(
         redis_url, "dead", "drop", "--group", "index", "--all", "--yes", "--json"
@@ -393,7 +387,7 @@ async def test_the_event_of_a_comment_keeps_its_type(redis: Redis, redis_url: st
     event = comment_event(1)
     await publish(redis, KEY, [event])
     async with running(app, redis_url):
-        await until(lambda: bool(seen))
+        await eventually(lambda: bool(seen))
 
     (entry,) = seen
     assert (entry.event.type, entry.raw) == (COMMENT_UPDATED, encode_event(event))

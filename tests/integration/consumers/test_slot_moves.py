@@ -18,10 +18,11 @@ from gateway.contract import Streams, decode_event, encode_event
 from gateway.local.server import RedisServer, ServerBinary, free_port
 from gateway.settings import Consumers, Settings
 from gateway.settings import Redis as RedisSettings
-from tests.integration.consumers.running import comment_event, settled, until
+from tests.integration.consumers.running import comment_event, settled
 from tests.integration.consumers.test_health import get
 from tests.redis_cluster import redis_cluster, url_of
 from tests.slot_moves import NotAtomic, holder_of, move_slot, move_slot_at_once, slot_of
+from tests.support.eventually import eventually
 
 STREAMS = Streams(partitions=2)
 POISONED = 13
@@ -131,7 +132,7 @@ async def test_a_slot_that_moves_costs_no_consumer_an_entry_or_a_partition(
                 load = Load(redis)
                 publishing = asyncio.create_task(load.run())
                 running = Running(url, [indexer(seen), relay()])
-                await until(running.are_ready)
+                await eventually(running.are_ready)
                 watching = asyncio.create_task(running.watch())
                 try:
                     await there_and_back(nodes, seen, is_at_once=is_at_once)
@@ -144,8 +145,8 @@ async def test_a_slot_that_moves_costs_no_consumer_an_entry_or_a_partition(
                         async def is_through(group: str = group, number: int = partition) -> bool:
                             return await settled(redis, STREAMS.key("events", number), group)
 
-                        await until(is_through, timeout_s=30)
-                await until(running.are_ready)
+                        await eventually(is_through, timeout_s=30)
+                await eventually(running.are_ready)
                 watching.cancel()
                 await running.stop()
                 published = await entries(redis, "events")
@@ -183,4 +184,4 @@ async def there_and_back(
         async def goes_on(count: int = len(seen)) -> bool:
             return sum(partition == 0 for partition, _id in seen) > 0 and len(seen) > count + 50
 
-        await until(goes_on, timeout_s=30)
+        await eventually(goes_on, timeout_s=30)

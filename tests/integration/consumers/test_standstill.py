@@ -8,8 +8,9 @@ from structlog.testing import capture_logs
 
 from consumers import CommentEvent, Consumer
 from gateway.local.server import free_port
-from tests.integration.consumers.running import comment_event, publish, running, settled, until
+from tests.integration.consumers.running import comment_event, publish, running, settled
 from tests.integration.consumers.test_health import get, is_answered
+from tests.support.eventually import eventually
 
 KEY = "b24:events:{0}"
 
@@ -27,11 +28,11 @@ async def test_a_handler_that_blocks_is_named_and_redis_is_not_blamed(
     port = free_port()
     with capture_logs() as lines:
         async with running(app, redis_url, port=port):
-            await until(lambda: is_answered(port, "/readyz", 200))
+            await eventually(lambda: is_answered(port, "/readyz", 200))
             await publish(redis, KEY, [comment_event(7)])
-            await until(lambda: settled(redis, KEY, "index"), timeout_s=30)
+            await eventually(lambda: settled(redis, KEY, "index"), timeout_s=30)
             await publish(redis, KEY, [comment_event(8)])
-            await until(lambda: settled(redis, KEY, "index"))
+            await eventually(lambda: settled(redis, KEY, "index"))
             text = (await get(port, "/metrics"))[1]
 
     (told,) = [line for line in lines if line["event"] == "the event loop stood still"]
@@ -60,7 +61,7 @@ async def test_what_is_handled_is_told(redis: Redis, redis_url: str) -> None:
     await publish(redis, KEY, [event])
     with capture_logs() as lines:
         async with running(app, redis_url):
-            await until(lambda: settled(redis, KEY, "index"))
+            await eventually(lambda: settled(redis, KEY, "index"))
 
     (line,) = [line for line in lines if line["event"] == "handled and acknowledged"]
     assert (line["event_id"], line["log_level"]) == (event.id, "debug")

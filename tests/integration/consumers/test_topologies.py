@@ -16,7 +16,8 @@ from gateway.addresses import Address
 from gateway.contract import EventSubject, Streams, encode_event
 from gateway.errors import OperatorError
 from gateway.local.server import RedisServer, ServerBinary, free_port
-from tests.integration.consumers.running import comment_event, running, until
+from tests.integration.consumers.running import comment_event, running
+from tests.support.eventually import eventually
 
 STREAMS = Streams(partitions=4)
 
@@ -45,14 +46,14 @@ async def test_a_cluster_is_read_node_by_node(cluster_url: str) -> None:
         events = await publish(redis, 200)
         async with running(app, cluster_url, partitions=4):
             wanted = {event.id for event in events if event.data.comment_id != 7}
-            await until(lambda: seen.keys() == wanted)
+            await eventually(lambda: seen.keys() == wanted)
             for number in range(4):
 
                 async def nothing_pending(key: str = STREAMS.key("events", number)) -> bool:
                     pending: int = (await redis.xpending(key, "index"))["pending"]
                     return pending == 0
 
-                await until(nothing_pending)
+                await eventually(nothing_pending)
         dead = [await redis.xlen(STREAMS.dead("index", number)) for number in range(4)]
 
     assert set(seen.values()) == {1}
@@ -91,7 +92,7 @@ async def sentinel_url(
             return False
         return len(replicas) == 1
 
-    await until(knows_the_replica)
+    await eventually(knows_the_replica)
     await client.aclose()
     yield f"redis+sentinel://127.0.0.1:{port}/mine", primary
     sentinel.terminate()
@@ -116,7 +117,7 @@ async def test_a_failover_by_sentinel_loses_nothing_that_was_replicated(
         events = await publish(redis, 200)
         assert await redis.wait(1, 5000) == 1
         async with running(app, url, partitions=4):
-            await until(lambda: len(seen) > 20)
+            await eventually(lambda: len(seen) > 20)
             primary.kill()
 
             async def is_back() -> bool:
@@ -126,8 +127,8 @@ async def test_a_failover_by_sentinel_loses_nothing_that_was_replicated(
                     return False
                 return True
 
-            await until(is_back, timeout_s=30)
-            await until(lambda: seen.keys() >= {event.id for event in events}, timeout_s=30)
+            await eventually(is_back, timeout_s=30)
+            await eventually(lambda: seen.keys() >= {event.id for event in events}, timeout_s=30)
 
 
 def test_urls_name_sentinels_and_nodes() -> None:

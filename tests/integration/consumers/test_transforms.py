@@ -16,7 +16,8 @@ from consumers.runtime.scripts import Emitted, Scripts
 from consumers.testing import comment_event, deliver_events
 from gateway.contract import Redelivery, decode_event, encode_event
 from gateway.local.server import RedisServer
-from tests.integration.consumers.running import publish, running, service, settled, until
+from tests.integration.consumers.running import publish, running, service, settled
+from tests.support.eventually import eventually
 
 EVENTS = "b24:events:{0}"
 COMMENTS = "b24:comments:{0}"
@@ -57,7 +58,7 @@ async def test_events_are_written_with_what_belongs_to_them(redis: Redis, redis_
     await publish(redis, EVENTS, events)
     await redis.xadd(EVENTS, {"event": encode_event(events[0]).replace(b"comment.updated", b"x")})
     async with running(app, redis_url):
-        await until(lambda: settled(redis, EVENTS, "relay"))
+        await eventually(lambda: settled(redis, EVENTS, "relay"))
 
     assert await written(redis) == [(event.id, None) for event in events for _ in range(2)]
     entries: Any = await redis.xrange(COMMENTS, count=2)
@@ -92,7 +93,7 @@ async def test_single_failures_of_a_batch_concern_their_own_entries(
     events = [comment_event(number) for number in (1, 2, 2, 3, 4)]
     await publish(redis, EVENTS, events)
     async with running(app, redis_url):
-        await until(lambda: settled(redis, EVENTS, "relay"))
+        await eventually(lambda: settled(redis, EVENTS, "relay"))
 
     ids = [event_id for event_id, _kind in await written(redis)]
     assert ids == [events[4].id, events[1].id, events[2].id]
@@ -189,16 +190,16 @@ async def test_what_the_server_refuses_stays_pending_and_is_written_when_it_can_
             async def pending() -> int:
                 return int((await redis.xpending(EVENTS, "relay"))["pending"])
 
-            await until(lambda: failures("WRONGTYPE") == 1)
+            await eventually(lambda: failures("WRONGTYPE") == 1)
             assert (await pending(), await redis.exists(COMMENTS)) == (5, 0)
 
             await redis.config_set("maxmemory", 1)
             await redis.delete("b24:h:{0}")
-            await until(lambda: failures("maxmemory") == 1)
+            await eventually(lambda: failures("maxmemory") == 1)
             assert (await pending(), await redis.exists(COMMENTS)) == (5, 0)
 
             await redis.config_set("maxmemory", 0)
-            await until(lambda: settled(redis, EVENTS, "relay"))
+            await eventually(lambda: settled(redis, EVENTS, "relay"))
 
     assert [event_id for event_id, _kind in await written(redis)] == [e.id for e in events]
     assert await redis.hlen("b24:h:{0}") == 5
@@ -222,13 +223,13 @@ async def test_a_group_that_is_deleted_and_made_anew_writes_nothing_twice(
     events = [comment_event(number) for number in range(1, 51)]
     await publish(redis, EVENTS, events)
     async with running(app, redis_url):
-        await until(lambda: len(handled) == 49)
-        await until(lambda: has_length(redis, 49))
+        await eventually(lambda: len(handled) == 49)
+        await eventually(lambda: has_length(redis, 49))
         # Made anew, the group goes on behind the first entry that is not done: the one at the door.
         await redis.xgroup_destroy(EVENTS, "relay")
-        await until(lambda: sum(handled.values()) == 98)
+        await eventually(lambda: sum(handled.values()) == 98)
         door.set()
-        await until(lambda: settled(redis, EVENTS, "relay"))
+        await eventually(lambda: settled(redis, EVENTS, "relay"))
 
     count = Counter(event_id for event_id, _kind in await written(redis))
     assert count == Counter(event.id for event in events)
@@ -264,8 +265,8 @@ async def test_replayed_events_are_marked_on_the_output_and_retried_ones_are_not
         await redis.xadd(OWN, again.fields())  # type: ignore[arg-type]
     await publish(redis, EVENTS, [old, new])
     async with running(app, redis_url), running(reader, redis_url):
-        await until(lambda: len(told) == 4)
-        await until(lambda: settled(redis, EVENTS, "relay"))
+        await eventually(lambda: len(told) == 4)
+        await eventually(lambda: settled(redis, EVENTS, "relay"))
 
     assert await redis.xlen(OWN) == 0
     assert dict(told) == {replayed.id: True, retried.id: False, old.id: True, new.id: False}
@@ -283,11 +284,11 @@ async def test_a_killed_process_leaves_every_event_on_the_output_once(
         ) as process:
             least = 400 * (kill + 1)
 
-            await until(lambda least=least: has_length(redis, least))  # type: ignore[misc]
+            await eventually(lambda least=least: has_length(redis, least))  # type: ignore[misc]
             process.kill()
     assert await redis.xlen(COMMENTS) < 3000
     with service(redis_url, tmp_path, name=name, GATEWAY_CONSUMERS_LEASE_S="2"):
-        await until(lambda: settled(redis, EVENTS, "relay"), timeout_s=30)
+        await eventually(lambda: settled(redis, EVENTS, "relay"), timeout_s=30)
 
     ids = [event_id for event_id, _kind in await written(redis)]
     assert Counter(ids) == Counter(event.id for event in events)

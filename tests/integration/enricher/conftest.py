@@ -17,7 +17,8 @@ from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.serving import Sandbox, open_sandbox
 from gateway.settings import Bitrix24, Consumers, Enricher, PortalSettings, Settings, Vault
 from gateway.settings import Redis as RedisSettings
-from tests.integration.consumers.running import settled, until
+from tests.integration.consumers.running import settled
+from tests.support.eventually import eventually
 
 EVENTS = "b24:events:{0}"
 COMMENTS = "b24:comments:{0}"
@@ -107,13 +108,13 @@ class Scene:
         return await settled(self.redis, EVENTS, "enricher")
 
     async def until_settled(self, *, timeout_s: float = 15) -> None:
-        await until(self.is_settled, timeout_s=timeout_s)
+        await eventually(self.is_settled, timeout_s=timeout_s)
 
     async def until_out(self, count: int, *, timeout_s: float = 15) -> None:
         async def is_there() -> bool:
             return int(await self.redis.xlen(COMMENTS)) >= count
 
-        await until(is_there, timeout_s=timeout_s)
+        await eventually(is_there, timeout_s=timeout_s)
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from consumers.runtime import partition
 from consumers.testing import comment_event
 from gateway.contract import CommentEvent, decode_event
-from tests.integration.consumers.running import until
 from tests.integration.enricher.conftest import COMMENTS, EVENTS, Scene
+from tests.support.eventually import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -51,14 +51,14 @@ async def test_a_backlog_of_one_portal_delays_others_by_seconds(
         return all([len(await out_of(scene, one.member_id)) == 10 for one in others])
 
     async with scene.enriching(settings):
-        await until(are_out, timeout_s=15)
+        await eventually(are_out, timeout_s=15)
         assert len(await out_of(scene, "large")) < 1500
 
         async def are_all_read() -> bool:
             (group,) = await scene.redis.xinfo_groups(EVENTS)
             return bool(group["lag"] == 0)
 
-        await until(are_all_read)
+        await eventually(are_all_read)
         rows = await scene.redis.xpending_range(EVENTS, "enricher", "-", "+", 5000)
         assert {row["times_delivered"] for row in rows} == {1}
 
@@ -77,7 +77,7 @@ async def test_what_was_set_aside_comes_out_once_and_in_order_even_after_a_resta
         return bool(groups and groups[0]["lag"] == 0)
 
     async with scene.enriching():
-        await until(are_all_read)
+        await eventually(are_all_read)
     rows = await scene.redis.xpending_range(EVENTS, "enricher", "-", "+", 5000)
     assert len(rows) == 3000
     assert {row["times_delivered"] for row in rows} <= {0, 1}

@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 from consumers.testing import comment_event
 from gateway.contract import Comment, CommentEvent
 from gateway.sandbox.live_portal import LivePortal
-from tests.integration.consumers.running import until
 from tests.integration.enricher.conftest import Scene
+from tests.support.eventually import eventually
 
 
 def batches(portal: LivePortal) -> list[int]:
@@ -69,7 +69,7 @@ async def test_a_trickle_of_comments_fills_requests_instead_of_the_limit(scene: 
         began = time.monotonic()
         for number, event in enumerate(events[1:]):
             await scene.publish([event])
-            await until(lambda: time.monotonic() > began + (number + 1) / 100)  # noqa: B023
+            await eventually(lambda: time.monotonic() > began + (number + 1) / 100)  # noqa: B023
         await scene.until_out(120)
 
     assert len(batches(portal)) <= 5
@@ -92,7 +92,7 @@ async def test_a_portal_in_trouble_delays_no_other_one(scene: Scene, trouble: st
         wanted = {event.id for event in events}
         began = time.monotonic()
         await scene.publish(mixed or events)
-        await until(lambda: are_out(scene, wanted))
+        await eventually(lambda: are_out(scene, wanted))
         return time.monotonic() - began
 
     async with scene.enriching():
@@ -116,7 +116,7 @@ async def test_a_portal_that_comes_back_in_time_is_waited_for(scene: Scene) -> N
     events = [await scene.happened(portal, one) for one in (first, second, first)]
     with capture_logs() as logs:
         async with scene.enriching():
-            await until(lambda: "a portal does not answer" in told(logs))
+            await eventually(lambda: "a portal does not answer" in told(logs))
             events.append(await scene.happened(portal, first))
             assert await scene.out() == []
             portal.comments.update(first, text="the newest")
@@ -153,7 +153,7 @@ async def test_a_portal_out_of_reach_is_given_up_and_its_events_come_again_when_
         (again,) = scene.written(portal, 1)
         portal.faults.is_down = False
         await scene.until_out(9)
-        await until(lambda: is_gone(scene, "b24:refetch:{0}"))
+        await eventually(lambda: is_gone(scene, "b24:refetch:{0}"))
         fresh = await scene.happened(portal, again)
         await scene.until_out(10)
 
@@ -231,9 +231,9 @@ async def test_what_waits_to_be_asked_for_again_is_bounded_and_expires(scene: Sc
             async def is_bounded() -> bool:
                 return int(await scene.redis.zcard("b24:refetch:{0}")) == 5
 
-            await until(is_bounded)
+            await eventually(is_bounded)
             assert await scene.redis.hlen("b24:refetch:{0}:events") == 5
-            await until(lambda: is_gone(scene, "b24:refetch:{0}"))
+            await eventually(lambda: is_gone(scene, "b24:refetch:{0}"))
 
     causes = [line["cause"] for line in logs if "asked for again" in line["event"]]
     assert causes == ["too many", "too old"]

@@ -7,10 +7,11 @@ from msgspec.structs import replace
 
 from consumers import notifier, warehouse
 from gateway.settings import Notifier, Route, Warehouse
-from tests.integration.consumers.running import running, settled, until
+from tests.integration.consumers.running import running, settled
 from tests.integration.enricher.conftest import COMMENTS, Scene
 from tests.integration.notifier.sinks import http_sink
 from tests.integration.warehouse.loading import ask_duckdb
+from tests.support.eventually import eventually
 
 
 async def test_a_text_that_comes_later_reaches_the_warehouse_and_is_told_to_nobody(
@@ -36,17 +37,17 @@ async def test_a_text_that_comes_later_reaches_the_warehouse_and_is_told_to_nobo
         )
         for consumer in (notifier.build(settings), warehouse.build(settings)):
             await stack.enter_async_context(running(consumer, scene.url))
-        await until(lambda: has_groups(scene, 2))
+        await eventually(lambda: has_groups(scene, 2))
         await stack.enter_async_context(scene.enriching(settings))
 
         first = await scene.happened(portal, comment_id)
-        await until(lambda: len(sink.received) == 1)
+        await eventually(lambda: len(sink.received) == 1)
         portal.faults.is_down = False
         await scene.until_out(2)
         second = await scene.happened(portal, comment_id)
-        await until(lambda: len(sink.received) == 2)
+        await eventually(lambda: len(sink.received) == 2)
         for group in ("notifier", "warehouse"):
-            await until(lambda group=group: settled(scene.redis, COMMENTS, group))  # type: ignore[misc]
+            await eventually(lambda group=group: settled(scene.redis, COMMENTS, group))  # type: ignore[misc]
 
     assert [event_id for event_id, _comment, _is_old in await scene.out()] == [
         first.id,

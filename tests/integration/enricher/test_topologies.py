@@ -6,8 +6,8 @@ from consumers.testing import comment_event
 from gateway import connections
 from gateway.contract import EventSubject, Streams, encode_event
 from gateway.sandbox.serving import open_sandbox
-from tests.integration.consumers.running import until
 from tests.integration.enricher.conftest import Scene
+from tests.support.eventually import eventually
 
 STREAMS = Streams(partitions=4)
 
@@ -37,13 +37,13 @@ async def test_partitions_on_several_nodes_have_their_comments_snapshots_and_ref
                 await publish(one.member_id, comment_id, "added")
         with capture_logs() as logs:
             async with scene.enriching(scene.settings(partitions=4)):
-                await until(lambda: are_out(80), timeout_s=30)
+                await eventually(lambda: are_out(80), timeout_s=30)
                 assert await waiting() == 40
                 hidden.faults.clear()
-                await until(lambda: are_out(120), timeout_s=30)
+                await eventually(lambda: are_out(120), timeout_s=30)
                 for comment_id in range(1, 41):
                     await publish("acme", comment_id, "deleted")
-                await until(lambda: are_out(160), timeout_s=30)
+                await eventually(lambda: are_out(160), timeout_s=30)
     assert [line for line in logs if line["log_level"] == "error"] == []
     assert await waiting() == 0
     await redis.aclose()

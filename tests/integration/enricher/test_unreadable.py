@@ -14,9 +14,9 @@ from gateway.bitrix24.connecting import connect
 from gateway.contract import Comment
 from gateway.sandbox.faults import Mood, error_page
 from gateway.sandbox.live_portal import LivePortal
-from tests.integration.consumers.running import until
 from tests.integration.enricher.conftest import Scene
 from tests.integration.enricher.test_limits import events_of, is_gone
+from tests.support.eventually import eventually
 
 
 def fails_with(bad: Iterable[int]) -> Mood:
@@ -84,11 +84,11 @@ async def test_what_could_not_be_read_comes_again_when_it_can(scene: Scene) -> N
         def were_asked_again() -> bool:
             return len(portal.calls) >= 4
 
-        await until(were_asked_again)
+        await eventually(were_asked_again)
         # Never together again: each costs only itself.
         assert max(sizes(portal)) == 1
         portal.faults.mood = None
-        await until(lambda: is_gone(scene, "b24:refetch:{0}"))
+        await eventually(lambda: is_gone(scene, "b24:refetch:{0}"))
 
     old = {comment.state for _id, comment, is_old in await scene.out() if is_old and comment}
     assert old == {"present"}

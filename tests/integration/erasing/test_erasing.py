@@ -24,18 +24,13 @@ from gateway.reconciling.told import ToldBook
 from gateway.retention.keeper import Retention
 from gateway.sandbox.serving import open_sandbox
 from gateway.settings import Retention as RetentionSettings
-from tests.integration.consumers.running import (
-    comment_event,
-    gateway,
-    running,
-    service,
-    until,
-)
+from tests.integration.consumers.running import comment_event, gateway, running, service
 from tests.integration.enricher.conftest import COMMENTS, Scene
 from tests.integration.enricher.test_process import environment
 from tests.integration.erasing.everything import everything, in_files, keys_with
 from tests.integration.notifier.processes import is_reading, notifier_process
 from tests.integration.redis_users import rights_of
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.timeout(300)  # processes that start one after another
 
@@ -76,7 +71,7 @@ async def rejecting(scene: Scene, count: int) -> None:
         async def are_dead() -> bool:
             return int(await scene.redis.xlen("b24:dead:search:{0}")) == count
 
-        await until(are_dead)
+        await eventually(are_dead)
 
 
 async def plant(scene: Scene, tmp_path: Path, stack: ExitStack) -> list[int]:
@@ -93,7 +88,7 @@ async def plant(scene: Scene, tmp_path: Path, stack: ExitStack) -> list[int]:
         window_s = 0
     """
     stack.enter_context(notifier_process(scene.url, routes, tmp_path))
-    await until(lambda: is_reading(scene.redis), timeout_s=60)
+    await eventually(lambda: is_reading(scene.redis), timeout_s=60)
     settings = environment(scene, GATEWAY_ENRICHER_GIVE_UP_AFTER_S="0.1")
     stack.enter_context(service(scene.url, tmp_path, name="enricher", **settings))
     for comment_id in ids:
@@ -105,7 +100,7 @@ async def plant(scene: Scene, tmp_path: Path, stack: ExitStack) -> list[int]:
         notices[:] = [name for name in await keys_with(scene.redis, PLANTED) if "notices" in name]
         return bool(notices)
 
-    await until(waits_to_be_told, timeout_s=30)
+    await eventually(waits_to_be_told, timeout_s=30)
     portal.faults.page = 502
     for comment_id in ids:
         await scene.happened(portal, comment_id)
@@ -235,7 +230,7 @@ async def test_an_erasure_is_recorded_by_the_audit_log_with_what_was_where(
 
     directory = tmp_path / "audit"
     with service(redis_url, tmp_path, name="audit", GATEWAY_AUDIT_DIR=str(directory)):
-        await until(lambda: len(recorded(directory)) == 2)
+        await eventually(lambda: len(recorded(directory)) == 2)
     one, other = recorded(directory)
     assert [one.id, other.id] == [first["event_id"], again["event_id"]]
     assert isinstance(one, OtherEvent)
@@ -271,10 +266,10 @@ async def handled_by(group: str, redis: Redis, redis_url: str) -> list[str]:
 
     with capture_logs() as logs:
         async with running(app, redis_url):
-            await until(lambda: len(seen) == 5)
+            await eventually(lambda: len(seen) == 5)
             last = comment_event(1, event_id=f"last of {group}")
             await redis.xadd(COMMENTS, {"event": encode_event(last)})
-            await until(lambda: len(seen) == 6)
+            await eventually(lambda: len(seen) == 6)
     assert [line for line in logs if line["log_level"] == "error"] == []
     return seen
 

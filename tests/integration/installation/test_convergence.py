@@ -23,9 +23,9 @@ from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.serving import Sandbox
 from gateway.settings import Settings
 from tests.faults.receiver import Receiver
-from tests.integration.consumers.running import until
 from tests.integration.installation.bodies import forged, genuine, post
 from tests.integration.installation.running import Gateway, open_gateway, settings_for
+from tests.support.eventually import eventually
 
 
 class Observer:
@@ -97,7 +97,7 @@ async def receiver(settings: Settings, tmp_path: Path) -> AsyncIterator[Receiver
 async def installed(portal: LivePortal, gateway: Gateway) -> None:
     await portal.install(gateway.url)
     await portal.sent()
-    await until(lambda: len(portal.bindings.of(gateway.settings.bitrix24.client_id)) > 1)
+    await eventually(lambda: len(portal.bindings.of(gateway.settings.bitrix24.client_id)) > 1)
 
 
 async def uninstallation(portal: LivePortal) -> bytes:
@@ -119,7 +119,7 @@ async def test_a_receiver_killed_while_it_installs_finishes_when_it_is_back(
     sandbox.authorization.faults.delay_s = 3.0
     url = f"http://127.0.0.1:{receiver.port}/bitrix24/events"
     delivery = asyncio.create_task(post(url, body))
-    await until(lambda: bool(sandbox.authorization.calls))
+    await eventually(lambda: bool(sandbox.authorization.calls))
     receiver.kill()
     with pytest.raises(aiohttp.ClientError):
         await delivery
@@ -131,12 +131,12 @@ async def test_a_receiver_killed_while_it_installs_finishes_when_it_is_back(
     async def is_registered() -> bool:
         return await observer.registered() == [portal.member_id]
 
-    await until(is_registered)
+    await eventually(is_registered)
 
     async def is_told() -> bool:
         return [kind for kind, _ in await observer.events()] == ["bitrix24.app.installed"]
 
-    await until(is_told)
+    await eventually(is_told)
     assert await observer.has_tokens(portal.member_id)
 
 
@@ -182,12 +182,12 @@ async def test_an_uninstallation_while_redis_is_away_survives_a_kill(
     async def is_removed() -> bool:
         return await observer.registered() == []
 
-    await until(is_removed)
+    await eventually(is_removed)
 
     async def is_forgotten() -> bool:
         return await observer.is_due_for_erasure(portal.member_id)
 
-    await until(is_forgotten)
+    await eventually(is_forgotten)
     assert not await observer.has_tokens(portal.member_id)
     assert [kind for kind, _ in await observer.events()] == [
         "bitrix24.app.installed",
@@ -237,7 +237,7 @@ async def test_what_is_installed_after_an_uninstallation_that_waited_stays(
         await gateway.lifecycle.resume("uninstall", "install", "reinstall")
         return not gateway.waiting()
 
-    await until(is_settled)
+    await eventually(is_settled)
 
     assert await observer.registered() == [portal.member_id]
     assert await observer.has_tokens(portal.member_id)
@@ -286,7 +286,7 @@ async def test_an_installation_in_a_redis_that_lost_its_data_takes_no_portal_awa
 ) -> None:
     digest = digest_of("fake-token-of-another-portal")
     await gateway.registry.add("m1", "m1.example", digest, now=datetime.now(UTC))
-    await until(lambda: gateway.directory.find("m1") is not None)
+    await eventually(lambda: gateway.directory.find("m1") is not None)
     async with connections.control(settings.redis.url) as client:
         await client.flushall()
 

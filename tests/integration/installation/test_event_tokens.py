@@ -11,9 +11,9 @@ from gateway.bitrix24.connecting import Bitrix24, connect
 from gateway.bitrix24.token_store import TokenStore
 from gateway.installation.event_tokens import EventTokens
 from gateway.sandbox.live_portal import LivePortal
-from tests.integration.consumers.running import until
 from tests.integration.installation.bodies import forged, post
 from tests.integration.installation.running import Gateway
+from tests.support.eventually import eventually
 
 YEAR_S = 365 * 24 * 3600
 
@@ -35,7 +35,7 @@ async def store(bitrix24: Bitrix24, gateway: Gateway, portal: LivePortal) -> Tok
     older = msgspec.structs.replace(kept, expires_at=kept.expires_at - 600)
     await bitrix24.tokens.install(older)
     client_id = gateway.settings.bitrix24.client_id
-    await until(lambda: len(portal.bindings.of(client_id)) > 1)
+    await eventually(lambda: len(portal.bindings.of(client_id)) > 1)
     return bitrix24.tokens
 
 
@@ -60,7 +60,7 @@ async def test_the_token_of_an_event_takes_the_place_of_an_older_one(
         kept = await store.read(portal.member_id)
         return kept is not None and kept.access_token != before.access_token
 
-    await until(is_taken)
+    await eventually(is_taken)
     kept = await store.read(portal.member_id)
     assert kept is not None
     assert (kept.refresh_token, kept.endpoint) == (before.refresh_token, before.endpoint)
@@ -78,7 +78,7 @@ async def test_no_event_can_keep_a_token_for_longer_than_an_hour(
     tokens.offer(portal.member_id, forged(sent, expires=str(int(time.time()) + YEAR_S)))
 
     before = looked_at("taken")
-    await until(lambda: looked_at("taken") > before)
+    await eventually(lambda: looked_at("taken") > before)
     await tokens.close()
     kept = await store.read(portal.member_id)
     assert kept is not None
@@ -98,12 +98,12 @@ async def test_after_a_token_was_taken_bodies_are_not_looked_at_for_half_an_hour
 
     for body in (without, b"\xff=%ff&x", sent):
         tokens.offer(portal.member_id, body)
-    await until(lambda: looked_at("taken") == taken + 1)
+    await eventually(lambda: looked_at("taken") == taken + 1)
     for _ in range(3):
         tokens.offer(portal.member_id, sent)
         tokens.offer(portal.member_id, without)
     tokens.offer("another", without)
-    await until(lambda: looked_at("none") == none + 3)
+    await eventually(lambda: looked_at("none") == none + 3)
     await tokens.close()
 
     assert looked_at("taken") == taken + 1

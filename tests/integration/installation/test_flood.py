@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.serving import Sandbox
-from tests.integration.consumers.running import until
 from tests.integration.installation.bodies import forged, genuine, post
 from tests.integration.installation.running import Gateway
+from tests.support.eventually import eventually
 
 FORGERS = 16
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -54,7 +54,7 @@ async def test_a_flood_of_forged_installations_loses_no_genuine_one(
     delivery = portal.deliveries[-1].body.replace(b"ONAPPINSTALL", b"ONAPPTEST")
 
     async with flood(gateway.url, claim):
-        await until(lambda: len(gateway.waiting()) >= FORGERS * 3, timeout_s=30)
+        await eventually(lambda: len(gateway.waiting()) >= FORGERS * 3, timeout_s=30)
         await post(gateway.url, claim)
         answers, slowest_s = [], 0.0
         for _ in range(20):
@@ -65,7 +65,7 @@ async def test_a_flood_of_forged_installations_loses_no_genuine_one(
         async def is_registered() -> bool:
             return newcomer.member_id in await gateway.registered()
 
-        await until(is_registered, timeout_s=30)
+        await eventually(is_registered, timeout_s=30)
         waiting = len(gateway.waiting())
 
     assert answers == [200] * 20

@@ -20,9 +20,9 @@ from gateway.inbound.form import Node, parse_form
 from gateway.portals.verification import digest_of
 from gateway.sandbox.live_portal import LivePortal
 from gateway.settings import PortalSettings, Settings
-from tests.integration.consumers.running import until
 from tests.integration.installation.bodies import forged, genuine, post
 from tests.integration.installation.running import Gateway, open_gateway
+from tests.support.eventually import eventually
 
 COMMENTS = {f"ONCRMTIMELINECOMMENT{what}" for what in ("ADD", "UPDATE", "DELETE")}
 
@@ -35,7 +35,7 @@ async def install(portal: LivePortal, gateway: Gateway) -> None:
     async def is_bound() -> bool:
         return (await gateway.facts.of(portal.member_id)).bound_at is not None
 
-    await until(is_bound)
+    await eventually(is_bound)
 
 
 async def test_an_installed_portal_is_registered_bound_and_delivers(
@@ -89,8 +89,8 @@ async def test_installing_again_changes_nothing_but_the_tokens(
             assert bitrix24.tokens is not None
             return await bitrix24.tokens.read(portal.member_id) != before
 
-        await until(has_changed)
-        await until(lambda: not gateway.waiting())
+        await eventually(has_changed)
+        await eventually(lambda: not gateway.waiting())
     assert await gateway.registered() == [portal.member_id]
     assert [event.type for event in await gateway.events()] == ["bitrix24.app.installed"] * 2
 
@@ -98,7 +98,7 @@ async def test_installing_again_changes_nothing_but_the_tokens(
         bound = portal.bindings.of(gateway.settings.bitrix24.client_id)
         return {one.event for one in bound} >= COMMENTS
 
-    await until(is_bound)
+    await eventually(is_bound)
 
 
 async def test_what_a_clock_that_was_ahead_noted_keeps_nobody_from_uninstalling_and_installing(
@@ -234,7 +234,7 @@ async def test_an_offline_signal_is_passed_on_and_not_published(
         found.extend(await take(redis, prefix="b24"))
         return found == [portal.member_id]
 
-    await until(is_told)
+    await eventually(is_told)
 
 
 async def test_a_test_of_the_application_is_an_event(gateway: Gateway, portal: LivePortal) -> None:

@@ -9,9 +9,9 @@ import pytest
 from gateway.portals.verification import digest_of
 from gateway.sandbox.live_portal import LivePortal
 from gateway.settings import Settings
-from tests.integration.consumers.running import until
 from tests.integration.installation.bodies import forged, genuine, post
 from tests.integration.installation.running import Gateway, open_gateway
+from tests.support.eventually import eventually
 
 FORMER = "fake0former0application0token000"
 WEBHOOK = "fake0token0of0a0webhook000000000"
@@ -52,7 +52,7 @@ async def test_a_token_that_has_ended_lets_nobody_in(
     )
     await install_twice(portal, gateway)
 
-    await until(lambda: gateway.directory.verify(portal.member_id, FORMER) is None)
+    await eventually(lambda: gateway.directory.verify(portal.member_id, FORMER) is None)
 
     assert gateway.directory.verify(portal.member_id, WEBHOOK)
     assert gateway.directory.verify(portal.member_id, portal.application_token)

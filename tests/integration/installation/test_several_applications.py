@@ -20,10 +20,10 @@ from gateway.contract import Comment, decode_event
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.serving import Sandbox, open_sandbox
 from gateway.settings import Application, Settings
-from tests.integration.consumers.running import until
 from tests.integration.installation.bodies import forged, genuine, post
 from tests.integration.installation.running import Gateway, open_gateway
 from tests.integration.installation.test_installing import install
+from tests.support.eventually import eventually
 
 MADE_UP = "fake-token-that-is-made-up"
 
@@ -101,7 +101,7 @@ async def test_portals_of_two_servers_share_a_gateway_and_each_keeps_its_secrets
     async def are_there() -> bool:
         return await texts() == {f"of {portal.member_id}", f"of {eastern.member_id}"}
 
-    await until(are_there)
+    await eventually(are_there)
     stop.set()
     await enricher
 

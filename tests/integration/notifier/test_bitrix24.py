@@ -21,7 +21,6 @@ from gateway.sandbox.serving import Sandbox, open_sandbox
 from gateway.settings import Bitrix24, PortalSettings, Settings, Vault
 from gateway.settings import Redis as RedisSettings
 from tests.integration.bitrix24.conftest import always, refusal, tokens_of
-from tests.integration.consumers.running import until
 from tests.integration.notifier.processes import (
     MEMBER,
     comment_event,
@@ -29,6 +28,7 @@ from tests.integration.notifier.processes import (
     notifier_process,
     publish,
 )
+from tests.support.eventually import eventually
 
 PUBLIC = Fence(allow_private=False, networks=())
 MESSAGE = Message("Comment updated", "Call [b]today[/b]", "bbcode")
@@ -275,10 +275,10 @@ async def test_the_process_tells_people_in_the_portal(
         rest_webhook = "{portal.webhook_url}"
     """
     with notifier_process(redis_url, settings, tmp_path) as process:
-        await until(lambda: is_reading(redis), timeout_s=40)
+        await eventually(lambda: is_reading(redis), timeout_s=40)
         event = comment_event(999)
         await publish(redis, event, event)
-        await until(lambda: len(portal.chat.notifications) == 1)
+        await eventually(lambda: len(portal.chat.notifications) == 1)
 
     assert process.returncode == 0
     (notification,) = portal.chat.notifications

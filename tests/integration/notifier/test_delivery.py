@@ -15,10 +15,10 @@ from consumers.notifier.sending import pause_s
 from gateway import connections
 from gateway.contract import COMMENT_ADDED, COMMENT_DELETED, Comment
 from gateway.local.server import RedisServer, free_port
-from tests.integration.consumers.running import until
 from tests.integration.notifier.desk import Desk, with_text
 from tests.integration.notifier.processes import comment_event
 from tests.integration.notifier.sinks import HttpSink, Received, http_sink
+from tests.support.eventually import eventually
 
 
 @pytest.fixture
@@ -238,7 +238,7 @@ async def crash_while_sending(desk: Desk, sink: HttpSink) -> None:
     sink.delay_s = 0.3
     (sender,) = desk.senders
     await sender.round()
-    await until(lambda: sink.asked == 1)
+    await eventually(lambda: sink.asked == 1)
     await desk.crash_sender()
     await asyncio.sleep(0)
     sink.delay_s = 0.0
@@ -284,7 +284,7 @@ async def test_a_process_that_lost_its_lease_changes_nothing(redis: Redis, sink:
     await slow.hear(comment_event(1))
     sink.delay_s = 0.3
     await slow.senders[0].round()
-    await until(lambda: sink.asked == 1)
+    await eventually(lambda: sink.asked == 1)
     sink.delay_s = 0.0
     quick.now_ms += 60_000
     sink.answer = lambda _: web.Response(status=500)
@@ -376,7 +376,7 @@ async def test_an_outcome_is_written_down_when_redis_is_back(
     sink.delay_s = 0.3
     (sender,) = desk.senders
     await sender.round()
-    await until(lambda: sink.asked == 1)
+    await eventually(lambda: sink.asked == 1)
     own_server.kill()
     finishing = asyncio.create_task(sender.finish())
     with pytest.raises(Transient):

@@ -10,7 +10,6 @@ import aiohttp
 import pytest
 from redis.asyncio import Redis
 
-from tests.integration.consumers.running import until
 from tests.integration.notifier.processes import (
     EVENTS,
     comment_event,
@@ -19,6 +18,7 @@ from tests.integration.notifier.processes import (
     publish,
 )
 from tests.integration.notifier.sinks import http_sink
+from tests.support.eventually import eventually
 
 
 async def test_an_event_on_the_stream_is_told_once_to_every_route(
@@ -36,14 +36,14 @@ async def test_an_event_on_the_stream_is_told_once_to_every_route(
             window_s = 0
         """
         with notifier_process(redis_url, routes, tmp_path) as process:
-            await until(lambda: is_reading(redis), timeout_s=40)
+            await eventually(lambda: is_reading(redis), timeout_s=40)
             event = comment_event(999)
 
             await publish(redis, event, event, comment_event(1000))
 
-            await until(lambda: len(english.received) == 2 and len(russian.received) == 2)
+            await eventually(lambda: len(english.received) == 2 and len(russian.received) == 2)
             url = _metrics_url(tmp_path / "notifier.log")
-            await until(lambda: _has_sent(url, 2))
+            await eventually(lambda: _has_sent(url, 2))
         assert process.returncode == 0
         (told,) = (one for one in english.received if one.key == event.id)
         assert told.body["title"] == "Comment updated (acme.bitrix24.com)"
@@ -95,16 +95,16 @@ async def test_kills_under_load_end_with_each_event_once_at_the_sink(
         """
         for kill in range(KILLS):
             with notifier_process(redis_url, routes, tmp_path) as process:
-                await until(lambda: is_reading(redis), timeout_s=40)
+                await eventually(lambda: is_reading(redis), timeout_s=40)
                 if kill == 0:
                     await publish(redis, *events)
                 wanted = len(sink.received) + chance.randint(20, 100)
-                await until(lambda wanted=wanted: len(sink.received) >= wanted, timeout_s=30)  # type: ignore[misc]
+                await eventually(lambda wanted=wanted: len(sink.received) >= wanted, timeout_s=30)  # type: ignore[misc]
                 process.kill()
                 process.wait()
         with notifier_process(redis_url, routes, tmp_path):
             outbox = "b24:notifier:{1/1}:due"
-            await until(lambda: _is_done(redis, outbox), timeout_s=40)
+            await eventually(lambda: _is_done(redis, outbox), timeout_s=40)
         keys = Counter(sink.keys)
         cut_off = log.read_text().count("cut off by a crash")
     print(f"doubles {sink.doubles}, cut off {cut_off}")
@@ -157,7 +157,7 @@ async def test_stopping_ends_the_process_though_a_target_drips_its_answer(
             grace_s = 3.0
         """
         with notifier_process(redis_url, routes, tmp_path) as process:
-            await until(lambda: is_reading(redis), timeout_s=40)
+            await eventually(lambda: is_reading(redis), timeout_s=40)
             await publish(redis, comment_event(999))
             await asyncio.wait_for(is_asked.wait(), 20)
 
@@ -168,7 +168,7 @@ async def test_stopping_ends_the_process_though_a_target_drips_its_answer(
 
             began = time.monotonic()
             process.terminate()
-            await until(has_ended, timeout_s=20)
+            await eventually(has_ended, timeout_s=20)
             took_s = time.monotonic() - began
             is_enough.set()
     assert process.returncode == (1 if is_repeated else 0)

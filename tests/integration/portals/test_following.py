@@ -19,6 +19,7 @@ from gateway.portals.following import Follower
 from gateway.portals.registry import Reading, Registry
 from gateway.portals.snapshot import Snapshot
 from gateway.portals.verification import digest_of
+from tests.support.eventually import eventually
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SETTLED = Portal(member_id="settled", domain="s.example", digests=(digest_of("fake-settled"),))
@@ -57,12 +58,6 @@ async def add(client: Redis, member_id: str, token: str, domain: str = "m.exampl
     await registry_of(client).add(member_id, domain, digest_of(token), now=NOW)
 
 
-async def until(holds: Callable[[], object], *, timeout_s: float = 10) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not holds():
-            await asyncio.sleep(0.005)
-
-
 async def calls_of(redis: Redis, command: str) -> int:
     stats: Any = await redis.info("commandstats")
     return int(stats.get(f"cmdstat_{command}", {"calls": 0})["calls"])
@@ -82,9 +77,9 @@ async def test_who_is_added_may_send_and_who_is_removed_may_not(
     assert directory.verify("m1", "fake-old") is None
 
     await add(redis, "m1", "fake-old")
-    await until(lambda: directory.verify("m1", "fake-old"))
+    await eventually(lambda: directory.verify("m1", "fake-old"))
     await add(redis, "m1", "fake-new")
-    await until(lambda: directory.verify("m1", "fake-new"))
+    await eventually(lambda: directory.verify("m1", "fake-new"))
     assert directory.verify("m1", "fake-old")
 
     registry = registry_of(redis)
@@ -92,11 +87,11 @@ async def test_who_is_added_may_send_and_who_is_removed_may_not(
         one for one in (await registry.read()).registrations if one.digest == digest_of("fake-old")
     ]
     await registry.remove(old)
-    await until(lambda: not directory.verify("m1", "fake-old"))
+    await eventually(lambda: not directory.verify("m1", "fake-old"))
     assert directory.verify("m1", "fake-new")
 
     await registry.remove((await registry.read()).registrations)
-    await until(lambda: directory.find("m1") is None)
+    await eventually(lambda: directory.find("m1") is None)
     assert directory.verify("settled", "fake-settled")
 
 
@@ -132,11 +127,11 @@ async def test_known_portals_go_on_when_redis_dies_and_new_ones_come_when_it_is_
         directory = await followed(own_server.url)
         with capture_logs() as logs:
             own_server.kill()
-            await until(lambda: logs)
+            await eventually(lambda: logs)
             assert directory.verify("m1", "fake-token")
             own_server.start()
             await add(client, "m2", "fake-token-2")
-            await until(lambda: directory.verify("m2", "fake-token-2"))
+            await eventually(lambda: directory.verify("m2", "fake-token-2"))
     assert directory.verify("m1", "fake-token")
     warnings = [line["event"] for line in logs if line["log_level"] == "warning"]
     assert warnings == ["redis does not tell the registered portals"]
@@ -173,7 +168,7 @@ async def test_a_redis_that_lost_its_data_gets_the_portals_back_before_it_learns
         await redis.flushall()
         assert (await until_it_knows_portals(redis)).registrations == before.registrations
         await add(redis, "m2", "fake-token-2")
-        await until(lambda: all(one.verify("m2", "fake-token-2") for one in directories))
+        await eventually(lambda: all(one.verify("m2", "fake-token-2") for one in directories))
 
     assert all(one.verify("m1", "fake-token") for one in directories)
     assert logs[0]["event"] == "redis had lost the registered portals; they were put back"
@@ -187,7 +182,7 @@ async def test_what_was_removed_does_not_come_back_with_the_others(
     former = await registry_of(redis).read()
     directory = await followed(redis_url)
     await registry_of(redis).remove(one for one in former.registrations if one.member_id == "m2")
-    await until(lambda: directory.find("m2") is None)
+    await eventually(lambda: directory.find("m2") is None)
 
     # A receiver that had been switched off since before the removal is the first to put back.
     await redis.flushall()
@@ -195,7 +190,7 @@ async def test_what_was_removed_does_not_come_back_with_the_others(
     async with asyncio.timeout(10):
         while len((await registry_of(redis).read()).registrations) != 1:
             await asyncio.sleep(0.005)
-    await until(lambda: directory.find("m2") is None)
+    await eventually(lambda: directory.find("m2") is None)
     assert not await registry_of(redis).put_back(former)
 
     assert directory.verify("m1", "fake-token")
@@ -208,7 +203,7 @@ async def test_a_redis_that_was_told_of_no_portals_any_more_stays_so(
     await add(redis, "m1", "fake-token")
     directory = await followed(redis_url)
     await registry_of(redis).remove((await registry_of(redis).read()).registrations)
-    await until(lambda: directory.find("m1") is None)
+    await eventually(lambda: directory.find("m1") is None)
 
     await redis.flushall()
 
@@ -235,7 +230,7 @@ async def test_a_redis_that_takes_nothing_back_is_told_once_and_removes_nobody(
     try:
         with capture_logs() as logs:
             await redis.flushall()
-            await until(lambda: logs)
+            await eventually(lambda: logs)
             await redis.config_resetstat()
             async with asyncio.timeout(10):
                 while await calls_of(redis, "get") < 3:

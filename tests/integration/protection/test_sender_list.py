@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from gateway.settings import Http
 from gateway.web.protection import list_fetch, list_source, list_watch, sender_list
 from gateway.web.protection.guard import Guard, guard_of
 from gateway.web.protection.sender_list import SenderList
+from tests.support.eventually import eventually
 
 GOOD = b'{"nodes": ["192.0.2.7", "198.51.100.0/24"]}'
 
@@ -60,12 +61,6 @@ def guard() -> Guard:
     return made
 
 
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():
-            await asyncio.sleep(0.005)
-
-
 async def test_a_file_is_read_at_the_start_and_again_when_it_changes(tmp_path: Path) -> None:
     path, ours = tmp_path / "senders.txt", guard()
     path.write_bytes(GOOD)
@@ -76,7 +71,7 @@ async def test_a_file_is_read_at_the_start_and_again_when_it_changes(tmp_path: P
 
     path.write_text("203.0.113.0/24\n")
 
-    await until(lambda: ours.refuses("203.0.113.1", ()) is None)
+    await eventually(lambda: ours.refuses("203.0.113.1", ()) is None)
     assert ours.refuses("192.0.2.7", ()) == "192.0.2.7"
     await senders.close()
 
@@ -126,7 +121,7 @@ async def test_a_url_is_fetched_and_until_then_everybody_may_deliver(
     senders.start()
     assert ours.refuses("203.0.113.1", ()) is None
 
-    await until(lambda: ours.refuses("203.0.113.1", ()))
+    await eventually(lambda: ours.refuses("203.0.113.1", ()))
 
     assert ours.refuses("192.0.2.7", ()) is None
     await senders.close()
@@ -143,14 +138,14 @@ async def test_a_publisher_in_trouble_is_tried_again_and_the_last_list_goes_on(
     ours = guard()
     senders = SenderList(ours, publisher.url, tmp_path, refresh_s=0.05)
     senders.start()
-    await until(lambda: ours.refuses("203.0.113.1", ()))
+    await eventually(lambda: ours.refuses("203.0.113.1", ()))
     publisher.status, publisher.content = status, content
 
     with capture_logs() as logs:
-        await until(lambda: len(logs) >= 2)
+        await eventually(lambda: len(logs) >= 2)
         assert ours.refuses("192.0.2.7", ()) is None
         publisher.status, publisher.content = 200, b'["203.0.113.1"]'
-        await until(lambda: ours.refuses("203.0.113.1", ()) is None)
+        await eventually(lambda: ours.refuses("203.0.113.1", ()) is None)
 
     assert logs[0]["event"] == "the list of senders was not fetched"
     assert ours.refuses("192.0.2.7", ()) == "192.0.2.7"
@@ -164,7 +159,7 @@ async def test_of_several_processes_one_fetches_and_a_restart_has_the_last_list_
     lists = [SenderList(one, publisher.url, tmp_path, refresh_s=300) for one in guards]
     for one in lists:
         one.start()
-    await until(lambda: all(one.refuses("203.0.113.1", ()) for one in guards))
+    await eventually(lambda: all(one.refuses("203.0.113.1", ()) for one in guards))
     assert publisher.asked == 1
     for one in lists:
         await one.close()
@@ -183,7 +178,7 @@ async def fetch_an_hour_ago(publisher: Publisher, directory: Path) -> None:
     """Leave the files of a receiver that has stood still since."""
     senders = SenderList(guard(), publisher.url, directory, refresh_s=300)
     senders.start()
-    await until(lambda: any(directory.glob("*.list")))
+    await eventually(lambda: any(directory.glob("*.list")))
     await senders.close()
     age(directory)
 
@@ -223,7 +218,7 @@ async def test_an_old_list_is_in_force_again_when_no_newer_one_can_be_had(
     with capture_logs() as logs:
         senders.start()
         assert ours.refuses("203.0.113.1", ()) is None
-        await until(lambda: ours.refuses("203.0.113.1", ()))
+        await eventually(lambda: ours.refuses("203.0.113.1", ()))
 
     assert logs[0]["event"] == "everybody may deliver until the list of senders has been fetched"
     assert ours.refuses("192.0.2.7", ()) is None
@@ -236,18 +231,18 @@ async def test_when_the_fetching_process_dies_another_one_fetches(
     lists = [SenderList(guard(), publisher.url, tmp_path, refresh_s=0.05) for _ in range(2)]
     for one in lists:
         one.start()
-    await until(lambda: publisher.asked)
+    await eventually(lambda: publisher.asked)
     await lists[0].close()
     asked = publisher.asked
 
-    await until(lambda: publisher.asked > asked + 1)
+    await eventually(lambda: publisher.asked > asked + 1)
     await lists[1].close()
 
 
 async def test_another_urls_list_is_not_taken(publisher: Publisher, tmp_path: Path) -> None:
     first = SenderList(guard(), publisher.url, tmp_path, refresh_s=300)
     first.start()
-    await until(lambda: any(tmp_path.glob("*.list")))
+    await eventually(lambda: any(tmp_path.glob("*.list")))
     await first.close()
     ours = guard()
 

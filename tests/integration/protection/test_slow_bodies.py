@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager, suppress
 import aiohttp
 import pytest
 
-from tests.integration.consumers.running import until
 from tests.integration.protection.edge import BODY, HEAD, Serve, counted, post
+from tests.support.eventually import eventually
 
 SLOW = 1000
 
@@ -43,7 +43,7 @@ async def test_a_thousand_slow_bodies_leave_every_delivery_its_answer(
     port = await serve(max_connections=SLOW, body_timeout_s=60)
 
     async with slow_bodies(port, SLOW):
-        await until(lambda: is_answered(port))
+        await eventually(lambda: is_answered(port))
         answers = [await post(port) for _ in range(20)]
 
     assert [status for status, _, _ in answers] == [200] * 20
@@ -54,7 +54,7 @@ async def test_a_body_that_has_been_awaited_for_a_second_makes_room(serve: Serve
     before = counted("refused", "too_many_connections")
 
     async with slow_bodies(port, 2):
-        await until(lambda: is_answered(port))
+        await eventually(lambda: is_answered(port))
 
     assert counted("refused", "too_many_connections") > before
 

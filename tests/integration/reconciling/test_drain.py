@@ -15,9 +15,9 @@ from gateway.sandbox.calls import SeenCall
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.serving import Sandbox, open_sandbox
 from gateway.settings import PortalSettings
-from tests.integration.consumers.running import until
 from tests.integration.reconciling.draining import add, reserved, until_drained, waiting
 from tests.integration.reconciling.scene import Scene, a_scene
+from tests.support.eventually import eventually
 
 
 def asked(portal: LivePortal, method: str) -> list[SeenCall]:
@@ -120,7 +120,7 @@ async def test_what_may_still_wait_in_a_spool_is_not_taken_for_missed(
     await reporter.tell(time.time_ns() // 1_000_000 - 10_000)
     add(portal, 3)
     reconciler = scene.start()
-    await until(lambda: len(asked(portal, "event.offline.get")) > 12)
+    await eventually(lambda: len(asked(portal, "event.offline.get")) > 12)
     assert (waiting(scene, portal), await scene.told()) == (3, [])
 
     await reporter.tell(0)
@@ -131,7 +131,7 @@ async def test_what_may_still_wait_in_a_spool_is_not_taken_for_missed(
         await reporter.tell(0)
         return not waiting(scene, portal)
 
-    await until(is_drained)
+    await eventually(is_drained)
     assert len(await scene.told()) == 3
     assert await reconciler.stop() == 0
 
@@ -147,14 +147,14 @@ async def test_an_outage_of_redis_doubles_nothing(
         await scene.receive()
         reconciler = scene.start()
         comment_ids = add(portal, 10)
-        await until(lambda: bool(reconciler.lines("leading")))
+        await eventually(lambda: bool(reconciler.lines("leading")))
         own_server.kill()
         comment_ids += add(portal, 30)
         await portal.sent()
         own_server.start()
         comment_ids += add(portal, 10)
 
-        await until(lambda: not waiting(scene, portal), timeout_s=30)
+        await eventually(lambda: not waiting(scene, portal), timeout_s=30)
 
         assert sorted(await scene.told()) == [(one, "added", False) for one in comment_ids]
         assert await scene.gaps(portal) == []
@@ -199,7 +199,7 @@ async def test_rows_that_cannot_be_read_are_marked_and_do_not_come_again(
         rows = portal.offline.rows(*queue_of)
         return [(row.process_id, row.is_error) for row in rows] == [("", True)]
 
-    await until(is_marked)
+    await eventually(is_marked)
 
     assert [kind for _, kind, _ in await scene.told()] == ["added"]
     portal.calls.clear()
@@ -218,7 +218,7 @@ async def test_rows_of_another_system_are_not_touched(scene: Scene, portal: Live
         await scene.once()
         return len(await scene.told()) == 1
 
-    await until(recovered)
+    await eventually(recovered)
 
     rows = portal.offline.rows(*queue_of)
     assert [(row.event, row.process_id, row.is_error) for row in rows] == [
@@ -232,11 +232,11 @@ async def test_a_signal_drains_the_queue_once_its_change_has_settled(
 ) -> None:
     scene.change("reconcile", every_s=3600.0)
     scene.start()
-    await until(lambda: len(asked(portal, "event.offline.get")) == 3)
+    await eventually(lambda: len(asked(portal, "event.offline.get")) == 3)
     comment_ids = add(portal, 2)
     await signal(redis, portal.member_id, prefix="b24")
 
-    await until(lambda: not waiting(scene, portal))
+    await eventually(lambda: not waiting(scene, portal))
 
     assert await scene.told() == [(one, "added", True) for one in comment_ids]
 
@@ -255,7 +255,7 @@ async def test_a_portal_in_trouble_does_not_hold_up_another_one(
     comment_ids = add(portal, 3)
     add(other, 3)
 
-    await until(lambda: not waiting(scene, portal), timeout_s=8)
+    await eventually(lambda: not waiting(scene, portal), timeout_s=8)
 
     assert await scene.told() == [(one, "added", True) for one in comment_ids]
     assert waiting(scene, other) == 3

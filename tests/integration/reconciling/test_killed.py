@@ -12,9 +12,9 @@ from aiohttp import web
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.serving import Sandbox
 from tests.faults.proxy import LossyProxy
-from tests.integration.consumers.running import until
 from tests.integration.reconciling.draining import add, reserved, until_drained, waiting
 from tests.integration.reconciling.scene import Scene
+from tests.support.eventually import eventually
 
 COUNT = 30
 RIGGED = "tests.integration.reconciling.rigged"
@@ -95,7 +95,7 @@ async def test_answers_of_redis_that_are_lost_cost_nothing(
                 expected += await missed(scene, portal, count=1)
                 proxy.lose_replies(1)
                 await asyncio.sleep(0.05)
-        await until(lambda: not waiting(scene, portal))
+        await eventually(lambda: not waiting(scene, portal))
         assert await one.stop() == 0
         assert "Traceback" not in one.log
 
@@ -110,13 +110,13 @@ async def test_suspended_and_overtaken_by_another_one_it_goes_on_and_does_no_har
     expected = await missed(scene, portal)
     monkeypatch.setenv("RIGGED", f"{step} SIGSTOP")
     zombie = scene.start(module=RIGGED)
-    await until(lambda: bool(reserved(scene, portal)) and zombie.is_stopped)
+    await eventually(lambda: bool(reserved(scene, portal)) and zombie.is_stopped)
     await scene.redis.delete("b24:reconcile:lease")  # which would expire
 
     await until_drained(scene, portal)
     expected += await missed(scene, portal)
     zombie.send(signal.SIGCONT)
-    await until(lambda: not waiting(scene, portal))
+    await eventually(lambda: not waiting(scene, portal))
     assert await zombie.stop() == 0
 
     assert sorted(await scene.told()) == expected

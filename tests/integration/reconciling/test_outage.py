@@ -10,9 +10,9 @@ from click.testing import CliRunner
 
 from gateway.cli import cli
 from gateway.sandbox.live_portal import LivePortal
-from tests.integration.consumers.running import until
 from tests.integration.reconciling.draining import add, waiting
 from tests.integration.reconciling.scene import Scene
+from tests.support.eventually import eventually
 
 OUTAGE_S = float(os.environ.get("OUTAGE_MINUTES", "0.05")) * 60
 CHANGES = 200
@@ -48,7 +48,7 @@ async def test_200_comments_that_change_while_the_receiver_is_down_are_each_on_t
     assert missed.total() == CHANGES
     await scene.receive()
     after = add(portal, 10)
-    await until(lambda: not waiting(scene, portal), timeout_s=60)
+    await eventually(lambda: not waiting(scene, portal), timeout_s=60)
 
     told = await scene.told()
     assert Counter((one, kind) for one, kind, is_recovered in told if is_recovered) == missed

@@ -6,9 +6,9 @@ import aiohttp
 from redis.asyncio import Redis
 
 from gateway.local.server import RedisServer
-from tests.integration.consumers.running import until
 from tests.integration.reconciling.conftest import Reconcilers
 from tests.integration.reconciling.reconciler import Reconciler
+from tests.support.eventually import eventually
 
 LEASE = "b24:reconcile:lease"
 
@@ -33,17 +33,17 @@ async def test_another_process_takes_over_from_one_that_was_killed(
     reconcilers: Reconcilers,
 ) -> None:
     first = reconcilers()
-    await until(lambda: leads(first))
+    await eventually(lambda: leads(first))
     second = reconcilers()
 
     async def stands_by() -> bool:
         return await asked(second, "readyz") == (200, "ready")
 
-    await until(stands_by)
+    await eventually(stands_by)
     assert not leads(second)
     first.kill()
 
-    await until(lambda: leads(second))
+    await eventually(lambda: leads(second))
     _, text = await asked(second, "metrics")
     assert "b24gw_reconcile_leads 1.0" in text
 
@@ -52,7 +52,7 @@ async def test_a_stop_lets_the_next_one_lead_at_once(
     reconcilers: Reconcilers, redis: Redis
 ) -> None:
     first = reconcilers(RECONCILE_LEASE_S="60")
-    await until(lambda: leads(first))
+    await eventually(lambda: leads(first))
 
     assert await first.stop() == 0
 
@@ -63,14 +63,14 @@ async def test_a_stop_lets_the_next_one_lead_at_once(
 
 async def test_a_process_that_was_suspended_too_long_gives_way(reconcilers: Reconcilers) -> None:
     first = reconcilers()
-    await until(lambda: leads(first))
+    await eventually(lambda: leads(first))
     first.send(signal.SIGSTOP)
     second = reconcilers()
-    await until(lambda: leads(second))
+    await eventually(lambda: leads(second))
 
     first.send(signal.SIGCONT)
 
-    await until(lambda: bool(first.lines("leadership lost")))
+    await eventually(lambda: bool(first.lines("leadership lost")))
     assert len(first.lines("leading")) == 1
 
 
@@ -78,20 +78,20 @@ async def test_while_redis_is_away_the_process_is_alive_and_not_ready_and_then_g
     reconcilers: Reconcilers, own_server: RedisServer
 ) -> None:
     one = reconcilers(REDIS_URL=own_server.url)
-    await until(lambda: leads(one))
+    await eventually(lambda: leads(one))
     own_server.kill()
 
     async def is_not_ready() -> bool:
         return await asked(one, "readyz") == (503, "redis does not answer")
 
-    await until(is_not_ready)
+    await eventually(is_not_ready)
     assert await asked(one, "healthz") == (200, "alive")
     own_server.start()
 
     async def is_ready() -> bool:
         return await asked(one, "readyz") == (200, "ready")
 
-    await until(is_ready)
+    await eventually(is_ready)
 
 
 async def test_once_ends_by_itself_and_steps_back_where_another_process_leads(
@@ -99,7 +99,7 @@ async def test_once_ends_by_itself_and_steps_back_where_another_process_leads(
 ) -> None:
     assert await reconcilers(arguments=("reconcile", "--once")).ended() == 0
     leader = reconcilers()
-    await until(lambda: leads(leader))
+    await eventually(lambda: leads(leader))
 
     once = reconcilers(arguments=("reconcile", "--once"))
 

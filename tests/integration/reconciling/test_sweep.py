@@ -10,8 +10,9 @@ from aiohttp import web
 
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.serving import Sandbox
-from tests.integration.consumers.running import ServiceProcess, service, until
+from tests.integration.consumers.running import ServiceProcess, service
 from tests.integration.reconciling.scene import Scene
+from tests.support.eventually import eventually
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ async def told_of(scene: Scene, count: int) -> None:
     async def is_told() -> bool:
         return await scene.redis.xlen("b24:comments:{0}") >= count
 
-    await until(is_told)
+    await eventually(is_told)
 
 
 async def known_comments(scene: Scene, portal: LivePortal) -> list[int]:

@@ -47,7 +47,7 @@ from gateway.cli import cli
 from gateway.sandbox.bodies import EVENTS
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.serving import Sandbox, open_sandbox
-from tests.integration.consumers.running import until
+from tests.support.eventually import eventually
 
 UPDATE = "onCrmTimelineCommentUpdate"
 HANDLER = "https://gateway.example.com/bitrix24/events"
@@ -70,7 +70,7 @@ async def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
         yield one
         # Answers, which hang on exceptions, hold the SDK's sockets open; and asyncio, which closes
         # TLS in several steps, complains of sockets that are open when its loop ends.
-        await until(lambda: not open_connections(), timeout_s=5)
+        await eventually(lambda: not open_connections(), timeout_s=5)
 
 
 def open_connections() -> list[Any]:

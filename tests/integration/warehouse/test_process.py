@@ -21,8 +21,9 @@ from consumers.warehouse import database
 from gateway.contract import decode_event
 from gateway.errors import OperatorError
 from gateway.settings import Settings, Warehouse
-from tests.integration.consumers.running import comment_event, publish, service, until
+from tests.integration.consumers.running import comment_event, publish, service
 from tests.integration.warehouse.loading import ask_duckdb
+from tests.support.eventually import eventually
 
 KEY = "b24:comments:{0}"
 
@@ -90,7 +91,7 @@ async def test_a_kill_loop_under_load_and_watched_leaves_each_event_once(
             with service(redis_url, tmp_path, name="warehouse", **environment(tmp_path)) as process:
                 await work(2000)
                 seen = loads()
-                await until(lambda: loads() > seen + life)  # noqa: B023 - used within this turn
+                await eventually(lambda: loads() > seen + life)  # noqa: B023 - used within this turn
                 process.kill()
         with service(redis_url, tmp_path, name="warehouse", **environment(tmp_path)) as process:
 
@@ -98,7 +99,7 @@ async def test_a_kill_loop_under_load_and_watched_leaves_each_event_once(
                 (group,) = await redis.xinfo_groups(KEY)
                 return group["pending"] == 0 and int(group["entries-read"]) >= len(published)
 
-            await until(all_acknowledged, timeout_s=30)
+            await eventually(all_acknowledged, timeout_s=30)
             process.process.terminate()
             assert process.process.wait(10) == 0
         assert reader.poll() is None, "the reader saw a row twice"

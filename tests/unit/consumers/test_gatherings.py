@@ -17,7 +17,7 @@ from consumers.runtime.transforms import Result, TransformHandler
 from consumers.runtime.verdicts import Split
 from consumers.testing import comment_event
 from gateway.contract import EntryId, encode_event
-from tests.integration.consumers.running import until
+from tests.support.eventually import eventually
 
 SOURCE = Source("events", "b24:events:{0}", is_own=False)
 
@@ -72,7 +72,7 @@ class Bench:
 async def test_what_belongs_together_is_handled_together_in_full_batches() -> None:
     bench = Bench()
     bench.submit(*[(portal, comment) for comment in range(1, 8) for portal in ("a", "b")])
-    await until(lambda: sum(map(len, bench.batches)) == 14)
+    await eventually(lambda: sum(map(len, bench.batches)) == 14)
     await bench.end()
 
     assert sorted(bench.batches) == [[1, 3, 5], [2, 4, 6], [7, 9, 11], [8, 10, 12], [13], [14]]
@@ -83,7 +83,7 @@ async def test_a_batch_that_is_not_full_waits_for_others_but_not_long() -> None:
     loop = asyncio.get_running_loop()
     began = loop.time()
     bench.submit(("a", 1), ("a", 2))
-    await until(lambda: bench.batches == [[1, 2]])
+    await eventually(lambda: bench.batches == [[1, 2]])
     await bench.end()
 
     assert 0.025 < loop.time() - began < 1
@@ -93,17 +93,17 @@ async def test_batches_that_are_not_full_are_spaced_and_full_ones_are_not() -> N
     bench = Bench(spacing_s=0.2)
     loop = asyncio.get_running_loop()
     bench.submit(("a", 1))
-    await until(lambda: len(bench.batches) == 1)
+    await eventually(lambda: len(bench.batches) == 1)
     began = loop.time()
     await asyncio.sleep(0.01)
     bench.submit(("a", 2))
     await asyncio.sleep(0.01)
     assert len(bench.batches) == 1
     bench.submit(("a", 3), ("a", 4), ("a", 5))
-    await until(lambda: len(bench.batches) == 2)
+    await eventually(lambda: len(bench.batches) == 2)
     assert loop.time() - began < 0.15
     bench.submit(("a", 6))
-    await until(lambda: len(bench.batches) == 3)
+    await eventually(lambda: len(bench.batches) == 3)
     await bench.end()
 
     assert loop.time() - began > 0.19
@@ -118,12 +118,12 @@ async def test_entries_of_one_comment_are_one_of_a_batch_and_never_in_two_at_a_t
 
     bench.attempt = attempt  # type: ignore[method-assign]
     bench.submit(("a", 1), ("a", 1), ("a", 2), ("a", 1))
-    await until(lambda: bench.batches == [[1, 2, 4, 3]])
+    await eventually(lambda: bench.batches == [[1, 2, 4, 3]])
     for number, comment_id in enumerate([2, 3, 1, 2], start=5):
         bench.work.submit(held("a", comment_id, number))
-    await until(lambda: bench.batches == [[1, 2, 4, 3], [6]])
+    await eventually(lambda: bench.batches == [[1, 2, 4, 3], [6]])
     open_door.set()
-    await until(lambda: len(bench.batches) == 3)
+    await eventually(lambda: len(bench.batches) == 3)
     await bench.end()
 
     assert bench.batches[2] == [7, 5, 8]
@@ -140,20 +140,22 @@ async def test_a_key_that_fails_waits_alone_and_is_then_tried_by_one_batch() -> 
 
     bench.attempt = attempt  # type: ignore[method-assign]
     bench.submit(*[("a", comment) for comment in range(1, 10)], ("b", 1))
-    await until(lambda: [10] in bench.batches)
+    await eventually(lambda: [10] in bench.batches)
     tried = len(bench.batches)
     bench.work.submit(held("a", 1, 11))
     bench.work.submit(held("b", 2, 12))
-    await until(lambda: [12] in bench.batches)
+    await eventually(lambda: [12] in bench.batches)
     assert len(bench.batches) == tried + 1
-    await until(lambda: len(bench.batches) > tried + 1)
+    await eventually(lambda: len(bench.batches) > tried + 1)
     assert len(bench.batches) == tried + 2
     assert len(bench.batches[-1]) >= 3
     is_away = False
-    await until(
+    await eventually(
         lambda: {number for batch in bench.batches for number in batch} >= set(range(13)) - {0}
     )
-    await until(lambda: 11 in bench.batches[-1] or any(b[:2] == [1, 11] for b in bench.batches))
+    await eventually(
+        lambda: 11 in bench.batches[-1] or any(b[:2] == [1, 11] for b in bench.batches)
+    )
     await bench.end()
 
 
@@ -171,8 +173,8 @@ async def test_a_batch_is_halved_until_the_bad_entry_is_alone() -> None:
 
     bench.attempt = attempt  # type: ignore[method-assign]
     bench.submit(*[("a", comment) for comment in range(1, 9)])
-    await until(lambda: alone == [5])
-    await until(lambda: [7, 8] in bench.batches)
+    await eventually(lambda: alone == [5])
+    await eventually(lambda: [7, 8] in bench.batches)
     await bench.end()
 
 
@@ -183,7 +185,7 @@ async def test_nothing_starts_once_the_lease_has_run_out_until_it_is_renewed() -
     await asyncio.sleep(0.02)
     assert bench.batches == []
     bench.gate.extend(float("inf"))
-    await until(lambda: len(bench.batches) == 2)
+    await eventually(lambda: len(bench.batches) == 2)
     await bench.end()
 
 
@@ -200,7 +202,7 @@ async def test_no_more_batches_run_than_the_gate_admits() -> None:
 
     bench.attempt = attempt  # type: ignore[method-assign]
     bench.submit(*[("a", comment) for comment in range(1, 30)])
-    await until(lambda: len(bench.batches) == 29)
+    await eventually(lambda: len(bench.batches) == 29)
     await bench.end()
 
     assert most == 2
@@ -253,7 +255,7 @@ async def test_every_entry_is_handled_once_and_each_comment_in_order(
 
     bench.attempt = attempt  # type: ignore[method-assign]
     bench.submit(*entries)
-    await until(lambda: sum(map(len, done.values())) >= len(entries))
+    await eventually(lambda: sum(map(len, done.values())) >= len(entries))
     await bench.end()
 
     assert all(numbers == sorted(set(numbers)) for numbers in done.values())
@@ -270,12 +272,12 @@ async def test_a_subject_that_has_to_wait_keeps_no_other_one_of_its_key_waiting(
 
     bench.attempt = attempt  # type: ignore[method-assign]
     bench.submit(("a", 1), ("a", 2), ("a", 1), ("a", 3))
-    await until(lambda: len(bench.batches) == 1)
+    await eventually(lambda: len(bench.batches) == 1)
     for number in (5, 6):
         bench.work.submit(held("a", number, number))
-        await until(lambda: bench.batches[-1] == [number], timeout_s=0.15)  # noqa: B023
+        await eventually(lambda: bench.batches[-1] == [number], timeout_s=0.15)  # noqa: B023
     bench.work.submit(held("a", 1, 7))
-    await until(lambda: len(bench.batches) == 4)
+    await eventually(lambda: len(bench.batches) == 4)
     await bench.end()
 
     assert bench.batches == [[1, 3, 2, 4], [5], [6], [1, 3, 7]]

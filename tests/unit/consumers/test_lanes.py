@@ -13,7 +13,8 @@ from consumers.runtime.held import Held, Source
 from consumers.runtime.lanes import Lanes
 from consumers.runtime.verdicts import Backoff, Later, Split
 from gateway.contract import EntryId, encode_event
-from tests.integration.consumers.running import comment_event, until
+from tests.integration.consumers.running import comment_event
+from tests.support.eventually import eventually
 
 SOURCE = Source("events", "b24:events:{0}", is_own=False)
 
@@ -69,7 +70,7 @@ async def test_one_comment_is_handled_in_order_and_others_meanwhile() -> None:
     lanes = Lanes(attempt, gate, Circuit(Backoff()))
     for number in range(200):
         lanes.submit(held(number % 10 + 1, number))
-    await until(lambda: sum(map(len, seen.values())) == 200)
+    await eventually(lambda: sum(map(len, seen.values())) == 200)
     gate.close()
     await lanes.finish(1)
 
@@ -93,7 +94,7 @@ async def test_a_failing_comment_keeps_only_itself_waiting() -> None:
     lanes = Lanes(attempt, gate, Circuit(Backoff()))
     for number, comment_id in enumerate([1, 1, 2, 2, 3]):
         lanes.submit(held(comment_id, number))
-    await until(lambda: len(done) == 5)
+    await eventually(lambda: len(done) == 5)
     gate.close()
     await lanes.finish(1)
 
@@ -117,7 +118,7 @@ async def test_when_everything_fails_the_partition_pauses_and_probes() -> None:
     while_away = calls
     assert gate.is_paused
     is_away = False
-    await until(lambda: calls >= while_away + 50)
+    await eventually(lambda: calls >= while_away + 50)
     gate.close()
     await lanes.finish(1)
 
@@ -138,7 +139,7 @@ async def test_nothing_is_started_once_the_lease_has_run_out() -> None:
     assert seen == []
 
     gate.extend(float("inf"))
-    await until(lambda: seen == ["1-0"])
+    await eventually(lambda: seen == ["1-0"])
     gate.close()
     await lanes.finish(1)
 
@@ -154,7 +155,7 @@ async def test_a_batch_goes_out_when_it_is_full_or_its_oldest_has_waited() -> No
     work = Batches(attempt, gate, batches_of(10, max_wait_s=0.05))
     for number in range(25):
         work.submit(held(1, number))
-    await until(lambda: batches == [10, 10, 5])
+    await eventually(lambda: batches == [10, 10, 5])
     gate.close()
     await work.finish(1)
 
@@ -171,10 +172,10 @@ async def test_a_batch_goes_out_when_its_events_are_large_enough_together() -> N
     work = Batches(attempt, gate, batches_of(10, max_wait_s=3600, max_bytes=of_three))
     for number in range(7):
         work.submit(held(1, number))
-    await until(lambda: batches == [3, 3])
+    await eventually(lambda: batches == [3, 3])
     for number in range(7, 9):
         work.submit(held(1, number))
-    await until(lambda: batches == [3, 3, 3])
+    await eventually(lambda: batches == [3, 3, 3])
     gate.close()
     await work.finish(1)
 
@@ -190,7 +191,7 @@ async def test_an_event_larger_than_a_batch_is_a_batch_of_its_own() -> None:
     work = Batches(attempt, gate, batches_of(10, max_wait_s=3600, max_bytes=1))
     work.submit(held(1, 1))
     work.submit(held(1, 2))
-    await until(lambda: batches == [1, 1])
+    await eventually(lambda: batches == [1, 1])
     gate.close()
     await work.finish(1)
 
@@ -212,7 +213,7 @@ async def test_a_batch_with_a_bad_entry_is_halved_until_that_one_is_alone() -> N
     work = Batches(attempt, gate, batches_of(16))
     for number in range(16):
         work.submit(held(1, number))
-    await until(lambda: len(handled) == 15)
+    await eventually(lambda: len(handled) == 15)
     gate.close()
     await work.finish(1)
 
@@ -233,13 +234,13 @@ async def test_a_comment_that_comes_later_does_not_wait_for_the_handlers_under_w
     lanes = Lanes(attempt, gate, Circuit(Backoff()))
     for count in range(1, 5):  # one at a time, as a quiet stream brings them
         lanes.submit(held(count, count))
-        await until(lambda expected=count: len(started) == expected)  # type: ignore[misc]
+        await eventually(lambda expected=count: len(started) == expected)  # type: ignore[misc]
     lanes.submit(held(5, 5))
     lanes.submit(held(6, 6))
     await asyncio.sleep(0)
     assert len(started) == 4
     released.set()
-    await until(lambda: len(started) == 6)
+    await eventually(lambda: len(started) == 6)
 
     gate.close()
     await lanes.finish(1)

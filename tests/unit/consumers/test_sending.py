@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from consumers.runtime.gate import Gate
 from consumers.runtime.outages import Outages
 from consumers.runtime.sending import Sending
-from tests.integration.consumers.running import until
+from tests.support.eventually import eventually
 
 
 class Server:
@@ -47,7 +47,7 @@ async def test_what_fails_is_sent_again_and_told_once() -> None:
     with capture_logs() as lines:
         one = sending(server, gate)
         one.put([1, 2])
-        await until(lambda: bool(server.calls))
+        await eventually(lambda: bool(server.calls))
         assert await one.close(5) == 0
 
     assert server.calls == [[1, 2]]

@@ -11,7 +11,7 @@ from gateway.reconciling import places
 from gateway.reconciling import rounds as going_round
 from gateway.reconciling.duties import Duty
 from gateway.reconciling.rounds import Rounds
-from tests.integration.consumers.running import until
+from tests.support.eventually import eventually
 
 PORTALS = [Portal(member_id=name, domain=name, digests=()) for name in ("a", "b", "c")]
 Act = Callable[[Portal], Awaitable[float | None]]
@@ -148,7 +148,7 @@ async def run_until(going: Rounds, is_done: Callable[[], bool], *, timeout_s: fl
     stop = asyncio.Event()
     running = asyncio.ensure_future(going.run(stop))
     try:
-        await until(is_done, timeout_s=timeout_s)
+        await eventually(is_done, timeout_s=timeout_s)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -202,10 +202,10 @@ async def test_a_portal_that_signals_is_asked_at_once(monkeypatch: pytest.Monkey
     going = Rounds([Duty(name="drain", every_s=0.01, carry_out=drain)], crowd(1), at_once=1)
     stop = asyncio.Event()
     running = asyncio.ensure_future(going.run(stop))
-    await until(lambda: turns == 1)
+    await eventually(lambda: turns == 1)
     going.signalled("drain", "m0")
-    await until(lambda: turns == 2)
+    await eventually(lambda: turns == 2)
     going.signalled("drain", "m0")
-    await until(lambda: turns > 3)
+    await eventually(lambda: turns > 3)
     stop.set()
     await running
