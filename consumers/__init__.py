@@ -6,7 +6,7 @@ A consuming service imports everything it needs from here; docs/consumers.md sho
 from consumers.runtime.consumer import BatchHandler, Consumer, EventHandler
 from consumers.runtime.dead_letter_limit import DeadLetterLimit
 from consumers.runtime.entry import Entry, Event, Partition
-from consumers.runtime.failures import Reject, Transient
+from consumers.runtime.exceptions import Reject, Transient
 from consumers.runtime.transforms import Output, TransformHandler, Write
 from gateway.contract import AppEvent, Comment, CommentEvent, OtherEvent, PortalEvent
 

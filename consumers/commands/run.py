@@ -6,8 +6,8 @@ import click
 import structlog
 import uvloop
 
-from consumers.runtime.loading import load_consumer
-from consumers.runtime.process import run_until_signalled
+from consumers.runtime.consumer_lookup import load_consumer
+from consumers.runtime.consumer_process import run_until_signalled
 from consumers.runtime.settlement import DeadLetterLimitReached
 from gateway import logs
 from gateway.commandline import settings_of

@@ -5,7 +5,7 @@ from typing import Final, Generic, TypeVar
 
 from msgspec import Struct
 
-from consumers.runtime.verdicts import Backoff
+from consumers.runtime.retry_policy import Backoff
 
 __all__ = ["Ask", "GivenUp", "Reach", "Reaches", "Stance", "Wait"]
 

@@ -9,13 +9,13 @@ import structlog
 from msgspec.structs import replace
 
 from consumers.runtime.consumer import Consumer, EventHandler
-from consumers.runtime.failures import Reject
+from consumers.runtime.exceptions import Reject
 from consumers.runtime.held import Held, Postponed
 from consumers.runtime.metrics import Metrics
+from consumers.runtime.retry_policy import Bury, Later, Policy, Split, describe
 from consumers.runtime.tracebacks import traceback_of
 from consumers.runtime.tracing import Tracing
 from consumers.runtime.transforms import Output, Result, TransformHandler, checked
-from consumers.runtime.verdicts import Bury, Later, Policy, Split, describe
 
 __all__ = ["Attempts", "Outlet"]
 

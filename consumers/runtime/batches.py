@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from consumers.runtime.consumer import BatchHandler
 from consumers.runtime.gate import Gate
 from consumers.runtime.held import Held
-from consumers.runtime.verdicts import Later, Split
+from consumers.runtime.retry_policy import Later, Split
 from gateway.background import owned
 
 __all__ = ["Batches"]

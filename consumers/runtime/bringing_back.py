@@ -4,9 +4,9 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-from consumers.runtime.admission import Admission
-from consumers.runtime.hand import Hand
-from consumers.runtime.missing import is_pending
+from consumers.runtime.in_flight import Hand
+from consumers.runtime.intake import Admission
+from consumers.runtime.lost_entries import is_pending
 
 __all__ = ["LOOK_S", "MAX_ASIDE", "bring_back"]
 

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from consumers.runtime.verdicts import Backoff
+from consumers.runtime.retry_policy import Backoff
 
 __all__ = ["Circuit"]
 

@@ -11,13 +11,13 @@ from typing import Final, cast
 import structlog
 
 from consumers.runtime.gate import Gate
-from consumers.runtime.hand import Hand
+from consumers.runtime.handled_log import tell_handled
 from consumers.runtime.held import Held
+from consumers.runtime.in_flight import Hand
+from consumers.runtime.lua_scripts import Emitted, Scripts
 from consumers.runtime.outages import Outages
-from consumers.runtime.place import Place
-from consumers.runtime.scripts import Emitted, Scripts
-from consumers.runtime.sending import Sending
-from consumers.runtime.telling import tell_handled
+from consumers.runtime.outlet import Sending
+from consumers.runtime.partition_keys import Place
 from consumers.runtime.transforms import Output
 
 __all__ = ["Emission"]

@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from consumers.runtime.gate import Gate
 from consumers.runtime.held import Held, Postponed
+from consumers.runtime.retry_policy import Split
 from consumers.runtime.transforms import TransformHandler
-from consumers.runtime.verdicts import Split
 from gateway.background import owned
 from gateway.ending import end
 

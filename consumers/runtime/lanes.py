@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from consumers.runtime.circuit import Circuit
 from consumers.runtime.gate import Gate
 from consumers.runtime.held import Held
-from consumers.runtime.verdicts import Later
+from consumers.runtime.retry_policy import Later
 from gateway.background import owned
 
 __all__ = ["Lanes"]

@@ -13,11 +13,11 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
+from consumers.runtime.lua_scripts import Acquired, Scripts
 from consumers.runtime.membership import share_of
 from consumers.runtime.outages import Outages
 from consumers.runtime.partition import OwnedPartition
-from consumers.runtime.place import Place
-from consumers.runtime.scripts import Acquired, Scripts
+from consumers.runtime.partition_keys import Place
 from gateway.background import owned
 from gateway.connections import AWAY_OR_REFUSING
 

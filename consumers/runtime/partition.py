@@ -13,7 +13,6 @@ from typing import Final
 import structlog
 from redis.asyncio import Redis
 
-from consumers.runtime.admission import Admission
 from consumers.runtime.attempts import Attempts
 from consumers.runtime.batches import Batches
 from consumers.runtime.circuit import Circuit
@@ -23,17 +22,18 @@ from consumers.runtime.emission import Emission
 from consumers.runtime.entry import Partition
 from consumers.runtime.gate import Gate
 from consumers.runtime.gatherings import Gatherings
-from consumers.runtime.hand import Hand
+from consumers.runtime.in_flight import Hand
+from consumers.runtime.intake import Admission
 from consumers.runtime.lanes import Lanes
+from consumers.runtime.lua_scripts import Acquired, Kept, Scripts
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.outages import Outages
-from consumers.runtime.place import Place
+from consumers.runtime.partition_keys import Place
+from consumers.runtime.pending_entries import OWNER
 from consumers.runtime.reader import Pace, Reader
-from consumers.runtime.recovery import OWNER
-from consumers.runtime.scripts import Acquired, Kept, Scripts
+from consumers.runtime.retry_policy import Backoff, Policy
 from consumers.runtime.settlement import DeadLetterLimitReached, LeftPending, Settlement
 from consumers.runtime.shares import Shares
-from consumers.runtime.verdicts import Backoff, Policy
 from gateway.background import owned
 from gateway.connections import AWAY_OR_REFUSING
 from gateway.errors import OperatorError

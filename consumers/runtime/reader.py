@@ -10,21 +10,21 @@ import structlog
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from consumers.runtime.admission import Admission
 from consumers.runtime.bringing_back import LOOK_S, MAX_ASIDE, bring_back
 from consumers.runtime.consumer import Consumer
+from consumers.runtime.consumer_groups import ensure_groups
 from consumers.runtime.dead_letter_limit import DeadLetterRate
 from consumers.runtime.gate import Gate
-from consumers.runtime.groups import ensure_groups
-from consumers.runtime.hand import Hand
+from consumers.runtime.group_progress import Progress
+from consumers.runtime.in_flight import Hand
+from consumers.runtime.intake import Admission
+from consumers.runtime.lost_entries import tell_missing
+from consumers.runtime.lua_scripts import Acquired, Inspection, Kept, Scripts
 from consumers.runtime.metrics import Metrics
-from consumers.runtime.missing import tell_missing
 from consumers.runtime.outages import Outages
-from consumers.runtime.place import Place
-from consumers.runtime.progress import Progress
-from consumers.runtime.recovery import OWNER, recover
-from consumers.runtime.scripts import Acquired, Inspection, Kept, Scripts
-from consumers.runtime.verdicts import Backoff
+from consumers.runtime.partition_keys import Place
+from consumers.runtime.pending_entries import OWNER, recover
+from consumers.runtime.retry_policy import Backoff
 from gateway.background import Errands
 from gateway.backlog import count_entries
 from gateway.connections import AWAY, AWAY_OR_REFUSING

@@ -15,16 +15,16 @@ import structlog
 from consumers.runtime.dead_letter_limit import DeadLetterRate
 from consumers.runtime.emission import Emission
 from consumers.runtime.gate import Gate
-from consumers.runtime.hand import Hand
+from consumers.runtime.handled_log import tell_handled
 from consumers.runtime.held import Held, Source
+from consumers.runtime.in_flight import Hand
+from consumers.runtime.lua_scripts import Scripts
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.outages import Outages
-from consumers.runtime.place import Place
-from consumers.runtime.scripts import Scripts
-from consumers.runtime.sending import Sending
-from consumers.runtime.telling import tell_handled
+from consumers.runtime.outlet import Sending
+from consumers.runtime.partition_keys import Place
+from consumers.runtime.retry_policy import Backoff
 from consumers.runtime.transforms import Output
-from consumers.runtime.verdicts import Backoff
 from gateway.connections import AWAY_OR_REFUSING
 from gateway.contract import DeadLetter, timestamps
 

@@ -14,7 +14,7 @@ from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from consumers.runtime.held import Held
-from consumers.runtime.verdicts import describe
+from consumers.runtime.retry_policy import describe
 
 __all__ = ["Tracing"]
 

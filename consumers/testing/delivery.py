@@ -10,15 +10,15 @@ from consumers.runtime.attempts import Attempts
 from consumers.runtime.batches import Batches
 from consumers.runtime.circuit import Circuit
 from consumers.runtime.consumer import Consumer
-from consumers.runtime.declaration import refuse_idle
+from consumers.runtime.consumer_checks import refuse_idle
 from consumers.runtime.entry import Entry, Event, Partition
 from consumers.runtime.gate import Gate
 from consumers.runtime.gatherings import Gatherings
 from consumers.runtime.held import Held, Source
 from consumers.runtime.lanes import Lanes
 from consumers.runtime.metrics import Metrics
+from consumers.runtime.retry_policy import Backoff, Policy
 from consumers.runtime.transforms import Output, TransformHandler, Write
-from consumers.runtime.verdicts import Backoff, Policy
 from gateway.contract import decode_event, encode_event
 
 __all__ = ["Delivered", "deliver_events"]

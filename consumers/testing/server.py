@@ -9,8 +9,8 @@ from typing import Any
 from redis.asyncio import Redis
 
 from consumers.runtime.consumer import Consumer
+from consumers.runtime.consumer_process import run
 from consumers.runtime.entry import Event
-from consumers.runtime.process import run
 from gateway import connections
 from gateway.background import owned
 from gateway.contract import EVENT_FIELD, DeadLetter, decode_event, encode_event

@@ -20,7 +20,7 @@ import uvloop
 from faststream.redis import RedisBroker, StreamSub
 
 from consumers import CommentEvent, Consumer, Entry
-from consumers.runtime.process import run
+from consumers.runtime.consumer_process import run
 from gateway import connections
 from gateway.contract import decode_event
 from gateway.local.server import RedisServer, find_server

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis.asyncio import Redis
 
-from consumers.runtime.scripts import Kept, Scripts
+from consumers.runtime.lua_scripts import Kept, Scripts
 from gateway.leases import Leases
 from gateway.portals.registry import Registration
 

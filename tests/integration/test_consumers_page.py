@@ -61,8 +61,8 @@ def test_every_printed_service_can_be_loaded(tmp_path: Path, version: int) -> No
     done = run(
         tmp_path,
         "-c",
-        "from consumers.runtime.loading import load_consumer\n"
-        "from consumers.runtime.declaration import refuse_idle\n"
+        "from consumers.runtime.consumer_lookup import load_consumer\n"
+        "from consumers.runtime.consumer_checks import refuse_idle\n"
         "from gateway.settings import Settings\n"
         "refuse_idle(load_consumer('search_index:app', Settings()))",
     )

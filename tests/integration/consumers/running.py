@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from uuid_utils import uuid7
 
 from consumers import Consumer
-from consumers.runtime.process import run
+from consumers.runtime.consumer_process import run
 from gateway.contract import CommentData, CommentEvent, encode_event, source_of
 from gateway.settings import Consumers as ConsumersSettings
 from gateway.settings import Redis as RedisSettings

@@ -7,8 +7,8 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from consumers import CommentEvent, Consumer
+from consumers.runtime.lua_scripts import Scripts
 from consumers.runtime.metrics import Metrics
-from consumers.runtime.scripts import Scripts
 from gateway.contract import DeadLetter
 from tests.integration.consumers.running import comment_event, gateway, publish, running, settled
 from tests.support.eventually import eventually

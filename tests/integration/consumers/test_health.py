@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from consumers import CommentEvent, Consumer
-from consumers.runtime.process import run
+from consumers.runtime.consumer_process import run
 from gateway import connections
 from gateway.errors import OperatorError
 from gateway.local.server import RedisServer, free_port

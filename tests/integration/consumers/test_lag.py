@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from consumers import CommentEvent, Consumer
-from consumers.runtime.process import run
+from consumers.runtime.consumer_process import run
 from gateway import connections, settings
 from gateway.local.server import RedisServer, ServerBinary, free_port
 from tests.integration.consumers.running import comment_event, gateway, publish, running, settled

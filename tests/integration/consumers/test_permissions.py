@@ -9,7 +9,7 @@ from redis.exceptions import ResponseError
 from structlog.testing import capture_logs
 
 from consumers import CommentEvent, Consumer, Reject
-from consumers.runtime.scripts import Emitted, Scripts
+from consumers.runtime.lua_scripts import Emitted, Scripts
 from gateway import connections
 from gateway.contract import DeadLetter, encode_event
 from gateway.errors import OperatorError

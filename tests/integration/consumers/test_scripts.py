@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from consumers.runtime.scripts import Scripts
+from consumers.runtime.lua_scripts import Scripts
 from gateway.contract import DeadLetter, Streams, encode_event
 from gateway.erasing.entries import erase_entries
 from gateway.erasing.subject import Subject

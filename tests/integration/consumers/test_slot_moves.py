@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from consumers import CommentEvent, Consumer, Entry, Output, Reject
-from consumers.runtime.process import run
+from consumers.runtime.consumer_process import run
 from gateway import connections
 from gateway.connections import AWAY_OR_REFUSING
 from gateway.contract import Streams, decode_event, encode_event

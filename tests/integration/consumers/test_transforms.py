@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from consumers import CommentEvent, Consumer, Entry, Output, Reject, Transient, Write
-from consumers.runtime.scripts import Emitted, Scripts
+from consumers.runtime.lua_scripts import Emitted, Scripts
 from consumers.testing import comment_event, deliver_events
 from gateway.contract import Redelivery, decode_event, encode_event
 from gateway.local.server import RedisServer

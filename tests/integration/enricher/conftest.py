@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
 from consumers.enricher import build
-from consumers.runtime.process import run
+from consumers.runtime.consumer_process import run
 from consumers.testing import comment_event
 from gateway.contract import Comment, CommentEvent, decode_event, encode_event
 from gateway.sandbox.live_portal import LivePortal

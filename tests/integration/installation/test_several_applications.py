@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from redis.asyncio import Redis
 
 from consumers.enricher import build
-from consumers.runtime.process import run
+from consumers.runtime.consumer_process import run
 from gateway.background import owned
 from gateway.bitrix24.connecting import connect
 from gateway.bitrix24.errors import NoCredentials

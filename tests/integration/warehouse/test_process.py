@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from redis.asyncio import Redis
 
 from consumers.cli import cli
-from consumers.runtime.loading import load_consumer
+from consumers.runtime.consumer_lookup import load_consumer
 from consumers.warehouse import database
 from gateway.contract import decode_event
 from gateway.errors import OperatorError

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from consumers import CommentEvent, Consumer, Entry, Event, OtherEvent
-from consumers.runtime.declaration import InvalidConsumer, doubts, refuse_idle
+from consumers.runtime.consumer_checks import InvalidConsumer, doubts, refuse_idle
 from consumers.runtime.handlers import InvalidHandler
 from gateway.contract import APP_INSTALLED, COMMENT_ADDED
 

@@ -13,8 +13,8 @@ from consumers.runtime.entry import Entry
 from consumers.runtime.gate import Gate
 from consumers.runtime.gatherings import Gatherings
 from consumers.runtime.held import Held, Postponed, Source
+from consumers.runtime.retry_policy import Split
 from consumers.runtime.transforms import Result, TransformHandler
-from consumers.runtime.verdicts import Split
 from consumers.testing import comment_event
 from gateway.contract import EntryId, encode_event
 from tests.support.eventually import eventually

@@ -11,7 +11,7 @@ from consumers.runtime.entry import Entry
 from consumers.runtime.gate import Gate
 from consumers.runtime.held import Held, Source
 from consumers.runtime.lanes import Lanes
-from consumers.runtime.verdicts import Backoff, Later, Split
+from consumers.runtime.retry_policy import Backoff, Later, Split
 from gateway.contract import EntryId, encode_event
 from tests.integration.consumers.running import comment_event
 from tests.support.eventually import eventually

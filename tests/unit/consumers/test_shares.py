@@ -5,8 +5,8 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.runtime.hand import Hand
 from consumers.runtime.held import Held
+from consumers.runtime.in_flight import Hand
 from consumers.runtime.shares import Shares
 from tests.unit.consumers.test_gatherings import SOURCE, held
 

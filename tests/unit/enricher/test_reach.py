@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.enricher.reach import Ask, GivenUp, Reach, Reaches, Wait
-from consumers.runtime.verdicts import Backoff
+from consumers.runtime.retry_policy import Backoff
 
 EVEN = Backoff(first_s=8.0, most_s=8.0)
 

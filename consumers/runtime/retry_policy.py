@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from consumers.runtime.failures import Reject, Transient
+from consumers.runtime.exceptions import Reject, Transient
 
 __all__ = ["Backoff", "Bury", "Later", "Policy", "Split", "describe", "redacted"]
 

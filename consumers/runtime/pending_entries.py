@@ -11,8 +11,8 @@ from typing import Any, Final, Protocol
 import structlog
 from redis.asyncio import Redis
 
-from consumers.runtime.hand import Hand
 from consumers.runtime.held import Source
+from consumers.runtime.in_flight import Hand
 
 __all__ = ["OWNER", "Fields", "Taker", "recover"]
 

@@ -5,9 +5,9 @@ from typing import Any
 import structlog
 from redis.asyncio import Redis
 
+from consumers.runtime.lua_scripts import Scripts
 from consumers.runtime.metrics import Metrics
-from consumers.runtime.place import Place
-from consumers.runtime.scripts import Scripts
+from consumers.runtime.partition_keys import Place
 
 __all__ = ["is_pending", "tell_missing"]
 

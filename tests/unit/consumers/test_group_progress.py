@@ -1,7 +1,7 @@
 from msgspec.structs import replace
 
-from consumers.runtime.progress import Progress
-from consumers.runtime.scripts import Inspection
+from consumers.runtime.group_progress import Progress
+from consumers.runtime.lua_scripts import Inspection
 
 START = Inspection(
     length=0,

@@ -8,7 +8,7 @@ from typing import Final, Generic, TypeVar
 
 from consumers.runtime.gate import Gate
 from consumers.runtime.outages import Outage
-from consumers.runtime.verdicts import Backoff
+from consumers.runtime.retry_policy import Backoff
 from gateway.background import owned
 from gateway.connections import AWAY_OR_REFUSING
 from gateway.ending import end

@@ -6,7 +6,7 @@ account: what was added less what it read is what is left, and whatever is missi
 when the rest can be counted exactly was lost.
 """
 
-from consumers.runtime.scripts import Inspection
+from consumers.runtime.lua_scripts import Inspection
 from gateway.contract import EntryId
 
 __all__ = ["Progress"]

@@ -6,7 +6,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from consumers.runtime.place import Place
+from consumers.runtime.partition_keys import Place
 from gateway.contract import EntryId
 
 __all__ = ["ensure_groups"]

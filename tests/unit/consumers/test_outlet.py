@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from consumers.runtime.gate import Gate
 from consumers.runtime.outages import Outages
-from consumers.runtime.sending import Sending
+from consumers.runtime.outlet import Sending
 from tests.support.eventually import eventually
 
 

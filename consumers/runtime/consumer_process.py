@@ -13,18 +13,18 @@ import structlog
 from redis.asyncio import Redis
 
 from consumers.runtime.consumer import Consumer
+from consumers.runtime.consumer_checks import doubts, refuse_idle
 from consumers.runtime.dead_letter_limit import DeadLetterRate
-from consumers.runtime.declaration import doubts, refuse_idle
+from consumers.runtime.handled_log import Summary
 from consumers.runtime.health import Health, listening
+from consumers.runtime.lua_scripts import Acquired, Scripts
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.outages import Outages
 from consumers.runtime.ownership import Ownership
 from consumers.runtime.partition import OwnedPartition
-from consumers.runtime.place import Place
+from consumers.runtime.partition_keys import Place
 from consumers.runtime.reader import Pace
-from consumers.runtime.scripts import Acquired, Scripts
 from consumers.runtime.standstill import Standstill
-from consumers.runtime.telling import Summary
 from consumers.runtime.unknown_streams import refuse_unknown
 from gateway import connections
 from gateway.addresses import Address

@@ -5,7 +5,7 @@ import pytest
 from consumers import DeadLetterLimit, Reject, Transient
 from consumers.runtime.circuit import Circuit
 from consumers.runtime.dead_letter_limit import DeadLetterRate
-from consumers.runtime.verdicts import Backoff, Bury, Later, Policy, describe
+from consumers.runtime.retry_policy import Backoff, Bury, Later, Policy, describe
 
 POLICY = Policy(max_attempts=3, transient=(ConnectionError,))
 

@@ -10,14 +10,14 @@ from consumers.runtime.consumer import Consumer
 from consumers.runtime.entry import Entry
 from consumers.runtime.gate import Gate
 from consumers.runtime.gatherings import Gatherings
-from consumers.runtime.hand import Hand
 from consumers.runtime.held import Held, Source
+from consumers.runtime.in_flight import Hand
 from consumers.runtime.lanes import Lanes
 from consumers.runtime.metrics import Metrics
-from consumers.runtime.place import Place
-from consumers.runtime.recovery import Fields
+from consumers.runtime.partition_keys import Place
+from consumers.runtime.pending_entries import Fields
+from consumers.runtime.retry_policy import describe
 from consumers.runtime.settlement import Settlement
-from consumers.runtime.verdicts import describe
 from gateway.contract import (
     EVENT_FIELD,
     KIND_FIELD,

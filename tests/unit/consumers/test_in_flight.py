@@ -1,6 +1,6 @@
 """How much a process takes in hand."""
 
-from consumers.runtime.hand import Hand
+from consumers.runtime.in_flight import Hand
 from tests.unit.consumers.test_lanes import SOURCE, held
 
 SIZE = len(held(1, 1).entry.raw)

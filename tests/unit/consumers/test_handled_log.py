@@ -2,8 +2,8 @@
 
 from structlog.testing import capture_logs
 
+from consumers.runtime.handled_log import Summary
 from consumers.runtime.metrics import Metrics
-from consumers.runtime.telling import Summary
 from tests.unit.consumers.test_lanes import held
 
 
