@@ -8,8 +8,8 @@ import structlog
 from msgspec import Struct
 
 from consumers import Consumer, Entry, Output, Partition
-from consumers.enricher.asking import Asking
-from consumers.enricher.handling import Handling, pass_on
+from consumers.enricher.comment_handler import Handling, pass_on
+from consumers.enricher.portal_requests import Asking
 from consumers.enricher.refetch_queue import RefetchQueue
 from consumers.enricher.refetching import Refetching
 from consumers.enricher.snapshots import Snapshots

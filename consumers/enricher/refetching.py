@@ -13,8 +13,8 @@ from redis.exceptions import RedisError
 
 from consumers import CommentEvent, Partition, Transient
 from consumers.enricher import metrics
-from consumers.enricher.asking import Asking
 from consumers.enricher.enriching import enriched, remembered
+from consumers.enricher.portal_requests import Asking
 from consumers.enricher.reach import Wait
 from consumers.enricher.refetch_queue import RefetchQueue, Waiting
 from consumers.enricher.snapshots import Snapshots

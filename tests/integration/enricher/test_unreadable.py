@@ -7,9 +7,9 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from consumers.enricher.asking import Asking
+from consumers.enricher.bad_comment_search import pieces_of
+from consumers.enricher.portal_requests import Asking
 from consumers.enricher.reach import Wait
-from consumers.enricher.searching import pieces_of
 from gateway.bitrix24.connecting import connect
 from gateway.contract import Comment
 from gateway.sandbox.faults import Mood, error_page

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from consumers import CommentEvent, Entry, Output, Transient
 from consumers.enricher import metrics
-from consumers.enricher.asking import Asking, Told
 from consumers.enricher.enriching import enriched, remembered
+from consumers.enricher.portal_requests import Asking, Told
 from consumers.enricher.reach import Wait
 from consumers.enricher.refetch_queue import RefetchQueue
 from consumers.enricher.snapshots import Snapshots

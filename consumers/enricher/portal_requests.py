@@ -7,9 +7,9 @@ from typing import Any, Final
 import structlog
 
 from consumers.enricher import metrics
+from consumers.enricher.bad_comment_search import Found, search
 from consumers.enricher.fetching import Away, Outcome
 from consumers.enricher.reach import Ask, GivenUp, Reaches, Stance, Wait
-from consumers.enricher.searching import Found, search
 from gateway.bitrix24.connecting import Bitrix24
 from gateway.bitrix24.errors import NoCredentials
 from gateway.contract import Comment
