@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from consumers.notifier.checking import checked, show_backlog
+from consumers.notifier.inspection import checked, show_backlog
 from gateway.commandline import settings_of
 
 __all__ = ["command"]

@@ -1,8 +1,8 @@
 """Tells people about changed comments where they already are: through Apprise, and in Bitrix24.
 
 The handler puts each event into an outbox for every target (handling.py, outbox.py); a sender for
-each target delivers what is due (sending.py). So a target that is dead delays nobody, and gathering
-windows, digests, quiet hours and caps are only decisions on when something is due (planning.py).
+each target delivers what is due (sender.py). So a target that is dead delays nobody, and gathering
+windows, digests, quiet hours and caps are only decisions on when something is due (send_plan.py).
 """
 
 from consumers import Consumer, Entry, Event
@@ -14,8 +14,8 @@ __all__ = ["build"]
 def build(settings: Settings) -> Consumer:
     """The notifier; raises OperatorError naming every route and key that cannot work."""
     # Apprise and Jinja2 are imported by those who run it, not by those who ask for its name.
-    from consumers.notifier.domains import Domains  # noqa: PLC0415
-    from consumers.notifier.handling import Notifier  # noqa: PLC0415
+    from consumers.notifier.notice_handler import Notifier  # noqa: PLC0415
+    from consumers.notifier.portal_domains import Domains  # noqa: PLC0415
     from consumers.notifier.routes import routes_of  # noqa: PLC0415
 
     domains = Domains.of(settings)

@@ -13,7 +13,7 @@ from jinja2 import PackageLoader, StrictUndefined, Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
-from consumers.notifier.items import BBCode
+from consumers.notifier.template_values import BBCode
 from gateway.bitrix24.bbcode import Dialect, escaped, rendered
 from gateway.bitrix24.shortening import cut
 

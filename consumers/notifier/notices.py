@@ -10,7 +10,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import UNSET, Struct
 
-from consumers.notifier.matching import Event
+from consumers.notifier.conditions import Event
 from gateway.contract import COMMENT_ADDED, COMMENT_DELETED, CommentEvent
 
 __all__ = [

@@ -32,7 +32,7 @@ from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, ReadOnlyError
 
 from consumers.notifier.notices import Notice, decoded, encoded
-from consumers.notifier.planning import Due
+from consumers.notifier.send_plan import Due
 from gateway import connections, lua
 
 __all__ = ["AWAY", "Change", "Look", "Outbox"]

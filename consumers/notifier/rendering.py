@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 from jinja2 import Template, TemplateError
 from msgspec import Struct
 
-from consumers.notifier.domains import Domains
 from consumers.notifier.expressions import Language, compiled
-from consumers.notifier.fitting import WHOLE, Cut, Room, largest
-from consumers.notifier.items import item_of
+from consumers.notifier.message_length import WHOLE, Cut, Room, largest
 from consumers.notifier.notices import Notice
+from consumers.notifier.portal_domains import Domains
+from consumers.notifier.template_values import item_of
 from gateway.bitrix24.bbcode import Dialect, escaped
 from gateway.bitrix24.shortening import cut
 from gateway.errors import OperatorError

@@ -7,13 +7,13 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from consumers.notifier.domains import Domains
-from consumers.notifier.exchange import Fence
-from consumers.notifier.matching import Event, Matcher, is_echo, needs_text
-from consumers.notifier.planning import Policy
-from consumers.notifier.portals import is_callable
+from consumers.notifier.conditions import Event, Matcher, is_echo, needs_text
+from consumers.notifier.network_fence import Fence
+from consumers.notifier.portal_domains import Domains
 from consumers.notifier.rendering import Templates
 from consumers.notifier.samples import samples
+from consumers.notifier.send_plan import Policy
+from consumers.notifier.target_portals import is_callable
 from consumers.notifier.targets import Target
 from consumers.notifier.timing import Timing
 from gateway.errors import OperatorError

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from consumers.notifier.matching import Event
+from consumers.notifier.conditions import Event
 from consumers.notifier.notices import Kind, Notice
 from gateway.contract import (
     APP_SUBJECT,

@@ -16,12 +16,12 @@ from apprise.plugins.base import NotifyBase
 from apprise.url import URLBase
 from msgspec import Struct
 
-from consumers.notifier import bitrix24
-from consumers.notifier.exchange import Exchange, Fence, watched
-from consumers.notifier.fitting import Room
+from consumers.notifier import bitrix24_plugin
+from consumers.notifier.message_length import Room
+from consumers.notifier.network_fence import Exchange, Fence, watched
 from consumers.notifier.rendering import Message
-from consumers.notifier.services import showing_of
-from consumers.notifier.threads import Threads
+from consumers.notifier.sender_threads import Threads
+from consumers.notifier.service_formats import showing_of
 from gateway.bitrix24.bbcode import Dialect
 from gateway.errors import OperatorError
 
@@ -82,10 +82,10 @@ class Target:
     @property
     def member_id(self) -> str:
         """The portal that the target is in; empty if it is in none."""
-        is_inside = isinstance(self._plugin, bitrix24.NotifyBitrix24)
+        is_inside = isinstance(self._plugin, bitrix24_plugin.NotifyBitrix24)
         return self._plugin.member_id if is_inside else ""
 
-    def reach(self, portal: bitrix24.Portal) -> None:
+    def reach(self, portal: bitrix24_plugin.Portal) -> None:
         """Send by this from now on, if the target is in a portal."""
         self._plugin.portal = portal
 
@@ -175,7 +175,7 @@ def quieten_apprise() -> None:
 
 def _plugin(url: str, *, key: str) -> NotifyBase:
     quieten_apprise()
-    bitrix24.register()
+    bitrix24_plugin.register()
     asset = AppriseAsset(
         app_id="Bitrix24 Event Gateway",
         app_desc="Bitrix24 Event Gateway",
@@ -200,7 +200,7 @@ def _units(text: str) -> int:
 
 
 def _mark(plugin: NotifyBase, message_id: str) -> None:
-    if isinstance(plugin, bitrix24.NotifyBitrix24):
+    if isinstance(plugin, bitrix24_plugin.NotifyBitrix24):
         plugin.tag = message_id
     elif isinstance(headers := getattr(plugin, "headers", None), dict):
         plugin.headers = headers | {"Idempotency-Key": message_id}

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from consumers import Entry
-from consumers.notifier.handling import Notifier
+from consumers.notifier.notice_handler import Notifier
 from consumers.notifier.outbox import Outbox
 from consumers.notifier.routes import routes_of
 from gateway.contract import CommentEvent, encode_event

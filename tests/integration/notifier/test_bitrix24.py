@@ -10,9 +10,9 @@ from aiohttp import web
 from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
-from consumers.notifier.exchange import Fence
-from consumers.notifier.portals import in_reach
+from consumers.notifier.network_fence import Fence
 from consumers.notifier.rendering import Message
+from consumers.notifier.target_portals import in_reach
 from consumers.notifier.targets import Target
 from gateway.bitrix24.connecting import connect
 from gateway.errors import OperatorError

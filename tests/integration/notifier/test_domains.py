@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from consumers.notifier.domains import Domains
+from consumers.notifier.portal_domains import Domains
 from gateway.contract import Comment, CommentEvent
 from gateway.portals.facts import PortalFacts
 from gateway.portals.registry import Registry

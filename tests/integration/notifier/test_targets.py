@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 from aiohttp import web
 
-from consumers.notifier.exchange import Fence
+from consumers.notifier.network_fence import Fence
 from consumers.notifier.rendering import Message
 from consumers.notifier.targets import Target
 from gateway.errors import OperatorError

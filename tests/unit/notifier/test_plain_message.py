@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from consumers.notifier.fitting import Room
+from consumers.notifier.message_length import Room
 from consumers.notifier.notices import Notice
 from consumers.notifier.rendering import Templates
 from gateway.bitrix24.bbcode import Dialect

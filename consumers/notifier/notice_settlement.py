@@ -7,7 +7,7 @@ from typing import Final
 
 from consumers.notifier.notices import Notice, sent
 from consumers.notifier.outbox import AWAY, Change, Outbox
-from consumers.notifier.planning import Due, Parcel
+from consumers.notifier.send_plan import Due, Parcel
 from consumers.notifier.timing import Timing
 
 __all__ = ["Settlement"]

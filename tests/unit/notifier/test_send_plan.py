@@ -1,7 +1,7 @@
 from datetime import UTC, datetime
 
 from consumers.notifier.notices import Notice
-from consumers.notifier.planning import Due, Parcel, Plan, Policy, plan
+from consumers.notifier.send_plan import Due, Parcel, Plan, Policy, plan
 from consumers.notifier.timing import QuietHours, Timing
 
 NOW = round(datetime(2026, 1, 5, 10, 30, tzinfo=UTC).timestamp() * 1000)

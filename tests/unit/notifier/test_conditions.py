@@ -4,7 +4,7 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from consumers.notifier.matching import Matcher, is_echo
+from consumers.notifier.conditions import Matcher, is_echo
 from consumers.notifier.routes import Route, routes_for
 from consumers.notifier.samples import samples
 from gateway.contract import (

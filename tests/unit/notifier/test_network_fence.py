@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from consumers.notifier.exchange import Fence, retry_after_s
+from consumers.notifier.network_fence import Fence, retry_after_s
 from gateway.errors import OperatorError
 
 NOW = datetime(2026, 1, 5, 10, 0, tzinfo=UTC)

@@ -11,13 +11,13 @@ from redis.asyncio import Redis
 
 from consumers import Entry, Transient
 from consumers.notifier import metrics
-from consumers.notifier.domains import Domains
-from consumers.notifier.matching import Event, is_echo
+from consumers.notifier.conditions import Event, is_echo
 from consumers.notifier.notices import News, key_of, merged, news_of
 from consumers.notifier.outbox import AWAY, Change, Outbox
-from consumers.notifier.portals import in_reach
+from consumers.notifier.portal_domains import Domains
 from consumers.notifier.routes import Route, routes_for
-from consumers.notifier.sending import Sender
+from consumers.notifier.sender import Sender
+from consumers.notifier.target_portals import in_reach
 from gateway import connections
 from gateway.settings import Settings
 

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from consumers.notifier.outbox import Outbox
-from consumers.notifier.portals import in_reach
 from consumers.notifier.rendering import Message
 from consumers.notifier.routes import Channel, Route, routes_of
 from consumers.notifier.samples import samples
+from consumers.notifier.target_portals import in_reach
 from consumers.notifier.targets import Outcome
 from gateway import connections
 from gateway.errors import OperatorError

@@ -1,7 +1,7 @@
 """A target's sender: takes what is due from its outbox, sends it, and writes down what came of it.
 
 One for each target, so that a dead target holds up nothing else. All decisions are made in
-planning.py and notices.py; several processes may run senders of the same target.
+send_plan.py and notices.py; several processes may run senders of the same target.
 """
 
 import asyncio
@@ -14,12 +14,12 @@ import structlog
 from msgspec.structs import replace
 
 from consumers.notifier import metrics
+from consumers.notifier.notice_settlement import Settlement
 from consumers.notifier.notices import Notice, given_back, sent
 from consumers.notifier.outbox import AWAY, Change, Outbox
-from consumers.notifier.planning import Due, Parcel, Plan, plan
 from consumers.notifier.rendering import Message
 from consumers.notifier.routes import Channel
-from consumers.notifier.settling import Settlement
+from consumers.notifier.send_plan import Due, Parcel, Plan, plan
 from consumers.notifier.targets import Outcome
 from gateway.background import Errands
 

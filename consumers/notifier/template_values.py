@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 from msgspec import UNSET
 
-from consumers.notifier.domains import Domains
-from consumers.notifier.matching import Event
+from consumers.notifier.conditions import Event
 from consumers.notifier.notices import Notice
+from consumers.notifier.portal_domains import Domains
 from gateway.bitrix24.shortening import shortened
 from gateway.contract import CommentEvent, PortalEvent, decode_event, timestamps
 
