@@ -11,15 +11,15 @@ import click
 import uvloop
 from redis.asyncio import Redis
 
-from consumers.warehouse.asking import answer, as_json, as_table
-from consumers.warehouse.checking import Comparison, backfill, compare
 from consumers.warehouse.consumer import GROUP, opened
 from consumers.warehouse.destination import destination
-from consumers.warehouse.loading import Warehouse
-from consumers.warehouse.refusals import Away
-from consumers.warehouse.rows import Unfit
-from consumers.warehouse.stream import Range
-from consumers.warehouse.thread import WarehouseThread
+from consumers.warehouse.destination_errors import Away
+from consumers.warehouse.event_rows import Unfit
+from consumers.warehouse.query import answer, as_json, as_table
+from consumers.warehouse.row_loading import Warehouse
+from consumers.warehouse.stream_comparison import Comparison, backfill, compare
+from consumers.warehouse.stream_range import Range
+from consumers.warehouse.warehouse_thread import WarehouseThread
 from gateway import connections, logs
 from gateway.commandline import settings_of
 from gateway.erasures import Erasure, record_erasure

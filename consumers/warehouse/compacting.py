@@ -10,10 +10,10 @@ from typing import Final
 
 import duckdb
 
-from consumers.warehouse.database import Database
+from consumers.warehouse.destination_errors import Away
+from consumers.warehouse.dlt_database import Database
 from consumers.warehouse.duckdb_file import patiently
-from consumers.warehouse.refusals import Away
-from consumers.warehouse.schema import COMMENT_EVENTS, ERASURES
+from consumers.warehouse.table_schema import COMMENT_EVENTS, ERASURES
 from gateway.errors import OperatorError
 
 __all__ = ["compact"]

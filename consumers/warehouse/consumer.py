@@ -10,13 +10,13 @@ from typing import Final
 import structlog
 
 from consumers import Consumer, Entry, Reject, Transient
-from consumers.warehouse import metrics, rows
-from consumers.warehouse.database import Database
+from consumers.warehouse import event_rows, metrics
 from consumers.warehouse.destination import Destination, destination
-from consumers.warehouse.loading import Warehouse
-from consumers.warehouse.refusals import Away, Unusable
-from consumers.warehouse.thread import CallThread, WarehouseThread
-from consumers.warehouse.workspace import Workspace
+from consumers.warehouse.destination_errors import Away, Unusable
+from consumers.warehouse.dlt_database import Database
+from consumers.warehouse.dlt_workspace import Workspace
+from consumers.warehouse.row_loading import Warehouse
+from consumers.warehouse.warehouse_thread import CallThread, WarehouseThread
 from gateway.contract import EntryId
 from gateway.errors import GatewayError, OperatorError
 from gateway.settings import Settings
@@ -103,7 +103,7 @@ class Loader:
         began = time.monotonic()
         try:
             count, newest = await self._warehouse.call(_load, entries, within_s=_ANSWER_S)
-        except rows.Unfit as error:
+        except event_rows.Unfit as error:
             raise Reject(str(error)) from error
         except (Away, OperatorError) as error:
             self._tell_away(error)
@@ -142,5 +142,5 @@ class Loader:
 
 def _load(warehouse: Warehouse, entries: Sequence[Entry]) -> tuple[int, float]:
     """How many rows were loaded, and when the newest event was received (seconds)."""
-    count = warehouse.load(rows.table(entries, loaded_at=datetime.now(UTC)))
+    count = warehouse.load(event_rows.table(entries, loaded_at=datetime.now(UTC)))
     return count, max(entry.event.received_at.timestamp() for entry in entries)

@@ -12,7 +12,7 @@ from typing import Final
 
 import duckdb
 
-from consumers.warehouse.refusals import Away, cause_of
+from consumers.warehouse.destination_errors import Away, cause_of
 
 __all__ = ["held", "patiently"]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from consumers.warehouse.database import Database
 from consumers.warehouse.destination import destination
-from consumers.warehouse.loading import Warehouse
-from consumers.warehouse.workspace import Workspace
+from consumers.warehouse.dlt_database import Database
+from consumers.warehouse.dlt_workspace import Workspace
+from consumers.warehouse.row_loading import Warehouse
 from tests.integration.warehouse.loading import Target, ask_duckdb
 from tests.integration.warehouse.postgres import PostgresServer
 

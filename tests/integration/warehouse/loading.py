@@ -9,9 +9,9 @@ import duckdb
 from msgspec import UNSET, Struct
 from uuid_utils import uuid7
 
-from consumers.warehouse import rows
+from consumers.warehouse import event_rows
 from consumers.warehouse.destination import Destination
-from consumers.warehouse.loading import Warehouse
+from consumers.warehouse.row_loading import Warehouse
 from gateway.contract import (
     COMMENT_ADDED,
     COMMENT_DELETED,
@@ -94,7 +94,7 @@ def fetched(text: str, *, at_s: float, state: Literal["present", "deleted"] = "p
 
 def load(warehouse: Warehouse, *entries: StreamEntry) -> None:
     """Load these entries as one batch."""
-    warehouse.load(rows.table(entries, loaded_at=datetime.now(UTC)))
+    warehouse.load(event_rows.table(entries, loaded_at=datetime.now(UTC)))
 
 
 class Target(Struct):

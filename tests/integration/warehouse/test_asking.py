@@ -13,8 +13,8 @@ import structlog
 from click.testing import CliRunner, Result
 
 from consumers.cli import cli
-from consumers.warehouse.asking import answer, as_json, as_table
-from consumers.warehouse.loading import Warehouse
+from consumers.warehouse.query import answer, as_json, as_table
+from consumers.warehouse.row_loading import Warehouse
 from gateway.errors import OperatorError
 from tests.integration.warehouse.conftest import database_of
 from tests.integration.warehouse.loading import PORTAL, START, Target, entry, fetched, load

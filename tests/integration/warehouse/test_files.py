@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from consumers.warehouse.destination import destination
-from consumers.warehouse.loading import Warehouse
+from consumers.warehouse.row_loading import Warehouse
 from gateway.errors import OperatorError
 from tests.integration.warehouse.conftest import database_of
 from tests.integration.warehouse.loading import PORTAL, START, Target, entry, fetched, load

@@ -12,8 +12,8 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from consumers.cli import cli
-from consumers.warehouse import rows
-from consumers.warehouse.loading import Warehouse
+from consumers.warehouse import event_rows
+from consumers.warehouse.row_loading import Warehouse
 from gateway.contract import CommentEvent
 from tests.integration.consumers.running import comment_event, publish
 from tests.integration.warehouse.conftest import database_of
@@ -84,8 +84,8 @@ def test_a_row_that_the_database_refuses_is_named_and_the_others_are_loaded(
     bad = entry("updated", 9, member_id=random_id)
     with database_of(fresh, tmp_path / "work") as database:
         warehouse = Warehouse(database)
-        with pytest.raises(rows.Unfit) as refused:
-            warehouse.load(rows.table([*good, bad], loaded_at=datetime.now(UTC)))
+        with pytest.raises(event_rows.Unfit) as refused:
+            warehouse.load(event_rows.table([*good, bad], loaded_at=datetime.now(UTC)))
 
     assert refused.value.event_id == bad.event.id
     assert fresh.ask("SELECT COUNT(*) FROM bitrix24.comment_events") == [(4,)]

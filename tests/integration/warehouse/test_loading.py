@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from consumers.warehouse import schema
-from consumers.warehouse.loading import Warehouse
+from consumers.warehouse import table_schema
+from consumers.warehouse.row_loading import Warehouse
 from gateway.contract import Comment, CommentFile, EntryId
 from tests.integration.warehouse.loading import (
     PORTAL,
@@ -33,7 +33,7 @@ def test_an_event_becomes_a_row_with_everything_it_says(
     load(warehouse, came)
 
     (row,) = target.dicts(
-        f"SELECT {', '.join(schema.COMMENT_EVENTS.names)} FROM bitrix24.comment_events"
+        f"SELECT {', '.join(table_schema.COMMENT_EVENTS.names)} FROM bitrix24.comment_events"
     )
     files = row.pop("files")
     assert "quoted" in str(files)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from consumers.warehouse.loading import Warehouse
-from consumers.warehouse.refusals import Away
+from consumers.warehouse.destination_errors import Away
+from consumers.warehouse.row_loading import Warehouse
 from tests.integration.warehouse.conftest import database_of
 from tests.integration.warehouse.loading import StreamEntry, Target, entry, load
 from tests.integration.warehouse.postgres import PostgresServer

@@ -12,9 +12,9 @@ from structlog.testing import capture_logs
 from consumers import Entry, Transient
 from consumers.warehouse.consumer import Loader
 from consumers.warehouse.destination import destination
-from consumers.warehouse.loading import Warehouse
-from consumers.warehouse.refusals import Away, Unusable
-from consumers.warehouse.thread import CallThread
+from consumers.warehouse.destination_errors import Away, Unusable
+from consumers.warehouse.row_loading import Warehouse
+from consumers.warehouse.warehouse_thread import CallThread
 from gateway.errors import OperatorError
 from gateway.settings import Settings
 from gateway.settings import Warehouse as Section
@@ -140,8 +140,8 @@ def test_a_right_that_is_taken_away_is_named_as_what_lasts(
 async def test_a_call_that_hangs_is_away_and_keeps_no_process_from_ending() -> None:
     code = (
         "import asyncio, threading\n"
-        "from consumers.warehouse.thread import CallThread\n"
-        "from consumers.warehouse.refusals import Away\n"
+        "from consumers.warehouse.warehouse_thread import CallThread\n"
+        "from consumers.warehouse.destination_errors import Away\n"
         "async def main():\n"
         "    thread = CallThread('hanging')\n"
         "    for _ in range(2):\n"

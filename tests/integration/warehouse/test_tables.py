@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from consumers.warehouse import rows, schema, tables
-from consumers.warehouse.loading import Warehouse
-from consumers.warehouse.tables import NewerTables
+from consumers.warehouse import event_rows, table_making, table_schema
+from consumers.warehouse.row_loading import Warehouse
+from consumers.warehouse.table_making import NewerTables
 from tests.integration.warehouse.conftest import database_of
 from tests.integration.warehouse.loading import Target, entry, load
 
@@ -19,8 +19,8 @@ def test_columns_are_typed_and_described(warehouse: Warehouse, target: Target) -
             "WHERE table_schema = 'bitrix24' AND table_name = 'comment_events'"
         )
     )
-    assert tuple(types) == schema.COMMENT_EVENTS.names or set(types) == set(
-        schema.COMMENT_EVENTS.names
+    assert tuple(types) == table_schema.COMMENT_EVENTS.names or set(types) == set(
+        table_schema.COMMENT_EVENTS.names
     )
     kinds = {
         "text": ("varchar", "character varying"),
@@ -28,7 +28,7 @@ def test_columns_are_typed_and_described(warehouse: Warehouse, target: Target) -
         "timestamp": ("timestamp with time zone",),
         "json": ("json", "jsonb"),
     }
-    for column in schema.COMMENT_EVENTS.columns:
+    for column in table_schema.COMMENT_EVENTS.columns:
         assert types[column.name].lower() in kinds[column.type], column.name
     comments = (
         "SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 'comment_events' "
@@ -38,19 +38,19 @@ def test_columns_are_typed_and_described(warehouse: Warehouse, target: Target) -
         "WHERE attrelid = 'bitrix24.comment_events'::regclass AND attnum > 0"
     )
     assert dict(target.ask(comments)) == {
-        column.name: column.description for column in schema.COMMENT_EVENTS.columns
+        column.name: column.description for column in table_schema.COMMENT_EVENTS.columns
     }
 
 
 def test_a_newer_release_adds_its_columns_and_an_older_one_keeps_off(
     fresh: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table = schema.COMMENT_EVENTS
-    newer = schema.Table(
+    table = table_schema.COMMENT_EVENTS
+    newer = table_schema.Table(
         table.name,
         table.key,
         table.description,
-        (*table.columns, schema.Column("mood", "text", "How the comment sounds.")),
+        (*table.columns, table_schema.Column("mood", "text", "How the comment sounds.")),
     )
     with (
         database_of(fresh, tmp_path / "older") as older,
@@ -59,8 +59,8 @@ def test_a_newer_release_adds_its_columns_and_an_older_one_keeps_off(
         running = Warehouse(older)
         load(running, entry("added", 1))
         with monkeypatch.context() as release:
-            release.setattr(tables, "VERSION", schema.VERSION + 1)
-            release.setattr(tables, "COMMENT_EVENTS", newer)
+            release.setattr(table_making, "VERSION", table_schema.VERSION + 1)
+            release.setattr(table_making, "COMMENT_EVENTS", newer)
             Warehouse(upgraded).prepare()
         load(running, entry("added", 2))  # it was running already, and goes on
 
@@ -68,7 +68,7 @@ def test_a_newer_release_adds_its_columns_and_an_older_one_keeps_off(
             "SELECT comment_id, mood FROM bitrix24.comment_events ORDER BY comment_id"
         ) == [(1, None), (2, None)]
         restarted = Warehouse(older)
-        with pytest.raises(NewerTables, match=f"version {schema.VERSION + 1}"):
+        with pytest.raises(NewerTables, match=f"version {table_schema.VERSION + 1}"):
             restarted.prepare()
         with pytest.raises(NewerTables):
             load(restarted, entry("added", 3))
@@ -78,7 +78,9 @@ def test_tables_that_were_made_in_part_are_completed(fresh: Target, tmp_path: Pa
     with database_of(fresh, tmp_path / "work") as database:
         warehouse = Warehouse(database)
         with database.session():
-            database.merge(schema.COMMENT_EVENTS, rows.empty(schema.COMMENT_EVENTS))
+            database.merge(
+                table_schema.COMMENT_EVENTS, event_rows.empty(table_schema.COMMENT_EVENTS)
+            )
         load(warehouse, entry("added", 1))
 
         assert fresh.ask("SELECT comment_id FROM bitrix24.comments") == [(1,)]

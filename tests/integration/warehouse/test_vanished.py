@@ -9,8 +9,8 @@ import duckdb
 import pytest
 from structlog.testing import capture_logs
 
-from consumers.warehouse import schema
-from consumers.warehouse.loading import Warehouse
+from consumers.warehouse import table_schema
+from consumers.warehouse.row_loading import Warehouse
 from tests.integration.warehouse.conftest import database_of
 from tests.integration.warehouse.loading import PORTAL, START, Target, entry, load
 
@@ -43,7 +43,7 @@ def change(fresh: Target, kind: str, request: pytest.FixtureRequest) -> Callable
 
 def assert_whole(target: Target) -> None:
     assert target.ask("SELECT COUNT(*) FROM bitrix24.comments") != []
-    assert target.ask("SELECT version FROM bitrix24.schema_versions") == [(schema.VERSION,)]
+    assert target.ask("SELECT version FROM bitrix24.schema_versions") == [(table_schema.VERSION,)]
     comments = (
         "SELECT COUNT(comment) FROM duckdb_columns() WHERE table_name = 'comment_events' "
         "AND schema_name = 'bitrix24'"
@@ -51,7 +51,7 @@ def assert_whole(target: Target) -> None:
         else "SELECT COUNT(*) FROM pg_description "
         "WHERE objoid = 'bitrix24.comment_events'::regclass AND objsubid > 0"
     )
-    assert target.ask(comments) == [(len(schema.COMMENT_EVENTS.columns),)]
+    assert target.ask(comments) == [(len(table_schema.COMMENT_EVENTS.columns),)]
     if not target.destination.database:
         assert target.ask(
             "SELECT COUNT(*) FROM pg_indexes WHERE indexname LIKE 'comment_events_%'"

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from dlt.common.runtime import telemetry
 
-from consumers.warehouse import database as database_module
-from consumers.warehouse.database import Database
+from consumers.warehouse import dlt_database as database_module
 from consumers.warehouse.destination import destination
-from consumers.warehouse.loading import Warehouse
-from consumers.warehouse.refusals import Away
-from consumers.warehouse.workspace import Workspace
+from consumers.warehouse.destination_errors import Away
+from consumers.warehouse.dlt_database import Database
+from consumers.warehouse.dlt_workspace import Workspace
+from consumers.warehouse.row_loading import Warehouse
 from tests.integration.warehouse.conftest import database_of
 from tests.integration.warehouse.loading import Target, ask_duckdb, entry, load
 

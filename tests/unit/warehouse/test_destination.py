@@ -8,10 +8,10 @@ import pytest
 import sqlglot
 from dlt.destinations.impl.postgres.configuration import PostgresClientConfiguration
 
-from consumers.warehouse import comments
+from consumers.warehouse import comments_view
 from consumers.warehouse import destination as module
 from consumers.warehouse.destination import BadDestination, destination
-from consumers.warehouse.workspace import Workspace
+from consumers.warehouse.dlt_workspace import Workspace
 
 SERVERS = [
     (
@@ -73,7 +73,7 @@ def test_the_view_can_be_said_in_the_sql_of_each_database(url: str, kind: str, _
         return
     dialect = getattr(dlt.destinations, kind)(**target.arguments).capabilities().sqlglot_dialect
 
-    query = comments.select('"the schema"."the table"', dialect=dialect)
+    query = comments_view.select('"the schema"."the table"', dialect=dialect)
 
     assert query.count('"the schema"."the table"') == 4
     sqlglot.parse_one(query.replace('"the schema"."the table"', "t"), read=dialect)

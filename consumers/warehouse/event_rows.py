@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 import msgspec
 import pyarrow as pa
 
-from consumers.warehouse.schema import COMMENT_EVENTS, Column, Table
+from consumers.warehouse.table_schema import COMMENT_EVENTS, Column, Table
 from gateway.contract import Comment, CommentEvent, CommentFile, EntryId
 
 __all__ = ["Loadable", "Unfit", "arrow_schema", "empty", "rows", "table"]

@@ -8,8 +8,8 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from consumers.warehouse.loading import Warehouse
-from consumers.warehouse.refusals import Away
+from consumers.warehouse.destination_errors import Away
+from consumers.warehouse.row_loading import Warehouse
 
 __all__ = ["CallThread", "WarehouseThread"]
 

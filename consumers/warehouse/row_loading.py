@@ -12,15 +12,15 @@ import pyarrow as pa
 import structlog
 from uuid_utils import uuid7
 
-from consumers.warehouse import rows
+from consumers.warehouse import event_rows
 from consumers.warehouse.compacting import compact
-from consumers.warehouse.database import Database
-from consumers.warehouse.erasures import Erasure, without
-from consumers.warehouse.known import Known
-from consumers.warehouse.portions import halves, parts, shortened
-from consumers.warehouse.refusals import Away, RowsRefused
-from consumers.warehouse.schema import COMMENT_EVENTS, ERASURES
-from consumers.warehouse.tables import Tables
+from consumers.warehouse.destination_errors import Away, RowsRefused
+from consumers.warehouse.dlt_database import Database
+from consumers.warehouse.erased_rows import Erasure, without
+from consumers.warehouse.known_erasures import Known
+from consumers.warehouse.load_portions import halves, parts, shortened
+from consumers.warehouse.table_making import Tables
+from consumers.warehouse.table_schema import COMMENT_EVENTS, ERASURES
 from gateway.errors import OperatorError
 
 __all__ = ["Warehouse"]
@@ -113,7 +113,7 @@ class Warehouse:
                 "rows_erased": count,
             }
             # The record first: a load that is under way looks for it after it has committed.
-            self._database.merge(ERASURES, rows.rows(ERASURES, [record]))
+            self._database.merge(ERASURES, event_rows.rows(ERASURES, [record]))
             self._tables.erasures()
             self._delete(member_id, comment_id, before=now)
             if self._target.database:
@@ -152,7 +152,7 @@ class Warehouse:
         if refused.for_memory:
             # Not this row's fault: the destination is short of memory whatever it gets.
             raise Away(str(refused)) from refused
-        raise rows.Unfit(event_id, str(refused)) from refused
+        raise event_rows.Unfit(event_id, str(refused)) from refused
 
     def _merge(self, events: pa.Table) -> int:
         # A session of its own: DuckDB gives the memory of a merge back when the file is closed.

@@ -13,7 +13,7 @@ from zlib import crc32
 import msgspec
 import structlog
 
-from consumers.warehouse.erasures import Erasure
+from consumers.warehouse.erased_rows import Erasure
 
 __all__ = ["Known"]
 

@@ -4,15 +4,15 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from consumers.warehouse import rows, schema
-from consumers.warehouse.portions import halves, shortened
+from consumers.warehouse import event_rows, table_schema
+from consumers.warehouse.load_portions import halves, shortened
 from tests.integration.warehouse.loading import entry, fetched
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def table(*texts: str) -> pa.Table:
-    return rows.table(
+    return event_rows.table(
         [entry("updated", n, comment=fetched(text, at_s=1)) for n, text in enumerate(texts)],
         loaded_at=NOW,
     )
@@ -36,4 +36,4 @@ def test_only_long_texts_are_cut_and_say_how_long_they_were() -> None:
     assert row["comment_text"] == "ж" * 65_536 + "… [cut by the warehouse: 70000 characters]"
     assert row["comment_text_plain"] == row["comment_text"]
     assert row["content_hash"] == was["content_hash"]
-    assert cut.schema == rows.arrow_schema(schema.COMMENT_EVENTS)
+    assert cut.schema == event_rows.arrow_schema(table_schema.COMMENT_EVENTS)

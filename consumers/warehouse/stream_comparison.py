@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from consumers.warehouse import rows
-from consumers.warehouse.erasures import is_erased
-from consumers.warehouse.loading import Warehouse
-from consumers.warehouse.stream import Range, StreamEntry, pages, standing
-from consumers.warehouse.thread import WarehouseThread
+from consumers.warehouse import event_rows
+from consumers.warehouse.erased_rows import is_erased
+from consumers.warehouse.row_loading import Warehouse
+from consumers.warehouse.stream_range import Range, StreamEntry, pages, standing
+from consumers.warehouse.warehouse_thread import WarehouseThread
 from gateway.contract import Streams
 
 __all__ = ["Comparison", "Missing", "backfill", "compare"]
@@ -81,7 +81,7 @@ async def backfill(
     wanted: Range,
     *,
     told: Callable[[int], None],
-    unfit: Callable[[rows.Unfit], None],
+    unfit: Callable[[event_rows.Unfit], None],
 ) -> int:
     """Load a range of the stream again; returns how many events. `told` hears of each page.
 
@@ -94,7 +94,7 @@ async def backfill(
         while left:
             try:
                 count += await warehouse.call(_load, left)
-            except rows.Unfit as error:
+            except event_rows.Unfit as error:
                 unfit(error)
                 left = [entry for entry in left if entry.event.id != error.event_id]
             else:
@@ -104,4 +104,4 @@ async def backfill(
 
 
 def _load(warehouse: Warehouse, page: list[StreamEntry]) -> int:
-    return warehouse.load(rows.table(page, loaded_at=datetime.now(UTC)))
+    return warehouse.load(event_rows.table(page, loaded_at=datetime.now(UTC)))

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 import structlog
 
-from consumers.warehouse import comments, rows
-from consumers.warehouse.database import Database
-from consumers.warehouse.erasures import Erasure
-from consumers.warehouse.known import Known
+from consumers.warehouse import comments_view, event_rows
+from consumers.warehouse.dlt_database import Database
+from consumers.warehouse.erased_rows import Erasure
+from consumers.warehouse.known_erasures import Known
 from consumers.warehouse.postgres_server import QUESTION, Facts, refuse_unfit
-from consumers.warehouse.schema import COMMENT_EVENTS, ERASURES, TABLES, VERSION, VERSIONS
+from consumers.warehouse.table_schema import COMMENT_EVENTS, ERASURES, TABLES, VERSION, VERSIONS
 from gateway.errors import OperatorError
 
 __all__ = ["NewerTables", "Tables"]
@@ -104,11 +104,11 @@ class Tables:
         self._database.distrust()
         erased = self._known.erasures.values() if "erasures" in missing else ()
         version = {"version": VERSION, "applied_at": datetime.now(UTC)}
-        self._database.merge(COMMENT_EVENTS, rows.empty(COMMENT_EVENTS))
-        self._database.merge(ERASURES, rows.rows(ERASURES, _records(erased)))
+        self._database.merge(COMMENT_EVENTS, event_rows.empty(COMMENT_EVENTS))
+        self._database.merge(ERASURES, event_rows.rows(ERASURES, _records(erased)))
         self._describe()
         # Last, so that an interruption anywhere leads to doing all of it again.
-        self._database.merge(VERSIONS, rows.rows(VERSIONS, [version]))
+        self._database.merge(VERSIONS, event_rows.rows(VERSIONS, [version]))
         if is_lost:
             _tell_of_loss(self._target.label, missing, erased)
         else:
@@ -138,7 +138,7 @@ class Tables:
         if self._target.is_database:
             database.execute(
                 "CREATE OR REPLACE VIEW {comments} AS "
-                + comments.select("{comment_events}", dialect=database.dialect)
+                + comments_view.select("{comment_events}", dialect=database.dialect)
             )
 
 

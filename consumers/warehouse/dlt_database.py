@@ -17,10 +17,10 @@ import pyarrow as pa
 from dlt.common.configuration.utils import get_resolved_traces
 
 from consumers.warehouse.destination import BadDestination, Destination
+from consumers.warehouse.destination_errors import LackingTable, cause_of, refusal
+from consumers.warehouse.dlt_workspace import Workspace
 from consumers.warehouse.duckdb_file import held
-from consumers.warehouse.refusals import LackingTable, cause_of, refusal
-from consumers.warehouse.schema import TABLES, Table
-from consumers.warehouse.workspace import Workspace
+from consumers.warehouse.table_schema import TABLES, Table
 from gateway.errors import GatewayError
 
 __all__ = ["Database"]

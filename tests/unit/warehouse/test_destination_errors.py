@@ -3,7 +3,13 @@
 import duckdb
 import pytest
 
-from consumers.warehouse.refusals import Away, LackingTable, RowsRefused, Unusable, refusal
+from consumers.warehouse.destination_errors import (
+    Away,
+    LackingTable,
+    RowsRefused,
+    Unusable,
+    refusal,
+)
 from gateway.errors import GatewayError
 
 
