@@ -11,9 +11,9 @@ fixture.
 """
 
 from consumers.testing.delivery import Delivered, deliver_events
-from consumers.testing.events import app_event, comment_event, portal_event
+from consumers.testing.event_factories import app_event, comment_event, portal_event
 from consumers.testing.fixtures import Deliver, deliver, temporary_gateway
-from consumers.testing.server import TemporaryGateway
+from consumers.testing.temporary_gateway import TemporaryGateway
 
 __all__ = [
     "Deliver",
