@@ -10,10 +10,10 @@ from msgspec import Struct
 
 from consumers.audit.chain import Chain
 from consumers.audit.chain_options import ChainOptions
-from consumers.audit.files import day_files, open_lines
+from consumers.audit.chain_verification import verify_chain
+from consumers.audit.day_files import day_files, open_lines
 from consumers.audit.findings import ChainReport
 from consumers.audit.signing import SigningKey
-from consumers.audit.verification import verify_chain
 from gateway.contract import COMMENT_UPDATED, CommentData, CommentEvent, encode_event, source_of
 
 MEMBER = "a223c6b3710f85df22e9377d6c4f7553"

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import structlog
 
-from consumers.audit.batch import Batch, Position
+from consumers.audit.chain_head import HeadFile
 from consumers.audit.chain_options import ChainOptions, StreamEntry
-from consumers.audit.head import HeadFile
+from consumers.audit.record_batch import Batch, Position
 from consumers.audit.records import (
     Begun,
     Gap,
@@ -28,8 +28,8 @@ from consumers.audit.records import (
     Repaired,
     Tombstone,
 )
-from consumers.audit.recovery import Found, find
-from consumers.audit.seen import SeenEntries
+from consumers.audit.reopening import Found, find
+from consumers.audit.seen_entries import SeenEntries
 from gateway.contract import timestamps
 from gateway.durable_directory import fsync_directory, make_directory
 from gateway.errors import GatewayError

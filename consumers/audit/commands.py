@@ -10,11 +10,11 @@ import msgspec
 
 from consumers.audit import signing
 from consumers.audit.anchoring import anchors_in
-from consumers.audit.files import chains
+from consumers.audit.chain_verification import verify_chain
+from consumers.audit.day_files import chains
 from consumers.audit.findings import Anchor, ChainReport, Fault
 from consumers.audit.proofs import InvalidProof, NotProvable, check, prove, read
-from consumers.audit.search import Hit, Wanted, search
-from consumers.audit.verification import verify_chain
+from consumers.audit.record_search import Hit, Wanted, search
 from gateway.commandline import settings_of
 from gateway.moments import Moment
 from gateway.terminal import indented_json, printable

@@ -14,10 +14,10 @@ from consumers import Consumer, Entry, Partition
 from consumers.audit.anchoring import Anchoring
 from consumers.audit.chain import Chain, ChainTaken
 from consumers.audit.chain_options import ChainOptions
+from consumers.audit.chain_retention import compress_closed, remove_expired
 from consumers.audit.completeness import find_gap
 from consumers.audit.findings import Anchor
 from consumers.audit.metrics import GAPS
-from consumers.audit.retention import compress_closed, remove_expired
 from consumers.audit.signing import SigningKey
 from gateway import connections
 from gateway.background import Background

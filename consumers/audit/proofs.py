@@ -13,8 +13,9 @@ import msgspec
 from msgspec import Struct
 
 from consumers.audit import merkle
-from consumers.audit.files import day_files, open_lines
+from consumers.audit.day_files import day_files, open_lines
 from consumers.audit.merkle import Step
+from consumers.audit.record_search import Hit
 from consumers.audit.records import (
     HASH_END_BYTES,
     Checkpoint,
@@ -24,7 +25,6 @@ from consumers.audit.records import (
     hash_in,
     signed_part,
 )
-from consumers.audit.search import Hit
 from consumers.audit.signing import is_signed_by
 from gateway.errors import GatewayError
 

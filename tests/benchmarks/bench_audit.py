@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 
 from consumers.audit import signing
 from consumers.audit.chain import Chain
+from consumers.audit.chain_head import read_head
 from consumers.audit.chain_options import ChainOptions
-from consumers.audit.head import read_head
 from consumers.audit.signing import SigningKey
 from gateway import connections
 from gateway.contract import CommentEvent

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from consumers.audit.verification import verify_chain
+from consumers.audit.chain_verification import verify_chain
 from gateway import connections
 from gateway.contract import Streams
 from tests.audit_log import logged

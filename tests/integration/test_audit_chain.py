@@ -14,9 +14,9 @@ import pytest
 
 from consumers.audit.chain import CannotWrite, Chain, ChainTaken
 from consumers.audit.chain_options import ChainOptions
-from consumers.audit.files import FileDamaged
-from consumers.audit.recovery import LogDamaged
-from consumers.audit.retention import compress_closed
+from consumers.audit.chain_retention import compress_closed
+from consumers.audit.day_files import FileDamaged
+from consumers.audit.reopening import LogDamaged
 from tests.audit_log import (
     Clock,
     a_key,
@@ -104,7 +104,7 @@ def test_redelivery_after_a_crash_makes_no_second_record(
 def test_old_events_given_again_make_no_second_record(
     tmp_path: Path, options: ChainOptions, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumers.audit.seen._REMEMBERED", 5)
+    monkeypatch.setattr("consumers.audit.seen_entries._REMEMBERED", 5)
     chain = Chain.open(tmp_path, "events", 0, options)
     for first in (1, 21, 41):
         chain.append([given for given in entries(first, first + 19) if given != entry(7)])
@@ -120,7 +120,7 @@ def test_old_events_given_again_make_no_second_record(
 def test_a_damaged_file_leaves_no_doubt_about_what_is_new(
     tmp_path: Path, options: ChainOptions, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumers.audit.seen._REMEMBERED", 5)
+    monkeypatch.setattr("consumers.audit.seen_entries._REMEMBERED", 5)
     chain = Chain.open(tmp_path, "events", 0, options)
     chain.append(entries(1, 20))
     clock.turn(days=1)

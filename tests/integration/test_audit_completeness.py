@@ -14,11 +14,11 @@ import pytest
 from redis.asyncio import Redis
 
 from consumers.audit import signing
+from consumers.audit.chain_head import read_head
+from consumers.audit.chain_verification import verify_chain
 from consumers.audit.completeness import CannotCompare, find_gap
 from consumers.audit.findings import ChainReport
-from consumers.audit.head import read_head
 from consumers.audit.records import Gap
-from consumers.audit.verification import verify_chain
 from gateway.connections import control
 from gateway.contract import Streams
 from tests.audit_log import lines_of

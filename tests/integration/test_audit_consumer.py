@@ -12,9 +12,9 @@ import pytest
 from redis.asyncio import Redis
 
 from consumers.audit import signing
-from consumers.audit.files import day_files
+from consumers.audit.day_files import day_files
 from consumers.audit.proofs import NotProvable, prove
-from consumers.audit.search import Wanted, search
+from consumers.audit.record_search import Wanted, search
 from consumers.audit.signing import SigningKey
 from gateway.erasures import Erasure, ErasureNotRecorded, record_erasure
 from gateway.settings import Redis as RedisSettings

@@ -7,9 +7,9 @@ import pytest
 
 from consumers.audit.chain import Chain
 from consumers.audit.chain_options import ChainOptions
-from consumers.audit.files import DayFile, day_files
+from consumers.audit.chain_retention import compress_closed, expired, remove_expired
+from consumers.audit.day_files import DayFile, day_files
 from consumers.audit.records import seal
-from consumers.audit.retention import compress_closed, expired, remove_expired
 from tests.audit_log import Clock, a_key, entries, logged, tamper, verify
 
 KEY = a_key()

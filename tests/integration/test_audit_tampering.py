@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from consumers.audit.chain import Chain
+from consumers.audit.chain_head import read_head
 from consumers.audit.chain_options import ChainOptions
-from consumers.audit.head import read_head
+from consumers.audit.chain_retention import compress_closed
+from consumers.audit.chain_verification import verify_chain
 from consumers.audit.merkle import root
 from consumers.audit.records import hash_in, seal
-from consumers.audit.retention import compress_closed
 from consumers.audit.signing import SigningKey
-from consumers.audit.verification import verify_chain
 from tests.audit_log import Clock, a_key, entries, tamper, verify, write
 
 # One genesis record, 10 events a day, a checkpoint after every 8 records and at the end of a day.

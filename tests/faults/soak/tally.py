@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from consumers.audit.files import chains, day_files, open_lines
-from consumers.audit.verification import verify_chain
+from consumers.audit.chain_verification import verify_chain
+from consumers.audit.day_files import chains, day_files, open_lines
 from tests.faults.soak.world import GROUP, STREAMS, World
 
 __all__ = ["Tally", "tally_of"]

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from consumers import CommentEvent, Consumer, Reject
-from consumers.audit.search import Wanted, search
+from consumers.audit.record_search import Wanted, search
 from gateway import connections
 from gateway.contract import EventSubject, OtherEvent, Streams, decode_event, encode_event
 from gateway.erasures import DATA_ERASED

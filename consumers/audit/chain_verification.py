@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TypeGuard
 
 from consumers.audit import merkle
+from consumers.audit.chain_gaps import Gaps
+from consumers.audit.chain_head import read_head
+from consumers.audit.day_files import DayFile, FileDamaged, day_files, open_lines
 from consumers.audit.diagnosis import diagnose
-from consumers.audit.files import DayFile, FileDamaged, day_files, open_lines
 from consumers.audit.findings import Anchor, Broken, ChainReport, Fault, What
-from consumers.audit.gaps import Gaps
-from consumers.audit.head import read_head
 from consumers.audit.records import (
     GENESIS,
     HASH_END_BYTES,

@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from consumers.audit.chain import Chain
-from consumers.audit.files import DayFile, FileDamaged, day_files, open_lines
+from consumers.audit.day_files import DayFile, FileDamaged, day_files, open_lines
 from consumers.audit.records import InvalidRecord, Removed, decode
 from gateway.durable_directory import fsync_directory
 

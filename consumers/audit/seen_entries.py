@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from consumers.audit.files import DayFile, FileDamaged, day_files, open_lines
+from consumers.audit.day_files import DayFile, FileDamaged, day_files, open_lines
 from gateway.contract import EntryId
 
 __all__ = ["SeenEntries"]

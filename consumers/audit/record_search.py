@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from consumers.audit.files import chains, day_files, open_lines
+from consumers.audit.day_files import chains, day_files, open_lines
 from consumers.audit.records import Event, decode
 from gateway.contract import timestamps
 

@@ -13,8 +13,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from consumers.audit.files import DayFile, day_files, tail
-from consumers.audit.head import SignedHead, read_head
+from consumers.audit.chain_head import SignedHead, read_head
+from consumers.audit.day_files import DayFile, day_files, tail
 from consumers.audit.records import (
     GENESIS,
     Checkpoint,
