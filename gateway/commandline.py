@@ -15,9 +15,9 @@ from typing import Any, Final
 import click
 from redis.exceptions import RedisClusterException, RedisError
 
-from gateway.addresses import Address
 from gateway.errors import BackgroundFailed, OperatorError
-from gateway.redis_faults import Fault, fault_of, predicate
+from gateway.redis_access.redis_faults import Fault, fault_of, predicate
+from gateway.redis_access.redis_url import Address
 from gateway.settings import Settings, load
 from gateway.terminal import printable
 

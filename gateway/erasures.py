@@ -12,7 +12,6 @@ from typing import Final
 from msgspec import UNSET, Struct, UnsetType, to_builtins
 from uuid_utils import uuid7
 
-from gateway import connections
 from gateway.contract import (
     EVENT_FIELD,
     PORTAL_SUBJECT,
@@ -23,6 +22,7 @@ from gateway.contract import (
     timestamps,
 )
 from gateway.errors import OperatorError
+from gateway.redis_access import connections
 from gateway.settings import Redis
 
 __all__ = ["DATA_ERASED", "Erasure", "ErasureNotRecorded", "record_erasure"]

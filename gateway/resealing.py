@@ -15,7 +15,7 @@ from typing import Any, Final
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from gateway import lua
+from gateway.redis_access import lua
 from gateway.vault import Vault
 
 __all__ = ["Box", "Census", "Resealing"]

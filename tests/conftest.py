@@ -10,8 +10,8 @@ import structlog
 from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
-from gateway import connections
 from gateway.local.server import RedisServer, ServerBinary
+from gateway.redis_access import connections
 from tests.faults.report import write_report
 from tests.faults.servers import HERE, NotHere, server_named
 from tests.faults.stage import SAFE

@@ -7,8 +7,8 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
-from gateway import connections
 from gateway.local.server import RedisServer, ServerBinary, free_port
+from gateway.redis_access import connections
 from tests.support.eventually import eventually
 
 __all__ = ["redis_cluster", "url_of"]

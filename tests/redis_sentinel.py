@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from gateway import connections
 from gateway.local.server import RedisServer, ServerBinary, free_port
+from gateway.redis_access import connections
 from tests.support.eventually import eventually
 
 __all__ = ["sentinel_of"]

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
-from gateway import connections
 from gateway.local.server import RedisServer
+from gateway.redis_access import connections
 from tests.support.eventually import eventually
 
 __all__ = ["NotAtomic", "holder_of", "move_slot", "move_slot_at_once", "slot_of"]

@@ -11,9 +11,9 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from consumers.audit.records import Gap
-from gateway.connections import AWAY_OR_REFUSING
 from gateway.contract import EVENT_FIELD, EntryId, InvalidEvent, Streams, decode_event
 from gateway.errors import GatewayError
+from gateway.redis_access.connections import AWAY_OR_REFUSING
 
 __all__ = ["CannotCompare", "find_gap"]
 

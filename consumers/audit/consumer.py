@@ -19,9 +19,9 @@ from consumers.audit.completeness import find_gap
 from consumers.audit.findings import Anchor
 from consumers.audit.metrics import GAPS
 from consumers.audit.signing import SigningKey
-from gateway import connections
 from gateway.background import Background
 from gateway.errors import GatewayError
+from gateway.redis_access import connections
 from gateway.settings import Settings
 
 __all__ = ["AuditLog", "consumer_of"]

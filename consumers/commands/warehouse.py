@@ -20,11 +20,12 @@ from consumers.warehouse.row_loading import Warehouse
 from consumers.warehouse.stream_comparison import Comparison, backfill, compare
 from consumers.warehouse.stream_range import Range
 from consumers.warehouse.warehouse_thread import WarehouseThread
-from gateway import connections, logs
+from gateway import logs
 from gateway.commandline import settings_of
 from gateway.erasures import Erasure, record_erasure
 from gateway.errors import OperatorError
 from gateway.moments import Moment
+from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.terminal import indented_json, json_line
 

@@ -13,10 +13,10 @@ from consumers.enricher.portal_requests import Asking
 from consumers.enricher.refetch_queue import RefetchQueue
 from consumers.enricher.refetching import Refetching
 from consumers.enricher.snapshots import Snapshots
-from gateway import connections
 from gateway.background import Background
 from gateway.bitrix24.batching import MAX_COMMANDS
 from gateway.bitrix24.connecting import connect
+from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.vault import Vault
 

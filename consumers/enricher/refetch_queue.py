@@ -16,8 +16,8 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from consumers import Partition, Write
-from gateway import lua
 from gateway.contract import Streams
+from gateway.redis_access import lua
 
 __all__ = ["RefetchQueue", "Waiting", "next_due_ms"]
 

@@ -20,8 +20,8 @@ from consumers.enricher.refetch_queue import RefetchQueue, Waiting
 from consumers.enricher.snapshots import Snapshots
 from gateway.background import Errands
 from gateway.bitrix24.batching import MAX_COMMANDS
-from gateway.connections import AWAY, FAILURES
 from gateway.contract import Comment, decode_event
+from gateway.redis_access.connections import AWAY, FAILURES
 
 __all__ = ["Refetching"]
 

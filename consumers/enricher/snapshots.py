@@ -14,8 +14,8 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from consumers import Transient, Write
-from gateway.connections import AWAY
 from gateway.contract import Comment, Streams
+from gateway.redis_access.connections import AWAY
 from gateway.vault import Unreadable, Vault
 
 __all__ = ["Snapshot", "Snapshots"]

@@ -10,8 +10,8 @@ from consumers.notifier.routes import Channel, Route, routes_of
 from consumers.notifier.samples import samples
 from consumers.notifier.target_portals import in_reach
 from consumers.notifier.targets import Outcome
-from gateway import connections
 from gateway.errors import OperatorError
+from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.terminal import json_line
 

@@ -18,7 +18,7 @@ from consumers.notifier.portal_domains import Domains
 from consumers.notifier.routes import Route, routes_for
 from consumers.notifier.sender import Sender
 from consumers.notifier.target_portals import in_reach
-from gateway import connections
+from gateway.redis_access import connections
 from gateway.settings import Settings
 
 __all__ = ["Notifier"]

@@ -33,7 +33,7 @@ from redis.exceptions import OutOfMemoryError, ReadOnlyError
 
 from consumers.notifier.notices import Notice, decoded, encoded
 from consumers.notifier.send_plan import Due
-from gateway import connections, lua
+from gateway.redis_access import connections, lua
 
 __all__ = ["AWAY", "Change", "Look", "Outbox"]
 

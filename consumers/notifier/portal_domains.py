@@ -13,9 +13,9 @@ from typing import Final
 import structlog
 from redis.asyncio import Redis
 
-from gateway import connections
 from gateway.portals.facts import PortalFacts
 from gateway.portals.registry import Registry, portals_among
+from gateway.redis_access import connections
 from gateway.settings import Settings
 
 __all__ = ["Domains"]

@@ -26,9 +26,9 @@ from consumers.runtime.partition_keys import Place
 from consumers.runtime.reader import Pace
 from consumers.runtime.standstill import Standstill
 from consumers.runtime.unknown_streams import refuse_unknown
-from gateway import connections
-from gateway.addresses import Address
 from gateway.background import Background, watched
+from gateway.redis_access import connections
+from gateway.redis_access.redis_url import Address
 from gateway.settings import Settings
 
 __all__ = ["run", "run_until_signalled"]

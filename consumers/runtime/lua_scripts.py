@@ -10,7 +10,7 @@ from typing import Any, Final
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from gateway import lua
+from gateway.redis_access import lua
 
 __all__ = ["Acquired", "Emitted", "Inspection", "Kept", "Scripts"]
 

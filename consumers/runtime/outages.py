@@ -11,8 +11,8 @@ from typing import Any
 
 import structlog
 
-from gateway.connections import Fault, fault_of, is_denied
 from gateway.errors import OperatorError
+from gateway.redis_access.connections import Fault, fault_of, is_denied
 
 __all__ = ["Outage", "Outages"]
 

@@ -10,8 +10,8 @@ from consumers.runtime.gate import Gate
 from consumers.runtime.outages import Outage
 from consumers.runtime.retry_policy import Backoff
 from gateway.background import owned
-from gateway.connections import AWAY_OR_REFUSING
 from gateway.ending import end
+from gateway.redis_access.connections import AWAY_OR_REFUSING
 
 __all__ = ["Sending"]
 

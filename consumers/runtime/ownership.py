@@ -19,7 +19,7 @@ from consumers.runtime.outages import Outages
 from consumers.runtime.partition import OwnedPartition
 from consumers.runtime.partition_keys import Place
 from gateway.background import owned
-from gateway.connections import AWAY_OR_REFUSING
+from gateway.redis_access.connections import AWAY_OR_REFUSING
 
 __all__ = ["Ownership"]
 

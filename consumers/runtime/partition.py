@@ -35,8 +35,8 @@ from consumers.runtime.retry_policy import Backoff, Policy
 from consumers.runtime.settlement import DeadLetterLimitReached, LeftPending, Settlement
 from consumers.runtime.shares import Shares
 from gateway.background import owned
-from gateway.connections import AWAY_OR_REFUSING
 from gateway.errors import OperatorError
+from gateway.redis_access.connections import AWAY_OR_REFUSING
 from gateway.settings import Consumers
 
 __all__ = ["OwnedPartition"]

@@ -26,9 +26,9 @@ from consumers.runtime.partition_keys import Place
 from consumers.runtime.pending_entries import OWNER, recover
 from consumers.runtime.retry_policy import Backoff
 from gateway.background import Errands
-from gateway.backlog import count_entries
-from gateway.connections import AWAY, AWAY_OR_REFUSING
 from gateway.contract import DeadLetter, EntryId
+from gateway.redis_access.connections import AWAY, AWAY_OR_REFUSING
+from gateway.redis_access.entry_count import count_entries
 
 __all__ = ["Pace", "Reader"]
 

@@ -25,8 +25,8 @@ from consumers.runtime.outlet import Sending
 from consumers.runtime.partition_keys import Place
 from consumers.runtime.retry_policy import Backoff
 from consumers.runtime.transforms import Output
-from gateway.connections import AWAY_OR_REFUSING
 from gateway.contract import DeadLetter, timestamps
+from gateway.redis_access.connections import AWAY_OR_REFUSING
 
 __all__ = ["DeadLetterLimitReached", "LeftPending", "Settlement"]
 

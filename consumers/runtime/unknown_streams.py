@@ -9,9 +9,9 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from gateway.connections import AWAY_OR_REFUSING
 from gateway.contract import Streams
 from gateway.errors import OperatorError
+from gateway.redis_access.connections import AWAY_OR_REFUSING
 
 __all__ = ["UnknownStream", "refuse_unknown"]
 

@@ -11,9 +11,9 @@ from redis.asyncio import Redis
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.consumer_process import run
 from consumers.runtime.entry import Event
-from gateway import connections
 from gateway.background import owned
 from gateway.contract import EVENT_FIELD, DeadLetter, decode_event, encode_event
+from gateway.redis_access import connections
 from gateway.settings import Consumers, Settings
 from gateway.settings import Redis as RedisSettings
 

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
-from gateway import connections
 from gateway.bitrix24.access import Access, OAuthAccess, TokenAccess, WebhookAccess
 from gateway.bitrix24.applications import Applications
 from gateway.bitrix24.authorization import AuthorizationServer
@@ -15,6 +14,7 @@ from gateway.bitrix24.refreshing import Refresher
 from gateway.bitrix24.token_store import TokenStore
 from gateway.bitrix24.tokens import Tokens
 from gateway.bitrix24.transport import Transport, open_transport
+from gateway.redis_access import connections
 from gateway.settings import Application, Settings, SettingsError, resolve_secret
 from gateway.settings import Bitrix24 as Rest
 from gateway.vault import Vault

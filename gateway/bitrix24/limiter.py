@@ -28,7 +28,9 @@ _SHARE_OF_BURST: Final = 0.9
 
 
 class Limiter:
-    """The buckets of all portals; `client` is a control client (gateway.connections.control)."""
+    """The buckets of all portals; `client` is a control client
+    (gateway.redis_access.connections.control).
+    """
 
     def __init__(
         self,

@@ -8,9 +8,9 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from gateway import lua
 from gateway.bitrix24.errors import StoreUnavailable
-from gateway.connections import FAILURES
+from gateway.redis_access import lua
+from gateway.redis_access.connections import FAILURES
 
 __all__ = ["REDIS_FAILURES", "script", "store_unavailable"]
 

@@ -29,7 +29,8 @@ _MAX_TRIES: Final = 20
 
 
 class TokenStore:
-    """Keeps tokens; `client` is a control client (gateway.connections.control) without decoding.
+    """Keeps tokens; `client` is a control client (gateway.redis_access.connections.control) without
+    decoding.
 
     Every method may be repeated, and raises Unavailable if Redis does not answer.
     """

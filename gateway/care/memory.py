@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from gateway import lua
+from gateway.redis_access import lua
 
 __all__ = ["Memory", "Remembered"]
 
@@ -32,7 +32,8 @@ class Memory(Generic[T]):
     """One field of all portals' hashes.
 
     Raises RedisError or one of connections.AWAY when Redis does not do its part; everything may be
-    repeated. `client` is a control client (gateway.connections.control) without decoding.
+    repeated. `client` is a control client (gateway.redis_access.connections.control) without
+    decoding.
     """
 
     def __init__(self, client: Redis, kind: type[T], *, prefix: str, field: str) -> None:

@@ -8,7 +8,6 @@ import click
 import msgspec
 from msgspec import Struct
 
-from gateway import connections
 from gateway.commandline import settings_of
 from gateway.erasing.erasing import Erased, erase
 from gateway.erasing.out_of_reach import out_of_reach
@@ -16,6 +15,7 @@ from gateway.erasing.rewriting import rewrite
 from gateway.erasing.subject import Subject
 from gateway.erasures import Erasure, record_erasure
 from gateway.portals.registry import MEMBER_ID, Registry
+from gateway.redis_access import connections
 from gateway.settings import Settings
 
 __all__ = ["Outcome", "command", "erase_from_redis"]

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 import click
 
-from gateway import connections
 from gateway.commandline import settings_of
 from gateway.commands.rows import Row, echo_rows
 from gateway.contract import timestamps
 from gateway.portals.registry import Registry
 from gateway.reconciling.gap_book import GapBook
 from gateway.reconciling.gaps import Gap
+from gateway.redis_access import connections
 from gateway.settings import Settings
 
 __all__ = ["command"]

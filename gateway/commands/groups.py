@@ -4,10 +4,10 @@ import asyncio
 
 import click
 
-from gateway import connections
 from gateway.commandline import settings_of
 from gateway.ops.groups import GroupStanding, standings
 from gateway.ops.tables import table
+from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.terminal import json_line
 

@@ -6,7 +6,7 @@ from typing import Final
 import click
 from redis.asyncio import Redis
 
-from gateway import connections, logs
+from gateway import logs
 from gateway.bitrix24.errors import Bitrix24Error
 from gateway.bitrix24.token_store import TokenStore
 from gateway.commandline import settings_of
@@ -16,6 +16,7 @@ from gateway.errors import OperatorError
 from gateway.ops.groups import standings
 from gateway.portals.directory import Directory, Portal, portals_of
 from gateway.portals.registry import Registry, portals_among
+from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.terminal import printable
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 from redis.asyncio import Redis
 
-from gateway import connections, logs
+from gateway import logs
 from gateway.bitrix24.applications import host_of
 from gateway.care.standing import MISSED_DAYS, Fault, Standing, faults_of
 from gateway.commandline import settings_of
@@ -16,6 +16,7 @@ from gateway.contract import timestamps
 from gateway.errors import OperatorError
 from gateway.ops.tables import table
 from gateway.portals.directory import Portal
+from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.terminal import json_line, printable
 

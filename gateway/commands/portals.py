@@ -10,7 +10,6 @@ from typing import Final, TypeVar
 import click
 from redis.asyncio import Redis
 
-from gateway import connections
 from gateway.commandline import settings_of
 from gateway.commands import gaps, portal_canary, portal_check, quarantine
 from gateway.commands.erase import erase_from_redis
@@ -22,6 +21,7 @@ from gateway.portals.facts import PortalFacts
 from gateway.portals.registry import DOMAIN, MEMBER_ID, Registration, Registry, is_lost
 from gateway.portals.snapshot import Snapshot
 from gateway.portals.verification import digest_of, shown
+from gateway.redis_access import connections
 from gateway.settings import Settings, resolve_secret
 
 __all__ = ["command"]

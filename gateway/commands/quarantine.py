@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import click
 from msgspec import Struct
 
-from gateway import connections
 from gateway.commandline import settings_of
 from gateway.commands.rows import Row, echo_rows
 from gateway.contract import timestamps
@@ -20,6 +19,7 @@ from gateway.portals.registry import Registry, portals_among
 from gateway.portals.verification import shown
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.stream_writer import stream_writer
+from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.vault import Vault
 from gateway.web.readmission import Readmission, claim_of, readmit

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import click
 
-from gateway import connections
 from gateway.commandline import settings_of
 from gateway.commands.rows import Row, echo_rows
 from gateway.errors import OperatorError
+from gateway.redis_access import connections
 from gateway.resealing import Census, Resealing
 from gateway.settings import Settings
 from gateway.vault import Vault

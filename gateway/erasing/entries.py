@@ -6,9 +6,9 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from gateway import lua
 from gateway.contract import EVENT_FIELD, Streams
 from gateway.erasing.subject import Subject
+from gateway.redis_access import lua
 
 __all__ = ["erase_dead_letters", "erase_entries", "erase_redeliveries"]
 

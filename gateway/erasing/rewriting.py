@@ -36,7 +36,7 @@ async def _settled(redis: Redis) -> bool:
 
 
 async def _all(redis: Redis, *command: str) -> list[Any]:
-    client: Any = redis  # which may be a cluster's (gateway.connections)
+    client: Any = redis  # which may be a cluster's (gateway.redis_access.connections)
     if not isinstance(client, RedisCluster):
         return [await client.execute_command(*command)]
     await client.initialize()

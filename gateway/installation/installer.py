@@ -8,7 +8,6 @@ from typing import Any, Final
 import structlog
 from redis.exceptions import RedisError
 
-from gateway import connections
 from gateway.bitrix24.connecting import Bitrix24
 from gateway.bitrix24.errors import (
     Bitrix24Error,
@@ -29,6 +28,7 @@ from gateway.portals.facts import PortalFacts
 from gateway.portals.following import Follower
 from gateway.portals.registry import Registry
 from gateway.portals.verification import digest_of, shown
+from gateway.redis_access import connections
 
 __all__ = ["Installer"]
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from gateway import connections, metrics
+from gateway import metrics
 from gateway.background import Errands
 from gateway.bitrix24.bindings import Bound
 from gateway.bitrix24.errors import Bitrix24Error
@@ -25,6 +25,7 @@ from gateway.portals.directory import Portal
 from gateway.portals.quarantine import Delivery
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.once import OncePublisher
+from gateway.redis_access import connections
 from gateway.vault import Unreadable, Vault
 
 __all__ = ["TOO_LATE", "Installing", "Steps", "claimed"]

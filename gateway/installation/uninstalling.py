@@ -12,7 +12,6 @@ import structlog
 from msgspec import Struct
 from redis.exceptions import RedisError
 
-from gateway import connections
 from gateway.bitrix24.errors import Unavailable
 from gateway.bitrix24.token_store import TokenStore
 from gateway.clocks import is_later
@@ -22,6 +21,7 @@ from gateway.portals.facts import Facts, PortalFacts
 from gateway.portals.following import Follower
 from gateway.portals.registry import Registry
 from gateway.portals.verification import shown
+from gateway.redis_access import connections
 
 __all__ = ["Uninstallation", "Uninstaller", "is_of_application"]
 

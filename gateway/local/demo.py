@@ -12,13 +12,13 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-from gateway import connections
-from gateway.connections import AWAY_OR_REFUSING
 from gateway.local import demo_portal
 from gateway.local.demo_portal import DemoPortal, Say
 from gateway.local.progress import Progress
 from gateway.ops import tail
 from gateway.ops.following import follow
+from gateway.redis_access import connections
+from gateway.redis_access.connections import AWAY_OR_REFUSING
 from gateway.settings import Settings
 
 __all__ = ["NAMES", "run"]

@@ -6,8 +6,8 @@ from typing import Any, Final
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from gateway import lua
 from gateway.contract import DeadLetter, EntryId, Streams
+from gateway.redis_access import lua
 
 __all__ = ["Address", "StoredLetter", "dead_letters", "drop", "groups_with_dead_letters", "retry"]
 

@@ -8,13 +8,13 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from gateway import connections
-from gateway.addresses import Address
 from gateway.background import owned
-from gateway.connections import AWAY, Fault, fault_of
 from gateway.ending import end
 from gateway.errors import OperatorError
 from gateway.ops.tail import Entry, entry_of
+from gateway.redis_access import connections
+from gateway.redis_access.connections import AWAY, Fault, fault_of
+from gateway.redis_access.redis_url import Address
 
 __all__ = ["follow"]
 

@@ -6,9 +6,9 @@ from msgspec import Struct
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, ResponseError
 
-from gateway import lua
-from gateway.backlog import count_entries, counts_reads
 from gateway.contract import EntryId, Streams
+from gateway.redis_access import lua
+from gateway.redis_access.entry_count import count_entries, counts_reads
 
 __all__ = ["GroupStanding", "right_lag", "standings"]
 

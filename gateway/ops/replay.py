@@ -11,12 +11,12 @@ from msgspec import Struct
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from gateway import lua
-from gateway.backlog import count_entries
-from gateway.connections import AWAY
 from gateway.contract import Streams
 from gateway.errors import OperatorError
 from gateway.moments import parse_moment
+from gateway.redis_access import lua
+from gateway.redis_access.connections import AWAY
+from gateway.redis_access.entry_count import count_entries
 
 __all__ = ["Replay", "count_replay", "parse_bound", "replay", "stream_of_group"]
 

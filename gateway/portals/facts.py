@@ -65,7 +65,8 @@ class PortalFacts:
     """The facts of all portals of one installation.
 
     Every method raises RedisError or one of connections.AWAY when Redis does not do its part, and
-    may be repeated. `client` is a control client (gateway.connections.control) without decoding.
+    may be repeated. `client` is a control client (gateway.redis_access.connections.control) without
+    decoding.
     """
 
     def __init__(self, client: Redis, *, prefix: str) -> None:

@@ -8,11 +8,11 @@ from typing import Any, Final
 import structlog
 from redis.exceptions import ResponseError
 
-from gateway import connections
 from gateway.background import Background
 from gateway.portals.directory import Directory
 from gateway.portals.registry import Reading, Registry, is_lost, portals_among
 from gateway.portals.snapshot import Snapshot
+from gateway.redis_access import connections
 
 __all__ = ["Follower"]
 

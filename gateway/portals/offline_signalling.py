@@ -6,9 +6,9 @@ from typing import Any, Final
 import structlog
 from redis.asyncio import Redis
 
-from gateway import connections
 from gateway.background import Background
 from gateway.bitrix24.offline_signals import signal
+from gateway.redis_access import connections
 
 __all__ = ["OfflineSignals"]
 

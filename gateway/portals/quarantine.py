@@ -25,9 +25,9 @@ import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from gateway import lua
 from gateway.portals.quarantine_size import QuarantineSize
-from gateway.server_memory import memory_by_server
+from gateway.redis_access import lua
+from gateway.redis_access.server_memory import memory_by_server
 from gateway.settings import Quarantine as QuarantineSettings
 from gateway.vault import Unreadable, Vault
 
@@ -93,8 +93,8 @@ class Quarantine:
     """The quarantine of one installation.
 
     Every method raises RedisError or one of connections.AWAY when Redis does not do its part, and
-    may be repeated. `client` is a control client (gateway.connections.control). `max_memory_share`
-    is the share of Redis's memory from which on new events wait in the spool.
+    may be repeated. `client` is a control client (gateway.redis_access.connections.control).
+    `max_memory_share` is the share of Redis's memory from which on new events wait in the spool.
     """
 
     def __init__(

@@ -16,11 +16,12 @@ from typing import Any, Final
 import structlog
 from redis.asyncio import Redis
 
-from gateway import connections, metrics
+from gateway import metrics
 from gateway.background import Background
 from gateway.portals.directory import Directory
 from gateway.portals.rates import LocalTally, Tally, alarming
 from gateway.portals.traffic import count_into
+from gateway.redis_access import connections
 
 __all__ = ["RateWatch"]
 

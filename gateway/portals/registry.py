@@ -21,9 +21,9 @@ from msgspec import Meta, Struct
 from redis.asyncio import Redis
 from uuid_utils import uuid7
 
-from gateway import lua
 from gateway.clocks import is_later
 from gateway.portals.directory import Portal
+from gateway.redis_access import lua
 
 __all__ = [
     "DOMAIN",
@@ -95,7 +95,8 @@ class Registry:
     """The registrations of one installation.
 
     Every method raises RedisError or one of connections.AWAY when Redis does not do its part, and
-    may be repeated. `client` is a control client (gateway.connections.control) without decoding.
+    may be repeated. `client` is a control client (gateway.redis_access.connections.control) without
+    decoding.
     """
 
     def __init__(self, client: Redis, *, prefix: str) -> None:

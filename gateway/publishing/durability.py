@@ -7,8 +7,8 @@ import structlog
 from msgspec import Struct
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
-from gateway.connections import AWAY
 from gateway.errors import OperatorError
+from gateway.redis_access.connections import AWAY
 
 __all__ = ["Ack", "NotDurable", "Persistence", "check_at_start", "waits_for_disk"]
 

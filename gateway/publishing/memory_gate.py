@@ -12,9 +12,9 @@ from redis.asyncio import Redis
 
 from gateway import metrics
 from gateway.background import Background
-from gateway.connections import FAILURES
 from gateway.contract import Streams
-from gateway.server_memory import memory_by_server
+from gateway.redis_access.connections import FAILURES
+from gateway.redis_access.server_memory import memory_by_server
 
 __all__ = ["MemoryGate", "shall_close"]
 

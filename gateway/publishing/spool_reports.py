@@ -20,7 +20,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 from uuid_utils import uuid7
 
-from gateway import connections, lua
+from gateway.redis_access import connections, lua
 
 __all__ = ["SpoolReport", "SpoolReporter", "complete_until_ms", "read_reports"]
 
@@ -68,8 +68,8 @@ async def read_reports(client: Redis, *, prefix: str) -> tuple[list[SpoolReport]
 class SpoolReporter:
     """Tells of the spool in `directory`, of which one process at a time is the drainer.
 
-    `client` is a control client (gateway.connections.control). Nothing here raises, and nothing is
-    told while Redis is away: silence says enough.
+    `client` is a control client (gateway.redis_access.connections.control). Nothing here raises,
+    and nothing is told while Redis is away: silence says enough.
     """
 
     def __init__(self, client: Redis, directory: Path, *, prefix: str) -> None:

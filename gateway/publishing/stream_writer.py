@@ -8,10 +8,10 @@ from typing import Any, Final, NamedTuple
 import structlog
 from redis.exceptions import NoScriptError, ReadOnlyError, RedisError
 
-from gateway import connections, lua
-from gateway.connections import AWAY, Fault, fault_of
 from gateway.publishing.durability import Ack, NotDurable, waits_for_disk
 from gateway.publishing.errors import StreamUnavailable
+from gateway.redis_access import connections, lua
+from gateway.redis_access.connections import AWAY, Fault, fault_of
 from gateway.settings import Publish, Redis
 
 __all__ = ["NumberedBatch", "StreamWriter", "stream_writer"]
@@ -48,8 +48,8 @@ class NumberedBatch(NamedTuple):
 class StreamWriter:
     """Writes batches to one stream.
 
-    `client` must be a publisher's (gateway.connections.publisher): one that never repeats a
-    command on its own. `wait_s` is how long disk or replicas may take.
+    `client` must be a publisher's (gateway.redis_access.connections.publisher): one that never
+    repeats a command on its own. `wait_s` is how long disk or replicas may take.
     """
 
     def __init__(self, client: Any, *, stream: str, ack: Ack, wait_s: float) -> None:

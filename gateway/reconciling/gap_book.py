@@ -27,7 +27,7 @@ class GapBook:
     """The gaps of all portals.
 
     Every method raises RedisError or one of connections.AWAY when Redis does not do its part, and
-    may be repeated. `client` is a control client (gateway.connections.control).
+    may be repeated. `client` is a control client (gateway.redis_access.connections.control).
     """
 
     def __init__(self, client: Redis, *, prefix: str) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 import structlog
 from redis.exceptions import RedisError
 
-from gateway import connections, metrics
+from gateway import metrics
 from gateway.background import owned
 from gateway.ending import end
-from gateway.leases import Leases
+from gateway.redis_access import connections
+from gateway.redis_access.leases import Leases
 
 __all__ = ["Leadership"]
 

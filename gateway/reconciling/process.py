@@ -9,14 +9,14 @@ from typing import Any, Final
 import structlog
 from uuid_utils import uuid4
 
-from gateway import connections
 from gateway.bitrix24.offline_signals import take
 from gateway.errors import OperatorError
-from gateway.leases import Leases
 from gateway.reconciling.leadership import Leadership
 from gateway.reconciling.parts import DRAIN, Parts
 from gateway.reconciling.rounds import Rounds
 from gateway.reconciling.waking import Waking
+from gateway.redis_access import connections
+from gateway.redis_access.leases import Leases
 from gateway.settings import Settings
 
 __all__ = ["Process", "lease_key"]

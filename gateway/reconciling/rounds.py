@@ -12,7 +12,7 @@ from typing import Any, Final
 import structlog
 from redis.exceptions import RedisError
 
-from gateway import connections, metrics
+from gateway import metrics
 from gateway.background import Errands
 from gateway.bitrix24.errors import Bitrix24Error, StoreUnavailable, Unavailable
 from gateway.portals.directory import Portal
@@ -20,6 +20,7 @@ from gateway.publishing.errors import StreamUnavailable
 from gateway.reconciling.absences import Absences
 from gateway.reconciling.duties import Duty, Timetable
 from gateway.reconciling.places import Places
+from gateway.redis_access import connections
 from gateway.retention.episodes import Episodes
 
 __all__ = ["EXPECTED", "Rounds"]

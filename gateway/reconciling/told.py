@@ -39,7 +39,7 @@ _LISTED: Final = b"listed"
 class ToldBook:
     """Every method raises RedisError or one of connections.AWAY, and may be repeated.
 
-    `client` is a control client (gateway.connections.control).
+    `client` is a control client (gateway.redis_access.connections.control).
     """
 
     def __init__(

@@ -12,10 +12,10 @@ from redis.asyncio import Redis
 from uuid_utils import uuid7
 
 from gateway.background import Background
-from gateway.backlog import counts_reads
-from gateway.connections import FAILURES
 from gateway.contract import Streams
-from gateway.leases import Leases
+from gateway.redis_access.connections import FAILURES
+from gateway.redis_access.entry_count import counts_reads
+from gateway.redis_access.leases import Leases
 from gateway.retention.dead_letters import DeadLetters
 from gateway.retention.episodes import Episodes
 from gateway.retention.losses import balanced, removal

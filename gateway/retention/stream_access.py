@@ -6,8 +6,8 @@ from typing import Any, Final
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from gateway import lua
 from gateway.contract import EntryId
+from gateway.redis_access import lua
 from gateway.retention.losses import Books
 from gateway.retention.plan import Plan
 from gateway.retention.stream_state import (

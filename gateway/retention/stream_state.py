@@ -47,7 +47,9 @@ class StreamState(Struct, frozen=True, kw_only=True):
     groups: tuple[GroupState, ...]
 
     def without_counts(self) -> "StreamState":
-        """The same, of a server that cannot say what groups have read (gateway.backlog)."""
+        """The same, of a server that cannot say what groups have read
+        (gateway.redis_access.entry_count).
+        """
         groups = tuple(replace(group, read_count=None, lag=None) for group in self.groups)
         return replace(self, groups=groups)
 

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from gateway.addresses import Address
 from gateway.errors import SettingsError
+from gateway.redis_access.redis_url import Address
 from gateway.secret_references import is_reference
 from gateway.settings.sections.bitrix24 import Bitrix24
 from gateway.settings.sections.portals import PortalSettings

@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 from uuid_utils import uuid7
 
-from gateway import connections, metrics
+from gateway import metrics
 from gateway.bitrix24.bindings import Bound
 from gateway.bitrix24.errors import Bitrix24Error
 from gateway.inbound.form import FormError
@@ -28,6 +28,7 @@ from gateway.installation.opening import Application
 from gateway.installation.page.outcome import Connected, Outcome, Postponed, Refused, is_opened_at
 from gateway.installation.page.texts import language_of
 from gateway.installation.page.view import page_of
+from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.web.answers import answer_to_a_look, last_answer
 from gateway.web.bodies import Bodies, is_expectation_unknown

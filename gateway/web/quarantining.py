@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import structlog
 
-from gateway import connections, metrics
+from gateway import metrics
 from gateway.background import Background
 from gateway.inbound.admission import Admitted, KnownPortals, normalise
 from gateway.inbound.errors import Malformed
@@ -21,6 +21,7 @@ from gateway.inbound.form import FormError
 from gateway.inbound.form_fields import extract
 from gateway.portals.quarantine import Delivery, Quarantine, Sealed, Verdict, sealed
 from gateway.portals.verification import digest_of
+from gateway.redis_access import connections
 from gateway.vault import Vault
 
 __all__ = ["Quarantining"]

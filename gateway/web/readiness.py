@@ -5,10 +5,10 @@ from typing import Final
 
 from redis.asyncio import Redis
 
-from gateway.connections import FAILURES
 from gateway.publishing.publisher import Publisher
 from gateway.publishing.spool import Spool
-from gateway.redis_faults import Fault, fault_of, predicate
+from gateway.redis_access.connections import FAILURES
+from gateway.redis_access.redis_faults import Fault, fault_of, predicate
 
 __all__ = ["Readiness"]
 

@@ -12,7 +12,6 @@ from typing import Any, Final
 import structlog
 from aiohttp import web
 
-from gateway import connections
 from gateway.background import Watch, watched
 from gateway.errors import OperatorError
 from gateway.installation.opening import open_application
@@ -24,6 +23,7 @@ from gateway.publishing.publisher import Publisher
 from gateway.publishing.spool import Spool
 from gateway.publishing.spool_reports import SpoolReporter
 from gateway.publishing.stream_writer import stream_writer
+from gateway.redis_access import connections
 from gateway.retention.keeper import Retention
 from gateway.settings import Settings
 from gateway.web.admin import admin_app

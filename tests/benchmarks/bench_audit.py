@@ -18,9 +18,9 @@ from consumers.audit.chain import Chain
 from consumers.audit.chain_head import read_head
 from consumers.audit.chain_options import ChainOptions
 from consumers.audit.signing import SigningKey
-from gateway import connections
 from gateway.contract import CommentEvent
 from gateway.local.server import RedisServer, find_server
+from gateway.redis_access import connections
 from tests.audit_log import entries
 from tests.integration.consumers.running import comment_event, publish
 

@@ -21,9 +21,9 @@ from faststream.redis import RedisBroker, StreamSub
 
 from consumers import CommentEvent, Consumer, Entry
 from consumers.runtime.consumer_process import run
-from gateway import connections
 from gateway.contract import decode_event
 from gateway.local.server import RedisServer, find_server
+from gateway.redis_access import connections
 from gateway.settings import Redis as RedisSettings
 from gateway.settings import Settings
 from tests.benchmarks.end_to_end import waits_s

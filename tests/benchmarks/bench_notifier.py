@@ -11,8 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from gateway import connections
 from gateway.local.server import RedisServer, find_server
+from gateway.redis_access import connections
 from tests.integration.notifier.processes import (
     comment_event,
     is_reading,

@@ -4,8 +4,8 @@ import asyncio
 from pathlib import Path
 from typing import Final
 
-from gateway import connections
 from gateway.local.server import RedisServer
+from gateway.redis_access import connections
 from tests.faults.load import Load
 from tests.faults.receiver import Receiver
 from tests.integration.consumers.running import service

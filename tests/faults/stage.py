@@ -9,10 +9,10 @@ from typing import Any, Final
 import msgspec
 from redis.exceptions import ResponseError
 
-from gateway import connections
 from gateway.contract import InvalidEvent, Streams, decode_event
 from gateway.local.server import RedisServer, ServerBinary
 from gateway.publishing.spool_file import SpoolFile
+from gateway.redis_access import connections
 from tests.faults.ledger import Account, Entry, account_of, entry_of
 from tests.faults.load import Delivery, Load
 from tests.faults.probes import Saying, Watch, lies_of_receiver

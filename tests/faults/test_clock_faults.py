@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway import connections
+from gateway.redis_access import connections
 from tests.faults.clock import Clock
 from tests.faults.servers import NotHere
 from tests.faults.sink import GROUP, SERVICE, Sink

@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 from redis.asyncio import Redis
 
-from gateway import connections
 from gateway.contract import Comment, CommentEvent, decode_event
+from gateway.redis_access import connections
 from gateway.sandbox.faults import error_page
 from gateway.sandbox.serving import open_sandbox
 from tests.faults.stage import COUNTED, Stage

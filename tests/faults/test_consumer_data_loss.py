@@ -9,9 +9,9 @@ import pytest
 from redis.asyncio import Redis
 
 from consumers import CommentEvent, Consumer
-from gateway import connections
 from gateway.contract import encode_event
 from gateway.local.server import RedisServer
+from gateway.redis_access import connections
 from tests.faults.proxy import LossyProxy
 from tests.faults.replicas import until_in_step
 from tests.faults.sink import GROUP, SERVICE, Sink

@@ -9,9 +9,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from consumers import CommentEvent, Consumer
-from gateway import connections
 from gateway.contract import EventSubject, Streams, encode_event
 from gateway.local.server import RedisServer
+from gateway.redis_access import connections
 from tests.faults.stage import COUNTED, Stage
 from tests.integration.consumers.running import comment_event, running, settled
 from tests.redis_cluster import redis_cluster, url_of

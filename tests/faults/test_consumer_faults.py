@@ -14,8 +14,8 @@ import pytest
 from redis.asyncio import Redis
 
 from consumers import CommentEvent, Consumer
-from gateway import connections
 from gateway.contract import EntryId, EventSubject, Streams
+from gateway.redis_access import connections
 from tests.faults.proxy import LossyProxy
 from tests.faults.stage import COUNTED, Stage
 from tests.integration.consumers.running import (

@@ -12,8 +12,8 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from consumers import Consumer, Entry
-from gateway import connections
 from gateway.contract import encode_event
+from gateway.redis_access import connections
 from tests.faults.sink import GROUP, SERVICE, Sink
 from tests.faults.stage import COUNTED, Stage
 from tests.integration.consumers.running import (

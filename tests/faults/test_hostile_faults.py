@@ -7,8 +7,8 @@ from typing import Any, Final
 import pytest
 
 from consumers.audit.chain_verification import verify_chain
-from gateway import connections
 from gateway.contract import Streams
+from gateway.redis_access import connections
 from tests.audit_log import logged
 from tests.faults.sink import GROUP, SERVICE, Sink
 from tests.faults.stage import Stage, entries_on

@@ -8,8 +8,8 @@ import pytest
 from redis.asyncio import Redis
 
 from consumers import Consumer
-from gateway import connections
 from gateway.contract import CommentEvent
+from gateway.redis_access import connections
 from tests.faults.load import Load
 from tests.faults.receiver import Receiver
 from tests.faults.stage import COUNTED, Stage

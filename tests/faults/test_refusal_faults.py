@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis.exceptions import ResponseError
 
-from gateway import connections
+from gateway.redis_access import connections
 from tests.faults.sink import GROUP, SERVICE, Sink
 from tests.faults.stage import Stage, entries_on
 

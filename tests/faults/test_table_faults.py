@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from gateway import connections
 from gateway.contract import Comment
+from gateway.redis_access import connections
 from tests.faults.stage import COUNTED, Stage
 from tests.integration.consumers.running import comment_event, publish, settled
 from tests.integration.warehouse.postgres import PostgresServer

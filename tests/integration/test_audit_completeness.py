@@ -19,8 +19,8 @@ from consumers.audit.chain_verification import verify_chain
 from consumers.audit.completeness import CannotCompare, find_gap
 from consumers.audit.findings import ChainReport
 from consumers.audit.records import Gap
-from gateway.connections import control
 from gateway.contract import Streams
+from gateway.redis_access.connections import control
 from tests.audit_log import lines_of
 from tests.integration.consumers.running import comment_event, gateway, publish, service
 from tests.support.eventually import eventually

@@ -11,8 +11,8 @@ import pytest
 from redis.asyncio import Redis
 
 from consumers.runtime.lua_scripts import Kept, Scripts
-from gateway.leases import Leases
 from gateway.portals.registry import Registration
+from gateway.redis_access.leases import Leases
 
 HOUR_MS = 3_600_000
 LEASE = "b24:lease:index:{0}"

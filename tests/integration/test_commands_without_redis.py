@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway import connections
 from gateway.cli import cli
 from gateway.commandline import run
 from gateway.local.server import RedisServer, free_port
+from gateway.redis_access import connections
 
 COMMANDS = [
     ["groups"],

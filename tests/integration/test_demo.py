@@ -14,9 +14,9 @@ import duckdb
 import pytest
 from redis.asyncio import Redis
 
-from gateway import connections
 from gateway.local import up as local_up
 from gateway.local.demo_portal import DemoPortal, open_demo_portal
+from gateway.redis_access import connections
 from gateway.sandbox.bodies import body_of
 from gateway.sandbox.grants import Grant, Grants
 from gateway.sandbox.live_portal import LivePortal

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 from structlog.testing import capture_logs
 
-from gateway import connections, settings
+from gateway import settings
 from gateway.local.server import RedisServer, ServerBinary, free_port
 from gateway.publishing.durability import (
     Ack,
@@ -20,6 +20,7 @@ from gateway.publishing.durability import (
 )
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.stream_writer import stream_writer
+from gateway.redis_access import connections
 from tests.faults.receiver import Receiver
 from tests.faults.replicas import replica_of, until_in_step
 

@@ -19,9 +19,9 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from gateway import connections
 from gateway.contract import CommentEvent, decode_event
 from gateway.local.server import RedisServer, free_port
+from gateway.redis_access import connections
 from tests.integration.notifier.sinks import HttpSink, http_sink
 from tests.support.eventually import eventually
 

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from gateway import connections, settings
+from gateway import settings
 from gateway.local.server import RedisServer, ServerBinary
 from gateway.publishing.batch import Stored
 from gateway.publishing.publisher import Publisher
 from gateway.publishing.spool import Spool
+from gateway.redis_access import connections
 from tests.redis_sentinel import sentinel_of
 
 

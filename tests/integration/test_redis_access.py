@@ -12,9 +12,9 @@ import pytest
 import trustme
 from redis.asyncio import Redis
 
-from gateway import connections
 from gateway.local.server import RedisServer, ServerBinary, free_port
-from gateway.redis_faults import Fault, fault_of, is_denied
+from gateway.redis_access import connections
+from gateway.redis_access.redis_faults import Fault, fault_of, is_denied
 from tests.redis_sentinel import sentinel_of
 
 PASSWORD = "fake/pass#word%"

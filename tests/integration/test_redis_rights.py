@@ -9,14 +9,15 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 
-from gateway import connections, settings
+from gateway import settings
 from gateway.contract import Streams
-from gateway.leases import Leases
 from gateway.portals.quarantine import Delivery, Quarantine, sealed
 from gateway.portals.registry import Registry
 from gateway.portals.verification import digest_of
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.stream_writer import stream_writer
+from gateway.redis_access import connections
+from gateway.redis_access.leases import Leases
 from gateway.retention.keeper import Retention
 from gateway.sandbox.portal import SANDBOX
 from gateway.vault import Vault

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from gateway.contract import EntryId, Streams
-from gateway.leases import Leases
+from gateway.redis_access.leases import Leases
 from gateway.retention.keeper import Retention
 from gateway.retention.plan import Plan
 from gateway.retention.stream_access import StreamAccess, StreamKeys

@@ -8,8 +8,8 @@ from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from gateway import connections
 from gateway.contract import Streams
+from gateway.redis_access import connections
 from gateway.retention.keeper import Retention
 from gateway.settings import Retention as Settings
 

@@ -2,9 +2,9 @@
 
 from redis.asyncio import Redis
 
-from gateway import connections
 from gateway.contract import Streams
-from gateway.server_memory import memory_by_server, memory_share
+from gateway.redis_access import connections
+from gateway.redis_access.server_memory import memory_by_server, memory_share
 
 
 def test_the_share_counts_what_redis_counts_and_is_nothing_without_a_limit() -> None:

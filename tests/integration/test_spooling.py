@@ -12,7 +12,7 @@ from unittest.mock import ANY
 import pytest
 from redis.asyncio import Redis
 
-from gateway import connections, settings
+from gateway import settings
 from gateway.local.server import RedisServer
 from gateway.publishing.batch import Stored
 from gateway.publishing.drainer import Drainer
@@ -22,6 +22,7 @@ from gateway.publishing.spool import Spool
 from gateway.publishing.spool_file import SpooledBatch, SpoolFile
 from gateway.publishing.spool_reports import SpoolReporter, complete_until_ms, read_reports
 from gateway.publishing.stream_writer import stream_writer
+from gateway.redis_access import connections
 from tests.faults.proxy import LossyProxy
 
 Edge = Callable[..., Awaitable[Publisher]]

@@ -16,7 +16,7 @@ import duckdb
 import psutil
 import pytest
 
-from gateway import connections
+from gateway.redis_access import connections
 from tests.support.eventually import eventually
 
 CONSUMERS = ("audit", "enricher", "warehouse", "notifier")

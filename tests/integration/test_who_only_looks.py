@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from gateway import connections
 from gateway.cli import cli
 from gateway.local.server import RedisServer
+from gateway.redis_access import connections
 from tests.integration.consumers.running import comment_event, publish
 
 KEY = "b24:events:{0}"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.backlog import counts_reads
 from gateway.contract import EntryId
+from gateway.redis_access.entry_count import counts_reads
 from gateway.retention.episodes import Episodes
 from gateway.retention.losses import Books, Loss, balanced, removal
 from gateway.retention.plan import Rules, early_plan_for, fillers, plan_for

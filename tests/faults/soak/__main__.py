@@ -24,8 +24,8 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from gateway import connections
 from gateway.contract import EventSubject, encode_event
+from gateway.redis_access import connections
 from gateway.retention.keeper import Retention
 from gateway.settings import Retention as RetentionSettings
 from tests.faults.soak.faults import Faults

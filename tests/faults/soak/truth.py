@@ -8,7 +8,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from gateway import connections
+from gateway.redis_access import connections
 from tests.faults.soak.world import STREAMS, World
 
 __all__ = ["Truth"]

@@ -2,8 +2,8 @@
 
 from redis.asyncio import Redis
 
-from gateway import connections
 from gateway.bitrix24.offline_signals import signal, take
+from gateway.redis_access import connections
 
 
 async def test_a_portal_that_signals_often_is_taken_once(redis: Redis) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from gateway import connections
 from gateway.contract import Streams
 from gateway.local.server import ServerBinary
+from gateway.redis_access import connections
 from tests.integration.consumers.running import settled
 from tests.integration.consumers.test_slot_moves import Load, Running, indexer, relay
 from tests.redis_cluster import redis_cluster, url_of

@@ -10,10 +10,10 @@ from structlog.testing import capture_logs
 
 from consumers import CommentEvent, Consumer, Reject
 from consumers.runtime.lua_scripts import Emitted, Scripts
-from gateway import connections
 from gateway.contract import DeadLetter, encode_event
 from gateway.errors import OperatorError
 from gateway.local.server import free_port
+from gateway.redis_access import connections
 from tests.integration.consumers.running import comment_event, publish, running, settled
 from tests.integration.consumers.test_health import get, is_answered
 from tests.integration.redis_users import rights_of

@@ -12,10 +12,10 @@ from structlog.testing import capture_logs
 
 from consumers import CommentEvent, Consumer, Entry, Output, Reject
 from consumers.runtime.consumer_process import run
-from gateway import connections
-from gateway.connections import AWAY_OR_REFUSING
 from gateway.contract import Streams, decode_event, encode_event
 from gateway.local.server import RedisServer, ServerBinary, free_port
+from gateway.redis_access import connections
+from gateway.redis_access.connections import AWAY_OR_REFUSING
 from gateway.settings import Consumers, Settings
 from gateway.settings import Redis as RedisSettings
 from tests.integration.consumers.running import comment_event, settled

@@ -11,11 +11,11 @@ import pytest
 from redis.asyncio import Redis
 
 from consumers import CommentEvent, Consumer, Reject
-from gateway import connections
-from gateway.addresses import Address
 from gateway.contract import EventSubject, Streams, encode_event
 from gateway.errors import OperatorError
 from gateway.local.server import RedisServer, ServerBinary, free_port
+from gateway.redis_access import connections
+from gateway.redis_access.redis_url import Address
 from tests.integration.consumers.running import comment_event, running
 from tests.support.eventually import eventually
 

@@ -162,7 +162,7 @@ async def test_a_repeated_step_writes_nothing_twice_and_a_former_owner_nothing(
 async def test_what_the_server_refuses_stays_pending_and_is_written_when_it_can_be(
     own_server: RedisServer,
 ) -> None:
-    from gateway import connections
+    from gateway.redis_access import connections
 
     redis = connections.control(own_server.url)
     app = relay()

@@ -3,8 +3,8 @@
 from structlog.testing import capture_logs
 
 from consumers.testing import comment_event
-from gateway import connections
 from gateway.contract import EventSubject, Streams, encode_event
+from gateway.redis_access import connections
 from gateway.sandbox.serving import open_sandbox
 from tests.integration.enricher.conftest import Scene
 from tests.support.eventually import eventually

@@ -14,13 +14,13 @@ from structlog.testing import capture_logs
 
 from consumers import CommentEvent, Consumer, Reject
 from consumers.audit.record_search import Wanted, search
-from gateway import connections
 from gateway.contract import EventSubject, OtherEvent, Streams, decode_event, encode_event
 from gateway.erasures import DATA_ERASED
 from gateway.local.server import RedisServer, free_port
 from gateway.portals.facts import PortalFacts
 from gateway.portals.traffic import count_into
 from gateway.reconciling.told import ToldBook
+from gateway.redis_access import connections
 from gateway.retention.keeper import Retention
 from gateway.sandbox.serving import open_sandbox
 from gateway.settings import Retention as RetentionSettings

@@ -8,7 +8,6 @@ from typing import Any
 from aiohttp import web
 from redis.asyncio import Redis
 
-from gateway import connections
 from gateway.contract import AppEvent, CommentEvent, OtherEvent, PortalEvent, decode_event
 from gateway.installation.lifecycle import Lifecycle
 from gateway.installation.opening import open_application
@@ -18,6 +17,7 @@ from gateway.portals.rate_watch import RateWatch
 from gateway.portals.registry import Registry
 from gateway.publishing.publisher import Publisher
 from gateway.publishing.spool import Spool
+from gateway.redis_access import connections
 from gateway.sandbox.serving import Sandbox
 from gateway.settings import Bitrix24, Settings, Vault
 from gateway.settings import Redis as RedisSettings

@@ -11,7 +11,6 @@ import aiohttp
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from gateway import connections
 from gateway.bitrix24.connecting import connect
 from gateway.contract import decode_event
 from gateway.installation.uninstalling import Uninstaller
@@ -19,6 +18,7 @@ from gateway.local.server import RedisServer
 from gateway.portals.facts import PortalFacts
 from gateway.portals.registry import Registry
 from gateway.portals.verification import digest_of
+from gateway.redis_access import connections
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.serving import Sandbox
 from gateway.settings import Settings

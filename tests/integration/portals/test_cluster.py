@@ -5,7 +5,7 @@ from time import time_ns
 
 from cryptography.fernet import Fernet
 
-from gateway import connections, settings
+from gateway import settings
 from gateway.care.hearing import first_heard
 from gateway.care.silence import hearings
 from gateway.portals.directory import Directory
@@ -14,6 +14,7 @@ from gateway.portals.rate_watch import RateWatch
 from gateway.portals.registry import Registry, portals_among
 from gateway.portals.traffic import Traffic, slot_at
 from gateway.portals.verification import digest_of
+from gateway.redis_access import connections
 from gateway.vault import Vault
 
 NAMES = [f"m{number}" for number in range(8)]

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from gateway import connections
 from gateway.cli import cli
 from gateway.errors import OperatorError
 from gateway.local.server import free_port
@@ -17,6 +16,7 @@ from gateway.portals.facts import PortalFacts
 from gateway.portals.registry import Registry
 from gateway.portals.snapshot import Snapshot
 from gateway.portals.verification import digest_of
+from gateway.redis_access import connections
 
 TOKEN = "fake-application-token-1"
 DIGEST = digest_of(TOKEN).hex()

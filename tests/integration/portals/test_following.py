@@ -11,7 +11,6 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from gateway import connections
 from gateway.local.server import RedisServer, free_port
 from gateway.portals import following
 from gateway.portals.directory import Directory, Portal
@@ -19,6 +18,7 @@ from gateway.portals.following import Follower
 from gateway.portals.registry import Reading, Registry
 from gateway.portals.snapshot import Snapshot
 from gateway.portals.verification import digest_of
+from gateway.redis_access import connections
 from tests.support.eventually import eventually
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

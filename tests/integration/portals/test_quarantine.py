@@ -11,11 +11,12 @@ from cryptography.fernet import Fernet
 from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
-from gateway import connections, settings
+from gateway import settings
 from gateway.local.server import RedisServer
 from gateway.portals.directory import Directory, Portal
 from gateway.portals.quarantine import Delivery, Quarantine, Sealed, opened, sealed
 from gateway.portals.verification import digest_of
+from gateway.redis_access import connections
 from gateway.vault import Unreadable, Vault
 from gateway.web import quarantining
 from gateway.web.quarantining import Quarantining

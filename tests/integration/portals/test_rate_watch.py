@@ -6,11 +6,11 @@ from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from gateway import connections
 from gateway.local.server import free_port
 from gateway.portals.directory import Directory, Portal
 from gateway.portals.rate_watch import RateWatch
 from gateway.portals.verification import digest_of
+from gateway.redis_access import connections
 
 NOW = 1_766_047_100.0 // 60 * 60
 

@@ -35,7 +35,7 @@ async def memory_by_server(client: Redis, keys: Sequence[str]) -> list[ServerMem
     A cluster's nodes fill by themselves, each with what its keys take. Raises RedisError and its
     like.
     """
-    cluster: Any = client  # which may be a cluster's (gateway.connections)
+    cluster: Any = client  # which may be a cluster's (gateway.redis_access.connections)
     if not isinstance(cluster, RedisCluster):
         share = memory_share(await client.info("memory"))
         return [ServerMemory(share=share, places=tuple(range(len(keys))))]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.addresses import Address
 from gateway.errors import SettingsError
+from gateway.redis_access.redis_url import Address
 from gateway.settings import load
 
 

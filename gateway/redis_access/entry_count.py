@@ -11,14 +11,14 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-from gateway import lua
+from gateway.redis_access import lua
 
 __all__ = ["count_entries", "counts_reads"]
 
 _STEP: Final = 500
 """Entries of one step; they keep the server for about a millisecond and do not leave it."""
 
-_COUNT: Final = lua.source("gateway", "count_entries.lua")
+_COUNT: Final = lua.source("gateway.redis_access", "count_entries.lua")
 
 
 def counts_reads(server: Mapping[str, Any]) -> bool:

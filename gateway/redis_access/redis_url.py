@@ -7,7 +7,7 @@
 
 With `rediss+` both speak TLS. User and password are those of the servers; docs/redis.md has the
 parameters, which are all that redis-py is told: a time-out or a retry of the URL's own would undo
-what gateway.connections promises.
+what gateway.redis_access.connections promises.
 """
 
 import re

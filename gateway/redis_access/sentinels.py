@@ -13,8 +13,8 @@ from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnec
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
 
-from gateway.addresses import Address
-from gateway.redis_faults import is_denied
+from gateway.redis_access.redis_faults import is_denied
+from gateway.redis_access.redis_url import Address
 
 __all__ = ["SentinelRefuses", "Sentinels", "WaitingSentinelPool"]
 

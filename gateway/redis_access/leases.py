@@ -10,7 +10,7 @@ waited for: whoever asks next lets the lease end when one would that is given no
 
 from redis.asyncio import Redis
 
-from gateway import lua
+from gateway.redis_access import lua
 
 __all__ = ["Leases"]
 
@@ -19,15 +19,16 @@ class Leases:
     """The leases of one process, which `owner` names; each lasts `life_ms` from when it was asked,
     which has to be the same in all processes.
 
-    `client` is a control client (gateway.connections.control): everything here may be repeated.
+    `client` is a control client (gateway.redis_access.connections.control): everything here may be
+    repeated.
     """
 
     def __init__(self, client: Redis, *, owner: str, life_ms: int) -> None:
         self._owner = owner
         self._life_ms = life_ms
         # Both run when memory is short: then, of all times, somebody must be there who trims.
-        self._hold = lua.script(client, "gateway", "hold_lease.lua")
-        self._release = lua.script(client, "gateway", "release_lease.lua")
+        self._hold = lua.script(client, "gateway.redis_access", "hold_lease.lua")
+        self._release = lua.script(client, "gateway.redis_access", "release_lease.lua")
 
     async def hold(self, lease: str) -> bool:
         """Take the lease, or keep it; whether it is ours."""

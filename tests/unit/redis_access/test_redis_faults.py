@@ -10,7 +10,7 @@ import redis.asyncio.sentinel
 import redis.sentinel
 from redis import exceptions
 
-from gateway.redis_faults import (
+from gateway.redis_access.redis_faults import (
     _FAULTS,
     AWAY,
     AWAY_OR_REFUSING,

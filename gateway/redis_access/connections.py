@@ -31,9 +31,16 @@ from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.maint_notifications import MaintNotificationsConfig
 
-from gateway.addresses import Address
-from gateway.redis_faults import AWAY, AWAY_OR_REFUSING, FAILURES, Fault, fault_of, is_denied
-from gateway.sentinels import Sentinels, WaitingSentinelPool
+from gateway.redis_access.redis_faults import (
+    AWAY,
+    AWAY_OR_REFUSING,
+    FAILURES,
+    Fault,
+    fault_of,
+    is_denied,
+)
+from gateway.redis_access.redis_url import Address
+from gateway.redis_access.sentinels import Sentinels, WaitingSentinelPool
 
 __all__ = [
     "AWAY",
