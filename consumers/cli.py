@@ -1,8 +1,14 @@
-"""The command `consumers`: the table of its commands, each a module of consumers.commands."""
+"""The command `consumers`: the table of its commands, and where each of them is.
 
+What is about one consumer lives in its package, in the module `commands`.
+"""
+
+from importlib import import_module
+from types import ModuleType
 from typing import Final
 
 from gateway.commandline import command_line, run
+from gateway.errors import OperatorError
 
 __all__ = ["TABLE", "cli", "main"]
 
@@ -13,8 +19,22 @@ TABLE: Final = {
     "warehouse": "Ask the warehouse with SQL, compare it with the stream, load it again, erase.",
 }
 
+
+def _module_of(name: str) -> ModuleType:
+    """The module of a command. Raises OperatorError if a library of its consumer is missing."""
+    if name == "run":
+        return import_module("consumers.commands.run")
+    try:
+        return import_module(f"consumers.{name}.commands")
+    except ModuleNotFoundError as error:
+        raise OperatorError(
+            f"`consumers {name}` needs the library {error.name!r}: "
+            f"pip install 'bitrix24-event-gateway[{name}]'"
+        ) from error
+
+
 cli = command_line(
-    package="consumers.commands",
+    module_of=_module_of,
     table=TABLE,
     summary="Run consumers of the gateway's streams, and look after what they produced.",
 )

@@ -1,5 +1,6 @@
 """The command `gateway`: the table of its commands, each of them a module of gateway.commands."""
 
+from importlib import import_module
 from typing import Final
 
 from gateway.commandline import command_line, run
@@ -23,7 +24,7 @@ TABLE: Final = {
 }
 
 cli = command_line(
-    package="gateway.commands",
+    module_of=lambda name: import_module(f"gateway.commands.{name}"),
     table=TABLE,
     summary="Receive Bitrix24 events, store them on Redis Streams, and look after the streams.",
 )

@@ -1,15 +1,15 @@
 """The root that the commands `gateway` and `consumers` share.
 
 A command line is a table: the name of each command with its one line for `--help`. The command
-itself is the object `command` in the module of that name in the package of commands, and is
-imported when it is called, so that `--help` and small commands do not pay for the large ones.
+itself is the object `command` in a module, which is imported when the command is called, so that
+`--help` and small commands do not pay for the large ones.
 """
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from importlib import import_module
+from types import ModuleType
 from typing import Any, Final
 
 import click
@@ -29,12 +29,18 @@ _PRIVATE: Final = 0o077
 
 
 class CommandTable(click.Group):
-    """A group whose commands are the modules of `package` that `table` names, in its order."""
+    """A group of the commands that `table` names, in its order; `module_of` imports a command's."""
 
-    def __init__(self, *, package: str, table: Mapping[str, str], summary: str) -> None:
+    def __init__(
+        self,
+        *,
+        module_of: Callable[[str], ModuleType],
+        table: Mapping[str, str],
+        summary: str,
+    ) -> None:
         super().__init__(help=summary, context_settings={"help_option_names": ["-h", "--help"]})
         self.table = table
-        self._package = package
+        self._module_of = module_of
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """The names, in the order of the table."""
@@ -44,7 +50,7 @@ class CommandTable(click.Group):
         """The command itself; this imports its module."""
         if cmd_name not in self.table:
             return None
-        command = import_module(f"{self._package}.{cmd_name}").command
+        command = self._module_of(cmd_name).command
         assert isinstance(command, click.Command)  # noqa: S101 - tells the type checker
         _let_name_settings(command)
         return command
@@ -87,9 +93,11 @@ class CommandTable(click.Group):
             formatter.write_dl(list(self.table.items()))
 
 
-def command_line(*, package: str, table: Mapping[str, str], summary: str) -> CommandTable:
+def command_line(
+    *, module_of: Callable[[str], ModuleType], table: Mapping[str, str], summary: str
+) -> CommandTable:
     """A command line with the options that both have: `--config` and `--version`."""
-    group = CommandTable(package=package, table=table, summary=summary)
+    group = CommandTable(module_of=module_of, table=table, summary=summary)
     group.params.append(click.Option(["--config"], metavar="FILE", help=_CONFIG_HELP))
     return click.version_option(package_name="bitrix24-event-gateway")(group)
 

@@ -1,1 +1,1 @@
-"""The commands of `consumers`: reading arguments and settings, wiring the parts, running them."""
+"""The command that runs a consumer; those about one consumer live in its package."""

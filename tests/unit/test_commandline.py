@@ -1,6 +1,8 @@
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -76,7 +78,7 @@ def test_the_bare_command_is_its_help_on_standard_output(root: CommandTable) -> 
 def test_an_operators_fault_is_one_line_each_and_exit_code_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = command_line(package="nowhere", table={}, summary="A command line.")
+    root = command_line(module_of=import_module, table={}, summary="A command line.")
 
     def fail(**_options: object) -> None:
         raise SettingsError("first\nsecond")
@@ -95,7 +97,7 @@ def test_a_command_reads_the_settings_that_the_root_was_given(
 ) -> None:
     config = tmp_path_factory.mktemp("config") / "other.toml"
     config.write_text("[http]\nport = 9001\n")
-    root = command_line(package="nowhere", table={}, summary="A command line.")
+    root = command_line(module_of=import_module, table={}, summary="A command line.")
     context = click.Context(root)
     context.params["config"] = str(config)
 
@@ -128,3 +130,40 @@ def test_the_settings_may_be_named_behind_the_command(
 
     assert isinstance(shown.exception, SettingsError)
     assert "nonsense" in str(shown.exception)
+
+
+_WITHOUT_A_LIBRARY = """
+import sys
+
+library = sys.argv.pop(1)
+
+class Missing:
+    def find_spec(self, name, *_):
+        if name == library:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Missing())
+from consumers.cli import cli
+from gateway.commandline import run
+run(cli, name="consumers")
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "library"),
+    [("audit", "cryptography"), ("notifier", "apprise"), ("warehouse", "dlt")],
+)
+def test_a_command_whose_library_is_missing_says_what_brings_it(command: str, library: str) -> None:
+    # In a process of its own: here the modules may have been imported already.
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHOUT_A_LIBRARY, library, command, "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stderr == (
+        f"consumers: `consumers {command}` needs the library {library!r}: "
+        f"pip install 'bitrix24-event-gateway[{command}]'\n"
+    )
+    assert done.returncode == 2
