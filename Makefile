@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 FLOORS := build/floors
-OF_CONSUMERS := $(foreach one,consumers enricher notifier warehouse,tests/unit/$(one) tests/integration/$(one))
+OF_CONSUMERS := tests/unit/runtime tests/integration/consumers $(foreach one,enricher notifier warehouse,tests/unit/$(one) tests/integration/$(one))
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What builds the package is pinned as well: pip before 25.3 goes by the first variable for it, later ones by the second.
 PINNED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(PIP) install

@@ -1,7 +1,7 @@
 """How much a process takes in hand."""
 
 from consumers.runtime.in_flight import Hand
-from tests.unit.consumers.test_lanes import SOURCE, held
+from tests.unit.runtime.test_lanes import SOURCE, held
 
 SIZE = len(held(1, 1).entry.raw)
 

@@ -17,7 +17,7 @@ from opentelemetry.trace import (
 from consumers.runtime.held import Held
 from consumers.runtime.tracing import Tracing
 from gateway.contract import encode_event
-from tests.unit.consumers.test_lanes import held
+from tests.unit.runtime.test_lanes import held
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from consumers.runtime.held import Held
 from consumers.runtime.in_flight import Hand
 from consumers.runtime.shares import Shares
-from tests.unit.consumers.test_gatherings import SOURCE, held
+from tests.unit.runtime.test_gatherings import SOURCE, held
 
 
 def hand_of(max_entries: int) -> Hand:

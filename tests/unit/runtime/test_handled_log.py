@@ -4,7 +4,7 @@ from structlog.testing import capture_logs
 
 from consumers.runtime.handled_log import Summary
 from consumers.runtime.metrics import Metrics
-from tests.unit.consumers.test_lanes import held
+from tests.unit.runtime.test_lanes import held
 
 
 def test_a_summary_says_what_came_since_the_last_one_and_nothing_where_nothing_came() -> None:
