@@ -13,9 +13,9 @@ from redis.asyncio import Redis
 from gateway.local.server import RedisServer, ServerBinary
 from gateway.redis_access import connections
 from tests.faults.report import write_report
-from tests.faults.servers import HERE, NotHere, server_named
-from tests.faults.stage import SAFE
-from tests.redis_cluster import redis_cluster, url_of
+from tests.support.redis_cluster import redis_cluster, url_of
+from tests.support.server_matrix import HERE, NotHere, server_named
+from tests.support.stage import SAFE
 
 # Whoever runs the tests may ignore these, as shells do for what they start in the background; the
 # processes that tests start would inherit that, and tests that send them could not end them.

@@ -21,8 +21,8 @@ from consumers.audit.signing import SigningKey
 from gateway.contract import CommentEvent
 from gateway.local.server import RedisServer, find_server
 from gateway.redis_access import connections
-from tests.audit_log import entries
 from tests.integration.consumers.running import comment_event, publish
+from tests.support.audit_log import entries
 
 BATCH = 1000
 EVENTS = 300_000

@@ -6,10 +6,10 @@ from typing import Final
 
 from gateway.local.server import RedisServer
 from gateway.redis_access import connections
-from tests.faults.load import Load
-from tests.faults.receiver import Receiver
 from tests.integration.consumers.running import service
 from tests.support.eventually import eventually
+from tests.support.load import Load
+from tests.support.receiver_process import Receiver
 
 __all__ = ["waits_s"]
 

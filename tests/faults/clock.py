@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.faults.servers import NotHere
+from tests.support.server_matrix import NotHere
 
 __all__ = ["Clock"]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from msgspec import to_builtins
 
-from tests.faults.servers import HERE, SERVERS, NotHere, server_named
-from tests.faults.stage import Stage
+from tests.support.server_matrix import HERE, SERVERS, NotHere, server_named
+from tests.support.stage import Stage
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from consumers.audit import signing
-from tests.audit_log import verify_by_key
 from tests.integration.consumers.running import comment_event, publish, service
 from tests.integration.test_audit_consumer import KEY, events_in
+from tests.support.audit_log import verify_by_key
 from tests.support.eventually import eventually
 
 KILLS = 4

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from tests.faults.load import FIRST_TS, request_of
-from tests.faults.receiver import Receiver
-from tests.faults.stage import Stage
+from tests.support.load import FIRST_TS, request_of
+from tests.support.receiver_process import Receiver
+from tests.support.stage import Stage
 
 OTHERS_TS = FIRST_TS + 1_000_000
 

@@ -6,9 +6,9 @@ import pytest
 
 from gateway.redis_access import connections
 from tests.faults.clock import Clock
-from tests.faults.servers import NotHere
 from tests.faults.sink import GROUP, SERVICE, Sink
-from tests.faults.stage import Stage, entries_on
+from tests.support.server_matrix import NotHere
+from tests.support.stage import Stage, entries_on
 
 
 @pytest.mark.short

@@ -12,9 +12,9 @@ from gateway.contract import Comment, CommentEvent, decode_event
 from gateway.redis_access import connections
 from gateway.sandbox.faults import error_page
 from gateway.sandbox.serving import open_sandbox
-from tests.faults.stage import COUNTED, Stage
 from tests.integration.consumers.running import comment_event, publish
 from tests.support.eventually import eventually
+from tests.support.stage import COUNTED, Stage
 
 _EVENTS, _COMMENTS = "b24:events:{0}", "b24:comments:{0}"
 

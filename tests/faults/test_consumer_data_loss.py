@@ -12,12 +12,12 @@ from consumers import CommentEvent, Consumer
 from gateway.contract import encode_event
 from gateway.local.server import RedisServer
 from gateway.redis_access import connections
-from tests.faults.proxy import LossyProxy
-from tests.faults.replicas import until_in_step
 from tests.faults.sink import GROUP, SERVICE, Sink
-from tests.faults.stage import COUNTED, Stage
 from tests.integration.consumers.running import comment_event, publish, running, service, settled
 from tests.support.eventually import eventually
+from tests.support.lossy_proxy import LossyProxy
+from tests.support.replicas import until_in_step
+from tests.support.stage import COUNTED, Stage
 
 KEY = "b24:events:{0}"
 CUTS = (1, 57, 130, 300)

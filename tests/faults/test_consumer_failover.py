@@ -12,10 +12,10 @@ from consumers import CommentEvent, Consumer
 from gateway.contract import EventSubject, Streams, encode_event
 from gateway.local.server import RedisServer
 from gateway.redis_access import connections
-from tests.faults.stage import COUNTED, Stage
 from tests.integration.consumers.running import comment_event, running, settled
-from tests.redis_cluster import redis_cluster, url_of
 from tests.support.eventually import eventually
+from tests.support.redis_cluster import redis_cluster, url_of
+from tests.support.stage import COUNTED, Stage
 
 GROUP = "search-index"
 STREAMS = Streams(partitions=6)

@@ -16,8 +16,6 @@ from redis.asyncio import Redis
 from consumers import CommentEvent, Consumer
 from gateway.contract import EntryId, EventSubject, Streams
 from gateway.redis_access import connections
-from tests.faults.proxy import LossyProxy
-from tests.faults.stage import COUNTED, Stage
 from tests.integration.consumers.running import (
     ServiceProcess,
     comment_event,
@@ -27,6 +25,8 @@ from tests.integration.consumers.running import (
     settled,
 )
 from tests.support.eventually import eventually
+from tests.support.lossy_proxy import LossyProxy
+from tests.support.stage import COUNTED, Stage
 
 GROUP = "search-index"
 KEY = "b24:events:{0}"

@@ -15,7 +15,6 @@ from consumers import Consumer, Entry
 from gateway.contract import encode_event
 from gateway.redis_access import connections
 from tests.faults.sink import GROUP, SERVICE, Sink
-from tests.faults.stage import COUNTED, Stage
 from tests.integration.consumers.running import (
     ServiceProcess,
     comment_event,
@@ -25,6 +24,7 @@ from tests.integration.consumers.running import (
     settled,
 )
 from tests.support.eventually import eventually
+from tests.support.stage import COUNTED, Stage
 
 KEY = "b24:events:{0}"
 LEASE = "b24:lease:sink:{0}"

@@ -4,9 +4,9 @@ import asyncio
 
 from redis.asyncio import Redis
 
-from tests.faults.proxy import LossyProxy
-from tests.faults.replicas import until_in_step
-from tests.faults.stage import Stage
+from tests.support.lossy_proxy import LossyProxy
+from tests.support.replicas import until_in_step
+from tests.support.stage import Stage
 
 REPLICATED = {"PUBLISH_ACK": "replicated:1", "PUBLISH_DEADLINE_S": "1"}
 

@@ -9,9 +9,9 @@ import pytest
 from consumers.audit.chain_verification import verify_chain
 from gateway.contract import Streams
 from gateway.redis_access import connections
-from tests.audit_log import logged
 from tests.faults.sink import GROUP, SERVICE, Sink
-from tests.faults.stage import Stage, entries_on
+from tests.support.audit_log import logged
+from tests.support.stage import Stage, entries_on
 
 _STREAMS: Final = Streams(partitions=2)
 _GROUPS: Final = (GROUP, "audit", "enricher")

@@ -1,8 +1,8 @@
 """The account finds what it is there to find."""
 
-from tests.faults.ledger import Entry, account_of
-from tests.faults.load import Delivery
-from tests.faults.probes import Saying, lies_of_receiver
+from tests.support.ledger import Entry, account_of
+from tests.support.load import Delivery
+from tests.support.probes import Saying, lies_of_receiver
 
 
 def accepted(event_id: str, *, at: float, comment_id: int = 1, stored: str = "stream") -> Delivery:

@@ -17,14 +17,14 @@ from redis.asyncio import Redis
 from consumers.audit import signing
 from gateway.contract import EVENT_FIELD, encode_event
 from gateway.local.server import RedisServer
-from tests.audit_log import verify_by_key
-from tests.faults.ledger import account_of
-from tests.faults.load import Load
-from tests.faults.receiver import Receiver
-from tests.faults.stage import entries_on
 from tests.integration.notifier.processes import comment_event, is_reading, publish
 from tests.integration.notifier.sinks import http_sink
+from tests.support.audit_log import verify_by_key
 from tests.support.eventually import eventually
+from tests.support.ledger import account_of
+from tests.support.load import Load
+from tests.support.receiver_process import Receiver
+from tests.support.stage import entries_on
 
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _FORGED = b"event=ONCRMTIMELINECOMMENTADD&auth[member_id]=nobody&auth[application_token]=none"

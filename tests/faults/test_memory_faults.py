@@ -10,11 +10,11 @@ from redis.asyncio import Redis
 from consumers import Consumer
 from gateway.contract import CommentEvent
 from gateway.redis_access import connections
-from tests.faults.load import Load
-from tests.faults.receiver import Receiver
-from tests.faults.stage import COUNTED, Stage
 from tests.integration.consumers.running import running, settled
 from tests.support.eventually import eventually
+from tests.support.load import Load
+from tests.support.receiver_process import Receiver
+from tests.support.stage import COUNTED, Stage
 
 _GROUP = "search"
 _KEYS = ("b24:events:{0}", "b24:events:{1}")

@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.local.server import RedisServer
 from gateway.web.metric_files import KINDS
-from tests.faults.load import Load
-from tests.faults.receiver import Receiver
+from tests.support.load import Load
+from tests.support.receiver_process import Receiver
 
 
 @pytest.fixture

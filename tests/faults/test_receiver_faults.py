@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.disks import fill, small_disk
-from tests.faults.stage import Stage
+from tests.support.small_disk import fill, small_disk
+from tests.support.stage import Stage
 
 
 @pytest.mark.short

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from redis.asyncio import Redis
 
-from tests.faults.proxy import LossyProxy
-from tests.faults.stage import Stage
+from tests.support.lossy_proxy import LossyProxy
+from tests.support.stage import Stage
 
 
 @pytest.mark.short

@@ -9,7 +9,7 @@ from redis.exceptions import ResponseError
 
 from gateway.redis_access import connections
 from tests.faults.sink import GROUP, SERVICE, Sink
-from tests.faults.stage import Stage, entries_on
+from tests.support.stage import Stage, entries_on
 
 
 @pytest.mark.short

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from tests.faults.sink import GROUP, SERVICE, Sink
-from tests.faults.stage import SAFE, Stage, entries_on
-from tests.redis_cluster import redis_cluster, url_of
-from tests.slot_moves import NotAtomic, holder_of, move_slot, move_slot_at_once, slot_of
+from tests.support.redis_cluster import redis_cluster, url_of
+from tests.support.slot_moves import NotAtomic, holder_of, move_slot, move_slot_at_once, slot_of
+from tests.support.stage import SAFE, Stage, entries_on
 
 _KEY = "b24:events:{0}"
 

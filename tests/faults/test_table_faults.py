@@ -10,10 +10,10 @@ from redis.asyncio import Redis
 
 from gateway.contract import Comment
 from gateway.redis_access import connections
-from tests.faults.stage import COUNTED, Stage
 from tests.integration.consumers.running import comment_event, publish, settled
 from tests.integration.warehouse.postgres import PostgresServer
 from tests.support.eventually import eventually
+from tests.support.stage import COUNTED, Stage
 
 _COMMENTS = "b24:comments:{0}"
 _databases = count(1)

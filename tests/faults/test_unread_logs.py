@@ -5,8 +5,8 @@ import asyncio
 import aiohttp
 
 from tests.faults.sink import GROUP, SERVICE, Sink
-from tests.faults.stage import Stage, entries_on
 from tests.faults.test_log_faults import Broken, broken
+from tests.support.stage import Stage, entries_on
 
 __all__ = ["broken"]
 

@@ -1,5 +1,5 @@
 """Fixtures of the tests that try what a user of Redis may do."""
 
-from tests.integration.redis_users import limited_url, users
+from tests.support.redis_users import limited_url, users
 
 __all__ = ["limited_url", "users"]

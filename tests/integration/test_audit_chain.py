@@ -17,7 +17,7 @@ from consumers.audit.chain_options import ChainOptions
 from consumers.audit.chain_retention import compress_closed
 from consumers.audit.day_files import FileDamaged
 from consumers.audit.reopening import LogDamaged
-from tests.audit_log import (
+from tests.support.audit_log import (
     Clock,
     a_key,
     entries,
@@ -27,7 +27,7 @@ from tests.audit_log import (
     verify,
     write,
 )
-from tests.disks import small_disk
+from tests.support.small_disk import small_disk
 
 
 @pytest.fixture
@@ -377,7 +377,7 @@ def test_a_limit_on_file_sizes_stops_the_log_and_loses_nothing(tmp_path: Path) -
         from pathlib import Path
         from consumers.audit.chain import CannotWrite, Chain
         from consumers.audit.chain_options import ChainOptions
-        from tests.audit_log import entries
+        from tests.support.audit_log import entries
         _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         chain = Chain.open(Path(sys.argv[1]), "events", 0, ChainOptions(checkpoint_every=8))
         chain.append(entries(1, 50))

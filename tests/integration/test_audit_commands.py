@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from consumers.cli import cli
-from tests.audit_log import MEMBER, a_key, entries, entry, event_id, tamper, write
+from tests.support.audit_log import MEMBER, a_key, entries, entry, event_id, tamper, write
 
 KEY = a_key()
 OTHER_PORTAL = "0" * 32

@@ -21,8 +21,8 @@ from consumers.audit.findings import ChainReport
 from consumers.audit.records import Gap
 from gateway.contract import Streams
 from gateway.redis_access.connections import control
-from tests.audit_log import lines_of
 from tests.integration.consumers.running import comment_event, gateway, publish, service
+from tests.support.audit_log import lines_of
 from tests.support.eventually import eventually
 
 KEY = "b24:events:{0}"

@@ -18,10 +18,10 @@ from consumers.audit.record_search import Wanted, search
 from consumers.audit.signing import SigningKey
 from gateway.erasures import Erasure, ErasureNotRecorded, record_erasure
 from gateway.settings import Redis as RedisSettings
-from tests.audit_log import entries, lines_of, verify_by_key, write
-from tests.disks import small_disk
 from tests.integration.consumers.running import comment_event, publish, service
+from tests.support.audit_log import entries, lines_of, verify_by_key, write
 from tests.support.eventually import eventually
+from tests.support.small_disk import small_disk
 
 KEY = "b24:events:{0}"
 

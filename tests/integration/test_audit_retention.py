@@ -10,7 +10,7 @@ from consumers.audit.chain_options import ChainOptions
 from consumers.audit.chain_retention import compress_closed, expired, remove_expired
 from consumers.audit.day_files import DayFile, day_files
 from consumers.audit.records import seal
-from tests.audit_log import Clock, a_key, entries, logged, tamper, verify
+from tests.support.audit_log import Clock, a_key, entries, logged, tamper, verify
 
 KEY = a_key()
 

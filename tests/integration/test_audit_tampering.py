@@ -16,7 +16,7 @@ from consumers.audit.chain_verification import verify_chain
 from consumers.audit.merkle import root
 from consumers.audit.records import hash_in, seal
 from consumers.audit.signing import SigningKey
-from tests.audit_log import Clock, a_key, entries, tamper, verify, write
+from tests.support.audit_log import Clock, a_key, entries, tamper, verify, write
 
 # One genesis record, 10 events a day, a checkpoint after every 8 records and at the end of a day.
 FIRST, SECOND, THIRD = "2026-11-20.jsonl", "2026-11-21.jsonl", "2026-11-22.jsonl"

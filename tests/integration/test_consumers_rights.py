@@ -11,9 +11,9 @@ from gateway.sandbox.serving import open_sandbox
 from tests.integration.consumers.running import comment_event, publish, service, settled
 from tests.integration.enricher.conftest import Scene
 from tests.integration.enricher.test_process import environment
-from tests.integration.redis_users import rights_of
 from tests.integration.warehouse.test_process import environment as of_warehouse
 from tests.support.eventually import eventually
+from tests.support.redis_users import rights_of
 
 EVENTS, COMMENTS = "b24:events:{0}", "b24:comments:{0}"
 

@@ -21,8 +21,8 @@ from gateway.publishing.durability import (
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.stream_writer import stream_writer
 from gateway.redis_access import connections
-from tests.faults.receiver import Receiver
-from tests.faults.replicas import replica_of, until_in_step
+from tests.support.receiver_process import Receiver
+from tests.support.replicas import replica_of, until_in_step
 
 REPLICATED = settings.Publish(ack="replicated:1", deadline_s=0.3)
 

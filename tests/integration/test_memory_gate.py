@@ -8,9 +8,9 @@ from structlog.testing import capture_logs
 
 from gateway.contract import Streams
 from gateway.publishing.memory_gate import MemoryGate, shall_close
-from tests.faults.load import Load
-from tests.faults.receiver import Receiver
 from tests.support.eventually import eventually
+from tests.support.load import Load
+from tests.support.receiver_process import Receiver
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from gateway.local.server import RedisServer
 from gateway.publishing import outage
 from gateway.publishing.outage import Outage
 from gateway.sandbox.portal import SANDBOX
-from tests.faults.load import Load
-from tests.faults.receiver import Receiver
 from tests.support.eventually import eventually
+from tests.support.load import Load
+from tests.support.receiver_process import Receiver
 
 
 def lines_of(receiver: Receiver) -> list[dict[str, Any]]:

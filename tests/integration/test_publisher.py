@@ -15,7 +15,7 @@ from gateway.publishing.batch import Stored
 from gateway.publishing.errors import Unavailable
 from gateway.publishing.publisher import Publisher
 from gateway.publishing.spool import Spool
-from tests.faults.proxy import LossyProxy
+from tests.support.lossy_proxy import LossyProxy
 
 STREAM = "b24:events:{0}"
 Opened = Callable[..., Publisher]

@@ -14,9 +14,9 @@ from gateway.contract import CommentEvent, EventSubject, decode_event
 from gateway.local.server import RedisServer, ServerBinary
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.once import OncePublisher
-from tests.faults.proxy import LossyProxy
-from tests.faults.replicas import replica_of, until_in_step
 from tests.integration.consumers.running import comment_event
+from tests.support.lossy_proxy import LossyProxy
+from tests.support.replicas import replica_of, until_in_step
 
 Opened = Callable[..., OncePublisher]
 

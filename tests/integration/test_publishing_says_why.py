@@ -12,7 +12,7 @@ from gateway.publishing.batch import Stored
 from gateway.publishing.publisher import Publisher
 from gateway.publishing.spool import Spool
 from gateway.redis_access import connections
-from tests.redis_sentinel import sentinel_of
+from tests.support.redis_sentinel import sentinel_of
 
 
 async def told_of_a_batch(url: str, directory: Path, **publish: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from redis.exceptions import ResponseError
 from gateway.local.server import RedisServer
 from gateway.sandbox.bodies import body_of
 from gateway.sandbox.portal import SANDBOX
-from tests.faults.receiver import Receiver
+from tests.support.receiver_process import Receiver
 
 
 async def test_a_receiver_without_redis_is_ready_as_long_as_the_spool_has_room(

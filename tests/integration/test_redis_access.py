@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from gateway.local.server import RedisServer, ServerBinary, free_port
 from gateway.redis_access import connections
 from gateway.redis_access.redis_faults import Fault, fault_of, is_denied
-from tests.redis_sentinel import sentinel_of
+from tests.support.redis_sentinel import sentinel_of
 
 PASSWORD = "fake/pass#word%"
 

@@ -21,10 +21,10 @@ from gateway.redis_access.leases import Leases
 from gateway.retention.keeper import Retention
 from gateway.sandbox.portal import SANDBOX
 from gateway.vault import Vault
-from tests.faults.load import Load, request_of
-from tests.faults.receiver import Receiver
-from tests.integration.redis_users import rights_of
 from tests.support.eventually import eventually
+from tests.support.load import Load, request_of
+from tests.support.receiver_process import Receiver
+from tests.support.redis_users import rights_of
 
 MEMBER = "0123456789abcdef0123456789abcdef"
 VAULT_KEY = "ZmFrZS1rZXktZmFrZS1rZXktZmFrZS1rZXktZmFrZSE="

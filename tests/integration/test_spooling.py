@@ -23,7 +23,7 @@ from gateway.publishing.spool_file import SpooledBatch, SpoolFile
 from gateway.publishing.spool_reports import SpoolReporter, complete_until_ms, read_reports
 from gateway.publishing.stream_writer import stream_writer
 from gateway.redis_access import connections
-from tests.faults.proxy import LossyProxy
+from tests.support.lossy_proxy import LossyProxy
 
 Edge = Callable[..., Awaitable[Publisher]]
 

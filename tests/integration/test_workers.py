@@ -17,11 +17,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.local.server import RedisServer, free_port
-from tests.faults.ledger import Account, account_of
-from tests.faults.load import FIRST_TS, Load, request_of
-from tests.faults.receiver import Receiver
-from tests.faults.stage import entries_on
 from tests.support.eventually import eventually
+from tests.support.ledger import Account, account_of
+from tests.support.load import FIRST_TS, Load, request_of
+from tests.support.receiver_process import Receiver
+from tests.support.stage import entries_on
 
 GRACE_S = 10.0
 ONE_AND_TWO = pytest.mark.parametrize("workers", [1, 2])

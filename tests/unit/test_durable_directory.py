@@ -13,7 +13,7 @@ from gateway.installation.journal import Journal, Task
 from gateway.local.embedded import embedded_redis
 from gateway.local.vault_key import ensured_key
 from gateway.publishing.spool_file import SpoolFile
-from tests.audit_log import Clock, a_key
+from tests.support.audit_log import Clock, a_key
 
 
 def spool(directory: Path) -> None:

@@ -14,8 +14,8 @@ from redis.exceptions import ResponseError
 from gateway.local.server import RedisServer
 from gateway.redis_access import connections
 from tests.faults.soak.world import GROUP, STREAMS, World
-from tests.faults.workers import Worker
-from tests.slot_moves import NotAtomic, holder_of, move_slot, move_slot_at_once, slot_of
+from tests.support.consumer_process import Worker
+from tests.support.slot_moves import NotAtomic, holder_of, move_slot, move_slot_at_once, slot_of
 
 __all__ = ["Faults"]
 

@@ -17,11 +17,11 @@ from gateway.sandbox.faults import error_page
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.serving import open_sandbox
 from tests.faults.clock import Clock
-from tests.faults.servers import NotHere
-from tests.faults.stage import SAFE
-from tests.faults.workers import Worker
 from tests.integration.warehouse.postgres import PostgresServer
-from tests.redis_cluster import redis_cluster, url_of
+from tests.support.consumer_process import Worker
+from tests.support.redis_cluster import redis_cluster, url_of
+from tests.support.server_matrix import NotHere
+from tests.support.stage import SAFE
 
 __all__ = ["GROUP", "STREAMS", "World", "open_world"]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.faults.servers import HERE, SERVERS
+from tests.support.server_matrix import HERE, SERVERS
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

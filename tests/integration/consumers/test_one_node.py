@@ -13,9 +13,9 @@ from gateway.local.server import ServerBinary
 from gateway.redis_access import connections
 from tests.integration.consumers.running import settled
 from tests.integration.consumers.test_slot_moves import Load, Running, indexer, relay
-from tests.redis_cluster import redis_cluster, url_of
-from tests.slot_moves import holder_of, move_slot, slot_of
 from tests.support.eventually import eventually
+from tests.support.redis_cluster import redis_cluster, url_of
+from tests.support.slot_moves import holder_of, move_slot, slot_of
 
 STREAMS = Streams(partitions=2)
 

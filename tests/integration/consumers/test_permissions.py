@@ -16,8 +16,8 @@ from gateway.local.server import free_port
 from gateway.redis_access import connections
 from tests.integration.consumers.running import comment_event, publish, running, settled
 from tests.integration.consumers.test_health import get, is_answered
-from tests.integration.redis_users import rights_of
 from tests.support.eventually import eventually
+from tests.support.redis_users import rights_of
 
 KEY = "b24:events:{0}"
 

@@ -20,9 +20,9 @@ from gateway.settings import Consumers, Settings
 from gateway.settings import Redis as RedisSettings
 from tests.integration.consumers.running import comment_event, settled
 from tests.integration.consumers.test_health import get
-from tests.redis_cluster import redis_cluster, url_of
-from tests.slot_moves import NotAtomic, holder_of, move_slot, move_slot_at_once, slot_of
 from tests.support.eventually import eventually
+from tests.support.redis_cluster import redis_cluster, url_of
+from tests.support.slot_moves import NotAtomic, holder_of, move_slot, move_slot_at_once, slot_of
 
 STREAMS = Streams(partitions=2)
 POISONED = 13

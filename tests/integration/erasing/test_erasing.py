@@ -29,8 +29,8 @@ from tests.integration.enricher.conftest import COMMENTS, Scene
 from tests.integration.enricher.test_process import environment
 from tests.integration.erasing.everything import everything, in_files, keys_with
 from tests.integration.notifier.processes import is_reading, notifier_process
-from tests.integration.redis_users import rights_of
 from tests.support.eventually import eventually
+from tests.support.redis_users import rights_of
 
 pytestmark = pytest.mark.timeout(300)  # processes that start one after another
 

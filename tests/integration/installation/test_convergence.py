@@ -22,10 +22,10 @@ from gateway.redis_access import connections
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.serving import Sandbox
 from gateway.settings import Settings
-from tests.faults.receiver import Receiver
 from tests.integration.installation.bodies import forged, genuine, post
 from tests.integration.installation.running import Gateway, open_gateway, settings_for
 from tests.support.eventually import eventually
+from tests.support.receiver_process import Receiver
 
 
 class Observer:

@@ -20,7 +20,7 @@ from gateway.portals.verification import digest_of, shown
 from gateway.publishing.stream_writer import StreamWriter
 from gateway.sandbox.bodies import body_of
 from gateway.sandbox.portal import SANDBOX
-from tests.faults.receiver import Receiver
+from tests.support.receiver_process import Receiver
 
 NEW_TOKEN = "fake-token-after-the-rotation-00"
 OTHER_TOKEN = "fake-token-that-nobody-registers"

@@ -34,8 +34,8 @@ from gateway.settings import (
     Vault,
 )
 from gateway.settings import Redis as RedisSettings
-from tests.faults.receiver import Receiver
 from tests.integration.reconciling.reconciler import Reconciler
+from tests.support.receiver_process import Receiver
 
 __all__ = ["Scene", "a_scene"]
 

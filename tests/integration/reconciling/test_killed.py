@@ -11,10 +11,10 @@ from aiohttp import web
 
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.serving import Sandbox
-from tests.faults.proxy import LossyProxy
 from tests.integration.reconciling.draining import add, reserved, until_drained, waiting
 from tests.integration.reconciling.scene import Scene
 from tests.support.eventually import eventually
+from tests.support.lossy_proxy import LossyProxy
 
 COUNT = 30
 RIGGED = "tests.integration.reconciling.rigged"

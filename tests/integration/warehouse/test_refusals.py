@@ -18,10 +18,10 @@ from consumers.warehouse.warehouse_thread import CallThread
 from gateway.errors import OperatorError
 from gateway.settings import Settings
 from gateway.settings import Warehouse as Section
-from tests.disks import fill, small_disk
 from tests.integration.warehouse.conftest import database_of
 from tests.integration.warehouse.loading import Target, ask_duckdb, entry, load
 from tests.integration.warehouse.postgres import PostgresServer
+from tests.support.small_disk import fill, small_disk
 
 
 def execute(server: PostgresServer, database: str, *statements: str) -> None:

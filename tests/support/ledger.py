@@ -6,7 +6,7 @@ from datetime import datetime
 
 from msgspec import Struct, json
 
-from tests.faults.load import Delivery
+from tests.support.load import Delivery
 
 __all__ = ["Account", "Entry", "account_of", "entry_of"]
 

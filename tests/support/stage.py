@@ -13,13 +13,13 @@ from gateway.contract import InvalidEvent, Streams, decode_event
 from gateway.local.server import RedisServer, ServerBinary
 from gateway.publishing.spool_file import SpoolFile
 from gateway.redis_access import connections
-from tests.faults.ledger import Account, Entry, account_of, entry_of
-from tests.faults.load import Delivery, Load
-from tests.faults.probes import Saying, Watch, lies_of_receiver
-from tests.faults.receiver import Receiver
-from tests.faults.workers import Worker
 from tests.integration.consumers.running import settled
+from tests.support.consumer_process import Worker
 from tests.support.eventually import eventually
+from tests.support.ledger import Account, Entry, account_of, entry_of
+from tests.support.load import Delivery, Load
+from tests.support.probes import Saying, Watch, lies_of_receiver
+from tests.support.receiver_process import Receiver
 
 __all__ = ["COUNTED", "SAFE", "Stage", "entries_on"]
 

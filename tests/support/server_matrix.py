@@ -11,7 +11,7 @@ from gateway.local.server import ServerBinary, find_server, wheel_server
 
 __all__ = ["HERE", "SERVERS", "NotHere", "server_named"]
 
-_CACHE: Final = Path(__file__).parent.parent.parent / "var" / "servers"
+_CACHE: Final = Path(__file__).parents[2] / "var" / "servers"
 _DEBIAN: Final = ("redis-server", "redis-tools", "libjemalloc2", "liblzf1")
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from tests.faults.load import Delivery
+from tests.support.load import Delivery
 
 __all__ = ["Saying", "Watch", "lies_of_receiver"]
 
