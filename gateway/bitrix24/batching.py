@@ -12,6 +12,7 @@ from msgspec import Struct
 from gateway.bitrix24.answers import Answer, error_of, members_of
 from gateway.bitrix24.endpoints import method_name
 from gateway.bitrix24.errors import Bitrix24Error, MaybeDone
+from gateway.php_numbers import integer_of
 
 __all__ = ["MAX_COMMANDS", "Command", "answers_of", "parameters_of", "query_of"]
 
@@ -68,8 +69,8 @@ def answers_of(
         elif name in results:
             found[name] = Answer(
                 result=results[name],
-                total=_number(totals.get(name)),
-                next_start=_number(nexts.get(name)),
+                total=integer_of(totals.get(name), least=0),
+                next_start=integer_of(nexts.get(name), least=0),
             )
         else:
             found[name] = MaybeDone("the portal says nothing of this command")
@@ -89,7 +90,3 @@ def _pairs(prefix: str, members: Any) -> Iterator[tuple[str, str]]:
             yield name, str(int(value))
         else:
             yield name, str(value)
-
-
-def _number(value: Any) -> int | None:
-    return value if isinstance(value, int) else None

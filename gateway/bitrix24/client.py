@@ -28,6 +28,7 @@ from gateway.bitrix24.errors import (
 from gateway.bitrix24.limiter import Limiter
 from gateway.bitrix24.retrying import may_repeat, pause_s
 from gateway.bitrix24.transport import Transport
+from gateway.php_numbers import integer_of
 
 __all__ = ["PortalClient"]
 
@@ -101,11 +102,10 @@ class PortalClient:
         tree, _ = await self._carried_out(call)
         if "result" not in tree:
             raise MaybeDone("the answer has neither a result nor an error")
-        total, next_start = tree.get("total"), tree.get("next")
         return Answer(
             result=tree["result"],
-            total=total if isinstance(total, int) else None,
-            next_start=next_start if isinstance(next_start, int) else None,
+            total=integer_of(tree.get("total"), least=0),
+            next_start=integer_of(tree.get("next"), least=0),
             answered_at=clock_of(tree.get("time")),
         )
 

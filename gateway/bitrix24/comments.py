@@ -16,6 +16,7 @@ import msgspec
 from gateway.bitrix24.answers import members_of
 from gateway.bitrix24.bbcode import rendered, with_emoji
 from gateway.contract import Comment, CommentFile, timestamps
+from gateway.php_numbers import integer_of
 
 __all__ = [
     "MAX_FILES",
@@ -26,7 +27,6 @@ __all__ = [
     "content_hash_of",
 ]
 
-_MAX_NUMBER: Final = 2**63 - 1
 MAX_TEXT_CHARS: Final = 100_000
 """More than any portal in the cloud keeps of a comment (65,535 bytes), and some forty pages. With
 the plain text, which is at most twice as long, an event stays below two megabytes of JSON whatever
@@ -57,9 +57,9 @@ def comment_of(tree: Any, *, fetched_at: datetime) -> Comment:
         state="present",
         text=text,
         text_plain=rendered(text, "plain"),
-        author_id=_number(tree.get("AUTHOR_ID")),
+        author_id=integer_of(tree.get("AUTHOR_ID")),
         entity_type=entity_type[:_MAX_NAME_CHARS] or None,
-        entity_id=_number(tree.get("ENTITY_ID")),
+        entity_id=integer_of(tree.get("ENTITY_ID")),
         created_at=_created_at(tree.get("CREATED")),
         files=files[:MAX_FILES],
         fetched_at=timestamps.milliseconds_of(fetched_at),
@@ -70,7 +70,7 @@ def comment_of(tree: Any, *, fetched_at: datetime) -> Comment:
 
 def comment_id_of(tree: Any) -> int | None:
     """The id of the comment in a result or a row; None if there is none."""
-    return _number(tree.get("ID")) if isinstance(tree, dict) else None
+    return integer_of(tree.get("ID")) if isinstance(tree, dict) else None
 
 
 def content_hash_of(text: str, files: Sequence[CommentFile]) -> str:
@@ -90,14 +90,14 @@ def _files(tree: Any) -> tuple[CommentFile, ...]:
     for key, file in members_of(tree).items():
         if not isinstance(file, dict):
             continue
-        file_id = _number(file.get("id", key if key in keys else None), least=0)
+        file_id = integer_of(file.get("id", key if key in keys else None), least=0)
         if file_id is not None:
             found[file_id] = CommentFile(
                 id=file_id,
                 name=_text(file.get("name"))[:_MAX_NAME_CHARS],
                 type=_text(file.get("type"))[:_MAX_NAME_CHARS],
-                size=_number(file.get("size"), least=0),
-                author_id=_number(file.get("authorId")),
+                size=integer_of(file.get("size"), least=0),
+                author_id=integer_of(file.get("authorId")),
                 created_at=_created_at(file.get("date")),
             )
     return tuple(found[file_id] for file_id in sorted(found))
@@ -108,15 +108,6 @@ def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
-
-
-def _number(value: Any, *, least: int = 1) -> int | None:
-    """A whole number of 63 bits from `least` on; it comes as a string, too."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= _MAX_NUMBER:
-        return value
-    return None
 
 
 def _created_at(value: Any) -> str | None:

@@ -15,6 +15,7 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct
 
 from gateway.errors import GatewayError
+from gateway.php_numbers import MAX_INTEGER, MIN_INTEGER, integer_of
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -58,11 +59,6 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 
 DEFAULT_LIMITS: Final = Limits()
-
-# Zend's hash tables index by signed 64-bit integers; decimal strings beyond them are plain strings.
-_MIN_INDEX: Final = -(2**63)
-_MAX_INDEX: Final = 2**63 - 1
-_MAX_INDEX_DIGITS: Final = len(str(_MIN_INDEX))
 
 # Between brackets, nothing or one of C's white-space characters: append.
 _APPENDING: Final = frozenset(["", *" \t\n\v\f\r"])
@@ -201,19 +197,12 @@ def _claim(array: _Array, key: str | None) -> str | None:
     """
     if key is None:
         index = array.next_index or 0
-        if index > _MAX_INDEX:
+        if index > MAX_INTEGER:
             return None
         array.next_index = index + 1
         return str(index)
-    number = _integer(key)
+    # Zend's hash tables index by PHP's integers; decimal strings beyond them are plain strings.
+    number = integer_of(key, least=MIN_INTEGER)
     if number is not None and (array.next_index is None or number >= array.next_index):
         array.next_index = number + 1
     return key
-
-
-def _integer(key: str) -> int | None:
-    """The integer a key is in PHP's eyes, if it is one."""
-    if len(key) > _MAX_INDEX_DIGITS or not key.isascii() or not key.removeprefix("-").isdigit():
-        return None
-    number = int(key)
-    return number if str(number) == key and _MIN_INDEX <= number <= _MAX_INDEX else None

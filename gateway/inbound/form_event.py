@@ -30,6 +30,7 @@ from gateway.contract import (
 )
 from gateway.inbound.errors import Malformed
 from gateway.inbound.form_fields import FIELD_PLACES, FormFields
+from gateway.php_numbers import integer_of
 
 __all__ = ["Admitted", "admitted_event"]
 
@@ -38,8 +39,6 @@ _EARLIEST_S: Final = 1_325_376_000
 # 2012, the year in which Bitrix24 began.
 _MAX_AHEAD_S: Final = 86_400
 # Clocks are wrong by hours, where a zone is, and not by days.
-_MAX_ID: Final = 2**63 - 1
-_MAX_ID_DIGITS: Final = 19
 
 _Reader: TypeAlias = Callable[[FormFields], str | None]
 
@@ -93,7 +92,7 @@ def admitted_event(
     for read in row.id_readers:
         if text := read(fields):
             break
-    subject_id = _positive(text)
+    subject_id = integer_of(text)
     if subject_id is None and row.id_readers:
         raise Malformed("bad_id" if text else "no_id")
     time = _time(fields.ts, received_ms)
@@ -153,15 +152,7 @@ def _test_id(text: str | None) -> str | None:
     return text if text and _TEST_ID.fullmatch(text) else None
 
 
-def _positive(text: str | None) -> int | None:
-    """The number, if the text is a positive decimal of at most 63 bits without leading zeros."""
-    if not text or len(text) > _MAX_ID_DIGITS or not (text.isdecimal() and text.isascii()):
-        return None
-    number = int(text)
-    return number if text[0] != "0" and number <= _MAX_ID else None
-
-
-_recurring: Final = lru_cache(maxsize=1024)(_positive)
+_recurring: Final = lru_cache(maxsize=1024)(integer_of)
 # The same few users and handlers come again and again, and reading a number costs 0.3 µs.
 
 
@@ -171,7 +162,7 @@ def _time(ts: str | None, received_ms: int) -> str:
     Nobody drops an event because of it, and no consumer has to reckon with the year 9999.
     """
     received_s = received_ms // 1000
-    seconds = _positive(ts)
+    seconds = integer_of(ts)
     if seconds is None or not _EARLIEST_S <= seconds <= received_s + _MAX_AHEAD_S:
         seconds = received_s
     return timestamps.seconds(seconds)

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from gateway.inbound.selection import Selection
 from gateway.installation.errors import NotConfirmed
+from gateway.php_numbers import integer_of
 
 __all__ = ["Claim", "claim_of_event", "claim_of_page"]
 
@@ -100,13 +101,8 @@ def _claim(fields: Mapping[str, str], *, received_s: int) -> Claim:
         access_token=access_token,
         refresh_token=refresh_token,
         application_token=application_token if _TOKEN.fullmatch(application_token) else "",
-        expires_at=received_s + min(_number(fields, "life_s") or _LIFE_S, _LIFE_S),
-        user_id=_number(fields, "user_id"),
+        expires_at=received_s + min(integer_of(fields.get("life_s")) or _LIFE_S, _LIFE_S),
+        user_id=integer_of(fields.get("user_id")) or 0,
         endpoint=fields.get("endpoint", ""),
         server=fields.get("server", ""),
     )
-
-
-def _number(fields: Mapping[str, str], name: str) -> int:
-    text = fields.get(name, "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0

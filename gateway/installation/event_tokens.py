@@ -19,6 +19,7 @@ from gateway.bitrix24.token_store import TokenStore
 from gateway.bitrix24.tokens import EventToken
 from gateway.inbound.form import FormError
 from gateway.inbound.selection import Selection
+from gateway.php_numbers import integer_of
 
 __all__ = ["EventTokens", "event_token_of"]
 
@@ -91,12 +92,8 @@ def event_token_of(body: bytes, *, now: int) -> EventToken | None:
         fields = _SELECTION.read(body)
     except FormError:
         return None
-    access_token, user_id = fields.get("access_token", ""), _number(fields.get("user_id", ""))
-    expires_at = min(_number(fields.get("expires", "")), now + _LIFE_S)
+    access_token, user_id = fields.get("access_token", ""), integer_of(fields.get("user_id"))
+    expires_at = min(integer_of(fields.get("expires")) or 0, now + _LIFE_S)
     if not access_token or not user_id or expires_at <= now:
         return None
     return EventToken(user_id=user_id, access_token=access_token, expires_at=expires_at)
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0

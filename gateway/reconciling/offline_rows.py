@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from gateway.bitrix24.answers import members_of
 from gateway.contract import COMMENT_SUBJECT, CommentType, timestamps, types_about
+from gateway.php_numbers import integer_of
 
 __all__ = ["EVENT_NAMES", "OfflineRow", "message_id_of", "row_of"]
 
@@ -40,7 +41,9 @@ def row_of(tree: Any) -> OfflineRow | None:
     """The row; None for one of another event, and for one that cannot be understood."""
     fields = members_of(tree)
     event_type = _TYPES.get(_name(fields))
-    comment_id = _number(members_of(members_of(fields.get("EVENT_DATA")).get("FIELDS")).get("ID"))
+    comment_id = integer_of(
+        members_of(members_of(fields.get("EVENT_DATA")).get("FIELDS")).get("ID")
+    )
     changed_at = _unix_seconds(fields.get("TIMESTAMP_X"))
     message_id = message_id_of(tree)
     if event_type is None or comment_id is None or changed_at is None or message_id is None:
@@ -50,7 +53,7 @@ def row_of(tree: Any) -> OfflineRow | None:
         type=event_type,
         comment_id=comment_id,
         changed_at=changed_at,
-        user_id=_number(members_of(fields.get("EVENT_ADDITIONAL")).get("user_id")),
+        user_id=integer_of(members_of(fields.get("EVENT_ADDITIONAL")).get("user_id")),
     )
 
 
@@ -65,14 +68,6 @@ def message_id_of(tree: Any) -> str | None:
 
 def _name(fields: Mapping[str, Any]) -> str:
     return str(fields.get("EVENT_NAME")).upper()
-
-
-def _number(value: Any) -> int | None:
-    """A positive whole number, which PHP may send as a string."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
-        value = int(value)
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_number and 0 < value < 2**63 else None
 
 
 def _unix_seconds(value: Any) -> int | None:

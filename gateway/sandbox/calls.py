@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from msgspec import Struct
 
+from gateway.php_numbers import integer_of
 from gateway.sandbox.announcing import Actor
 from gateway.sandbox.parameters import folded
 
@@ -88,8 +89,7 @@ class Call:
 
     def number(self, name: str) -> int:
         """A parameter as a whole number that is not negative; 0 for anything else."""
-        text = self.text(name)
-        return int(text) if text.isascii() and text.isdigit() else 0
+        return integer_of(self.get(name)) or 0
 
     def map(self, name: str) -> dict[str, Any]:
         """A parameter that is a map, with its keys in capitals; empty for anything else."""

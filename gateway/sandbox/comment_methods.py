@@ -9,6 +9,7 @@ import binascii
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gateway.php_numbers import integer_of
 from gateway.sandbox.answers import as_php_array, iso
 from gateway.sandbox.calls import Call, Method, Page, RestError
 from gateway.sandbox.comments import Comment, Entity, File, Refusal, stored_text
@@ -47,7 +48,9 @@ def _get(call: Call) -> Any:
 
 def _list(call: Call) -> Page:
     asked = call.map("filter")
-    entity = Entity(str(asked.get("ENTITY_TYPE", "")).lower(), _whole(asked.get("ENTITY_ID")))
+    entity = Entity(
+        str(asked.get("ENTITY_TYPE", "")).lower(), integer_of(asked.get("ENTITY_ID")) or 0
+    )
     if not entity.type or not entity.id:
         raise RestError(400, "", "Filter by ENTITY_ID and ENTITY_TYPE is required.")
     if not _may_read(call, entity):
@@ -72,7 +75,7 @@ def _add(call: Call) -> int:
     missing = [name for name in ("ENTITY_ID", "ENTITY_TYPE", "COMMENT") if name not in fields]
     if missing:
         raise _missing("fields")
-    entity = Entity(str(fields["ENTITY_TYPE"]).lower(), _whole(fields["ENTITY_ID"]))
+    entity = Entity(str(fields["ENTITY_TYPE"]).lower(), integer_of(fields["ENTITY_ID"]) or 0)
     if not _may_read(call, entity):
         raise _refused("ACCESS_DENIED")
     try:
@@ -193,11 +196,6 @@ def _missing(name: str) -> RestError:
 
 def _refused(code: str) -> RestError:
     return RestError(400, code, _REFUSALS[code])
-
-
-def _whole(value: Any) -> int:
-    text = str(value)
-    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def _sortable(value: Any) -> Any:

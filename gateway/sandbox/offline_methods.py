@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from gateway.php_numbers import integer_of
 from gateway.sandbox.answers import iso
 from gateway.sandbox.calls import Call, Method, Page, RestError
 from gateway.sandbox.event_methods import connector_of
@@ -69,7 +70,7 @@ def _list(call: Call) -> Page:
 def _clear(call: Call) -> bool:
     client_id, connector = _whose(call)
     message_ids = _message_ids(call)
-    ids = [int(one) for one in listed(call.get("id")) if str(one).isdigit()]
+    ids = [number for one in listed(call.get("id")) if (number := integer_of(one))]
     call.portal.offline.clear(
         client_id,
         connector,
