@@ -18,7 +18,7 @@ from gateway.bitrix24.batching import MAX_COMMANDS
 from gateway.bitrix24.connecting import connect
 from gateway.redis_access import connections
 from gateway.settings import Settings
-from gateway.vault import Vault
+from gateway.vault.encryption import Vault
 
 __all__ = ["consumer_of"]
 

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from consumers import Transient, Write
 from gateway.contract import Comment, Streams
 from gateway.redis_access.connections import AWAY
-from gateway.vault import Unreadable, Vault
+from gateway.vault.encryption import Unreadable, Vault
 
 __all__ = ["Snapshot", "Snapshots"]
 

@@ -22,7 +22,7 @@ from consumers.warehouse.stream_range import Range
 from consumers.warehouse.warehouse_thread import WarehouseThread
 from gateway import logs
 from gateway.commandline import settings_of
-from gateway.erasures import Erasure, record_erasure
+from gateway.erasure_record import Erasure, record_erasure
 from gateway.errors import OperatorError
 from gateway.moments import Moment
 from gateway.redis_access import connections

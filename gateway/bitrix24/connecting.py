@@ -17,7 +17,7 @@ from gateway.bitrix24.transport import Transport, open_transport
 from gateway.redis_access import connections
 from gateway.settings import Application, Settings, SettingsError, resolve_secret
 from gateway.settings import Bitrix24 as Rest
-from gateway.vault import Vault
+from gateway.vault.encryption import Vault
 
 __all__ = ["Bitrix24", "connect"]
 

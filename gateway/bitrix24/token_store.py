@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from gateway.bitrix24.errors import Unauthorized, Unavailable
 from gateway.bitrix24.scripts import REDIS_FAILURES, script, store_unavailable
 from gateway.bitrix24.tokens import EventToken, Tokens, after_event, after_refresh
-from gateway.vault import Unreadable, Vault
+from gateway.vault.encryption import Unreadable, Vault
 
 __all__ = ["TokenStore"]
 

@@ -13,7 +13,7 @@ from gateway.erasing.erasing import Erased, erase
 from gateway.erasing.out_of_reach import out_of_reach
 from gateway.erasing.rewriting import rewrite
 from gateway.erasing.subject import Subject
-from gateway.erasures import Erasure, record_erasure
+from gateway.erasure_record import Erasure, record_erasure
 from gateway.portals.registry import MEMBER_ID, Registry
 from gateway.redis_access import connections
 from gateway.settings import Settings

@@ -21,7 +21,7 @@ from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.stream_writer import stream_writer
 from gateway.redis_access import connections
 from gateway.settings import Settings
-from gateway.vault import Vault
+from gateway.vault.encryption import Vault
 from gateway.web.readmission import Readmission, claim_of, readmit
 
 __all__ = ["command"]

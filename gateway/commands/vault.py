@@ -9,9 +9,9 @@ from gateway.commandline import settings_of
 from gateway.commands.rows import Row, echo_rows
 from gateway.errors import OperatorError
 from gateway.redis_access import connections
-from gateway.resealing import Census, Resealing
 from gateway.settings import Settings
-from gateway.vault import Vault
+from gateway.vault.encryption import Vault
+from gateway.vault.resealing import Census, Resealing
 
 __all__ = ["command"]
 

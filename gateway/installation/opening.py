@@ -24,7 +24,7 @@ from gateway.portals.offline_signalling import OfflineSignals
 from gateway.portals.registry import Registry
 from gateway.publishing.once import OncePublisher
 from gateway.settings import Settings
-from gateway.vault import Vault
+from gateway.vault.encryption import Vault
 
 __all__ = ["Application", "open_application"]
 

@@ -26,7 +26,7 @@ from gateway.portals.quarantine import Delivery
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.once import OncePublisher
 from gateway.redis_access import connections
-from gateway.vault import Unreadable, Vault
+from gateway.vault.encryption import Unreadable, Vault
 
 __all__ = ["TOO_LATE", "Installing", "Steps", "claimed"]
 

@@ -31,7 +31,7 @@ from gateway.local.server import free_port
 from gateway.local.vault_key import KEY_FILE, ensured_key
 from gateway.processes.supervisor import Supervisor
 from gateway.settings import Settings
-from gateway.vault import is_available
+from gateway.vault.encryption import is_available
 
 __all__ = ["up"]
 

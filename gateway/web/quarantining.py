@@ -22,7 +22,7 @@ from gateway.inbound.form_fields import extract
 from gateway.portals.quarantine import Delivery, Quarantine, Sealed, Verdict, sealed
 from gateway.portals.verification import digest_of
 from gateway.redis_access import connections
-from gateway.vault import Vault
+from gateway.vault.encryption import Vault
 
 __all__ = ["Quarantining"]
 

@@ -13,7 +13,7 @@ from gateway.inbound.form import FormError
 from gateway.inbound.form_fields import extract
 from gateway.portals.quarantine import Quarantine, Sealed, opened
 from gateway.publishing.stream_writer import StreamWriter
-from gateway.vault import Unreadable, Vault
+from gateway.vault.encryption import Unreadable, Vault
 
 __all__ = ["Readmission", "Remaining", "claim_of", "readmit"]
 

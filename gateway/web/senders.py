@@ -13,7 +13,7 @@ from gateway.portals.rate_watch import RateWatch
 from gateway.portals.registry import Registry
 from gateway.portals.snapshot import Snapshot
 from gateway.settings import Settings
-from gateway.vault import Vault
+from gateway.vault.encryption import Vault
 from gateway.web.protection.guard import guard_of
 from gateway.web.protection.sender_list import SenderList
 from gateway.web.quarantining import Quarantining

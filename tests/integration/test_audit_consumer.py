@@ -16,7 +16,7 @@ from consumers.audit.day_files import day_files
 from consumers.audit.proofs import NotProvable, prove
 from consumers.audit.record_search import Wanted, search
 from consumers.audit.signing import SigningKey
-from gateway.erasures import Erasure, ErasureNotRecorded, record_erasure
+from gateway.erasure_record import Erasure, ErasureNotRecorded, record_erasure
 from gateway.settings import Redis as RedisSettings
 from tests.integration.consumers.running import comment_event, publish, service
 from tests.support.audit_log import entries, lines_of, verify_by_key, write

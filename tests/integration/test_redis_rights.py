@@ -20,7 +20,7 @@ from gateway.redis_access import connections
 from gateway.redis_access.leases import Leases
 from gateway.retention.keeper import Retention
 from gateway.sandbox.portal import SANDBOX
-from gateway.vault import Vault
+from gateway.vault.encryption import Vault
 from tests.support.eventually import eventually
 from tests.support.load import Load, request_of
 from tests.support.receiver_process import Receiver

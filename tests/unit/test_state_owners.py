@@ -19,7 +19,11 @@ _KIND = re.compile(r":(\{?[a-z][a-z-]*\}?)(?=$|[:{])")
 # Their kind comes from elsewhere: from `Streams.key`, whose streams are two, and from modules that
 # read or erase keys whose owners are others.
 _STREAMS = {"events", "comments"}
-_OF_OTHERS = {"gateway/contract/streams.py", "gateway/erasing/places.py", "gateway/resealing.py"}
+_OF_OTHERS = {
+    "gateway/contract/streams.py",
+    "gateway/erasing/places.py",
+    "gateway/vault/resealing.py",
+}
 
 
 def kinds_in(source: str) -> Iterator[str | None]:

@@ -8,7 +8,7 @@ from cryptography.fernet import Fernet
 from gateway.errors import OperatorError
 from gateway.local.vault_key import ensured_key
 from gateway.settings import Vault as VaultSettings
-from gateway.vault import Vault
+from gateway.vault.encryption import Vault
 
 
 def test_the_key_is_good_and_for_its_owner_only(tmp_path: Path) -> None:

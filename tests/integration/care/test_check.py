@@ -18,7 +18,7 @@ from gateway.reconciling.process import lease_key
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.serving import Sandbox
 from gateway.settings import PortalSettings, Settings
-from gateway.vault import Vault
+from gateway.vault.encryption import Vault
 from tests.integration.care.commanding import Command, command
 from tests.integration.care.seeding import count, known_for_weeks
 from tests.integration.installation.running import Gateway

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from consumers import CommentEvent, Consumer, Reject
 from consumers.audit.record_search import Wanted, search
 from gateway.contract import EventSubject, OtherEvent, Streams, decode_event, encode_event
-from gateway.erasures import DATA_ERASED
+from gateway.erasure_record import DATA_ERASED
 from gateway.local.server import RedisServer, free_port
 from gateway.portals.facts import PortalFacts
 from gateway.portals.traffic import count_into

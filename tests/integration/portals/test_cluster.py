@@ -15,7 +15,7 @@ from gateway.portals.registry import Registry, portals_among
 from gateway.portals.traffic import Traffic, slot_at
 from gateway.portals.verification import digest_of
 from gateway.redis_access import connections
-from gateway.vault import Vault
+from gateway.vault.encryption import Vault
 
 NAMES = [f"m{number}" for number in range(8)]
 

@@ -17,7 +17,7 @@ from gateway.portals.directory import Directory, Portal
 from gateway.portals.quarantine import Delivery, Quarantine, Sealed, opened, sealed
 from gateway.portals.verification import digest_of
 from gateway.redis_access import connections
-from gateway.vault import Unreadable, Vault
+from gateway.vault.encryption import Unreadable, Vault
 from gateway.web import quarantining
 from gateway.web.quarantining import Quarantining
 

@@ -16,10 +16,10 @@ from gateway.bitrix24.tokens import Tokens
 from gateway.cli import cli
 from gateway.contract import Comment, Streams
 from gateway.portals.quarantine import Delivery, Quarantine, opened, sealed
-from gateway.resealing import Resealing
 from gateway.settings import Quarantine as QuarantineSettings
 from gateway.settings import Vault as VaultSettings
-from gateway.vault import Vault
+from gateway.vault.encryption import Vault
+from gateway.vault.resealing import Resealing
 
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 TOKENS = Tokens(

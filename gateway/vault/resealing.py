@@ -16,7 +16,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from gateway.redis_access import lua
-from gateway.vault import Vault
+from gateway.vault.encryption import Vault
 
 __all__ = ["Box", "Census", "Resealing"]
 
@@ -51,7 +51,7 @@ class Resealing:
         self._client: Any = client
         self._vault = vault
         self._prefix = prefix
-        self._replace = lua.script(client, "gateway", "replace_sealed.lua")
+        self._replace = lua.script(client, "gateway.vault", "replace_sealed.lua")
 
     async def census(self) -> Census:
         """By which keys things are sealed now. What is written meanwhile may be missing."""

@@ -1,0 +1,1 @@
+"""Encrypts the secrets that the gateway has to keep, by the keys of [vault]."""
