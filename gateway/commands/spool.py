@@ -11,8 +11,8 @@ from msgspec import Struct
 from gateway.commandline import settings_of
 from gateway.errors import OperatorError
 from gateway.publishing.errors import SpoolUnavailable
-from gateway.publishing.spool_file import SpoolFile
-from gateway.publishing.spool_recovery import Recovery, recover
+from gateway.publishing.spool.batch_file import SpoolFile
+from gateway.publishing.spool.salvage import Recovery, recover
 from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.terminal import json_line

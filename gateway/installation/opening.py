@@ -22,7 +22,7 @@ from gateway.portals.facts import PortalFacts
 from gateway.portals.following import Follower
 from gateway.portals.offline_signalling import OfflineSignals
 from gateway.portals.registry import Registry
-from gateway.publishing.once import OncePublisher
+from gateway.publishing.publish_once import OncePublisher
 from gateway.settings import Settings
 from gateway.vault.encryption import Vault
 

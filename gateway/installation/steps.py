@@ -24,7 +24,7 @@ from gateway.installation.uninstalling import Uninstallation, Uninstaller
 from gateway.portals.directory import Portal
 from gateway.portals.quarantine import Delivery
 from gateway.publishing.errors import StreamUnavailable
-from gateway.publishing.once import OncePublisher
+from gateway.publishing.publish_once import OncePublisher
 from gateway.redis_access import connections
 from gateway.vault.encryption import Unreadable, Vault
 

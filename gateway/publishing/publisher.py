@@ -20,8 +20,8 @@ from gateway.contract import Streams
 from gateway.publishing.batch import Batch, Stored
 from gateway.publishing.errors import SpoolUnavailable, StreamUnavailable, Unavailable
 from gateway.publishing.outage import Outage
-from gateway.publishing.spool import Spool
-from gateway.publishing.spool_file import SpooledBatch
+from gateway.publishing.spool.batch_file import SpooledBatch
+from gateway.publishing.spool.store import Spool
 from gateway.publishing.stream_writer import StreamWriter, stream_writer
 from gateway.settings import Publish, Redis
 

@@ -12,7 +12,7 @@ from gateway.portals.directory import Directory, Portal
 from gateway.portals.following import Follower
 from gateway.portals.registry import Registry
 from gateway.publishing.memory_gate import MemoryGate
-from gateway.publishing.once import OncePublisher
+from gateway.publishing.publish_once import OncePublisher
 from gateway.reconciling.drain import Drain
 from gateway.reconciling.duties import Duty
 from gateway.reconciling.gap_book import GapBook

@@ -7,8 +7,8 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from gateway.bitrix24.client import PortalClient
-from gateway.publishing.once import OncePublisher
-from gateway.publishing.spool_reports import complete_until_ms, read_reports
+from gateway.publishing.publish_once import OncePublisher
+from gateway.publishing.spool.reports import complete_until_ms, read_reports
 from gateway.reconciling.gap_book import GapBook
 from gateway.reconciling.refusals import QueueRefusals
 from gateway.reconciling.sightings import Sightings

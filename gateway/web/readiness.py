@@ -6,7 +6,7 @@ from typing import Final
 from redis.asyncio import Redis
 
 from gateway.publishing.publisher import Publisher
-from gateway.publishing.spool import Spool
+from gateway.publishing.spool.store import Spool
 from gateway.redis_access.connections import FAILURES
 from gateway.redis_access.redis_faults import Fault, fault_of, predicate
 

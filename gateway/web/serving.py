@@ -15,13 +15,13 @@ from aiohttp import web
 from gateway.background import Watch, watched
 from gateway.errors import OperatorError
 from gateway.installation.opening import open_application
-from gateway.publishing.drainer import Drainer
 from gateway.publishing.durability import Ack, check_at_start
 from gateway.publishing.errors import SpoolUnavailable
 from gateway.publishing.memory_gate import MemoryGate
 from gateway.publishing.publisher import Publisher
-from gateway.publishing.spool import Spool
-from gateway.publishing.spool_reports import SpoolReporter
+from gateway.publishing.spool.drainer import Drainer
+from gateway.publishing.spool.reports import SpoolReporter
+from gateway.publishing.spool.store import Spool
 from gateway.publishing.stream_writer import stream_writer
 from gateway.redis_access import connections
 from gateway.retention.keeper import Retention

@@ -14,7 +14,7 @@ from gateway.local.server import RedisServer
 from gateway.publishing.batch import Stored
 from gateway.publishing.errors import Unavailable
 from gateway.publishing.publisher import Publisher
-from gateway.publishing.spool import Spool
+from gateway.publishing.spool.store import Spool
 from tests.support.lossy_proxy import LossyProxy
 
 STREAM = "b24:events:{0}"

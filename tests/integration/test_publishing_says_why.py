@@ -10,7 +10,7 @@ from gateway import settings
 from gateway.local.server import RedisServer, ServerBinary
 from gateway.publishing.batch import Stored
 from gateway.publishing.publisher import Publisher
-from gateway.publishing.spool import Spool
+from gateway.publishing.spool.store import Spool
 from gateway.redis_access import connections
 from tests.support.redis_sentinel import sentinel_of
 

@@ -15,12 +15,12 @@ from redis.asyncio import Redis
 from gateway import settings
 from gateway.local.server import RedisServer
 from gateway.publishing.batch import Stored
-from gateway.publishing.drainer import Drainer
 from gateway.publishing.errors import Unavailable
 from gateway.publishing.publisher import Publisher
-from gateway.publishing.spool import Spool
-from gateway.publishing.spool_file import SpooledBatch, SpoolFile
-from gateway.publishing.spool_reports import SpoolReporter, complete_until_ms, read_reports
+from gateway.publishing.spool.batch_file import SpooledBatch, SpoolFile
+from gateway.publishing.spool.drainer import Drainer
+from gateway.publishing.spool.reports import SpoolReporter, complete_until_ms, read_reports
+from gateway.publishing.spool.store import Spool
 from gateway.publishing.stream_writer import stream_writer
 from gateway.redis_access import connections
 from tests.support.lossy_proxy import LossyProxy

@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 
 from gateway.contract import InvalidEvent, Streams, decode_event
 from gateway.local.server import RedisServer, ServerBinary
-from gateway.publishing.spool_file import SpoolFile
+from gateway.publishing.spool.batch_file import SpoolFile
 from gateway.redis_access import connections
 from tests.integration.consumers.running import settled
 from tests.support.consumer_process import Worker

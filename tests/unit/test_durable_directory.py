@@ -12,7 +12,7 @@ from consumers.audit.chain_options import ChainOptions
 from gateway.installation.journal import Journal, Task
 from gateway.local.embedded import embedded_redis
 from gateway.local.vault_key import ensured_key
-from gateway.publishing.spool_file import SpoolFile
+from gateway.publishing.spool.batch_file import SpoolFile
 from tests.support.audit_log import Clock, a_key
 
 

@@ -13,7 +13,7 @@ from gateway.care.checkup import Checkup
 from gateway.care.troubles import Troubles
 from gateway.contract import PortalEvent
 from gateway.portals.directory import Portal
-from gateway.publishing.once import OncePublisher
+from gateway.publishing.publish_once import OncePublisher
 from gateway.sandbox.live_portal import LivePortal
 from gateway.settings import Settings
 from tests.integration.installation.conftest import gateway, key, port, portal, sandbox, settings

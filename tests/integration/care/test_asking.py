@@ -13,7 +13,7 @@ from gateway.care.silence import hearings
 from gateway.contract import AppEvent
 from gateway.portals.directory import Portal
 from gateway.portals.traffic import SLOT_S
-from gateway.publishing.once import OncePublisher
+from gateway.publishing.publish_once import OncePublisher
 from gateway.reconciling.process import Process
 from gateway.sandbox.live_portal import LivePortal
 from gateway.settings import Settings

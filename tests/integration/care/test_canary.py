@@ -16,7 +16,7 @@ from redis.exceptions import ResponseError
 from gateway.care.troubles import Troubles
 from gateway.contract import AppEvent, PortalData, PortalEvent, decode_event
 from gateway.local.plan import environment
-from gateway.publishing.once import OncePublisher
+from gateway.publishing.publish_once import OncePublisher
 from gateway.sandbox.live_portal import LivePortal
 from gateway.settings import Notifier, PortalSettings, Settings
 from tests.integration.care.commanding import Command, command

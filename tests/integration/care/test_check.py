@@ -11,7 +11,7 @@ from gateway.care.troubles import Troubles
 from gateway.contract import PortalData
 from gateway.portals.quarantine import Delivery, Quarantine, sealed
 from gateway.portals.verification import digest_of
-from gateway.publishing.once import OncePublisher
+from gateway.publishing.publish_once import OncePublisher
 from gateway.reconciling.gap_book import GapBook
 from gateway.reconciling.gaps import gaps_of
 from gateway.reconciling.process import lease_key

@@ -15,7 +15,7 @@ from gateway.contract import PortalEvent, decode_event
 from gateway.portals.directory import Portal
 from gateway.portals.traffic import SLOT_S
 from gateway.publishing.errors import StreamUnavailable
-from gateway.publishing.once import OncePublisher
+from gateway.publishing.publish_once import OncePublisher
 from gateway.settings import Publish, Reconcile
 from gateway.settings import Redis as RedisSettings
 from tests.integration.care.seeding import count, known_for_weeks

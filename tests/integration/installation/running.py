@@ -16,7 +16,7 @@ from gateway.portals.facts import PortalFacts
 from gateway.portals.rate_watch import RateWatch
 from gateway.portals.registry import Registry
 from gateway.publishing.publisher import Publisher
-from gateway.publishing.spool import Spool
+from gateway.publishing.spool.store import Spool
 from gateway.redis_access import connections
 from gateway.sandbox.serving import Sandbox
 from gateway.settings import Bitrix24, Settings, Vault

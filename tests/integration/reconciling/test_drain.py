@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from gateway.bitrix24.offline_signals import signal
 from gateway.local.server import RedisServer
-from gateway.publishing.spool_reports import SpoolReporter
+from gateway.publishing.spool.reports import SpoolReporter
 from gateway.redis_access import connections
 from gateway.sandbox.calls import SeenCall
 from gateway.sandbox.live_portal import LivePortal

@@ -22,7 +22,7 @@ RIGGED = "tests.integration.reconciling.rigged"
 STEPS = [
     "gateway.reconciling.offline_queue:OfflineQueue.reserve:after",
     "gateway.publishing.stream_writer:StreamWriter.write_once:after",  # of one of two partitions
-    "gateway.publishing.once:OncePublisher.publish:after",
+    "gateway.publishing.publish_once:OncePublisher.publish:after",
     "gateway.reconciling.gap_book:GapBook.note:after",
     "gateway.reconciling.offline_queue:OfflineQueue.clear:after",
 ]

@@ -126,7 +126,7 @@ async def test_without_a_queue_it_is_not_asked_for_again_today(
     "step",
     [
         "gateway.reconciling.gap_book:GapBook.note:after",
-        "gateway.publishing.once:OncePublisher.publish:after",
+        "gateway.publishing.publish_once:OncePublisher.publish:after",
     ],
     ids=lambda step: step.partition(":")[2],
 )

@@ -23,9 +23,9 @@ import structlog
 
 from gateway.durable_directory import fsync_directory
 from gateway.publishing.errors import SpoolUnavailable
-from gateway.publishing.spool_faults import corrupt, is_corrupt, unavailable
-from gateway.publishing.spool_format import OtherFormat, bring_up_to_date, has_nothing
-from gateway.publishing.spool_reserve import SpoolReserve
+from gateway.publishing.spool.disk_errors import corrupt, is_corrupt, unavailable
+from gateway.publishing.spool.disk_reserve import SpoolReserve
+from gateway.publishing.spool.table_format import OtherFormat, bring_up_to_date, has_nothing
 
 __all__ = ["SpoolDatabase", "open_shared"]
 

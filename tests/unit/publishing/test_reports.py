@@ -1,4 +1,4 @@
-from gateway.publishing.spool_reports import SpoolReport, complete_until_ms
+from gateway.publishing.spool.reports import SpoolReport, complete_until_ms
 
 NOW = 10_000_000
 

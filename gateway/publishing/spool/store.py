@@ -10,7 +10,7 @@ from gateway import metrics
 from gateway.errors import OperatorError
 from gateway.publishing.errors import SpoolUnavailable
 from gateway.publishing.outage import Outage
-from gateway.publishing.spool_file import SpooledBatch, SpoolFile
+from gateway.publishing.spool.batch_file import SpooledBatch, SpoolFile
 
 __all__ = ["Spool"]
 

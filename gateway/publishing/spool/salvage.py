@@ -16,8 +16,8 @@ from uuid_utils import uuid7
 from gateway.contract import EVENT_FIELD, EntryId, Streams
 from gateway.errors import OperatorError
 from gateway.publishing.batch import MAX_EVENTS
-from gateway.publishing.spool_file import SpooledBatch, SpoolFile
-from gateway.publishing.spool_salvage import salvage
+from gateway.publishing.spool.batch_file import SpooledBatch, SpoolFile
+from gateway.publishing.spool.corrupt_file import salvage
 
 __all__ = ["Recovery", "recover"]
 

@@ -56,7 +56,7 @@ def complete_until_ms(reports: Iterable[SpoolReport], *, now_ms: int, patience_s
 
 async def read_reports(client: Redis, *, prefix: str) -> tuple[list[SpoolReport], int]:
     """All reports, and the time by the clock of Redis (ms); raises RedisError and its like."""
-    script = lua.script(client, "gateway.publishing", "read_spools.lua")
+    script = lua.script(client, "gateway.publishing.spool", "read_spools.lua")
     now_ms, values = await script(keys=[_key(prefix)])
     reports = []
     for value in values:
@@ -74,7 +74,7 @@ class SpoolReporter:
 
     def __init__(self, client: Redis, directory: Path, *, prefix: str) -> None:
         self._client = client
-        self._tell_script = lua.script(client, "gateway.publishing", "tell_spool.lua")
+        self._tell_script = lua.script(client, "gateway.publishing.spool", "tell_spool.lua")
         self._key = _key(prefix)
         self._spool_id = _spool_id(directory)
         self._tried_at = float("-inf")

@@ -16,9 +16,9 @@ from uuid_utils import uuid7
 
 from gateway.durable_directory import make_directory
 from gateway.publishing.errors import SpoolUnavailable
-from gateway.publishing.spool_database import SpoolDatabase, open_shared
-from gateway.publishing.spool_faults import corrupt
-from gateway.publishing.spool_reserve import SpoolReserve
+from gateway.publishing.spool.disk_errors import corrupt
+from gateway.publishing.spool.disk_reserve import SpoolReserve
+from gateway.publishing.spool.sqlite_database import SpoolDatabase, open_shared
 
 __all__ = ["SpoolFile", "SpooledBatch"]
 

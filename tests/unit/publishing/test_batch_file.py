@@ -14,8 +14,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.publishing.errors import SpoolUnavailable
-from gateway.publishing.spool_file import SpooledBatch, SpoolFile
-from gateway.publishing.spool_salvage import salvage
+from gateway.publishing.spool.batch_file import SpooledBatch, SpoolFile
+from gateway.publishing.spool.corrupt_file import salvage
 
 
 def batch(number: int, *, partition: int = 0, size: int = 10) -> SpooledBatch:
@@ -247,7 +247,7 @@ def test_a_file_that_cannot_be_read_is_set_aside_and_told_of_once(tmp_path: Path
 APPENDER = """
 import sys
 from pathlib import Path
-from gateway.publishing.spool_file import SpooledBatch, SpoolFile
+from gateway.publishing.spool.batch_file import SpooledBatch, SpoolFile
 file = SpoolFile(Path(sys.argv[1]), max_bytes=1 << 24)
 number = len(file.oldest(0, 100_000))
 while True:

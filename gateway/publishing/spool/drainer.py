@@ -23,9 +23,9 @@ from gateway.contract import Streams
 from gateway.publishing.batch import MAX_EVENTS
 from gateway.publishing.errors import SpoolUnavailable, StreamUnavailable
 from gateway.publishing.outage import Outage
-from gateway.publishing.spool import Spool
-from gateway.publishing.spool_file import SpooledBatch
-from gateway.publishing.spool_reports import SpoolReporter
+from gateway.publishing.spool.batch_file import SpooledBatch
+from gateway.publishing.spool.reports import SpoolReporter
+from gateway.publishing.spool.store import Spool
 from gateway.publishing.stream_writer import NumberedBatch, StreamWriter
 
 __all__ = ["Drainer"]

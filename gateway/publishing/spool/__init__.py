@@ -1,0 +1,1 @@
+"""Keeps events on this machine's disk until they can be published."""
