@@ -15,8 +15,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.care.rhythm import Rhythm, learnt, surprise_of
-from gateway.portals.traffic import SLOT_S, Slot, slot_at
 from gateway.settings import Reconcile
+from gateway.traffic.portal_traffic import SLOT_S, Slot, slot_at
 
 __all__ = ["Hearing", "Rules", "by_now", "first_heard", "heard", "limit_of"]
 

@@ -26,8 +26,8 @@ from gateway.portals.directory import Directory, Portal, portals_of
 from gateway.portals.facts import PortalFacts
 from gateway.portals.quarantine import Quarantine
 from gateway.portals.registry import Registry, portals_among
-from gateway.portals.traffic import Traffic, slot_at
 from gateway.settings import Settings
+from gateway.traffic.portal_traffic import Traffic, slot_at
 
 __all__ = ["Missed", "Report"]
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.portals.traffic import SLOT_S
+from gateway.traffic.portal_traffic import SLOT_S
 
 __all__ = ["HOURS", "Rhythm", "chance", "hour_of", "learnt", "surprise_of", "usual_per_hour"]
 

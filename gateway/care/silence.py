@@ -17,8 +17,8 @@ from gateway.care.shown import Shown
 from gateway.care.troubles import Troubles
 from gateway.contract import PortalData, timestamps
 from gateway.portals.directory import Portal
-from gateway.portals.traffic import SLOT_S, Traffic, slot_at
 from gateway.settings import Reconcile
+from gateway.traffic.portal_traffic import SLOT_S, Traffic, slot_at
 
 __all__ = ["Ask", "Silence", "hearings"]
 

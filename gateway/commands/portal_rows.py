@@ -8,10 +8,10 @@ from msgspec import Struct
 from gateway.bitrix24.applications import host_of
 from gateway.commands.rows import Row
 from gateway.contract import timestamps
+from gateway.portals.application_tokens import shown
 from gateway.portals.directory import portals_of
 from gateway.portals.facts import Facts
 from gateway.portals.registry import Registration
-from gateway.portals.verification import shown
 from gateway.settings import Settings
 
 __all__ = ["rows_of"]

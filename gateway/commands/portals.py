@@ -17,10 +17,10 @@ from gateway.commands.portal_rows import rows_of
 from gateway.commands.rows import echo_rows
 from gateway.erasing.subject import Subject
 from gateway.errors import OperatorError
+from gateway.portals.application_tokens import digest_of, shown
+from gateway.portals.disk_copy import Snapshot
 from gateway.portals.facts import PortalFacts
 from gateway.portals.registry import DOMAIN, MEMBER_ID, Registration, Registry, is_lost
-from gateway.portals.snapshot import Snapshot
-from gateway.portals.verification import digest_of, shown
 from gateway.redis_access import connections
 from gateway.settings import Settings, resolve_secret
 

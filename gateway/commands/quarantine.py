@@ -13,10 +13,10 @@ from gateway.commandline import settings_of
 from gateway.commands.rows import Row, echo_rows
 from gateway.contract import timestamps
 from gateway.errors import OperatorError
+from gateway.portals.application_tokens import shown
 from gateway.portals.directory import Directory, portals_of
 from gateway.portals.quarantine import Quarantine, Sealed
 from gateway.portals.registry import Registry, portals_among
-from gateway.portals.verification import shown
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.stream_writer import stream_writer
 from gateway.redis_access import connections

@@ -24,10 +24,10 @@ from gateway.installation.asking import Asking, Patience
 from gateway.installation.claim import Claim
 from gateway.installation.confirmation import Confirmed, confirmed
 from gateway.installation.errors import Later, NotConfirmed
+from gateway.portals.application_tokens import digest_of, shown
 from gateway.portals.facts import PortalFacts
 from gateway.portals.following import Follower
 from gateway.portals.registry import Registry
-from gateway.portals.verification import digest_of, shown
 from gateway.redis_access import connections
 
 __all__ = ["Installer"]

@@ -29,8 +29,8 @@ from gateway.installation.journal import (
 from gateway.installation.steps import TOO_LATE, Installing, Steps, claimed
 from gateway.installation.turns import next_in_turn
 from gateway.installation.uninstalling import Uninstallation
+from gateway.portals.application_tokens import digest_of
 from gateway.portals.quarantine import Delivery
-from gateway.portals.verification import digest_of
 from gateway.publishing.batch import Stored
 from gateway.publishing.errors import Unavailable
 

@@ -17,10 +17,10 @@ from gateway.bitrix24.token_store import TokenStore
 from gateway.clocks import is_later
 from gateway.contract import AppEvent
 from gateway.installation.errors import Later
+from gateway.portals.application_tokens import shown
 from gateway.portals.facts import Facts, PortalFacts
 from gateway.portals.following import Follower
 from gateway.portals.registry import Registry
-from gateway.portals.verification import shown
 from gateway.redis_access import connections
 
 __all__ = ["Uninstallation", "Uninstaller", "is_of_application"]

@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.portals.verification import NO_DIGEST, digest_of, is_genuine
+from gateway.portals.application_tokens import NO_DIGEST, digest_of, is_genuine
 from gateway.settings import PortalSettings, resolve_secret
 
 __all__ = ["Directory", "Portal", "portals_of"]

@@ -10,8 +10,8 @@ from redis.exceptions import ResponseError
 
 from gateway.background import Background
 from gateway.portals.directory import Directory
+from gateway.portals.disk_copy import Snapshot
 from gateway.portals.registry import Reading, Registry, is_lost, portals_among
-from gateway.portals.snapshot import Snapshot
 from gateway.redis_access import connections
 
 __all__ = ["Follower"]

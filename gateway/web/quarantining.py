@@ -19,8 +19,8 @@ from gateway.inbound.admission import Admitted, KnownPortals, normalise
 from gateway.inbound.errors import Malformed
 from gateway.inbound.form import FormError
 from gateway.inbound.form_fields import extract
+from gateway.portals.application_tokens import digest_of
 from gateway.portals.quarantine import Delivery, Quarantine, Sealed, Verdict, sealed
-from gateway.portals.verification import digest_of
 from gateway.redis_access import connections
 from gateway.vault.encryption import Vault
 

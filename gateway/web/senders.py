@@ -7,12 +7,12 @@ import structlog
 from redis.asyncio import Redis
 
 from gateway.portals.directory import Directory, portals_of
+from gateway.portals.disk_copy import Snapshot
 from gateway.portals.following import Follower
 from gateway.portals.quarantine import Quarantine
-from gateway.portals.rate_watch import RateWatch
 from gateway.portals.registry import Registry
-from gateway.portals.snapshot import Snapshot
 from gateway.settings import Settings
+from gateway.traffic.rate_watch import RateWatch
 from gateway.vault.encryption import Vault
 from gateway.web.protection.guard import guard_of
 from gateway.web.protection.sender_list import SenderList

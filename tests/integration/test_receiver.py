@@ -11,8 +11,8 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from gateway.contract import Streams
+from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory, Portal
-from gateway.portals.verification import digest_of
 from gateway.publishing.batch import Stored
 from gateway.publishing.errors import Unavailable
 from gateway.settings import Http

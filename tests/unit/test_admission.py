@@ -17,8 +17,8 @@ from gateway.contract import (
 from gateway.inbound.admission import Admitted, Ignored, admit
 from gateway.inbound.errors import Forbidden, Malformed
 from gateway.inbound.form_fields import FormFields, extract
+from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory, Portal
-from gateway.portals.verification import digest_of
 
 WIRE = Path(__file__).parent.parent / "wire"
 MEMBER = "010b6886ebc205e43ae65000ee00addb"

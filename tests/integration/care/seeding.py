@@ -5,7 +5,7 @@ from redis.asyncio import Redis
 from gateway.care.hearing import Hearing
 from gateway.care.rhythm import HOURS, Rhythm
 from gateway.care.silence import hearings
-from gateway.portals.traffic import SLOT_S, count_into, slot_at
+from gateway.traffic.portal_traffic import SLOT_S, count_into, slot_at
 
 __all__ = ["BUSY", "count", "known_for_weeks"]
 

@@ -12,11 +12,11 @@ from gateway.care.opening import Care, open_care
 from gateway.care.silence import hearings
 from gateway.contract import AppEvent
 from gateway.portals.directory import Portal
-from gateway.portals.traffic import SLOT_S
 from gateway.publishing.publish_once import OncePublisher
 from gateway.reconciling.process import Process
 from gateway.sandbox.live_portal import LivePortal
 from gateway.settings import Settings
+from gateway.traffic.portal_traffic import SLOT_S
 from tests.integration.care.conftest import troubles_on
 from tests.integration.care.seeding import count, known_for_weeks
 from tests.integration.installation.running import Gateway

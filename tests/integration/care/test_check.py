@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 
 from gateway.care.troubles import Troubles
 from gateway.contract import PortalData
+from gateway.portals.application_tokens import digest_of
 from gateway.portals.quarantine import Delivery, Quarantine, sealed
-from gateway.portals.verification import digest_of
 from gateway.publishing.publish_once import OncePublisher
 from gateway.reconciling.gap_book import GapBook
 from gateway.reconciling.gaps import gaps_of

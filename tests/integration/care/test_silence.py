@@ -13,11 +13,11 @@ from gateway.care.silence import Silence
 from gateway.care.troubles import Troubles
 from gateway.contract import PortalEvent, decode_event
 from gateway.portals.directory import Portal
-from gateway.portals.traffic import SLOT_S
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.publish_once import OncePublisher
 from gateway.settings import Publish, Reconcile
 from gateway.settings import Redis as RedisSettings
+from gateway.traffic.portal_traffic import SLOT_S
 from tests.integration.care.seeding import count, known_for_weeks
 
 NOON = 1_766_059_200.0

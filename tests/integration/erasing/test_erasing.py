@@ -18,12 +18,12 @@ from gateway.contract import EventSubject, OtherEvent, Streams, decode_event, en
 from gateway.erasure_record import DATA_ERASED
 from gateway.local.server import RedisServer, free_port
 from gateway.portals.facts import PortalFacts
-from gateway.portals.traffic import count_into
 from gateway.reconciling.told import ToldBook
 from gateway.redis_access import connections
 from gateway.retention.keeper import Retention
 from gateway.sandbox.serving import open_sandbox
 from gateway.settings import Retention as RetentionSettings
+from gateway.traffic.portal_traffic import count_into
 from tests.integration.consumers.running import comment_event, gateway, running, service
 from tests.integration.enricher.conftest import COMMENTS, Scene
 from tests.integration.enricher.test_process import environment

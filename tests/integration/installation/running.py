@@ -13,7 +13,6 @@ from gateway.installation.lifecycle import Lifecycle
 from gateway.installation.opening import open_application
 from gateway.portals.directory import Directory
 from gateway.portals.facts import PortalFacts
-from gateway.portals.rate_watch import RateWatch
 from gateway.portals.registry import Registry
 from gateway.publishing.publisher import Publisher
 from gateway.publishing.spool.store import Spool
@@ -22,6 +21,7 @@ from gateway.sandbox.serving import Sandbox
 from gateway.settings import Bitrix24, Settings, Vault
 from gateway.settings import Redis as RedisSettings
 from gateway.settings import Spool as SpoolSettings
+from gateway.traffic.rate_watch import RateWatch
 from gateway.web.app_events import AppEvents
 from gateway.web.install_page import install_page
 from gateway.web.public_server import PublicServer

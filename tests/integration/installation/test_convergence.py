@@ -15,9 +15,9 @@ from gateway.bitrix24.connecting import connect
 from gateway.contract import decode_event
 from gateway.installation.uninstalling import Uninstaller
 from gateway.local.server import RedisServer
+from gateway.portals.application_tokens import digest_of
 from gateway.portals.facts import PortalFacts
 from gateway.portals.registry import Registry
-from gateway.portals.verification import digest_of
 from gateway.redis_access import connections
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.serving import Sandbox

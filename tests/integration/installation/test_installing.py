@@ -17,7 +17,7 @@ from gateway.bitrix24.offline_signals import take
 from gateway.cli import cli
 from gateway.contract import AppEvent, CommentEvent
 from gateway.inbound.form import Node, parse_form
-from gateway.portals.verification import digest_of
+from gateway.portals.application_tokens import digest_of
 from gateway.sandbox.live_portal import LivePortal
 from gateway.settings import PortalSettings, Settings
 from tests.integration.installation.bodies import forged, genuine, post

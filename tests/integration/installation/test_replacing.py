@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from gateway.portals.verification import digest_of
+from gateway.portals.application_tokens import digest_of
 from gateway.sandbox.live_portal import LivePortal
 from gateway.settings import Settings
 from tests.integration.installation.bodies import forged, genuine, post

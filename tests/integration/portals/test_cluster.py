@@ -8,13 +8,13 @@ from cryptography.fernet import Fernet
 from gateway import settings
 from gateway.care.hearing import first_heard
 from gateway.care.silence import hearings
+from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory
 from gateway.portals.quarantine import Delivery, Quarantine, opened, sealed
-from gateway.portals.rate_watch import RateWatch
 from gateway.portals.registry import Registry, portals_among
-from gateway.portals.traffic import Traffic, slot_at
-from gateway.portals.verification import digest_of
 from gateway.redis_access import connections
+from gateway.traffic.portal_traffic import Traffic, slot_at
+from gateway.traffic.rate_watch import RateWatch
 from gateway.vault.encryption import Vault
 
 NAMES = [f"m{number}" for number in range(8)]

@@ -12,10 +12,10 @@ from click.testing import CliRunner, Result
 from gateway.cli import cli
 from gateway.errors import OperatorError
 from gateway.local.server import free_port
+from gateway.portals.application_tokens import digest_of
+from gateway.portals.disk_copy import Snapshot
 from gateway.portals.facts import PortalFacts
 from gateway.portals.registry import Registry
-from gateway.portals.snapshot import Snapshot
-from gateway.portals.verification import digest_of
 from gateway.redis_access import connections
 
 TOKEN = "fake-application-token-1"

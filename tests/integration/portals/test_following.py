@@ -13,11 +13,11 @@ from structlog.testing import capture_logs
 
 from gateway.local.server import RedisServer, free_port
 from gateway.portals import following
+from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory, Portal
+from gateway.portals.disk_copy import Snapshot
 from gateway.portals.following import Follower
 from gateway.portals.registry import Reading, Registry
-from gateway.portals.snapshot import Snapshot
-from gateway.portals.verification import digest_of
 from gateway.redis_access import connections
 from tests.support.eventually import eventually
 

@@ -13,9 +13,9 @@ from redis.asyncio import Redis
 
 from gateway import settings
 from gateway.local.server import RedisServer
+from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory, Portal
 from gateway.portals.quarantine import Delivery, Quarantine, Sealed, opened, sealed
-from gateway.portals.verification import digest_of
 from gateway.redis_access import connections
 from gateway.vault.encryption import Unreadable, Vault
 from gateway.web import quarantining

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from gateway.cli import cli
 from gateway.contract import CommentEvent, decode_event
 from gateway.errors import OperatorError
-from gateway.portals.verification import digest_of, shown
+from gateway.portals.application_tokens import digest_of, shown
 from gateway.publishing.stream_writer import StreamWriter
 from gateway.sandbox.bodies import body_of
 from gateway.sandbox.portal import SANDBOX

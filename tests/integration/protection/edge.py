@@ -10,8 +10,8 @@ from aiohttp import web
 from prometheus_client import REGISTRY
 
 from gateway.contract import Streams
+from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory, Portal
-from gateway.portals.verification import digest_of
 from gateway.publishing.batch import Stored
 from gateway.settings import Http
 from gateway.web.protection.guard import guard_of

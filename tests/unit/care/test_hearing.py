@@ -17,8 +17,8 @@ from msgspec.structs import replace
 from gateway.care import hearing as ears
 from gateway.care.hearing import Hearing, Rules
 from gateway.care.rhythm import HOURS, Rhythm, chance, hour_of, usual_per_hour
-from gateway.portals.traffic import SLOT_S, Slot
 from gateway.settings import Reconcile
+from gateway.traffic.portal_traffic import SLOT_S, Slot
 from tests.unit.care.town import (
     DAY,
     HOUR,

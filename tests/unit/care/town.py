@@ -6,7 +6,7 @@ from random import Random
 
 from gateway.care import hearing as ears
 from gateway.care.hearing import Hearing, Rules
-from gateway.portals.traffic import SLOT_S, Slot
+from gateway.traffic.portal_traffic import SLOT_S, Slot
 
 WEEK = 7 * 24 * 3600 // SLOT_S
 DAY = WEEK // 7

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import OperatorError
-from gateway.portals import verification
+from gateway.portals import application_tokens
+from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory, Portal, portals_of
-from gateway.portals.verification import digest_of
 from gateway.settings import PortalSettings
 
 
@@ -62,7 +62,7 @@ def test_everybody_is_compared_as_often_whatever_matches(
         compared.append((len(one), len(other)))
         return hmac.compare_digest(one, other)
 
-    monkeypatch.setattr(verification, "compare_digest", counting)
+    monkeypatch.setattr(application_tokens, "compare_digest", counting)
 
     TWO.verify(member_id, token)
 

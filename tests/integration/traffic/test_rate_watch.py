@@ -7,10 +7,10 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from gateway.local.server import free_port
+from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory, Portal
-from gateway.portals.rate_watch import RateWatch
-from gateway.portals.verification import digest_of
 from gateway.redis_access import connections
+from gateway.traffic.rate_watch import RateWatch
 
 NOW = 1_766_047_100.0 // 60 * 60
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.portals.application_tokens import digest_of
+from gateway.portals.disk_copy import FILE_NAME, Snapshot
 from gateway.portals.registry import Reading, Registration
-from gateway.portals.snapshot import FILE_NAME, Snapshot
-from gateway.portals.verification import digest_of
 
 READING = Reading(
     "version-1",

@@ -3,8 +3,8 @@
 from redis.asyncio import Redis
 
 from gateway.portals.directory import Directory
-from gateway.portals.rate_watch import RateWatch
-from gateway.portals.traffic import SLOT_S, Slot, Traffic, slot_at
+from gateway.traffic.portal_traffic import SLOT_S, Slot, Traffic, slot_at
+from gateway.traffic.rate_watch import RateWatch
 
 NOON = 1_766_059_200.0
 

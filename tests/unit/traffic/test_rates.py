@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.portals.rates import LocalTally, Tally, alarming
+from gateway.traffic.rates import LocalTally, Tally, alarming
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
     b24:rates:<Unix time / 60>   hash: member id -> events in that minute; kept for three minutes
 
-and what gateway.portals.traffic keeps for longer.
+and what gateway.traffic.portal_traffic keeps for longer.
 
 Nothing is ever dropped for it: a portal that imports ten thousand deals is a good customer.
 """
@@ -19,9 +19,9 @@ from redis.asyncio import Redis
 from gateway import metrics
 from gateway.background import Background
 from gateway.portals.directory import Directory
-from gateway.portals.rates import LocalTally, Tally, alarming
-from gateway.portals.traffic import count_into
 from gateway.redis_access import connections
+from gateway.traffic.portal_traffic import count_into
+from gateway.traffic.rates import LocalTally, Tally, alarming
 
 __all__ = ["RateWatch"]
 

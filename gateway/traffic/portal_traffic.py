@@ -5,7 +5,7 @@
     b24:traffic:last                hash: member id -> when its last event was counted, Unix
                                     seconds; kept for 90 days after the last event of all
 
-Receivers write it together with the rates (gateway.portals.rate_watch), so it costs them nothing
+Receivers write it together with the rates (gateway.traffic.rate_watch), so it costs them nothing
 more for an event. Without the seconds, nobody could tell a silent portal from an absent receiver.
 """
 
