@@ -24,6 +24,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
+from gateway.backoff import Backoff
 from gateway.ending import end
 from gateway.errors import BackgroundFailed
 from gateway.vital_metrics import BACKGROUND_FAILURES
@@ -116,7 +117,7 @@ class Background:
         self.name = name
         self._work = work
         self._begins_anew = begins_anew
-        self._longest_pause_s = longest_pause_s
+        self._backoff = Backoff(first_s=_FIRST_PAUSE_S, limit_s=longest_pause_s, jitter=0.0)
         self._watch: Watch | None = None
         self._task: asyncio.Task[None] | None = None
         self._ending = asyncio.Event()
@@ -159,9 +160,8 @@ class Background:
     async def _run(self) -> None:
         try:
             while not await self._has_ended():
-                pause_s = _FIRST_PAUSE_S * 2.0 ** min(self._failures - 1, 16)
                 try:
-                    async with asyncio.timeout(min(pause_s, self._longest_pause_s)):
+                    async with asyncio.timeout(self._backoff.delay_s(self._failures)):
                         await self._ending.wait()
                 except TimeoutError:
                     continue

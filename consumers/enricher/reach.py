@@ -5,13 +5,13 @@ from typing import Final, Generic, TypeVar
 
 from msgspec import Struct
 
-from consumers.runtime.retry_policy import Backoff
+from gateway.backoff import Backoff
 
 __all__ = ["Ask", "GivenUp", "Reach", "Reaches", "Stance", "Wait"]
 
 Key = TypeVar("Key", bound=Hashable)
 
-_BACKOFF: Final = Backoff(first_s=1.0, most_s=60.0)
+_BACKOFF: Final = Backoff(first_s=1.0, limit_s=60.0)
 
 
 class Ask(Struct, frozen=True):
@@ -63,7 +63,7 @@ class Reach(Struct):
         self._failures += 1
         self._failed_at = now
         self._reason = reason
-        self._ask_at = now + max(self.backoff.pause_s(self._failures), retry_in_s or 0.0)
+        self._ask_at = now + max(self.backoff.delay_s(self._failures), retry_in_s or 0.0)
 
     def stance(self, now: float) -> Stance:
         """What to do about a comment of this portal."""

@@ -22,6 +22,7 @@ from consumers.notifier.routes import Channel
 from consumers.notifier.send_plan import Due, Parcel, Plan, plan
 from consumers.notifier.targets import Outcome
 from gateway.background import Errands
+from gateway.backoff import Backoff
 
 __all__ = ["Sender", "pause_s"]
 
@@ -31,8 +32,7 @@ _LOOK_S: Final = 2.0
 """How long a sender sleeps at most: another process may have put something into the outbox."""
 _MAX_DIGEST: Final = 200
 """Notices in one message; what is more comes in the next one."""
-_FIRST_PAUSE_S: Final = 1.0
-_LAST_PAUSE_S: Final = 300.0
+_BACKOFF: Final = Backoff(first_s=1.0, limit_s=300.0, jitter=0.0)
 _PLAINER: Final = (1000, 0)
 """How much of a comment's text is tried in plain words, where a target refuses the message."""
 _MAX_REFUSALS: Final = 6
@@ -287,13 +287,8 @@ class Sender:
 
 
 def pause_s(failures: int, asked_for_s: float | None) -> float:
-    """How long to leave a target alone after so many failures in a row.
-
-    What it asked for, else from one second, doubled each time, to five minutes.
-    """
-    if asked_for_s is not None:
-        return asked_for_s
-    return min(_LAST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(failures - 1, 16))
+    """How long to leave a target alone after so many failures in a row, if it asked for nothing."""
+    return _BACKOFF.delay_s(failures) if asked_for_s is None else asked_for_s
 
 
 def _held(notice: Notice) -> Notice:

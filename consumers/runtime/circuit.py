@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from consumers.runtime.retry_policy import Backoff
+from gateway.backoff import Backoff
 
 __all__ = ["Circuit"]
 
@@ -28,7 +28,7 @@ class Circuit(Struct):
         if len(self._failing) < self.threshold:
             return None
         self._pauses += 1
-        return max(self.backoff.pause_s(self._pauses), pause_s)
+        return max(self.backoff.delay_s(self._pauses), pause_s)
 
     def answered(self) -> None:
         """Note any other result of an attempt: what the handlers need is there."""

@@ -8,8 +8,8 @@ from typing import Final, Generic, TypeVar
 
 from consumers.runtime.gate import Gate
 from consumers.runtime.outages import Outage
-from consumers.runtime.retry_policy import Backoff
 from gateway.background import owned
+from gateway.backoff import Backoff
 from gateway.ending import end
 from gateway.redis_access.connections import AWAY_OR_REFUSING
 
@@ -17,7 +17,7 @@ __all__ = ["Sending"]
 
 T = TypeVar("T")
 
-_BACKOFF: Final = Backoff(first_s=0.1, most_s=2.0)
+_BACKOFF: Final = Backoff(first_s=0.1, limit_s=2.0)
 
 
 class Sending(Generic[T]):
@@ -86,7 +86,7 @@ class Sending(Generic[T]):
             except AWAY_OR_REFUSING as error:
                 failures += 1
                 self._outage.failed(error, entries=len(self._waiting))
-                await asyncio.sleep(_BACKOFF.pause_s(failures))
+                await asyncio.sleep(_BACKOFF.delay_s(failures))
         self._outage.over()
         if not is_ours:
             self._gate.close()

@@ -31,10 +31,11 @@ from consumers.runtime.outages import Outages
 from consumers.runtime.partition_keys import Place
 from consumers.runtime.pending_entries import OWNER
 from consumers.runtime.reader import Pace, Reader
-from consumers.runtime.retry_policy import Backoff, Policy
+from consumers.runtime.retry_policy import Policy
 from consumers.runtime.settlement import DeadLetterLimitReached, LeftPending, Settlement
 from consumers.runtime.shares import Shares
 from gateway.background import owned
+from gateway.backoff import Backoff
 from gateway.errors import OperatorError
 from gateway.redis_access.connections import AWAY_OR_REFUSING
 from gateway.settings import Consumers

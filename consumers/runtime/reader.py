@@ -24,8 +24,8 @@ from consumers.runtime.metrics import Metrics
 from consumers.runtime.outages import Outages
 from consumers.runtime.partition_keys import Place
 from consumers.runtime.pending_entries import OWNER, recover
-from consumers.runtime.retry_policy import Backoff
 from gateway.background import Errands
+from gateway.backoff import Backoff
 from gateway.contract import DeadLetter, EntryId
 from gateway.redis_access.connections import AWAY, AWAY_OR_REFUSING
 from gateway.redis_access.entry_count import count_entries
@@ -40,7 +40,7 @@ _MAX_COUNT: Final = 1000
 _DEAD_LETTERS_READ: Final = 100
 """Dead letters of one look at a partition's recent ones, each of which may hold a long comment."""
 
-_BACKOFF: Final = Backoff(first_s=0.2, most_s=5.0)
+_BACKOFF: Final = Backoff(first_s=0.2, limit_s=5.0)
 
 
 class Pace(Struct, frozen=True):
@@ -118,7 +118,7 @@ class Reader:
                         failures = 0
                 except AWAY_OR_REFUSING as error:
                     failures += 1
-                    await self._pause(error, _BACKOFF.pause_s(failures))
+                    await self._pause(error, _BACKOFF.delay_s(failures))
         finally:
             self._outage.forget()
             await self._disconnect()

@@ -1,15 +1,14 @@
 """What follows when a handler raised: pure decisions, without a clock and without Redis."""
 
-import random
 import re
-from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
 
 from consumers.runtime.exceptions import Reject, Transient
+from gateway.backoff import Backoff
 
-__all__ = ["Backoff", "Bury", "Later", "Policy", "Split", "describe", "redacted"]
+__all__ = ["Bury", "Later", "Policy", "Split", "describe", "redacted"]
 
 _MAX_ERROR: Final = 1000
 _SECRET: Final = re.compile(
@@ -17,21 +16,6 @@ _SECRET: Final = re.compile(
     r"(['\"]?\s*[=:]\s*['\"]?)[^\s&'\",;)]+"
 )
 _USERINFO: Final = re.compile(r"(\w+://)[^\s/@]+@")
-
-
-class Backoff(Struct, frozen=True):
-    """Pauses in seconds that double from `first_s` up to `most_s`, each shortened by chance.
-
-    Chance keeps entries that failed together from coming back together.
-    """
-
-    first_s: float = 0.5
-    most_s: float = 60.0
-
-    def pause_s(self, count: int, chance: Callable[[], float] = random.random) -> float:
-        """The pause after the failure with the number `count`, from 1."""
-        longest = min(self.first_s * 2.0 ** min(count - 1, 30), self.most_s)
-        return float(longest * (0.5 + 0.5 * chance()))
 
 
 class Later(Struct, frozen=True):
@@ -79,11 +63,11 @@ class Policy(Struct, frozen=True, kw_only=True):
             return Bury("rejected")
         if self.is_transient(error):
             asked_s = error.retry_after_s if isinstance(error, Transient) else None
-            pause_s = self.backoff.pause_s(delays + 1) if asked_s is None else asked_s
+            pause_s = self.backoff.delay_s(delays + 1) if asked_s is None else asked_s
             return Later(pause_s, is_transient=True)
         if failures + 1 >= self.max_attempts:
             return Bury("failed")
-        return Later(self.backoff.pause_s(failures + 1), is_transient=False)
+        return Later(self.backoff.delay_s(failures + 1), is_transient=False)
 
     def is_transient(self, error: BaseException) -> bool:
         """Whether the entry is not to blame."""

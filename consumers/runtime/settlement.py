@@ -23,8 +23,8 @@ from consumers.runtime.metrics import Metrics
 from consumers.runtime.outages import Outages
 from consumers.runtime.outlet import Sending
 from consumers.runtime.partition_keys import Place
-from consumers.runtime.retry_policy import Backoff
 from consumers.runtime.transforms import Output
+from gateway.backoff import Backoff
 from gateway.contract import DeadLetter, timestamps
 from gateway.redis_access.connections import AWAY_OR_REFUSING
 
@@ -32,7 +32,7 @@ __all__ = ["DeadLetterLimitReached", "LeftPending", "Settlement"]
 
 log = structlog.get_logger()
 
-_BACKOFF: Final = Backoff(first_s=0.1, most_s=2.0)
+_BACKOFF: Final = Backoff(first_s=0.1, limit_s=2.0)
 _MAX_ACKNOWLEDGED: Final = 5000
 """Entries of one script call, which takes the server about a millisecond."""
 
@@ -144,7 +144,7 @@ class Settlement:
                 self._burying.failed(error, event_id=event_id)
                 if self._gate.is_closed:
                     raise LeftPending from error
-                await asyncio.sleep(_BACKOFF.pause_s(failures))
+                await asyncio.sleep(_BACKOFF.delay_s(failures))
         self._burying.over()
         if not is_ours:
             self._gate.close()

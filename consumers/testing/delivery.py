@@ -17,8 +17,9 @@ from consumers.runtime.gatherings import Gatherings
 from consumers.runtime.held import Held, Source
 from consumers.runtime.lanes import Lanes
 from consumers.runtime.metrics import Metrics
-from consumers.runtime.retry_policy import Backoff, Policy
+from consumers.runtime.retry_policy import Policy
 from consumers.runtime.transforms import Output, TransformHandler, Write
+from gateway.backoff import Backoff
 from gateway.contract import decode_event, encode_event
 
 __all__ = ["Delivered", "deliver_events"]
@@ -98,7 +99,7 @@ async def deliver_events(
     async with consumer.lifespan(), consumer.partition_lifespan(Partition(0, 1)):
         gate = Gate(limit=consumer.concurrency)
         gate.extend(float("inf"))
-        at_once = Backoff(first_s=0.0, most_s=0.0)
+        at_once = Backoff(first_s=0.0, limit_s=0.0)
         policy = Policy(
             max_attempts=consumer.max_attempts, transient=consumer.transient, backoff=at_once
         )

@@ -18,13 +18,14 @@ from typing import Any, Final, Protocol
 from msgspec import Struct
 
 from gateway.background import owned
+from gateway.backoff import Backoff
 from gateway.errors import OperatorError
 from gateway.processes import tether
 
-__all__ = ["Child", "ChildFailed", "Observer", "Supervisor", "how_it_ended", "restart_delay_s"]
+__all__ = ["Child", "ChildFailed", "Observer", "Supervisor", "how_it_ended"]
 
-_FIRST_DELAY_S: Final = 0.5
-_LONGEST_DELAY_S: Final = 30.0
+_BACKOFF: Final = Backoff(first_s=0.5, limit_s=30.0, jitter=0.0)
+"""After so many quick deaths in a row."""
 _STEADY_S: Final = 10.0
 _LAST_WORDS_S: Final = 1.0
 _CHUNK_BYTES: Final = 1 << 16
@@ -174,7 +175,7 @@ class _Kept:
                     f"{self.child.name} ended with {how_it_ended(code)}: {self.child.fatal[code]}"
                 )
             deaths = 1 if is_steady else deaths + 1
-            delay_s = restart_delay_s(deaths)
+            delay_s = _BACKOFF.delay_s(deaths)
             self._told(Observer.died, self.child.name, code, delay_s)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), delay_s)
@@ -230,11 +231,6 @@ class _Kept:
     async def _read(self, output: asyncio.StreamReader) -> None:
         async for line in _lines(output):
             self._told(Observer.said, self.child.name, line)
-
-
-def restart_delay_s(deaths: int) -> float:
-    """How long to wait after so many quick deaths in a row: half a second, doubling, to 30 s."""
-    return min(_FIRST_DELAY_S * (1 << min(deaths, 16) >> 1), _LONGEST_DELAY_S)
 
 
 def how_it_ended(exit_code: int) -> str:

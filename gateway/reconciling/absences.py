@@ -7,10 +7,11 @@ from typing import Final
 
 from msgspec import Struct
 
+from gateway.backoff import Backoff
+
 __all__ = ["Absences"]
 
-_FIRST_S: Final = 30.0
-_MOST_S: Final = 900.0
+_BACKOFF: Final = Backoff(first_s=30.0, limit_s=900.0, jitter=0.0)
 """A portal that is back is looked after within a quarter of an hour; sooner if it signals."""
 _LOOK_S: Final = 5.0
 
@@ -53,7 +54,7 @@ class Absences:
             return
         absence.failures += 1
         absence.is_asked = False
-        absence.ask_at = now + min(_FIRST_S * 2.0 ** min(absence.failures - 1, 16), _MOST_S)
+        absence.ask_at = now + _BACKOFF.delay_s(absence.failures)
 
     def answered(self, member_id: str) -> None:
         """It answered, or has told of itself."""

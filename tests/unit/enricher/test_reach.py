@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.enricher.reach import Ask, GivenUp, Reach, Reaches, Wait
-from consumers.runtime.retry_policy import Backoff
+from gateway.backoff import Backoff
 
-EVEN = Backoff(first_s=8.0, most_s=8.0)
+EVEN = Backoff(first_s=8.0, limit_s=8.0)
 
 
 def failing(*moments: float, retry_in_s: float | None = None) -> Reach:

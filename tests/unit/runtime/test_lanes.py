@@ -11,7 +11,8 @@ from consumers.runtime.entry import Entry
 from consumers.runtime.gate import Gate
 from consumers.runtime.held import Held, Source
 from consumers.runtime.lanes import Lanes
-from consumers.runtime.retry_policy import Backoff, Later, Split
+from consumers.runtime.retry_policy import Later, Split
+from gateway.backoff import Backoff
 from gateway.contract import EntryId, encode_event
 from tests.integration.consumers.running import comment_event
 from tests.support.eventually import eventually
@@ -111,7 +112,7 @@ async def test_when_everything_fails_the_partition_pauses_and_probes() -> None:
         return Later(0.0, is_transient=True) if is_away else None
 
     gate = open_gate()
-    lanes = Lanes(attempt, gate, Circuit(Backoff(first_s=0.05, most_s=0.05), threshold=3))
+    lanes = Lanes(attempt, gate, Circuit(Backoff(first_s=0.05, limit_s=0.05), threshold=3))
     for number in range(50):
         lanes.submit(held(number + 1, number))
     await asyncio.sleep(0.3)

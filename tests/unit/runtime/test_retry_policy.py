@@ -5,7 +5,8 @@ import pytest
 from consumers import DeadLetterLimit, Reject, Transient
 from consumers.runtime.circuit import Circuit
 from consumers.runtime.dead_letter_limit import DeadLetterRate
-from consumers.runtime.retry_policy import Backoff, Bury, Later, Policy, describe
+from consumers.runtime.retry_policy import Bury, Later, Policy, describe
+from gateway.backoff import Backoff
 
 POLICY = Policy(max_attempts=3, transient=(ConnectionError,))
 
@@ -36,13 +37,6 @@ def test_the_pause_that_the_other_side_asked_for_is_kept() -> None:
     assert verdict == Later(17.0, is_transient=True)
 
 
-def test_pauses_double_up_to_a_bound_and_vary() -> None:
-    backoff = Backoff(first_s=1, most_s=10)
-
-    assert [backoff.pause_s(n, lambda: 1.0) for n in range(1, 7)] == [1, 2, 4, 8, 10, 10]
-    assert backoff.pause_s(10_000, lambda: 0.0) == 5
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -63,7 +57,7 @@ def test_one_failing_comment_never_pauses_the_partition() -> None:
 
 
 def test_different_comments_failing_pause_the_partition_longer_each_time() -> None:
-    circuit = Circuit(Backoff(first_s=1, most_s=60), threshold=3)
+    circuit = Circuit(Backoff(first_s=1, limit_s=60), threshold=3)
     pauses = [circuit.failed(f"comment/{n}") for n in range(6)]
 
     assert pauses[:2] == [None, None]
