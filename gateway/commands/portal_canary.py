@@ -67,7 +67,7 @@ async def _fly(
     """The steps of all canaries, and a sentence for each portal whose canary did not arrive."""
     # What calls portals is imported by those who call them.
     from gateway.bitrix24.connecting import connect  # noqa: PLC0415
-    from gateway.care.canary import fly, reason_of  # noqa: PLC0415
+    from gateway.portal_health.canary import fly, reason_of  # noqa: PLC0415
 
     redis: Redis = connections.control(settings.redis.url)
     async with redis, connect(settings) as bitrix24:

@@ -10,11 +10,11 @@ from redis.asyncio import Redis
 
 from gateway import logs
 from gateway.bitrix24.applications import host_of
-from gateway.care.standing import MISSED_DAYS, Fault, Standing, faults_of
 from gateway.commandline import settings_of
 from gateway.contract import timestamps
 from gateway.errors import OperatorError
 from gateway.ops.tables import table
+from gateway.portal_health.standing import MISSED_DAYS, Fault, Standing, faults_of
 from gateway.portals.directory import Portal
 from gateway.redis_access import connections
 from gateway.settings import Settings
@@ -80,7 +80,7 @@ async def _look(settings: Settings, name: str | None) -> tuple[list[Standing], b
     """How the portals stand, and whether somebody looks after them."""
     # What calls portals is imported by those who call them, not by those who list them.
     from gateway.bitrix24.connecting import connect  # noqa: PLC0415
-    from gateway.care.report import Report  # noqa: PLC0415
+    from gateway.portal_health.report import Report  # noqa: PLC0415
     from gateway.reconciling.gap_book import GapBook  # noqa: PLC0415
     from gateway.reconciling.process import lease_key  # noqa: PLC0415
 

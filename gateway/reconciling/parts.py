@@ -7,7 +7,7 @@ from typing import Final, Self
 from redis.asyncio import Redis
 
 from gateway.bitrix24.connecting import connect
-from gateway.care.opening import Care, open_care
+from gateway.portal_health.assembly import Care, open_care
 from gateway.portals.directory import Directory, Portal
 from gateway.portals.following import Follower
 from gateway.portals.registry import Registry

@@ -6,8 +6,8 @@ from time import time_ns
 from cryptography.fernet import Fernet
 
 from gateway import settings
-from gateway.care.hearing import first_heard
-from gateway.care.silence import hearings
+from gateway.portal_health.silence_rule import first_heard
+from gateway.portal_health.silence_watch import hearings
 from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory
 from gateway.portals.quarantine import Delivery, Quarantine, opened, sealed

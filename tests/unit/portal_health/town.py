@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable, Iterator
 from random import Random
 
-from gateway.care import hearing as ears
-from gateway.care.hearing import Hearing, Rules
+from gateway.portal_health import silence_rule as ears
+from gateway.portal_health.silence_rule import Hearing, Rules
 from gateway.traffic.portal_traffic import SLOT_S, Slot
 
 WEEK = 7 * 24 * 3600 // SLOT_S

@@ -12,8 +12,8 @@ from gateway.bitrix24.tokens import REFRESH_LIFE_S
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.serving import Sandbox
 from gateway.settings import PortalSettings, Settings
-from tests.integration.care.conftest import Carer, OpenCarer, troubles_on
 from tests.integration.installation.running import Gateway
+from tests.integration.portal_health.conftest import Carer, OpenCarer, troubles_on
 from tests.support.eventually import eventually
 
 DAY = 86400

@@ -8,18 +8,18 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.bitrix24.connecting import connect
-from gateway.care.opening import Care, open_care
-from gateway.care.silence import hearings
 from gateway.contract import AppEvent
+from gateway.portal_health.assembly import Care, open_care
+from gateway.portal_health.silence_watch import hearings
 from gateway.portals.directory import Portal
 from gateway.publishing.publish_once import OncePublisher
 from gateway.reconciling.process import Process
 from gateway.sandbox.live_portal import LivePortal
 from gateway.settings import Settings
 from gateway.traffic.portal_traffic import SLOT_S
-from tests.integration.care.conftest import troubles_on
-from tests.integration.care.seeding import count, known_for_weeks
 from tests.integration.installation.running import Gateway
+from tests.integration.portal_health.conftest import troubles_on
+from tests.integration.portal_health.seeding import count, known_for_weeks
 from tests.support.eventually import eventually
 
 

@@ -9,9 +9,9 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.bitrix24.connecting import Bitrix24, connect
-from gateway.care.checkup import Checkup
-from gateway.care.troubles import Troubles
 from gateway.contract import PortalEvent
+from gateway.portal_health.checkup import Checkup
+from gateway.portal_health.troubles import Troubles
 from gateway.portals.directory import Portal
 from gateway.publishing.publish_once import OncePublisher
 from gateway.sandbox.live_portal import LivePortal

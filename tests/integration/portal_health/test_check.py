@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from gateway.care.troubles import Troubles
 from gateway.contract import PortalData
+from gateway.portal_health.troubles import Troubles
 from gateway.portals.application_tokens import digest_of
 from gateway.portals.quarantine import Delivery, Quarantine, sealed
 from gateway.publishing.publish_once import OncePublisher
@@ -19,9 +19,9 @@ from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.serving import Sandbox
 from gateway.settings import PortalSettings, Settings
 from gateway.vault.encryption import Vault
-from tests.integration.care.commanding import Command, command
-from tests.integration.care.seeding import count, known_for_weeks
 from tests.integration.installation.running import Gateway
+from tests.integration.portal_health.commanding import Command, command
+from tests.integration.portal_health.seeding import count, known_for_weeks
 
 __all__ = ["command"]
 

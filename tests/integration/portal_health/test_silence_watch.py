@@ -9,16 +9,16 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from gateway.bitrix24.errors import Unauthorized
-from gateway.care.silence import Silence
-from gateway.care.troubles import Troubles
 from gateway.contract import PortalEvent, decode_event
+from gateway.portal_health.silence_watch import Silence
+from gateway.portal_health.troubles import Troubles
 from gateway.portals.directory import Portal
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.publish_once import OncePublisher
 from gateway.settings import Publish, Reconcile
 from gateway.settings import Redis as RedisSettings
 from gateway.traffic.portal_traffic import SLOT_S
-from tests.integration.care.seeding import count, known_for_weeks
+from tests.integration.portal_health.seeding import count, known_for_weeks
 
 NOON = 1_766_059_200.0
 """A slot begins there."""

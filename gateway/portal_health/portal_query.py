@@ -24,8 +24,8 @@ from gateway.bitrix24.errors import (
     UnknownName,
     Untrusted,
 )
-from gateway.care.checkup import is_refusal
-from gateway.care.standing import Answers, Cause
+from gateway.portal_health.checkup import is_refusal
+from gateway.portal_health.standing import Answers, Cause
 
 __all__ = ["ask_application", "ask_webhook", "refused"]
 

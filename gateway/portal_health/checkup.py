@@ -21,9 +21,9 @@ from gateway.bitrix24.bindings import Bound, compare, expected
 from gateway.bitrix24.connecting import Bitrix24
 from gateway.bitrix24.errors import Bitrix24Error, PortalMoved
 from gateway.bitrix24.tokens import REFRESH_LIFE_S, Tokens
-from gateway.care.drift import lost, to_bind
-from gateway.care.troubles import Troubles
 from gateway.contract import PortalData, Trouble, timestamps
+from gateway.portal_health.drift import lost, to_bind
+from gateway.portal_health.troubles import Troubles
 from gateway.portals.binding import bind_portal
 from gateway.portals.directory import Portal
 from gateway.portals.facts import Facts, PortalFacts

@@ -13,15 +13,15 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from gateway.care.troubles import Troubles
 from gateway.contract import AppEvent, PortalData, PortalEvent, decode_event
 from gateway.local.plan import environment
+from gateway.portal_health.troubles import Troubles
 from gateway.publishing.publish_once import OncePublisher
 from gateway.sandbox.live_portal import LivePortal
 from gateway.settings import Notifier, PortalSettings, Settings
-from tests.integration.care.commanding import Command, command
 from tests.integration.consumers.running import service, settled
 from tests.integration.installation.running import Gateway
+from tests.integration.portal_health.commanding import Command, command
 from tests.support.eventually import eventually
 
 __all__ = ["command"]

@@ -9,10 +9,10 @@ from redis.asyncio import Redis
 from uuid_utils import uuid7
 
 from gateway import metrics
-from gateway.care import ledger as books
-from gateway.care.ledger import Ledger, Occasion
-from gateway.care.memory import Memory
 from gateway.contract import PORTAL_RECOVERED, PortalData, PortalEvent, Trouble, timestamps
+from gateway.portal_health import trouble_rules as books
+from gateway.portal_health.state_store import Memory
+from gateway.portal_health.trouble_rules import Ledger, Occasion
 
 __all__ = ["EventSink", "Troubles", "ledgers"]
 

@@ -41,7 +41,7 @@ class Memory(Generic[T]):
         self._decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(kind)
         self._prefix = prefix
         self._field = field
-        self._swap = lua.script(client, "gateway.care", "swap.lua")
+        self._swap = lua.script(client, "gateway.portal_health", "swap.lua")
 
     async def read(self, member_id: str) -> Remembered[T]:
         """What is remembered of a portal."""

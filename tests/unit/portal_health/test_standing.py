@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gateway.care.standing import Answers, Heard, Standing, faults_of
 from gateway.contract import PortalData
+from gateway.portal_health.standing import Answers, Heard, Standing, faults_of
 
 DAY = 86400.0
 NOW = 1_766_059_200.0

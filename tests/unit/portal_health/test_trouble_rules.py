@@ -7,8 +7,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.care.ledger import Ledger, Occasion, began, happened, over, told
 from gateway.contract import PortalData, PortalEvent, Trouble, decode_event, encode_event
+from gateway.portal_health.trouble_rules import Ledger, Occasion, began, happened, over, told
 
 NAMES: tuple[Trouble, ...] = get_args(Trouble)
 

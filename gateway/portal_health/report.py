@@ -14,14 +14,14 @@ from gateway.bitrix24.bindings import Binding, expected
 from gateway.bitrix24.connecting import Bitrix24
 from gateway.bitrix24.errors import Bitrix24Error
 from gateway.bitrix24.tokens import Tokens
-from gateway.care.asking import ask_application, ask_webhook, refused
-from gateway.care.doubling import handlers_of_doubles
-from gateway.care.ledger import Ledger
-from gateway.care.rhythm import hour_of, usual_per_hour
-from gateway.care.silence import hearings
-from gateway.care.standing import MISSED_DAYS, Access, Answers, Heard, Standing
-from gateway.care.troubles import ledgers
 from gateway.contract import EVENT_FIELD, CommentEvent, InvalidEvent, decode_event
+from gateway.portal_health.double_delivery import handlers_of_doubles
+from gateway.portal_health.portal_query import ask_application, ask_webhook, refused
+from gateway.portal_health.silence_watch import hearings
+from gateway.portal_health.standing import MISSED_DAYS, Access, Answers, Heard, Standing
+from gateway.portal_health.trouble_rules import Ledger
+from gateway.portal_health.troubles import ledgers
+from gateway.portal_health.usual_rate import hour_of, usual_per_hour
 from gateway.portals.directory import Directory, Portal, portals_of
 from gateway.portals.facts import PortalFacts
 from gateway.portals.quarantine import Quarantine

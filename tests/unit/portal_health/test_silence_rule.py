@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from gateway.care import hearing as ears
-from gateway.care.hearing import Hearing, Rules
-from gateway.care.rhythm import HOURS, Rhythm, chance, hour_of, usual_per_hour
+from gateway.portal_health import silence_rule as ears
+from gateway.portal_health.silence_rule import Hearing, Rules
+from gateway.portal_health.usual_rate import HOURS, Rhythm, chance, hour_of, usual_per_hour
 from gateway.settings import Reconcile
 from gateway.traffic.portal_traffic import SLOT_S, Slot
-from tests.unit.care.town import (
+from tests.unit.portal_health.town import (
     DAY,
     HOUR,
     MONDAY,

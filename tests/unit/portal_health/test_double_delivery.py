@@ -3,8 +3,8 @@
 from msgspec.structs import replace
 
 from consumers.testing import comment_event
-from gateway.care.doubling import handlers_of_doubles
 from gateway.contract import CommentEvent
+from gateway.portal_health.double_delivery import handlers_of_doubles
 
 
 def came(comment_id: int, handler: int | None, *, at: str = "2026-11-27T10:00:00Z") -> CommentEvent:

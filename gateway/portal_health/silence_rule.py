@@ -14,7 +14,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.care.rhythm import Rhythm, learnt, surprise_of
+from gateway.portal_health.usual_rate import Rhythm, learnt, surprise_of
 from gateway.settings import Reconcile
 from gateway.traffic.portal_traffic import SLOT_S, Slot, slot_at
 

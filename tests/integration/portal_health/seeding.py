@@ -2,9 +2,9 @@
 
 from redis.asyncio import Redis
 
-from gateway.care.hearing import Hearing
-from gateway.care.rhythm import HOURS, Rhythm
-from gateway.care.silence import hearings
+from gateway.portal_health.silence_rule import Hearing
+from gateway.portal_health.silence_watch import hearings
+from gateway.portal_health.usual_rate import HOURS, Rhythm
 from gateway.traffic.portal_traffic import SLOT_S, count_into, slot_at
 
 __all__ = ["BUSY", "count", "known_for_weeks"]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.care.canary import Flight, reason_of
 from gateway.ops.groups import GroupStanding
+from gateway.portal_health.canary import Flight, reason_of
 
 
 def standing(group: str, *, owner: str | None, stream: str = "events") -> GroupStanding:

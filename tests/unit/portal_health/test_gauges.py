@@ -3,7 +3,7 @@
 from prometheus_client import REGISTRY
 
 from gateway import metrics
-from gateway.care.shown import Shown
+from gateway.portal_health.gauges import Shown
 
 
 def test_of_a_portal_that_is_gone_no_gauge_stays() -> None:

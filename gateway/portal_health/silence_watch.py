@@ -9,13 +9,13 @@ import structlog
 from redis.asyncio import Redis
 
 from gateway.bitrix24.errors import Bitrix24Error
-from gateway.care import hearing as ears
-from gateway.care.hearing import Hearing, Rules
-from gateway.care.memory import Memory
-from gateway.care.rhythm import hour_of, usual_per_hour
-from gateway.care.shown import Shown
-from gateway.care.troubles import Troubles
 from gateway.contract import PortalData, timestamps
+from gateway.portal_health import silence_rule as ears
+from gateway.portal_health.gauges import Shown
+from gateway.portal_health.silence_rule import Hearing, Rules
+from gateway.portal_health.state_store import Memory
+from gateway.portal_health.troubles import Troubles
+from gateway.portal_health.usual_rate import hour_of, usual_per_hour
 from gateway.portals.directory import Portal
 from gateway.settings import Reconcile
 from gateway.traffic.portal_traffic import SLOT_S, Traffic, slot_at

@@ -8,10 +8,10 @@ from redis.asyncio import Redis
 from uuid_utils import uuid4
 
 from gateway.bitrix24.connecting import Bitrix24
-from gateway.care.canary import ask_for_test
-from gateway.care.checkup import Checkup
-from gateway.care.silence import Silence
-from gateway.care.troubles import EventSink, Troubles
+from gateway.portal_health.canary import ask_for_test
+from gateway.portal_health.checkup import Checkup
+from gateway.portal_health.silence_watch import Silence
+from gateway.portal_health.troubles import EventSink, Troubles
 from gateway.portals.directory import Portal
 from gateway.settings import Settings
 
