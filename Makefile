@@ -79,7 +79,7 @@ test-faults: $(VENV)/faults.stamp  ## every fault on Redis 7.0, Redis 8.2 and Va
 	$(BIN)/python -m pytest tests/faults tests/integration/consumers -m matrix -n 3
 
 test-missed: $(VENV)/dev.stamp  ## the receiver down for five minutes, or MINUTES=n, while 200 comments change
-	OUTAGE_MINUTES=$(or $(MINUTES),5) $(BIN)/python -m pytest --timeout=3600 tests/integration/reconciling/test_outage.py
+	OUTAGE_MINUTES=$(or $(MINUTES),5) $(BIN)/python -m pytest --timeout=3600 tests/integration/missed_events/test_outage.py
 
 test-floors:  ## the consumers' tests with the oldest versions that pyproject.toml admits, in an environment of their own
 	rm -rf $(FLOORS) && $(PYTHON) -m venv $(FLOORS)

@@ -8,9 +8,9 @@ import click
 from gateway.commandline import settings_of
 from gateway.commands.rows import Row, echo_rows
 from gateway.contract import timestamps
+from gateway.missed_events.gap_book import GapBook
+from gateway.missed_events.gaps import Gap
 from gateway.portals.registry import Registry
-from gateway.reconciling.gap_book import GapBook
-from gateway.reconciling.gaps import Gap
 from gateway.redis_access import connections
 from gateway.settings import Settings
 

@@ -80,9 +80,9 @@ async def _look(settings: Settings, name: str | None) -> tuple[list[Standing], b
     """How the portals stand, and whether somebody looks after them."""
     # What calls portals is imported by those who call them, not by those who list them.
     from gateway.bitrix24.connecting import connect  # noqa: PLC0415
+    from gateway.missed_events.gap_book import GapBook  # noqa: PLC0415
     from gateway.portal_health.report import Report  # noqa: PLC0415
-    from gateway.reconciling.gap_book import GapBook  # noqa: PLC0415
-    from gateway.reconciling.process import lease_key  # noqa: PLC0415
+    from gateway.reconciler.process import lease_key  # noqa: PLC0415
 
     redis: Redis = connections.control(settings.redis.url)
     async with redis, connect(settings) as bitrix24:

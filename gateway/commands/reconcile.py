@@ -15,7 +15,7 @@ from aiohttp import web
 
 from gateway import logs
 from gateway.commandline import settings_of
-from gateway.reconciling.process import Process
+from gateway.reconciler.process import Process
 from gateway.settings import Settings
 from gateway.web.admin import admin_app
 from gateway.web.place import listen

@@ -72,7 +72,7 @@ async def erase_snapshots(redis: Redis, streams: Streams, subject: Subject) -> i
 
 
 async def erase_told(redis: Redis, prefix: str, subject: Subject) -> int:
-    """Forget the hashes of texts that consumers were told (gateway.reconciling.told)."""
+    """Forget the hashes of what consumers were told (gateway.missed_events.comment_states)."""
     portal = f"{prefix}:told:{{{subject.member_id}}}"
     if subject.comment_id is None:
         return await _delete_all(redis, f"{portal}:*") + int(await redis.delete(portal))

@@ -16,8 +16,8 @@ from gateway.inbound.form_event import admitted_event
 from gateway.inbound.form_fields import FormFields
 from gateway.installation.claim import claim_of_page
 from gateway.installation.event_tokens import event_token_of
+from gateway.missed_events.queue_rows import row_of
 from gateway.php_numbers import MAX_INTEGER, MIN_INTEGER, integer_of
-from gateway.reconciling.offline_rows import row_of
 
 CASES = {
     "1": 1,

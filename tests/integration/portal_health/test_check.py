@@ -8,13 +8,13 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from gateway.contract import PortalData
+from gateway.missed_events.gap_book import GapBook
+from gateway.missed_events.gaps import gaps_of
 from gateway.portal_health.troubles import Troubles
 from gateway.portals.application_tokens import digest_of
 from gateway.portals.quarantine import Delivery, Quarantine, sealed
 from gateway.publishing.publish_once import OncePublisher
-from gateway.reconciling.gap_book import GapBook
-from gateway.reconciling.gaps import gaps_of
-from gateway.reconciling.process import lease_key
+from gateway.reconciler.process import lease_key
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.serving import Sandbox
 from gateway.settings import PortalSettings, Settings

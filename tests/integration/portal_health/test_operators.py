@@ -12,11 +12,11 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from gateway.settings import PortalSettings
+from tests.integration.missed_events.conftest import Reconcilers, reconcilers
+from tests.integration.missed_events.reconciler import Reconciler
 from tests.integration.notifier.processes import notifier_process
 from tests.integration.notifier.sinks import http_sink
 from tests.integration.portal_health.seeding import count, known_for_weeks
-from tests.integration.reconciling.conftest import Reconcilers, reconcilers
-from tests.integration.reconciling.reconciler import Reconciler
 from tests.support.eventually import eventually
 
 __all__ = ["reconcilers"]

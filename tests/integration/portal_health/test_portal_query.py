@@ -13,7 +13,7 @@ from gateway.portal_health.assembly import Care, open_care
 from gateway.portal_health.silence_watch import hearings
 from gateway.portals.directory import Portal
 from gateway.publishing.publish_once import OncePublisher
-from gateway.reconciling.process import Process
+from gateway.reconciler.process import Process
 from gateway.sandbox.live_portal import LivePortal
 from gateway.settings import Settings
 from gateway.traffic.portal_traffic import SLOT_S

@@ -1,0 +1,1 @@
+"""Finds events that were missed, and publishes them once."""

@@ -1,0 +1,180 @@
+"""Drains portals' queues of offline events: publishes what did not arrive online, clears the rest.
+
+The portal puts every change into the queue, whether it was delivered or not. For each portal:
+
+1. rows are reserved that nobody has touched for [reconcile] settle_s, and that are older than
+   anything that may still wait in a receiver's spool: of their time, the streams are complete;
+2. those that are not on the stream are published, each once by an id that follows from the row;
+3. what was missed is noted for the report, once for each reservation;
+4. exactly the rows that were read are cleared.
+
+A process may die between any two steps. What it has reserved stays in the portal, is found there by
+the next one, and goes the same way from step 2 on: what was published is not published again.
+docs/decisions/0009-missed-events.md
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+from msgspec import Struct
+
+from gateway import metrics
+from gateway.bitrix24.errors import Bitrix24Error, NoCredentials
+from gateway.missed_events.arrivals import first_look_s, key_of, missed, recovered
+from gateway.missed_events.dependencies import Tools
+from gateway.missed_events.gaps import gaps_of
+from gateway.missed_events.portal_queue import OfflineQueue, Reservation, has_no_queue
+from gateway.missed_events.queue_rows import EVENT_NAMES, OfflineRow
+from gateway.portals.directory import Portal
+
+__all__ = ["Drain"]
+
+log: Any = structlog.get_logger(__name__)
+
+_MAX_RESERVATIONS: Final = 10
+# Of a thousand rows each; then other portals have their turn.
+_SLACK_S: Final = 5.0
+# The difference of the clocks is measured anew with each answer, which may take a while.
+
+
+class _State(Struct):
+    """What is known of a portal's queue since this process leads."""
+
+    queue: OfflineQueue
+    has_reservations: bool = True
+    """Whether rows may be reserved that nobody deals with: at first, and after any failure."""
+
+
+class Drain:
+    """The duty; a portal's queue is drained by one task at a time.
+
+    It does nothing for portals that have not installed the application.
+    """
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._own = tools.settings.reconcile
+        self._webhooks = {one.member_id for one in tools.settings.portals if one.rest_webhook}
+        self._states: dict[str, _State] = {}
+
+    async def carry_out(self, portal: Portal) -> float | None:
+        """Drain a portal's queue, as far as it can be judged by now.
+
+        Raises Bitrix24Error, StreamUnavailable, RedisError or one of connections.AWAY.
+        """
+        if self._tools.holds_back() or await self._tools.refusals.is_refused(portal.member_id):
+            return None
+        try:
+            state = self._state_of(portal.member_id)
+            is_empty = await self._drain(portal, state)
+        except NoCredentials as error:
+            if portal.member_id in self._webhooks:  # by which its comments can be compared
+                await self._tools.refusals.note(portal.member_id, str(error))
+            return None
+        except Bitrix24Error as error:
+            if not has_no_queue(error):
+                raise
+            await self._tools.refusals.note(portal.member_id, str(error))
+            return None
+        if not is_empty:
+            return 0.0
+        metrics.QUEUE_DRAINED_SECONDS.labels(portal.member_id).set_to_current_time()
+        return self._own.settle_s if state.has_reservations else None
+
+    async def _drain(self, portal: Portal, state: _State) -> bool:
+        """Drain for a turn; whether all was reserved that there was."""
+        queue = state.queue
+        if state.has_reservations:
+            state.has_reservations = not await self._finish(portal, queue)
+        turns_left = _MAX_RESERVATIONS
+        for event_name in EVENT_NAMES:
+            while not self._tools.holds_back():
+                until = await self._tools.settled_until()
+                is_left, state.has_reservations = state.has_reservations, True
+                reservation = await queue.reserve(event_name, until=until)
+                is_left |= not await self._deal_with(portal, queue, reservation, until=until)
+                state.has_reservations = is_left
+                if is_left or not reservation.has_more:
+                    break
+                turns_left -= 1
+                if not turns_left:
+                    return False
+        return True
+
+    async def _finish(self, portal: Portal, queue: OfflineQueue) -> bool:
+        """Deal with what is reserved, by whomever; false if it is too early for some of it."""
+        is_all = True
+        for process_id in await queue.reservations():
+            until = await self._tools.settled_until()
+            is_dealt_with = True
+            while is_dealt_with and (reservation := await queue.read(process_id)):
+                log.info("reservation found", member_id=portal.member_id, process_id=process_id)
+                is_dealt_with = await self._deal_with(portal, queue, reservation, until=until)
+            is_all &= is_dealt_with
+        return is_all
+
+    async def _deal_with(
+        self, portal: Portal, queue: OfflineQueue, reservation: Reservation, *, until: float
+    ) -> bool:
+        """Publish what was missed, and clear all; false if it is too early for some of it."""
+        rows, ahead_s = reservation.rows, queue.clock_ahead_s
+        if any(row.changed_at - ahead_s > until + _SLACK_S for row in rows):
+            return False
+        if rows:
+            found = await self._missed(portal.member_id, rows, ahead_s)
+            await self._publish(portal, reservation.process_id, found)
+            await queue.clear(reservation.process_id, [row.message_id for row in rows])
+            metrics.OFFLINE_ROWS.labels("arrived").inc(len(rows) - len(found))
+            metrics.OFFLINE_ROWS.labels("missed").inc(len(found))
+        if reservation.unreadable:
+            await queue.set_aside(reservation.process_id, reservation.unreadable)
+            metrics.OFFLINE_ROWS.labels("unreadable").inc(len(reservation.unreadable))
+            log.warning(
+                "rows of a portal's queue cannot be read; they are marked there as errors",
+                member_id=portal.member_id,
+                rows=len(reservation.unreadable),
+            )
+        return True
+
+    async def _missed(
+        self, member_id: str, rows: tuple[OfflineRow, ...], clock_ahead_s: float
+    ) -> list[OfflineRow]:
+        sightings = await self._tools.sightings.of(
+            [key_of(member_id, row) for row in rows],
+            since_ms=int(first_look_s(rows, clock_ahead_s=clock_ahead_s) * 1000),
+        )
+        return missed(
+            rows,
+            sightings,
+            member_id=member_id,
+            tolerance_s=self._own.tolerance_s,
+            clock_ahead_s=clock_ahead_s,
+        )
+
+    async def _publish(self, portal: Portal, process_id: str, rows: list[OfflineRow]) -> None:
+        if not rows:
+            return
+        found_at = datetime.now(UTC)
+        events = [recovered(row, portal, found_at=found_at) for row in rows]
+        published = await self._tools.publisher.publish(events)
+        gaps = gaps_of((row.changed_at for row in rows), "queue")
+        await self._tools.gaps.note(portal.member_id, process_id, gaps)
+        metrics.RECOVERED_EVENTS.labels(portal.member_id, "queue").inc(published)
+        log.warning(
+            "missed events recovered",
+            member_id=portal.member_id,
+            way="queue",
+            events=len(events),
+            published_now=published,
+            gaps=len(gaps),
+            first=events[0].time,
+            last=events[-1].time,
+        )
+
+    def _state_of(self, member_id: str) -> _State:
+        if member_id not in self._states:
+            connector = self._tools.settings.bitrix24.auth_connector
+            queue = OfflineQueue(self._tools.application_of(member_id), connector=connector)
+            self._states[member_id] = _State(queue=queue)
+        return self._states[member_id]

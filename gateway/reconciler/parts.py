@@ -1,0 +1,111 @@
+"""What a leading process works with, made of the settings; another kind of care is another Duty."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final, Self
+
+from redis.asyncio import Redis
+
+from gateway.bitrix24.connecting import connect
+from gateway.missed_events.comment_states import ToldBook
+from gateway.missed_events.dependencies import Tools
+from gateway.missed_events.drain import Drain
+from gateway.missed_events.gap_book import GapBook
+from gateway.missed_events.online_events import Sightings
+from gateway.missed_events.portals_without_queue import QueueRefusals
+from gateway.missed_events.sweep import Sweep
+from gateway.portal_health.assembly import Care, open_care
+from gateway.portals.directory import Directory, Portal
+from gateway.portals.following import Follower
+from gateway.portals.registry import Registry
+from gateway.publishing.memory_gate import MemoryGate
+from gateway.publishing.publish_once import OncePublisher
+from gateway.reconciler.duties import Duty
+from gateway.reconciler.rounds import Rounds
+from gateway.settings import Settings
+
+__all__ = ["DRAIN", "Parts"]
+
+DRAIN: Final = "drain"
+_MORE_S: Final = 120.0
+# By how much longer than usual a drain may take before the streams are read a second time for it.
+
+
+class Parts:
+    """What a leader works with, open from the start on: a wrong setting is told at once."""
+
+    def __init__(self, settings: Settings, redis: Redis) -> None:
+        self._settings = settings
+        self._redis = redis
+        # Nobody sends anything here, so their application tokens are not needed.
+        self._directory = Directory(
+            Portal(member_id=one.member_id, domain=one.domain, digests=())
+            for one in settings.portals
+        )
+        self._gate = MemoryGate(
+            redis, settings.redis.streams, max_share=settings.retention.max_memory_share
+        )
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._redis.aclose)
+            self._bitrix24 = await stack.enter_async_context(connect(self._settings))
+            registry = Registry(self._redis, prefix=self._settings.redis.prefix)
+            follower = Follower(self._directory, registry)
+            stack.push_async_callback(follower.close)
+            await follower.start()
+            stack.push_async_callback(self._gate.close)
+            self._gate.start()
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    @asynccontextmanager
+    async def rounds(self) -> AsyncIterator[Rounds]:
+        """The rounds of a new leader, who knows nothing of what the last one did."""
+        settings, own = self._settings, self._settings.reconcile
+        publisher = OncePublisher(settings.redis, settings.publish)
+        tools = Tools(
+            settings=settings,
+            redis=self._redis,
+            client_of=self._bitrix24.portal,
+            application_of=self._bitrix24.application,
+            sightings=Sightings(
+                self._redis, settings.redis.streams, kept_s=own.settle_s + own.every_s + _MORE_S
+            ),
+            publisher=publisher,
+            gaps=GapBook(self._redis, prefix=settings.redis.prefix),
+            told=ToldBook(
+                self._redis,
+                settings.redis.streams,
+                max_entities=own.sweep_entities,
+                kept_days=own.sweep_days,
+            ),
+            refusals=QueueRefusals(self._redis, prefix=settings.redis.prefix),
+            holds_back=self._gate.is_any_closed,
+        )
+        try:
+            with open_care(settings, self._redis, self._bitrix24, publisher) as care:
+                duties = _duties(tools, care)
+                yield Rounds(duties, self._directory, at_once=own.max_portals_at_once)
+        finally:
+            await publisher.close()
+
+
+def _duties(tools: Tools, care: Care) -> Sequence[Duty]:
+    """What is done for each portal."""
+    own = tools.settings.reconcile
+    return (
+        Duty(name=DRAIN, every_s=own.every_s, carry_out=Drain(tools).carry_out),
+        Duty(name="sweep", every_s=own.sweep_every_s, carry_out=Sweep(tools).carry_out),
+        Duty(
+            name="silence",
+            every_s=own.silence_every_s,
+            carry_out=care.silence.look,
+            asks=False,  # but for a test event, which it does without
+        ),
+        Duty(name="checkup", every_s=own.check_every_s, carry_out=care.checkup.look),
+    )

@@ -1,0 +1,54 @@
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from gateway.sandbox.live_portal import LivePortal
+from gateway.sandbox.serving import Sandbox, open_sandbox
+from tests.integration.missed_events.reconciler import Reconciler
+from tests.integration.missed_events.scene import Scene, a_scene
+
+Reconcilers = Callable[..., Reconciler]
+
+
+@pytest.fixture
+def reconcilers(redis_url: str, tmp_path: Path) -> Iterator[Reconcilers]:
+    """Starts processes of `gateway reconcile`, and ends those that are left."""
+    started: list[Reconciler] = []
+
+    def start(*, arguments: tuple[str, ...] = ("reconcile",), **settings: str) -> Reconciler:
+        one = Reconciler(
+            tmp_path,
+            {"REDIS_URL": redis_url, "RECONCILE_LEASE_S": "2", **settings},
+            arguments=arguments,
+        )
+        started.append(one)
+        one.start()
+        return one
+
+    yield start
+    for one in started:
+        one.kill()
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with open_sandbox() as one:
+        yield one
+
+
+@pytest.fixture
+async def scene(
+    sandbox: Sandbox, redis: Redis, redis_url: str, tmp_path: Path
+) -> AsyncIterator[Scene]:
+    async with a_scene(sandbox, redis, redis_url, tmp_path) as one:
+        yield one
+
+
+@pytest.fixture
+async def portal(sandbox: Sandbox, scene: Scene) -> LivePortal:
+    """A portal with a queue of offline events, whose deliveries nobody takes yet."""
+    one = await scene.add_portal()
+    await scene.install(one)
+    return one
