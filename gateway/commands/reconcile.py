@@ -18,7 +18,7 @@ from gateway.commandline import settings_of
 from gateway.reconciler.process import Process
 from gateway.settings import Settings
 from gateway.web.admin import admin_app
-from gateway.web.place import listen
+from gateway.web.listening import listen
 
 __all__ = ["command"]
 

@@ -7,7 +7,7 @@ import uvloop
 
 from gateway import logs
 from gateway.commandline import settings_of
-from gateway.web.place import Alone
+from gateway.web.listening import Alone
 from gateway.web.serving import serve
 from gateway.web.workers import serve_by_workers
 

@@ -20,7 +20,7 @@ from gateway.installation.lifecycle import Lifecycle
 from gateway.portals.offline_signalling import OfflineSignals
 from gateway.portals.quarantine import Delivery
 from gateway.publishing.batch import Stored
-from gateway.web.answers import answer, forbidden, stored_answer, unavailable
+from gateway.web.fixed_answers import answer, forbidden, stored_answer, unavailable
 
 __all__ = ["AppEvents", "EventSink"]
 

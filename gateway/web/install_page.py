@@ -30,8 +30,8 @@ from gateway.installation.page.texts import language_of
 from gateway.installation.page.view import page_of
 from gateway.redis_access import connections
 from gateway.settings import Settings
-from gateway.web.answers import answer_to_a_look, last_answer
-from gateway.web.bodies import Bodies, is_expectation_unknown
+from gateway.web.fixed_answers import answer_to_a_look, last_answer
+from gateway.web.late_bodies import Bodies, is_expectation_unknown
 
 __all__ = ["InstallPage", "install_page"]
 

@@ -22,7 +22,8 @@ from gateway.installation.event_tokens import EventTokens
 from gateway.portals.quarantine import Delivery
 from gateway.publishing.errors import Unavailable
 from gateway.settings import Http
-from gateway.web.answers import (
+from gateway.web.app_events import AppEvents, EventSink
+from gateway.web.fixed_answers import (
     answer,
     answer_to_a_look,
     forbidden,
@@ -30,9 +31,8 @@ from gateway.web.answers import (
     stored_answer,
     unavailable,
 )
-from gateway.web.app_events import AppEvents, EventSink
-from gateway.web.bodies import Bodies, is_expectation_unknown
 from gateway.web.install_page import InstallPage
+from gateway.web.late_bodies import Bodies, is_expectation_unknown
 from gateway.web.protection.guard import Guard, clients_of
 from gateway.web.quarantining import Quarantining
 from gateway.web.unavailability import Unavailability

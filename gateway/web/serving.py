@@ -29,7 +29,7 @@ from gateway.settings import Settings
 from gateway.web.admin import admin_app
 from gateway.web.app_events import AppEvents
 from gateway.web.install_page import install_page
-from gateway.web.place import Place
+from gateway.web.listening import Place
 from gateway.web.protection.descriptors import room_for
 from gateway.web.public_server import PublicServer
 from gateway.web.readiness import Readiness

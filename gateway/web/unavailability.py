@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import web
 
 from gateway.publishing.outage import Outage
-from gateway.web.answers import unavailable
+from gateway.web.fixed_answers import unavailable
 
 __all__ = ["Unavailability"]
 

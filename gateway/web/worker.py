@@ -16,7 +16,7 @@ from msgspec import Struct
 from gateway import logs
 from gateway.errors import BackgroundFailed, OperatorError
 from gateway.settings import Settings
-from gateway.web.place import WorkerPlace
+from gateway.web.listening import WorkerPlace
 from gateway.web.serving import serve
 
 __all__ = ["Assignment", "main"]

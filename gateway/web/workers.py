@@ -23,7 +23,7 @@ from gateway.errors import OperatorError
 from gateway.processes.supervisor import Child, Supervisor, how_it_ended
 from gateway.settings import Settings
 from gateway.web.admin import admin_app
-from gateway.web.place import listen
+from gateway.web.listening import listen
 from gateway.web.worker import Assignment
 from gateway.web.worker_reports import WorkerReports
 

@@ -5,7 +5,7 @@ from hashlib import sha256
 from ipaddress import IPv6Address, ip_network
 from typing import Final
 
-from gateway.web.protection.addresses import Network, Networks, client_of
+from gateway.web.protection.client_address import Network, Networks, client_of
 
 __all__ = ["Clients"]
 

@@ -8,7 +8,7 @@ import structlog
 from gateway import metrics
 from gateway.errors import OperatorError
 from gateway.settings import Http
-from gateway.web.protection.addresses import Network, Networks, client_of, network_of
+from gateway.web.protection.client_address import Network, Networks, client_of, network_of
 from gateway.web.protection.clients import Clients
 
 __all__ = ["Guard", "clients_of", "guard_of"]

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.web.protection.addresses import Network, Networks, network_of
+from gateway.web.protection.client_address import Network, Networks, network_of
 
 __all__ = ["networks_in"]
 

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from gateway.errors import OperatorError
 from gateway.settings import Http
-from gateway.web.protection.addresses import Networks
+from gateway.web.protection.client_address import Networks
 from gateway.web.protection.guard import Guard, guard_of
 
 FOUND = Networks([ip_network("198.51.100.0/24")])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.web.protection.addresses import Networks
+from gateway.web.protection.client_address import Networks
 from gateway.web.protection.list_format import networks_in
 
 TWO = Networks([ip_network("3.217.33.54/32"), ip_network("52.29.163.0/24")])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.web.protection.addresses import Networks, address_of, client_of, network_of
+from gateway.web.protection.client_address import Networks, address_of, client_of, network_of
 
 
 def networks(*texts: str) -> Networks:
