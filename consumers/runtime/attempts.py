@@ -9,10 +9,11 @@ import structlog
 from msgspec.structs import replace
 
 from consumers.runtime.consumer import Consumer, EventHandler
+from consumers.runtime.entry import HeldEntry
 from consumers.runtime.exceptions import Reject
-from consumers.runtime.held import Held, Postponed
 from consumers.runtime.metrics import Metrics
-from consumers.runtime.retry_policy import Bury, Later, Policy, Split, describe
+from consumers.runtime.redaction import describe
+from consumers.runtime.retry_policy import Bury, Later, Policy, Postponed, Split
 from consumers.runtime.tracebacks import traceback_of
 from consumers.runtime.tracing import Tracing
 from consumers.runtime.transforms import Output, Result, TransformHandler, checked
@@ -25,14 +26,14 @@ log = structlog.get_logger()
 class Outlet(Protocol):
     """Where entries go that this process is through with."""
 
-    def acknowledge(self, held: Sequence[Held]) -> None:
+    def acknowledge(self, held: Sequence[HeldEntry]) -> None:
         """Take note that these are done; returns before the server knows."""
 
-    def emit(self, done: Sequence[tuple[Held, Output]]) -> None:
+    def emit(self, done: Sequence[tuple[HeldEntry, Output]]) -> None:
         """Take note that these are done and what they became; returns before the server knows."""
 
     async def bury_held(
-        self, held: Held, *, reason: str, error: str, traceback: str, attempts: int
+        self, held: HeldEntry, *, reason: str, error: str, traceback: str, attempts: int
     ) -> None:
         """Make a dead letter of this one; returns when that is safe."""
 
@@ -50,7 +51,7 @@ class Attempts:
         self._tracing = Tracing(consumer.group)
         self.ended_at = 0.0
 
-    async def on_event(self, held: Held) -> Later | None:
+    async def on_event(self, held: HeldEntry) -> Later | None:
         """Call the handler of one entry; None when it is settled, else when to try again.
 
         Raises CancelledError only if this task itself is being cancelled.
@@ -72,7 +73,7 @@ class Attempts:
         self._count((held,), took_s=self._took_s(started))
         return None
 
-    async def on_batch(self, batch: Sequence[Held]) -> Later | Split | None:
+    async def on_batch(self, batch: Sequence[HeldEntry]) -> Later | Split | None:
         """Call the handler of a batch; None when all of its entries are settled.
 
         A batch whose attempts are used up shall be tried in halves, down to single entries, so
@@ -92,7 +93,7 @@ class Attempts:
         return None
 
     async def on_transform(
-        self, handler: TransformHandler, batch: Sequence[Held]
+        self, handler: TransformHandler, batch: Sequence[HeldEntry]
     ) -> Postponed | Split | None:
         """Call the handler of gathered entries; None when all of them are settled.
 
@@ -111,11 +112,11 @@ class Attempts:
         return await self._follow_results(batch, results, took_s=self._took_s(started))
 
     async def _follow_results(
-        self, batch: Sequence[Held], results: Sequence[Result], *, took_s: float
+        self, batch: Sequence[HeldEntry], results: Sequence[Result], *, took_s: float
     ) -> Postponed | None:
-        done: list[tuple[Held, Output]] = []
-        dead: list[tuple[Held, Exception, Bury]] = []
-        late: dict[bool, list[tuple[Held, Exception, Later]]] = {}
+        done: list[tuple[HeldEntry, Output]] = []
+        dead: list[tuple[HeldEntry, Exception, Bury]] = []
+        late: dict[bool, list[tuple[HeldEntry, Exception, Later]]] = {}
         lanes: set[str] = set()
         left = []
         for held, result in zip(batch, results, strict=True):
@@ -141,7 +142,7 @@ class Attempts:
             return None
         return Postponed(left, max(one[2].pause_s for group in late.values() for one in group))
 
-    def _count(self, batch: Sequence[Held], *, took_s: float) -> None:
+    def _count(self, batch: Sequence[HeldEntry], *, took_s: float) -> None:
         """Note a success, which nothing here may undo: the effect is there."""
         try:
             self._metrics.handled(batch, took_s=took_s)
@@ -152,12 +153,12 @@ class Attempts:
         self.ended_at = time.monotonic()
         return self.ended_at - started
 
-    def _verdict(self, batch: Sequence[Held], error: BaseException) -> Later | Bury:
+    def _verdict(self, batch: Sequence[HeldEntry], error: BaseException) -> Later | Bury:
         first = batch[0]
         return self._policy.verdict(error, failures=first.failures, delays=first.delays)
 
     async def _follow_batch(
-        self, batch: Sequence[Held], error: BaseException, *, took_s: float
+        self, batch: Sequence[HeldEntry], error: BaseException, *, took_s: float
     ) -> Later | Split | None:
         verdict = self._verdict(batch, error)
         if isinstance(verdict, Bury) and len(batch) > 1:
@@ -166,7 +167,12 @@ class Attempts:
         return await self._follow(batch, error, verdict, took_s=took_s)
 
     async def _follow(
-        self, batch: Sequence[Held], error: BaseException, verdict: Later | Bury, *, took_s: float
+        self,
+        batch: Sequence[HeldEntry],
+        error: BaseException,
+        verdict: Later | Bury,
+        *,
+        took_s: float,
     ) -> Later | None:
         self._tell(batch, error, verdict, took_s=took_s)
         if isinstance(verdict, Bury):
@@ -187,7 +193,7 @@ class Attempts:
 
     def _tell(
         self,
-        batch: Sequence[Held],
+        batch: Sequence[HeldEntry],
         error: BaseException,
         verdict: Later | Bury | Split,
         *,

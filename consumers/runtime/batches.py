@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from consumers.runtime.consumer import BatchHandler
+from consumers.runtime.entry import HeldEntry
 from consumers.runtime.gate import Gate
-from consumers.runtime.held import Held
 from consumers.runtime.retry_policy import Later, Split
 from gateway.background import owned
 
@@ -18,7 +18,7 @@ class Batches:
 
     def __init__(
         self,
-        attempt: Callable[[Sequence[Held]], Awaitable[Later | Split | None]],
+        attempt: Callable[[Sequence[HeldEntry]], Awaitable[Later | Split | None]],
         gate: Gate,
         limits: BatchHandler,
     ) -> None:
@@ -27,12 +27,12 @@ class Batches:
         self._limits = limits
         self._waiting_bytes = 0
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[Held] = deque()
+        self._waiting: deque[HeldEntry] = deque()
         self._changed = asyncio.Event()
         gate.on_change(self._changed.set)
         self._worker = owned(self._work())
 
-    def submit(self, held: Held) -> None:
+    def submit(self, held: HeldEntry) -> None:
         """Take an entry, in the order in which they are handled."""
         held.arrived_at = self._loop.time()
         self._waiting.append(held)
@@ -40,7 +40,7 @@ class Batches:
         if len(self._waiting) == 1 or self._is_full():
             self._changed.set()
 
-    async def alone(self, held: Held) -> None:
+    async def alone(self, held: HeldEntry) -> None:
         """Handle an entry as a batch of its own; the first attempt has ended on return."""
         if await self._attempt((held,)) is not None:
             self.submit(held)
@@ -63,9 +63,9 @@ class Batches:
             self._gate.close()
             raise
 
-    def _batch(self) -> list[Held]:
+    def _batch(self) -> list[HeldEntry]:
         limits, size_bytes = self._limits, 0
-        batch: list[Held] = []
+        batch: list[HeldEntry] = []
         while self._waiting and len(batch) < limits.max_events and size_bytes < limits.max_bytes:
             held = self._waiting.popleft()
             batch.append(held)
@@ -97,7 +97,7 @@ class Batches:
             return 0.0
         return self._waiting[0].arrived_at + self._limits.max_wait_s - self._loop.time()
 
-    async def _settle(self, batch: Sequence[Held]) -> None:
+    async def _settle(self, batch: Sequence[HeldEntry]) -> None:
         """Try until every entry is settled, in halves where that helps, or the gate closes."""
         while not self._gate.is_closed:
             later = await self._attempt(batch)

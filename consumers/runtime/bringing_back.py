@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-from consumers.runtime.in_flight import Hand
+from consumers.runtime.in_flight import InFlight
 from consumers.runtime.intake import Admission
 from consumers.runtime.lost_entries import is_pending
 
@@ -17,13 +17,13 @@ MAX_ASIDE: Final = 100_000
 _MAX_COUNT: Final = 1000
 
 
-async def bring_back(client: Redis, group: str, hand: Hand, admission: Admission) -> None:
+async def bring_back(client: Redis, group: str, in_flight: InFlight, admission: Admission) -> None:
     """Take a thousand entries at most from aside; raises what the client raises.
 
     They are this process's already, so they are read and not claimed: no delivery is counted. What
     is not read because the server is away stays aside.
     """
-    for key, some in list(hand.wanted(_MAX_COUNT)):
+    for key, some in list(in_flight.wanted(_MAX_COUNT)):
         async with client.pipeline(transaction=False) as pipeline:
             for source, entry_id, _ in some:
                 pipeline.xrange(source.key, entry_id, entry_id)
@@ -33,7 +33,7 @@ async def bring_back(client: Redis, group: str, hand: Hand, admission: Admission
             for (source, entry_id, _), rows in zip(some, found, strict=True)
             if not rows and not await is_pending(client, source.key, group, entry_id)
         }
-        hand.came_back(key, len(some))
+        in_flight.came_back(key, len(some))
         for (source, entry_id, deliveries), rows in zip(some, found, strict=True):
             if entry_id in erased:
                 admission.pass_over(source, entry_id)

@@ -10,10 +10,10 @@ from typing import Final, cast
 
 import structlog
 
+from consumers.runtime.entry import HeldEntry
 from consumers.runtime.gate import Gate
 from consumers.runtime.handled_log import tell_handled
-from consumers.runtime.held import Held
-from consumers.runtime.in_flight import Hand
+from consumers.runtime.in_flight import InFlight
 from consumers.runtime.lua_scripts import Emitted, Scripts
 from consumers.runtime.outages import Outages
 from consumers.runtime.outlet import Sending
@@ -39,7 +39,7 @@ class Emission:
         place: Place,
         epoch: int,
         scripts: Scripts,
-        hand: Hand,
+        in_flight: InFlight,
         *,
         gate: Gate,
         outages: Outages,
@@ -47,11 +47,11 @@ class Emission:
         self._place = place
         self._epoch = epoch
         self._scripts = scripts
-        self._hand = hand
+        self._in_flight = in_flight
         outage = outages.of("writing failed", group=place.group, partition=place.partition)
         self._sending = Sending(self._send, most=_MAX_ENTRIES, gate=gate, outage=outage)
 
-    def emit(self, done: Sequence[tuple[Held, Output]]) -> None:
+    def emit(self, done: Sequence[tuple[HeldEntry, Output]]) -> None:
         """Write these with the next call, behind those that were given before."""
         self._sending.put(done)
 
@@ -64,7 +64,7 @@ class Emission:
         """Raise what ended the writing, if nobody had foreseen it."""
         self._sending.check()
 
-    async def _send(self, some: Sequence[tuple[Held, Output]]) -> bool:
+    async def _send(self, some: Sequence[tuple[HeldEntry, Output]]) -> bool:
         place = self._place
         is_ours = await self._scripts.emit(
             (place.lease, place.output, place.emitted, place.shared.key, place.own.key),
@@ -76,11 +76,11 @@ class Emission:
         if is_ours:
             tell_handled(place.group, (held for held, _output in some))
             for held, _output in some:
-                self._hand.settle(held.source, (held.id,))
+                self._in_flight.settle(held.source, (held.id,))
         return is_ours
 
 
-def _emitted(held: Held, output: Output) -> Emitted:
+def _emitted(held: HeldEntry, output: Output) -> Emitted:
     """What an entry became, as the script takes it."""
     return Emitted(
         id=held.id,

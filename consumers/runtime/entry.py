@@ -1,10 +1,10 @@
-"""What handlers are given: an event, and where it stands on its stream."""
+"""An entry of a stream: as handlers are given it, and as the runtime holds it until it is done."""
 
 from msgspec import Struct
 
 from gateway.contract import AppEvent, CommentEvent, OtherEvent, PortalEvent
 
-__all__ = ["Entry", "Event", "Partition"]
+__all__ = ["Entry", "Event", "HeldEntry", "Partition", "Source"]
 
 Event = CommentEvent | AppEvent | PortalEvent | OtherEvent
 
@@ -41,3 +41,36 @@ class Entry(Struct, frozen=True, kw_only=True, gc=False):
     attempt: int = 1
     deliveries: int = 1
     is_replay: bool = False
+
+
+class Source(Struct, frozen=True, eq=False):
+    """A stream that a group's owner reads: the shared one, or the redeliveries of its group.
+
+    There is one object for each, compared by identity, since entries are looked up by it.
+    """
+
+    name: str
+    key: str
+    is_own: bool
+
+
+class HeldEntry(Struct, eq=False, kw_only=True, gc=False):
+    """An entry in the hands of this process: delivered to it, and not yet acknowledged.
+
+    `id` is where it was read, which for a redelivery differs from the entry's own id. `failures`
+    counts attempts that burn, `delays` the transient failures since the last other result, and
+    `arrived_at` is by the event loop's clock.
+    """
+
+    source: Source
+    id: bytes
+    entry: Entry
+    failures: int = 0
+    delays: int = 0
+    arrived_at: float = 0.0
+
+    @property
+    def lane(self) -> str:
+        """What has to be handled in order: all events of one subject of one portal."""
+        event = self.entry.event
+        return event.source + event.subject

@@ -1,10 +1,17 @@
-"""Whether handlers may be started: only while the lease is held, and not during a pause."""
+"""Whether handlers may be started: only while the lease is held, and not during a pause.
+
+The gate opens and closes; the circuit says when everything fails, so that it has to pause.
+"""
 
 import asyncio
 import time
 from collections.abc import Callable
 
-__all__ = ["Gate"]
+from msgspec import Struct
+
+from gateway.backoff import Backoff
+
+__all__ = ["Circuit", "Gate"]
 
 
 class Gate:
@@ -92,3 +99,35 @@ class Gate:
     def _tell(self) -> None:
         for listener in self._listeners:
             listener()
+
+
+class Circuit(Struct):
+    """Says when to pause: `threshold` different lanes failed transiently, and nothing succeeded.
+
+    Something that all of them need is away then, and trying each entry in turn is of no use.
+
+    One comment that fails again and again is one lane, and pauses nobody else.
+    """
+
+    backoff: Backoff
+    threshold: int = 5
+    _failing: set[str] = set()
+    _pauses: int = 0
+
+    def failed(self, lane: str, *, pause_s: float = 0.0) -> float | None:
+        """Note a transient failure; the seconds to pause, if the partition has to pause.
+
+        The pause is at least `pause_s`, the one that the handler asked for.
+        """
+        if len(self._failing) < self.threshold:
+            self._failing.add(lane)
+        if len(self._failing) < self.threshold:
+            return None
+        self._pauses += 1
+        return max(self.backoff.delay_s(self._pauses), pause_s)
+
+    def answered(self) -> None:
+        """Note any other result of an attempt: what the handlers need is there."""
+        if self._failing:
+            self._failing.clear()
+            self._pauses = 0

@@ -10,9 +10,9 @@ from itertools import islice
 
 from msgspec import Struct
 
+from consumers.runtime.entry import HeldEntry
 from consumers.runtime.gate import Gate
-from consumers.runtime.held import Held, Postponed
-from consumers.runtime.retry_policy import Split
+from consumers.runtime.retry_policy import Postponed, Split
 from consumers.runtime.transforms import TransformHandler
 from gateway.background import owned
 from gateway.ending import end
@@ -27,8 +27,8 @@ class _Queue(Struct, eq=False):
 
     name: tuple[int, str]
     handler: TransformHandler
-    waiting: dict[str, list[Held]] = {}
-    behind: dict[str, list[Held]] = {}
+    waiting: dict[str, list[HeldEntry]] = {}
+    behind: dict[str, list[HeldEntry]] = {}
     under_way: set[str] = set()
     batch_count: int = 0
     started_at: float = float("-inf")
@@ -51,15 +51,15 @@ class _Queue(Struct, eq=False):
             self.paused_until,
         )
 
-    def taken(self) -> list[Held]:
+    def taken(self) -> list[HeldEntry]:
         """Take a batch out: everything that there is of as many subjects as it may have."""
         subjects = list(islice(self.waiting, self.handler.max_subjects))
         self.under_way.update(subjects)
         return [held for subject in subjects for held in self.waiting.pop(subject)]
 
-    def given_back(self, batch: Iterable[Held], left: Iterable[Held]) -> None:
+    def given_back(self, batch: Iterable[HeldEntry], left: Iterable[HeldEntry]) -> None:
         """Put what is left of a batch in front, and behind it what came meanwhile."""
-        front: dict[str, list[Held]] = {}
+        front: dict[str, list[HeldEntry]] = {}
         for held in left:
             front.setdefault(held.lane, []).append(held)
         for subject in {held.lane: None for held in batch}:
@@ -76,7 +76,9 @@ class Gatherings:
 
     def __init__(
         self,
-        attempt: Callable[[TransformHandler, Sequence[Held]], Awaitable[Postponed | Split | None]],
+        attempt: Callable[
+            [TransformHandler, Sequence[HeldEntry]], Awaitable[Postponed | Split | None]
+        ],
         handler_of: Callable[[str], TransformHandler],
         gate: Gate,
     ) -> None:
@@ -91,7 +93,7 @@ class Gatherings:
         self._failure: BaseException | None = None
         gate.on_change(self._let_in)
 
-    def submit(self, held: Held) -> None:
+    def submit(self, held: HeldEntry) -> None:
         """Take an entry; those of one subject in the order in which they are handled."""
         held.arrived_at = self._loop.time()
         queue = self._queue_of(held)
@@ -110,7 +112,7 @@ class Gatherings:
             # Not at once: what was read together is submitted together.
             self._look_later(queue, 0.0)
 
-    async def alone(self, held: Held) -> None:
+    async def alone(self, held: HeldEntry) -> None:
         """Handle an entry while nothing else runs; the first attempt has ended on return."""
         queue = self._queue_of(held)
         queue.under_way.add(held.lane)
@@ -132,7 +134,7 @@ class Gatherings:
         if self._failure is not None:
             raise self._failure
 
-    def _queue_of(self, held: Held) -> _Queue:
+    def _queue_of(self, held: HeldEntry) -> _Queue:
         event = held.entry.event
         handler = self._handler_of(event.type)
         name = (id(handler), handler.key(event))
@@ -190,12 +192,14 @@ class Gatherings:
         elif self._shut_out:
             self._let_in()
 
-    async def _handle(self, queue: _Queue, batch: Sequence[Held]) -> None:
+    async def _handle(self, queue: _Queue, batch: Sequence[HeldEntry]) -> None:
         postponed = await self._settled(queue.handler, batch)
         queue.batch_count -= 1
         self._return(queue, batch, postponed)
 
-    def _return(self, queue: _Queue, batch: Sequence[Held], postponed: Postponed | None) -> None:
+    def _return(
+        self, queue: _Queue, batch: Sequence[HeldEntry], postponed: Postponed | None
+    ) -> None:
         """Note what became of a batch, and go on with its queue.
 
         Where some of it is settled, what is left waits by itself: its key works.
@@ -214,7 +218,7 @@ class Gatherings:
                 queue.paused_until = self._loop.time() + postponed.pause_s
         self._look(queue)
 
-    def _wait(self, queue: _Queue, left: Sequence[Held], pause_s: float) -> None:
+    def _wait(self, queue: _Queue, left: Sequence[HeldEntry], pause_s: float) -> None:
         """Let the subjects of these be under way until their pause is over."""
 
         def over() -> None:
@@ -225,7 +229,9 @@ class Gatherings:
         pause = self._loop.call_later(pause_s, over)
         self._pauses.add(pause)
 
-    async def _settled(self, handler: TransformHandler, batch: Sequence[Held]) -> Postponed | None:
+    async def _settled(
+        self, handler: TransformHandler, batch: Sequence[HeldEntry]
+    ) -> Postponed | None:
         """Try a batch, in halves where that helps; what has to wait, if anything."""
         if not self._gate.admits(0):
             return Postponed(batch, 0.0)

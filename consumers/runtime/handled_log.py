@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from consumers.runtime.held import Held
+from consumers.runtime.entry import HeldEntry
 from consumers.runtime.metrics import Metrics, Totals
 
 __all__ = ["Summary", "tell_handled"]
@@ -17,7 +17,7 @@ log = structlog.get_logger()
 _EVERY_S: Final = 60.0
 
 
-def tell_handled(group: str, done: Iterable[Held | None]) -> None:
+def tell_handled(group: str, done: Iterable[HeldEntry | None]) -> None:
     """A line for each entry that is acknowledged; None stands for one that nobody handled."""
     if not log.is_enabled_for(logging.DEBUG):
         return

@@ -4,18 +4,18 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from consumers.runtime.held import Held, Source
+from consumers.runtime.entry import HeldEntry, Source
 from consumers.runtime.shares import Aside, Key, Shares
 from gateway.contract import EntryId
 
-__all__ = ["Hand"]
+__all__ = ["InFlight"]
 
 _RECENT: Final = 5000
 _UNSEEN: Final = 1000
 """How many are taken at first, while nothing in hand tells how large they are."""
 
 
-class Hand:
+class InFlight:
     """Entries by source and id, and the last ones that were acknowledged.
 
     A server that lost its memory of deliveries (a failover, a deleted group) delivers again what
@@ -42,7 +42,7 @@ class Hand:
         self._shares = shares
         self.aside_count = 0
         self.changed = asyncio.Event()
-        self._held: dict[Source, dict[bytes, Held | Aside | None]] = {}
+        self._held: dict[Source, dict[bytes, HeldEntry | Aside | None]] = {}
         # Two generations: forgetting the older one as a whole costs nothing for each entry.
         self._recent: dict[Source, dict[bytes, int]] = {}
         self._older: dict[Source, dict[bytes, int]] = {}
@@ -73,17 +73,17 @@ class Hand:
         """Whether an entry is in hand or aside."""
         return entry_id in self._held.get(source, ())
 
-    def held(self, source: Source, entry_id: bytes) -> Held | None:
+    def held(self, source: Source, entry_id: bytes) -> HeldEntry | None:
         """An entry in hand; None if it is not, or nobody handles it."""
         one = self._held.get(source, {}).get(entry_id)
-        return one if isinstance(one, Held) else None
+        return one if isinstance(one, HeldEntry) else None
 
     def was_handled(self, source: Source, entry_id: bytes, raw: bytes | None) -> bool:
         """Whether this very event was acknowledged at this place a moment ago."""
         recent, older = self._recent.get(source, {}), self._older.get(source, {})
         return raw is not None and hash(raw) in (recent.get(entry_id), older.get(entry_id))
 
-    def offer(self, held: Held) -> bool:
+    def offer(self, held: HeldEntry) -> bool:
         """Take an entry if it is within its share; whether it is in hand, and not set aside."""
         if self._shares is None or self._shares.admits(
             held, count=len(self) - self.aside_count, size_bytes=self._size_bytes
@@ -110,7 +110,7 @@ class Hand:
         assert self._shares is not None  # noqa: S101 - or none were aside
         self._shares.came_back(key, count)
 
-    def add(self, source: Source, entry_id: bytes, held: Held | None) -> None:
+    def add(self, source: Source, entry_id: bytes, held: HeldEntry | None) -> None:
         """Take an entry; without `held` it is one that nobody handles, on its way out."""
         entries = self._held.setdefault(source, {})
         if self.aside_count and isinstance(entries.get(entry_id), Aside):
@@ -148,7 +148,7 @@ class Hand:
         recent = self._recent.setdefault(source, {})
         for entry_id in ids:
             held = entries.pop(entry_id, None)
-            if not isinstance(held, Held):
+            if not isinstance(held, HeldEntry):
                 continue
             self._size_bytes -= len(held.entry.raw)
             if self._shares is not None:

@@ -7,16 +7,15 @@ import structlog
 
 from consumers.runtime.batches import Batches
 from consumers.runtime.consumer import Consumer
-from consumers.runtime.entry import Entry
+from consumers.runtime.entry import Entry, HeldEntry, Source
 from consumers.runtime.gate import Gate
 from consumers.runtime.gatherings import Gatherings
-from consumers.runtime.held import Held, Source
-from consumers.runtime.in_flight import Hand
+from consumers.runtime.in_flight import InFlight
 from consumers.runtime.lanes import Lanes
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.partition_keys import Place
 from consumers.runtime.pending_entries import Fields
-from consumers.runtime.retry_policy import describe
+from consumers.runtime.redaction import describe
 from consumers.runtime.settlement import Settlement
 from gateway.contract import (
     EVENT_FIELD,
@@ -44,7 +43,7 @@ class Admission:
         epoch: int,
         *,
         gate: Gate,
-        hand: Hand,
+        in_flight: InFlight,
         work: Lanes | Batches | Gatherings,
         settlement: Settlement,
         metrics: Metrics,
@@ -54,12 +53,12 @@ class Admission:
         self._place = place
         self._epoch = epoch
         self._gate = gate
-        self._hand = hand
+        self._in_flight = in_flight
         self._work = work
         self._settlement = settlement
         self._metrics = metrics
         self._block_s = block_s
-        gate.on_change(hand.changed.set)
+        gate.on_change(in_flight.changed.set)
 
     async def room(self) -> int:
         """Wait until entries may be taken, and say how many; 0 if none any more.
@@ -68,11 +67,11 @@ class Admission:
         the new owner would not see.
         """
         while not self._gate.is_closed:
-            room = self._hand.room()
+            room = self._in_flight.room()
             if room and self._gate.holds_for(self._block_s()):
                 return room
-            self._hand.changed.clear()
-            await self._hand.changed.wait()
+            self._in_flight.changed.clear()
+            await self._in_flight.changed.wait()
         return 0
 
     async def take(
@@ -99,8 +98,8 @@ class Admission:
         submit = self._work.submit
         for entry_id, fields, deliveries in page:
             admitted = self._admit(source, entry_id, fields, deliveries)
-            if isinstance(admitted, Held):
-                if self._hand.offer(admitted):
+            if isinstance(admitted, HeldEntry):
+                if self._in_flight.offer(admitted):
                     submit(admitted)
             elif admitted is not None:
                 await self._settlement.bury(source, entry_id, admitted, event_id=None)
@@ -108,8 +107,8 @@ class Admission:
     def take_back(self, source: Source, entry_id: bytes, fields: Fields, deliveries: int) -> None:
         """Take an entry that was set aside."""
         admitted = self._admit(source, entry_id, fields, deliveries)
-        if isinstance(admitted, Held):
-            self._hand.add(source, entry_id, admitted)
+        if isinstance(admitted, HeldEntry):
+            self._in_flight.add(source, entry_id, admitted)
             self._work.submit(admitted)
 
     def pass_over(self, source: Source, entry_id: bytes) -> None:
@@ -121,8 +120,8 @@ class Admission:
     ) -> None:
         """Take an entry while no other is handled; its first attempt has ended on return."""
         admitted = self._admit(source, entry_id, fields, deliveries)
-        if isinstance(admitted, Held):
-            self._hand.add(source, entry_id, admitted)
+        if isinstance(admitted, HeldEntry):
+            self._in_flight.add(source, entry_id, admitted)
             await self._work.alone(admitted)
         elif admitted is not None:
             await self._settlement.bury(source, entry_id, admitted, event_id=None)
@@ -142,7 +141,7 @@ class Admission:
 
     def _admit(
         self, source: Source, entry_id: bytes, fields: Fields, deliveries: int
-    ) -> Held | DeadLetter | None:
+    ) -> HeldEntry | DeadLetter | None:
         """The entry to be taken, or what it becomes instead; None if nobody has to handle it."""
         raw = fields.get(EVENT_FIELD)
         if raw is None and not fields:
@@ -163,7 +162,7 @@ class Admission:
         else:
             stream, original_id = source.name, entry_id.decode()
             is_replay = fields.get(KIND_FIELD) == REPLAY_KIND
-        return Held(
+        return HeldEntry(
             source=source,
             id=entry_id,
             entry=Entry(
@@ -180,9 +179,9 @@ class Admission:
 
     def _is_known(self, source: Source, entry_id: bytes, fields: Fields) -> bool:
         """Whether an entry that comes again is in hand still, or was handled a moment ago."""
-        if self._hand.has(source, entry_id):
+        if self._in_flight.has(source, entry_id):
             return True
-        if self._hand.was_handled(source, entry_id, fields.get(EVENT_FIELD)):
+        if self._in_flight.was_handled(source, entry_id, fields.get(EVENT_FIELD)):
             self._metrics.repeated(1)
             self._settlement.drop(source, entry_id)
             return True

@@ -4,9 +4,8 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from consumers.runtime.circuit import Circuit
-from consumers.runtime.gate import Gate
-from consumers.runtime.held import Held
+from consumers.runtime.entry import HeldEntry
+from consumers.runtime.gate import Circuit, Gate
 from consumers.runtime.retry_policy import Later
 from gateway.background import owned
 
@@ -24,13 +23,13 @@ class Lanes:
     """
 
     def __init__(
-        self, attempt: Callable[[Held], Awaitable[Later | None]], gate: Gate, circuit: Circuit
+        self, attempt: Callable[[HeldEntry], Awaitable[Later | None]], gate: Gate, circuit: Circuit
     ) -> None:
         self._attempt = attempt
         self._gate = gate
         self._circuit = circuit
         self._loop = asyncio.get_running_loop()
-        self._lanes: dict[str, deque[Held]] = {}
+        self._lanes: dict[str, deque[HeldEntry]] = {}
         self._ready: deque[str] = deque()
         self._timers: set[asyncio.TimerHandle] = set()
         self._workers: set[asyncio.Task[None]] = set()
@@ -38,7 +37,7 @@ class Lanes:
         self._failure: BaseException | None = None
         gate.on_change(self._serve)
 
-    def submit(self, held: Held) -> None:
+    def submit(self, held: HeldEntry) -> None:
         """Take an entry; those of one comment in the order in which they are handled."""
         name = held.lane
         lane = self._lanes.get(name)
@@ -50,7 +49,7 @@ class Lanes:
         if len(self._workers) - self._busy < len(self._ready):
             self._serve()
 
-    async def alone(self, held: Held) -> None:
+    async def alone(self, held: HeldEntry) -> None:
         """Handle an entry while nothing else runs; the first attempt has ended on return."""
         later = await self._attempt(held)
         if later is not None:

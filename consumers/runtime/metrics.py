@@ -1,15 +1,19 @@
 """Every metric of a consumer's process, in a registry of its own."""
 
 import time
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import Final
 
 from msgspec import Struct
 from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.registry import Collector
 
-from consumers.runtime.durations import Durations
-from consumers.runtime.held import Held
+from consumers.runtime.entry import HeldEntry
 
-__all__ = ["Metrics", "Totals"]
+__all__ = ["Durations", "Metrics", "Totals"]
 
 
 class Totals(Struct, frozen=True):
@@ -122,7 +126,7 @@ class Metrics:
             self._handled_count, self._ignored_count, self._dead_letter_count, self._failed_count
         )
 
-    def handled(self, batch: Sequence[Held], *, took_s: float) -> None:
+    def handled(self, batch: Sequence[HeldEntry], *, took_s: float) -> None:
         """Note a successful call of a handler."""
         self._handled_count += len(batch)
         self._handled.inc(len(batch))
@@ -208,3 +212,30 @@ class Metrics:
         return Gauge(
             f"b24_consumer_{name}", meaning, ("group", "partition"), registry=self.registry
         )
+
+
+_BOUNDS: Final = (0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0, 3600.0)
+
+
+class Durations(Collector):
+    """One histogram with the label `group`; to be used from the event loop's thread only."""
+
+    def __init__(self, name: str, meaning: str, group: str) -> None:
+        self._name = name
+        self._meaning = meaning
+        self._group = group
+        self._counts = [0] * (len(_BOUNDS) + 1)
+        self._sum_s = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Note one duration."""
+        self._counts[bisect_left(_BOUNDS, seconds)] += 1
+        self._sum_s += seconds
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """What the registry asks for when somebody looks."""
+        family = HistogramMetricFamily(self._name, self._meaning, labels=("group",))
+        bounds = [*(str(bound) for bound in _BOUNDS), "+Inf"]
+        buckets = list(zip(bounds, accumulate(self._counts), strict=True))
+        family.add_metric((self._group,), buckets, sum_value=self._sum_s)
+        yield family

@@ -1,27 +1,29 @@
 """Leases: takes this process's share of the partitions, keeps it, and gives it up.
 
+Which partitions those are, each process finds out by itself, with the same answer in all of them.
+
 A lease lasts `lease_s` seconds by the server's clock and is renewed three times in that time. The
 process counts from before it asked, so its own view always ends first. A lease that was not
 renewed stops new work at once, and one that another process has taken ends the partition here.
 """
 
 import asyncio
+import hashlib
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Final
 
 import structlog
 from msgspec import Struct
 
 from consumers.runtime.lua_scripts import Acquired, Scripts
-from consumers.runtime.membership import share_of
 from consumers.runtime.outages import Outages
 from consumers.runtime.partition import OwnedPartition
 from consumers.runtime.partition_keys import Place
 from gateway.background import owned
 from gateway.redis_access.connections import AWAY_OR_REFUSING
 
-__all__ = ["Ownership"]
+__all__ = ["Ownership", "share_of"]
 
 log = structlog.get_logger()
 
@@ -210,3 +212,30 @@ async def _each(steps: Iterable[Awaitable[None]]) -> None:
     failed = [result for result in results if result is not None]
     for error in sorted(failed, key=lambda error: isinstance(error, AWAY_OR_REFUSING)):
         raise error
+
+
+def share_of(member: str, members: Collection[str], partitions: int) -> set[int]:
+    """The partitions that `member` owns when exactly `members` live.
+
+    Rendezvous hashing, so that few partitions move when a process comes or goes, with a bound:
+    shares differ by one at most. https://en.wikipedia.org/wiki/Rendezvous_hashing
+    """
+    least, larger_left = divmod(partitions, max(len(members), 1))
+    counts = dict.fromkeys(members, 0)
+    share: set[int] = set()
+    for partition in range(partitions):
+        most = least + 1 if larger_left else least
+        free = (name for name, count in counts.items() if count < most)
+        owner = max(free, key=lambda name: _weight(name, partition), default=None)
+        if owner is None:
+            continue
+        if counts[owner] == least:
+            larger_left -= 1
+        counts[owner] += 1
+        if owner == member:
+            share.add(partition)
+    return share
+
+
+def _weight(member: str, partition: int) -> bytes:
+    return hashlib.blake2b(f"{member}/{partition}".encode(), digest_size=8).digest()

@@ -15,14 +15,13 @@ from redis.asyncio import Redis
 
 from consumers.runtime.attempts import Attempts
 from consumers.runtime.batches import Batches
-from consumers.runtime.circuit import Circuit
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.dead_letter_limit import DeadLetterRate
 from consumers.runtime.emission import Emission
 from consumers.runtime.entry import Partition
-from consumers.runtime.gate import Gate
+from consumers.runtime.gate import Circuit, Gate
 from consumers.runtime.gatherings import Gatherings
-from consumers.runtime.in_flight import Hand
+from consumers.runtime.in_flight import InFlight
 from consumers.runtime.intake import Admission
 from consumers.runtime.lanes import Lanes
 from consumers.runtime.lua_scripts import Acquired, Kept, Scripts
@@ -82,7 +81,7 @@ class OwnedPartition:
         self._settings = settings
         self._pace = pace
         self.gate = Gate(limit=consumer.concurrency)
-        self._hand = _hand(consumer)
+        self._in_flight = _in_flight(consumer)
         self._reader = Reader(
             consumer,
             place,
@@ -90,7 +89,7 @@ class OwnedPartition:
             connect=connect,
             scripts=scripts,
             gate=self.gate,
-            hand=self._hand,
+            in_flight=self._in_flight,
             rate=rate,
             metrics=metrics,
             outages=outages,
@@ -122,7 +121,7 @@ class OwnedPartition:
     def observe(self) -> None:
         """Bring the gauges of this partition up to date."""
         self._metrics.works(
-            self.place.partition, in_hand=len(self._hand), is_paused=self.gate.is_paused
+            self.place.partition, in_hand=len(self._in_flight), is_paused=self.gate.is_paused
         )
 
     def close(self) -> None:
@@ -140,7 +139,7 @@ class OwnedPartition:
                 self.place,
                 self.epoch,
                 self._scripts,
-                self._hand,
+                self._in_flight,
                 rate=self._rate,
                 max_dead_letters=self._settings.max_dead_letters,
                 metrics=self._metrics,
@@ -179,7 +178,7 @@ class OwnedPartition:
         the service, like one that kills its processes.
         """
         for source in (self.place.shared, self.place.own):
-            for deliveries, ids in self._hand.left(source).items():
+            for deliveries, ids in self._in_flight.left(source).items():
                 try:
                     lost = await self._scripts.give_back(
                         (self.place.lease, source.key),
@@ -205,7 +204,7 @@ class OwnedPartition:
             self.place,
             self.epoch,
             self._scripts,
-            self._hand,
+            self._in_flight,
             gate=self.gate,
             outages=self._outages,
         )
@@ -229,7 +228,7 @@ class OwnedPartition:
             self.place,
             self.epoch,
             gate=self.gate,
-            hand=self._hand,
+            in_flight=self._in_flight,
             work=work,
             settlement=settlement,
             metrics=self._metrics,
@@ -246,7 +245,7 @@ class OwnedPartition:
         await reading
 
 
-def _hand(consumer: Consumer) -> Hand:
+def _in_flight(consumer: Consumer) -> InFlight:
     """As many entries as this consumer needs in hand to be busy."""
     if consumer.output is not None:
         shares = Shares(
@@ -254,11 +253,11 @@ def _hand(consumer: Consumer) -> Hand:
             max_entries=_MAX_GATHERED,
             max_bytes=_MAX_BYTES,
         )
-        return Hand(_MAX_GATHERED, max_bytes=_MAX_BYTES, remembers=False, shares=shares)
+        return InFlight(_MAX_GATHERED, max_bytes=_MAX_BYTES, remembers=False, shares=shares)
     batches = consumer.batch_handler
     if batches is None:
-        return Hand(max(4 * consumer.concurrency, 1000), max_bytes=_MAX_BYTES)
-    return Hand(
+        return InFlight(max(4 * consumer.concurrency, 1000), max_bytes=_MAX_BYTES)
+    return InFlight(
         batches.max_events + min(batches.max_events, _MAX_AHEAD),
         max_bytes=batches.max_bytes * 3 // 2,
     )

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from consumers.runtime.held import Source
+from consumers.runtime.entry import Source
 from gateway.contract import Streams
 
 __all__ = ["Place"]

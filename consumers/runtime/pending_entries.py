@@ -11,8 +11,8 @@ from typing import Any, Final, Protocol
 import structlog
 from redis.asyncio import Redis
 
-from consumers.runtime.held import Source
-from consumers.runtime.in_flight import Hand
+from consumers.runtime.entry import Source
+from consumers.runtime.in_flight import InFlight
 
 __all__ = ["OWNER", "Fields", "Taker", "recover"]
 
@@ -54,7 +54,13 @@ class Taker(Protocol):
 
 
 async def recover(
-    client: Redis, source: Source, group: str, hand: Hand, taker: Taker, *, buries_crashed: bool
+    client: Redis,
+    source: Source,
+    group: str,
+    in_flight: InFlight,
+    taker: Taker,
+    *,
+    buries_crashed: bool,
 ) -> int:
     """Take what is pending and not in hand, of whichever consumer of the group; how many.
 
@@ -63,7 +69,7 @@ async def recover(
     many processes is condemned instead. The rest follows in the order of ids.
     """
     count = 0
-    async for page in _pending(client, source, group, hand):
+    async for page in _pending(client, source, group, in_flight):
         for entry_id, deliveries in page.items():
             if deliveries < _SUSPECT_DELIVERIES:
                 continue
@@ -79,7 +85,7 @@ async def recover(
                 found = await _claim(client, source, group, [entry_id])
                 await taker.take_alone(source, entry_id, found.get(entry_id, {}), deliveries + 1)
             count += 1
-    async for page in _pending(client, source, group, hand):
+    async for page in _pending(client, source, group, in_flight):
         ids = list(page)
         while ids:
             room = await taker.room()
@@ -94,7 +100,7 @@ async def recover(
             )
             count += len(some)
     if count:
-        hand.sort()
+        in_flight.sort()
         log.info("pending entries taken over", stream=source.key, entries=count)
     return count
 
@@ -108,7 +114,7 @@ async def _claim(
 
 
 async def _pending(
-    client: Redis, source: Source, group: str, hand: Hand
+    client: Redis, source: Source, group: str, in_flight: InFlight
 ) -> AsyncIterator[dict[bytes, int]]:
     """The pending entries that are not in hand, in pages, with their counts of deliveries."""
     after = "-"
@@ -117,7 +123,7 @@ async def _pending(
         yield {
             row["message_id"]: row["times_delivered"]
             for row in rows
-            if not hand.has(source, row["message_id"])
+            if not in_flight.has(source, row["message_id"])
         }
         if len(rows) < _PAGE:
             return

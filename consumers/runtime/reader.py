@@ -16,7 +16,7 @@ from consumers.runtime.consumer_groups import ensure_groups
 from consumers.runtime.dead_letter_limit import DeadLetterRate
 from consumers.runtime.gate import Gate
 from consumers.runtime.group_progress import Progress
-from consumers.runtime.in_flight import Hand
+from consumers.runtime.in_flight import InFlight
 from consumers.runtime.intake import Admission
 from consumers.runtime.lost_entries import tell_missing
 from consumers.runtime.lua_scripts import Acquired, Inspection, Kept, Scripts
@@ -65,7 +65,7 @@ class Reader:
         connect: Callable[[str], Awaitable[Redis]],
         scripts: Scripts,
         gate: Gate,
-        hand: Hand,
+        in_flight: InFlight,
         rate: DeadLetterRate,
         metrics: Metrics,
         outages: Outages,
@@ -78,7 +78,7 @@ class Reader:
         self._connect = connect
         self._scripts = scripts
         self._gate = gate
-        self._hand = hand
+        self._in_flight = in_flight
         self._rate = rate
         self._metrics = metrics
         self._outages = outages
@@ -100,7 +100,7 @@ class Reader:
     @property
     def _position(self) -> str:
         """The last entry that the group is through with, all before it included; or empty."""
-        oldest = self._hand.oldest(self._place.shared)
+        oldest = self._in_flight.oldest(self._place.shared)
         return str(EntryId.of(oldest).previous) if oldest is not None else self._delivered or ""
 
     async def run(self, admission: Admission) -> None:
@@ -169,11 +169,11 @@ class Reader:
         if time.monotonic() >= self._inspect_at:
             await self._inspect(client, admission)
         block_s = self._pace().block_s
-        if self._hand.aside_count:
+        if self._in_flight.aside_count:
             block_s = min(block_s, LOOK_S)
-            await bring_back(client, self._place.group, self._hand, admission)
-            room = self._hand.room()
-            if not room or self._hand.aside_count >= MAX_ASIDE:
+            await bring_back(client, self._place.group, self._in_flight, admission)
+            room = self._in_flight.room()
+            if not room or self._in_flight.aside_count >= MAX_ASIDE:
                 self.stepped_at = time.monotonic()
                 await self._gate.closed(LOOK_S)
                 return True
@@ -206,10 +206,10 @@ class Reader:
     async def _inspect(self, client: Redis, admission: Admission) -> None:
         inspection = await self._inspection()
         # Given by the server, and never seen here: they were read, not lost.
-        stranded = inspection.pending_count - self._hand.count(self._place.shared)
+        stranded = inspection.pending_count - self._in_flight.count(self._place.shared)
         self._progress.read(max(0, stranded))
         await self._tell(inspection, self._progress.inspected(inspection))
-        if inspection.pending_count + inspection.redelivery_count > len(self._hand):
+        if inspection.pending_count + inspection.redelivery_count > len(self._in_flight):
             await self._recover(client, admission)
 
     async def _recover(self, client: Redis, admission: Admission) -> None:
@@ -218,7 +218,7 @@ class Reader:
                 client,
                 source,
                 self._place.group,
-                self._hand,
+                self._in_flight,
                 admission,
                 buries_crashed=self._consumer.buries_crashed,
             )

@@ -1,21 +1,14 @@
 """What follows when a handler raised: pure decisions, without a clock and without Redis."""
 
-import re
-from typing import Final
+from collections.abc import Sequence
 
 from msgspec import Struct
 
+from consumers.runtime.entry import HeldEntry
 from consumers.runtime.exceptions import Reject, Transient
 from gateway.backoff import Backoff
 
-__all__ = ["Bury", "Later", "Policy", "Split", "describe", "redacted"]
-
-_MAX_ERROR: Final = 1000
-_SECRET: Final = re.compile(
-    r"(?i)((?:access_|refresh_|application_)?token|auth|password|passwd|secret|api_?key)"
-    r"(['\"]?\s*[=:]\s*['\"]?)[^\s&'\",;)]+"
-)
-_USERINFO: Final = re.compile(r"(\w+://)[^\s/@]+@")
+__all__ = ["Bury", "Later", "Policy", "Postponed", "Split"]
 
 
 class Later(Struct, frozen=True):
@@ -47,6 +40,13 @@ class Split(Struct, frozen=True):
     outcome: str = "split"
 
 
+class Postponed(Struct, frozen=True):
+    """Entries of a batch that are to be tried again after a pause; its others are settled."""
+
+    held: Sequence[HeldEntry]
+    pause_s: float
+
+
 class Policy(Struct, frozen=True, kw_only=True):
     """How often and how fast to try again, and which exceptions are transient."""
 
@@ -72,26 +72,3 @@ class Policy(Struct, frozen=True, kw_only=True):
     def is_transient(self, error: BaseException) -> bool:
         """Whether the entry is not to blame."""
         return isinstance(error, (Transient, *self.transient)) or not isinstance(error, Exception)
-
-
-def describe(error: BaseException) -> str:
-    """An exception for people: its type and text, of bounded length, without secrets.
-
-    One line. Whoever raises should leave secrets out; this is the second fence.
-    """
-    text = redacted(f"{type(error).__name__}: {_text(error)}")
-    return text.replace("\n", " ")[:_MAX_ERROR]
-
-
-def redacted(text: str) -> str:
-    """The text without what looks like a secret, and without control characters but line ends."""
-    text = _USERINFO.sub(r"\1***@", _SECRET.sub(r"\1\2***", text))
-    return "".join(one if one.isprintable() or one == "\n" else "\ufffd" for one in text)
-
-
-def _text(error: BaseException) -> str:
-    """What an exception says of itself, which a service's own class may fail at."""
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - it may raise anything, and the verdict stands
-        return "(its text cannot be had)"

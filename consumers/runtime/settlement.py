@@ -14,10 +14,10 @@ import structlog
 
 from consumers.runtime.dead_letter_limit import DeadLetterRate
 from consumers.runtime.emission import Emission
+from consumers.runtime.entry import HeldEntry, Source
 from consumers.runtime.gate import Gate
 from consumers.runtime.handled_log import tell_handled
-from consumers.runtime.held import Held, Source
-from consumers.runtime.in_flight import Hand
+from consumers.runtime.in_flight import InFlight
 from consumers.runtime.lua_scripts import Scripts
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.outages import Outages
@@ -53,7 +53,7 @@ class Settlement:
         place: Place,
         epoch: int,
         scripts: Scripts,
-        hand: Hand,
+        in_flight: InFlight,
         *,
         rate: DeadLetterRate,
         max_dead_letters: int,
@@ -65,7 +65,7 @@ class Settlement:
         self._place = place
         self._epoch = epoch
         self._scripts = scripts
-        self._hand = hand
+        self._in_flight = in_flight
         self._rate = rate
         self._max_dead_letters = max_dead_letters
         self._metrics = metrics
@@ -80,12 +80,12 @@ class Settlement:
             outage=outages.of("acknowledging failed", **keys),
         )
 
-    def acknowledge(self, held: Sequence[Held]) -> None:
+    def acknowledge(self, held: Sequence[HeldEntry]) -> None:
         """Acknowledge with the next batch; handled entries count against dead letters."""
         self._acknowledging.put([(one.source, one.id) for one in held])
         self._rate.handled(time.monotonic(), len(held))
 
-    def emit(self, done: Sequence[tuple[Held, Output]]) -> None:
+    def emit(self, done: Sequence[tuple[HeldEntry, Output]]) -> None:
         """Write what these became and acknowledge them, in the order in which they are given."""
         assert self._emission is not None  # noqa: S101 - a consumer that transforms has an output
         self._emission.emit(done)
@@ -93,11 +93,11 @@ class Settlement:
 
     def drop(self, source: Source, entry_id: bytes) -> None:
         """Acknowledge an entry that nobody handles, with the next batch."""
-        self._hand.add(source, entry_id, None)
+        self._in_flight.add(source, entry_id, None)
         self._acknowledging.put(((source, entry_id),))
 
     async def bury_held(
-        self, held: Held, *, reason: str, error: str, traceback: str, attempts: int
+        self, held: HeldEntry, *, reason: str, error: str, traceback: str, attempts: int
     ) -> None:
         """Move an entry to the dead letters; like `bury`."""
         letter = DeadLetter(
@@ -151,7 +151,7 @@ class Settlement:
             raise LeftPending
         self._rate.buried(time.monotonic(), letter.reason)
         self._metrics.buried(letter.reason)
-        self._hand.settle(source, (entry_id,))
+        self._in_flight.settle(source, (entry_id,))
         log.error(
             "dead letter",
             group=letter.group,
@@ -171,7 +171,9 @@ class Settlement:
         if self._emission is not None:
             await self._emission.close(timeout_s)
         if await self._acknowledging.close(timeout_s):
-            log.warning("entries were not acknowledged and come again", entries=len(self._hand))
+            log.warning(
+                "entries were not acknowledged and come again", entries=len(self._in_flight)
+            )
         self._burying.forget()
 
     def check(self) -> None:
@@ -192,7 +194,7 @@ class Settlement:
             redelivered_ids=own,
         )
         if is_ours:
-            tell_handled(place.group, (self._hand.held(source, one) for source, one in some))
-            self._hand.settle(place.shared, shared)
-            self._hand.settle(place.own, own)
+            tell_handled(place.group, (self._in_flight.held(source, one) for source, one in some))
+            self._in_flight.settle(place.shared, shared)
+            self._in_flight.settle(place.own, own)
         return is_ours

@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from consumers.runtime.held import Held, Source
+from consumers.runtime.entry import HeldEntry, Source
 
 __all__ = ["Aside", "Key", "Shares"]
 
@@ -45,27 +45,29 @@ class _Share(Struct):
 class Shares:
     """The shares of all keys in a hand of `max_entries` and `max_bytes`; `key_of` tells the key."""
 
-    def __init__(self, key_of: Callable[[Held], Key], *, max_entries: int, max_bytes: int) -> None:
+    def __init__(
+        self, key_of: Callable[[HeldEntry], Key], *, max_entries: int, max_bytes: int
+    ) -> None:
         self._key_of = key_of
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._shares: dict[Key, _Share] = {}
         self._aside: dict[Key, None] = {}
 
-    def admits(self, held: Held, *, count: int, size_bytes: int) -> bool:
+    def admits(self, held: HeldEntry, *, count: int, size_bytes: int) -> bool:
         """Whether an entry may be taken in hand, which has so many entries and bytes."""
         share = self._shares.get(self._key_of(held))
         if share is None:
             return True
         return not share.aside and self._left(share, count=count, size_bytes=size_bytes) > 0
 
-    def took(self, held: Held) -> None:
+    def took(self, held: HeldEntry) -> None:
         """An entry is in hand."""
         share = self._share_of(self._key_of(held))
         share.count += 1
         share.size_bytes += len(held.entry.raw)
 
-    def settled(self, held: Held) -> None:
+    def settled(self, held: HeldEntry) -> None:
         """An entry is in hand no more."""
         key = self._key_of(held)
         share = self._shares[key]
@@ -74,7 +76,7 @@ class Shares:
         if not share.count and not share.aside:
             del self._shares[key]
 
-    def set_aside(self, held: Held) -> None:
+    def set_aside(self, held: HeldEntry) -> None:
         """An entry is aside, behind all others of its key that are."""
         key = self._key_of(held)
         self._share_of(key).aside.append((held.source, held.id))

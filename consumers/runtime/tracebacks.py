@@ -6,7 +6,7 @@ from traceback import StackSummary, TracebackException
 from types import TracebackType
 from typing import Final
 
-from consumers.runtime.retry_policy import redacted
+from consumers.runtime.redaction import redacted
 
 __all__ = ["since_module", "traceback_of"]
 

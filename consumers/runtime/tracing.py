@@ -13,8 +13,8 @@ from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from consumers.runtime.held import Held
-from consumers.runtime.retry_policy import describe
+from consumers.runtime.entry import HeldEntry
+from consumers.runtime.redaction import describe
 
 __all__ = ["Tracing"]
 
@@ -33,7 +33,7 @@ class Tracing:
         self._propagator = TraceContextTextMapPropagator()
 
     @contextmanager
-    def span(self, batch: Sequence[Held]) -> Iterator[None]:
+    def span(self, batch: Sequence[HeldEntry]) -> Iterator[None]:
         """A span around a handler: a child of one event's trace, or one with links to many.
 
         Raises what the handler raises, and nothing of the service's own tracing.
@@ -54,7 +54,7 @@ class Tracing:
             with _unharmed():
                 span.end()
 
-    def _started(self, batch: Sequence[Held]) -> Span | None:
+    def _started(self, batch: Sequence[HeldEntry]) -> Span | None:
         first = batch[0].entry
         attributes: dict[str, str | int] = {
             "messaging.system": "redis",
@@ -82,7 +82,7 @@ class Tracing:
             log.warning("tracing failed", error=describe(error))
             return None
 
-    def _context(self, held: Held) -> Context:
+    def _context(self, held: HeldEntry) -> Context:
         traceparent = held.entry.event.traceparent
         carrier = {"traceparent": traceparent} if isinstance(traceparent, str) else {}
         return self._propagator.extract(carrier)

@@ -6,8 +6,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from consumers.runtime.entry import Entry, Event
-from consumers.runtime.held import Held
+from consumers.runtime.entry import Entry, Event, HeldEntry
 from gateway.contract import encode_event
 
 __all__ = ["Output", "Result", "TransformHandler", "Write", "checked"]
@@ -66,7 +65,7 @@ class TransformHandler(Struct, frozen=True, kw_only=True, eq=False):
         return str(getattr(event, self.together))
 
 
-def checked(batch: Sequence[Held], results: Sequence[Result]) -> list[Result]:
+def checked(batch: Sequence[HeldEntry], results: Sequence[Result]) -> list[Result]:
     """The results of a handler as they can be written, with their events encoded.
 
     Raises TypeError, ValueError or RecursionError for what a handler must not return: here it is

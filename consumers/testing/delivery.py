@@ -8,13 +8,11 @@ from msgspec.structs import replace
 
 from consumers.runtime.attempts import Attempts
 from consumers.runtime.batches import Batches
-from consumers.runtime.circuit import Circuit
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.consumer_checks import refuse_idle
-from consumers.runtime.entry import Entry, Event, Partition
-from consumers.runtime.gate import Gate
+from consumers.runtime.entry import Entry, Event, HeldEntry, Partition, Source
+from consumers.runtime.gate import Circuit, Gate
 from consumers.runtime.gatherings import Gatherings
-from consumers.runtime.held import Held, Source
 from consumers.runtime.lanes import Lanes
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.retry_policy import Policy
@@ -54,11 +52,11 @@ class _List:
         self.delivered.ignored.append(event.id)
         self._settle(1)
 
-    def acknowledge(self, held: Sequence[Held]) -> None:
+    def acknowledge(self, held: Sequence[HeldEntry]) -> None:
         self.delivered.handled += [one.entry.event.id for one in held]
         self._settle(len(held))
 
-    def emit(self, done: Sequence[tuple[Held, Output]]) -> None:
+    def emit(self, done: Sequence[tuple[HeldEntry, Output]]) -> None:
         for _held, output in done:
             self.delivered.outputs += [
                 decode_event(event) if isinstance(event, bytes) else event
@@ -68,7 +66,7 @@ class _List:
         self.acknowledge([held for held, _output in done])
 
     async def bury_held(
-        self, held: Held, *, reason: str, error: str, traceback: str, attempts: int
+        self, held: HeldEntry, *, reason: str, error: str, traceback: str, attempts: int
     ) -> None:
         del attempts
         self.delivered.dead[held.entry.event.id] = reason
@@ -136,9 +134,9 @@ def _at_once(consumer: Consumer) -> Callable[[str], TransformHandler]:
     return transform_of
 
 
-def _held(stream: str, number: int, event: Event, *, is_replay: bool) -> Held:
+def _held(stream: str, number: int, event: Event, *, is_replay: bool) -> HeldEntry:
     entry_id = f"{number}-0"
-    return Held(
+    return HeldEntry(
         source=_SOURCE,
         id=entry_id.encode(),
         entry=Entry(

@@ -9,11 +9,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from consumers.runtime.entry import Entry
+from consumers.runtime.entry import Entry, HeldEntry, Source
 from consumers.runtime.gate import Gate
 from consumers.runtime.gatherings import Gatherings
-from consumers.runtime.held import Held, Postponed, Source
-from consumers.runtime.retry_policy import Split
+from consumers.runtime.retry_policy import Postponed, Split
 from consumers.runtime.transforms import Result, TransformHandler
 from consumers.testing import comment_event
 from gateway.contract import EntryId, encode_event
@@ -22,16 +21,16 @@ from tests.support.eventually import eventually
 SOURCE = Source("events", "b24:events:{0}", is_own=False)
 
 
-def held(portal: str, comment_id: int, number: int) -> Held:
+def held(portal: str, comment_id: int, number: int) -> HeldEntry:
     event = comment_event(comment_id, member_id=portal)
     entry_id = f"{number}-0"
     entry = Entry(
         stream="events", partition=0, epoch=1, id=entry_id, event=event, raw=encode_event(event)
     )
-    return Held(source=SOURCE, id=entry_id.encode(), entry=entry)
+    return HeldEntry(source=SOURCE, id=entry_id.encode(), entry=entry)
 
 
-def number_of(one: Held) -> int:
+def number_of(one: HeldEntry) -> int:
     return EntryId.of(one.entry.id).ms
 
 
@@ -51,13 +50,13 @@ class Bench:
         self.work = Gatherings(self._attempt, lambda _type: self.handler, self.gate)
 
     async def _attempt(
-        self, handler: TransformHandler, batch: Sequence[Held]
+        self, handler: TransformHandler, batch: Sequence[HeldEntry]
     ) -> Postponed | Split | None:
         assert handler is self.handler
         self.batches.append([number_of(one) for one in batch])
         return await self.attempt(batch)
 
-    async def attempt(self, batch: Sequence[Held]) -> Postponed | Split | None:
+    async def attempt(self, batch: Sequence[HeldEntry]) -> Postponed | Split | None:
         return None
 
     def submit(self, *entries: tuple[str, int]) -> None:
@@ -113,7 +112,7 @@ async def test_entries_of_one_comment_are_one_of_a_batch_and_never_in_two_at_a_t
     bench = Bench(max_batches=4)
     open_door = asyncio.Event()
 
-    async def attempt(batch: Sequence[Held]) -> None:
+    async def attempt(batch: Sequence[HeldEntry]) -> None:
         await open_door.wait()
 
     bench.attempt = attempt  # type: ignore[method-assign]
@@ -133,7 +132,7 @@ async def test_a_key_that_fails_waits_alone_and_is_then_tried_by_one_batch() -> 
     bench = Bench(max_batches=4)
     is_away = True
 
-    async def attempt(batch: Sequence[Held]) -> Postponed | None:
+    async def attempt(batch: Sequence[HeldEntry]) -> Postponed | None:
         if batch[0].entry.event.source.endswith(":a") and is_away:
             return Postponed(batch, 0.05)
         return None
@@ -163,7 +162,7 @@ async def test_a_batch_is_halved_until_the_bad_entry_is_alone() -> None:
     bench = Bench(max_subjects=8)
     alone: list[int] = []
 
-    async def attempt(batch: Sequence[Held]) -> Split | None:
+    async def attempt(batch: Sequence[HeldEntry]) -> Split | None:
         if 5 not in [number_of(one) for one in batch]:
             return None
         if len(batch) > 1:
@@ -193,7 +192,7 @@ async def test_no_more_batches_run_than_the_gate_admits() -> None:
     bench = Bench(limit=2, together=None, max_subjects=1)
     running = most = 0
 
-    async def attempt(batch: Sequence[Held]) -> None:
+    async def attempt(batch: Sequence[HeldEntry]) -> None:
         nonlocal running, most
         running += 1
         most = max(most, running)
@@ -211,7 +210,7 @@ async def test_no_more_batches_run_than_the_gate_admits() -> None:
 async def test_what_an_attempt_raises_ends_the_work() -> None:
     bench = Bench()
 
-    async def attempt(batch: Sequence[Held]) -> None:
+    async def attempt(batch: Sequence[HeldEntry]) -> None:
         raise ZeroDivisionError
 
     bench.attempt = attempt  # type: ignore[method-assign]
@@ -236,7 +235,7 @@ async def test_every_entry_is_handled_once_and_each_comment_in_order(
     done: dict[str, list[int]] = defaultdict(list)
     turn = 0
 
-    async def attempt(batch: Sequence[Held]) -> Postponed | Split | None:
+    async def attempt(batch: Sequence[HeldEntry]) -> Postponed | Split | None:
         nonlocal turn
         turn += 1
         choice = choices[turn % len(choices)] if turn < 200 else 0
@@ -266,7 +265,7 @@ async def test_every_entry_is_handled_once_and_each_comment_in_order(
 async def test_a_subject_that_has_to_wait_keeps_no_other_one_of_its_key_waiting() -> None:
     bench = Bench()
 
-    async def attempt(batch: Sequence[Held]) -> Postponed | None:
+    async def attempt(batch: Sequence[HeldEntry]) -> Postponed | None:
         late = [one for one in batch if one.entry.event.subject == "comment/1"]
         return Postponed(late, 0.2) if late and len(bench.batches) < 4 else None
 

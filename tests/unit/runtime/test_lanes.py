@@ -5,11 +5,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from consumers.runtime.batches import Batches
-from consumers.runtime.circuit import Circuit
 from consumers.runtime.consumer import BatchHandler
-from consumers.runtime.entry import Entry
-from consumers.runtime.gate import Gate
-from consumers.runtime.held import Held, Source
+from consumers.runtime.entry import Entry, HeldEntry, Source
+from consumers.runtime.gate import Circuit, Gate
 from consumers.runtime.lanes import Lanes
 from consumers.runtime.retry_policy import Later, Split
 from gateway.backoff import Backoff
@@ -20,10 +18,10 @@ from tests.support.eventually import eventually
 SOURCE = Source("events", "b24:events:{0}", is_own=False)
 
 
-def held(comment_id: int, number: int) -> Held:
+def held(comment_id: int, number: int) -> HeldEntry:
     event = comment_event(comment_id)
     entry_id = f"{number}-0"
-    return Held(
+    return HeldEntry(
         source=SOURCE,
         id=entry_id.encode(),
         entry=Entry(
@@ -57,7 +55,7 @@ async def test_one_comment_is_handled_in_order_and_others_meanwhile() -> None:
     running: dict[str, int] = defaultdict(int)
     most = 0
 
-    async def attempt(one: Held) -> Later | None:
+    async def attempt(one: HeldEntry) -> Later | None:
         nonlocal most
         running[one.lane] += 1
         assert running[one.lane] == 1
@@ -83,7 +81,7 @@ async def test_a_failing_comment_keeps_only_itself_waiting() -> None:
     done: list[str] = []
     attempts = 0
 
-    async def attempt(one: Held) -> Later | None:
+    async def attempt(one: HeldEntry) -> Later | None:
         nonlocal attempts
         if one.entry.event.subject == "comment/1" and attempts < 3:
             attempts += 1
@@ -106,7 +104,7 @@ async def test_when_everything_fails_the_partition_pauses_and_probes() -> None:
     calls = 0
     is_away = True
 
-    async def attempt(one: Held) -> Later | None:
+    async def attempt(one: HeldEntry) -> Later | None:
         nonlocal calls
         calls += 1
         return Later(0.0, is_transient=True) if is_away else None
@@ -129,7 +127,7 @@ async def test_when_everything_fails_the_partition_pauses_and_probes() -> None:
 async def test_nothing_is_started_once_the_lease_has_run_out() -> None:
     seen: list[str] = []
 
-    async def attempt(one: Held) -> Later | None:
+    async def attempt(one: HeldEntry) -> Later | None:
         seen.append(one.entry.id)
         return None
 
@@ -148,7 +146,7 @@ async def test_nothing_is_started_once_the_lease_has_run_out() -> None:
 async def test_a_batch_goes_out_when_it_is_full_or_its_oldest_has_waited() -> None:
     batches: list[int] = []
 
-    async def attempt(batch: Sequence[Held]) -> Later | Split | None:
+    async def attempt(batch: Sequence[HeldEntry]) -> Later | Split | None:
         batches.append(len(batch))
         return None
 
@@ -164,7 +162,7 @@ async def test_a_batch_goes_out_when_it_is_full_or_its_oldest_has_waited() -> No
 async def test_a_batch_goes_out_when_its_events_are_large_enough_together() -> None:
     batches: list[int] = []
 
-    async def attempt(batch: Sequence[Held]) -> Later | Split | None:
+    async def attempt(batch: Sequence[HeldEntry]) -> Later | Split | None:
         batches.append(len(batch))
         return None
 
@@ -184,7 +182,7 @@ async def test_a_batch_goes_out_when_its_events_are_large_enough_together() -> N
 async def test_an_event_larger_than_a_batch_is_a_batch_of_its_own() -> None:
     batches: list[int] = []
 
-    async def attempt(batch: Sequence[Held]) -> Later | Split | None:
+    async def attempt(batch: Sequence[HeldEntry]) -> Later | Split | None:
         batches.append(len(batch))
         return None
 
@@ -201,7 +199,7 @@ async def test_a_batch_with_a_bad_entry_is_halved_until_that_one_is_alone() -> N
     handled: list[str] = []
     alone: list[str] = []
 
-    async def attempt(batch: Sequence[Held]) -> Later | Split | None:
+    async def attempt(batch: Sequence[HeldEntry]) -> Later | Split | None:
         if any(one.entry.id == "5-0" for one in batch):
             if len(batch) > 1:
                 return Split()
@@ -226,7 +224,7 @@ async def test_a_comment_that_comes_later_does_not_wait_for_the_handlers_under_w
     started: list[str] = []
     released = asyncio.Event()
 
-    async def attempt(one: Held) -> Later | None:
+    async def attempt(one: HeldEntry) -> Later | None:
         started.append(one.lane)
         await released.wait()
         return None

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.runtime.membership import share_of
+from consumers.runtime.ownership import share_of
 
 MEMBERS = st.sets(st.text("abcdef0123456789", min_size=1, max_size=12), min_size=1, max_size=12)
 

@@ -3,9 +3,10 @@ import asyncio
 import pytest
 
 from consumers import DeadLetterLimit, Reject, Transient
-from consumers.runtime.circuit import Circuit
 from consumers.runtime.dead_letter_limit import DeadLetterRate
-from consumers.runtime.retry_policy import Bury, Later, Policy, describe
+from consumers.runtime.gate import Circuit
+from consumers.runtime.redaction import describe
+from consumers.runtime.retry_policy import Bury, Later, Policy
 from gateway.backoff import Backoff
 
 POLICY = Policy(max_attempts=3, transient=(ConnectionError,))

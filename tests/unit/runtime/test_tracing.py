@@ -14,7 +14,7 @@ from opentelemetry.trace import (
     StatusCode,
 )
 
-from consumers.runtime.held import Held
+from consumers.runtime.entry import HeldEntry
 from consumers.runtime.tracing import Tracing
 from gateway.contract import encode_event
 from tests.unit.runtime.test_lanes import held
@@ -66,7 +66,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     return found
 
 
-def traced(number: int) -> Held:
+def traced(number: int) -> HeldEntry:
     one = held(1, number)
     event = replace(one.entry.event, traceparent=f"00-{TRACE_ID}-00f067aa0ba902b{number}-01")
     one.entry = replace(one.entry, event=event, raw=encode_event(event))
