@@ -15,7 +15,6 @@ from consumers.enricher import metrics
 from gateway.bitrix24.answers import Answer
 from gateway.bitrix24.batching import MAX_COMMANDS, Command
 from gateway.bitrix24.client import PortalClient
-from gateway.bitrix24.comments import NotAComment, comment_id_of, comment_of
 from gateway.bitrix24.errors import (
     AccessDenied,
     Bitrix24Error,
@@ -31,6 +30,7 @@ from gateway.bitrix24.errors import (
     Unavailable,
 )
 from gateway.bitrix24.probing import why_away
+from gateway.bitrix24.rest_comment import NotAComment, comment_id_of, comment_of
 from gateway.contract import Comment, timestamps
 
 __all__ = ["Away", "Outcome", "away_of", "fetch", "outcome_of", "outcome_of_call"]

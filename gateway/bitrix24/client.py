@@ -26,7 +26,7 @@ from gateway.bitrix24.errors import (
     Unavailable,
 )
 from gateway.bitrix24.limiter import Limiter
-from gateway.bitrix24.retrying import may_repeat, pause_s
+from gateway.bitrix24.request_retry import may_repeat, pause_s
 from gateway.bitrix24.transport import Transport
 from gateway.php_numbers import integer_of
 

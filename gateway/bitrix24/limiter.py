@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from gateway.bitrix24.answers import MAX_OPERATING_PAUSE_S
 from gateway.bitrix24.errors import OperationTimeLimit, TooManyRequests
-from gateway.bitrix24.retrying import LONGEST_PAUSE_S
+from gateway.bitrix24.request_retry import LONGEST_PAUSE_S
 from gateway.bitrix24.scripts import REDIS_FAILURES, script, store_unavailable
 
 __all__ = ["Limiter"]

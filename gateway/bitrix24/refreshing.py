@@ -19,7 +19,7 @@ from uuid_utils import uuid4
 from gateway.background import owned
 from gateway.bitrix24.applications import Applications
 from gateway.bitrix24.errors import Bitrix24Error, MaybeDone, NoCredentials, Unavailable
-from gateway.bitrix24.retrying import pause_s
+from gateway.bitrix24.request_retry import pause_s
 from gateway.bitrix24.token_store import TokenStore
 from gateway.bitrix24.tokens import Tokens
 

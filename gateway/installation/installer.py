@@ -20,10 +20,10 @@ from gateway.bitrix24.errors import (
 )
 from gateway.bitrix24.token_store import TokenStore
 from gateway.clocks import is_believable
-from gateway.installation.asking import Asking, Patience
 from gateway.installation.claim import Claim
 from gateway.installation.confirmation import Confirmed, confirmed
 from gateway.installation.errors import Later, NotConfirmed
+from gateway.installation.token_owner import Asking, Patience
 from gateway.portals.application_tokens import digest_of, shown
 from gateway.portals.facts import PortalFacts
 from gateway.portals.following import Follower

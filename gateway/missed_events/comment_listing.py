@@ -14,9 +14,9 @@ from msgspec import Struct
 from gateway.bitrix24.answers import Answer, members_of
 from gateway.bitrix24.batching import MAX_COMMANDS, Command
 from gateway.bitrix24.client import PortalClient
-from gateway.bitrix24.comments import NotAComment, comment_id_of, comment_of
 from gateway.bitrix24.errors import Bitrix24Error, MaybeDone, NotFound, Refused
 from gateway.bitrix24.probing import why_away
+from gateway.bitrix24.rest_comment import NotAComment, comment_id_of, comment_of
 from gateway.missed_events.comment_comparison import Entity, Listing
 
 __all__ = ["Found", "gone_among", "list_comments"]

@@ -20,11 +20,11 @@ from gateway import metrics
 from gateway.bitrix24.bindings import Bound
 from gateway.bitrix24.errors import Bitrix24Error
 from gateway.inbound.form import FormError
+from gateway.installation.assembly import Application
 from gateway.installation.claim import claim_of_page
 from gateway.installation.confirmation import Confirmed
 from gateway.installation.errors import Later, NotConfirmed
 from gateway.installation.installer import Installer
-from gateway.installation.opening import Application
 from gateway.installation.page.outcome import Connected, Outcome, Postponed, Refused, is_opened_at
 from gateway.installation.page.texts import language_of
 from gateway.installation.page.view import page_of

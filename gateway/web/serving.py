@@ -14,7 +14,7 @@ from aiohttp import web
 
 from gateway.background import Watch, watched
 from gateway.errors import OperatorError
-from gateway.installation.opening import open_application
+from gateway.installation.assembly import open_application
 from gateway.publishing.durability import Ack, check_at_start
 from gateway.publishing.errors import SpoolUnavailable
 from gateway.publishing.memory_gate import MemoryGate

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.bitrix24.answers import Answer
 from gateway.bitrix24.batching import answers_of
-from gateway.bitrix24.comments import comment_id_of, comment_of
+from gateway.bitrix24.rest_comment import comment_id_of, comment_of
 from gateway.contract import EVENT_TYPES, CommentEvent
 from gateway.inbound.errors import Malformed
 from gateway.inbound.form import parse_form

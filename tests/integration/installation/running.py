@@ -9,8 +9,8 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from gateway.contract import AppEvent, CommentEvent, OtherEvent, PortalEvent, decode_event
+from gateway.installation.assembly import open_application
 from gateway.installation.lifecycle import Lifecycle
-from gateway.installation.opening import open_application
 from gateway.portals.directory import Directory
 from gateway.portals.facts import PortalFacts
 from gateway.portals.registry import Registry

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.bitrix24.comments import (
+from gateway.bitrix24.rest_comment import (
     MAX_FILES,
     MAX_TEXT_CHARS,
     NotAComment,

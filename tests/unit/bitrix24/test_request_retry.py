@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.bitrix24.errors import MaybeDone, Unavailable
-from gateway.bitrix24.retrying import MAX_FAILURES, may_repeat, pause_s
+from gateway.bitrix24.request_retry import MAX_FAILURES, may_repeat, pause_s
 
 
 def test_what_may_have_been_done_is_repeated_only_if_it_does_no_harm() -> None:

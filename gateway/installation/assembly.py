@@ -9,13 +9,13 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from gateway.bitrix24.connecting import connect
-from gateway.installation.asking import Asking
 from gateway.installation.checks import Checks
 from gateway.installation.event_tokens import EventTokens
 from gateway.installation.installer import Installer
 from gateway.installation.journal import Journal
 from gateway.installation.lifecycle import Lifecycle
 from gateway.installation.steps import Installing, Steps
+from gateway.installation.token_owner import Asking
 from gateway.installation.uninstalling import Uninstaller
 from gateway.portals.binding import bind_portal
 from gateway.portals.facts import PortalFacts
