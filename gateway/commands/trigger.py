@@ -9,8 +9,8 @@ import msgspec
 
 from gateway.commandline import settings_of
 from gateway.sandbox.bodies import EVENTS, FORMS, Form, body_of
+from gateway.sandbox.delivery_request import Answer, NoAnswer, sending
 from gateway.sandbox.portal import Portal, choose_portal
-from gateway.sandbox.sending import Answer, NoAnswer, sending
 from gateway.settings import resolve_secret
 from gateway.terminal import json_line, printable
 

@@ -11,10 +11,10 @@ from itertools import count
 from typing import Final
 
 from gateway.contract import COMMENT_UPDATED, wire_name_of
+from gateway.sandbox.assembly import Sandbox, open_sandbox
 from gateway.sandbox.delivering import Delivery
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.portal import SANDBOX
-from gateway.sandbox.serving import Sandbox, open_sandbox
 
 __all__ = ["NAME", "DemoPortal", "Say", "open_demo_portal"]
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 from msgspec import Struct
 
-from gateway.sandbox.bindings import EVENT_OF, OFFLINE_EVENT, Binding, Bindings
 from gateway.sandbox.bodies import Fields, Form, body_of
+from gateway.sandbox.bound_handlers import EVENT_OF, OFFLINE_EVENT, Binding, Bindings
 from gateway.sandbox.grants import MAX_HOPS
 from gateway.sandbox.offline_queue import OfflineQueue
 from gateway.sandbox.portal import Portal

@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias, get_args
 from msgspec import Struct
 
 from gateway.contract import EVENT_TYPES, OFFLINE_EVENT
-from gateway.sandbox.form import Value, encode_form
+from gateway.sandbox.php_form import Value, encode_form
 from gateway.sandbox.portal import Portal
 
 __all__ = ["EVENTS", "FORMS", "Event", "Fields", "Form", "body_of"]

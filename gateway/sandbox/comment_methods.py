@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.php_numbers import integer_of
-from gateway.sandbox.answers import as_php_array, iso
 from gateway.sandbox.calls import Call, Method, Page, RestError
 from gateway.sandbox.comments import Comment, Entity, File, Refusal, stored_text
+from gateway.sandbox.json_answers import as_php_array, iso
 from gateway.sandbox.parameters import folded, listed
 
 __all__ = ["COMMENT_METHODS"]

@@ -13,7 +13,7 @@ import aiohttp
 from msgspec import Struct
 
 from gateway.background import Background
-from gateway.sandbox.sending import NoAnswer, Sender
+from gateway.sandbox.delivery_request import NoAnswer, Sender
 
 __all__ = ["Delivery", "DeliveryQueue", "Pace"]
 

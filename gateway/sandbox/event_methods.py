@@ -7,8 +7,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateway.contract import APP_TESTED, wire_name_of
-from gateway.sandbox.bindings import EVENT_OF, OFFLINE_EVENT, AlreadyBound, Binding
 from gateway.sandbox.bodies import Fields
+from gateway.sandbox.bound_handlers import EVENT_OF, OFFLINE_EVENT, AlreadyBound, Binding
 from gateway.sandbox.calls import Call, Method, RestError
 
 __all__ = ["EVENT_METHODS", "connector_of"]

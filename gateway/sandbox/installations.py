@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.sandbox.announcing import Actor
-from gateway.sandbox.bindings import EVENT_OF, Binding
+from gateway.sandbox.bound_handlers import EVENT_OF, Binding
 from gateway.sandbox.grants import MAX_HOPS, Application, Grants
 from gateway.sandbox.pages import PageOpened, page_opened
 from gateway.sandbox.portal import Portal

@@ -9,8 +9,8 @@ import aiohttp
 
 from gateway.contract import APP_INSTALLED, APP_UNINSTALLED, wire_name_of
 from gateway.sandbox.announcing import Actor, Announcer
-from gateway.sandbox.bindings import EVENT_OF, Binding, Bindings
 from gateway.sandbox.bodies import Fields
+from gateway.sandbox.bound_handlers import EVENT_OF, Binding, Bindings
 from gateway.sandbox.calls import SeenCall
 from gateway.sandbox.chat import Chat
 from gateway.sandbox.comments import Comments

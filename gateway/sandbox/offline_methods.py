@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from gateway.php_numbers import integer_of
-from gateway.sandbox.answers import iso
 from gateway.sandbox.calls import Call, Method, Page, RestError
 from gateway.sandbox.event_methods import connector_of
+from gateway.sandbox.json_answers import iso
 from gateway.sandbox.offline_queue import Row
 from gateway.sandbox.parameters import listed
 

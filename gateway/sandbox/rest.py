@@ -11,13 +11,19 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from gateway.sandbox.answers import as_php_array, error_answer, json_answer, members_of, time_of
 from gateway.sandbox.calls import Call, Caller, Method, RestError, SeenCall
 from gateway.sandbox.chat_methods import CHAT_METHODS
 from gateway.sandbox.comment_methods import COMMENT_METHODS
 from gateway.sandbox.event_methods import EVENT_METHODS
 from gateway.sandbox.faults import error_page
 from gateway.sandbox.grants import MAX_HOPS
+from gateway.sandbox.json_answers import (
+    as_php_array,
+    error_answer,
+    json_answer,
+    members_of,
+    time_of,
+)
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.offline_methods import OFFLINE_METHODS
 from gateway.sandbox.parameters import access_token, listed, query_parameters, read_parameters

@@ -5,9 +5,9 @@ import pytest
 from playwright.async_api import expect
 
 from gateway.contract import AppEvent, CommentEvent
+from gateway.sandbox.assembly import Sandbox
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.pages import PageOpened
-from gateway.sandbox.serving import Sandbox
 from gateway.settings import Settings
 from tests.browser.stage import Stage
 from tests.integration.installation.running import Gateway, open_gateway

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from gateway.sandbox.serving import open_sandbox
+from gateway.sandbox.assembly import open_sandbox
 from tests.integration.consumers.running import comment_event, publish, service, settled
 from tests.integration.enricher.conftest import Scene
 from tests.integration.enricher.test_process import environment

@@ -4,7 +4,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from gateway.sandbox.bodies import EVENTS, FORMS, Form, body_of
-from gateway.sandbox.form import Value, encode_form
+from gateway.sandbox.php_form import Value, encode_form
 from gateway.sandbox.portal import SANDBOX, Portal, choose_portal
 from gateway.settings import PortalSettings, Settings, SettingsError
 

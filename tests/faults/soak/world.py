@@ -13,9 +13,9 @@ from cryptography.fernet import Fernet
 
 from gateway.contract import Streams
 from gateway.local.server import RedisServer, find_server
+from gateway.sandbox.assembly import open_sandbox
 from gateway.sandbox.faults import error_page
 from gateway.sandbox.live_portal import LivePortal
-from gateway.sandbox.serving import open_sandbox
 from tests.faults.clock import Clock
 from tests.integration.warehouse.postgres import PostgresServer
 from tests.support.consumer_process import Worker

@@ -11,9 +11,9 @@ from cryptography.fernet import Fernet
 
 from gateway.bitrix24.connecting import Bitrix24, connect
 from gateway.bitrix24.tokens import Tokens
+from gateway.sandbox.assembly import Sandbox, open_sandbox
 from gateway.sandbox.faults import Mood
 from gateway.sandbox.live_portal import LivePortal
-from gateway.sandbox.serving import Sandbox, open_sandbox
 from gateway.settings import Bitrix24 as Application
 from gateway.settings import PortalSettings, Settings, Vault
 from gateway.settings import Redis as RedisSettings

@@ -9,8 +9,8 @@ from consumers.enricher.fetching import Away, fetch
 from gateway.bitrix24.connecting import Bitrix24
 from gateway.bitrix24.errors import NotFound, PortalGone, TooManyRequests, Unauthorized, Untrusted
 from gateway.contract import Comment
+from gateway.sandbox.assembly import Sandbox, open_sandbox
 from gateway.sandbox.live_portal import LivePortal
-from gateway.sandbox.serving import Sandbox, open_sandbox
 from tests.integration.bitrix24.conftest import MEMBER_ID, type_of_connect
 
 NO_PORTAL = (404, "not_found", "Portal not found")

@@ -22,9 +22,9 @@ from gateway.bitrix24.errors import (
     Unauthorized,
     Unavailable,
 )
+from gateway.sandbox.assembly import Sandbox
 from gateway.sandbox.faults import error_page
 from gateway.sandbox.live_portal import LivePortal
-from gateway.sandbox.serving import Sandbox
 from tests.integration.bitrix24.conftest import (
     MEMBER_ID,
     always,

@@ -16,8 +16,8 @@ from gateway.bitrix24.token_store import TokenStore
 from gateway.bitrix24.tokens import REFRESH_LIFE_S, EventToken, Tokens
 from gateway.errors import OperatorError
 from gateway.local.server import RedisServer
+from gateway.sandbox.assembly import Sandbox, open_sandbox
 from gateway.sandbox.live_portal import LivePortal
-from gateway.sandbox.serving import Sandbox, open_sandbox
 from tests.integration.bitrix24.conftest import (
     MEMBER_ID,
     always,

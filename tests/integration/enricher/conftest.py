@@ -13,8 +13,8 @@ from consumers.enricher import build
 from consumers.runtime.consumer_process import run
 from consumers.testing import comment_event
 from gateway.contract import Comment, CommentEvent, decode_event, encode_event
+from gateway.sandbox.assembly import Sandbox, open_sandbox
 from gateway.sandbox.live_portal import LivePortal
-from gateway.sandbox.serving import Sandbox, open_sandbox
 from gateway.settings import Bitrix24, Consumers, Enricher, PortalSettings, Settings, Vault
 from gateway.settings import Redis as RedisSettings
 from tests.integration.consumers.running import settled

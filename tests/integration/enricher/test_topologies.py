@@ -5,7 +5,7 @@ from structlog.testing import capture_logs
 from consumers.testing import comment_event
 from gateway.contract import EventSubject, Streams, encode_event
 from gateway.redis_access import connections
-from gateway.sandbox.serving import open_sandbox
+from gateway.sandbox.assembly import open_sandbox
 from tests.integration.enricher.conftest import Scene
 from tests.support.eventually import eventually
 

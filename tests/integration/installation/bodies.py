@@ -7,9 +7,9 @@ from msgspec import Struct
 
 from gateway.inbound.form import parse_form
 from gateway.local.server import free_port
-from gateway.sandbox.form import encode_form
 from gateway.sandbox.grants import Application
 from gateway.sandbox.live_portal import LivePortal
+from gateway.sandbox.php_form import encode_form
 
 __all__ = ["Answered", "forged", "genuine", "post"]
 

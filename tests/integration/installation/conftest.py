@@ -7,8 +7,8 @@ import pytest
 from cryptography.fernet import Fernet
 
 from gateway.local.server import free_port
+from gateway.sandbox.assembly import Sandbox, open_sandbox
 from gateway.sandbox.live_portal import LivePortal
-from gateway.sandbox.serving import Sandbox, open_sandbox
 from gateway.settings import Settings
 from tests.integration.installation.running import Gateway, open_gateway, settings_for
 

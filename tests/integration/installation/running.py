@@ -17,7 +17,7 @@ from gateway.portals.registry import Registry
 from gateway.publishing.publisher import Publisher
 from gateway.publishing.spool.store import Spool
 from gateway.redis_access import connections
-from gateway.sandbox.serving import Sandbox
+from gateway.sandbox.assembly import Sandbox
 from gateway.settings import Bitrix24, Settings, Vault
 from gateway.settings import Redis as RedisSettings
 from gateway.settings import Spool as SpoolSettings

@@ -19,8 +19,8 @@ from gateway.portals.application_tokens import digest_of
 from gateway.portals.facts import PortalFacts
 from gateway.portals.registry import Registry
 from gateway.redis_access import connections
+from gateway.sandbox.assembly import Sandbox
 from gateway.sandbox.live_portal import LivePortal
-from gateway.sandbox.serving import Sandbox
 from gateway.settings import Settings
 from tests.integration.installation.bodies import forged, genuine, post
 from tests.integration.installation.running import Gateway, open_gateway, settings_for

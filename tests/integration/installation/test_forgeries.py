@@ -13,8 +13,8 @@ from aiohttp.test_utils import TestServer
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from gateway.sandbox.assembly import Sandbox
 from gateway.sandbox.live_portal import LivePortal
-from gateway.sandbox.serving import Sandbox
 from tests.integration.installation.bodies import forged, genuine, post
 from tests.integration.installation.running import Gateway
 

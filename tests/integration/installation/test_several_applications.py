@@ -17,8 +17,8 @@ from gateway.bitrix24.connecting import connect
 from gateway.bitrix24.errors import NoCredentials
 from gateway.cli import cli
 from gateway.contract import Comment, decode_event
+from gateway.sandbox.assembly import Sandbox, open_sandbox
 from gateway.sandbox.live_portal import LivePortal
-from gateway.sandbox.serving import Sandbox, open_sandbox
 from gateway.settings import Application, Settings
 from tests.integration.installation.bodies import forged, genuine, post
 from tests.integration.installation.running import Gateway, open_gateway

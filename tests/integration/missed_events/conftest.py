@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from gateway.sandbox.assembly import Sandbox, open_sandbox
 from gateway.sandbox.live_portal import LivePortal
-from gateway.sandbox.serving import Sandbox, open_sandbox
 from tests.integration.missed_events.reconciler import Reconciler
 from tests.integration.missed_events.scene import Scene, a_scene
 

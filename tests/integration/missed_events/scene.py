@@ -19,9 +19,9 @@ from gateway.local.server import free_port
 from gateway.missed_events.gap_book import GapBook
 from gateway.missed_events.gaps import Gap
 from gateway.reconciler.process import Process
+from gateway.sandbox.assembly import Sandbox
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.plans import PlanName
-from gateway.sandbox.serving import Sandbox
 from gateway.settings import (
     Admin,
     Bitrix24,

@@ -11,9 +11,9 @@ from gateway.bitrix24.offline_signals import signal
 from gateway.local.server import RedisServer
 from gateway.publishing.spool.reports import SpoolReporter
 from gateway.redis_access import connections
+from gateway.sandbox.assembly import Sandbox, open_sandbox
 from gateway.sandbox.calls import SeenCall
 from gateway.sandbox.live_portal import LivePortal
-from gateway.sandbox.serving import Sandbox, open_sandbox
 from gateway.settings import PortalSettings
 from tests.integration.missed_events.draining import add, reserved, until_drained, waiting
 from tests.integration.missed_events.scene import Scene, a_scene

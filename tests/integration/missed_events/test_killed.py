@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import web
 
+from gateway.sandbox.assembly import Sandbox
 from gateway.sandbox.live_portal import LivePortal
-from gateway.sandbox.serving import Sandbox
 from tests.integration.missed_events.draining import add, reserved, until_drained, waiting
 from tests.integration.missed_events.scene import Scene
 from tests.support.eventually import eventually

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from gateway.sandbox.assembly import Sandbox
 from gateway.sandbox.live_portal import LivePortal
-from gateway.sandbox.serving import Sandbox
 from tests.integration.consumers.running import ServiceProcess, service
 from tests.integration.missed_events.scene import Scene
 from tests.support.eventually import eventually

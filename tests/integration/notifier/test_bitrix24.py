@@ -16,8 +16,8 @@ from consumers.notifier.target_portals import in_reach
 from consumers.notifier.targets import Target
 from gateway.bitrix24.connecting import connect
 from gateway.errors import OperatorError
+from gateway.sandbox.assembly import Sandbox, open_sandbox
 from gateway.sandbox.live_portal import LivePortal
-from gateway.sandbox.serving import Sandbox, open_sandbox
 from gateway.settings import Bitrix24, PortalSettings, Settings, Vault
 from gateway.settings import Redis as RedisSettings
 from tests.integration.bitrix24.conftest import always, refusal, tokens_of

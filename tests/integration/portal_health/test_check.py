@@ -15,8 +15,8 @@ from gateway.portals.application_tokens import digest_of
 from gateway.portals.quarantine import Delivery, Quarantine, sealed
 from gateway.publishing.publish_once import OncePublisher
 from gateway.reconciler.process import lease_key
+from gateway.sandbox.assembly import Sandbox
 from gateway.sandbox.live_portal import LivePortal
-from gateway.sandbox.serving import Sandbox
 from gateway.settings import PortalSettings, Settings
 from gateway.vault.encryption import Vault
 from tests.integration.installation.running import Gateway

@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 
 from gateway.bitrix24.errors import Unavailable
 from gateway.bitrix24.tokens import REFRESH_LIFE_S
+from gateway.sandbox.assembly import Sandbox
 from gateway.sandbox.live_portal import LivePortal
-from gateway.sandbox.serving import Sandbox
 from gateway.settings import PortalSettings, Settings
 from tests.integration.installation.running import Gateway
 from tests.integration.portal_health.conftest import Carer, OpenCarer, troubles_on

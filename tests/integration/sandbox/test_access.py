@@ -6,8 +6,8 @@ import aiohttp
 import msgspec
 import pytest
 
+from gateway.sandbox.assembly import Sandbox, open_sandbox
 from gateway.sandbox.live_portal import LivePortal
-from gateway.sandbox.serving import Sandbox, open_sandbox
 from tests.integration.sandbox.conftest import Call, Handler, Told
 
 

@@ -8,9 +8,9 @@ from itertools import pairwise
 import pytest
 from aiohttp import web
 
+from gateway.sandbox.assembly import Sandbox, open_sandbox
 from gateway.sandbox.delivering import Pace
 from gateway.sandbox.live_portal import LivePortal
-from gateway.sandbox.serving import Sandbox, open_sandbox
 from tests.integration.sandbox.conftest import Call, Handler, a_handler
 
 UPDATE = "ONCRMTIMELINECOMMENTUPDATE"

@@ -44,9 +44,9 @@ from b24pysdk.errors.oauth import (
 from click.testing import CliRunner
 
 from gateway.cli import cli
+from gateway.sandbox.assembly import Sandbox, open_sandbox
 from gateway.sandbox.bodies import EVENTS
 from gateway.sandbox.live_portal import LivePortal
-from gateway.sandbox.serving import Sandbox, open_sandbox
 from tests.support.eventually import eventually
 
 UPDATE = "onCrmTimelineCommentUpdate"

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from gateway.sandbox.assembly import Sandbox
 from gateway.sandbox.live_portal import LivePortal
-from gateway.sandbox.serving import Sandbox
 from tests.integration.sandbox.conftest import Call, Handler
 
 UPDATE = "ONCRMTIMELINECOMMENTUPDATE"

@@ -9,10 +9,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import aiohttp
 from aiohttp import web
 
-from gateway.sandbox.authorization import AuthorizationServer
 from gateway.sandbox.delivering import Pace
 from gateway.sandbox.grants import Application, Grants
 from gateway.sandbox.live_portal import LivePortal
+from gateway.sandbox.oauth_server import AuthorizationServer
 from gateway.sandbox.plans import PLANS, PlanName
 from gateway.sandbox.rest import portal_app
 

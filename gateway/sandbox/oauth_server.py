@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from gateway.sandbox.answers import error_answer, json_answer, time_of
 from gateway.sandbox.calls import RestError, SeenCall
 from gateway.sandbox.faults import Faults
 from gateway.sandbox.grants import ACCESS_LIFE_S, Application, Grant, Grants
 from gateway.sandbox.installations import Installation
+from gateway.sandbox.json_answers import error_answer, json_answer, time_of
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.parameters import access_token, folded, read_parameters
 
