@@ -10,7 +10,7 @@ import structlog
 from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
-from gateway.local.server import RedisServer, ServerBinary
+from gateway.local.redis_server import RedisServer, ServerBinary
 from gateway.redis_access import connections
 from tests.faults.report import write_report
 from tests.support.redis_cluster import redis_cluster, url_of

@@ -11,7 +11,7 @@ from consumers.runtime.entry import Event
 from consumers.testing.delivery import Delivered, deliver_events
 from consumers.testing.temporary_gateway import TemporaryGateway
 from gateway.errors import OperatorError
-from gateway.local.server import RedisServer, ServerBinary, find_server
+from gateway.local.redis_server import RedisServer, ServerBinary, find_server
 
 __all__ = ["Deliver", "deliver", "temporary_gateway"]
 

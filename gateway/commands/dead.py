@@ -11,9 +11,9 @@ from redis.asyncio import Redis
 
 from gateway.commandline import settings_of
 from gateway.contract import Streams
-from gateway.ops import dead_letters as ops
-from gateway.ops.dead_letters import Address, StoredLetter
-from gateway.ops.tables import table
+from gateway.ops import dead_letter_access as ops
+from gateway.ops.dead_letter_access import Address, StoredLetter
+from gateway.ops.text_tables import table
 from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.terminal import json_line, printable, printable_lines

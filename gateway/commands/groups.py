@@ -5,8 +5,8 @@ import asyncio
 import click
 
 from gateway.commandline import settings_of
-from gateway.ops.groups import GroupStanding, standings
-from gateway.ops.tables import table
+from gateway.ops.group_standings import GroupStanding, standings
+from gateway.ops.text_tables import table
 from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.terminal import json_line

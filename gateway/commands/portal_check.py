@@ -13,7 +13,7 @@ from gateway.bitrix24.applications import host_of
 from gateway.commandline import settings_of
 from gateway.contract import timestamps
 from gateway.errors import OperatorError
-from gateway.ops.tables import table
+from gateway.ops.text_tables import table
 from gateway.portal_health.standing import MISSED_DAYS, Fault, Standing, faults_of
 from gateway.portals.directory import Portal
 from gateway.redis_access import connections

@@ -6,7 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from gateway.bitrix24.applications import host_of
-from gateway.commands.rows import Row
+from gateway.commands.row_output import Row
 from gateway.contract import timestamps
 from gateway.portals.application_tokens import shown
 from gateway.portals.directory import portals_of

@@ -11,10 +11,10 @@ import click
 from redis.asyncio import Redis
 
 from gateway.commandline import settings_of
-from gateway.commands import gaps, portal_canary, portal_check, quarantine
+from gateway.commands import portal_canary, portal_check, portal_gaps, portal_quarantine
 from gateway.commands.erase import erase_from_redis
 from gateway.commands.portal_rows import rows_of
-from gateway.commands.rows import echo_rows
+from gateway.commands.row_output import echo_rows
 from gateway.erasing.subject import Subject
 from gateway.errors import OperatorError
 from gateway.portals.application_tokens import digest_of, shown
@@ -40,8 +40,8 @@ def command() -> None:
     """
 
 
-command.add_command(gaps.command)
-command.add_command(quarantine.command)
+command.add_command(portal_gaps.command)
+command.add_command(portal_quarantine.command)
 command.add_command(portal_check.command)
 command.add_command(portal_canary.command)
 

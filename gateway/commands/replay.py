@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import click
 
 from gateway.commandline import settings_of
-from gateway.ops.replay import Replay, count_replay, parse_bound, replay, stream_of_group
+from gateway.ops.redelivery import Replay, count_replay, parse_bound, replay, stream_of_group
 from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.terminal import json_line

@@ -8,8 +8,8 @@ import click
 
 from gateway.commandline import settings_of
 from gateway.moments import parse_moment, position_before
-from gateway.ops import tail
-from gateway.ops.following import follow
+from gateway.ops import entry_lines
+from gateway.ops.stream_following import follow
 from gateway.settings import Settings
 
 __all__ = ["command"]
@@ -47,9 +47,9 @@ def command(
     Times are in UTC.
     """
     settings = settings_of(context)
-    wanted = tail.Wanted(event_id=event_id, type=event_type, portal=portal)
+    wanted = entry_lines.Wanted(event_id=event_id, type=event_type, portal=portal)
     try:
-        keys = tail.keys_of(stream, settings.redis.streams)
+        keys = entry_lines.keys_of(stream, settings.redis.streams)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--stream") from error
     try:
@@ -64,7 +64,7 @@ async def _tail(
     settings: Settings,
     keys: tuple[str, ...],
     after: str | None,
-    wanted: tail.Wanted,
+    wanted: entry_lines.Wanted,
     *,
     count: int | None,
     as_json: bool,
@@ -73,7 +73,7 @@ async def _tail(
     async with aclosing(follow(settings.redis.url, keys, after=after, told=_tell)) as entries:
         async for entry in entries:
             if wanted.has(entry):
-                click.echo(tail.as_json(entry) if as_json else tail.as_line(entry))
+                click.echo(entry_lines.as_json(entry) if as_json else entry_lines.as_line(entry))
                 shown += 1
                 if shown == count:
                     return

@@ -5,7 +5,7 @@ import asyncio
 import click
 
 from gateway.commandline import settings_of
-from gateway.local.up import up
+from gateway.local.assembly import up
 from gateway.settings import is_given
 
 __all__ = ["command"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import click
 
 from gateway.commandline import settings_of
-from gateway.commands.rows import Row, echo_rows
+from gateway.commands.row_output import Row, echo_rows
 from gateway.errors import OperatorError
 from gateway.redis_access import connections
 from gateway.settings import Settings

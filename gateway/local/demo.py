@@ -14,9 +14,9 @@ from redis.asyncio import Redis
 
 from gateway.local import demo_portal
 from gateway.local.demo_portal import DemoPortal, Say
-from gateway.local.progress import Progress
-from gateway.ops import tail
-from gateway.ops.following import follow
+from gateway.local.group_positions import Progress
+from gateway.ops import entry_lines
+from gateway.ops.stream_following import follow
 from gateway.redis_access import connections
 from gateway.redis_access.connections import AWAY_OR_REFUSING
 from gateway.settings import Settings
@@ -79,7 +79,7 @@ async def _watch(redis_url: str, key: str, tell: Callable[[str], None], say: Say
 async def _see(redis_url: str, key: str, progress: Progress, tell: Callable[[str], None]) -> None:
     async with aclosing(follow(redis_url, [key], told=tell)) as entries:
         async for entry in entries:
-            tell(tail.as_line(entry))
+            tell(entry_lines.as_line(entry))
             progress.seen(entry.id, entry.event.subject if entry.event else "an entry")
 
 

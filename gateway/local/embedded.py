@@ -16,7 +16,7 @@ from typing import Final
 from gateway.durable_directory import make_directory
 from gateway.errors import OperatorError
 from gateway.local.ports import is_taken
-from gateway.local.server import RedisServer, find_server, free_port
+from gateway.local.redis_server import RedisServer, find_server, free_port
 from gateway.processes.supervisor import Child
 
 __all__ = ["PORT", "EmbeddedRedis", "embedded_redis"]

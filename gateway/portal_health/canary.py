@@ -18,7 +18,7 @@ from uuid_utils import uuid4
 
 from gateway.bitrix24.client import PortalClient
 from gateway.contract import APP_SUBJECT, EVENT_FIELD, EntryId, EventSubject, Streams
-from gateway.ops.groups import GroupStanding
+from gateway.ops.group_standings import GroupStanding
 
 __all__ = ["Flight", "ask_for_test", "fly", "reason_of"]
 

@@ -16,15 +16,15 @@ from gateway.contract import Streams
 from gateway.redis_access.connections import FAILURES
 from gateway.redis_access.entry_count import counts_reads
 from gateway.redis_access.leases import Leases
-from gateway.retention.dead_letters import DeadLetters
+from gateway.retention.dead_letter_expiry import DeadLetters
 from gateway.retention.episodes import Episodes
 from gateway.retention.losses import balanced, removal
-from gateway.retention.plan import Plan, Rules, plan_for
 from gateway.retention.precautions import dangers
 from gateway.retention.relief import Kept, Relief
+from gateway.retention.reporting import Telling
 from gateway.retention.stream_access import Look, StreamAccess, StreamKeys
 from gateway.retention.stream_state import GroupState
-from gateway.retention.telling import Telling
+from gateway.retention.trim_plan import Plan, Rules, plan_for
 from gateway.settings import Retention as RetentionSettings
 
 __all__ = ["Retention"]

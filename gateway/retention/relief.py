@@ -13,10 +13,10 @@ from redis.asyncio import Redis
 
 from gateway.redis_access.server_memory import memory_by_server
 from gateway.retention.episodes import Episodes
-from gateway.retention.plan import Rules, early_plan_for, fillers
+from gateway.retention.reporting import Telling
 from gateway.retention.stream_access import StreamAccess, StreamKeys
 from gateway.retention.stream_state import StreamState
-from gateway.retention.telling import Telling
+from gateway.retention.trim_plan import Rules, early_plan_for, fillers
 
 __all__ = ["Kept", "Relief"]
 

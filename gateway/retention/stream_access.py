@@ -9,11 +9,11 @@ from redis.asyncio import Redis
 from gateway.contract import EntryId
 from gateway.redis_access import lua
 from gateway.retention.losses import Books
-from gateway.retention.plan import Plan
 from gateway.retention.stream_state import (
     GroupState,
     StreamState,
 )
+from gateway.retention.trim_plan import Plan
 
 __all__ = ["Look", "StreamAccess", "StreamKeys"]
 

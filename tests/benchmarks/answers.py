@@ -12,7 +12,7 @@ from typing import Final
 
 import psutil
 
-from gateway.local.server import RedisServer, find_server
+from gateway.local.redis_server import RedisServer, find_server
 from tests.benchmarks.ingest.contenders import Contender, bodies, gateway_command
 from tests.benchmarks.load import Load
 from tests.benchmarks.table import table

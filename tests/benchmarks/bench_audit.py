@@ -19,7 +19,7 @@ from consumers.audit.chain_head import read_head
 from consumers.audit.chain_options import ChainOptions
 from consumers.audit.signing import SigningKey
 from gateway.contract import CommentEvent
-from gateway.local.server import RedisServer, find_server
+from gateway.local.redis_server import RedisServer, find_server
 from gateway.redis_access import connections
 from tests.integration.consumers.running import comment_event, publish
 from tests.support.audit_log import entries

@@ -22,7 +22,7 @@ from faststream.redis import RedisBroker, StreamSub
 from consumers import CommentEvent, Consumer, Entry
 from consumers.runtime.consumer_process import run
 from gateway.contract import decode_event
-from gateway.local.server import RedisServer, find_server
+from gateway.local.redis_server import RedisServer, find_server
 from gateway.redis_access import connections
 from gateway.settings import Redis as RedisSettings
 from gateway.settings import Settings

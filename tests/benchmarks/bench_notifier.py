@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from gateway.local.server import RedisServer, find_server
+from gateway.local.redis_server import RedisServer, find_server
 from gateway.redis_access import connections
 from tests.integration.notifier.processes import (
     comment_event,

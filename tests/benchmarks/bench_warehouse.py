@@ -18,7 +18,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from gateway.local.server import RedisServer, find_server
+from gateway.local.redis_server import RedisServer, find_server
 from gateway.redis_access import connections
 from tests.integration.consumers.running import comment_event, publish
 from tests.integration.warehouse.loading import ask_duckdb

@@ -22,7 +22,7 @@ from gateway.contract import (
     encode_event,
     source_of,
 )
-from gateway.local.server import RedisServer, find_server
+from gateway.local.redis_server import RedisServer, find_server
 from gateway.publishing.spool.batch_file import SpooledBatch, SpoolFile
 from tests.benchmarks.answers import BARS_MS, RATE, percentile
 from tests.benchmarks.ingest.contenders import MEMBER_ID, Contender, bodies, gateway_command

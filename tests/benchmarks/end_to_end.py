@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Final
 
-from gateway.local.server import RedisServer
+from gateway.local.redis_server import RedisServer
 from gateway.redis_access import connections
 from tests.integration.consumers.running import service
 from tests.support.eventually import eventually

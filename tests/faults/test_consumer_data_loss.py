@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from consumers import CommentEvent, Consumer
 from gateway.contract import encode_event
-from gateway.local.server import RedisServer
+from gateway.local.redis_server import RedisServer
 from gateway.redis_access import connections
 from tests.faults.sink import GROUP, SERVICE, Sink
 from tests.integration.consumers.running import comment_event, publish, running, service, settled

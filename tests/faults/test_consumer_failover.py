@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from consumers import CommentEvent, Consumer
 from gateway.contract import EventSubject, Streams, encode_event
-from gateway.local.server import RedisServer
+from gateway.local.redis_server import RedisServer
 from gateway.redis_access import connections
 from tests.integration.consumers.running import comment_event, running, settled
 from tests.support.eventually import eventually

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 
 from consumers.audit import signing
 from gateway.contract import EVENT_FIELD, encode_event
-from gateway.local.server import RedisServer
+from gateway.local.redis_server import RedisServer
 from tests.integration.notifier.processes import comment_event, is_reading, publish
 from tests.integration.notifier.sinks import http_sink
 from tests.support.audit_log import verify_by_key

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.local.server import RedisServer
+from gateway.local.redis_server import RedisServer
 from gateway.web.metric_files import KINDS
 from tests.support.load import Load
 from tests.support.receiver_process import Receiver

@@ -24,7 +24,7 @@ from consumers import Consumer, OtherEvent
 from consumers.notifier.notices import Notice
 from consumers.notifier.rendering import Templates
 from gateway.contract import EventSubject, Streams, encode_event
-from gateway.local.server import free_port
+from gateway.local.redis_server import free_port
 from tests.integration.consumers.running import running
 from tests.support.eventually import eventually
 

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.cli import cli
 from gateway.commandline import run
-from gateway.local.server import RedisServer, free_port
+from gateway.local.redis_server import RedisServer, free_port
 from gateway.redis_access import connections
 
 COMMANDS = [

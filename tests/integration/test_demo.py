@@ -14,7 +14,7 @@ import duckdb
 import pytest
 from redis.asyncio import Redis
 
-from gateway.local import up as local_up
+from gateway.local import assembly as local_up
 from gateway.local.demo_portal import DemoPortal, open_demo_portal
 from gateway.redis_access import connections
 from gateway.sandbox.bodies import body_of

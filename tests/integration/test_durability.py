@@ -10,7 +10,7 @@ from redis.exceptions import ResponseError
 from structlog.testing import capture_logs
 
 from gateway import settings
-from gateway.local.server import RedisServer, ServerBinary, free_port
+from gateway.local.redis_server import RedisServer, ServerBinary, free_port
 from gateway.publishing.durability import (
     Ack,
     NotDurable,

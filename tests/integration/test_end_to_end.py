@@ -20,7 +20,7 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.contract import CommentEvent, decode_event
-from gateway.local.server import RedisServer, free_port
+from gateway.local.redis_server import RedisServer, free_port
 from gateway.redis_access import connections
 from tests.integration.notifier.sinks import HttpSink, http_sink
 from tests.support.eventually import eventually

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.local.server import RedisServer
+from gateway.local.redis_server import RedisServer
 from gateway.publishing import outage
 from gateway.publishing.outage import Outage
 from gateway.sandbox.portal import SANDBOX

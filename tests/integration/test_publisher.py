@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway import settings
-from gateway.local.server import RedisServer
+from gateway.local.redis_server import RedisServer
 from gateway.publishing.batch import Stored
 from gateway.publishing.errors import Unavailable
 from gateway.publishing.publisher import Publisher

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from gateway import settings
 from gateway.contract import CommentEvent, EventSubject, decode_event
-from gateway.local.server import RedisServer, ServerBinary
+from gateway.local.redis_server import RedisServer, ServerBinary
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.publish_once import OncePublisher
 from tests.integration.consumers.running import comment_event

@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway import settings
-from gateway.local.server import RedisServer, ServerBinary
+from gateway.local.redis_server import RedisServer, ServerBinary
 from gateway.publishing.batch import Stored
 from gateway.publishing.publisher import Publisher
 from gateway.publishing.spool.store import Spool

@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from gateway.local.server import RedisServer
+from gateway.local.redis_server import RedisServer
 from gateway.sandbox.bodies import body_of
 from gateway.sandbox.portal import SANDBOX
 from tests.support.receiver_process import Receiver

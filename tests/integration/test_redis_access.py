@@ -12,7 +12,7 @@ import pytest
 import trustme
 from redis.asyncio import Redis
 
-from gateway.local.server import RedisServer, ServerBinary, free_port
+from gateway.local.redis_server import RedisServer, ServerBinary, free_port
 from gateway.redis_access import connections
 from gateway.redis_access.redis_faults import Fault, fault_of, is_denied
 from tests.support.redis_sentinel import sentinel_of

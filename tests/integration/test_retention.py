@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 from gateway.contract import EntryId, Streams
 from gateway.redis_access.leases import Leases
 from gateway.retention.keeper import Retention
-from gateway.retention.plan import Plan
 from gateway.retention.stream_access import StreamAccess, StreamKeys
+from gateway.retention.trim_plan import Plan
 from gateway.settings import Retention as Settings
 from tests.support.eventually import eventually
 

@@ -14,7 +14,7 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.contract import encode_event
-from gateway.local.server import RedisServer
+from gateway.local.redis_server import RedisServer
 from gateway.redis_access import connections
 from tests.integration.consumers.running import comment_event, publish
 from tests.support.eventually import eventually

@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestServer
 from click.testing import CliRunner, Result
 
 from gateway.cli import cli
-from gateway.local.server import free_port
+from gateway.local.redis_server import free_port
 
 
 class Receiver:

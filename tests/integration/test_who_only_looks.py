@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli import cli
-from gateway.local.server import RedisServer
+from gateway.local.redis_server import RedisServer
 from gateway.redis_access import connections
 from tests.integration.consumers.running import comment_event, publish
 

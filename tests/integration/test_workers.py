@@ -16,7 +16,7 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.local.server import RedisServer, free_port
+from gateway.local.redis_server import RedisServer, free_port
 from tests.support.eventually import eventually
 from tests.support.ledger import Account, account_of
 from tests.support.load import FIRST_TS, Load, request_of

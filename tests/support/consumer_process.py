@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from gateway.local.server import free_port
+from gateway.local.redis_server import free_port
 
 __all__ = ["LogReader", "Worker"]
 

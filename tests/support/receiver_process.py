@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 from msgspec import json
 
-from gateway.local.server import free_port
+from gateway.local.redis_server import free_port
 from gateway.sandbox.portal import SANDBOX
 
 __all__ = ["Receiver"]

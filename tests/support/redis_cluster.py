@@ -7,7 +7,7 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
-from gateway.local.server import RedisServer, ServerBinary, free_port
+from gateway.local.redis_server import RedisServer, ServerBinary, free_port
 from gateway.redis_access import connections
 from tests.support.eventually import eventually
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from gateway.local.server import RedisServer, ServerBinary
+from gateway.local.redis_server import RedisServer, ServerBinary
 
 
 def replica_of(primary: RedisServer, binary: ServerBinary, directory: Path) -> RedisServer:

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from gateway.local.server import ServerBinary, find_server, wheel_server
+from gateway.local.redis_server import ServerBinary, find_server, wheel_server
 
 __all__ = ["HERE", "SERVERS", "NotHere", "server_named"]
 

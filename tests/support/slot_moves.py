@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
-from gateway.local.server import RedisServer
+from gateway.local.redis_server import RedisServer
 from gateway.redis_access import connections
 from tests.support.eventually import eventually
 

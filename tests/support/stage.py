@@ -10,7 +10,7 @@ import msgspec
 from redis.exceptions import ResponseError
 
 from gateway.contract import InvalidEvent, Streams, decode_event
-from gateway.local.server import RedisServer, ServerBinary
+from gateway.local.redis_server import RedisServer, ServerBinary
 from gateway.publishing.spool.batch_file import SpoolFile
 from gateway.redis_access import connections
 from tests.integration.consumers.running import settled

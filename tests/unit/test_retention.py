@@ -13,12 +13,12 @@ from gateway.contract import EntryId
 from gateway.redis_access.entry_count import counts_reads
 from gateway.retention.episodes import Episodes
 from gateway.retention.losses import Books, Loss, balanced, removal
-from gateway.retention.plan import Rules, early_plan_for, fillers, plan_for
 from gateway.retention.precautions import dangers
 from gateway.retention.stream_state import (
     GroupState,
     StreamState,
 )
+from gateway.retention.trim_plan import Rules, early_plan_for, fillers, plan_for
 from gateway.settings import Retention
 
 NOW = 1_000_000

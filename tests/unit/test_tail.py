@@ -15,7 +15,7 @@ from gateway.contract import (
     encode_event,
     source_of,
 )
-from gateway.ops.tail import Entry, Wanted, as_json, as_line, keys_of
+from gateway.ops.entry_lines import Entry, Wanted, as_json, as_line, keys_of
 
 HEAD: dict[str, Any] = {
     "id": "01936b2e-0000-7000-8000-000000000001",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.ops.tables import table
+from gateway.ops.text_tables import table
 from gateway.terminal import indented_json, json_line, printable, printable_lines
 
 HOSTILE = "a\x1b]0;owned\x07b\r\nc\x7fd\x9be\u202ef"

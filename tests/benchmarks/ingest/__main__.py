@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from gateway.local.server import RedisServer, find_server
+from gateway.local.redis_server import RedisServer, find_server
 from tests.benchmarks.ingest.contenders import Contender, commands, pin
 
 BARS: Final = {

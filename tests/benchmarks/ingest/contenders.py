@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from gateway.local.server import free_port
+from gateway.local.redis_server import free_port
 from tests.benchmarks.load import Load, cpu_seconds
 
 __all__ = ["Contender", "bodies", "commands", "gateway_command", "pin"]

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
-from gateway.local.server import RedisServer
+from gateway.local.redis_server import RedisServer
 from gateway.redis_access import connections
 from tests.faults.soak.world import GROUP, STREAMS, World
 from tests.support.consumer_process import Worker

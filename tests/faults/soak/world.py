@@ -12,7 +12,7 @@ from aiohttp import web
 from cryptography.fernet import Fernet
 
 from gateway.contract import Streams
-from gateway.local.server import RedisServer, find_server
+from gateway.local.redis_server import RedisServer, find_server
 from gateway.sandbox.assembly import open_sandbox
 from gateway.sandbox.faults import error_page
 from gateway.sandbox.live_portal import LivePortal

@@ -15,7 +15,7 @@ from gateway.bitrix24.errors import Bitrix24Error, TokenRejected, Unauthorized, 
 from gateway.bitrix24.token_store import TokenStore
 from gateway.bitrix24.tokens import REFRESH_LIFE_S, EventToken, Tokens
 from gateway.errors import OperatorError
-from gateway.local.server import RedisServer
+from gateway.local.redis_server import RedisServer
 from gateway.sandbox.assembly import Sandbox, open_sandbox
 from gateway.sandbox.live_portal import LivePortal
 from tests.integration.bitrix24.conftest import (

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from consumers import CommentEvent, Consumer
 from consumers.runtime.consumer_process import run
 from gateway.errors import OperatorError
-from gateway.local.server import RedisServer, free_port
+from gateway.local.redis_server import RedisServer, free_port
 from gateway.redis_access import connections
 from gateway.settings import Consumers, Redis, Settings
 from tests.integration.consumers.running import comment_event, publish, settled

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from consumers import CommentEvent, Consumer
 from consumers.runtime.consumer_process import run
 from gateway import settings
-from gateway.local.server import RedisServer, ServerBinary, free_port
+from gateway.local.redis_server import RedisServer, ServerBinary, free_port
 from gateway.redis_access import connections
 from tests.integration.consumers.running import comment_event, gateway, publish, running, settled
 from tests.integration.consumers.test_health import get, is_answered

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.contract import Streams
-from gateway.local.server import ServerBinary
+from gateway.local.redis_server import ServerBinary
 from gateway.redis_access import connections
 from tests.integration.consumers.running import settled
 from tests.integration.consumers.test_slot_moves import Load, Running, indexer, relay

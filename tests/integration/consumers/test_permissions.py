@@ -12,7 +12,7 @@ from consumers import CommentEvent, Consumer, Reject
 from consumers.runtime.lua_scripts import Emitted, Scripts
 from gateway.contract import DeadLetter, encode_event
 from gateway.errors import OperatorError
-from gateway.local.server import free_port
+from gateway.local.redis_server import free_port
 from gateway.redis_access import connections
 from tests.integration.consumers.running import comment_event, publish, running, settled
 from tests.integration.consumers.test_health import get, is_answered

@@ -9,7 +9,7 @@ from consumers.runtime.lua_scripts import Scripts
 from gateway.contract import DeadLetter, Streams, encode_event
 from gateway.erasing.entries import erase_entries
 from gateway.erasing.subject import Subject
-from gateway.ops.dead_letters import Address, retry
+from gateway.ops.dead_letter_access import Address, retry
 from tests.integration.consumers.running import comment_event, publish
 
 STREAMS = Streams()

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from consumers import CommentEvent, Consumer, Entry, Output, Reject
 from consumers.runtime.consumer_process import run
 from gateway.contract import Streams, decode_event, encode_event
-from gateway.local.server import RedisServer, ServerBinary, free_port
+from gateway.local.redis_server import RedisServer, ServerBinary, free_port
 from gateway.redis_access import connections
 from gateway.redis_access.connections import AWAY_OR_REFUSING
 from gateway.settings import Consumers, Settings

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from consumers import CommentEvent, Consumer, Reject
 from gateway.contract import EventSubject, Streams, encode_event
 from gateway.errors import OperatorError
-from gateway.local.server import RedisServer, ServerBinary, free_port
+from gateway.local.redis_server import RedisServer, ServerBinary, free_port
 from gateway.redis_access import connections
 from gateway.redis_access.redis_url import Address
 from tests.integration.consumers.running import comment_event, running

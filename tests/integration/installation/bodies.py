@@ -6,7 +6,7 @@ import aiohttp
 from msgspec import Struct
 
 from gateway.inbound.form import parse_form
-from gateway.local.server import free_port
+from gateway.local.redis_server import free_port
 from gateway.sandbox.grants import Application
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.php_form import encode_form

@@ -14,7 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from gateway.bitrix24.connecting import connect
 from gateway.contract import decode_event
 from gateway.installation.uninstalling import Uninstaller
-from gateway.local.server import RedisServer
+from gateway.local.redis_server import RedisServer
 from gateway.portals.application_tokens import digest_of
 from gateway.portals.facts import PortalFacts
 from gateway.portals.registry import Registry

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 from msgspec import json
 
-from gateway.local.server import free_port
+from gateway.local.redis_server import free_port
 
 __all__ = ["Reconciler"]
 

@@ -14,8 +14,8 @@ from gateway.bitrix24.bindings import COMMENT_EVENTS, Binding, bind
 from gateway.bitrix24.connecting import connect
 from gateway.bitrix24.tokens import Tokens
 from gateway.contract import CommentEvent, decode_event
-from gateway.local.plan import environment
-from gateway.local.server import free_port
+from gateway.local.process_plan import environment
+from gateway.local.redis_server import free_port
 from gateway.missed_events.gap_book import GapBook
 from gateway.missed_events.gaps import Gap
 from gateway.reconciler.process import Process

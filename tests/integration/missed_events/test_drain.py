@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.bitrix24.offline_signals import signal
-from gateway.local.server import RedisServer
+from gateway.local.redis_server import RedisServer
 from gateway.publishing.spool.reports import SpoolReporter
 from gateway.redis_access import connections
 from gateway.sandbox.assembly import Sandbox, open_sandbox

@@ -5,7 +5,7 @@ import signal
 import aiohttp
 from redis.asyncio import Redis
 
-from gateway.local.server import RedisServer
+from gateway.local.redis_server import RedisServer
 from tests.integration.missed_events.conftest import Reconcilers
 from tests.integration.missed_events.reconciler import Reconciler
 from tests.support.eventually import eventually

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 import consumers.cli
 from gateway.errors import OperatorError
-from gateway.local.server import free_port
+from gateway.local.redis_server import free_port
 from tests.integration.notifier.desk import Desk
 from tests.integration.notifier.processes import comment_event
 from tests.integration.notifier.sinks import http_sink

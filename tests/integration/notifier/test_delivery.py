@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from consumers import Transient
 from consumers.notifier.sender import pause_s
 from gateway.contract import COMMENT_ADDED, COMMENT_DELETED, Comment
-from gateway.local.server import RedisServer, free_port
+from gateway.local.redis_server import RedisServer, free_port
 from gateway.redis_access import connections
 from tests.integration.notifier.desk import Desk, with_text
 from tests.integration.notifier.processes import comment_event

@@ -10,7 +10,7 @@ from consumers.notifier.network_fence import Fence
 from consumers.notifier.rendering import Message
 from consumers.notifier.targets import Target
 from gateway.errors import OperatorError
-from gateway.local.server import free_port
+from gateway.local.redis_server import free_port
 from tests.integration.notifier.sinks import HttpSink, Received, http_sink, mail_sink
 
 ANYWHERE = Fence(allow_private=True, networks=())

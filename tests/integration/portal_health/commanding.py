@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from gateway.local.plan import environment
+from gateway.local.process_plan import environment
 from gateway.settings import Settings
 
 __all__ = ["Command", "Told", "command"]

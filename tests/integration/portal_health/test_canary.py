@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from gateway.contract import AppEvent, PortalData, PortalEvent, decode_event
-from gateway.local.plan import environment
+from gateway.local.process_plan import environment
 from gateway.portal_health.troubles import Troubles
 from gateway.publishing.publish_once import OncePublisher
 from gateway.sandbox.live_portal import LivePortal

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from gateway.cli import cli
 from gateway.errors import OperatorError
-from gateway.local.server import free_port
+from gateway.local.redis_server import free_port
 from gateway.portals.application_tokens import digest_of
 from gateway.portals.disk_copy import Snapshot
 from gateway.portals.facts import PortalFacts

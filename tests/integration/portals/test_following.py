@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from gateway.local.server import RedisServer, free_port
+from gateway.local.redis_server import RedisServer, free_port
 from gateway.portals import following
 from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory, Portal

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
 from gateway import settings
-from gateway.local.server import RedisServer
+from gateway.local.redis_server import RedisServer
 from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory, Portal
 from gateway.portals.quarantine import Delivery, Quarantine, Sealed, opened, sealed

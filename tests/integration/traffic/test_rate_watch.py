@@ -6,7 +6,7 @@ from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from gateway.local.server import free_port
+from gateway.local.redis_server import free_port
 from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory, Portal
 from gateway.redis_access import connections

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.ops.groups import GroupStanding
+from gateway.ops.group_standings import GroupStanding
 from gateway.portal_health.canary import Flight, reason_of
 
 

@@ -10,7 +10,7 @@ import click
 from msgspec import Struct
 
 from gateway.commandline import settings_of
-from gateway.commands.rows import Row, echo_rows
+from gateway.commands.row_output import Row, echo_rows
 from gateway.contract import timestamps
 from gateway.errors import OperatorError
 from gateway.portals.application_tokens import shown

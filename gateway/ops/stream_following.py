@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 from gateway.background import owned
 from gateway.ending import end
 from gateway.errors import OperatorError
-from gateway.ops.tail import Entry, entry_of
+from gateway.ops.entry_lines import Entry, entry_of
 from gateway.redis_access import connections
 from gateway.redis_access.connections import AWAY, Fault, fault_of
 from gateway.redis_access.redis_url import Address

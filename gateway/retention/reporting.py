@@ -10,8 +10,8 @@ from msgspec import Struct
 from gateway import metrics
 from gateway.contract import EntryId
 from gateway.retention.losses import Removal
-from gateway.retention.plan import Holder
 from gateway.retention.stream_state import StreamState
+from gateway.retention.trim_plan import Holder
 
 __all__ = ["Telling"]
 

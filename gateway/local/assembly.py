@@ -18,7 +18,8 @@ from gateway.local.demo_portal import DemoPortal, open_demo_portal
 from gateway.local.embedded import EmbeddedRedis, embedded_redis
 from gateway.local.lines import Lines
 from gateway.local.notification_sink import notification_sink
-from gateway.local.plan import (
+from gateway.local.ports import is_taken
+from gateway.local.process_plan import (
     NAMES,
     demo_settings,
     environment,
@@ -26,8 +27,7 @@ from gateway.local.plan import (
     tiers,
     welcome,
 )
-from gateway.local.ports import is_taken
-from gateway.local.server import free_port
+from gateway.local.redis_server import free_port
 from gateway.local.vault_key import KEY_FILE, ensured_key
 from gateway.processes.supervisor import Supervisor
 from gateway.settings import Settings

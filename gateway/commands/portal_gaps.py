@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import click
 
 from gateway.commandline import settings_of
-from gateway.commands.rows import Row, echo_rows
+from gateway.commands.row_output import Row, echo_rows
 from gateway.contract import timestamps
 from gateway.missed_events.gap_book import GapBook
 from gateway.missed_events.gaps import Gap

@@ -1,4 +1,4 @@
-from gateway.local.progress import Progress
+from gateway.local.group_positions import Progress
 
 
 def seen(*ids: str) -> Progress:

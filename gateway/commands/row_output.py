@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from gateway.ops.tables import table
+from gateway.ops.text_tables import table
 from gateway.terminal import json_line
 
 __all__ = ["Row", "echo_rows"]

@@ -5,7 +5,7 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.errors import OperatorError
-from gateway.local.plan import can_call_portals, demo_settings, environment, tiers, welcome
+from gateway.local.process_plan import can_call_portals, demo_settings, environment, tiers, welcome
 from gateway.processes.supervisor import Child
 from gateway.sandbox.grants import Application
 from gateway.sandbox.portal import SANDBOX
