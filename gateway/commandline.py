@@ -13,10 +13,9 @@ from types import ModuleType
 from typing import Any, Final
 
 import click
-from redis.exceptions import RedisClusterException, RedisError
 
 from gateway.errors import BackgroundFailed, OperatorError
-from gateway.redis_access.redis_faults import Fault, fault_of, predicate
+from gateway.redis_access.redis_faults import ERRORS_OF_REDIS_PY, Fault, fault_of, predicate
 from gateway.redis_access.redis_url import Address
 from gateway.settings import Settings, load
 from gateway.terminal import printable
@@ -78,7 +77,7 @@ class CommandTable(click.Group):
         """Run the command; raises OperatorError where Redis does not do its part of it."""
         try:
             return super().invoke(ctx)
-        except (RedisError, RedisClusterException) as error:
+        except ERRORS_OF_REDIS_PY as error:
             if fault_of(error) is Fault.OURS or not isinstance(ctx.obj, Settings):
                 raise
             where = str(Address.of(ctx.obj.redis.url))

@@ -23,6 +23,7 @@ from gateway.contract import (
 )
 from gateway.errors import OperatorError
 from gateway.redis_access import connections
+from gateway.redis_access.redis_faults import AWAY_OR_REFUSING, failures_as
 from gateway.settings import Redis
 
 __all__ = ["DATA_ERASED", "Erasure", "ErasureNotRecorded", "record_erasure"]
@@ -77,11 +78,14 @@ async def record_erasure(redis: Redis, erasure: Erasure) -> str:
     key = streams.key("events", streams.partition_of(erasure.member_id, subject))
     client = connections.publisher(redis.url, timeout_s=_TIMEOUT_S)
     try:
-        await client.xadd(key, {EVENT_FIELD: encode_event(event)})
-    except connections.AWAY_OR_REFUSING as error:
-        raise ErasureNotRecorded(
-            f"the erasure is done, but may not be in the audit log ({error}): run the command again"
-        ) from error
+        with failures_as(_not_recorded, among=AWAY_OR_REFUSING):
+            await client.xadd(key, {EVENT_FIELD: encode_event(event)})
     finally:
         await client.aclose()
     return event.id
+
+
+def _not_recorded(error: Exception) -> ErasureNotRecorded:
+    return ErasureNotRecorded(
+        f"the erasure is done, but may not be in the audit log ({error}): run the command again"
+    )

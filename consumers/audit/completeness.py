@@ -13,7 +13,7 @@ from redis.exceptions import ResponseError
 from consumers.audit.records import Gap
 from gateway.contract import EVENT_FIELD, EntryId, InvalidEvent, Streams, decode_event
 from gateway.errors import GatewayError
-from gateway.redis_access.connections import AWAY_OR_REFUSING
+from gateway.redis_access.redis_faults import AWAY_OR_REFUSING, failures_as
 
 __all__ = ["CannotCompare", "find_gap"]
 
@@ -34,7 +34,8 @@ async def find_gap(
     a record; neither is missed. Reads that part of the stream once. Raises CannotCompare.
     """
     key = streams.key(stream, partition)
-    try:
+    unknown = f"the group's position on {key} is not known"
+    with failures_as(lambda error: CannotCompare(f"{unknown}: {error}"), among=AWAY_OR_REFUSING):
         position = await _position(redis, key, group)
         if EntryId.of(position) <= EntryId.of(newest):
             return None
@@ -44,8 +45,6 @@ async def find_gap(
             not is_trimmed or await _is_dead(redis, streams.dead(group, partition), position)
         ):
             return None
-    except AWAY_OR_REFUSING as error:
-        raise CannotCompare(f"the group's position on {key} is not known: {error}") from error
     return Gap(after=newest, until=position, count=count, is_all=not is_trimmed)
 
 

@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import structlog
-from redis.exceptions import RedisError
 
 from consumers import CommentEvent, Partition, Transient
 from consumers.enricher import metrics
@@ -21,7 +20,7 @@ from consumers.enricher.snapshots import Snapshots
 from gateway.background import Errands
 from gateway.bitrix24.batching import MAX_COMMANDS
 from gateway.contract import Comment, decode_event
-from gateway.redis_access.connections import AWAY, FAILURES
+from gateway.redis_access.connections import FAILURES
 
 __all__ = ["Refetching"]
 
@@ -95,7 +94,7 @@ class Refetching:
         try:
             while turn:
                 await self._refetch(member_id, turn)
-        except (Transient, RedisError, *AWAY) as error:
+        except (Transient, *FAILURES) as error:
             log.warning("refetching waits for Redis", error=type(error).__name__)
         finally:
             del self._turn[member_id]

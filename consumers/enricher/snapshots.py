@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from consumers import Transient, Write
 from gateway.contract import Comment, Streams
-from gateway.redis_access.connections import AWAY
+from gateway.redis_access.redis_faults import AWAY, failures_as
 from gateway.vault.encryption import Unreadable, Vault
 
 __all__ = ["Snapshot", "Snapshots"]
@@ -77,10 +77,8 @@ class Snapshots:
         if self._vault is None or not comment_ids:
             return {}
         keys = [self._streams.snapshot(partition, member_id, number) for number in comment_ids]
-        try:
+        with failures_as(lambda _: Transient("Redis is away"), among=AWAY):
             values: Any = await self._redis.mget(keys)
-        except AWAY as error:
-            raise Transient("Redis is away") from error
         opened = {
             comment_id: self._opened(self._vault, sealed, member_id, comment_id)
             for comment_id, sealed in zip(comment_ids, values, strict=True)

@@ -19,6 +19,7 @@ from consumers.notifier.routes import Route, routes_for
 from consumers.notifier.sender import Sender
 from consumers.notifier.target_portals import in_reach
 from gateway.redis_access import connections
+from gateway.redis_access.redis_faults import failures_as
 from gateway.settings import Settings
 
 __all__ = ["Notifier"]
@@ -126,11 +127,9 @@ class Notifier:
         news = news_of(event, entry.raw, now_ms=self._clock())
         is_over = news.kind in {"deleted", "gone"} and not is_echo(event, self._settings.notifier)
         lines = [one for one in self._lines if one.route.name in wanted or is_over]
-        try:
+        with failures_as(lambda _: Transient("Redis is away"), among=AWAY):
             for line in lines:
                 await self._take(line, news, key_of(event), is_wanted=line.route.name in wanted)
-        except AWAY as error:
-            raise Transient("Redis is away") from error
 
     async def _take(self, line: _Line, news: News, key: str, *, is_wanted: bool) -> None:
         sender = line.sender

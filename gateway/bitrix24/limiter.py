@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from gateway.bitrix24.answers import MAX_OPERATING_PAUSE_S
 from gateway.bitrix24.errors import OperationTimeLimit, TooManyRequests
 from gateway.bitrix24.request_retry import LONGEST_PAUSE_S
-from gateway.bitrix24.scripts import REDIS_FAILURES, script, store_unavailable
+from gateway.bitrix24.scripts import script, store_failures
 
 __all__ = ["Limiter"]
 
@@ -77,28 +77,22 @@ class Limiter:
     async def fill(self, member_id: str, *, pause_s: float) -> None:
         """The portal refuses requests: let none go for `pause_s`, and then one at a time."""
         args = [self._interval_us, self._burst, round(pause_s * 1_000_000), self._bounds[0]]
-        try:
+        with store_failures():
             await self._fill(keys=[self._bucket(member_id)], args=args)
-        except REDIS_FAILURES as error:
-            raise store_unavailable(error) from error
 
     async def hold(self, member_id: str, method: str, *, pause_s: float) -> None:
         """The portal refuses a method: let nobody call it for `pause_s`."""
-        try:
-            pause_ms = max(1, round(pause_s * 1000))
+        pause_ms = max(1, round(pause_s * 1000))
+        with store_failures():
             await self._client.set(self._held(member_id, method), 1, px=pause_ms)
-        except REDIS_FAILURES as error:
-            raise store_unavailable(error) from error
 
     async def _ask(
         self, member_id: str, methods: Collection[str], patience_s: float
     ) -> tuple[bool, float, bool]:
         keys = [self._bucket(member_id), *(self._held(member_id, method) for method in methods)]
         args = [self._interval_us, self._burst, round(patience_s * 1_000_000), *self._bounds]
-        try:
+        with store_failures():
             is_admitted, wait_us, is_held = await self._admit(keys=keys, args=args)
-        except REDIS_FAILURES as error:
-            raise store_unavailable(error) from error
         return bool(is_admitted), wait_us / 1_000_000, bool(is_held)
 
     def _bucket(self, member_id: str) -> str:

@@ -21,7 +21,7 @@ _MAX_TAKEN: Final = 1000
 async def signal(client: Redis, member_id: str, *, prefix: str) -> None:
     """Say that a portal's queue is to be drained. May be repeated.
 
-    Raises RedisError or one of connections.AWAY when Redis does not take it.
+    Raises one of connections.FAILURES when Redis does not take it.
     """
     await client.zadd(_key(prefix), {member_id: time()}, nx=True)
 
@@ -29,7 +29,7 @@ async def signal(client: Redis, member_id: str, *, prefix: str) -> None:
 async def take(client: Redis, *, prefix: str) -> list[str]:
     """The portals that have signalled, longest ago first; they are told to one caller only.
 
-    Raises RedisError or one of connections.AWAY when Redis does not answer; then they may be taken
+    Raises one of connections.FAILURES when Redis does not answer; then they may be taken
     or not.
     """
     taken: Any = await client.zpopmin(_key(prefix), _MAX_TAKEN)

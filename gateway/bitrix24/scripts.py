@@ -4,18 +4,16 @@ Each touches the keys of one portal only, which share a slot of a cluster, and m
 twice: the client repeats a command whose reply it lost.
 """
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 from redis.asyncio import Redis
 
 from gateway.bitrix24.errors import StoreUnavailable
 from gateway.redis_access import lua
-from gateway.redis_access.connections import FAILURES
+from gateway.redis_access.redis_faults import failures_as
 
-__all__ = ["REDIS_FAILURES", "script", "store_unavailable"]
-
-REDIS_FAILURES: tuple[type[Exception], ...] = FAILURES
-"""What a command may raise."""
+__all__ = ["script", "store_failures"]
 
 
 def script(client: Redis, name: str) -> Any:
@@ -23,6 +21,6 @@ def script(client: Redis, name: str) -> Any:
     return lua.script(client, "gateway.bitrix24", f"lua/{name}.lua")
 
 
-def store_unavailable(error: Exception) -> StoreUnavailable:
-    """What to raise when Redis did not do as it was told: nothing was sent to the portal."""
-    return StoreUnavailable(f"Redis: {type(error).__name__}")
+def store_failures() -> AbstractContextManager[None]:
+    """Raise StoreUnavailable where Redis does not do as it is told: nothing goes to the portal."""
+    return failures_as(lambda error: StoreUnavailable(f"Redis: {type(error).__name__}"))

@@ -16,7 +16,7 @@ import structlog
 from redis.asyncio import Redis
 
 from gateway.bitrix24.errors import Unauthorized, Unavailable
-from gateway.bitrix24.scripts import REDIS_FAILURES, script, store_unavailable
+from gateway.bitrix24.scripts import script, store_failures
 from gateway.bitrix24.tokens import EventToken, Tokens, after_event, after_refresh
 from gateway.vault.encryption import Unreadable, Vault
 
@@ -127,21 +127,17 @@ class TokenStore:
         return tokens
 
     async def _read(self, member_id: str) -> tuple[int, bytes | None]:
-        try:
+        with store_failures():
             fields: list[Any] = await self._client.hmget(
                 self._key(member_id), ["version", "sealed"]
             )
-        except REDIS_FAILURES as error:
-            raise store_unavailable(error) from error
         version, sealed = fields
         return int(version or 0), sealed
 
     @staticmethod
     async def _call(script_: Any, keys: list[str], args: list[Any]) -> Any:
-        try:
+        with store_failures():
             return await script_(keys=keys, args=args)
-        except REDIS_FAILURES as error:
-            raise store_unavailable(error) from error
 
     def _key(self, member_id: str) -> str:
         return f"{self._prefix}:oauth:{{{member_id}}}"

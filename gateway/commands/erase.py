@@ -120,7 +120,7 @@ async def erase_from_redis(
 ) -> Outcome:
     """Erase, and record that for the audit log.
 
-    Raises RedisError and its like, and then something may be left and nothing is recorded;
+    Raises one of connections.FAILURES, and then something may be left and nothing is recorded;
     ErasureNotRecorded when all is gone.
     """
     redis_settings = settings.redis

@@ -34,7 +34,7 @@ async def erase(
 
     Sources come before what is made of them: streams, then dead letters and outboxes; and the walk
     is repeated, since consumers go on meanwhile with what they had in hand. May be repeated itself.
-    Raises RedisError and its like, and then something may be left.
+    Raises one of connections.FAILURES, and then something may be left.
     """
     walks: dict[str, Callable[[], Awaitable[int]]] = _walks(
         redis, settings, subject, with_access=with_access

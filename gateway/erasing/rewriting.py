@@ -13,7 +13,7 @@ _LOOK_S: Final = 0.2
 async def rewrite(redis: Redis, *, timeout_s: float) -> bool:
     """Rewrite on every primary and wait for it; false if it is not done in time, or fails.
 
-    Raises RedisError and its like; may be repeated.
+    Raises one of connections.FAILURES; may be repeated.
     """
     try:
         async with asyncio.timeout(timeout_s):

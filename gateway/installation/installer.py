@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from redis.exceptions import RedisError
 
 from gateway.bitrix24.connecting import Bitrix24
 from gateway.bitrix24.errors import (
@@ -28,7 +27,7 @@ from gateway.portals.application_tokens import digest_of, shown
 from gateway.portals.facts import PortalFacts
 from gateway.portals.following import Follower
 from gateway.portals.registry import Registry
-from gateway.redis_access import connections
+from gateway.redis_access.redis_faults import FAILURES, failures_as
 
 __all__ = ["Installer"]
 
@@ -129,7 +128,7 @@ class Installer:
         soon; a webhook's stays. Whatever was installed since this was received stays, too.
         Raises Later if Redis does not do its part.
         """
-        try:
+        with failures_as(lambda _: Later("redis"), among=(*FAILURES, Unavailable)):
             await self._keep(one)
             known = await self._facts.of(one.member_id)
             if known.was_installed_after(_received_at(one), now=datetime.now(UTC)):
@@ -143,8 +142,6 @@ class Installer:
                 # Last, so that whoever repeats all of this still knows the former one.
                 await self._facts.learn(one.member_id, digest=digest.hex())
                 await self._follower.look()
-        except (RedisError, *connections.AWAY, Unavailable) as error:
-            raise Later("redis") from error
 
     async def _end_former(self, member_id: str, former: str, digest: bytes) -> None:
         """Soon let the application's former token no longer send: it may have changed after a leak.
@@ -170,11 +167,9 @@ class Installer:
 
     async def knows_token(self, member_id: str) -> bool:
         """Whether the application's token of a portal is registered; raises Later."""
-        try:
+        with failures_as(lambda _: Later("redis")):
             digest = (await self._facts.of(member_id)).digest
             reading = await self._registry.read()
-        except connections.FAILURES as error:
-            raise Later("redis") from error
         return any(
             (one.member_id, one.digest.hex()) == (member_id, digest)
             for one in reading.registrations

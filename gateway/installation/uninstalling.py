@@ -10,7 +10,6 @@ from typing import Any
 
 import structlog
 from msgspec import Struct
-from redis.exceptions import RedisError
 
 from gateway.bitrix24.errors import Unavailable
 from gateway.bitrix24.token_store import TokenStore
@@ -21,7 +20,7 @@ from gateway.portals.application_tokens import shown
 from gateway.portals.facts import Facts, PortalFacts
 from gateway.portals.following import Follower
 from gateway.portals.registry import Registry
-from gateway.redis_access import connections
+from gateway.redis_access.redis_faults import FAILURES, failures_as
 
 __all__ = ["Uninstallation", "Uninstaller", "is_of_application"]
 
@@ -65,7 +64,7 @@ class Uninstaller:
         What was installed since it was received stays. Raises Later if Redis does not do its part.
         """
         received_at = datetime.fromtimestamp(received_ms / 1000, UTC)
-        try:
+        with failures_as(lambda _: Later("redis"), among=(*FAILURES, Unavailable)):
             await self._disable(member_id, one.digest, received_at)
             known = await self._facts.of(member_id)
             if is_of_application(known, one.digest):
@@ -73,8 +72,6 @@ class Uninstaller:
                 if one.clean:
                     due_since = known.erasure_due_since or received_at
                     await self._facts.learn(member_id, erasure_due_since=due_since)
-        except (RedisError, *connections.AWAY, Unavailable) as error:
-            raise Later("redis") from error
         log.info(
             "the application was uninstalled",
             member_id=member_id,

@@ -37,7 +37,7 @@ _LISTED: Final = b"listed"
 
 
 class ToldBook:
-    """Every method raises RedisError or one of connections.AWAY, and may be repeated.
+    """Every method raises one of connections.FAILURES, and may be repeated.
 
     `client` is a control client (gateway.redis_access.connections.control).
     """

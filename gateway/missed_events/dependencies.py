@@ -38,7 +38,7 @@ class Tools(Struct, frozen=True, kw_only=True):
 
     async def settled_until(self) -> float:
         """What happened until then is on the streams, if it was delivered within [reconcile]
-        settle_s (Unix seconds, our clock). Raises RedisError or one of connections.AWAY.
+        settle_s (Unix seconds, our clock). Raises one of connections.FAILURES.
         """
         own = self.settings.reconcile
         reports, now_ms = await read_reports(self.redis, prefix=self.settings.redis.prefix)

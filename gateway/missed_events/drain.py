@@ -61,7 +61,7 @@ class Drain:
     async def carry_out(self, portal: Portal) -> float | None:
         """Drain a portal's queue, as far as it can be judged by now.
 
-        Raises Bitrix24Error, StreamUnavailable, RedisError or one of connections.AWAY.
+        Raises Bitrix24Error, StreamUnavailable, one of connections.FAILURES.
         """
         if self._tools.holds_back() or await self._tools.refusals.is_refused(portal.member_id):
             return None

@@ -16,7 +16,7 @@ Ends: TypeAlias = tuple[EntryId, ...]
 
 
 async def ends_of_events(client: Redis, streams: Streams) -> Ends:
-    """Where the stream ends now; raises RedisError or one of connections.AWAY."""
+    """Where the stream ends now; raises one of connections.FAILURES."""
     ends = []
     for key in streams.keys("events"):
         try:

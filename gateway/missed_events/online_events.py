@@ -85,7 +85,7 @@ class Sightings:
     async def of(self, keys: Collection[Key], *, since_ms: int) -> Mapping[Key, Sighting]:
         """What was stored about these at least from `since_ms` on (as in entries' ids), until now.
 
-        Raises RedisError or one of connections.AWAY.
+        Raises one of connections.FAILURES.
         """
         async with self._lock:
             await self._catch_up()

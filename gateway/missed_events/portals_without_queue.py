@@ -20,7 +20,7 @@ _ASK_AGAIN_S: Final = 24 * 3600
 class QueueRefusals:
     """What portals said when they were asked for their queue, or to fill it.
 
-    Every method raises RedisError or one of connections.AWAY, and may be repeated.
+    Every method raises one of connections.FAILURES, and may be repeated.
     """
 
     def __init__(self, client: Redis, *, prefix: str) -> None:

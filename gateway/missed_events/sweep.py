@@ -80,7 +80,7 @@ class Sweep:
     async def carry_out(self, portal: Portal) -> float | None:
         """Look at a portal's comments, or for the second time at what was different.
 
-        Raises Bitrix24Error, StreamUnavailable, RedisError or one of connections.AWAY.
+        Raises Bitrix24Error, StreamUnavailable, one of connections.FAILURES.
         """
         doubt = self._doubts.pop(portal.member_id, None)
         tools = self._tools

@@ -124,7 +124,7 @@ async def fly(
 ) -> Flight:
     """Send a canary, and follow it for `timeout_s` at most.
 
-    Raises Bitrix24Error if the portal cannot be asked; RedisError or one of connections.AWAY.
+    Raises Bitrix24Error if the portal cannot be asked; one of connections.FAILURES.
     """
     test_id = f"canary-{uuid4().hex}"
     partition = streams.partition_of(member_id, EventSubject(APP_SUBJECT))

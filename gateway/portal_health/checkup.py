@@ -60,7 +60,7 @@ class Checkup:
         """Ask the portal; tell what is wrong and what is not any more, and bind what is missing.
 
         One that can be asked in no way is left alone. Raises Bitrix24Error if the portal does not
-        answer, RedisError, one of connections.AWAY or StreamUnavailable; may be repeated.
+        answer, one of connections.FAILURES or StreamUnavailable; may be repeated.
         """
         async with self._turns[portal.member_id]:
             facts = await self._facts.of(portal.member_id)

@@ -62,7 +62,7 @@ class Silence:
     async def look(self, portal: Portal) -> None:
         """Learn what the portal sent since the last look, and judge its silence.
 
-        Raises RedisError, one of connections.AWAY or StreamUnavailable; may be repeated.
+        Raises one of connections.FAILURES or StreamUnavailable; may be repeated.
         """
         member_id, now = portal.member_id, self._now()
         kept = await self._hearings.read(member_id)

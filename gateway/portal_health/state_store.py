@@ -31,7 +31,7 @@ class Remembered(Struct, Generic[T], frozen=True):
 class Memory(Generic[T]):
     """One field of all portals' hashes.
 
-    Raises RedisError or one of connections.AWAY when Redis does not do its part; everything may be
+    Raises one of connections.FAILURES when Redis does not do its part; everything may be
     repeated. `client` is a control client (gateway.redis_access.connections.control) without
     decoding.
     """

@@ -42,7 +42,7 @@ class EventSink(Protocol):
 class Troubles:
     """Notes what is wrong with portals, and tells it.
 
-    Every method may be repeated, and raises RedisError, one of connections.AWAY or
+    Every method may be repeated, and raises one of connections.FAILURES or
     StreamUnavailable; what was noted by then is told the next time. `clock` gives Unix nanoseconds.
     """
 

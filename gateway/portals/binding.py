@@ -22,8 +22,8 @@ async def bind_portal(
     """Let a portal that has the application deliver to this gateway; may be repeated.
 
     None without `[bitrix24] public_url`. What is refused is noted, logged and returned. Raises
-    Bitrix24Error if the portal cannot be asked, which is noted and logged too; RedisError or one of
-    connections.AWAY if it cannot be noted.
+    Bitrix24Error if the portal cannot be asked, which is noted and logged too; one of
+    connections.FAILURES if it cannot be noted.
     """
     handler = settings.handler_url
     if not handler:

@@ -71,7 +71,7 @@ class Follower:
     async def look(self) -> None:
         """Know what Redis knows now.
 
-        Raises RedisError or one of connections.AWAY if it does not say; then all stays as it is.
+        Raises one of connections.FAILURES if it does not say; then all stays as it is.
         """
         async with self._turn:
             await self._look()

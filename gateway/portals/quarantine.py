@@ -92,7 +92,7 @@ def opened(kept: Sealed, vault: Vault) -> Delivery:
 class Quarantine:
     """The quarantine of one installation.
 
-    Every method raises RedisError or one of connections.AWAY when Redis does not do its part, and
+    Every method raises one of connections.FAILURES when Redis does not do its part, and
     may be repeated. `client` is a control client (gateway.redis_access.connections.control).
     `max_memory_share` is the share of Redis's memory from which on new events wait in the spool.
     """

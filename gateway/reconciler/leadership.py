@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import Any
 
 import structlog
-from redis.exceptions import RedisError
 
 from gateway import metrics
 from gateway.background import owned
@@ -75,7 +74,7 @@ class Leadership:
         try:
             async with asyncio.timeout(patience_s):
                 is_held = await self._leases.hold(self._key)
-        except (RedisError, TimeoutError, *connections.AWAY) as error:
+        except connections.FAILURES as error:
             if self.is_connected:
                 log.warning("the lease waits for redis", error=f"{type(error).__name__}: {error}")
             self.is_connected = False

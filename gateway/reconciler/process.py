@@ -17,6 +17,7 @@ from gateway.reconciler.parts import DRAIN, Parts
 from gateway.reconciler.rounds import Rounds
 from gateway.redis_access import connections
 from gateway.redis_access.leases import Leases
+from gateway.redis_access.redis_faults import failures_as
 from gateway.settings import Settings
 
 __all__ = ["Process", "lease_key"]
@@ -85,13 +86,11 @@ class Process:
 
     async def _take_lease(self) -> None:
         until = time.monotonic() + self._settings.reconcile.lease_s + 1.0
-        try:
+        with failures_as(lambda error: OperatorError(f"Redis does not answer: {error}")):
             while not await self._leases.hold(self._lease):
                 if time.monotonic() > until:
                     raise OperatorError("another process of `gateway reconcile` is at it")
                 await asyncio.sleep(_LOOK_S)
-        except connections.FAILURES as error:
-            raise OperatorError(f"Redis does not answer: {error}") from error
 
     async def _follow_signals(self, rounds: Rounds) -> None:
         """Let queues be drained when their portals say that something is in them."""

@@ -10,7 +10,6 @@ from contextlib import suppress
 from typing import Any, Final
 
 import structlog
-from redis.exceptions import RedisError
 
 from gateway import metrics
 from gateway.background import Errands
@@ -28,7 +27,7 @@ __all__ = ["EXPECTED", "Rounds"]
 log: Any = structlog.get_logger(__name__)
 
 _LOOK_S: Final = 0.5
-EXPECTED: Final = (Bitrix24Error, StreamUnavailable, RedisError, *connections.AWAY)
+EXPECTED: Final = (Bitrix24Error, StreamUnavailable, *connections.FAILURES)
 """What a duty may raise because of somebody else."""
 
 

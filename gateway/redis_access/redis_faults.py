@@ -7,6 +7,8 @@ whole tree: a new release of redis-py with a new error has to be judged before i
 """
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import Enum
 from typing import Final
 
@@ -15,7 +17,17 @@ from redis.asyncio import sentinel as asyncio_sentinel
 from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, RedisError
 from redis.exceptions import ResponseError as _ResponseError
 
-__all__ = ["AWAY", "AWAY_OR_REFUSING", "FAILURES", "Fault", "fault_of", "is_denied", "predicate"]
+__all__ = [
+    "AWAY",
+    "AWAY_OR_REFUSING",
+    "ERRORS_OF_REDIS_PY",
+    "FAILURES",
+    "Fault",
+    "failures_as",
+    "fault_of",
+    "is_denied",
+    "predicate",
+]
 
 
 class Fault(Enum):
@@ -47,7 +59,10 @@ waits tries those again too, and whoever tells of them asks `fault_of`."""
 AWAY_OR_REFUSING: Final = (*AWAY, _ResponseError)
 """For `except`: whatever a server or the lack of one can do to a right command."""
 
-FAILURES: Final = (*AWAY, RedisError)
+ERRORS_OF_REDIS_PY: Final = (RedisError, theirs.RedisClusterException)
+"""For `except` around more than commands to Redis: no OSError, which a file may have raised."""
+
+FAILURES: Final = (*ERRORS_OF_REDIS_PY, OSError)
 """For `except`: all that a command to Redis can raise, mistakes of ours included."""
 
 _FAULTS: Final[dict[type[BaseException], Fault]] = {
@@ -101,6 +116,23 @@ _DENIED_IN_SCRIPT: Final = re.compile(
 def fault_of(error: BaseException) -> Fault | None:
     """Whose fault an error is; None for what does not come from Redis or the way to it."""
     return next((_FAULTS[one] for one in type(error).__mro__ if one in _FAULTS), None)
+
+
+@contextmanager
+def failures_as(
+    ours: Callable[[Exception], Exception],
+    *,
+    among: tuple[type[Exception], ...] = FAILURES,
+) -> Iterator[None]:
+    """Raise what `ours` makes of a failure of Redis, from it; what is not `among` them passes.
+
+    Goes around commands to Redis alone, since an OSError is taken for theirs. Whoever goes on
+    after a failure, and raises nothing, names one of the tuples above in an `except`.
+    """
+    try:
+        yield
+    except among as error:
+        raise ours(error) from error
 
 
 def is_denied(error: BaseException) -> bool:

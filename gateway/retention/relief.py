@@ -48,7 +48,7 @@ class Relief:
     async def is_wanted(self, keys: Sequence[str]) -> bool:
         """True if a server of these keys is short of memory, and trimming may help it.
 
-        Raises RedisError and its like.
+        Raises one of connections.FAILURES.
         """
         if self._rules.early_from is None:
             return False
@@ -58,7 +58,7 @@ class Relief:
     async def relieve(self, kept: Sequence[Kept]) -> None:
         """Trim on each server that is short of memory until it is not, or nothing may go.
 
-        Raises RedisError and its like; repeatable.
+        Raises one of connections.FAILURES; repeatable.
         """
         if not kept or self._rules.early_from is None:
             return

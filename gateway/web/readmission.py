@@ -49,7 +49,7 @@ async def readmit(
     may be admitted twice, or by two people at once, or the process may die at any point: it is
     published once. (What is kept expires before Redis forgets the producer.)
 
-    Raises StreamUnavailable, RedisError or one of connections.AWAY where Redis does not do its
+    Raises StreamUnavailable, one of connections.FAILURES where Redis does not do its
     part, TimeoutError when an event takes longer than `deadline_s`; what has been published until
     then has left the quarantine.
     """

@@ -55,7 +55,7 @@ def complete_until_ms(reports: Iterable[SpoolReport], *, now_ms: int, patience_s
 
 
 async def read_reports(client: Redis, *, prefix: str) -> tuple[list[SpoolReport], int]:
-    """All reports, and the time by the clock of Redis (ms); raises RedisError and its like."""
+    """All reports, and the time by the clock of Redis (ms); raises one of connections.FAILURES."""
     script = lua.script(client, "gateway.publishing.spool", "read_spools.lua")
     now_ms, values = await script(keys=[_key(prefix)])
     reports = []

@@ -1,7 +1,10 @@
 """Each error of redis-py has been judged: Redis is away, it refuses, or the mistake is ours."""
 
+import asyncio
+import re
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
@@ -14,12 +17,15 @@ from gateway.redis_access.redis_faults import (
     _FAULTS,
     AWAY,
     AWAY_OR_REFUSING,
+    ERRORS_OF_REDIS_PY,
     FAILURES,
     Fault,
+    failures_as,
     fault_of,
     is_denied,
 )
 
+_ROOT = Path(__file__).parents[3]
 _SYNCHRONOUS = {redis.sentinel.MasterNotFoundError, redis.sentinel.SlaveNotFoundError}
 """Of the client without asyncio, which nobody here uses; their base class judges them."""
 
@@ -95,3 +101,62 @@ def test_a_denial_is_known_inside_a_script_too(error: Exception) -> None:
 def test_other_refusals_are_no_denials() -> None:
     assert not is_denied(exceptions.OutOfMemoryError("command not allowed"))
     assert not is_denied(exceptions.ResponseError("MISCONF Errors writing to the AOF file"))
+
+
+class Ours(Exception):
+    """What a caller makes of a failure."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        exceptions.ConnectionError("refused"),
+        exceptions.ClusterError("slot"),
+        exceptions.RedisClusterException("no node"),
+        exceptions.OutOfMemoryError("command not allowed"),
+        exceptions.DataError("a dict"),
+        TimeoutError(),
+        ConnectionResetError(),
+    ],
+)
+def test_a_failure_is_raised_as_ours_and_says_what_it_came_of(error: Exception) -> None:
+    with pytest.raises(Ours, match="no tokens") as caught, failures_as(lambda _: Ours("no tokens")):
+        raise error
+
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), asyncio.CancelledError(), Ours("before")])
+def test_what_is_no_failure_of_redis_passes(error: BaseException) -> None:
+    with pytest.raises(type(error)) as caught, failures_as(lambda _: Ours("no tokens")):
+        raise error
+
+    assert caught.value is error
+
+
+def test_who_names_failures_gets_no_others() -> None:
+    refusal = exceptions.OutOfMemoryError("command not allowed")
+
+    with pytest.raises(exceptions.OutOfMemoryError), failures_as(lambda _: Ours(), among=AWAY):
+        raise refusal
+    with pytest.raises(Ours), failures_as(lambda _: Ours(), among=AWAY_OR_REFUSING):
+        raise refusal
+
+
+def test_errors_of_redis_py_are_all_failures_but_those_of_the_system() -> None:
+    assert set(FAILURES) - set(ERRORS_OF_REDIS_PY) == {OSError}
+    assert all(issubclass(one, FAILURES) for one in AWAY_OR_REFUSING)
+
+
+def test_an_exception_of_redis_py_is_named_by_a_tuple_of_this_module_everywhere() -> None:
+    """Callers name kinds of failures, not lists of classes of their own."""
+    listed = re.compile(r"(except|suppress) ?\((?=[^)]*(RedisError|RedisClusterException))")
+    found = [
+        f"{path.name}: {line.strip()}"
+        for package in ("gateway", "consumers")
+        for path in (_ROOT / package).rglob("*.py")
+        if path.parent.name != "redis_access"
+        for line in path.read_text().splitlines()
+        if listed.search(line)
+    ]
+    assert not found
