@@ -105,12 +105,12 @@ async def test_a_receiver_whose_log_cannot_be_written_does_all_else(
                 assert await _forged(session, receiver) == 403
             own_server.kill()
             await load.until_answered_from("spool", timeout_s=20)
-            for name in ("readyz", "healthz"):
-                assert await _probe(session, receiver, name) == 200
+            assert await _probe(session, receiver, "readyz") == (200, "ready")
+            assert await _probe(session, receiver, "healthz") == (200, "alive")
             own_server.start()
             await load.until_answered_from("stream", timeout_s=60)
-        for name in ("readyz", "healthz"):
-            assert await _probe(session, receiver, name) == 200
+        assert await _probe(session, receiver, "readyz") == (200, "ready")
+        assert await _probe(session, receiver, "healthz") == (200, "alive")
     dropped = sum(
         float(line.split()[-1])
         for line in await receiver.metrics()
@@ -216,6 +216,6 @@ async def _forged(session: aiohttp.ClientSession, receiver: Receiver) -> int:
         return response.status
 
 
-async def _probe(session: aiohttp.ClientSession, receiver: Receiver, name: str) -> int:
+async def _probe(session: aiohttp.ClientSession, receiver: Receiver, name: str) -> tuple[int, str]:
     async with session.get(f"http://127.0.0.1:{receiver.admin_port}/{name}") as response:
-        return response.status
+        return response.status, await response.text()

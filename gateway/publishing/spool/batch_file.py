@@ -95,7 +95,7 @@ class SpoolFile:
                     rows,
                 )
 
-        self._database.use(insert)
+        self._database.change(insert)
         try:
             os.pwrite(self._mark, uuid7().bytes, 0)
         except OSError as error:
@@ -168,11 +168,11 @@ class SpoolFile:
             delete(connection)
 
         try:
-            self._database.use(delete)
+            self._database.change(delete)
         except SpoolUnavailable as error:
             if error.reason == "busy" or not self._reserve.release():
                 raise
-            self._database.use(delete_after_folding_the_log)
+            self._database.change(delete_after_folding_the_log)
 
     def shrink(self) -> None:
         """Give disk space back if nothing waits: 8 MiB a call, which takes some 25 ms."""
@@ -185,7 +185,7 @@ class SpoolFile:
                 connection.executescript(f"PRAGMA incremental_vacuum({_CUT_PAGES})")
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
-        self._database.use(cut)
+        self._database.change(cut)
 
     def totals(self) -> tuple[int, int, int]:
         """How many events wait, how many bytes they take, and since when (Unix ms, 0 if none)."""

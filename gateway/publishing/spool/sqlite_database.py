@@ -57,6 +57,11 @@ class SpoolDatabase:
         self._inode = 0
         self._lock = open_shared(directory / "spool.lock")
         try:
+            self._turn = open_shared(directory / "spool.turn")
+        except BaseException:
+            os.close(self._lock)
+            raise
+        try:
             self.use(lambda _: None)
         except BaseException:
             self.close()
@@ -65,7 +70,7 @@ class SpoolDatabase:
     def use(self, act: Callable[[sqlite3.Connection], T]) -> T:
         """Act on the file, opening it if need be; once more on a new one if it is of no use."""
         try:
-            with self._locked(fcntl.LOCK_SH):
+            with _held(self._lock, fcntl.LOCK_SH):
                 return act(self._opened())
         except OtherFormat as error:
             self._begin_anew(error)
@@ -76,10 +81,24 @@ class SpoolDatabase:
         except OSError as error:
             raise unavailable(error) from error
         try:
-            with self._locked(fcntl.LOCK_SH):
+            with _held(self._lock, fcntl.LOCK_SH):
                 return act(self._opened())
         except (sqlite3.Error, OSError) as error:
             raise unavailable(error) from error
+
+    def change(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        """Like `use`, for what writes: one process after the other.
+
+        SQLite waits for another writer by sleeping longer and longer between tries, up to 100 ms,
+        while who has just written tries at once: of two processes that append all the time one
+        waits for up to a second (a tenth of that with turns).
+        """
+
+        def act_in_turn(connection: sqlite3.Connection) -> T:
+            with _held(self._turn, fcntl.LOCK_EX):
+                return act(connection)
+
+        return self.use(act_in_turn)
 
     def has_room(self) -> bool:
         """True if a batch of some size can be added."""
@@ -95,14 +114,7 @@ class SpoolDatabase:
         """Close the file."""
         self._disconnect()
         os.close(self._lock)
-
-    @contextmanager
-    def _locked(self, how: int) -> Iterator[None]:
-        fcntl.flock(self._lock, how)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
+        os.close(self._turn)
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is not None:
@@ -152,7 +164,7 @@ class SpoolDatabase:
 
     def _begin_anew(self, why: sqlite3.Error | OtherFormat) -> None:
         """Rename the file, or delete an empty one, unless another process has done so already."""
-        with self._locked(fcntl.LOCK_EX):
+        with _held(self._lock, fcntl.LOCK_EX):
             self._disconnect()
             if not self._is_still_there():
                 return
@@ -177,6 +189,15 @@ class SpoolDatabase:
             error=str(why),
             what_to_do="gateway spool recover FILE, see docs/reliability.md",
         )
+
+
+@contextmanager
+def _held(lock: int, how: int) -> Iterator[None]:
+    fcntl.flock(lock, how)
+    try:
+        yield
+    finally:
+        fcntl.flock(lock, fcntl.LOCK_UN)
 
 
 def open_shared(path: Path) -> int:

@@ -1,5 +1,6 @@
 """The spool's file: order, bounds, corruption, several processes."""
 
+import fcntl
 import os
 import signal
 import sqlite3
@@ -49,6 +50,24 @@ def test_removed_batches_are_gone_for_a_second_opener_too(tmp_path: Path) -> Non
 
     assert not other.has_backlog(0)
     assert file.totals() == (0, 0, 0)
+    file.close()
+    other.close()
+
+
+def test_who_writes_waits_for_its_turn_and_who_reads_does_not(tmp_path: Path) -> None:
+    file, other = (SpoolFile(tmp_path, max_bytes=1 << 20) for _ in range(2))
+    with ThreadPoolExecutor(1) as thread, (tmp_path / "spool.turn").open("rb") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)  # as another process that writes
+        appending = thread.submit(file.append, [batch(1)])
+        with pytest.raises(TimeoutError):
+            appending.result(timeout=0.1)
+        assert not other.has_backlog(0)
+        assert other.has_room()
+
+        fcntl.flock(turn, fcntl.LOCK_UN)
+        appending.result(timeout=10)
+
+    assert sequences(other) == [1]
     file.close()
     other.close()
 
