@@ -18,13 +18,13 @@ from consumers.runtime.tracebacks import traceback_of
 from consumers.runtime.tracing import Tracing
 from consumers.runtime.transforms import Output, Result, TransformHandler, checked
 
-__all__ = ["Attempts", "Outlet"]
+__all__ = ["Attempts", "Settling"]
 
 log = structlog.get_logger()
 
 
-class Outlet(Protocol):
-    """Where entries go that this process is through with."""
+class Settling(Protocol):
+    """Takes the entries that a process is through with."""
 
     def acknowledge(self, held: Sequence[HeldEntry]) -> None:
         """Take note that these are done; returns before the server knows."""
@@ -39,14 +39,14 @@ class Outlet(Protocol):
 
 
 class Attempts:
-    """Calls handlers, and settles their entries with the outlet."""
+    """Calls handlers, and settles their entries with what takes them then."""
 
     def __init__(
-        self, consumer: Consumer, policy: Policy, outlet: Outlet, metrics: Metrics
+        self, consumer: Consumer, policy: Policy, settling: Settling, metrics: Metrics
     ) -> None:
         self._consumer = consumer
         self._policy = policy
-        self._outlet = outlet
+        self._settling = settling
         self._metrics = metrics
         self._tracing = Tracing(consumer.group)
         self.ended_at = 0.0
@@ -69,7 +69,7 @@ class Attempts:
             _raise_if_this_task_ends(error)
             took_s = self._took_s(started)
             return await self._follow((held,), error, self._verdict((held,), error), took_s=took_s)
-        self._outlet.acknowledge((held,))
+        self._settling.acknowledge((held,))
         self._count((held,), took_s=self._took_s(started))
         return None
 
@@ -88,7 +88,7 @@ class Attempts:
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - it may raise anything
             _raise_if_this_task_ends(error)
             return await self._follow_batch(batch, error, took_s=self._took_s(started))
-        self._outlet.acknowledge(batch)
+        self._settling.acknowledge(batch)
         self._count(batch, took_s=self._took_s(started))
         return None
 
@@ -131,7 +131,7 @@ class Attempts:
                 left.append(held)
                 late.setdefault(verdict.is_transient, []).append((held, result, verdict))
         if done:
-            self._outlet.emit(done)
+            self._settling.emit(done)
             self._count([held for held, _output in done], took_s=took_s)
         for held, error, bury in dead:
             await self._follow((held,), error, bury, took_s=took_s)
@@ -177,7 +177,7 @@ class Attempts:
         self._tell(batch, error, verdict, took_s=took_s)
         if isinstance(verdict, Bury):
             (held,) = batch
-            await self._outlet.bury_held(
+            await self._settling.bury_held(
                 held,
                 reason=verdict.reason,
                 error=describe(error),

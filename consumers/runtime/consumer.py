@@ -18,12 +18,14 @@ from consumers.runtime.handlers import (
     refuse_unfit,
 )
 from consumers.runtime.transforms import Result, TransformHandler
+from gateway.backoff import Backoff
 
 __all__ = ["BatchHandler", "Consumer", "EventHandler"]
 
 _OnEvent = TypeVar("_OnEvent", bound=EventFunction)
 _OnBatch = TypeVar("_OnBatch", bound=BatchFunction)
 _Transform = TypeVar("_Transform", bound=Callable[[Sequence[Entry]], Awaitable[Sequence[Result]]])
+_BACKOFF: Final = Backoff()
 _GROUP: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -62,8 +64,9 @@ class Consumer:
 
     Entries are handled in order for each comment, and for up to `concurrency` comments of a
     partition at a time. `transient` are exceptions that count as `Transient`. After `max_attempts`
-    calls that raised anything else the entry becomes a dead letter. More dead letters than
-    `dead_letter_limit` stop the consumer.
+    calls that raised anything else the entry becomes a dead letter. `backoff` says how long to
+    wait between calls, and for how long the partition pauses when everything fails transiently.
+    More dead letters than `dead_letter_limit` stop the consumer.
 
     An entry that five processes ended with becomes a dead letter, too. Without `buries_crashed` it
     is tried again by each process that follows, before all others and alone, however many it ends.
@@ -80,6 +83,7 @@ class Consumer:
         max_attempts: int = 5,
         buries_crashed: bool = True,
         transient: tuple[type[Exception], ...] = (),
+        backoff: Backoff = _BACKOFF,
         dead_letter_limit: DeadLetterLimit | None = None,
         lifespan: Callable[[], AbstractAsyncContextManager[object]] = nullcontext,
         partition_lifespan: Callable[
@@ -102,6 +106,7 @@ class Consumer:
         self.max_attempts = max_attempts
         self.buries_crashed = buries_crashed
         self.transient = transient
+        self.backoff = backoff
         self.dead_letter_limit = dead_letter_limit or DeadLetterLimit()
         self.lifespan = lifespan
         self.partition_lifespan = partition_lifespan

@@ -1,4 +1,4 @@
-"""The consumer groups of a partition: made where they are missing, at the right place."""
+"""The consumer groups of a partition: made where they are missing, at the right keys."""
 
 from typing import Any, Literal
 
@@ -6,7 +6,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from consumers.runtime.partition_keys import Place
+from consumers.runtime.partition_keys import PartitionKeys
 from gateway.contract import EntryId
 
 __all__ = ["ensure_groups"]
@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 async def ensure_groups(
     client: Redis,
-    place: Place,
+    keys: PartitionKeys,
     *,
     start: Literal["beginning", "now"],
     known: str | None,
@@ -28,22 +28,22 @@ async def ensure_groups(
     the beginning. Where nothing is known, it begins at `start`.
     """
     if known is None:
-        if await _create(client, place.shared.key, place.group, "0" if start != "now" else "$"):
-            log.info("group created", stream=place.shared.key, group=place.group, start=start)
+        if await _create(client, keys.shared.key, keys.group, "0" if start != "now" else "$"):
+            log.info("group created", stream=keys.shared.key, group=keys.group, start=start)
     else:
-        await _restore(client, place, known)
-    await _create(client, place.own.key, place.group, "0")
+        await _restore(client, keys, known)
+    await _create(client, keys.redeliveries.key, keys.group, "0")
 
 
-async def _restore(client: Redis, place: Place, known: str) -> None:
-    stream = await _stream(client, place.shared.key)
+async def _restore(client: Redis, keys: PartitionKeys, known: str) -> None:
+    stream = await _stream(client, keys.shared.key)
     last_id, first_id = "0-0", None
     if stream is not None:
         last_id = stream["last-generated-id"].decode()
         first_id = stream["first-entry"][0].decode() if stream["first-entry"] else None
     is_younger = EntryId.of(last_id) < EntryId.of(known)
     at = "0-0" if is_younger else known
-    if not await _create(client, place.shared.key, place.group, at):
+    if not await _create(client, keys.shared.key, keys.group, at):
         return
     if is_younger:
         missing = f"the stream was made anew: what it held up to {known} and after is gone"
@@ -53,8 +53,8 @@ async def _restore(client: Redis, place: Place, known: str) -> None:
         missing = "nothing"
     log.error(
         "group was lost and made anew",
-        stream=place.shared.key,
-        group=place.group,
+        stream=keys.shared.key,
+        group=keys.group,
         goes_on_after=at,
         missing=missing,
     )

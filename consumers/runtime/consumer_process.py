@@ -15,16 +15,19 @@ from redis.asyncio import Redis
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.consumer_checks import doubts, refuse_idle
 from consumers.runtime.dead_letter_limit import DeadLetterRate
+from consumers.runtime.gate import Gate
 from consumers.runtime.handled_log import Summary
 from consumers.runtime.health import Health, listening
+from consumers.runtime.in_flight import in_flight_of
 from consumers.runtime.lua_scripts import Acquired, Scripts
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.outages import Outages
 from consumers.runtime.ownership import Ownership
 from consumers.runtime.partition import OwnedPartition
-from consumers.runtime.partition_keys import Place
+from consumers.runtime.partition_keys import PartitionKeys
 from consumers.runtime.reader import Pace
 from consumers.runtime.standstill import Standstill
+from consumers.runtime.tenure import Tenure
 from consumers.runtime.unknown_streams import refuse_unknown
 from gateway.background import Background, watched
 from gateway.redis_access import connections
@@ -127,23 +130,29 @@ def _ownership(
     async def connect(key: str) -> Redis:
         return await connections.reader_of(settings.redis.url, key, block_s=longest_block_s)
 
-    def own(place: Place, acquired: Acquired) -> OwnedPartition:
+    def own(keys: PartitionKeys, acquired: Acquired) -> OwnedPartition:
+        tenure = Tenure(
+            keys=keys,
+            epoch=acquired.epoch,
+            gate=Gate(limit=consumer.concurrency),
+            in_flight=in_flight_of(consumer),
+            scripts=scripts,
+            metrics=metrics,
+            rate=rate,
+            outages=outages,
+        )
         return OwnedPartition(
             consumer,
-            place,
-            acquired,
+            tenure,
+            former=acquired,
             connect=connect,
-            scripts=scripts,
-            rate=rate,
-            metrics=metrics,
-            outages=outages,
             settings=settings.consumers,
             pace=pace,
         )
 
     ownership = Ownership(
         [
-            Place.of(
+            PartitionKeys.of(
                 streams,
                 group=consumer.group,
                 stream=consumer.stream,

@@ -11,13 +11,10 @@ from typing import Final, cast
 import structlog
 
 from consumers.runtime.entry import HeldEntry
-from consumers.runtime.gate import Gate
 from consumers.runtime.handled_log import tell_handled
-from consumers.runtime.in_flight import InFlight
-from consumers.runtime.lua_scripts import Emitted, Scripts
-from consumers.runtime.outages import Outages
-from consumers.runtime.outlet import Sending
-from consumers.runtime.partition_keys import Place
+from consumers.runtime.lua_scripts import Emitted
+from consumers.runtime.outlet import Outlet
+from consumers.runtime.tenure import Tenure
 from consumers.runtime.transforms import Output
 
 __all__ = ["Emission"]
@@ -32,51 +29,40 @@ _MAX_REMEMBERED: Final = 10_000
 
 
 class Emission:
-    """Writes what the entries of one partition became, for one owner."""
+    """Writes what the entries of one partition became, in one tenure."""
 
-    def __init__(
-        self,
-        place: Place,
-        epoch: int,
-        scripts: Scripts,
-        in_flight: InFlight,
-        *,
-        gate: Gate,
-        outages: Outages,
-    ) -> None:
-        self._place = place
-        self._epoch = epoch
-        self._scripts = scripts
-        self._in_flight = in_flight
-        outage = outages.of("writing failed", group=place.group, partition=place.partition)
-        self._sending = Sending(self._send, most=_MAX_ENTRIES, gate=gate, outage=outage)
+    def __init__(self, tenure: Tenure) -> None:
+        self._tenure = tenure
+        keys = tenure.keys
+        outage = tenure.outages.of("writing failed", group=keys.group, partition=keys.partition)
+        self._outlet = Outlet(self._send, most=_MAX_ENTRIES, gate=tenure.gate, outage=outage)
 
     def emit(self, done: Sequence[tuple[HeldEntry, Output]]) -> None:
         """Write these with the next call, behind those that were given before."""
-        self._sending.put(done)
+        self._outlet.put(done)
 
     async def close(self, timeout_s: float) -> None:
         """Write what is left, if the server can be reached in time; the rest stays pending."""
-        if left := await self._sending.close(timeout_s):
+        if left := await self._outlet.close(timeout_s):
             log.warning("entries were not written and come again", entries=left)
 
     def check(self) -> None:
         """Raise what ended the writing, if nobody had foreseen it."""
-        self._sending.check()
+        self._outlet.check()
 
     async def _send(self, some: Sequence[tuple[HeldEntry, Output]]) -> bool:
-        place = self._place
-        is_ours = await self._scripts.emit(
-            (place.lease, place.output, place.emitted, place.shared.key, place.own.key),
-            epoch=self._epoch,
-            group=place.group,
+        keys = self._tenure.keys
+        is_ours = await self._tenure.scripts.emit(
+            (keys.lease, keys.output, keys.emitted, keys.shared.key, keys.redeliveries.key),
+            epoch=self._tenure.epoch,
+            group=keys.group,
             max_remembered=_MAX_REMEMBERED,
             emitted=[_emitted(held, output) for held, output in some],
         )
         if is_ours:
-            tell_handled(place.group, (held for held, _output in some))
+            tell_handled(keys.group, (held for held, _output in some))
             for held, _output in some:
-                self._in_flight.settle(held.source, (held.id,))
+                self._tenure.in_flight.settle(held.source, (held.id,))
         return is_ours
 
 
@@ -84,7 +70,7 @@ def _emitted(held: HeldEntry, output: Output) -> Emitted:
     """What an entry became, as the script takes it."""
     return Emitted(
         id=held.id,
-        is_own=held.source.is_own,
+        is_redelivery=held.source.is_redelivery,
         is_old=output.is_replay or held.entry.is_replay,
         events=cast("Sequence[bytes]", output.events),  # encoded since it was checked
         writes=[(write.command, write.key, *write.arguments) for write in output.writes],

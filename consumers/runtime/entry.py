@@ -51,7 +51,7 @@ class Source(Struct, frozen=True, eq=False):
 
     name: str
     key: str
-    is_own: bool
+    is_redelivery: bool
 
 
 class HeldEntry(Struct, eq=False, kw_only=True, gc=False):

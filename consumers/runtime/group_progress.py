@@ -9,10 +9,10 @@ when the rest can be counted exactly was lost.
 from consumers.runtime.lua_scripts import Inspection
 from gateway.contract import EntryId
 
-__all__ = ["Progress"]
+__all__ = ["GroupProgress"]
 
 
-class Progress:
+class GroupProgress:
     """The account of one partition; `lag` is None until it is known.
 
     `missed_count` is how many entries more the server believes to be left than there are. It stays

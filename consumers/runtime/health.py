@@ -53,7 +53,7 @@ class Health:
         """
         oldest = time.monotonic() - self._stuck_s
         reasons = [
-            f"partition {one.place.partition} makes no progress"
+            f"partition {one.keys.partition} makes no progress"
             for one in self._ownership.partitions
             if one.progressed_at <= oldest
         ]
@@ -70,9 +70,9 @@ class Health:
             reasons.append("no leases yet, or Redis is away")
         for one in self._ownership.partitions:
             if not one.is_connected:
-                reasons.append(f"partition {one.place.partition} is not read")
+                reasons.append(f"partition {one.keys.partition} is not read")
             if not one.is_held:
-                reasons.append(f"the lease of partition {one.place.partition} is not renewed")
+                reasons.append(f"the lease of partition {one.keys.partition} is not renewed")
         return await self._with_background(reasons)
 
     def observe(self) -> None:

@@ -4,11 +4,20 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from consumers.runtime.consumer import Consumer
 from consumers.runtime.entry import HeldEntry, Source
 from consumers.runtime.shares import Aside, Key, Shares
 from gateway.contract import EntryId
 
-__all__ = ["InFlight"]
+__all__ = ["InFlight", "in_flight_of"]
+
+_MAX_GATHERED: Final = 20_000
+"""Entries that a transforming consumer has in hand: one that waits for a slow portal must not keep
+others from being read. About 40 MB when all of them are waiting."""
+_MAX_AHEAD: Final = 5000
+"""Entries that are read while a batch is handled: enough for the next one to follow at once."""
+_MAX_BYTES: Final = 64 << 20
+"""JSON in hand, except for handlers of batches, which say themselves how much they want."""
 
 _RECENT: Final = 5000
 _UNSEEN: Final = 1000
@@ -163,3 +172,21 @@ class InFlight:
         one = self._held[source][entry_id]
         assert one is not None  # noqa: S101 - nobody asks about what is on its way out
         return one.deliveries if isinstance(one, Aside) else one.entry.deliveries
+
+
+def in_flight_of(consumer: Consumer) -> InFlight:
+    """As many entries as this consumer needs in hand to be busy."""
+    if consumer.output is not None:
+        shares = Shares(
+            lambda held: consumer.transform_of(held.entry.event.type).key(held.entry.event),
+            max_entries=_MAX_GATHERED,
+            max_bytes=_MAX_BYTES,
+        )
+        return InFlight(_MAX_GATHERED, max_bytes=_MAX_BYTES, remembers=False, shares=shares)
+    batches = consumer.batch_handler
+    if batches is None:
+        return InFlight(max(4 * consumer.concurrency, 1000), max_bytes=_MAX_BYTES)
+    return InFlight(
+        batches.max_events + min(batches.max_events, _MAX_AHEAD),
+        max_bytes=batches.max_bytes * 3 // 2,
+    )

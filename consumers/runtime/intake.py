@@ -8,15 +8,12 @@ import structlog
 from consumers.runtime.batches import Batches
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.entry import Entry, HeldEntry, Source
-from consumers.runtime.gate import Gate
 from consumers.runtime.gatherings import Gatherings
-from consumers.runtime.in_flight import InFlight
 from consumers.runtime.lanes import Lanes
-from consumers.runtime.metrics import Metrics
-from consumers.runtime.partition_keys import Place
 from consumers.runtime.pending_entries import Fields
 from consumers.runtime.redaction import describe
 from consumers.runtime.settlement import Settlement
+from consumers.runtime.tenure import Tenure
 from gateway.contract import (
     EVENT_FIELD,
     KIND_FIELD,
@@ -28,37 +25,31 @@ from gateway.contract import (
     timestamps,
 )
 
-__all__ = ["Admission"]
+__all__ = ["Intake"]
 
 log = structlog.get_logger()
 
 
-class Admission:
+class Intake:
     """Takes entries for one partition: undecodable ones are buried, unwanted ones acknowledged."""
 
     def __init__(
         self,
         consumer: Consumer,
-        place: Place,
-        epoch: int,
+        tenure: Tenure,
         *,
-        gate: Gate,
-        in_flight: InFlight,
         work: Lanes | Batches | Gatherings,
         settlement: Settlement,
-        metrics: Metrics,
         block_s: Callable[[], float],
     ) -> None:
         self._consumer = consumer
-        self._place = place
-        self._epoch = epoch
-        self._gate = gate
-        self._in_flight = in_flight
+        self._tenure = tenure
+        self._gate = tenure.gate
+        self._in_flight = tenure.in_flight
         self._work = work
         self._settlement = settlement
-        self._metrics = metrics
         self._block_s = block_s
-        gate.on_change(in_flight.changed.set)
+        self._gate.on_change(self._in_flight.changed.set)
 
     async def room(self) -> int:
         """Wait until entries may be taken, and say how many; 0 if none any more.
@@ -154,10 +145,10 @@ class Admission:
                 source, entry_id, fields, reason="undecodable", error=describe(error), attempts=0
             )
         if self._consumer.handler_of(event.type) is None:
-            self._metrics.ignored(1)
+            self._tenure.metrics.ignored(1)
             self._settlement.drop(source, entry_id)
             return None
-        if source.is_own:
+        if source.is_redelivery:
             stream, original_id, is_replay = _origin(fields)
         else:
             stream, original_id = source.name, entry_id.decode()
@@ -167,8 +158,8 @@ class Admission:
             id=entry_id,
             entry=Entry(
                 stream=stream,
-                partition=self._place.partition,
-                epoch=self._epoch,
+                partition=self._tenure.keys.partition,
+                epoch=self._tenure.epoch,
                 id=original_id,
                 event=event,
                 raw=raw or b"",
@@ -182,14 +173,14 @@ class Admission:
         if self._in_flight.has(source, entry_id):
             return True
         if self._in_flight.was_handled(source, entry_id, fields.get(EVENT_FIELD)):
-            self._metrics.repeated(1)
+            self._tenure.metrics.repeated(1)
             self._settlement.drop(source, entry_id)
             return True
         return False
 
     def _lost(self, source: Source, entry_id: bytes) -> None:
         """The entry was trimmed or deleted while it was pending: nobody can handle it any more."""
-        self._metrics.lost("payload", 1)
+        self._tenure.metrics.lost("payload", 1)
         log.error("payload lost", stream=source.key, entry_id=entry_id.decode())
         self._settlement.drop(source, entry_id)
 
@@ -204,11 +195,11 @@ class Admission:
         attempts: int,
     ) -> DeadLetter:
         stream, original_id = source.name, entry_id.decode()
-        if source.is_own:
+        if source.is_redelivery:
             stream, original_id, _is_replay = _origin(fields)
         return DeadLetter(
             event=fields.get(EVENT_FIELD, b""),
-            group=self._place.group,
+            group=self._tenure.keys.group,
             stream=stream,
             entry_id=original_id,
             attempts=attempts,

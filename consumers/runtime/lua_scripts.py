@@ -68,7 +68,7 @@ class Emitted(Struct, frozen=True):
     """What an entry became, encoded; each write is a command, its key and its arguments."""
 
     id: bytes
-    is_own: bool
+    is_redelivery: bool
     is_old: bool
     events: Sequence[bytes]
     writes: Sequence[Sequence[str | bytes | int | float]]
@@ -166,7 +166,7 @@ class Scripts:
         numbers = {key: number for number, key in enumerate(keys, start=1)}
         args: list[Any] = [epoch, group, max_remembered]
         for one in emitted:
-            args += (int(one.is_own), one.id, int(one.is_old), len(one.events), *one.events)
+            args += (int(one.is_redelivery), one.id, int(one.is_old), len(one.events), *one.events)
             args.append(len(one.writes))
             for command, key, *arguments in one.writes:
                 number = numbers.setdefault(str(key), len(numbers) + 1)
@@ -181,15 +181,15 @@ class Scripts:
         group: str,
         entry_id: bytes,
         max_count: int,
-        is_own: bool,
+        is_redelivery: bool,
         fields: dict[str, bytes | str | int],
     ) -> bool:
         """Move an entry to the dead letters; false if another process owns the partition now.
 
-        `keys` are the lease, the entry's stream and the dead letters; `is_own` says that the
-        stream is the group's own, from which the entry is deleted.
+        `keys` are the lease, the entry's stream and the dead letters; `is_redelivery` says that the
+        stream is that of the group's redeliveries, from which the entry is deleted.
         """
-        args: list[Any] = [epoch, group, entry_id, max_count, "delete" if is_own else "keep"]
+        args: list[Any] = [epoch, group, entry_id, max_count, "delete" if is_redelivery else "keep"]
         for name, value in fields.items():
             args += (name, value)
         return bool(await self._bury(keys=keys, args=args) >= 0)

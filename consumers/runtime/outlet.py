@@ -1,10 +1,13 @@
-"""The way out of a partition: what gathers is sent in order, until the server has taken it."""
+"""The way out of a partition: what it is through with is sent until the server has taken it.
+
+There is one loop for all of it: acknowledgements, what entries became, dead letters.
+"""
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import islice
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from consumers.runtime.gate import Gate
 from consumers.runtime.outages import Outage
@@ -13,19 +16,49 @@ from gateway.backoff import Backoff
 from gateway.ending import end
 from gateway.redis_access.connections import AWAY_OR_REFUSING
 
-__all__ = ["Sending"]
+__all__ = ["Outlet", "send_patiently"]
 
 T = TypeVar("T")
 
 _BACKOFF: Final = Backoff(first_s=0.1, limit_s=2.0)
 
 
-class Sending(Generic[T]):
+async def send_patiently(
+    send: Callable[[], Awaitable[bool]],
+    *,
+    gate: Gate,
+    outage: Outage,
+    gives_up: Callable[[], bool] = lambda: False,
+    **about: Any,
+) -> bool:
+    """Call `send` until the server has answered; whether the partition still is this process's.
+
+    What Redis refuses or does not answer is tried again, for as long as it takes, so `send` may be
+    repeated; `about` is for the line that tells it. If the partition is another process's by now,
+    the gate closes. If `gives_up` says so after a failure, that is raised.
+    """
+    failures = 0
+    while True:
+        try:
+            is_ours = await send()
+            break
+        except AWAY_OR_REFUSING as error:
+            failures += 1
+            outage.failed(error, **about)
+            if gives_up():
+                raise
+            await asyncio.sleep(_BACKOFF.delay_s(failures))
+    outage.over()
+    if not is_ours:
+        gate.close()
+    return is_ours
+
+
+class Outlet(Generic[T]):
     """Sends what has gathered while the last call was under way, up to `most` at a time.
 
-    `send` says whether the partition is still ours, and may be repeated: what Redis refuses or does
-    not answer is tried again, for as long as it takes. Any other error closes the gate, so that the
-    partition ends instead of handling what it cannot be rid of; `check` raises it.
+    In order, and with patience: see `send_patiently`. An error that is not Redis's closes the gate,
+    so that the partition ends instead of handling what it cannot be rid of; `check` raises it.
     """
 
     def __init__(
@@ -43,7 +76,7 @@ class Sending(Generic[T]):
         self._waiting: deque[T] = deque()
         self._changed = asyncio.Event()
         self._closing = False
-        self._task = owned(self._run(), name="sending")
+        self._task = owned(self._run(), name="outlet")
 
     def put(self, some: Iterable[T]) -> None:
         """Send these, behind those that were given before."""
@@ -69,27 +102,22 @@ class Sending(Generic[T]):
             while not (self._closing and not self._waiting):
                 await self._changed.wait()
                 self._changed.clear()
-                if self._waiting and not await self._sent():
+                if self._waiting and not await self._send_some():
                     break
         except BaseException:
             self._gate.close()
             raise
 
-    async def _sent(self) -> bool:
+    async def _send_some(self) -> bool:
         """Send some until they are taken; False if the partition is another process's now."""
         some = list(islice(self._waiting, self._most))
-        failures = 0
-        while True:
-            try:
-                is_ours = await self._send(some)
-                break
-            except AWAY_OR_REFUSING as error:
-                failures += 1
-                self._outage.failed(error, entries=len(self._waiting))
-                await asyncio.sleep(_BACKOFF.delay_s(failures))
-        self._outage.over()
+        is_ours = await send_patiently(
+            lambda: self._send(some),
+            gate=self._gate,
+            outage=self._outage,
+            entries=len(self._waiting),
+        )
         if not is_ours:
-            self._gate.close()
             return False
         for _ in some:
             self._waiting.popleft()

@@ -19,7 +19,7 @@ from msgspec import Struct
 from consumers.runtime.lua_scripts import Acquired, Scripts
 from consumers.runtime.outages import Outages
 from consumers.runtime.partition import OwnedPartition
-from consumers.runtime.partition_keys import Place
+from consumers.runtime.partition_keys import PartitionKeys
 from gateway.background import owned
 from gateway.redis_access.connections import AWAY_OR_REFUSING
 
@@ -41,7 +41,7 @@ class Ownership:
 
     def __init__(
         self,
-        places: list[Place],
+        partitions: list[PartitionKeys],
         *,
         member: str,
         members_key: str,
@@ -49,9 +49,9 @@ class Ownership:
         lease_s: float,
         one_by_one: bool,
         outages: Outages,
-        own: Callable[[Place, Acquired], OwnedPartition],
+        own: Callable[[PartitionKeys, Acquired], OwnedPartition],
     ) -> None:
-        self._places = places
+        self._partitions = partitions
         self._member = member
         self._members_key = members_key
         self._scripts = scripts
@@ -124,41 +124,41 @@ class Ownership:
 
     async def _share_out(self) -> None:
         members = await self._scripts.beat(self._members_key, self._member, ttl_ms=self._ttl_ms)
-        share = share_of(self._member, members, len(self._places))
+        share = share_of(self._member, members, len(self._partitions))
         for number, one in self._owned.items():
             if number not in share and not one.partition.gate.is_closed:
                 log.info("partition handed over", partition=number)
                 one.partition.close()
-        await _each(self._take(self._places[number]) for number in share - self._owned.keys())
+        await _each(self._take(self._partitions[number]) for number in share - self._owned.keys())
 
-    async def _take(self, place: Place) -> None:
+    async def _take(self, keys: PartitionKeys) -> None:
         asked_at = time.monotonic()
-        acquired = await self._scripts.acquire(place.lease, self._member, ttl_ms=self._ttl_ms)
+        acquired = await self._scripts.acquire(keys.lease, self._member, ttl_ms=self._ttl_ms)
         if acquired is None:
             return
         log.info(
             "partition taken",
-            group=place.group,
-            partition=place.partition,
+            group=keys.group,
+            partition=keys.partition,
             epoch=acquired.epoch,
             position=acquired.position,
         )
-        partition = self._own(place, acquired)
+        partition = self._own(keys, acquired)
         partition.gate.extend(asked_at + self._lease_s)
-        task = owned(self._keep(partition), name=f"partition {place.partition}")
-        self._owned[place.partition] = _Owned(partition, task)
+        task = owned(self._keep(partition), name=f"partition {keys.partition}")
+        self._owned[keys.partition] = _Owned(partition, task)
 
     async def _keep(self, partition: OwnedPartition) -> None:
         """Run a partition, then let others have it at once."""
-        place = partition.place
+        keys = partition.keys
         try:
             await partition.run()
         finally:
             try:
                 await self._scripts.release(
-                    place.lease, self._member, partition.epoch, partition.kept
+                    keys.lease, self._member, partition.epoch, partition.kept
                 )
-                log.info("partition released", group=place.group, partition=place.partition)
+                log.info("partition released", group=keys.group, partition=keys.partition)
             except AWAY_OR_REFUSING as error:
                 log.warning("lease runs out by itself", error=f"{type(error).__name__}: {error}")
 
@@ -174,7 +174,7 @@ class Ownership:
 
     async def _renew_some(self, some: list[OwnedPartition], asked_at: float) -> None:
         held = await self._scripts.renew(
-            [(one.place.lease, one.epoch, one.kept) for one in some],
+            [(one.keys.lease, one.epoch, one.kept) for one in some],
             self._member,
             ttl_ms=self._ttl_ms,
         )
@@ -182,7 +182,7 @@ class Ownership:
             if is_held:
                 partition.gate.extend(asked_at + self._lease_s)
             elif not partition.gate.is_closed:
-                log.warning("partition lost to another process", lease=partition.place.lease)
+                log.warning("partition lost to another process", lease=partition.keys.lease)
                 partition.close()
 
     async def _wait(self, stop: asyncio.Event) -> None:

@@ -8,7 +8,6 @@ after a crash at each point.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final
 
 import structlog
 from redis.asyncio import Redis
@@ -16,25 +15,19 @@ from redis.asyncio import Redis
 from consumers.runtime.attempts import Attempts
 from consumers.runtime.batches import Batches
 from consumers.runtime.consumer import Consumer
-from consumers.runtime.dead_letter_limit import DeadLetterRate
 from consumers.runtime.emission import Emission
 from consumers.runtime.entry import Partition
-from consumers.runtime.gate import Circuit, Gate
+from consumers.runtime.gate import Circuit
 from consumers.runtime.gatherings import Gatherings
-from consumers.runtime.in_flight import InFlight
-from consumers.runtime.intake import Admission
+from consumers.runtime.intake import Intake
 from consumers.runtime.lanes import Lanes
-from consumers.runtime.lua_scripts import Acquired, Kept, Scripts
-from consumers.runtime.metrics import Metrics
-from consumers.runtime.outages import Outages
-from consumers.runtime.partition_keys import Place
+from consumers.runtime.lua_scripts import Acquired, Kept
 from consumers.runtime.pending_entries import OWNER
 from consumers.runtime.reader import Pace, Reader
 from consumers.runtime.retry_policy import Policy
 from consumers.runtime.settlement import DeadLetterLimitReached, LeftPending, Settlement
-from consumers.runtime.shares import Shares
+from consumers.runtime.tenure import Tenure
 from gateway.background import owned
-from gateway.backoff import Backoff
 from gateway.errors import OperatorError
 from gateway.redis_access.connections import AWAY_OR_REFUSING
 from gateway.settings import Consumers
@@ -45,14 +38,6 @@ log = structlog.get_logger()
 
 Work = Lanes | Batches | Gatherings
 
-_MAX_GATHERED: Final = 20_000
-"""Entries that a transforming consumer has in hand: one that waits for a slow portal must not keep
-others from being read. About 40 MB when all of them are waiting."""
-_MAX_AHEAD: Final = 5000
-"""Entries that are read while a batch is handled: enough for the next one to follow at once."""
-_MAX_BYTES: Final = 64 << 20
-"""JSON in hand, except for handlers of batches, which say themselves how much they want."""
-
 
 class OwnedPartition:
     """Reads and handles until `close`; `gate` has to be extended with each renewal of the lease."""
@@ -60,39 +45,27 @@ class OwnedPartition:
     def __init__(
         self,
         consumer: Consumer,
-        place: Place,
-        acquired: Acquired,
+        tenure: Tenure,
         *,
+        former: Acquired,
         connect: Callable[[str], Awaitable[Redis]],
-        scripts: Scripts,
-        rate: DeadLetterRate,
-        metrics: Metrics,
-        outages: Outages,
         settings: Consumers,
         pace: Callable[[], Pace],
     ) -> None:
-        self.place = place
-        self.epoch = acquired.epoch
+        self.keys = tenure.keys
+        self.epoch = tenure.epoch
+        self.gate = tenure.gate
         self._consumer = consumer
-        self._scripts = scripts
-        self._rate = rate
-        self._metrics = metrics
-        self._outages = outages
+        self._tenure = tenure
+        self._in_flight = tenure.in_flight
+        self._metrics = tenure.metrics
         self._settings = settings
         self._pace = pace
-        self.gate = Gate(limit=consumer.concurrency)
-        self._in_flight = _in_flight(consumer)
         self._reader = Reader(
             consumer,
-            place,
-            known=acquired if acquired.stream == consumer.stream else None,
+            tenure,
+            former=former if former.stream == consumer.stream else None,
             connect=connect,
-            scripts=scripts,
-            gate=self.gate,
-            in_flight=self._in_flight,
-            rate=rate,
-            metrics=metrics,
-            outages=outages,
             pace=pace,
         )
         self._attempts: Attempts | None = None
@@ -121,7 +94,7 @@ class OwnedPartition:
     def observe(self) -> None:
         """Bring the gauges of this partition up to date."""
         self._metrics.works(
-            self.place.partition, in_hand=len(self._in_flight), is_paused=self.gate.is_paused
+            self.keys.partition, in_hand=len(self._in_flight), is_paused=self.gate.is_paused
         )
 
     def close(self) -> None:
@@ -133,19 +106,12 @@ class OwnedPartition:
 
         Raises DeadLetterLimitReached, OperatorError, and what the service's own context raises.
         """
-        async with self._consumer.partition_lifespan(Partition(self.place.partition, self.epoch)):
-            self._metrics.owns(self.place.partition, self.epoch)
+        async with self._consumer.partition_lifespan(Partition(self.keys.partition, self.epoch)):
+            self._metrics.owns(self.keys.partition, self.epoch)
             settlement = Settlement(
-                self.place,
-                self.epoch,
-                self._scripts,
-                self._in_flight,
-                rate=self._rate,
+                self._tenure,
                 max_dead_letters=self._settings.max_dead_letters,
-                metrics=self._metrics,
-                gate=self.gate,
-                outages=self._outages,
-                emission=self._emission(),
+                emission=Emission(self._tenure) if self._consumer.output is not None else None,
             )
             work = self._work(settlement)
             is_in_order = True
@@ -169,7 +135,7 @@ class OwnedPartition:
                 await settlement.close(self._settings.grace_s / 4)
                 if is_in_order:
                     await self._give_back()
-                self._metrics.owns(self.place.partition, 0)
+                self._metrics.owns(self.keys.partition, 0)
 
     async def _give_back(self) -> None:
         """Take this delivery off the counts of what is left: it ended no process.
@@ -177,13 +143,13 @@ class OwnedPartition:
         Else an entry that waits for something to come back would look, after a few releases of
         the service, like one that kills its processes.
         """
-        for source in (self.place.shared, self.place.own):
+        for source in (self.keys.shared, self.keys.redeliveries):
             for deliveries, ids in self._in_flight.left(source).items():
                 try:
-                    lost = await self._scripts.give_back(
-                        (self.place.lease, source.key),
+                    lost = await self._tenure.scripts.give_back(
+                        (self.keys.lease, source.key),
                         epoch=self.epoch,
-                        group=self.place.group,
+                        group=self.keys.group,
                         consumer=OWNER,
                         deliveries=deliveries,
                         ids=ids,
@@ -197,44 +163,29 @@ class OwnedPartition:
                     self._metrics.lost("payload", 1)
                     log.error("payload lost", stream=source.key, entry_id=entry_id.decode())
 
-    def _emission(self) -> Emission | None:
-        if self._consumer.output is None:
-            return None
-        return Emission(
-            self.place,
-            self.epoch,
-            self._scripts,
-            self._in_flight,
-            gate=self.gate,
-            outages=self._outages,
-        )
-
     def _work(self, settlement: Settlement) -> Work:
         consumer = self._consumer
-        backoff = Backoff()
         policy = Policy(
-            max_attempts=consumer.max_attempts, transient=consumer.transient, backoff=backoff
+            max_attempts=consumer.max_attempts,
+            transient=consumer.transient,
+            backoff=consumer.backoff,
         )
         self._attempts = attempts = Attempts(consumer, policy, settlement, self._metrics)
         if consumer.output is not None:
             return Gatherings(attempts.on_transform, consumer.transform_of, self.gate)
         if consumer.batch_handler is None:
-            return Lanes(attempts.on_event, self.gate, Circuit(backoff))
+            return Lanes(attempts.on_event, self.gate, Circuit(consumer.backoff))
         return Batches(attempts.on_batch, self.gate, consumer.batch_handler)
 
     async def _read(self, work: Work, settlement: Settlement) -> None:
-        admission = Admission(
+        intake = Intake(
             self._consumer,
-            self.place,
-            self.epoch,
-            gate=self.gate,
-            in_flight=self._in_flight,
+            self._tenure,
             work=work,
             settlement=settlement,
-            metrics=self._metrics,
             block_s=lambda: self._pace().block_s,
         )
-        reading = owned(self._reader.run(admission), name="reading")
+        reading = owned(self._reader.run(intake), name="reading")
         closed = owned(self.gate.closed())
         try:
             await asyncio.wait((reading, closed), return_when=asyncio.FIRST_COMPLETED)
@@ -243,21 +194,3 @@ class OwnedPartition:
             self.close()
             await self._reader.unblock(reading)
         await reading
-
-
-def _in_flight(consumer: Consumer) -> InFlight:
-    """As many entries as this consumer needs in hand to be busy."""
-    if consumer.output is not None:
-        shares = Shares(
-            lambda held: consumer.transform_of(held.entry.event.type).key(held.entry.event),
-            max_entries=_MAX_GATHERED,
-            max_bytes=_MAX_BYTES,
-        )
-        return InFlight(_MAX_GATHERED, max_bytes=_MAX_BYTES, remembers=False, shares=shares)
-    batches = consumer.batch_handler
-    if batches is None:
-        return InFlight(max(4 * consumer.concurrency, 1000), max_bytes=_MAX_BYTES)
-    return InFlight(
-        batches.max_events + min(batches.max_events, _MAX_AHEAD),
-        max_bytes=batches.max_bytes * 3 // 2,
-    )

@@ -5,16 +5,16 @@ from msgspec import Struct
 from consumers.runtime.entry import Source
 from gateway.contract import Streams
 
-__all__ = ["Place"]
+__all__ = ["PartitionKeys"]
 
 
-class Place(Struct, frozen=True, kw_only=True):
+class PartitionKeys(Struct, frozen=True, kw_only=True):
     """A partition of a stream, as one group sees it; `output` is empty if it has none."""
 
     group: str
     partition: int
     shared: Source
-    own: Source
+    redeliveries: Source
     dead: str
     lease: str
     output: str
@@ -23,13 +23,13 @@ class Place(Struct, frozen=True, kw_only=True):
     @classmethod
     def of(
         cls, streams: Streams, *, group: str, stream: str, partition: int, output: str | None = None
-    ) -> "Place":
-        """The place of a group on a partition of a stream, and on that of its output."""
+    ) -> "PartitionKeys":
+        """The keys of a group on a partition of a stream, and on that of its output."""
         return cls(
             group=group,
             partition=partition,
-            shared=Source(stream, streams.key(stream, partition), is_own=False),
-            own=Source("replay", streams.replay(group, partition), is_own=True),
+            shared=Source(stream, streams.key(stream, partition), is_redelivery=False),
+            redeliveries=Source("replay", streams.replay(group, partition), is_redelivery=True),
             dead=streams.dead(group, partition),
             lease=streams.lease(group, partition),
             output=streams.key(output, partition) if output else "",

@@ -2,7 +2,8 @@
 
 A process that died leaves its entries pending, and so does a reply that was lost on its way. The
 server counts how often an entry was taken in hand; one that was taken by several processes, none
-of which reported back, may be what ended them.
+of which reported back, may be what ended them. Entries that were set aside are pending, too, and
+come back when there is room for their key.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from redis.asyncio import Redis
 from consumers.runtime.entry import Source
 from consumers.runtime.in_flight import InFlight
 
-__all__ = ["OWNER", "Fields", "Taker", "recover"]
+__all__ = ["LOOK_ASIDE_S", "MAX_ASIDE", "OWNER", "Fields", "Taker", "bring_back", "resume"]
 
 log = structlog.get_logger()
 
@@ -23,7 +24,13 @@ OWNER: Final = "owner"
 
 Fields = dict[bytes, bytes]
 
+LOOK_ASIDE_S: Final = 0.1
+"""How often it is looked whether anything that was set aside may come back."""
+MAX_ASIDE: Final = 100_000
+"""Entries that are set aside at most: some 20 MB of ids. Then nothing more is read."""
+
 _PAGE: Final = 500
+_MAX_BROUGHT_BACK: Final = 1000
 _SUSPECT_DELIVERIES: Final = 3
 _MAX_DELIVERIES: Final = 5
 
@@ -52,8 +59,14 @@ class Taker(Protocol):
     ) -> None:
         """Make a dead letter of an entry that ended too many processes."""
 
+    def take_back(self, source: Source, entry_id: bytes, fields: Fields, deliveries: int) -> None:
+        """Take an entry that was set aside."""
 
-async def recover(
+    def pass_over(self, source: Source, entry_id: bytes) -> None:
+        """Forget an entry that was set aside, and erased meanwhile."""
+
+
+async def resume(
     client: Redis,
     source: Source,
     group: str,
@@ -61,8 +74,8 @@ async def recover(
     taker: Taker,
     *,
     buries_crashed: bool,
-) -> int:
-    """Take what is pending and not in hand, of whichever consumer of the group; how many.
+) -> None:
+    """Take what is pending and not in hand, of whichever consumer of the group.
 
     Suspects come first, one by one, each with its count raised before it is handled: if the
     process ends, this one is to blame and no other. With `buries_crashed`, one that has ended too
@@ -74,7 +87,7 @@ async def recover(
             if deliveries < _SUSPECT_DELIVERIES:
                 continue
             if not await taker.room():
-                return count
+                return
             if buries_crashed and deliveries >= _MAX_DELIVERIES:
                 found: Any = await client.xrange(source.key, entry_id, entry_id)
                 await taker.condemn(source, entry_id, dict(found).get(entry_id, {}), deliveries)
@@ -90,7 +103,7 @@ async def recover(
         while ids:
             room = await taker.room()
             if not room:
-                return count
+                return
             some, ids = ids[:room], ids[room:]
             found = await _claim(client, source, group, some)
             await taker.take(
@@ -102,7 +115,30 @@ async def recover(
     if count:
         in_flight.sort()
         log.info("pending entries taken over", stream=source.key, entries=count)
-    return count
+
+
+async def bring_back(client: Redis, group: str, in_flight: InFlight, taker: Taker) -> None:
+    """Take a thousand entries at most from aside; raises what the client raises.
+
+    They are this process's already, so they are read and not claimed: no delivery is counted. What
+    is not read because the server is away stays aside.
+    """
+    for key, some in list(in_flight.wanted(_MAX_BROUGHT_BACK)):
+        async with client.pipeline(transaction=False) as pipeline:
+            for source, entry_id, _ in some:
+                pipeline.xrange(source.key, entry_id, entry_id)
+            found: Any = await pipeline.execute()
+        erased = {
+            entry_id
+            for (source, entry_id, _), rows in zip(some, found, strict=True)
+            if not rows and not await _is_pending(client, source.key, group, entry_id)
+        }
+        in_flight.came_back(key, len(some))
+        for (source, entry_id, deliveries), rows in zip(some, found, strict=True):
+            if entry_id in erased:
+                taker.pass_over(source, entry_id)
+            else:
+                taker.take_back(source, entry_id, dict(rows).get(entry_id, {}), deliveries)
 
 
 async def _claim(
@@ -128,3 +164,9 @@ async def _pending(
         if len(rows) < _PAGE:
             return
         after = f"({rows[-1]['message_id'].decode()}"
+
+
+async def _is_pending(client: Redis, key: str, group: str, entry_id: bytes) -> bool:
+    """Whether a group still has an entry to handle; whoever erases one acknowledges it, too."""
+    rows: Any = await client.xpending_range(key, group, entry_id, entry_id, 1)
+    return bool(rows)

@@ -10,25 +10,16 @@ import structlog
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from consumers.runtime.bringing_back import LOOK_S, MAX_ASIDE, bring_back
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.consumer_groups import ensure_groups
-from consumers.runtime.dead_letter_limit import DeadLetterRate
-from consumers.runtime.gate import Gate
-from consumers.runtime.group_progress import Progress
-from consumers.runtime.in_flight import InFlight
-from consumers.runtime.intake import Admission
-from consumers.runtime.lost_entries import tell_missing
-from consumers.runtime.lua_scripts import Acquired, Inspection, Kept, Scripts
-from consumers.runtime.metrics import Metrics
-from consumers.runtime.outages import Outages
-from consumers.runtime.partition_keys import Place
-from consumers.runtime.pending_entries import OWNER, recover
-from gateway.background import Errands
+from consumers.runtime.group_inspection import GroupInspection
+from consumers.runtime.intake import Intake
+from consumers.runtime.lua_scripts import Acquired, Kept
+from consumers.runtime.pending_entries import LOOK_ASIDE_S, MAX_ASIDE, OWNER, bring_back, resume
+from consumers.runtime.tenure import Tenure
 from gateway.backoff import Backoff
-from gateway.contract import DeadLetter, EntryId
+from gateway.contract import EntryId
 from gateway.redis_access.connections import AWAY, AWAY_OR_REFUSING
-from gateway.redis_access.entry_count import count_entries
 
 __all__ = ["Pace", "Reader"]
 
@@ -36,9 +27,6 @@ log = structlog.get_logger()
 
 _MAX_COUNT: Final = 1000
 """Entries of one read: at 10 KB each the reply stays under the usual output buffer limits."""
-
-_DEAD_LETTERS_READ: Final = 100
-"""Dead letters of one look at a partition's recent ones, each of which may hold a long comment."""
 
 _BACKOFF: Final = Backoff(first_s=0.2, limit_s=5.0)
 
@@ -54,67 +42,63 @@ class Reader:
     """The one reader of a partition; everything it does on the server, it does in turn.
 
     So nothing is under way when it compares what is pending there with what is in hand here.
+    `former` is what the last owner of the partition has left, if it read the same stream.
     """
 
     def __init__(
         self,
         consumer: Consumer,
-        place: Place,
+        tenure: Tenure,
         *,
-        known: Acquired | None,
+        former: Acquired | None,
         connect: Callable[[str], Awaitable[Redis]],
-        scripts: Scripts,
-        gate: Gate,
-        in_flight: InFlight,
-        rate: DeadLetterRate,
-        metrics: Metrics,
-        outages: Outages,
         pace: Callable[[], Pace],
     ) -> None:
         self._consumer = consumer
-        self._place = place
-        self._delivered = known.position if known else None
-        self._highest = EntryId(0)
+        self._tenure = tenure
+        self._keys = tenure.keys
+        self._gate = tenure.gate
+        self._in_flight = tenure.in_flight
         self._connect = connect
-        self._scripts = scripts
-        self._gate = gate
-        self._in_flight = in_flight
-        self._rate = rate
-        self._metrics = metrics
-        self._outages = outages
-        self._outage = outages.of("reading failed", stream=place.shared.key, group=place.group)
         self._pace = pace
-        self._progress = Progress(known.missed_count if known else None)
-        self._counting = Errands("counting a lag")
+        self._delivered = former.position if former else None
+        self._highest = EntryId(0)
+        self._outage = tenure.outages.of(
+            "reading failed", stream=self._keys.shared.key, group=self._keys.group
+        )
+        self._inspection = GroupInspection(
+            tenure,
+            missed_count=former.missed_count if former else None,
+            every_s=lambda: pace().inspect_s,
+        )
         self._client: Redis | None = None
         self._connection_id = 0
-        self._inspect_at = 0.0
         self.stepped_at = time.monotonic()
         self.is_connected = False
 
     @property
     def kept(self) -> Kept:
         """What the next owner has to know: how far the group is through, what is known to miss."""
-        return Kept(self._place.shared.name, self._position, self._progress.missed_count)
+        return Kept(self._keys.shared.name, self._position, self._inspection.missed_count)
 
     @property
     def _position(self) -> str:
         """The last entry that the group is through with, all before it included; or empty."""
-        oldest = self._in_flight.oldest(self._place.shared)
+        oldest = self._in_flight.oldest(self._keys.shared)
         return str(EntryId.of(oldest).previous) if oldest is not None else self._delivered or ""
 
-    async def run(self, admission: Admission) -> None:
+    async def run(self, intake: Intake) -> None:
         """Read until the gate closes; what fails is begun anew after a growing pause.
 
         Raises OperatorError if the server denies this user from the start what it has to do, and
-        what `admission` raises.
+        what `intake` raises.
         """
         failures = 0
         try:
             while not self._gate.is_closed:
                 try:
-                    await self._begin(admission)
-                    while await self._step(admission):
+                    await self._begin(intake)
+                    while await self._step(intake):
                         failures = 0
                 except AWAY_OR_REFUSING as error:
                     failures += 1
@@ -139,152 +123,107 @@ class Reader:
                     await client.aclose()
             await asyncio.wait((reading,), timeout=0.2)
 
-    async def _begin(self, admission: Admission) -> None:
+    async def _begin(self, intake: Intake) -> None:
         await self._disconnect()
-        if not await admission.room():
+        if not await intake.room():
             return
-        self._client = client = await self._connect(self._place.shared.key)
+        self._client = client = await self._connect(self._keys.shared.key)
         self._connection_id = await client.client_id()
         await ensure_groups(
-            client, self._place, start=self._consumer.start, known=self._position or None
+            client, self._keys, start=self._consumer.start, known=self._position or None
         )
-        inspection = await self._inspection()
-        lost = self._progress.begin(inspection)
-        if self._progress.lag is None:
-            self._counting.begin(self._count(client, inspection))
-        await self._tell(inspection, lost)
+        inspection = await self._inspection.begin(client)
         self._delivered = inspection.delivered_id
-        if self._rate.needs_history(self._place.partition):
-            await self._count_dead_letters(client, inspection.now_ms)
+        if self._tenure.rate.needs_history(self._keys.partition):
+            await self._inspection.recall_dead_letters(client, now_ms=inspection.now_ms)
         await self._rehearse()
-        await self._recover(client, admission)
+        await self._resume(client, intake)
         self.is_connected = True
 
-    async def _step(self, admission: Admission) -> bool:
+    async def _step(self, intake: Intake) -> bool:
         """One read; False when the gate has closed."""
-        room = await admission.room()
+        room = await intake.room()
         client = self._client
         if not room or client is None:
             return False
-        if time.monotonic() >= self._inspect_at:
-            await self._inspect(client, admission)
+        if self._inspection.is_due:
+            await self._inspect(client, intake)
         block_s = self._pace().block_s
         if self._in_flight.aside_count:
-            block_s = min(block_s, LOOK_S)
-            await bring_back(client, self._place.group, self._in_flight, admission)
+            block_s = min(block_s, LOOK_ASIDE_S)
+            await bring_back(client, self._keys.group, self._in_flight, intake)
             room = self._in_flight.room()
             if not room or self._in_flight.aside_count >= MAX_ASIDE:
                 self.stepped_at = time.monotonic()
-                await self._gate.closed(LOOK_S)
+                await self._gate.closed(LOOK_ASIDE_S)
                 return True
-        place = self._place
+        reply = await self._read(client, count=min(room, _MAX_COUNT), block_s=block_s)
+        if self._gate.is_closed:
+            return False
+        await self._take(reply, intake)
+        return True
+
+    async def _read(self, client: Redis, *, count: int, block_s: float) -> Any:
         reply: Any = await client.xreadgroup(
-            place.group,
+            self._keys.group,
             OWNER,
-            {place.shared.key: ">", place.own.key: ">"},
-            count=min(room, _MAX_COUNT),
+            {self._keys.shared.key: ">", self._keys.redeliveries.key: ">"},
+            count=count,
             block=int(block_s * 1000),
         )
         self.stepped_at = time.monotonic()
         self._outage.over()
-        self._outages.worked()
-        if self._gate.is_closed:
-            return False
-        if page := reply.get(place.own.key.encode()):
-            await admission.take(place.own, page, {})
-        if page := reply.get(place.shared.key.encode()):
-            self._progress.read(len(page))
+        self._tenure.outages.worked()
+        return reply
+
+    async def _take(self, reply: Any, intake: Intake) -> None:
+        shared, redeliveries = self._keys.shared, self._keys.redeliveries
+        if page := reply.get(redeliveries.key.encode()):
+            await intake.take(redeliveries, page, {})
+        if page := reply.get(shared.key.encode()):
+            self._inspection.read(len(page))
             self._delivered = page[-1][0].decode()
             is_new = EntryId.of(page[0][0]) > self._highest
             self._highest = max(self._highest, EntryId.of(self._delivered))
             if is_new:
-                await admission.take_new(place.shared, page)
+                await intake.take_new(shared, page)
             else:  # the server has forgotten that it delivered these before
-                await admission.take(place.shared, page, {})
-        return True
+                await intake.take(shared, page, {})
 
-    async def _inspect(self, client: Redis, admission: Admission) -> None:
-        inspection = await self._inspection()
-        # Given by the server, and never seen here: they were read, not lost.
-        stranded = inspection.pending_count - self._in_flight.count(self._place.shared)
-        self._progress.read(max(0, stranded))
-        await self._tell(inspection, self._progress.inspected(inspection))
+    async def _inspect(self, client: Redis, intake: Intake) -> None:
+        inspection = await self._inspection.inspect()
         if inspection.pending_count + inspection.redelivery_count > len(self._in_flight):
-            await self._recover(client, admission)
+            await self._resume(client, intake)
 
-    async def _recover(self, client: Redis, admission: Admission) -> None:
-        for source in (self._place.shared, self._place.own):
-            await recover(
+    async def _resume(self, client: Redis, intake: Intake) -> None:
+        for source in (self._keys.shared, self._keys.redeliveries):
+            await resume(
                 client,
                 source,
-                self._place.group,
+                self._keys.group,
                 self._in_flight,
-                admission,
+                intake,
                 buries_crashed=self._consumer.buries_crashed,
             )
 
-    async def _count(self, client: Redis, inspection: Inspection) -> None:
-        """Count what was left at an inspection, on the side: millions of entries take seconds."""
-        first, last = f"({inspection.delivered_id}", inspection.last_id
-        with suppress(*AWAY_OR_REFUSING):  # the next beginning counts again
-            left = await count_entries(client, self._place.shared.key, first, last)
-            self._progress.counted(left)
-            self._metrics.lags(self._place.partition, self._progress.lag)
-
     async def _rehearse(self) -> None:
         """Find out whether this user may all that follows, before anything is handled."""
-        place = self._place
-        output = (place.output, place.emitted) if place.output else ()
-        keys = (place.lease, place.shared.key, place.own.key, place.dead, *output)
-        await self._scripts.rehearse(keys, group=place.group)
-
-    async def _inspection(self) -> Inspection:
-        place = self._place
-        inspection = await self._scripts.inspect(
-            (place.shared.key, place.own.key, place.dead), group=place.group
+        keys = self._keys
+        output = (keys.output, keys.emitted) if keys.output else ()
+        await self._tenure.scripts.rehearse(
+            (keys.lease, keys.shared.key, keys.redeliveries.key, keys.dead, *output),
+            group=keys.group,
         )
-        self._inspect_at = time.monotonic() + self._pace().inspect_s
-        return inspection
-
-    async def _tell(self, inspection: Inspection, missing: int) -> None:
-        oldest_s = 0.0
-        if inspection.oldest_pending_id:
-            oldest_ms = EntryId.of(inspection.oldest_pending_id).ms
-            oldest_s = max(0.0, (inspection.now_ms - oldest_ms) / 1000)
-        self._metrics.stands(
-            self._place.partition,
-            lag=self._progress.lag,
-            pending=inspection.pending_count + inspection.redelivery_count,
-            oldest_s=oldest_s,
-            dead=inspection.dead_count,
-        )
-        if missing:
-            await tell_missing(
-                self._scripts, self._place, self._metrics, missing, first_id=inspection.first_id
-            )
-
-    async def _count_dead_letters(self, client: Redis, now_ms: int) -> None:
-        start = str(max(now_ms - int(self._rate.limit.window_s * 1000), 0))
-        is_more = True
-        while is_more:
-            letters: Any = await client.xrange(
-                self._place.dead, start, "+", count=_DEAD_LETTERS_READ
-            )
-            for letter_id, fields in letters:
-                age_s = (now_ms - EntryId.of(letter_id).ms) / 1000
-                self._rate.buried(time.monotonic() - age_s, DeadLetter.of(fields).reason)
-                start = f"({letter_id.decode()}"
-            is_more = len(letters) == _DEAD_LETTERS_READ
 
     async def _pause(self, error: Exception, pause_s: float) -> None:
         self.is_connected = False
-        self._metrics.read_failed()
+        self._tenure.metrics.read_failed()
         self._outage.failed(error)
         self.stepped_at = time.monotonic()
         await self._gate.closed(pause_s)
 
     async def _disconnect(self) -> None:
-        await self._counting.close()
+        await self._inspection.close()
         client, self._client, self._connection_id = self._client, None, 0
         if client is not None:
             with suppress(*AWAY):

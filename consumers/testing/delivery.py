@@ -151,4 +151,4 @@ def _held(stream: str, number: int, event: Event, *, is_replay: bool) -> HeldEnt
     )
 
 
-_SOURCE = Source("list", "", is_own=False)
+_SOURCE = Source("list", "", is_redelivery=False)

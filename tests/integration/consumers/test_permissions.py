@@ -133,7 +133,7 @@ class Halfway:
             group="index",
             entry_id=self._entry_id,
             max_count=100,
-            is_own=True,
+            is_redelivery=True,
             fields=letter.fields(),
         )
 
@@ -149,7 +149,7 @@ class Halfway:
             emitted=[
                 Emitted(
                     id=self._entry_id,
-                    is_own=False,
+                    is_redelivery=False,
                     is_old=False,
                     events=[encode_event(comment_event(1))],
                     writes=[],

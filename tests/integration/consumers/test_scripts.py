@@ -52,7 +52,7 @@ async def bury(scripts: Scripts, entry_id: bytes, epoch: int, *, max_count: int 
         group="index",
         entry_id=entry_id,
         max_count=max_count,
-        is_own=False,
+        is_redelivery=False,
         fields=letter.fields(),
     )
 

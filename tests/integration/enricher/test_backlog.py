@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from consumers.runtime import partition
+from consumers.runtime import in_flight
 from consumers.testing import comment_event
 from gateway.contract import CommentEvent, decode_event
 from tests.integration.enricher.conftest import COMMENTS, EVENTS, Scene
@@ -15,7 +15,7 @@ from tests.support.eventually import eventually
 
 @pytest.fixture(autouse=True)
 def small_hands(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partition, "_MAX_GATHERED", 1000)
+    monkeypatch.setattr(in_flight, "_MAX_GATHERED", 1000)
 
 
 async def published(scene: Scene, events: Sequence[CommentEvent]) -> None:

@@ -18,7 +18,7 @@ from consumers.testing import comment_event
 from gateway.contract import EntryId, encode_event
 from tests.support.eventually import eventually
 
-SOURCE = Source("events", "b24:events:{0}", is_own=False)
+SOURCE = Source("events", "b24:events:{0}", is_redelivery=False)
 
 
 def held(portal: str, comment_id: int, number: int) -> HeldEntry:

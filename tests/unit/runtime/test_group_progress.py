@@ -1,6 +1,6 @@
 from msgspec.structs import replace
 
-from consumers.runtime.group_progress import Progress
+from consumers.runtime.group_progress import GroupProgress
 from consumers.runtime.lua_scripts import Inspection
 
 START = Inspection(
@@ -19,7 +19,7 @@ START = Inspection(
 
 
 def test_the_lag_is_what_was_added_less_what_was_read() -> None:
-    progress = Progress()
+    progress = GroupProgress()
     progress.begin(START)
     progress.read(30)
     lost = progress.inspected(
@@ -32,7 +32,7 @@ def test_the_lag_is_what_was_added_less_what_was_read() -> None:
 
 
 def test_entries_trimmed_before_they_were_read_are_missing_in_the_account() -> None:
-    progress = Progress()
+    progress = GroupProgress()
     progress.begin(START)
     progress.read(30)
     lost = progress.inspected(
@@ -45,7 +45,7 @@ def test_entries_trimmed_before_they_were_read_are_missing_in_the_account() -> N
 
 
 def test_a_gap_is_found_even_after_the_group_has_read_past_it() -> None:
-    progress = Progress()
+    progress = GroupProgress()
     progress.begin(START)
     progress.read(70)
     lost = progress.inspected(
@@ -63,7 +63,7 @@ def test_a_gap_is_found_even_after_the_group_has_read_past_it() -> None:
 
 
 def test_a_trim_of_what_was_read_is_no_loss() -> None:
-    progress = Progress()
+    progress = GroupProgress()
     progress.begin(START)
     progress.read(100)
     lost = progress.inspected(
@@ -81,7 +81,7 @@ def test_a_trim_of_what_was_read_is_no_loss() -> None:
 
 
 def test_without_the_servers_count_the_lag_is_unknown_until_the_end_is_reached() -> None:
-    progress = Progress()
+    progress = GroupProgress()
     progress.begin(
         replace(
             START,
@@ -114,7 +114,7 @@ TRIMMED = replace(
 
 
 def test_what_was_trimmed_unread_is_told_once_however_often_the_account_is_begun() -> None:
-    progress = Progress()
+    progress = GroupProgress()
     assert progress.begin(TRIMMED) == 7
     assert progress.begin(TRIMMED) == 0
     assert progress.inspected(TRIMMED) == 0
@@ -123,18 +123,18 @@ def test_what_was_trimmed_unread_is_told_once_however_often_the_account_is_begun
     assert progress.begin(more) == 0
     assert progress.lag == 3
 
-    assert Progress(progress.missed_count).begin(more) == 0
-    assert Progress().begin(more) == 9
+    assert GroupProgress(progress.missed_count).begin(more) == 0
+    assert GroupProgress().begin(more) == 9
 
 
 def test_a_server_that_forgets_its_count_is_not_believed() -> None:
     at_the_end = replace(
         START, length=150, added_count=150, first_id="1-0", last_id="150-0", delivered_id="150-0"
     )
-    assert Progress().begin(replace(at_the_end, read_count=-1)) == 0
+    assert GroupProgress().begin(replace(at_the_end, read_count=-1)) == 0
 
     in_the_midst = replace(at_the_end, delivered_id="140-0", read_count=-1)
-    progress = Progress()
+    progress = GroupProgress()
     assert progress.begin(in_the_midst) == 0
     assert progress.lag is None
 
@@ -149,7 +149,7 @@ def test_a_lag_that_was_counted_meanwhile_has_grown_by_what_came_and_less_what_w
         delivered_id="5-0",
         read_count=-1,
     )
-    progress = Progress()
+    progress = GroupProgress()
     progress.begin(midst)
     progress.read(4)
     progress.inspected(

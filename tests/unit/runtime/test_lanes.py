@@ -15,7 +15,7 @@ from gateway.contract import EntryId, encode_event
 from tests.integration.consumers.running import comment_event
 from tests.support.eventually import eventually
 
-SOURCE = Source("events", "b24:events:{0}", is_own=False)
+SOURCE = Source("events", "b24:events:{0}", is_redelivery=False)
 
 
 def held(comment_id: int, number: int) -> HeldEntry:

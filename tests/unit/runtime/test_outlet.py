@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from consumers.runtime.gate import Gate
 from consumers.runtime.outages import Outages
-from consumers.runtime.outlet import Sending
+from consumers.runtime.outlet import Outlet
 from tests.support.eventually import eventually
 
 
@@ -28,13 +28,13 @@ class Server:
         return self.is_ours
 
 
-def sending(server: Server, gate: Gate, *, most: int = 3) -> Sending[int]:
-    return Sending(server.send, most=most, gate=gate, outage=Outages().of("sending failed"))
+def outlet(server: Server, gate: Gate, *, most: int = 3) -> Outlet[int]:
+    return Outlet(server.send, most=most, gate=gate, outage=Outages().of("sending failed"))
 
 
 async def test_what_was_given_is_sent_in_order_and_in_parts() -> None:
     server = Server()
-    one = sending(server, Gate(limit=1))
+    one = outlet(server, Gate(limit=1))
     one.put(range(7))
 
     assert await one.close(5) == 0
@@ -45,7 +45,7 @@ async def test_what_fails_is_sent_again_and_told_once() -> None:
     server = Server(*[ClusterError("TTL exhausted.")] * 3, ResponseError("OOM"))
     gate = Gate(limit=1)
     with capture_logs() as lines:
-        one = sending(server, gate)
+        one = outlet(server, gate)
         one.put([1, 2])
         await eventually(lambda: bool(server.calls))
         assert await one.close(5) == 0
@@ -59,7 +59,7 @@ async def test_what_fails_is_sent_again_and_told_once() -> None:
 
 
 async def test_what_cannot_be_sent_in_time_is_left() -> None:
-    one = sending(Server(*[ClusterError()] * 1000), Gate(limit=1))
+    one = outlet(Server(*[ClusterError()] * 1000), Gate(limit=1))
     one.put([1, 2])
 
     assert await one.close(0.01) == 2
@@ -68,7 +68,7 @@ async def test_what_cannot_be_sent_in_time_is_left() -> None:
 
 async def test_a_partition_of_another_process_closes_the_gate() -> None:
     gate = Gate(limit=1)
-    one = sending(Server(is_ours=False), gate)
+    one = outlet(Server(is_ours=False), gate)
     one.put([1])
 
     await gate.closed(5)
@@ -78,7 +78,7 @@ async def test_a_partition_of_another_process_closes_the_gate() -> None:
 
 async def test_an_error_that_nobody_foresaw_closes_the_gate_and_is_raised() -> None:
     gate = Gate(limit=1)
-    one = sending(Server(ZeroDivisionError()), gate)
+    one = outlet(Server(ZeroDivisionError()), gate)
     one.put([1])
 
     await asyncio.wait_for(gate.closed(), 5)

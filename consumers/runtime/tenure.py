@@ -1,0 +1,30 @@
+"""What all parts of a partition share, from the lease to its release."""
+
+from msgspec import Struct
+
+from consumers.runtime.dead_letter_limit import DeadLetterRate
+from consumers.runtime.gate import Gate
+from consumers.runtime.in_flight import InFlight
+from consumers.runtime.lua_scripts import Scripts
+from consumers.runtime.metrics import Metrics
+from consumers.runtime.outages import Outages
+from consumers.runtime.partition_keys import PartitionKeys
+
+__all__ = ["Tenure"]
+
+
+class Tenure(Struct, frozen=True, eq=False, kw_only=True):
+    """A partition in the hands of this process, for as long as its lease has this epoch.
+
+    `gate` and `in_flight` are of this partition and this tenure alone; `scripts`, `metrics`, `rate`
+    and `outages` are those of the process.
+    """
+
+    keys: PartitionKeys
+    epoch: int
+    gate: Gate
+    in_flight: InFlight
+    scripts: Scripts
+    metrics: Metrics
+    rate: DeadLetterRate
+    outages: Outages
