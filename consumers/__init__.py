@@ -8,10 +8,12 @@ from consumers.runtime.dead_letter_limit import DeadLetterLimit
 from consumers.runtime.entry import Entry, Event, Partition
 from consumers.runtime.exceptions import Reject, Transient
 from consumers.runtime.transforms import Output, TransformHandler, Write
+from gateway.backoff import Backoff
 from gateway.contract import AppEvent, Comment, CommentEvent, OtherEvent, PortalEvent
 
 __all__ = [
     "AppEvent",
+    "Backoff",
     "BatchHandler",
     "Comment",
     "CommentEvent",

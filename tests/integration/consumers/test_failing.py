@@ -1,12 +1,14 @@
 """What an author finds out about a handler that fails, and what becomes of what it failed at."""
 
 import json
+import time
+from itertools import pairwise
 
 import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from consumers import CommentEvent, Consumer
+from consumers import Backoff, CommentEvent, Consumer, Transient
 from consumers.runtime.lua_scripts import Scripts
 from consumers.runtime.metrics import Metrics
 from gateway.contract import DeadLetter
@@ -44,6 +46,31 @@ async def test_where_a_handler_raised_is_told_once_and_kept(redis: Redis, redis_
     address = told["address"]
     shown = await gateway(redis_url, "dead", "show", address, "--group", "index")
     assert "raise KeyError(event.data.comment_id)\nKeyError: 7\n" in shown
+
+
+@pytest.mark.parametrize("error", [RuntimeError, Transient])
+async def test_a_service_says_how_long_to_wait_between_attempts(
+    redis: Redis, redis_url: str, error: type[Exception]
+) -> None:
+    backoff = Backoff(first_s=0.01, factor=3, limit_s=0.05, jitter=0)
+    app = Consumer(group="index", stream="events", max_attempts=9, backoff=backoff)
+    calls: list[float] = []
+
+    @app.on("*")
+    async def handle(event: CommentEvent) -> None:
+        calls.append(time.monotonic())
+        if len(calls) < 5:
+            raise error
+
+    await publish(redis, KEY, [comment_event(7)])
+    with capture_logs() as lines:
+        async with running(app, redis_url):
+            await eventually(lambda: settled(redis, KEY, "index"))
+
+    failed = [line for line in lines if line["event"] == "attempt failed"]
+    assert [line["retry_in_s"] for line in failed] == [0.01, 0.03, 0.05, 0.05]
+    waited = [later - earlier for earlier, later in pairwise(calls)]
+    assert all(took >= line["retry_in_s"] for took, line in zip(waited, failed, strict=True))
 
 
 async def test_what_ends_the_consumer_again_and_again_becomes_a_dead_letter(

@@ -4,11 +4,14 @@ import asyncio
 import json
 from typing import Any
 
+import pytest
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
 
 from consumers import CommentEvent, Consumer
 from consumers.runtime.consumer_process import run
+from consumers.runtime.lua_scripts import Scripts
 from gateway import settings
 from gateway.local.redis_server import RedisServer, ServerBinary, free_port
 from gateway.redis_access import connections
@@ -173,6 +176,41 @@ async def test_what_was_trimmed_unread_is_told_once(
 
     # Redis 7.0 forgets what a group has read, so that only what an owner sees can be told.
     assert losses(lines) == ([] if server_binary.version < (7, 4) else [7])
+
+
+@pytest.mark.parametrize("owners", [1, 2], ids=["same owner", "next owner"])
+async def test_what_was_trimmed_unread_is_told_though_redis_fails_while_it_is_found_out(
+    redis: Redis,
+    redis_url: str,
+    server_binary: ServerBinary,
+    monkeypatch: pytest.MonkeyPatch,
+    owners: int,
+) -> None:
+    if server_binary.version < (7, 4):
+        pytest.skip("Redis before 7.4 forgets what a group has read")
+    app, _released = consumer()
+    await publish(redis, KEY, [comment_event(number + 1) for number in range(10)])
+    await redis.xgroup_create(KEY, "index", "0")
+    await redis.xreadgroup("index", "owner", {KEY: ">"}, count=3, noack=True)
+    await redis.xtrim(KEY, maxlen=0, approximate=False)
+    asked: list[str] = []
+
+    async def fail(_scripts: Scripts, lease: str) -> int:
+        asked.append(lease)
+        if owners == 1:
+            monkeypatch.undo()
+        raise RedisConnectionError
+
+    monkeypatch.setattr(Scripts, "take_erased", fail)
+    with capture_logs() as lines:
+        async with running(app, redis_url):
+            await eventually(lambda: bool(asked if owners == 2 else losses(lines)))
+        if owners == 2:
+            monkeypatch.undo()
+            async with running(app, redis_url):
+                await eventually(lambda: bool(losses(lines)))
+
+    assert losses(lines) == [7]
 
 
 async def test_a_restart_of_the_server_loses_nothing_in_the_account(
