@@ -24,7 +24,7 @@ from gateway.contract import (
 from gateway.errors import OperatorError
 from gateway.redis_access import connections
 from gateway.redis_access.redis_faults import AWAY_OR_REFUSING, failures_as
-from gateway.settings import Redis
+from gateway.settings import RedisSettings
 
 __all__ = ["DATA_ERASED", "Erasure", "ErasureNotRecorded", "record_erasure"]
 
@@ -53,7 +53,7 @@ class Erasure(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-async def record_erasure(redis: Redis, erasure: Erasure) -> str:
+async def record_erasure(redis: RedisSettings, erasure: Erasure) -> str:
     """Publish an erasure for the audit log, and return the id of its event.
 
     Call it when the data is gone, before saying so. Raises ErasureNotRecorded if the event may not

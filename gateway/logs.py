@@ -17,7 +17,7 @@ from structlog.typing import EventDict, Processor
 
 from gateway.log_floods import Floods
 from gateway.log_writing import LineWriter
-from gateway.settings.sections.log import Log
+from gateway.settings.sections.log_settings import LogSettings
 
 __all__ = ["configure"]
 
@@ -32,7 +32,7 @@ _LAST_LINES_S: Final = 2.0
 # How long the end of a process waits for whoever reads its log.
 
 
-def configure(settings: Log, *, process: str, own: Sequence[str] = ()) -> None:
+def configure(settings: LogSettings, *, process: str, own: Sequence[str] = ()) -> None:
     """Set up structlog and the standard library's logging for this process, once.
 
     `process` stands in every line. Records of the standard library (aiohttp's, dlt's) come out in

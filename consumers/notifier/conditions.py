@@ -7,8 +7,7 @@ from fnmatch import fnmatchcase
 from msgspec import UNSET, Struct
 
 from gateway.contract import AppEvent, CommentEvent, OtherEvent, PortalEvent
-from gateway.settings import Notifier
-from gateway.settings import Route as RouteSettings
+from gateway.settings import NotifierSettings, RouteSettings
 
 __all__ = ["Event", "Matcher", "is_echo", "needs_text"]
 
@@ -63,7 +62,7 @@ def needs_text(route: RouteSettings) -> bool:
     return bool(route.entity_types or route.entity_ids or route.authors or route.words)
 
 
-def is_echo(event: Event, settings: Notifier) -> bool:
+def is_echo(event: Event, settings: NotifierSettings) -> bool:
     """Whether one of our own integration's users caused the event."""
     if not settings.own_users or not isinstance(event, (CommentEvent, AppEvent)):
         return False

@@ -17,8 +17,7 @@ from consumers.notifier.target_portals import is_callable
 from consumers.notifier.targets import Target
 from consumers.notifier.timing import Timing
 from gateway.errors import OperatorError
-from gateway.settings import Notifier, Settings, resolve_secret
-from gateway.settings import Route as RouteSettings
+from gateway.settings import NotifierSettings, RouteSettings, Settings, resolve_secret
 
 __all__ = ["Channel", "Route", "routes_for", "routes_of"]
 
@@ -63,7 +62,9 @@ def routes_of(settings: Settings, domains: Domains | None = None) -> tuple[Route
     return tuple(routes)
 
 
-def routes_for(event: Event, routes: tuple[Route, ...], settings: Notifier) -> tuple[Route, ...]:
+def routes_for(
+    event: Event, routes: tuple[Route, ...], settings: NotifierSettings
+) -> tuple[Route, ...]:
     """The routes that an event goes to, in their order."""
     if is_echo(event, settings):
         return ()

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from gateway.errors import OperatorError
-from gateway.settings import Route as RouteSettings
+from gateway.settings import RouteSettings
 
 __all__ = ["QuietHours", "Timing"]
 

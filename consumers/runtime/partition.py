@@ -30,7 +30,7 @@ from consumers.runtime.tenure import Tenure
 from gateway.background import owned
 from gateway.errors import OperatorError
 from gateway.redis_access.connections import AWAY_OR_REFUSING
-from gateway.settings import Consumers
+from gateway.settings import ConsumersSettings
 
 __all__ = ["OwnedPartition"]
 
@@ -49,7 +49,7 @@ class OwnedPartition:
         *,
         former: Acquired,
         connect: Callable[[str], Awaitable[Redis]],
-        settings: Consumers,
+        settings: ConsumersSettings,
         pace: Callable[[], Pace],
     ) -> None:
         self.keys = tenure.keys

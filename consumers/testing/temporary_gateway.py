@@ -14,8 +14,7 @@ from consumers.runtime.entry import Event
 from gateway.background import owned
 from gateway.contract import EVENT_FIELD, DeadLetter, decode_event, encode_event
 from gateway.redis_access import connections
-from gateway.settings import Consumers, Settings
-from gateway.settings import Redis as RedisSettings
+from gateway.settings import ConsumersSettings, RedisSettings, Settings
 
 __all__ = ["TemporaryGateway"]
 
@@ -24,7 +23,9 @@ class TemporaryGateway:
     """Publishes events as the gateway does, and runs consumers on them; one partition."""
 
     def __init__(self, url: str) -> None:
-        self.settings = Settings(redis=RedisSettings(url=url), consumers=Consumers(lease_s=2.0))
+        self.settings = Settings(
+            redis=RedisSettings(url=url), consumers=ConsumersSettings(lease_s=2.0)
+        )
         self._streams = self.settings.redis.streams
 
     async def publish(self, stream: str, events: Sequence[Event]) -> None:

@@ -15,8 +15,13 @@ from gateway.bitrix24.token_store import TokenStore
 from gateway.bitrix24.tokens import Tokens
 from gateway.bitrix24.transport import Transport, open_transport
 from gateway.redis_access import connections
-from gateway.settings import Application, Settings, SettingsError, resolve_secret
-from gateway.settings import Bitrix24 as Rest
+from gateway.settings import (
+    ApplicationSettings,
+    Bitrix24Settings,
+    Settings,
+    SettingsError,
+    resolve_secret,
+)
 from gateway.vault.encryption import Vault
 
 __all__ = ["Bitrix24", "connect"]
@@ -133,7 +138,7 @@ async def connect(settings: Settings) -> AsyncIterator[Bitrix24]:
 
 
 def _authorization_server(
-    one: Application, rest: Rest, transport: Transport
+    one: ApplicationSettings, rest: Bitrix24Settings, transport: Transport
 ) -> AuthorizationServer:
     is_alone = one not in rest.applications
     where = "[bitrix24]" if is_alone else f"[[bitrix24.applications]] {one.client_id}"

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from gateway.erasing import entries, places
 from gateway.erasing.subject import Subject
 from gateway.portals.facts import PortalFacts
-from gateway.settings import Redis as RedisSettings
+from gateway.settings import RedisSettings
 
 __all__ = ["Erased", "erase"]
 

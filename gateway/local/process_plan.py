@@ -11,7 +11,7 @@ from gateway.errors import OperatorError
 from gateway.processes.supervisor import Child
 from gateway.sandbox.grants import Application
 from gateway.sandbox.portal import SANDBOX
-from gateway.settings import Notifier, PortalSettings, Route, Settings
+from gateway.settings import NotifierSettings, PortalSettings, RouteSettings, Settings
 from gateway.settings.masking import masked
 
 __all__ = [
@@ -71,9 +71,9 @@ def demo_settings(
             client_secret=application.client_secret,
             public_url=f"{handler.scheme}://{handler.netloc}",
         ),
-        notifier=Notifier(
+        notifier=NotifierSettings(
             allow_networks=("127.0.0.1/32",),
-            routes=(Route(name="demo", urls=(sink_url,), window_s=0),),
+            routes=(RouteSettings(name="demo", urls=(sink_url,), window_s=0),),
         ),
     )
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.portal_health.usual_rate import Rhythm, learnt, surprise_of
-from gateway.settings import Reconcile
+from gateway.settings import ReconcileSettings
 from gateway.traffic.portal_traffic import SLOT_S, Slot, slot_at
 
 __all__ = ["Hearing", "Rules", "by_now", "first_heard", "heard", "limit_of"]
@@ -41,7 +41,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     asks: bool
 
     @classmethod
-    def of(cls, settings: Reconcile) -> "Rules":
+    def of(cls, settings: ReconcileSettings) -> "Rules":
         """From `[reconcile]`."""
         return cls(
             min_surprise=-math.log(settings.silence_probability),

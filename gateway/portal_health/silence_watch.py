@@ -17,7 +17,7 @@ from gateway.portal_health.state_store import Memory
 from gateway.portal_health.troubles import Troubles
 from gateway.portal_health.usual_rate import hour_of, usual_per_hour
 from gateway.portals.directory import Portal
-from gateway.settings import Reconcile
+from gateway.settings import ReconcileSettings
 from gateway.traffic.portal_traffic import SLOT_S, Traffic, slot_at
 
 __all__ = ["Ask", "Silence", "hearings"]
@@ -45,7 +45,7 @@ class Silence:
         self,
         client: Redis,
         troubles: Troubles,
-        settings: Reconcile,
+        settings: ReconcileSettings,
         *,
         prefix: str,
         ask: Ask,

@@ -28,7 +28,7 @@ from redis.asyncio import Redis
 from gateway.portals.quarantine_size import QuarantineSize
 from gateway.redis_access import lua
 from gateway.redis_access.server_memory import memory_by_server
-from gateway.settings import Quarantine as QuarantineSettings
+from gateway.settings import QuarantineSettings
 from gateway.vault.encryption import Unreadable, Vault
 
 __all__ = ["Delivery", "Quarantine", "Sealed", "Verdict", "opened", "sealed"]

@@ -10,7 +10,7 @@ from typing import Final
 from gateway.contract import AppEvent, CommentEvent, EventSubject, PortalEvent, encode_event
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.stream_writer import StreamWriter, stream_writer
-from gateway.settings import Publish, Redis
+from gateway.settings import PublishSettings, RedisSettings
 
 __all__ = ["OncePublisher"]
 
@@ -26,7 +26,7 @@ class OncePublisher:
     finder finds again.
     """
 
-    def __init__(self, redis: Redis, settings: Publish) -> None:
+    def __init__(self, redis: RedisSettings, settings: PublishSettings) -> None:
         self._redis = redis
         self._settings = settings
         self._writers: dict[int, tuple[StreamWriter, asyncio.Lock]] = {}

@@ -23,7 +23,7 @@ from gateway.publishing.outage import Outage
 from gateway.publishing.spool.batch_file import SpooledBatch
 from gateway.publishing.spool.store import Spool
 from gateway.publishing.stream_writer import StreamWriter, stream_writer
-from gateway.settings import Publish, Redis
+from gateway.settings import PublishSettings, RedisSettings
 
 __all__ = ["Publisher"]
 
@@ -40,8 +40,8 @@ class Publisher:
 
     def __init__(
         self,
-        redis: Redis,
-        settings: Publish,
+        redis: RedisSettings,
+        settings: PublishSettings,
         spool: Spool,
         *,
         holds_back: Callable[[int], bool] = lambda _: False,

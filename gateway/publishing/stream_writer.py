@@ -12,7 +12,7 @@ from gateway.publishing.durability import Ack, NotDurable, waits_for_disk
 from gateway.publishing.errors import StreamUnavailable
 from gateway.redis_access import connections, lua
 from gateway.redis_access.connections import AWAY, Fault, fault_of
-from gateway.settings import Publish, Redis
+from gateway.settings import PublishSettings, RedisSettings
 
 __all__ = ["NumberedBatch", "StreamWriter", "stream_writer"]
 
@@ -157,7 +157,7 @@ class StreamWriter:
         await self._client.aclose()
 
 
-def stream_writer(redis: Redis, settings: Publish, partition: int) -> StreamWriter:
+def stream_writer(redis: RedisSettings, settings: PublishSettings, partition: int) -> StreamWriter:
     """A writer of a partition of `events`, with a connection of its own."""
     return StreamWriter(
         connections.publisher(redis.url),

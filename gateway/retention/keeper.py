@@ -25,7 +25,7 @@ from gateway.retention.reporting import Telling
 from gateway.retention.stream_access import Look, StreamAccess, StreamKeys
 from gateway.retention.stream_state import GroupState
 from gateway.retention.trim_plan import Plan, Rules, plan_for
-from gateway.settings import Retention as RetentionSettings
+from gateway.settings import RetentionSettings
 
 __all__ = ["Retention"]
 

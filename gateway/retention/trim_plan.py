@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from gateway.contract import EntryId
 from gateway.retention.stream_state import GroupState, StreamState
-from gateway.settings import Retention
+from gateway.settings import RetentionSettings
 
 __all__ = ["Holder", "Plan", "Rules", "early_plan_for", "fillers", "plan_for"]
 
@@ -32,7 +32,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     early_to: float = 0.0
 
     @classmethod
-    def of(cls, settings: Retention) -> "Rules":
+    def of(cls, settings: RetentionSettings) -> "Rules":
         """From [retention]."""
         day_ms = 86_400_000
         return cls(

@@ -8,45 +8,45 @@ are JSON; a list of plain words may also be separated by commas.
 from gateway.errors import SettingsError
 from gateway.secret_references import resolve_secret
 from gateway.settings.loading import is_given, load
-from gateway.settings.sections.admin import Admin
-from gateway.settings.sections.audit import Audit
-from gateway.settings.sections.bitrix24 import Application, Bitrix24
-from gateway.settings.sections.consumers import Consumers
-from gateway.settings.sections.enricher import Enricher
-from gateway.settings.sections.http import Http
-from gateway.settings.sections.notifier import Notifier, Route
-from gateway.settings.sections.portals import PortalSettings
-from gateway.settings.sections.publish import Publish
-from gateway.settings.sections.quarantine import Quarantine
-from gateway.settings.sections.reconcile import Reconcile
-from gateway.settings.sections.redis import Redis
-from gateway.settings.sections.retention import Retention
-from gateway.settings.sections.spool import Spool
-from gateway.settings.sections.vault import Vault
-from gateway.settings.sections.warehouse import Warehouse
+from gateway.settings.sections.admin_settings import AdminSettings
+from gateway.settings.sections.audit_settings import AuditSettings
+from gateway.settings.sections.bitrix24_settings import ApplicationSettings, Bitrix24Settings
+from gateway.settings.sections.consumers_settings import ConsumersSettings
+from gateway.settings.sections.enricher_settings import EnricherSettings
+from gateway.settings.sections.http_settings import HttpSettings
+from gateway.settings.sections.notifier_settings import NotifierSettings, RouteSettings
+from gateway.settings.sections.portal_settings import PortalSettings
+from gateway.settings.sections.publish_settings import PublishSettings
+from gateway.settings.sections.quarantine_settings import QuarantineSettings
+from gateway.settings.sections.reconcile_settings import ReconcileSettings
+from gateway.settings.sections.redis_settings import RedisSettings
+from gateway.settings.sections.retention_settings import RetentionSettings
+from gateway.settings.sections.spool_settings import SpoolSettings
+from gateway.settings.sections.vault_settings import VaultSettings
+from gateway.settings.sections.warehouse_settings import WarehouseSettings
 from gateway.settings.tree import Settings
 
 __all__ = [
-    "Admin",
-    "Application",
-    "Audit",
-    "Bitrix24",
-    "Consumers",
-    "Enricher",
-    "Http",
-    "Notifier",
+    "AdminSettings",
+    "ApplicationSettings",
+    "AuditSettings",
+    "Bitrix24Settings",
+    "ConsumersSettings",
+    "EnricherSettings",
+    "HttpSettings",
+    "NotifierSettings",
     "PortalSettings",
-    "Publish",
-    "Quarantine",
-    "Reconcile",
-    "Redis",
-    "Retention",
-    "Route",
+    "PublishSettings",
+    "QuarantineSettings",
+    "ReconcileSettings",
+    "RedisSettings",
+    "RetentionSettings",
+    "RouteSettings",
     "Settings",
     "SettingsError",
-    "Spool",
-    "Vault",
-    "Warehouse",
+    "SpoolSettings",
+    "VaultSettings",
+    "WarehouseSettings",
     "is_given",
     "load",
     "resolve_secret",

@@ -14,8 +14,8 @@ from msgspec import Struct
 from gateway.errors import SettingsError
 from gateway.redis_access.redis_url import Address
 from gateway.secret_references import is_reference
-from gateway.settings.sections.bitrix24 import Bitrix24
-from gateway.settings.sections.portals import PortalSettings
+from gateway.settings.sections.bitrix24_settings import Bitrix24Settings
+from gateway.settings.sections.portal_settings import PortalSettings
 from gateway.settings.service_links import is_service_link
 from gateway.settings.tree import Settings
 from gateway.settings.wording import in_words
@@ -173,7 +173,7 @@ class _Loading:
                 )
             seen.add(portal.member_id)
 
-    def _refuse_applications(self, bitrix24: Bitrix24) -> None:
+    def _refuse_applications(self, bitrix24: Bitrix24Settings) -> None:
         if bitrix24.client_id and bitrix24.applications:
             self._faults.append(
                 f"{self._path}: [bitrix24] client_id: there is a list, [[bitrix24.applications]]: "

@@ -5,24 +5,24 @@ has the type `Secret`, a URL that may hold a password `SecretUrl`: gateway.setti
 these.
 """
 
-from gateway.settings.sections.admin import Admin
-from gateway.settings.sections.audit import Audit
-from gateway.settings.sections.bitrix24 import Bitrix24
-from gateway.settings.sections.consumers import Consumers
-from gateway.settings.sections.enricher import Enricher
-from gateway.settings.sections.http import Http
+from gateway.settings.sections.admin_settings import AdminSettings
+from gateway.settings.sections.audit_settings import AuditSettings
+from gateway.settings.sections.bitrix24_settings import Bitrix24Settings
+from gateway.settings.sections.consumers_settings import ConsumersSettings
+from gateway.settings.sections.enricher_settings import EnricherSettings
+from gateway.settings.sections.http_settings import HttpSettings
 from gateway.settings.sections.kinds import Section
-from gateway.settings.sections.log import Log
-from gateway.settings.sections.notifier import Notifier
-from gateway.settings.sections.portals import PortalSettings
-from gateway.settings.sections.publish import Publish
-from gateway.settings.sections.quarantine import Quarantine
-from gateway.settings.sections.reconcile import Reconcile
-from gateway.settings.sections.redis import Redis
-from gateway.settings.sections.retention import Retention
-from gateway.settings.sections.spool import Spool
-from gateway.settings.sections.vault import Vault
-from gateway.settings.sections.warehouse import Warehouse
+from gateway.settings.sections.log_settings import LogSettings
+from gateway.settings.sections.notifier_settings import NotifierSettings
+from gateway.settings.sections.portal_settings import PortalSettings
+from gateway.settings.sections.publish_settings import PublishSettings
+from gateway.settings.sections.quarantine_settings import QuarantineSettings
+from gateway.settings.sections.reconcile_settings import ReconcileSettings
+from gateway.settings.sections.redis_settings import RedisSettings
+from gateway.settings.sections.retention_settings import RetentionSettings
+from gateway.settings.sections.spool_settings import SpoolSettings
+from gateway.settings.sections.vault_settings import VaultSettings
+from gateway.settings.sections.warehouse_settings import WarehouseSettings
 
 __all__ = ["Settings"]
 
@@ -30,22 +30,22 @@ __all__ = ["Settings"]
 class Settings(Section, frozen=True, kw_only=True):
     """Everything that can be set; each section and key is documented in docs/settings.md."""
 
-    redis: Redis = Redis()
-    http: Http = Http()
-    admin: Admin = Admin()
-    publish: Publish = Publish()
-    spool: Spool = Spool()
-    retention: Retention = Retention()
-    vault: Vault = Vault()
-    quarantine: Quarantine = Quarantine()
-    bitrix24: Bitrix24 = Bitrix24()
-    reconcile: Reconcile = Reconcile()
-    consumers: Consumers = Consumers()
-    enricher: Enricher = Enricher()
-    audit: Audit = Audit()
-    warehouse: Warehouse = Warehouse()
-    notifier: Notifier = Notifier()
-    log: Log = Log()
+    redis: RedisSettings = RedisSettings()
+    http: HttpSettings = HttpSettings()
+    admin: AdminSettings = AdminSettings()
+    publish: PublishSettings = PublishSettings()
+    spool: SpoolSettings = SpoolSettings()
+    retention: RetentionSettings = RetentionSettings()
+    vault: VaultSettings = VaultSettings()
+    quarantine: QuarantineSettings = QuarantineSettings()
+    bitrix24: Bitrix24Settings = Bitrix24Settings()
+    reconcile: ReconcileSettings = ReconcileSettings()
+    consumers: ConsumersSettings = ConsumersSettings()
+    enricher: EnricherSettings = EnricherSettings()
+    audit: AuditSettings = AuditSettings()
+    warehouse: WarehouseSettings = WarehouseSettings()
+    notifier: NotifierSettings = NotifierSettings()
+    log: LogSettings = LogSettings()
     portals: tuple[PortalSettings, ...] = ()
 
     @property

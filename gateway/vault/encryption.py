@@ -10,8 +10,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Self
 
 from gateway.errors import GatewayError, OperatorError
-from gateway.settings import Vault as VaultSettings
-from gateway.settings import resolve_secret
+from gateway.settings import VaultSettings, resolve_secret
 
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet, MultiFernet

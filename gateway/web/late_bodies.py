@@ -13,7 +13,7 @@ from typing import Final
 from aiohttp import HttpVersion11, web
 from aiohttp.web_protocol import RequestHandler
 
-from gateway.settings import Http
+from gateway.settings import HttpSettings
 
 __all__ = ["Bodies", "is_expectation_unknown"]
 
@@ -23,7 +23,7 @@ _GO_ON: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 class Bodies:
     """Reads what is still on its way, and knows which connections owe it."""
 
-    def __init__(self, settings: Http) -> None:
+    def __init__(self, settings: HttpSettings) -> None:
         self._timeout_s = settings.body_timeout_s
         self._owed_since: dict[RequestHandler, float] = {}
 

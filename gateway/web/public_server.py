@@ -22,7 +22,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from gateway import metrics
 from gateway.background import Background
-from gateway.settings import Http
+from gateway.settings import HttpSettings
 from gateway.web.receiver import Receiver
 
 __all__ = ["PublicServer"]
@@ -76,7 +76,7 @@ class PublicServer(web.Server):
     time until a connection's first request is complete; `sweep` does that.
     """
 
-    def __init__(self, receiver: Receiver, settings: Http, *, max_connections: int) -> None:
+    def __init__(self, receiver: Receiver, settings: HttpSettings, *, max_connections: int) -> None:
         super().__init__(
             receiver.handle,
             request_factory=self._request,

@@ -21,7 +21,7 @@ from gateway.inbound.form_fields import extract
 from gateway.installation.event_tokens import EventTokens
 from gateway.portals.quarantine import Delivery
 from gateway.publishing.errors import Unavailable
-from gateway.settings import Http
+from gateway.settings import HttpSettings
 from gateway.web.app_events import AppEvents, EventSink
 from gateway.web.fixed_answers import (
     answer,
@@ -55,7 +55,7 @@ class Receiver:
         portals: KnownPortals,
         sink: EventSink,
         streams: Streams,
-        settings: Http,
+        settings: HttpSettings,
         *,
         app_events: AppEvents | None = None,
         event_tokens: EventTokens | None = None,

@@ -24,8 +24,7 @@ from consumers.runtime.consumer_process import run
 from gateway.contract import decode_event
 from gateway.local.redis_server import RedisServer, find_server
 from gateway.redis_access import connections
-from gateway.settings import Redis as RedisSettings
-from gateway.settings import Settings
+from gateway.settings import RedisSettings, Settings
 from tests.benchmarks.end_to_end import waits_s
 from tests.integration.consumers.running import comment_event, publish
 

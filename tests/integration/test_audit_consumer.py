@@ -17,7 +17,7 @@ from consumers.audit.proofs import NotProvable, prove
 from consumers.audit.record_search import Wanted, search
 from consumers.audit.signing import SigningKey
 from gateway.erasure_record import Erasure, ErasureNotRecorded, record_erasure
-from gateway.settings import Redis as RedisSettings
+from gateway.settings import RedisSettings
 from tests.integration.consumers.running import comment_event, publish, service
 from tests.support.audit_log import entries, lines_of, verify_by_key, write
 from tests.support.eventually import eventually

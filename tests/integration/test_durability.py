@@ -24,7 +24,7 @@ from gateway.redis_access import connections
 from tests.support.receiver_process import Receiver
 from tests.support.replicas import replica_of, until_in_step
 
-REPLICATED = settings.Publish(ack="replicated:1", deadline_s=0.3)
+REPLICATED = settings.PublishSettings(ack="replicated:1", deadline_s=0.3)
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def replica(
 async def test_a_repeated_batch_is_confirmed_only_when_the_replica_has_it(
     own_server: RedisServer, replica: RedisServer
 ) -> None:
-    redis = settings.Redis(url=own_server.url)
+    redis = settings.RedisSettings(url=own_server.url)
     first, second = (stream_writer(redis, REPLICATED, 0) for _ in range(2))
     await until_in_step(own_server)
     replica.pause()
@@ -129,8 +129,8 @@ async def test_without_an_append_only_file_the_receiver_does_not_start(
 async def test_a_server_that_lost_its_append_only_file_meanwhile_gets_nothing(
     own_server: RedisServer,
 ) -> None:
-    redis = settings.Redis(url=own_server.url)
-    writer = stream_writer(redis, settings.Publish(ack="fsynced"), 0)
+    redis = settings.RedisSettings(url=own_server.url)
+    writer = stream_writer(redis, settings.PublishSettings(ack="fsynced"), 0)
     async with Redis.from_url(own_server.url) as client:
         await client.config_set("appendfsync", "always")
         await writer.write("b24:producer:{0}:p", 1, [b"event"])

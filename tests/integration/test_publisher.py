@@ -35,8 +35,8 @@ async def opened(tmp_path: Path) -> AsyncIterator[Opened]:
             **publish: Any,
         ) -> Publisher:
             publisher = Publisher(
-                settings.Redis(url=url, partitions=partitions),
-                settings.Publish(**publish),
+                settings.RedisSettings(url=url, partitions=partitions),
+                settings.PublishSettings(**publish),
                 spool,
                 holds_back=holds_back,
             )

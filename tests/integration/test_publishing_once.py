@@ -27,7 +27,8 @@ async def opened() -> AsyncIterator[Opened]:
 
         def open_publisher(url: str, partitions: int = 1, **publish: Any) -> OncePublisher:
             publisher = OncePublisher(
-                settings.Redis(url=url, partitions=partitions), settings.Publish(**publish)
+                settings.RedisSettings(url=url, partitions=partitions),
+                settings.PublishSettings(**publish),
             )
             stack.push_async_callback(publisher.close)
             return publisher
@@ -41,7 +42,7 @@ def recovered(count: int) -> list[CommentEvent]:
 
 async def comments_on(redis: Redis, partitions: int = 1) -> list[list[int]]:
     found = []
-    for key in settings.Redis(partitions=partitions).streams.keys("events"):
+    for key in settings.RedisSettings(partitions=partitions).streams.keys("events"):
         entries: Any = await redis.xrange(key)
         events = [decode_event(fields[b"event"]) for _, fields in entries]
         found.append([event.data.comment_id for event in events if isinstance(event, CommentEvent)])
@@ -68,7 +69,7 @@ async def test_it_goes_to_the_partition_of_its_comment_with_the_mark_that_it_was
 
     assert await opened(redis_url, partitions=4).publish(events) == 600
 
-    streams = settings.Redis(partitions=4).streams
+    streams = settings.RedisSettings(partitions=4).streams
     assert await comments_on(redis, 4) == [
         [
             n

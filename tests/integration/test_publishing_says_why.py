@@ -18,7 +18,9 @@ from tests.support.redis_sentinel import sentinel_of
 async def told_of_a_batch(url: str, directory: Path, **publish: Any) -> dict[str, Any]:
     """What the log says of one event that Redis at `url` does not take."""
     spool = await Spool.open(directory / "spool", max_bytes=1 << 20)
-    publisher = Publisher(settings.Redis(url=url), settings.Publish(**publish), spool)
+    publisher = Publisher(
+        settings.RedisSettings(url=url), settings.PublishSettings(**publish), spool
+    )
     publisher.start()
     try:
         with capture_logs() as logs:

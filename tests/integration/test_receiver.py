@@ -15,7 +15,7 @@ from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory, Portal
 from gateway.publishing.batch import Stored
 from gateway.publishing.errors import Unavailable
-from gateway.settings import Http
+from gateway.settings import HttpSettings
 from gateway.web.public_server import PublicServer
 from gateway.web.receiver import Receiver
 
@@ -61,7 +61,7 @@ async def client(sink: Sink) -> AsyncIterator[Client]:
             )
         ]
     )
-    settings = Http(header_timeout_s=0.2, body_timeout_s=0.2)
+    settings = HttpSettings(header_timeout_s=0.2, body_timeout_s=0.2)
     server = PublicServer(
         Receiver(directory, sink, Streams(), settings), settings, max_connections=100
     )

@@ -63,7 +63,7 @@ async def test_an_event_that_may_not_be_appended_is_not_taken_for_published(
     redis: Redis, users: Any, limited_url: str, missing: str
 ) -> None:
     await users("~*", "+@all", f"-{missing}")
-    writer = stream_writer(settings.Redis(url=limited_url), settings.Publish(), 0)
+    writer = stream_writer(settings.RedisSettings(url=limited_url), settings.PublishSettings(), 0)
     try:
         with pytest.raises(StreamUnavailable, match=f"may not {missing.upper()}"):
             await writer.write_once(STREAMS.recovered(0), [("an-id", b"{}")])
@@ -80,13 +80,15 @@ async def test_a_delivery_is_quarantined_as_a_whole_or_not_at_all(
     redis: Redis, users: Any, limited_url: str, missing: str
 ) -> None:
     await users("~*", "+@all", f"-{missing}")
-    vault = Vault.of(settings.Vault(keys=(VAULT_KEY,)))
+    vault = Vault.of(settings.VaultSettings(keys=(VAULT_KEY,)))
     assert vault is not None
     one = sealed(Delivery("portal", "receipt", 1, b"a=1"), digest_of("fake"), vault)
     client = connections.control(limited_url)
     try:
         with pytest.raises(NoPermissionError):
-            await Quarantine(client, settings.Quarantine(), prefix="b24").keep([one], now_ms=1)
+            await Quarantine(client, settings.QuarantineSettings(), prefix="b24").keep(
+                [one], now_ms=1
+            )
     finally:
         await client.aclose()
 
@@ -103,7 +105,7 @@ async def test_what_may_not_be_booked_is_not_trimmed(
     try:
         assert await Leases(client, owner="x", life_ms=1).hold("b24:other")
         with pytest.raises(NoPermissionError):
-            await Retention(client, STREAMS, settings.Retention()).look_once()
+            await Retention(client, STREAMS, settings.RetentionSettings()).look_once()
     finally:
         await client.aclose()
 

@@ -14,7 +14,7 @@ from gateway.redis_access.leases import Leases
 from gateway.retention.keeper import Retention
 from gateway.retention.stream_access import StreamAccess, StreamKeys
 from gateway.retention.trim_plan import Plan
-from gateway.settings import Retention as Settings
+from gateway.settings import RetentionSettings
 from tests.support.eventually import eventually
 
 STREAMS = Streams()
@@ -43,7 +43,7 @@ async def numbers(redis: Redis) -> list[int]:
 
 
 def retention(redis: Redis, **settings: Any) -> Retention:
-    return Retention(redis, STREAMS, Settings(**settings))
+    return Retention(redis, STREAMS, RetentionSettings(**settings))
 
 
 def counted(name: str, **labels: str) -> float:

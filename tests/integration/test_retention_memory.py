@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from gateway.contract import Streams
 from gateway.redis_access import connections
 from gateway.retention.keeper import Retention
-from gateway.settings import Retention as Settings
+from gateway.settings import RetentionSettings
 
 STREAMS = Streams()
 EVENTS, COMMENTS = STREAMS.key("events", 0), STREAMS.key("comments", 0)
@@ -61,7 +61,7 @@ async def test_what_is_handled_goes_the_oldest_first_until_there_is_memory(small
     await fill(small, EVENTS, "audit", "enricher")
     await fill(small, COMMENTS, "notifier")  # younger
     await shorten(small, 0.85)
-    keeper = Retention(small, STREAMS, Settings())
+    keeper = Retention(small, STREAMS, RetentionSettings())
     before = counted("b24gw_trimmed_early_entries_total") or 0.0
 
     (line,) = await looked(keeper)
@@ -84,7 +84,7 @@ async def test_what_one_group_has_not_acknowledged_stays_and_the_group_is_named(
     replies: Any = await small.xreadgroup("slow", "c", {EVENTS: ">"}, count=10)
     first_pending = replies[EVENTS.encode()][0][0]
     await shorten(small, 0.95)
-    keeper = Retention(small, STREAMS, Settings())
+    keeper = Retention(small, STREAMS, RetentionSettings())
 
     lines = await looked(keeper)
     again = await looked(keeper)
@@ -101,7 +101,7 @@ async def test_a_stream_that_no_group_reads_is_not_shortened(small: Redis) -> No
     await fill(small, EVENTS)
     await shorten(small, 0.95)
 
-    (line,) = await looked(Retention(small, STREAMS, Settings()))
+    (line,) = await looked(Retention(small, STREAMS, RetentionSettings()))
 
     assert await small.xlen(EVENTS) == COUNT
     assert (line["stream"], line["entries"]) == (EVENTS, COUNT)
@@ -113,7 +113,7 @@ async def test_what_else_fills_the_server_is_not_laid_to_a_groups_charge(small: 
     await small.set("theirs", b"x" * 5_000_000)
     await shorten(small, 0.95)
 
-    (line,) = await looked(Retention(small, STREAMS, Settings()))
+    (line,) = await looked(Retention(small, STREAMS, RetentionSettings()))
 
     assert line["event"].endswith("hardly any of it is events that wait")
     assert await small.xlen(EVENTS) == 1
@@ -123,14 +123,14 @@ async def test_days_may_come_first(small: Redis) -> None:
     await fill(small, EVENTS, "audit")
     await shorten(small, 0.95)
 
-    assert await looked(Retention(small, STREAMS, Settings(days_first=True))) == []
+    assert await looked(Retention(small, STREAMS, RetentionSettings(days_first=True))) == []
 
     assert await small.xlen(EVENTS) == COUNT
 
 
 async def test_only_the_receiver_that_leads_makes_room(small: Redis) -> None:
     await fill(small, EVENTS, "audit")
-    leader, other = (Retention(small, STREAMS, Settings()) for _ in range(2))
+    leader, other = (Retention(small, STREAMS, RetentionSettings()) for _ in range(2))
     await leader.look_once()
     await shorten(small, 0.95)
 
@@ -141,7 +141,7 @@ async def test_only_the_receiver_that_leads_makes_room(small: Redis) -> None:
 async def test_the_gauges_of_a_deleted_group_end_and_so_does_its_hold(small: Redis) -> None:
     await fill(small, EVENTS, "audit")
     await small.xgroup_create(EVENTS, "gone", "0")
-    keeper = Retention(small, STREAMS, Settings())
+    keeper = Retention(small, STREAMS, RetentionSettings())
     await keeper.look_once()
     assert counted("b24gw_held_entries", group="gone") == COUNT
 
@@ -166,7 +166,7 @@ async def test_in_a_cluster_only_the_full_node_is_relieved(cluster_url: str) -> 
         used = (await cluster.info("memory", target_nodes=full))["used_memory"]
         await cluster.config_set("maxmemory", round(used / 0.95), target_nodes=full)
 
-        await Retention(client, streams, Settings()).look_once()
+        await Retention(client, streams, RetentionSettings()).look_once()
 
         on_full = {
             key: cluster.get_node_from_key(key).name == full.name for key in streams.keys("events")

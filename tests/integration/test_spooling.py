@@ -39,7 +39,7 @@ async def edge(tmp_path: Path) -> AsyncIterator[Edge]:
         async def start(
             url: str, *, tells: str = "", max_bytes: int = 1 << 20, **publish: Any
         ) -> Publisher:
-            redis, how = settings.Redis(url=url), settings.Publish(**publish)
+            redis, how = settings.RedisSettings(url=url), settings.PublishSettings(**publish)
             control = connections.control(tells or url)
             stack.push_async_callback(control.aclose)
             spool = await Spool.open(tmp_path / "spool", max_bytes=max_bytes)

@@ -21,7 +21,7 @@ BATCHES = [
 
 @pytest.fixture
 async def writer(redis_url: str) -> AsyncIterator[StreamWriter]:
-    writer = stream_writer(settings.Redis(url=redis_url), settings.Publish(), 0)
+    writer = stream_writer(settings.RedisSettings(url=redis_url), settings.PublishSettings(), 0)
     yield writer
     await writer.close()
 

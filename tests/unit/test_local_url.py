@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.settings import Admin, Http
+from gateway.settings import AdminSettings, HttpSettings
 
 
 @pytest.mark.parametrize(
@@ -13,5 +13,5 @@ from gateway.settings import Admin, Http
     ],
 )
 def test_a_listener_on_all_addresses_is_reached_on_loopback(host: str, reached: str) -> None:
-    assert Http(host=host, port=80, path="/x").local_url == f"http://{reached}:80/x"
-    assert Admin(host=host, port=81).local_url == f"http://{reached}:81"
+    assert HttpSettings(host=host, port=80, path="/x").local_url == f"http://{reached}:80/x"
+    assert AdminSettings(host=host, port=81).local_url == f"http://{reached}:81"

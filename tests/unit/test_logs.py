@@ -14,8 +14,9 @@ def logged(code: str, *, form: str = "json", level: str = "info", own: str = "")
     preamble = (
         "import logging, structlog\n"
         "from gateway import logs\n"
-        "from gateway.settings.sections.log import Log\n"
-        f"logs.configure(Log(format={form!r}, level={level!r}), process='p', own={own.split()!r})\n"
+        "from gateway.settings.sections.log_settings import LogSettings\n"
+        f"settings = LogSettings(format={form!r}, level={level!r})\n"
+        f"logs.configure(settings, process='p', own={own.split()!r})\n"
         "log = structlog.get_logger()\n"
     )
     done = subprocess.run(

@@ -16,7 +16,7 @@ from gateway.inbound.admission import Admitted, admit
 from gateway.inbound.form_fields import extract
 from gateway.portals.directory import Directory, portals_of
 from gateway.sandbox.portal import SANDBOX
-from gateway.settings import Http, PortalSettings, load
+from gateway.settings import HttpSettings, PortalSettings, load
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
@@ -31,7 +31,7 @@ def block(language: str, holding: str) -> str:
 def fields_to_copy() -> dict[str, str]:
     """The fields of the `curl`."""
     words = shlex.split(block("sh", "curl").replace("\\\n", ""))
-    assert f"http://127.0.0.1:{Http().port}{Http().path}" in words
+    assert f"http://127.0.0.1:{HttpSettings().port}{HttpSettings().path}" in words
     pairs = (words[i + 1] for i, word in enumerate(words) if word == "--data-urlencode")
     return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
 

@@ -19,7 +19,7 @@ from gateway.retention.stream_state import (
     StreamState,
 )
 from gateway.retention.trim_plan import Rules, early_plan_for, fillers, plan_for
-from gateway.settings import Retention
+from gateway.settings import RetentionSettings
 
 NOW = 1_000_000
 IDS = st.builds(EntryId, st.integers(1, NOW), st.integers(0, 3))
@@ -316,18 +316,18 @@ def test_a_stream_that_was_made_anew_is_not_judged_by_the_old_ones_books() -> No
 
 
 def test_days_of_the_settings_are_milliseconds_of_the_rules() -> None:
-    rules = Rules.of(Retention(days=0.5, warn_held_days=1, non_holding_groups=("a",)))
+    rules = Rules.of(RetentionSettings(days=0.5, warn_held_days=1, non_holding_groups=("a",)))
 
     assert (rules.keep_ms, rules.warn_held_ms) == (43_200_000, 86_400_000)
     assert rules.non_holding == {"a"}
 
 
 def test_room_is_made_before_new_events_have_to_wait_unless_days_come_first() -> None:
-    rules = Rules.of(Retention(max_memory_share=0.5))
+    rules = Rules.of(RetentionSettings(max_memory_share=0.5))
 
     assert rules.early_from is not None
     assert rules.early_to < rules.early_from < 0.5
-    assert Rules.of(Retention(days_first=True)).early_from is None
+    assert Rules.of(RetentionSettings(days_first=True)).early_from is None
 
 
 @given(models(), rules())

@@ -7,7 +7,7 @@ import structlog
 
 from gateway import metrics
 from gateway.errors import OperatorError
-from gateway.settings import Http
+from gateway.settings import HttpSettings
 from gateway.web.protection.client_address import Network, Networks, client_of, network_of
 from gateway.web.protection.clients import Clients
 
@@ -83,12 +83,12 @@ class Guard:
         return outsider
 
 
-def clients_of(settings: Http) -> Clients:
+def clients_of(settings: HttpSettings) -> Clients:
     """Who tells clients apart by these settings. Raises OperatorError."""
     return Clients(_networks(settings.trusted_proxies, "trusted_proxies"))
 
 
-def guard_of(settings: Http) -> Guard | None:
+def guard_of(settings: HttpSettings) -> Guard | None:
     """The guard of these settings; None when it is off. Raises OperatorError."""
     settled = Networks(_networks(settings.allow_networks, "allow_networks"))
     trusted_proxies = Networks(_networks(settings.trusted_proxies, "trusted_proxies"))

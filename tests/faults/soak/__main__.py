@@ -27,7 +27,7 @@ from redis.exceptions import ResponseError
 from gateway.contract import EventSubject, encode_event
 from gateway.redis_access import connections
 from gateway.retention.keeper import Retention
-from gateway.settings import Retention as RetentionSettings
+from gateway.settings import RetentionSettings
 from tests.faults.soak.faults import Faults
 from tests.faults.soak.tally import Tally, tally_of
 from tests.faults.soak.truth import Truth

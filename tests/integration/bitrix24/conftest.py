@@ -14,9 +14,13 @@ from gateway.bitrix24.tokens import Tokens
 from gateway.sandbox.assembly import Sandbox, open_sandbox
 from gateway.sandbox.faults import Mood
 from gateway.sandbox.live_portal import LivePortal
-from gateway.settings import Bitrix24 as Application
-from gateway.settings import PortalSettings, Settings, Vault
-from gateway.settings import Redis as RedisSettings
+from gateway.settings import (
+    Bitrix24Settings,
+    PortalSettings,
+    RedisSettings,
+    Settings,
+    VaultSettings,
+)
 
 type_of_connect = Callable[..., AbstractAsyncContextManager[Bitrix24]]
 
@@ -70,8 +74,8 @@ def connected(redis_url: str, sandbox: Sandbox, keys: tuple[str, ...]) -> type_o
         return connect(
             Settings(
                 redis=RedisSettings(url=at),
-                vault=Vault(keys=vault_keys),
-                bitrix24=Application(**options | changes),
+                vault=VaultSettings(keys=vault_keys),
+                bitrix24=Bitrix24Settings(**options | changes),
                 portals=(portals,) if webhook else (),
             )
         )

@@ -16,9 +16,7 @@ from uuid_utils import uuid7
 from consumers import Consumer
 from consumers.runtime.consumer_process import run
 from gateway.contract import CommentData, CommentEvent, encode_event, source_of
-from gateway.settings import Consumers as ConsumersSettings
-from gateway.settings import Redis as RedisSettings
-from gateway.settings import Settings
+from gateway.settings import ConsumersSettings, RedisSettings, Settings
 
 
 def comment_event(comment_id: int, *, event_id: str | None = None) -> CommentEvent:

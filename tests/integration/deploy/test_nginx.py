@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from gateway.settings import Http
+from gateway.settings import HttpSettings
 from tests.integration.deploy.edge import PATH, open_edge
 
 
@@ -64,14 +64,14 @@ async def test_nothing_else_is_reached_from_outside(edge: SimpleNamespace, path:
 async def test_a_body_that_the_receiver_would_refuse_is_refused_before_it(
     edge: SimpleNamespace,
 ) -> None:
-    largest = Http().max_body
+    largest = HttpSettings().max_body
 
     assert (await edge.send("POST", PATH, body=b"x" * largest))[0] == 200
     assert (await edge.send("POST", PATH, body=b"x" * (largest + 1)))[0] == 413
 
 
 async def test_whoever_opens_the_page_again_and_again_has_to_wait(edge: SimpleNamespace) -> None:
-    path = Http().install_path
+    path = HttpSettings().install_path
 
     answers = [(await edge.send("POST", path))[0] for _ in range(30)]
 

@@ -15,8 +15,15 @@ from consumers.testing import comment_event
 from gateway.contract import Comment, CommentEvent, decode_event, encode_event
 from gateway.sandbox.assembly import Sandbox, open_sandbox
 from gateway.sandbox.live_portal import LivePortal
-from gateway.settings import Bitrix24, Consumers, Enricher, PortalSettings, Settings, Vault
-from gateway.settings import Redis as RedisSettings
+from gateway.settings import (
+    Bitrix24Settings,
+    ConsumersSettings,
+    EnricherSettings,
+    PortalSettings,
+    RedisSettings,
+    Settings,
+    VaultSettings,
+)
 from tests.integration.consumers.running import settled
 from tests.support.eventually import eventually
 
@@ -45,10 +52,12 @@ class Scene:
     ) -> Settings:
         return Settings(
             redis=RedisSettings(url=self.url, partitions=partitions),
-            consumers=Consumers(lease_s=2.0, grace_s=1.0),
-            vault=Vault(keys=(self.key,)),
-            bitrix24=Bitrix24(**{"request_timeout_s": 2.0, "call_timeout_s": 60.0} | (rest or {})),
-            enricher=Enricher(**{"refetch_after_s": 0.1} | enricher),
+            consumers=ConsumersSettings(lease_s=2.0, grace_s=1.0),
+            vault=VaultSettings(keys=(self.key,)),
+            bitrix24=Bitrix24Settings(
+                **{"request_timeout_s": 2.0, "call_timeout_s": 60.0} | (rest or {})
+            ),
+            enricher=EnricherSettings(**{"refetch_after_s": 0.1} | enricher),
             portals=tuple(
                 PortalSettings(
                     member_id=member_id,

@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 from consumers.testing import comment_event
 from gateway.contract import APP_INSTALLED, AppData, AppEvent, Comment, encode_event, source_of
 from gateway.sandbox.live_portal import LivePortal
-from gateway.settings import Vault
+from gateway.settings import VaultSettings
 from tests.integration.enricher.conftest import COMMENTS, EVENTS, Scene
 
 
@@ -140,7 +140,7 @@ async def test_without_credentials_and_keys_everything_comes_out_and_is_told_onc
     events = [comment_event(number, member_id=f"m{number % 2}") for number in range(1, 5)]
     gone = comment_event(9, "deleted", member_id="m1")
     await scene.publish([*events, gone])
-    settings = replace(scene.settings(), vault=Vault())
+    settings = replace(scene.settings(), vault=VaultSettings())
     with capture_logs() as logs:
         async with scene.enriching(settings):
             await scene.until_settled()

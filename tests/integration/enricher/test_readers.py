@@ -6,7 +6,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from consumers import notifier, warehouse
-from gateway.settings import Notifier, Route, Warehouse
+from gateway.settings import NotifierSettings, RouteSettings, WarehouseSettings
 from tests.integration.consumers.running import running, settled
 from tests.integration.enricher.conftest import COMMENTS, Scene
 from tests.integration.notifier.sinks import http_sink
@@ -23,12 +23,12 @@ async def test_a_text_that_comes_later_reaches_the_warehouse_and_is_told_to_nobo
     async with http_sink() as sink, AsyncExitStack() as stack:
         settings = replace(
             scene.settings(give_up_after_s=0.1, refetch_after_s=1.0),
-            notifier=Notifier(
+            notifier=NotifierSettings(
                 stream="comments",
                 allow_private=True,
-                routes=(Route(urls=(sink.url,), window_s=0.0),),
+                routes=(RouteSettings(urls=(sink.url,), window_s=0.0),),
             ),
-            warehouse=Warehouse(
+            warehouse=WarehouseSettings(
                 stream="comments",
                 destination=f"duckdb:///{tmp_path}/warehouse.duckdb",
                 work_dir=str(tmp_path / "work"),

@@ -22,7 +22,7 @@ from gateway.portals.facts import PortalFacts
 from gateway.redis_access import connections
 from gateway.retention.keeper import Retention
 from gateway.sandbox.assembly import open_sandbox
-from gateway.settings import Retention as RetentionSettings
+from gateway.settings import RetentionSettings
 from gateway.traffic.portal_traffic import count_into
 from tests.integration.consumers.running import comment_event, gateway, running, service
 from tests.integration.enricher.conftest import COMMENTS, Scene

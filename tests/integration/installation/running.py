@@ -18,9 +18,7 @@ from gateway.publishing.publisher import Publisher
 from gateway.publishing.spool.store import Spool
 from gateway.redis_access import connections
 from gateway.sandbox.assembly import Sandbox
-from gateway.settings import Bitrix24, Settings, Vault
-from gateway.settings import Redis as RedisSettings
-from gateway.settings import Spool as SpoolSettings
+from gateway.settings import Bitrix24Settings, RedisSettings, Settings, SpoolSettings, VaultSettings
 from gateway.traffic.rate_watch import RateWatch
 from gateway.web.app_events import AppEvents
 from gateway.web.install_page import install_page
@@ -82,8 +80,8 @@ def settings_for(
     return Settings(
         redis=RedisSettings(url=redis_url),
         spool=SpoolSettings(dir=str(spool_dir)),
-        vault=Vault(keys=(key,)),
-        bitrix24=Bitrix24(**options | changes),
+        vault=VaultSettings(keys=(key,)),
+        bitrix24=Bitrix24Settings(**options | changes),
     )
 
 

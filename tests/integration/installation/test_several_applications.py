@@ -19,7 +19,7 @@ from gateway.cli import cli
 from gateway.contract import Comment, decode_event
 from gateway.sandbox.assembly import Sandbox, open_sandbox
 from gateway.sandbox.live_portal import LivePortal
-from gateway.settings import Application, Settings
+from gateway.settings import ApplicationSettings, Settings
 from tests.integration.installation.bodies import forged, genuine, post
 from tests.integration.installation.running import Gateway, open_gateway
 from tests.integration.installation.test_installing import install
@@ -28,16 +28,16 @@ from tests.support.eventually import eventually
 MADE_UP = "fake-token-that-is-made-up"
 
 
-def listed(sandbox: Sandbox) -> Application:
+def listed(sandbox: Sandbox) -> ApplicationSettings:
     """The sandbox's application, as the settings have it."""
-    return Application(
+    return ApplicationSettings(
         client_id=sandbox.application.client_id,
         client_secret=sandbox.application.client_secret,
         authorization_server=sandbox.authorization_url,
     )
 
 
-def with_applications(settings: Settings, *applications: Application) -> Settings:
+def with_applications(settings: Settings, *applications: ApplicationSettings) -> Settings:
     """The settings with a list in place of the one application."""
     several = msgspec.structs.replace(
         settings.bitrix24, client_id="", client_secret="", applications=applications

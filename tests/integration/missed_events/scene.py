@@ -23,17 +23,17 @@ from gateway.sandbox.assembly import Sandbox
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.plans import PlanName
 from gateway.settings import (
-    Admin,
-    Bitrix24,
-    Http,
+    AdminSettings,
+    Bitrix24Settings,
+    HttpSettings,
     PortalSettings,
-    Publish,
-    Reconcile,
+    PublishSettings,
+    ReconcileSettings,
+    RedisSettings,
     Settings,
-    Spool,
-    Vault,
+    SpoolSettings,
+    VaultSettings,
 )
-from gateway.settings import Redis as RedisSettings
 from tests.integration.missed_events.reconciler import Reconciler
 from tests.support.receiver_process import Receiver
 
@@ -180,12 +180,12 @@ class Scene:
 def settings_for(sandbox: Sandbox, redis_url: str, directory: Path) -> Settings:
     return Settings(
         redis=RedisSettings(url=redis_url),
-        http=Http(port=free_port()),
-        admin=Admin(port=free_port()),
-        publish=Publish(),
-        spool=Spool(dir=str(directory / "spool")),
-        vault=Vault(keys=(Fernet.generate_key().decode(),)),
-        bitrix24=Bitrix24(
+        http=HttpSettings(port=free_port()),
+        admin=AdminSettings(port=free_port()),
+        publish=PublishSettings(),
+        spool=SpoolSettings(dir=str(directory / "spool")),
+        vault=VaultSettings(keys=(Fernet.generate_key().decode(),)),
+        bitrix24=Bitrix24Settings(
             authorization_server=sandbox.authorization_url,
             client_id=sandbox.application.client_id,
             client_secret=sandbox.application.client_secret,
@@ -196,7 +196,7 @@ def settings_for(sandbox: Sandbox, redis_url: str, directory: Path) -> Settings:
             request_timeout_s=5.0,
             call_timeout_s=10.0,
         ),
-        reconcile=Reconcile(settle_s=1.0, every_s=0.3, lease_s=2.0, spool_patience_s=60.0),
+        reconcile=ReconcileSettings(settle_s=1.0, every_s=0.3, lease_s=2.0, spool_patience_s=60.0),
     )
 
 

@@ -10,8 +10,7 @@ from consumers.notifier.notice_handler import Notifier
 from consumers.notifier.outbox import Outbox
 from consumers.notifier.routes import routes_of
 from gateway.contract import CommentEvent, encode_event
-from gateway.settings import Notifier as NotifierSettings
-from gateway.settings import PortalSettings, Route, Settings
+from gateway.settings import NotifierSettings, PortalSettings, RouteSettings, Settings
 
 MONDAY_10_30 = 1_767_609_000_000
 """2026-01-05 10:30 UTC, in milliseconds."""
@@ -30,7 +29,7 @@ class Desk:
     ) -> None:
         self.now_ms = now_ms
         notifier = NotifierSettings(
-            routes=tuple(Route(**route) for route in routes), allow_private=True, **settings
+            routes=tuple(RouteSettings(**route) for route in routes), allow_private=True, **settings
         )
         given = Settings(notifier=notifier, portals=portals)
         self.notifier = Notifier(given, routes_of(given), clock=lambda: self.now_ms)

@@ -18,8 +18,13 @@ from gateway.bitrix24.connecting import connect
 from gateway.errors import OperatorError
 from gateway.sandbox.assembly import Sandbox, open_sandbox
 from gateway.sandbox.live_portal import LivePortal
-from gateway.settings import Bitrix24, PortalSettings, Settings, Vault
-from gateway.settings import Redis as RedisSettings
+from gateway.settings import (
+    Bitrix24Settings,
+    PortalSettings,
+    RedisSettings,
+    Settings,
+    VaultSettings,
+)
 from tests.integration.bitrix24.conftest import always, refusal, tokens_of
 from tests.integration.notifier.processes import (
     MEMBER,
@@ -54,7 +59,9 @@ def settings_of(portal: LivePortal, redis_url: str, **limits: Any) -> Settings:
         application_tokens=("fake",),
         rest_webhook=portal.webhook_url,
     )
-    return Settings(redis=RedisSettings(url=redis_url), portals=(one,), bitrix24=Bitrix24(**limits))
+    return Settings(
+        redis=RedisSettings(url=redis_url), portals=(one,), bitrix24=Bitrix24Settings(**limits)
+    )
 
 
 @pytest.fixture
@@ -94,8 +101,8 @@ async def test_users_are_told_by_the_application_that_is_installed(
     await portal.install(None, scope="crm,im")
     settings = Settings(
         redis=RedisSettings(url=redis_url),
-        vault=Vault(keys=(Fernet.generate_key().decode(),)),
-        bitrix24=Bitrix24(
+        vault=VaultSettings(keys=(Fernet.generate_key().decode(),)),
+        bitrix24=Bitrix24Settings(
             client_id=sandbox.application.client_id,
             client_secret=sandbox.application.client_secret,
             authorization_server=sandbox.authorization_url,

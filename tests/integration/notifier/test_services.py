@@ -12,7 +12,7 @@ from consumers.notifier.notices import Notice
 from consumers.notifier.routes import Channel, routes_of
 from consumers.notifier.samples import samples
 from gateway.contract import COMMENT_UPDATED, Comment, encode_event
-from gateway.settings import Notifier, Route, Settings
+from gateway.settings import NotifierSettings, RouteSettings, Settings
 from tests.integration.notifier.desk import with_text
 from tests.integration.notifier.processes import comment_event
 from tests.integration.notifier.services import Asked, Services, services
@@ -37,7 +37,9 @@ async def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterato
 
 def channel_of(url: str) -> Channel:
     # The names lead to loopback.
-    settings = Settings(notifier=Notifier(routes=(Route(urls=(url,)),), allow_private=True))
+    settings = Settings(
+        notifier=NotifierSettings(routes=(RouteSettings(urls=(url,)),), allow_private=True)
+    )
     ((channel,),) = (route.channels for route in routes_of(settings))
     channel.target._plugin.request_rate_per_sec = 0
     return channel

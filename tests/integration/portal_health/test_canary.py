@@ -18,7 +18,7 @@ from gateway.local.process_plan import environment
 from gateway.portal_health.troubles import Troubles
 from gateway.publishing.publish_once import OncePublisher
 from gateway.sandbox.live_portal import LivePortal
-from gateway.settings import Notifier, PortalSettings, Settings
+from gateway.settings import NotifierSettings, PortalSettings, Settings
 from tests.integration.consumers.running import service, settled
 from tests.integration.installation.running import Gateway
 from tests.integration.portal_health.commanding import Command, command
@@ -32,7 +32,7 @@ GROUPS = {"audit": "events", "enricher": "events", "notifier": "comments"}
 @pytest.fixture
 def consumers(redis_url: str, settings: Settings, tmp_path: Path) -> Iterator[None]:
     """The audit log, the enricher, and a notifier that reads what the enricher writes."""
-    known = environment(Settings(), replace(settings, notifier=Notifier(stream="comments")))
+    known = environment(Settings(), replace(settings, notifier=NotifierSettings(stream="comments")))
     del known["GATEWAY_REDIS_URL"]
     with ExitStack() as stack:
         for name in GROUPS:

@@ -15,8 +15,7 @@ from gateway.portal_health.troubles import Troubles
 from gateway.portals.directory import Portal
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.publish_once import OncePublisher
-from gateway.settings import Publish, Reconcile
-from gateway.settings import Redis as RedisSettings
+from gateway.settings import PublishSettings, ReconcileSettings, RedisSettings
 from gateway.traffic.portal_traffic import SLOT_S
 from tests.integration.portal_health.seeding import count, known_for_weeks
 
@@ -33,7 +32,7 @@ class Leader:
         self.asked: list[str] = []
         self.answer: Exception | None = None
         troubles = Troubles(redis, sink, prefix="b24", clock=lambda: int(self.at * 1e9))
-        rules = Reconcile(**{"silence_asks": False} | settings)
+        rules = ReconcileSettings(**{"silence_asks": False} | settings)
         self.silence = Silence(
             redis, troubles, rules, prefix="b24", ask=self._ask, now=lambda: self.at
         )
@@ -50,7 +49,7 @@ class Leader:
 
 @pytest.fixture
 async def sink(redis_url: str) -> AsyncIterator[OncePublisher]:
-    publisher = OncePublisher(RedisSettings(url=redis_url), Publish())
+    publisher = OncePublisher(RedisSettings(url=redis_url), PublishSettings())
     yield publisher
     await publisher.close()
 

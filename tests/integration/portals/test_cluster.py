@@ -35,12 +35,12 @@ async def test_portals_are_registered_and_removed_on_a_cluster(cluster_url: str)
 
 
 async def test_deliveries_are_quarantined_on_a_cluster(cluster_url: str) -> None:
-    vault = Vault.of(settings.Vault(keys=(Fernet.generate_key().decode(),)))
+    vault = Vault.of(settings.VaultSettings(keys=(Fernet.generate_key().decode(),)))
     assert vault is not None
     now_ms = time_ns() // 1_000_000
     deliveries = [Delivery(name, f"receipt-{name}", now_ms, b"body") for name in NAMES]
     async with connections.control(cluster_url) as client:
-        quarantine = Quarantine(client, settings.Quarantine(), prefix="b24")
+        quarantine = Quarantine(client, settings.QuarantineSettings(), prefix="b24")
         to_keep = [sealed(one, digest_of("fake"), vault) for one in deliveries]
 
         assert await quarantine.keep(to_keep, now_ms=now_ms) == ["kept"] * len(NAMES)

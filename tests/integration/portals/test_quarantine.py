@@ -35,7 +35,7 @@ KEY = Fernet.generate_key().decode()
 
 
 def vault_of(*keys: str) -> Vault:
-    vault = Vault.of(settings.Vault(keys=keys))
+    vault = Vault.of(settings.VaultSettings(keys=keys))
     assert vault is not None
     return vault
 
@@ -44,7 +44,7 @@ VAULT = vault_of(KEY)
 
 
 def quarantine_of(redis: Redis, **limits: Any) -> Quarantine:
-    return Quarantine(redis, settings.Quarantine(**limits), prefix="b24")
+    return Quarantine(redis, settings.QuarantineSettings(**limits), prefix="b24")
 
 
 def delivery(
@@ -146,7 +146,7 @@ async def test_nothing_pushes_out_what_has_come_ten_times(redis: Redis) -> None:
 
 async def test_all_portals_together_have_a_bound(redis: Redis) -> None:
     quarantine = quarantine_of(redis, max_bytes=1 << 20, max_deliveries=100_000)
-    big = Vault.of(settings.Vault(keys=(KEY,)))
+    big = Vault.of(settings.VaultSettings(keys=(KEY,)))
     assert big is not None
     verdicts: set[str] = set()
     number = 0
@@ -188,7 +188,9 @@ async def test_it_takes_nothing_long_before_events_would_have_to_wait_for_memory
     own_server: RedisServer,
 ) -> None:
     async with connections.control(own_server.url) as client:
-        quarantine = Quarantine(client, settings.Quarantine(), prefix="b24", max_memory_share=0.9)
+        quarantine = Quarantine(
+            client, settings.QuarantineSettings(), prefix="b24", max_memory_share=0.9
+        )
         used = (await client.info("memory"))["used_memory"]
         await client.config_set("maxmemory", int(used / 0.7))
 

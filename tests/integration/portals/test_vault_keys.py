@@ -16,8 +16,7 @@ from gateway.bitrix24.tokens import Tokens
 from gateway.cli import cli
 from gateway.contract import Comment, Streams
 from gateway.portals.quarantine import Delivery, Quarantine, opened, sealed
-from gateway.settings import Quarantine as QuarantineSettings
-from gateway.settings import Vault as VaultSettings
+from gateway.settings import QuarantineSettings, VaultSettings
 from gateway.vault.encryption import Vault
 from gateway.vault.resealing import Resealing
 

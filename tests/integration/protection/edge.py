@@ -13,7 +13,7 @@ from gateway.contract import Streams
 from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory, Portal
 from gateway.publishing.batch import Stored
-from gateway.settings import Http
+from gateway.settings import HttpSettings
 from gateway.web.protection.guard import guard_of
 from gateway.web.public_server import PublicServer
 from gateway.web.receiver import Receiver
@@ -52,7 +52,7 @@ async def serving() -> AsyncIterator[Serve]:
     async with AsyncExitStack() as stack:
 
         async def listen(**given: Any) -> int:
-            settings = Http(**given)
+            settings = HttpSettings(**given)
             receiver = Receiver(_DIRECTORY, Sink(), Streams(), settings, guard=guard_of(settings))
             server = PublicServer(receiver, settings, max_connections=settings.max_connections)
             runner = web.ServerRunner(server)

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from structlog.testing import capture_logs
 
 from gateway.errors import OperatorError
-from gateway.settings import Http
+from gateway.settings import HttpSettings
 from gateway.web.protection import list_fetch, list_source, list_watch, sender_list
 from gateway.web.protection.guard import Guard, guard_of
 from gateway.web.protection.sender_list import SenderList
@@ -56,7 +56,7 @@ def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def guard() -> Guard:
-    made = guard_of(Http(allow_mode="enforce", allow_source="senders.json"))
+    made = guard_of(HttpSettings(allow_mode="enforce", allow_source="senders.json"))
     assert made is not None
     return made
 

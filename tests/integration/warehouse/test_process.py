@@ -20,7 +20,7 @@ from consumers.runtime.consumer_lookup import load_consumer
 from consumers.warehouse import dlt_database
 from gateway.contract import decode_event
 from gateway.errors import OperatorError
-from gateway.settings import Settings, Warehouse
+from gateway.settings import Settings, WarehouseSettings
 from tests.integration.consumers.running import comment_event, publish, service
 from tests.integration.warehouse.loading import ask_duckdb
 from tests.support.eventually import eventually
@@ -261,7 +261,7 @@ def test_a_bad_destination_stops_the_start_with_one_line_and_no_password(
     url: str, why: str
 ) -> None:
     with pytest.raises(OperatorError, match=why) as stopped:
-        load_consumer("warehouse", Settings(warehouse=Warehouse(destination=url)))
+        load_consumer("warehouse", Settings(warehouse=WarehouseSettings(destination=url)))
 
     assert str(stopped.value).startswith("[warehouse] destination: ")
     assert len(str(stopped.value).splitlines()) == 1

@@ -16,8 +16,7 @@ from consumers.warehouse.destination_errors import Away, Unusable
 from consumers.warehouse.row_loading import Warehouse
 from consumers.warehouse.warehouse_thread import CallThread
 from gateway.errors import OperatorError
-from gateway.settings import Settings
-from gateway.settings import Warehouse as Section
+from gateway.settings import Settings, WarehouseSettings
 from tests.integration.warehouse.conftest import database_of
 from tests.integration.warehouse.loading import Target, ask_duckdb, entry, load
 from tests.integration.warehouse.postgres import PostgresServer
@@ -33,7 +32,9 @@ def execute(server: PostgresServer, database: str, *statements: str) -> None:
 
 async def started(url: str, directory: Path) -> None:
     """As `consumers run warehouse` begins."""
-    settings = Settings(warehouse=Section(destination=url, work_dir=str(directory / "work")))
+    settings = Settings(
+        warehouse=WarehouseSettings(destination=url, work_dir=str(directory / "work"))
+    )
     async with Loader(settings, destination(url)).lifespan():
         pass
 
@@ -84,7 +85,9 @@ async def test_a_file_that_is_none_of_duckdbs_stops_the_start(tmp_path: Path) ->
 async def test_what_lasts_is_told_once_and_what_is_back_too(tmp_path: Path) -> None:
     path = tmp_path / "warehouse.duckdb"
     url = f"duckdb:///{path}"
-    settings = Settings(warehouse=Section(destination=url, work_dir=str(tmp_path / "work")))
+    settings = Settings(
+        warehouse=WarehouseSettings(destination=url, work_dir=str(tmp_path / "work"))
+    )
     loader = Loader(settings, destination(url))
     event = entry("added", 1)
     entries = [

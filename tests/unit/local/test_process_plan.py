@@ -10,19 +10,21 @@ from gateway.processes.supervisor import Child
 from gateway.sandbox.grants import Application
 from gateway.sandbox.portal import SANDBOX
 from gateway.settings import (
-    Admin,
-    Bitrix24,
-    Http,
-    Notifier,
+    AdminSettings,
+    Bitrix24Settings,
+    HttpSettings,
+    NotifierSettings,
     PortalSettings,
-    Redis,
-    Route,
+    RedisSettings,
+    RouteSettings,
     Settings,
     load,
 )
 
 ACME = PortalSettings(member_id="m", domain="acme", application_tokens=("env:ACME_TOKEN",))
-GIVEN = Settings(portals=(ACME,), notifier=Notifier(routes=(Route(urls=("slack://fake",)),)))
+GIVEN = Settings(
+    portals=(ACME,), notifier=NotifierSettings(routes=(RouteSettings(urls=("slack://fake",)),))
+)
 
 
 APPLICATION = Application(client_id="local.fake", client_secret="fake-secret")
@@ -62,8 +64,8 @@ def test_the_demo_adds_its_portal_and_keeps_its_notifications_to_itself() -> Non
 @pytest.mark.parametrize(
     ("given", "named"),
     [
-        (Settings(bitrix24=Bitrix24(client_id="app.real")), r"\[bitrix24\] client_id"),
-        (Settings(http=Http(host="192.0.2.1")), r"\[http\] host"),
+        (Settings(bitrix24=Bitrix24Settings(client_id="app.real")), r"\[bitrix24\] client_id"),
+        (Settings(http=HttpSettings(host="192.0.2.1")), r"\[http\] host"),
     ],
 )
 def test_the_demo_refuses_what_it_cannot_be_shown_with(given: Settings, named: str) -> None:
@@ -73,7 +75,11 @@ def test_the_demo_refuses_what_it_cannot_be_shown_with(given: Settings, named: s
 
 def test_the_variables_lead_to_the_wanted_settings_and_say_no_more() -> None:
     wanted = with_demo(
-        Settings(redis=Redis(url="redis://127.0.0.1:6390/0"), http=Http(port=1), admin=Admin())
+        Settings(
+            redis=RedisSettings(url="redis://127.0.0.1:6390/0"),
+            http=HttpSettings(port=1),
+            admin=AdminSettings(),
+        )
     )
 
     variables = environment(Settings(), wanted)
@@ -116,8 +122,8 @@ def test_every_process_reads_the_same_file_and_variables() -> None:
 
 def test_the_welcome_names_what_a_person_needs_and_no_secret() -> None:
     settings = Settings(
-        redis=Redis(url="redis://user:fake-password@redis.example:6379/0"),
-        http=Http(host="0.0.0.0", port=9000),
+        redis=RedisSettings(url="redis://user:fake-password@redis.example:6379/0"),
+        http=HttpSettings(host="0.0.0.0", port=9000),
         portals=(ACME,),
     )
 
@@ -138,7 +144,7 @@ def test_the_welcome_names_what_a_person_needs_and_no_secret() -> None:
     assert "fake-password" not in told
     assert "none yet: those that install" in "\n".join(
         welcome(
-            Settings(bitrix24=Bitrix24(client_id="app.fake")),
+            Settings(bitrix24=Bitrix24Settings(client_id="app.fake")),
             command="gateway",
             own_redis=None,
             with_demo=False,
@@ -153,7 +159,7 @@ def test_missed_events_are_looked_for_where_portals_can_be_called() -> None:
     by_webhook = replace(ACME, rest_webhook="env:ACME_WEBHOOK")
 
     assert not can_call_portals(GIVEN)
-    assert can_call_portals(replace(GIVEN, bitrix24=Bitrix24(client_id="local.fake")))
+    assert can_call_portals(replace(GIVEN, bitrix24=Bitrix24Settings(client_id="local.fake")))
     assert can_call_portals(replace(GIVEN, portals=(by_webhook,)))
 
 

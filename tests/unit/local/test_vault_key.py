@@ -7,7 +7,7 @@ from cryptography.fernet import Fernet
 
 from gateway.errors import OperatorError
 from gateway.local.vault_key import ensured_key
-from gateway.settings import Vault as VaultSettings
+from gateway.settings import VaultSettings
 from gateway.vault.encryption import Vault
 
 

@@ -16,8 +16,7 @@ from gateway.contract import (
     OtherEvent,
     decode_event,
 )
-from gateway.settings import Notifier
-from gateway.settings import Route as RouteSettings
+from gateway.settings import NotifierSettings, RouteSettings
 
 COMMENT = Comment(
     state="present",
@@ -141,13 +140,13 @@ def test_first_stops_at_the_first_route_that_matches() -> None:
         }.items()
     )
 
-    def names(settings: Notifier, given: CommentEvent) -> list[str]:
+    def names(settings: NotifierSettings, given: CommentEvent) -> list[str]:
         return [found.name for found in routes_for(given, routes, settings)]
 
-    assert names(Notifier(deliver="first"), event()) == ["acme"]
-    assert names(Notifier(deliver="all"), event()) == ["acme", "rest"]
-    assert names(Notifier(deliver="first"), event(COMMENT_DELETED)) == ["deletions"]
-    assert names(Notifier(own_users=("9",)), event()) == []
+    assert names(NotifierSettings(deliver="first"), event()) == ["acme"]
+    assert names(NotifierSettings(deliver="all"), event()) == ["acme", "rest"]
+    assert names(NotifierSettings(deliver="first"), event(COMMENT_DELETED)) == ["deletions"]
+    assert names(NotifierSettings(own_users=("9",)), event()) == []
 
 
 @pytest.mark.parametrize(
@@ -156,11 +155,11 @@ def test_first_stops_at_the_first_route_that_matches() -> None:
 def test_an_echo_is_an_event_of_one_of_our_own_users(
     own_users: tuple[str, ...], *, is_own: bool
 ) -> None:
-    assert is_echo(event(), Notifier(own_users=own_users)) is is_own
+    assert is_echo(event(), NotifierSettings(own_users=own_users)) is is_own
 
 
 def test_an_event_of_nobody_is_no_echo() -> None:
     given = event()
     nobodys = replace(given, data=replace(given.data, user_id=None))
 
-    assert not is_echo(nobodys, Notifier(own_users=("9", "None")))
+    assert not is_echo(nobodys, NotifierSettings(own_users=("9", "None")))

@@ -5,19 +5,25 @@ import pytest
 
 from consumers.notifier.routes import routes_of
 from gateway.errors import OperatorError
-from gateway.settings import Bitrix24, Notifier, PortalSettings, Route, Settings
+from gateway.settings import (
+    Bitrix24Settings,
+    NotifierSettings,
+    PortalSettings,
+    RouteSettings,
+    Settings,
+)
 
 SECRET = "TIiajkdnlazkcOXrIdevi7FQ"
 
 
-def told(*routes: Route, **settings: Any) -> tuple[Any, ...]:
+def told(*routes: RouteSettings, **settings: Any) -> tuple[Any, ...]:
     """The routes of a notifier with these settings."""
-    return routes_of(Settings(notifier=Notifier(routes=routes, **settings)))
+    return routes_of(Settings(notifier=NotifierSettings(routes=routes, **settings)))
 
 
 def faults(*routes: dict[str, Any], **settings: Any) -> list[str]:
     with pytest.raises(OperatorError) as caught:
-        told(*(Route(**route) for route in routes), **settings)
+        told(*(RouteSettings(**route) for route in routes), **settings)
     return str(caught.value).splitlines()
 
 
@@ -47,7 +53,7 @@ def test_conditions_on_the_text_need_the_stream_that_has_it() -> None:
     (found,) = faults(route, stream="events")
 
     assert '[notifier] stream = "comments"' in found
-    assert told(Route(**route))
+    assert told(RouteSettings(**route))
 
 
 def test_two_routes_have_two_names() -> None:
@@ -66,7 +72,7 @@ def test_urls_and_templates_come_from_files_and_the_environment(
     monkeypatch.setenv("TARGET", "json://two.example.com/")
 
     (route,) = told(
-        Route(urls=(f"file:{tmp_path}/url", "env:TARGET"), body=f"file:{tmp_path}/body.j2")
+        RouteSettings(urls=(f"file:{tmp_path}/url", "env:TARGET"), body=f"file:{tmp_path}/body.j2")
     )
 
     assert [channel.target.name for channel in route.channels] == ["1/1", "1/2"]
@@ -80,14 +86,14 @@ def test_urls_and_templates_come_from_files_and_the_environment(
 def test_a_path_that_may_be_the_secret_is_not_shown(scheme: str) -> None:
     url = f"{scheme}://user:FAKE@example.com:8443/hooks/FAKE-SECRET?+X-Key=FAKE"
 
-    (route,) = told(Route(urls=(url,)))
+    (route,) = told(RouteSettings(urls=(url,)))
 
     (channel,) = route.channels
     assert channel.target.shown == f"{scheme}://user:****@example.com:8443/***"
 
 
 def test_templates_need_not_know_events_that_the_route_does_not_get() -> None:
-    about_comments = Route(urls=("json://example.com/",), body="{{ comment.id }}")
+    about_comments = RouteSettings(urls=("json://example.com/",), body="{{ comment.id }}")
 
     assert told(about_comments)
     (found,) = faults(
@@ -103,8 +109,8 @@ def test_a_template_file_that_is_not_there_is_named() -> None:
 
 
 def test_a_portal_that_nothing_gives_the_right_to_call_is_named() -> None:
-    route = Route(urls=("bitrix24://0123456789abcdef/7",), name="sales")
-    notifier = Notifier(routes=(route,))
+    route = RouteSettings(urls=("bitrix24://0123456789abcdef/7",), name="sales")
+    notifier = NotifierSettings(routes=(route,))
     portal = PortalSettings(
         member_id="0123456789abcdef",
         domain="acme.bitrix24.com",
@@ -120,4 +126,4 @@ def test_a_portal_that_nothing_gives_the_right_to_call_is_named() -> None:
         "set [[portals]] rest_webhook, or [bitrix24] client_id"
     )
     assert routes_of(Settings(notifier=notifier, portals=(portal,)))
-    assert routes_of(Settings(notifier=notifier, bitrix24=Bitrix24(client_id="local.fake")))
+    assert routes_of(Settings(notifier=notifier, bitrix24=Bitrix24Settings(client_id="local.fake")))

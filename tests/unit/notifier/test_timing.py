@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from consumers.notifier.timing import QuietHours, Timing
 from gateway.errors import OperatorError
-from gateway.settings import Route
+from gateway.settings import RouteSettings
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -119,12 +119,12 @@ def test_the_hour_of_the_cap_is_that_of_the_routes_clock() -> None:
 @pytest.mark.parametrize(
     ("route", "key"),
     [
-        (Route(urls=("json://x",), time_zone="Mars/Base"), "time_zone"),
-        (Route(urls=("json://x",), quiet_hours="25:00-07:00"), "quiet_hours"),
-        (Route(urls=("json://x",), quiet_hours="07:00-07:00"), "quiet_hours"),
+        (RouteSettings(urls=("json://x",), time_zone="Mars/Base"), "time_zone"),
+        (RouteSettings(urls=("json://x",), quiet_hours="25:00-07:00"), "quiet_hours"),
+        (RouteSettings(urls=("json://x",), quiet_hours="07:00-07:00"), "quiet_hours"),
     ],
     ids=["zone", "hour", "no time"],
 )
-def test_times_that_cannot_be_are_named(route: Route, key: str) -> None:
+def test_times_that_cannot_be_are_named(route: RouteSettings, key: str) -> None:
     with pytest.raises(OperatorError, match=f"sales {key}: "):
         Timing.of(route, name="sales")

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from gateway.portal_health import silence_rule as ears
 from gateway.portal_health.silence_rule import Hearing, Rules
 from gateway.portal_health.usual_rate import HOURS, Rhythm, chance, hour_of, usual_per_hour
-from gateway.settings import Reconcile
+from gateway.settings import ReconcileSettings
 from gateway.traffic.portal_traffic import SLOT_S, Slot
 from tests.unit.portal_health.town import (
     DAY,
@@ -272,7 +272,7 @@ def test_what_is_usual_is_told_in_events_an_hour() -> None:
 
 
 def test_the_settings_become_the_rules() -> None:
-    rules = Rules.of(Reconcile(silence_probability=math.exp(-9), silence_learn_days=2))
+    rules = Rules.of(ReconcileSettings(silence_probability=math.exp(-9), silence_learn_days=2))
 
     assert rules.min_surprise == pytest.approx(9)
     assert rules.min_watched_s == 2 * 86400

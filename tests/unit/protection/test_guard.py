@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from gateway.errors import OperatorError
-from gateway.settings import Http
+from gateway.settings import HttpSettings
 from gateway.web.protection.client_address import Networks
 from gateway.web.protection.guard import Guard, guard_of
 
@@ -16,7 +16,7 @@ FOUND = Networks([ip_network("198.51.100.0/24")])
 
 
 def guard(**settings: Any) -> Guard:
-    made = guard_of(Http(**({"allow_mode": "enforce"} | settings)))
+    made = guard_of(HttpSettings(**({"allow_mode": "enforce"} | settings)))
     assert made is not None
     return made
 
@@ -26,7 +26,7 @@ def would_refuse() -> float:
 
 
 def test_when_it_is_off_there_is_none() -> None:
-    assert guard_of(Http(allow_networks=("192.0.2.0/24",))) is None
+    assert guard_of(HttpSettings(allow_networks=("192.0.2.0/24",))) is None
 
 
 def test_only_allowed_networks_may_deliver() -> None:

@@ -6,10 +6,10 @@ from msgspec import Meta
 
 from gateway.settings.sections.kinds import Port, Positive, Seconds, Section
 
-__all__ = ["Consumers"]
+__all__ = ["ConsumersSettings"]
 
 
-class Consumers(Section, frozen=True, kw_only=True):
+class ConsumersSettings(Section, frozen=True, kw_only=True):
     """[consumers]: what every consumer's process has, whichever consumer it is."""
 
     host: str = "127.0.0.1"

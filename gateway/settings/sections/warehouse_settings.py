@@ -6,10 +6,10 @@ from msgspec import Meta
 
 from gateway.settings.sections.kinds import Positive, Seconds, SecretUrl, Section
 
-__all__ = ["Warehouse"]
+__all__ = ["WarehouseSettings"]
 
 
-class Warehouse(Section, frozen=True, kw_only=True):
+class WarehouseSettings(Section, frozen=True, kw_only=True):
     """[warehouse]: where the warehouse consumer loads to."""
 
     destination: SecretUrl = "duckdb:///var/warehouse.duckdb"

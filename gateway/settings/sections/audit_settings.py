@@ -6,10 +6,10 @@ from msgspec import Meta
 
 from gateway.settings.sections.kinds import Seconds, Secret, Section
 
-__all__ = ["Audit"]
+__all__ = ["AuditSettings"]
 
 
-class Audit(Section, frozen=True, kw_only=True):
+class AuditSettings(Section, frozen=True, kw_only=True):
     """[audit]: the audit consumer's log."""
 
     dir: str = "var/audit"

@@ -4,10 +4,10 @@ from typing import Literal
 
 from gateway.settings.sections.kinds import Section
 
-__all__ = ["Log"]
+__all__ = ["LogSettings"]
 
 
-class Log(Section, frozen=True, kw_only=True):
+class LogSettings(Section, frozen=True, kw_only=True):
     """[log]: how much, and in which form; `auto` is coloured on a terminal, else JSON."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"

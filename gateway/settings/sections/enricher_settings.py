@@ -2,10 +2,10 @@
 
 from gateway.settings.sections.kinds import NotNegative, Positive, Seconds, Section
 
-__all__ = ["Enricher"]
+__all__ = ["EnricherSettings"]
 
 
-class Enricher(Section, frozen=True, kw_only=True):
+class EnricherSettings(Section, frozen=True, kw_only=True):
     """[enricher]: fetching what comments look like, once for all consumers; docs/enricher.md."""
 
     give_up_after_s: Seconds = 600.0

@@ -2,10 +2,10 @@
 
 from gateway.settings.sections.kinds import Secret, Section
 
-__all__ = ["Vault"]
+__all__ = ["VaultSettings"]
 
 
-class Vault(Section, frozen=True, kw_only=True):
+class VaultSettings(Section, frozen=True, kw_only=True):
     """[vault]: the keys that encrypt what the gateway keeps of secrets."""
 
     keys: tuple[Secret, ...] = ()

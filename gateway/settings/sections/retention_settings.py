@@ -6,10 +6,10 @@ from msgspec import Meta
 
 from gateway.settings.sections.kinds import NotNegative, Seconds, Section
 
-__all__ = ["Retention"]
+__all__ = ["RetentionSettings"]
 
 
-class Retention(Section, frozen=True, kw_only=True):
+class RetentionSettings(Section, frozen=True, kw_only=True):
     """[retention]: how long the streams keep events; docs/retention.md."""
 
     days: NotNegative = 7.0

@@ -2,10 +2,10 @@
 
 from gateway.settings.sections.kinds import Positive, Section
 
-__all__ = ["Spool"]
+__all__ = ["SpoolSettings"]
 
 
-class Spool(Section, frozen=True, kw_only=True):
+class SpoolSettings(Section, frozen=True, kw_only=True):
     """[spool]: where events wait on this machine while Redis is away."""
 
     dir: str = "var/spool"

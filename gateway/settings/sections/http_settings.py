@@ -6,10 +6,10 @@ from msgspec import Meta
 
 from gateway.settings.sections.kinds import Port, Positive, Seconds, Section, local_url
 
-__all__ = ["Http"]
+__all__ = ["HttpSettings"]
 
 
-class Http(Section, frozen=True, kw_only=True):
+class HttpSettings(Section, frozen=True, kw_only=True):
     """[http]: the public listener, which Bitrix24 posts to."""
 
     host: str = "127.0.0.1"

@@ -6,10 +6,10 @@ from msgspec import Meta
 
 from gateway.settings.sections.kinds import Section
 
-__all__ = ["Quarantine"]
+__all__ = ["QuarantineSettings"]
 
 
-class Quarantine(Section, frozen=True, kw_only=True):
+class QuarantineSettings(Section, frozen=True, kw_only=True):
     """[quarantine]: keeping deliveries whose token is not registered; needs [vault] keys."""
 
     max_deliveries: Annotated[int, Meta(ge=1, le=100_000)] = 1000

@@ -6,10 +6,10 @@ from msgspec import Meta
 
 from gateway.settings.sections.kinds import Positive, Seconds, Section
 
-__all__ = ["Publish"]
+__all__ = ["PublishSettings"]
 
 
-class Publish(Section, frozen=True, kw_only=True):
+class PublishSettings(Section, frozen=True, kw_only=True):
     """[publish]: what `stored` means, and how long a request may wait for it."""
 
     ack: Annotated[

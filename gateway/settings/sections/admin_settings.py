@@ -2,10 +2,10 @@
 
 from gateway.settings.sections.kinds import Port, Section, local_url
 
-__all__ = ["Admin"]
+__all__ = ["AdminSettings"]
 
 
-class Admin(Section, frozen=True, kw_only=True):
+class AdminSettings(Section, frozen=True, kw_only=True):
     """[admin]: the listener for operators; keep it on loopback or behind a proxy."""
 
     host: str = "127.0.0.1"

@@ -7,10 +7,10 @@ from msgspec import Meta
 from gateway.contract import Streams
 from gateway.settings.sections.kinds import SecretUrl, Section
 
-__all__ = ["Redis"]
+__all__ = ["RedisSettings"]
 
 
-class Redis(Section, frozen=True, kw_only=True):
+class RedisSettings(Section, frozen=True, kw_only=True):
     """[redis]: where the streams are. `partitions` is fixed for the life of an installation."""
 
     url: SecretUrl = "redis://127.0.0.1:6379/0"

@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from gateway.settings.sections.kinds import Positive, Seconds, Secret, Section
 
-__all__ = ["Application", "Bitrix24"]
+__all__ = ["ApplicationSettings", "Bitrix24Settings"]
 
 AuthorizationServer = Annotated[
     str,
@@ -18,7 +18,7 @@ AuthorizationServer = Annotated[
 _DEFAULT_SERVER = "https://oauth.bitrix.info/"
 
 
-class Application(Section, frozen=True, kw_only=True):
+class ApplicationSettings(Section, frozen=True, kw_only=True):
     """[[bitrix24.applications]]: each of several applications, in place of the `client_id` above:
     portals of both authorization servers, or local applications of several portals.
     """
@@ -31,7 +31,7 @@ class Application(Section, frozen=True, kw_only=True):
     """The server that knows it, as above."""
 
 
-class Bitrix24(Section, frozen=True, kw_only=True):
+class Bitrix24Settings(Section, frozen=True, kw_only=True):
     """[bitrix24]: the application in whose name portals are called, and how often they are."""
 
     authorization_server: AuthorizationServer = _DEFAULT_SERVER
@@ -42,7 +42,7 @@ class Bitrix24(Section, frozen=True, kw_only=True):
     their `rest_webhook` only."""
     client_secret: Secret = ""
     """The application's key (`client_secret`)."""
-    applications: tuple[Application, ...] = ()
+    applications: tuple[ApplicationSettings, ...] = ()
     """The applications, where there are several; `client_id` is empty then."""
     public_url: Annotated[
         str,
@@ -80,11 +80,11 @@ class Bitrix24(Section, frozen=True, kw_only=True):
     """The largest answer in bytes that is read."""
 
     @property
-    def listed(self) -> tuple[Application, ...]:
+    def listed(self) -> tuple[ApplicationSettings, ...]:
         """All applications: those of the list, or the one of `client_id`; none without either."""
         if not self.client_id:
             return self.applications
-        one = Application(
+        one = ApplicationSettings(
             client_id=self.client_id,
             client_secret=self.client_secret,
             authorization_server=self.authorization_server,

@@ -6,10 +6,10 @@ from msgspec import Meta
 
 from gateway.settings.sections.kinds import NotNegative, Port, Positive, Seconds, Section
 
-__all__ = ["Reconcile"]
+__all__ = ["ReconcileSettings"]
 
 
-class Reconcile(Section, frozen=True, kw_only=True):
+class ReconcileSettings(Section, frozen=True, kw_only=True):
     """[reconcile]: the process that finds what the receiver missed; docs/missed-events.md."""
 
     host: str = "127.0.0.1"

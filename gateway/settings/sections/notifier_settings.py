@@ -6,10 +6,10 @@ from msgspec import Meta
 
 from gateway.settings.sections.kinds import NotNegative, Positive, Seconds, Secret, Section
 
-__all__ = ["Notifier", "Route"]
+__all__ = ["NotifierSettings", "RouteSettings"]
 
 
-class Route(Section, frozen=True, kw_only=True):
+class RouteSettings(Section, frozen=True, kw_only=True):
     """[[notifier.routes]]: somebody who is told of events, which of them, and how."""
 
     urls: Annotated[tuple[Secret, ...], Meta(min_length=1)]
@@ -69,7 +69,7 @@ class Route(Section, frozen=True, kw_only=True):
     """What becomes of a message whose sending a crash cut off: it may have arrived, or not."""
 
 
-class Notifier(Section, frozen=True, kw_only=True):
+class NotifierSettings(Section, frozen=True, kw_only=True):
     """[notifier]: who is told of what."""
 
     stream: Literal["events", "comments"] = "comments"
@@ -83,5 +83,5 @@ class Notifier(Section, frozen=True, kw_only=True):
     """Whether targets may be in private networks or on this machine."""
     allow_networks: tuple[str, ...] = ()
     """Private networks that targets may be in, as `10.1.2.0/24`."""
-    routes: tuple[Route, ...] = ()
+    routes: tuple[RouteSettings, ...] = ()
     """The routes, each a table `[[notifier.routes]]`."""
