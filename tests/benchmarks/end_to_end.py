@@ -6,13 +6,14 @@ from typing import Final
 
 from gateway.local.redis_server import RedisServer
 from gateway.redis_access import connections
-from tests.integration.consumers.running import service
+from tests.support.consumer_process import service
 from tests.support.eventually import eventually
 from tests.support.load import Load
-from tests.support.receiver_process import Receiver
+from tests.support.receiver_process import receiving
 
 __all__ = ["waits_s"]
 
+_SERVICE: Final = "tests.benchmarks.latency_service:app"
 _RATE: Final = 1000.0
 _SECONDS: Final = 10.0
 
@@ -22,27 +23,22 @@ async def waits_s(server: RedisServer, directory: Path) -> list[float]:
 
     Receiver, Redis, consumer and the load are four processes on this machine.
     """
-    receiver = Receiver(directory, server.url, spool=directory / "spool")
-    await receiver.start()
-    redis = connections.control(server.url)
 
-    async def has_group() -> bool:
-        return bool(await redis.exists("b24:lease:latency:{0}"))
+    async with (
+        connections.control(server.url) as redis,
+        receiving(directory, server.url) as receiver,
+    ):
 
-    try:
-        with service(
-            server.url, directory, name="tests.benchmarks.latency_service:app"
-        ) as consumer:
+        async def has_group() -> bool:
+            return bool(await redis.exists("b24:lease:latency:{0}"))
+
+        with service(server.url, directory, name=_SERVICE) as consumer:
             await eventually(has_group)
             async with Load([receiver.port], rate=_RATE, senders=50) as load:
                 await asyncio.sleep(_SECONDS)
             await asyncio.sleep(0.5)
-            consumer.process.terminate()
-            consumer.process.wait(20)
+            await consumer.stop()
             starts = {event_id: float(at) for event_id, at in consumer.effects()}
-    finally:
-        await redis.aclose()
-        await receiver.stop()
     accepted = [delivery for delivery in load.deliveries if delivery.is_accepted]
     assert len(accepted) > 0.8 * _RATE * _SECONDS, f"only {len(accepted)} were accepted"
     assert starts.keys() >= {delivery.event_id for delivery in accepted}

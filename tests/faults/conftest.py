@@ -39,8 +39,10 @@ async def stage(
     except NotHere as reason:
         pytest.skip(f"not available here: {reason}")
     stage = Stage(binary, tmp_path, is_long=server_name != HERE)
-    yield stage
-    await stage.close()
+    try:
+        yield stage
+    finally:
+        stage.close()
     if stage.remark:
         request.node.user_properties.append(("remark", stage.remark))
     if stage.account is not None:

@@ -6,9 +6,10 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from consumers.audit import signing
-from tests.integration.consumers.running import comment_event, publish, service
+from tests.integration.consumers.running import comment_event, publish
 from tests.integration.test_audit_consumer import KEY, events_in
 from tests.support.audit_log import verify_by_key
+from tests.support.consumer_process import service
 from tests.support.eventually import eventually
 
 KILLS = 4
@@ -45,8 +46,7 @@ async def test_a_kill_loop_leaves_each_event_in_the_log_once(
 
     with service(redis_url, tmp_path, name="audit", **audit) as process:
         await eventually(lambda: len(events_in(chain)) >= len(published))
-        process.process.terminate()
-        assert process.process.wait(10) == 0
+        assert await process.stop() == 0
     assert events_in(chain) == published
     report = verify_by_key(chain, public)
     assert (report.fault, report.events) == (None, len(published))

@@ -53,7 +53,7 @@ async def test_one_comment_among_fifty_cannot_be_read(stage: Stage) -> None:
         await eventually(lambda: _has(redis, 50), timeout_s=60)
         found = await _comments(redis)
         await stage.until_green()
-        assert worker.stop() == 0
+        assert await worker.stop() == 0
 
     states = {comment_id: (comment.state, comment.reason) for comment_id, comment in found.items()}
     assert states.pop(unreadable) == ("unavailable", "unreadable")

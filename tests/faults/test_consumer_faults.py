@@ -16,14 +16,8 @@ from redis.asyncio import Redis
 from consumers import CommentEvent, Consumer
 from gateway.contract import EntryId, EventSubject, Streams
 from gateway.redis_access import connections
-from tests.integration.consumers.running import (
-    ServiceProcess,
-    comment_event,
-    publish,
-    running,
-    service,
-    settled,
-)
+from tests.integration.consumers.running import comment_event, publish, running, settled
+from tests.support.consumer_process import ConsumerProcess, service
 from tests.support.eventually import eventually
 from tests.support.lossy_proxy import LossyProxy
 from tests.support.stage import COUNTED, Stage
@@ -157,8 +151,8 @@ async def test_an_entry_that_ends_processes_is_found_and_buried(stage: Stage) ->
             GATEWAY_CONSUMERS_LEASE_S="2",
         ) as process:
 
-            async def over(process: ServiceProcess = process) -> bool:
-                return process.process.poll() is not None or await is_settled(redis)
+            async def over(process: ConsumerProcess = process) -> bool:
+                return not process.is_running or await is_settled(redis)
 
             await eventually(over)
             effects = process.effects()
@@ -192,7 +186,7 @@ async def test_processes_come_and_go_under_load(stage: Stage) -> None:
                 await publish(redis, key, [event])
             await asyncio.sleep(0.02)
 
-    def start(stack: ExitStack) -> ServiceProcess:
+    def start(stack: ExitStack) -> ConsumerProcess:
         return stack.enter_context(
             service(
                 server.url,
@@ -216,9 +210,7 @@ async def test_processes_come_and_go_under_load(stage: Stage) -> None:
             lambda: len({effect[4] for effect in services[0].effects()}) == 5, timeout_s=60
         )
         services[0].kill()
-        for one in services[1:4]:
-            one.process.terminate()
-        assert [one.process.wait(20) for one in services[1:4]] == [0, 0, 0]
+        assert await asyncio.gather(*(one.stop() for one in services[1:4])) == [0, 0, 0]
         await asyncio.sleep(stage.span(short=0.5, full=10))
         stopped.set()
         await loading

@@ -1,10 +1,8 @@
 """Consumer processes that are killed, frozen or stopped, with every row of their sink counted."""
 
 import asyncio
-import os
 import signal
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,14 +13,8 @@ from consumers import Consumer, Entry
 from gateway.contract import encode_event
 from gateway.redis_access import connections
 from tests.faults.sink import GROUP, SERVICE, Sink
-from tests.integration.consumers.running import (
-    ServiceProcess,
-    comment_event,
-    publish,
-    running,
-    service,
-    settled,
-)
+from tests.integration.consumers.running import comment_event, publish, running, settled
+from tests.support.consumer_process import ConsumerProcess, service
 from tests.support.eventually import eventually
 from tests.support.stage import COUNTED, Stage
 
@@ -40,7 +32,7 @@ class Scene:
         self._directory = stage.directory
         self._stack = stack
 
-    def start(self, **environment: str) -> ServiceProcess:
+    def start(self, **environment: str) -> ConsumerProcess:
         settings = {**self.sink.environment, "GATEWAY_CONSUMERS_LEASE_S": "2", **environment}
         return self._stack.enter_context(
             service(self.server.url, self._directory, name=SERVICE, **settings)
@@ -76,13 +68,13 @@ async def test_a_process_is_killed_around_its_commit(
     await publish(scene.redis, KEY, events)
 
     dying = scene.start(SINK_DIES=f"{moment} 7", SINK_TAKES_S="0.005")
-    await eventually(lambda: dying.process.poll() is not None)
+    await eventually(lambda: not dying.is_running)
     stored = [row.event_id for row in scene.sink.rows() if row.comment_id == 7]
     left_pending = await scene.pending_count()
     scene.start()
     await eventually(scene.is_settled)
 
-    assert dying.process.returncode == -signal.SIGKILL
+    assert dying.exit_code == -signal.SIGKILL
     assert stored == ([events[6].id] if moment == "after" else [])
     assert left_pending > 0
     scene.sink.assert_each_once(events)
@@ -98,35 +90,28 @@ async def test_a_frozen_owner_wakes_up_after_another_process_took_over(
     events = [comment_event(number % 10 + 1) for number in range(200)]
     frozen, other = [scene.start(SINK_TAKES_S="0.02", SINK_FREEZES_AT="30") for _ in range(2)]
     await publish(scene.redis, KEY, events)
-    await eventually(lambda: is_frozen(frozen) or is_frozen(other))
-    if is_frozen(other):
+    await eventually(lambda: frozen.is_frozen or other.is_frozen)
+    if other.is_frozen:
         frozen, other = other, frozen
-    await eventually(lambda: any(row.pid == other.process.pid for row in scene.sink.rows()))
-    os.kill(frozen.process.pid, signal.SIGCONT)
+    await eventually(lambda: any(row.pid == other.pid for row in scene.sink.rows()))
+    frozen.thaw()
     await eventually(scene.is_settled)
     await eventually(lambda: scene.sink.outcomes()["refused"] > 0)
 
     scene.sink.assert_each_once(events)
     epochs = {row.epoch: row.pid for row in scene.sink.rows()}
     assert epochs == {
-        min(epochs): frozen.process.pid,
-        max(epochs): other.process.pid,
+        min(epochs): frozen.pid,
+        max(epochs): other.pid,
     }
     stage.remark = COUNTED
-
-
-def is_frozen(process: ServiceProcess) -> bool:
-    status = Path(f"/proc/{process.process.pid}/stat").read_text()
-    return status.rpartition(")")[2].split()[0] == "T"
 
 
 @pytest.mark.short
 async def test_sigterm_while_a_process_waits_for_entries(stage: Stage, scene: Scene) -> None:
     process = scene.start()
     await eventually(scene.is_idle)
-    process.process.terminate()
-
-    assert process.process.wait(2) == 0  # sooner than its blocking read would end by itself
+    assert await process.stop() == 0  # sooner than its blocking read would end by itself
     assert await scene.redis.hget(LEASE, "owner") is None
     stage.remark = COUNTED
 
@@ -137,9 +122,7 @@ async def test_sigterm_in_the_middle_of_the_work(stage: Stage, scene: Scene) -> 
     await publish(scene.redis, KEY, events)
     process = scene.start(SINK_TAKES_S="0.05")
     await eventually(lambda: len(scene.sink.rows()) > 20)
-    process.process.terminate()
-
-    assert process.process.wait(10) == 0
+    assert await process.stop() == 0
     stored = len(scene.sink.rows())
     assert stored < 300
     # Acknowledged is what was stored, and nothing else.
@@ -162,12 +145,11 @@ async def test_the_second_sigterm_ends_a_process_at_once(stage: Stage, scene: Sc
         return bool(await scene.redis.xinfo_groups(KEY)) and await scene.pending_count() == 1
 
     await eventually(is_taken)
-    process.process.terminate()
-    with pytest.raises(Exception, match="timed out"):
-        process.process.wait(0.5)
-    process.process.terminate()
+    process.send(signal.SIGTERM)
+    with pytest.raises(AssertionError):
+        await eventually(lambda: not process.is_running, timeout_s=0.5)
 
-    assert process.process.wait(2) == 1
+    assert await process.stop() == 1
     assert (scene.sink.rows(), await scene.pending_count()) == ([], 1)
     stage.remark = COUNTED
 

@@ -3,12 +3,10 @@
 import fcntl
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from textwrap import dedent
 
 import aiohttp
 import pytest
@@ -20,6 +18,7 @@ from gateway.local.redis_server import RedisServer
 from tests.integration.notifier.processes import comment_event, is_reading, publish
 from tests.integration.notifier.sinks import http_sink
 from tests.support.audit_log import verify_by_key
+from tests.support.consumer_process import configured_consumer
 from tests.support.eventually import eventually
 from tests.support.ledger import account_of
 from tests.support.load import Load
@@ -84,7 +83,7 @@ def _fill(path: Path) -> None:
 async def test_a_receiver_whose_log_cannot_be_written_does_all_else(
     broken: Broken, own_server: RedisServer, tmp_path: Path, workers: int
 ) -> None:
-    receiver = Receiver(
+    with Receiver(
         tmp_path,
         own_server.url,
         spool=tmp_path / "spool",
@@ -94,30 +93,29 @@ async def test_a_receiver_whose_log_cannot_be_written_does_all_else(
             "HTTP_GRACE_S": "10",
             "LOG_LEVEL": "debug",
         },
-        log=broken.descriptor,
-    )
-    await receiver.start()
-    broken.breaks()
-    async with aiohttp.ClientSession() as session:
-        async with Load([receiver.port], rate=100) as load:
-            await load.until_answered_from("stream", timeout_s=20)
-            for _ in range(100):  # more lines than the pipe holds
-                assert await _forged(session, receiver) == 403
-            own_server.kill()
-            await load.until_answered_from("spool", timeout_s=20)
+    ) as receiver:
+        await receiver.start(log=broken.descriptor)
+        broken.breaks()
+        async with aiohttp.ClientSession() as session:
+            async with Load([receiver.port], rate=100) as load:
+                await load.until_answered_from("stream", timeout_s=20)
+                for _ in range(100):  # more lines than the pipe holds
+                    assert await _forged(session, receiver) == 403
+                own_server.kill()
+                await load.until_answered_from("spool", timeout_s=20)
+                assert await _probe(session, receiver, "readyz") == (200, "ready")
+                assert await _probe(session, receiver, "healthz") == (200, "alive")
+                own_server.start()
+                await load.until_answered_from("stream", timeout_s=60)
             assert await _probe(session, receiver, "readyz") == (200, "ready")
             assert await _probe(session, receiver, "healthz") == (200, "alive")
-            own_server.start()
-            await load.until_answered_from("stream", timeout_s=60)
-        assert await _probe(session, receiver, "readyz") == (200, "ready")
-        assert await _probe(session, receiver, "healthz") == (200, "alive")
-    dropped = sum(
-        float(line.split()[-1])
-        for line in await receiver.metrics()
-        if line.startswith("b24gw_log_lines_dropped_total")
-    )
-    assert dropped > 0 or not broken.drops
-    assert await receiver.stop() == 0
+        dropped = sum(
+            float(line.split()[-1])
+            for line in await receiver.metrics()
+            if line.startswith("b24gw_log_lines_dropped_total")
+        )
+        assert dropped > 0 or not broken.drops
+        assert await receiver.stop() == 0
 
     account = account_of(load.deliveries, await entries_on(own_server.url))
     assert account.accepted > 0
@@ -137,8 +135,10 @@ async def test_a_notifier_whose_log_cannot_be_written_tells_everything_once(
             [[notifier.routes]]
             urls = ["{sink.url}"]
             window_s = 0
+            [log]
+            level = "debug"
         """
-        with consumer("notifier", settings, tmp_path, log=broken.descriptor) as process:
+        with configured_consumer("notifier", settings, tmp_path, log=broken.descriptor) as process:
             await eventually(lambda: is_reading(redis))
             broken.breaks()
             await publish(redis, comment_event(1))
@@ -153,8 +153,7 @@ async def test_a_notifier_whose_log_cannot_be_written_tells_everything_once(
                 return not await redis.keys("b24:notifier:*:notices")
 
             await eventually(nothing_waits)  # else it would be told again
-            process.terminate()
-            await eventually(lambda: process.poll() == 0)
+            assert await process.stop() == 0
         assert sink.asked == len(sink.received) == 2
 
 
@@ -178,36 +177,18 @@ async def test_an_audit_log_is_signed_though_the_log_cannot_be_written(
             dir = "{tmp_path}/audit"
             signing_key = "file:{tmp_path}/audit.key"
             checkpoint_every_s = 0.2
+            [log]
+            level = "debug"
         """
-        with consumer("audit", settings, tmp_path, log=broken.descriptor) as process:
+        with configured_consumer("audit", settings, tmp_path, log=broken.descriptor) as process:
             for number in (1, 2, 3):
                 before = signed()
                 event = encode_event(comment_event(number))
                 await redis.xadd("b24:events:{0}", {EVENT_FIELD: event})
                 await eventually(partial(signed_more_than, before))
                 broken.breaks()
-            process.terminate()
-            await eventually(lambda: process.poll() == 0)
+            assert await process.stop() == 0
     assert verify_by_key(chain, public).fault is None
-
-
-@contextmanager
-def consumer(
-    name: str, settings: str, directory: Path, *, log: int
-) -> Iterator[subprocess.Popen[bytes]]:
-    config = directory / "gateway.toml"
-    config.write_text(dedent(settings) + '[log]\nlevel = "debug"\n')
-    process = subprocess.Popen(
-        [sys.executable, "-m", "consumers", "--config", str(config), "run", name],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
-        cwd=directory,
-        stderr=log,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 async def _forged(session: aiohttp.ClientSession, receiver: Receiver) -> int:

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.local.redis_server import RedisServer
 from gateway.web.metric_files import KINDS
 from tests.support.load import Load
-from tests.support.receiver_process import Receiver
+from tests.support.receiver_process import Receiver, receiving
 
 
 @pytest.fixture
@@ -47,11 +47,7 @@ async def test_a_full_disk_costs_the_metrics_of_new_workers_and_no_delivery(
     disk: Path, tmp_path: Path, own_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(disk))
-    receiver = Receiver(
-        tmp_path, own_server.url, spool=tmp_path / "spool", settings={"HTTP_WORKERS": "2"}
-    )
-    await receiver.start()
-    try:
+    async with receiving(tmp_path, own_server.url, {"HTTP_WORKERS": "2"}) as receiver:
         async with Load([receiver.port], rate=50) as load:
             await load.until_answered_from("stream", timeout_s=20)
             are_there_in_full(disk)
@@ -73,8 +69,6 @@ async def test_a_full_disk_costs_the_metrics_of_new_workers_and_no_delivery(
         # Those that died are counted all the same.
         (stored,) = [one for one in families if one.name == "b24gw_stored_events"]
         assert sum(sample.value for sample in stored.samples) > 0
-    finally:
-        assert await receiver.stop() == 0
 
 
 async def probe(receiver: Receiver) -> int:

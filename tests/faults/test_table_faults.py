@@ -52,9 +52,9 @@ async def test_the_tables_go(stage: Stage, postgres: PostgresServer) -> None:
             sent += await _more(redis)
             await _until_loaded(redis)
             if turn % 2:
-                assert await asyncio.to_thread(worker.stop) == 0
+                assert await worker.stop() == 0
                 await asyncio.to_thread(_rename_schema, postgres, database, f"gone_off_{turn}")
-                worker.start()
+                worker.launch()
         sent += await _more(redis)
         await _until_loaded(redis)
         await stage.until_green()

@@ -38,4 +38,4 @@ async def test_nobody_takes_the_log(stage: Stage, broken: Broken) -> None:
 
     assert account.refused == account.unanswered == 0
     assert sorted(row.event_id for row in sink.rows()) == sorted(stored)
-    assert await asyncio.to_thread(worker.stop) == 0
+    assert await worker.stop() == 0

@@ -21,8 +21,9 @@ from consumers.audit.findings import ChainReport
 from consumers.audit.records import Gap
 from gateway.contract import Streams
 from gateway.redis_access.connections import control
-from tests.integration.consumers.running import comment_event, gateway, publish, service
+from tests.integration.consumers.running import comment_event, gateway, publish
 from tests.support.audit_log import lines_of
+from tests.support.consumer_process import logged, service
 from tests.support.eventually import eventually
 
 KEY = "b24:events:{0}"
@@ -87,7 +88,7 @@ class Log:
         return verify_chain(self.chain, keys=[self.public], known_gaps=known_gaps)
 
     def said(self) -> str:
-        return "".join(path.read_text() for path in self._directory.glob("log-*"))
+        return logged(self._directory, "audit")
 
     def without_last_batch(self) -> None:
         """Take the last batch away: its head, and its lines. Needs no key and no copy."""

@@ -18,8 +18,9 @@ from consumers.audit.record_search import Wanted, search
 from consumers.audit.signing import SigningKey
 from gateway.erasure_record import Erasure, ErasureNotRecorded, record_erasure
 from gateway.settings import RedisSettings
-from tests.integration.consumers.running import comment_event, publish, service
+from tests.integration.consumers.running import comment_event, publish
 from tests.support.audit_log import entries, lines_of, verify_by_key, write
+from tests.support.consumer_process import logged, service
 from tests.support.eventually import eventually
 from tests.support.small_disk import small_disk
 
@@ -32,11 +33,6 @@ def events_in(chain: Path) -> list[str]:
         return []
     records = [msgspec.json.decode(line) for line in lines_of(chain) if line.endswith(b"\n")]
     return [record["event"]["id"] for record in records if record["kind"] == "event"]
-
-
-def said_in(directory: Path) -> str:
-    """What the processes that ran in a directory logged."""
-    return "".join(path.read_text() for path in directory.glob("log-*"))
 
 
 async def test_every_event_is_in_the_signed_log_once_and_in_order(
@@ -53,8 +49,7 @@ async def test_every_event_is_in_the_signed_log_once_and_in_order(
 
     with service(redis_url, tmp_path, name="audit", **audit) as process:
         await eventually(lambda: len(events_in(chain)) == 1500)
-        process.process.terminate()
-        assert process.process.wait(10) == 0
+        assert await process.stop() == 0
 
     assert events_in(chain) == [event.id for event in events]
     report = verify_by_key(chain, public)
@@ -91,10 +86,9 @@ async def test_the_log_of_a_process_without_a_key_is_chained_and_says_so(
         redis_url, tmp_path, name="audit", GATEWAY_AUDIT_DIR=str(tmp_path / "audit")
     ) as process:
         await eventually(lambda: len(events_in(chain)) == 1)
-        process.process.terminate()
-        process.process.wait(10)
+        await process.stop()
 
-    assert said_in(tmp_path).count("audit log is chained but not signed") == 1
+    assert logged(tmp_path, "audit").count("audit log is chained but not signed") == 1
     report = verify_by_key(chain)
     assert (report.fault, report.signed_count) == (None, 0)
 
@@ -125,13 +119,12 @@ async def test_a_full_disk_holds_the_consumer_up_and_loses_nothing(
         chain = disk / "events-0"
 
         with service(redis_url, tmp_path, name="audit", GATEWAY_AUDIT_DIR=str(disk)) as process:
-            await eventually(lambda: "No space left on device" in said_in(tmp_path))
-            assert process.process.poll() is None
+            await eventually(lambda: "No space left on device" in logged(tmp_path, "audit"))
+            assert process.is_running
             assert len(events_in(chain)) < 400
             ballast.unlink()
             await eventually(lambda: len(events_in(chain)) == 400)
-            process.process.terminate()
-            assert process.process.wait(10) == 0
+            assert await process.stop() == 0
 
         assert events_in(chain) == [event.id for event in events]
         assert verify_by_key(chain).fault is None

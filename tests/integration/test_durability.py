@@ -115,12 +115,11 @@ async def test_fsynced_waits_where_the_server_does_not(own_server: RedisServer) 
 async def test_without_an_append_only_file_the_receiver_does_not_start(
     redis_url: str, tmp_path: Path
 ) -> None:
-    receiver = Receiver(
-        tmp_path, redis_url, spool=tmp_path / "spool", settings={"PUBLISH_ACK": "fsynced"}
-    )
-    receiver.launch()
+    settings = {"PUBLISH_ACK": "fsynced"}
+    with Receiver(tmp_path, redis_url, spool=tmp_path / "spool", settings=settings) as receiver:
+        receiver.launch()
 
-    assert await receiver.ended() == 2
+        assert await receiver.ended() == 2
     assert [line for line in receiver.log.splitlines() if "appendonly yes" in line] == [
         'gateway: publish.ack = "fsynced" needs an append-only file: set `appendonly yes` on Redis'
     ]

@@ -18,8 +18,9 @@ from redis.asyncio import Redis
 
 from consumers.testing import comment_event
 from gateway.contract import EVENT_FIELD, DeadLetter, InvalidEvent, decode_event, encode_event
-from tests.integration.consumers.running import gateway, service, settled
+from tests.integration.consumers.running import gateway, settled
 from tests.integration.warehouse.test_process import environment as warehouse_environment
+from tests.support.consumer_process import service
 from tests.support.eventually import eventually
 
 GOOD = comment_event(7)
@@ -84,7 +85,7 @@ async def test_every_consumer_buries_them_and_handles_what_is_behind(
                 return await settled(redis, key, group)
 
             await eventually(is_through, timeout_s=40)
-        assert [one.process.poll() for one in processes] == [None] * 4
+        assert all(one.is_running for one in processes)
 
     for group in GROUPS:
         found: Any = await redis.xrange(f"b24:dead:{group}:{{0}}")

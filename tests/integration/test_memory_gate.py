@@ -10,7 +10,7 @@ from gateway.contract import Streams
 from gateway.publishing.memory_gate import MemoryGate, shall_close
 from tests.support.eventually import eventually
 from tests.support.load import Load
-from tests.support.receiver_process import Receiver
+from tests.support.receiver_process import receiving
 
 
 @pytest.mark.parametrize(
@@ -50,20 +50,20 @@ async def test_the_gate_follows_the_servers_memory_and_says_so_once(redis: Redis
 async def test_a_receiver_spools_near_the_limit_and_drains_when_there_is_memory_again(
     redis: Redis, redis_url: str, tmp_path: Path
 ) -> None:
-    receiver = Receiver(tmp_path, redis_url, spool=tmp_path / "spool")
-    await receiver.start()
-    try:
-        async with Load([receiver.port], rate=100) as load:
-            await load.until_answered_from("stream", timeout_s=10)
-            used = (await redis.info("memory"))["used_memory"]
-            await redis.config_set("maxmemory", round(used / 0.95))  # Redis itself would take more
-            await load.until_answered_from("spool", timeout_s=10)
-            length = await redis.xlen("b24:events:{0}")
-            await redis.config_set("maxmemory", used * 100)
-            await load.until_answered_from("stream", timeout_s=10)
-        accepted = sum(delivery.is_accepted for delivery in load.deliveries)
-        assert accepted == len(load.deliveries)
-        assert length < accepted == await redis.xlen("b24:events:{0}")
-    finally:
-        await redis.config_set("maxmemory", 0)
-        assert await receiver.stop() == 0
+    async with receiving(tmp_path, redis_url) as receiver:
+        try:
+            async with Load([receiver.port], rate=100) as load:
+                await load.until_answered_from("stream", timeout_s=10)
+                used = (await redis.info("memory"))["used_memory"]
+                await redis.config_set(
+                    "maxmemory", round(used / 0.95)
+                )  # Redis itself would take more
+                await load.until_answered_from("spool", timeout_s=10)
+                length = await redis.xlen("b24:events:{0}")
+                await redis.config_set("maxmemory", used * 100)
+                await load.until_answered_from("stream", timeout_s=10)
+            accepted = sum(delivery.is_accepted for delivery in load.deliveries)
+            assert accepted == len(load.deliveries)
+            assert length < accepted == await redis.xlen("b24:events:{0}")
+        finally:
+            await redis.config_set("maxmemory", 0)

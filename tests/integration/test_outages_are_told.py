@@ -13,7 +13,7 @@ from gateway.publishing.outage import Outage
 from gateway.sandbox.portal import SANDBOX
 from tests.support.eventually import eventually
 from tests.support.load import Load
-from tests.support.receiver_process import Receiver
+from tests.support.receiver_process import Receiver, receiving
 
 
 def lines_of(receiver: Receiver) -> list[dict[str, Any]]:
@@ -23,23 +23,19 @@ def lines_of(receiver: Receiver) -> list[dict[str, Any]]:
 async def test_a_full_spool_is_told_in_few_lines_that_name_what_is_lost(
     own_server: RedisServer, tmp_path: Path
 ) -> None:
-    receiver = Receiver(
-        tmp_path, own_server.url, spool=tmp_path / "spool", settings={"SPOOL_MAX_BYTES": "65536"}
-    )
-    await receiver.start()
-    try:
-        async with Load([receiver.port], rate=200) as load:
-            await load.until_answered_from("stream", timeout_s=10)
-            own_server.kill()
-            await load.until_refused(timeout_s=20)
-            refused = len(load.deliveries)
-            await eventually(lambda: len(load.deliveries) > refused + 200, timeout_s=30)
-            own_server.start()
-            await eventually(lambda: "redis takes batches again" in receiver.log, timeout_s=30)
-            await eventually(lambda: "the spool takes batches again" in receiver.log, timeout_s=30)
-            await eventually(lambda: "redis is back" in receiver.log, timeout_s=30)
-    finally:
-        assert await receiver.stop() == 0
+    async with (
+        receiving(tmp_path, own_server.url, {"SPOOL_MAX_BYTES": "65536"}) as receiver,
+        Load([receiver.port], rate=200) as load,
+    ):
+        await load.until_answered_from("stream", timeout_s=10)
+        own_server.kill()
+        await load.until_refused(timeout_s=20)
+        refused = len(load.deliveries)
+        await eventually(lambda: len(load.deliveries) > refused + 200, timeout_s=30)
+        own_server.start()
+        await eventually(lambda: "redis takes batches again" in receiver.log, timeout_s=30)
+        await eventually(lambda: "the spool takes batches again" in receiver.log, timeout_s=30)
+        await eventually(lambda: "redis is back" in receiver.log, timeout_s=30)
 
     lost = [delivery for delivery in load.deliveries if delivery.status == 503]
     lines = lines_of(receiver)

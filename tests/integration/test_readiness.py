@@ -14,32 +14,29 @@ from redis.exceptions import ResponseError
 from gateway.local.redis_server import RedisServer
 from gateway.sandbox.bodies import body_of
 from gateway.sandbox.portal import SANDBOX
-from tests.support.receiver_process import Receiver
+from tests.support.eventually import eventually
+from tests.support.receiver_process import Receiver, receiving
 
 
 async def test_a_receiver_without_redis_is_ready_as_long_as_the_spool_has_room(
     own_server: RedisServer, tmp_path: Path
 ) -> None:
-    receiver = Receiver(
-        tmp_path, own_server.url, spool=tmp_path / "spool", settings={"SPOOL_MAX_BYTES": "150000"}
-    )
-    await receiver.start()
-    try:
-        async with aiohttp.ClientSession() as session:
-            assert await readiness(session, receiver) == (200, "ready")
-            own_server.kill()
+    async with (
+        receiving(tmp_path, own_server.url, {"SPOOL_MAX_BYTES": "150000"}) as receiver,
+        aiohttp.ClientSession() as session,
+    ):
+        assert await readiness(session, receiver) == (200, "ready")
+        own_server.kill()
 
-            assert await readiness(session, receiver) == (200, "ready")
+        assert await readiness(session, receiver) == (200, "ready")
 
-            for number in range(1, 1000):
-                if await deliver(session, receiver, number) == 503:
-                    break
-            assert await readiness(session, receiver) == (
-                503,
-                "redis is away (ConnectionError), the spool is full",
-            )
-    finally:
-        await receiver.stop()
+        for number in range(1, 1000):
+            if await deliver(session, receiver, number) == 503:
+                break
+        assert await readiness(session, receiver) == (
+            503,
+            "redis is away (ConnectionError), the spool is full",
+        )
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -135,21 +132,21 @@ async def test_the_admin_port_answers_to_no_name_that_it_does_not_know(
 
 @asynccontextmanager
 async def running(directory: Path, url: str, **settings: str) -> AsyncIterator[Receiver]:
-    receiver = Receiver(directory, url, spool=directory / "spool", settings=settings)
-    await receiver.start()
-    try:
-        async with aiohttp.ClientSession() as session, asyncio.timeout(20):
-            while await readiness(session, receiver) != (200, "ready"):
-                await asyncio.sleep(0.05)
+    async with receiving(directory, url, settings) as receiver:
+        async with aiohttp.ClientSession() as session:
+
+            async def is_ready() -> bool:
+                return await readiness(session, receiver) == (200, "ready")
+
+            await eventually(is_ready)
         yield receiver
-    finally:
-        await receiver.stop()
 
 
 async def until_snapshot_failed(redis: Redis) -> None:
-    async with asyncio.timeout(10):
-        while (await redis.info("persistence"))["rdb_last_bgsave_status"] == "ok":
-            await asyncio.sleep(0.02)
+    async def has_failed() -> bool:
+        return bool((await redis.info("persistence"))["rdb_last_bgsave_status"] != "ok")
+
+    await eventually(has_failed)
 
 
 async def readiness(session: aiohttp.ClientSession, receiver: Receiver) -> tuple[int, str]:

@@ -23,7 +23,7 @@ from gateway.sandbox.portal import SANDBOX
 from gateway.vault.encryption import Vault
 from tests.support.eventually import eventually
 from tests.support.load import Load, request_of
-from tests.support.receiver_process import Receiver
+from tests.support.receiver_process import receiving
 from tests.support.redis_users import rights_of
 
 MEMBER = "0123456789abcdef0123456789abcdef"
@@ -37,9 +37,7 @@ async def test_a_receiver_with_a_right_too_few_doubles_nothing(
     redis: Redis, users: Any, limited_url: str, tmp_path: Path, missing: str
 ) -> None:
     await users("~*", "+@all", f"-{missing}")
-    receiver = Receiver(tmp_path, limited_url, spool=tmp_path / "spool")
-    await receiver.start()
-    try:
+    async with receiving(tmp_path, limited_url) as receiver:
         async with Load([receiver.port], rate=20, senders=3) as load:
             await load.until_answered_from("spool", timeout_s=10)
         accepted = len(load.deliveries)
@@ -52,8 +50,6 @@ async def test_a_receiver_with_a_right_too_few_doubles_nothing(
             return await redis.xlen(EVENTS) == accepted
 
         await eventually(is_drained)
-    finally:
-        assert await receiver.stop() == 0
     assert await redis.xlen(EVENTS) == accepted
     assert f"this user may not {missing.upper()}" in receiver.log
 
@@ -146,38 +142,35 @@ async def test_the_documented_rights_of_the_receiver_suffice(
         await redis.xadd(EVENTS, {"event": b"x" * 4000}, id=f"{number}-0")
     await redis.xgroup_create(EVENTS, "audit", "$")
     await users(*rights_of("receiver"))
-    receiver = Receiver(
+    async with receiving(
         tmp_path,
         limited_url,
-        spool=tmp_path / "spool",
-        settings={
+        {
             "RETENTION_EVERY_S": "0.2",
             "VAULT_KEYS": VAULT_KEY,
         },
-    )
-    await receiver.start()
-    try:
-        async with Load([receiver.port], rate=50) as load:
-            await load.until_answered_from("stream", timeout_s=10)
+    ) as receiver:
+        try:
+            async with Load([receiver.port], rate=50) as load:
+                await load.until_answered_from("stream", timeout_s=10)
 
-            async def is_trimmed() -> bool:
-                return bool(await redis.hget(STREAMS.retention_books("events", 0), "own"))
+                async def is_trimmed() -> bool:
+                    return bool(await redis.hget(STREAMS.retention_books("events", 0), "own"))
 
-            await eventually(is_trimmed)
-            await send_with_a_wrong_token(receiver.port)
+                await eventually(is_trimmed)
+                await send_with_a_wrong_token(receiver.port)
 
-            async def is_quarantined() -> bool:
-                key = f"b24:quarantine:{{{SANDBOX.member_id}}}"
-                return await redis.zcard(key) == 1
+                async def is_quarantined() -> bool:
+                    key = f"b24:quarantine:{{{SANDBOX.member_id}}}"
+                    return await redis.zcard(key) == 1
 
-            await eventually(is_quarantined)
-            await redis.config_set("maxmemory", 1)
-            await load.until_answered_from("spool", timeout_s=10)
+                await eventually(is_quarantined)
+                await redis.config_set("maxmemory", 1)
+                await load.until_answered_from("spool", timeout_s=10)
+                await redis.config_set("maxmemory", 0)
+                await load.until_answered_from("stream", timeout_s=10)
+        finally:
             await redis.config_set("maxmemory", 0)
-            await load.until_answered_from("stream", timeout_s=10)
-    finally:
-        await redis.config_set("maxmemory", 0)
-        assert await receiver.stop() == 0
 
     client: Any = redis
     denied = await client.execute_command("ACL", "LOG")

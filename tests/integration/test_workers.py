@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ class Fleet:
     def __init__(self, directory: Path, server: RedisServer) -> None:
         self.directory = directory
         self.server = server
+        self.programs = ExitStack()
         self.receiver: Receiver
 
     async def start(self, workers: int) -> None:
@@ -43,7 +45,8 @@ class Fleet:
             "LOG_LEVEL": "debug",
         }
         spool = self.directory / "spool"
-        self.receiver = Receiver(self.directory, self.server.url, spool=spool, settings=settings)
+        receiver = Receiver(self.directory, self.server.url, spool=spool, settings=settings)
+        self.receiver = self.programs.enter_context(receiver)
         await self.receiver.start()
         await eventually(lambda: any(line["event"] == "listening" for line in self.lines()))
 
@@ -79,10 +82,10 @@ class Fleet:
 
 
 @pytest.fixture
-async def fleet(tmp_path: Path, own_server: RedisServer) -> AsyncIterator[Fleet]:
+def fleet(tmp_path: Path, own_server: RedisServer) -> Iterator[Fleet]:
     fleet = Fleet(tmp_path, own_server)
-    yield fleet
-    await fleet.receiver.stop()
+    with fleet.programs:
+        yield fleet
 
 
 async def test_all_workers_serve_the_port_and_their_metrics_are_added_up(fleet: Fleet) -> None:

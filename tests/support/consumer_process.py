@@ -1,143 +1,89 @@
-"""Consumers as processes whose log goes where somebody may stop reading it."""
+"""Consumers as real processes: `consumers run NAME`, set up by their environment or a file."""
 
 import os
-import select
-import signal
-import subprocess
 import sys
-import threading
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from textwrap import dedent
+from types import TracebackType
 from typing import Final
 
 from gateway.local.redis_server import free_port
+from tests.support.log_reader import LogReader
+from tests.support.program import Program
 
-__all__ = ["LogReader", "Worker"]
+__all__ = ["ConsumerProcess", "Worker", "configured_consumer", "logged", "service"]
 
+SERVICE: Final = "tests.integration.consumers.service:app"
 _PROBE_S: Final = 10.0
 
 
-class LogReader:
-    """Reads a pipe to a file, until it is told to pause, or to go for good."""
+class ConsumerProcess(Program):
+    """One consumer; `environment` has whole names of variables, `options` stand before `run`."""
 
-    def __init__(self, end: int, path: Path) -> None:
-        self._end = end
-        self._path = path
-        self._reads = threading.Event()
-        self._reads.set()
-        self._is_over = False
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+    def __init__(
+        self,
+        name: str,
+        directory: Path,
+        environment: Mapping[str, str],
+        *,
+        options: tuple[str, ...] = (),
+    ) -> None:
+        self.name = name
+        self._effects = directory / "effects"
+        super().__init__(
+            (sys.executable, "-m", "consumers", *options, "run", name),
+            log_file=directory / f"{name}-{time.monotonic_ns()}.log",
+            directory=directory,
+            environment={"SERVICE_EFFECTS": str(self._effects), **environment},
+        )
 
-    def pause(self) -> None:
-        """Let the pipe fill up."""
-        self._reads.clear()
-
-    def resume(self) -> None:
-        """Read on."""
-        self._reads.set()
-
-    def die(self) -> None:
-        """Close the pipe: whoever writes to it is told so."""
-        self._is_over = True
-        self._reads.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        with self._path.open("ab") as file:
-            while not self._is_over:
-                self._reads.wait()
-                if not select.select([self._end], [], [], 0.1)[0]:
-                    continue
-                if not (some := os.read(self._end, 1 << 16)):
-                    break
-                file.write(some)
-                file.flush()
-        os.close(self._end)
+    def effects(self) -> list[list[str]]:
+        """Each effect of the tests' service as its words; a line cut off by a kill is none."""
+        if not self._effects.exists():
+            return []
+        whole, _, _cut = self._effects.read_text().rpartition("\n")
+        return [line.split() for line in whole.splitlines()]
 
 
-class Worker:
-    """`consumers run NAME`, started, hurt and started again."""
+class Worker(ConsumerProcess):
+    """A consumer with probes, whose log goes through a pipe where somebody may stop reading it."""
 
     def __init__(self, name: str, directory: Path, environment: Mapping[str, str]) -> None:
-        self.name = name
         self.port = free_port()
-        self._log_file = directory / f"{name.rpartition('.')[2]}-{self.port}.log"
-        self._environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith("GATEWAY_")},
-            "GATEWAY_CONSUMERS_PORT": str(self.port),
-            **environment,
-        }
-        self._process: subprocess.Popen[bytes] | None = None
-        self.log: LogReader | None = None
+        self.reader: LogReader | None = None
+        super().__init__(name, directory, {"GATEWAY_CONSUMERS_PORT": str(self.port), **environment})
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether it is not there, though nobody has stopped it."""
-        return self._process is not None and self._process.poll() is not None
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it has been started and has not ended."""
-        return self._process is not None and self._process.poll() is None
-
-    @property
-    def exit_code(self) -> int | None:
-        """Of a process that has ended by itself."""
-        return self._process.poll() if self._process is not None else None
-
-    @property
-    def said(self) -> str:
-        """What it has logged, as far as somebody read it."""
-        return self._log_file.read_text() if self._log_file.exists() else ""
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
-    def start(self, *, log: int | None = None) -> None:
-        """Start; the log goes to this descriptor, or through a pipe to a file of its own."""
+    def launch(self, *, log: int | None = None) -> None:
+        """Start it; the log goes to this descriptor, or through a pipe to its file."""
+        self._end_reading()
         if log is not None:
-            self._process = self._popen(log)
+            super().launch(log=log)
             return
         reading, writing = os.pipe()
-        self._process = self._popen(writing)
-        os.close(writing)
-        self.log = LogReader(reading, self._log_file)
-
-    def kill(self) -> None:
-        """End it as the kernel would."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-        self._process = None
-
-    def stop(self, *, timeout_s: float = 40) -> int:
-        """End it as a supervisor would; its exit code, -9 if it did not end in time."""
-        assert self._process is not None
-        if self.log is not None:
-            self.log.resume()
-        self._process.send_signal(signal.SIGCONT)
-        self._process.terminate()
+        self.reader = LogReader(reading, self.log_file)
         try:
-            return self._process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-            return -9
+            super().launch(log=writing)
         finally:
-            self._process = None
+            os.close(writing)
 
-    def freeze(self) -> None:
-        """Stop it where it stands."""
-        os.kill(self.pid, signal.SIGSTOP)
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        self._end_reading()
 
-    def thaw(self) -> None:
-        """Let it go on."""
-        os.kill(self.pid, signal.SIGCONT)
+    async def stop(self, *, timeout_s: float = 40) -> int:
+        if self.reader is not None:
+            self.reader.resume()
+        return await super().stop(timeout_s=timeout_s)
 
     def probe(self, path: str) -> int:
         """The status that a probe is answered with; 0 for no answer."""
@@ -150,10 +96,38 @@ class Worker:
         except OSError:
             return 0
 
-    def _popen(self, log: int) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "consumers", "run", self.name],
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stderr=log,
-        )
+    def _end_reading(self) -> None:
+        if self.reader is not None:
+            self.reader.die()
+            self.reader = None
+
+
+def logged(directory: Path, name: str) -> str:
+    """All that processes of a consumer have logged there, the first one's first."""
+    return "".join(path.read_text() for path in sorted(directory.glob(f"{name}-*.log")))
+
+
+@contextmanager
+def service(
+    redis_url: str, directory: Path, *, name: str = SERVICE, **environment: str
+) -> Iterator[ConsumerProcess]:
+    """A started consumer; stopped at the end as a supervisor does it."""
+    with ConsumerProcess(
+        name, directory, {"GATEWAY_REDIS_URL": redis_url, **environment}
+    ) as process:
+        process.launch()
+        yield process
+        process.stop_blocking()
+
+
+@contextmanager
+def configured_consumer(
+    name: str, settings: str, directory: Path, *, log: int | None = None
+) -> Iterator[ConsumerProcess]:
+    """A started consumer with these settings (TOML) in a file; stopped at the end."""
+    config = directory / "gateway.toml"
+    config.write_text(dedent(settings))
+    with ConsumerProcess(name, directory, {}, options=("--config", str(config))) as process:
+        process.launch(log=log)
+        yield process
+        process.stop_blocking()

@@ -1,11 +1,9 @@
 """The receiver as a real process: `gateway serve` on free ports, set up by its environment."""
 
 import asyncio
-import os
-import signal
-import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -13,8 +11,10 @@ from msgspec import json
 
 from gateway.local.redis_server import free_port
 from gateway.sandbox.portal import SANDBOX
+from tests.support.eventually import eventually
+from tests.support.program import Program
 
-__all__ = ["Receiver"]
+__all__ = ["Receiver", "receiving"]
 
 _PORTALS = json.encode(
     [
@@ -27,7 +27,7 @@ _PORTALS = json.encode(
 ).decode()
 
 
-class Receiver:
+class Receiver(Program):
     """One receiver; `settings` are further variables, `GATEWAY_` left off."""
 
     def __init__(
@@ -37,80 +37,30 @@ class Receiver:
         *,
         spool: Path,
         settings: Mapping[str, str] | None = None,
-        log: int | None = None,
+        ports: tuple[int, int] | None = None,
     ) -> None:
-        """`log` is what it gets for standard error, if not a file of its own."""
-        self._log = log
-        self.port, self.admin_port = free_port(), free_port()
-        self.log_file = directory / f"receiver-{self.port}.log"
-        self._directory = directory
-        self._environment = {
-            **{
-                name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")
-            },
+        """`ports` are the public one and the admin's, if they may not be any."""
+        self.port, self.admin_port = ports or (free_port(), free_port())
+        environment = {
             "GATEWAY_REDIS_URL": redis_url,
             "GATEWAY_HTTP_PORT": str(self.port),
             "GATEWAY_ADMIN_PORT": str(self.admin_port),
             "GATEWAY_SPOOL_DIR": str(spool),
             "GATEWAY_PORTALS": _PORTALS,
-            **{f"GATEWAY_{name}": value for name, value in (settings or {}).items()},
         }
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__(
+            (sys.executable, "-m", "gateway", "serve"),
+            log_file=directory / f"receiver-{self.port}.log",
+            directory=directory,
+            environment=environment
+            | {f"GATEWAY_{name}": value for name, value in (settings or {}).items()},
+        )
 
-    @property
-    def log(self) -> str:
-        return self.log_file.read_text() if self.log_file.exists() else ""
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
-    def launch(self) -> None:
-        """Start, without waiting for it to listen."""
-        with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "gateway", "serve"],
-                cwd=self._directory,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log if self._log is None else self._log,
-            )
-
-    async def start(self, *, timeout_s: float = 20) -> None:
-        """Start, and wait until it listens."""
-        self.launch()
-        async with asyncio.timeout(timeout_s):
-            while not await self._listens():
-                assert self._process is not None
-                assert self._process.poll() is None, f"the receiver ended:\n{self.log[-2000:]}"
-                await asyncio.sleep(0.05)
-
-    def kill(self) -> None:
-        """End it as the kernel would, without a warning."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-        self._process = None
-
-    async def stop(self, *, timeout_s: float = 30) -> int:
-        """Stop it as an operator would; returns its exit code. -1 if it did not run."""
-        if self._process is None:
-            return -1
-        self._process.send_signal(signal.SIGTERM)
-        return await self.ended(timeout_s=timeout_s)
-
-    async def ended(self, *, timeout_s: float = 30) -> int:
-        """Wait until it has ended by itself; returns its exit code."""
-        assert self._process is not None
-        try:
-            async with asyncio.timeout(timeout_s):
-                while (code := self._process.poll()) is None:
-                    await asyncio.sleep(0.02)
-        finally:
-            self.kill()
-        return code
+    async def start(self, *, log: int | None = None, timeout_s: float = 20) -> None:
+        """Start, and wait until it listens; `log` as of `launch`."""
+        self.launch(log=log)
+        await eventually(self._listens_or_has_ended, timeout_s=timeout_s)
+        assert self.is_running, f"the receiver ended:\n{self.log[-2000:]}"
 
     async def metrics(self) -> list[str]:
         """The lines that its admin listener shows."""
@@ -118,7 +68,9 @@ class Receiver:
         async with aiohttp.ClientSession() as session, session.get(url) as answer:
             return (await answer.text()).splitlines()
 
-    async def _listens(self) -> bool:
+    async def _listens_or_has_ended(self) -> bool:
+        if not self.is_running:
+            return True
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", self.port)
         except OSError:
@@ -128,6 +80,13 @@ class Receiver:
         return True
 
 
-def _surroundings() -> dict[str, str]:
-    """The environment without settings of the gateway that a developer may have there."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+@asynccontextmanager
+async def receiving(
+    directory: Path, redis_url: str, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[Receiver]:
+    """A started receiver with a spool in `directory`; stopped at the end, if it still runs."""
+    with Receiver(directory, redis_url, spool=directory / "spool", settings=settings) as receiver:
+        await receiver.start()
+        yield receiver
+        if receiver.is_running:
+            assert await receiver.stop() == 0

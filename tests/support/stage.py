@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,7 +48,7 @@ class Stage:
         self.account: Account | None = None
         self.remark = ""  # in the table, for a fault that keeps its own account
         self._is_long = is_long
-        self._servers: list[RedisServer] = []
+        self._processes = ExitStack()
         self._receivers: list[Receiver] = []
         self._workers: list[Worker] = []
         self._watches: dict[int, Watch] = {}
@@ -66,7 +66,7 @@ class Stage:
             append_only=True,
             options=(*SAFE, *options),
         )
-        self._servers.append(server)
+        self._processes.callback(server.stop)
         server.start()
         return server
 
@@ -82,11 +82,10 @@ class Stage:
             self.directory,
             redis_url,
             spool=self.spool_dir,
-            log=log,
             settings={"REDIS_PARTITIONS": str(_STREAMS.partitions), **(settings or {})},
         )
-        self._receivers.append(receiver)
-        await receiver.start()
+        self._receivers.append(self._processes.enter_context(receiver))
+        await receiver.start(log=log)
         self._watches[receiver.port] = Watch(receiver.admin_port)
         return receiver
 
@@ -109,8 +108,8 @@ class Stage:
                 **environment,
             },
         )
-        self._workers.append(worker)
-        worker.start(log=log)
+        self._workers.append(self._processes.enter_context(worker))
+        worker.launch(log=log)
         self._watches[worker.port] = Watch(worker.port)
         return worker
 
@@ -200,17 +199,11 @@ class Stage:
     def _spool(self) -> "closing[SpoolFile]":
         return closing(SpoolFile(self.spool_dir, max_bytes=1 << 30, is_checked=False))
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """End every process that the stage started."""
         for watch in self._watches.values():
             watch.close()
-        for worker in self._workers:
-            if worker.is_running:
-                worker.stop()
-        for receiver in self._receivers:
-            await receiver.stop()
-        for server in self._servers:
-            server.stop()
+        self._processes.close()
 
 
 async def entries_on(url: str) -> list[list[Entry]]:

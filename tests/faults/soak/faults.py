@@ -68,12 +68,12 @@ class Faults:
     async def one(self) -> None:
         """Something, chosen at random; returns when it is over."""
         for worker in self._world.workers:
-            if worker.has_ended:
+            if worker.exit_code is not None:
                 self.ended_count += 1
                 print(
-                    f"{worker.name} has ended by itself, {worker.exit_code}: {worker.said[-4000:]}"
+                    f"{worker.name} has ended by itself, {worker.exit_code}: {worker.log[-4000:]}"
                 )
-                worker.start()
+                worker.launch()
         name = self._random.choice(list(self._all))
         self.counts[name] += 1
         await self._all[name]()
@@ -84,17 +84,17 @@ class Faults:
     async def _kill(self) -> None:
         worker = self._worker()
         worker.kill()
-        worker.start()
+        worker.launch()
 
     async def _stop(self) -> None:
         await self._restart(self._worker())
 
     async def _restart(self, worker: Worker, *, log: int | None = None) -> None:
-        code = await asyncio.to_thread(worker.stop)
+        code = await worker.stop()
         # -15: it was told to stop before it had begun to listen to that
         if code not in {0, -15}:
             self.bad_stops.append(f"{worker.name}: {code}")
-        worker.start(log=log)
+        worker.launch(log=log)
 
     async def _freeze(self) -> None:
         worker = self._worker()
@@ -186,14 +186,14 @@ class Faults:
             await asyncio.to_thread(self._world.execute, statement)
 
     async def _kill_log_reader(self) -> None:
-        if (log := self._worker().log) is not None:
-            log.die()
+        if (reader := self._worker().reader) is not None:
+            reader.die()
 
     async def _stall_log(self) -> None:
-        if (log := self._worker().log) is not None:
-            log.pause()
+        if (reader := self._worker().reader) is not None:
+            reader.pause()
             await asyncio.sleep(8)
-            log.resume()
+            reader.resume()
 
     async def _fill_log_disk(self) -> None:
         full = os.open("/dev/full", os.O_WRONLY)

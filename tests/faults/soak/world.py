@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -157,13 +157,11 @@ async def open_world(directory: Path) -> AsyncIterator[World]:
             portal = await sandbox.add_portal(member_id=PORTAL, requests_per_s=1000, burst=1000)
             world = World(directory, nodes, portal, postgres)
             everybody = [*world.workers, world.witness]
-            for worker in everybody:
-                worker.start()
-            try:
-                yield world
-            finally:
+            with ExitStack() as processes:
                 for worker in everybody:
-                    if not worker.has_ended:
-                        worker.stop()
+                    processes.enter_context(worker).launch()
+                yield world
+                for worker in everybody:
+                    await worker.stop()
     finally:
         postgres.remove()

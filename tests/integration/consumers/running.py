@@ -2,12 +2,9 @@
 
 import asyncio
 import os
-import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from redis.asyncio import Redis
@@ -49,62 +46,6 @@ async def gateway(url: str, *arguments: str, **environ: str) -> str:
     output, errors = await process.communicate()
     assert process.returncode == 0, errors.decode()
     return output.decode()
-
-
-class ServiceProcess:
-    """`consumers run …` as a child process, whose effects are lines of a file."""
-
-    def __init__(self, process: subprocess.Popen[bytes], effects: Path) -> None:
-        self.process = process
-        self._effects = effects
-
-    def effects(self) -> list[list[str]]:
-        """Each effect as its words; a line cut off by a kill is none."""
-        if not self._effects.exists():
-            return []
-        whole, _, _cut = self._effects.read_text().rpartition("\n")
-        return [line.split() for line in whole.splitlines()]
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    async def stop(self) -> int:
-        """Stop it as a supervisor does, while what this process serves goes on; the exit code."""
-        self.process.terminate()
-        return await asyncio.to_thread(self.process.wait, 10)
-
-
-@contextmanager
-def service(
-    redis_url: str,
-    directory: Path,
-    *,
-    name: str = "tests.integration.consumers.service:app",
-    **environment: str,
-) -> Iterator[ServiceProcess]:
-    effects = directory / "effects"
-    with (directory / f"log-{time.monotonic_ns()}").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "consumers", "run", name],
-            env={
-                **os.environ,
-                "GATEWAY_REDIS_URL": redis_url,
-                "SERVICE_EFFECTS": str(effects),
-                **environment,
-            },
-            stderr=log,
-        )
-    try:
-        yield ServiceProcess(process, effects)
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
 
 
 @asynccontextmanager

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from tests.integration.consumers.running import comment_event, publish, service
+from tests.integration.consumers.running import comment_event, publish
+from tests.support.consumer_process import service
 from tests.support.eventually import eventually
 
 KEY = "b24:events:{0}"
@@ -38,8 +39,7 @@ async def test_sigterm_finishes_and_acknowledges_what_is_in_hand(
 
     with service(redis_url, tmp_path, SERVICE_TAKES_S="0.005") as process:
         await eventually(lambda: len(process.effects()) > 5)
-        process.process.terminate()
-        assert process.process.wait(10) == 0
+        assert await process.stop() == 0
         pending = (await redis.xpending(KEY, "search-index"))["pending"]
         (group,) = await redis.xinfo_groups(KEY)
 

@@ -16,7 +16,8 @@ from consumers.runtime.lua_scripts import Emitted, Scripts
 from consumers.testing import comment_event, deliver_events
 from gateway.contract import Redelivery, decode_event, encode_event
 from gateway.local.redis_server import RedisServer
-from tests.integration.consumers.running import publish, running, service, settled
+from tests.integration.consumers.running import publish, running, settled
+from tests.support.consumer_process import service
 from tests.support.eventually import eventually
 
 EVENTS = "b24:events:{0}"

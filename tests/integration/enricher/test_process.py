@@ -13,8 +13,8 @@ from consumers import Partition
 from consumers.enricher.refetch_queue import RefetchQueue
 from consumers.testing import comment_event
 from gateway.contract import Streams, encode_event
-from tests.integration.consumers.running import service
 from tests.integration.enricher.conftest import COMMENTS, Scene
+from tests.support.consumer_process import logged, service
 
 
 def environment(scene: Scene, **more: str) -> dict[str, str]:
@@ -72,14 +72,14 @@ async def test_what_portals_are_called_by_is_nowhere_to_be_seen(
             await scene.happened(one, *scene.written(one, 1))
         await scene.until_settled()
         await scene.until_out(2)
-        logs = written_in(tmp_path)
+        logs = logged(tmp_path, "enricher")
         found = re.search(r"http://127\.0\.0\.1:\d+/metrics", logs)
         assert found is not None
         shown = await get(found[0])
 
     assert "b24_enricher_unavailable_total" in shown
     stored = await everything(scene.redis)
-    logs = written_in(tmp_path)
+    logs = logged(tmp_path, "enricher")
     for place in (shown.encode(), stored, logs.encode()):
         assert len(place) > 1000
         for secret in (portal.webhook_code, down.webhook_code, scene.key):
@@ -111,10 +111,6 @@ async def test_an_event_comes_again_once_however_often_the_step_is_repeated(
     assert [await emit(7), await emit(7)] == [True, True]
     assert await scene.redis.xlen(COMMENTS) == 1
     assert await queue.count(0) == 0
-
-
-def written_in(directory: Path) -> str:
-    return "".join(path.read_text() for path in directory.glob("log-*"))
 
 
 async def get(url: str) -> str:

@@ -24,11 +24,12 @@ from gateway.retention.keeper import Retention
 from gateway.sandbox.assembly import open_sandbox
 from gateway.settings import RetentionSettings
 from gateway.traffic.portal_traffic import count_into
-from tests.integration.consumers.running import comment_event, gateway, running, service
+from tests.integration.consumers.running import comment_event, gateway, running
 from tests.integration.enricher.conftest import COMMENTS, Scene
 from tests.integration.enricher.test_process import environment
 from tests.integration.erasing.everything import everything, in_files, keys_with
 from tests.integration.notifier.processes import is_reading, notifier_process
+from tests.support.consumer_process import logged, service
 from tests.support.eventually import eventually
 from tests.support.redis_users import rights_of
 
@@ -185,7 +186,7 @@ async def test_of_a_comment_no_command_reads_a_text_any_more_and_the_others_stay
     for key in ("b24:dead:search:{0}", "b24:replay:search:{0}"):
         assert int(await scene.redis.xlen(key)) == 2
     assert (await scene.redis.xlen("b24:events:{0}")) == 4 + 1  # and the record
-    log = (tmp_path / "notifier.log").read_text()
+    log = logged(tmp_path, "notifier")
     assert "disappeared" not in log
     assert "were trimmed" not in log
 

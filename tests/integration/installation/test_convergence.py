@@ -79,7 +79,7 @@ def observer(settings: Settings) -> Observer:
 async def receiver(settings: Settings, tmp_path: Path) -> AsyncIterator[Receiver]:
     """`gateway serve` as a process, with the same spool and keys."""
     rest = settings.bitrix24
-    one = Receiver(
+    with Receiver(
         tmp_path,
         settings.redis.url,
         spool=Path(settings.spool.dir),
@@ -89,9 +89,8 @@ async def receiver(settings: Settings, tmp_path: Path) -> AsyncIterator[Receiver
             "BITRIX24_CLIENT_SECRET": rest.client_secret,
             "BITRIX24_AUTHORIZATION_SERVER": rest.authorization_server,
         },
-    )
-    yield one
-    await one.stop()
+    ) as one:
+        yield one
 
 
 async def installed(portal: LivePortal, gateway: Gateway) -> None:

@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ Reconcilers = Callable[..., Reconciler]
 @pytest.fixture
 def reconcilers(redis_url: str, tmp_path: Path) -> Iterator[Reconcilers]:
     """Starts processes of `gateway reconcile`, and ends those that are left."""
-    started: list[Reconciler] = []
+    programs = ExitStack()
 
     def start(*, arguments: tuple[str, ...] = ("reconcile",), **settings: str) -> Reconciler:
         one = Reconciler(
@@ -23,13 +24,12 @@ def reconcilers(redis_url: str, tmp_path: Path) -> Iterator[Reconcilers]:
             {"REDIS_URL": redis_url, "RECONCILE_LEASE_S": "2", **settings},
             arguments=arguments,
         )
-        started.append(one)
-        one.start()
+        programs.enter_context(one)
+        one.launch()
         return one
 
-    yield start
-    for one in started:
-        one.kill()
+    with programs:
+        yield start
 
 
 @pytest.fixture

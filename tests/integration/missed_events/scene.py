@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,7 @@ class Scene:
         self.sandbox = sandbox
         self.redis = redis
         self.directory = directory
-        self._receivers: list[Receiver] = []
-        self._reconcilers: list[Reconciler] = []
+        self._programs = ExitStack()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -133,9 +132,9 @@ class Scene:
             self.settings.redis.url,
             spool=self.directory / "spool",
             settings=self.environment,
+            ports=(self.settings.http.port, self.settings.admin.port),
         )
-        one.port, one.admin_port = self.settings.http.port, self.settings.admin.port
-        self._receivers.append(one)
+        self._programs.enter_context(one)
         await one.start()
         return one
 
@@ -148,8 +147,8 @@ class Scene:
         one = Reconciler(
             self.directory, self.environment, module=module, arguments=("reconcile", *arguments)
         )
-        self._reconcilers.append(one)
-        one.start()
+        self._programs.enter_context(one)
+        one.launch()
         return one
 
     async def events(self) -> list[CommentEvent]:
@@ -170,11 +169,9 @@ class Scene:
     async def gaps(self, portal: LivePortal) -> list[Gap]:
         return await GapBook(self.redis, prefix="b24").of(portal.member_id)
 
-    async def close(self) -> None:
-        for one in self._reconcilers:
-            one.kill()
-        for receiver in self._receivers:
-            await receiver.stop()
+    def close(self) -> None:
+        """End the processes that it has started."""
+        self._programs.close()
 
 
 def settings_for(sandbox: Sandbox, redis_url: str, directory: Path) -> Settings:
@@ -209,4 +206,4 @@ async def a_scene(
     try:
         yield scene
     finally:
-        await scene.close()
+        scene.close()

@@ -110,12 +110,12 @@ async def test_suspended_and_overtaken_by_another_one_it_goes_on_and_does_no_har
     expected = await missed(scene, portal)
     monkeypatch.setenv("RIGGED", f"{step} SIGSTOP")
     zombie = scene.start(module=RIGGED)
-    await eventually(lambda: bool(reserved(scene, portal)) and zombie.is_stopped)
+    await eventually(lambda: bool(reserved(scene, portal)) and zombie.is_frozen)
     await scene.redis.delete("b24:reconcile:lease")  # which would expire
 
     await until_drained(scene, portal)
     expected += await missed(scene, portal)
-    zombie.send(signal.SIGCONT)
+    zombie.thaw()
     await eventually(lambda: not waiting(scene, portal))
     assert await zombie.stop() == 0
 

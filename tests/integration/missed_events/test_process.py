@@ -1,7 +1,5 @@
 """One of several processes leads; how it starts, stands by, takes over and stops."""
 
-import signal
-
 import aiohttp
 from redis.asyncio import Redis
 
@@ -64,11 +62,11 @@ async def test_a_stop_lets_the_next_one_lead_at_once(
 async def test_a_process_that_was_suspended_too_long_gives_way(reconcilers: Reconcilers) -> None:
     first = reconcilers()
     await eventually(lambda: leads(first))
-    first.send(signal.SIGSTOP)
+    first.freeze()
     second = reconcilers()
     await eventually(lambda: leads(second))
 
-    first.send(signal.SIGCONT)
+    first.thaw()
 
     await eventually(lambda: bool(first.lines("leadership lost")))
     assert len(first.lines("leading")) == 1

@@ -10,8 +10,8 @@ from aiohttp import web
 
 from gateway.sandbox.assembly import Sandbox
 from gateway.sandbox.live_portal import LivePortal
-from tests.integration.consumers.running import ServiceProcess, service
 from tests.integration.missed_events.scene import Scene
+from tests.support.consumer_process import ConsumerProcess, service
 from tests.support.eventually import eventually
 
 
@@ -26,13 +26,13 @@ async def portal(sandbox: Sandbox, scene: Scene) -> LivePortal:
 
 
 @pytest.fixture
-def enricher(scene: Scene, portal: LivePortal) -> Iterator[ServiceProcess]:
+def enricher(scene: Scene, portal: LivePortal) -> Iterator[ConsumerProcess]:
     with enriching(scene) as one:
         yield one
 
 
 @contextmanager
-def enriching(scene: Scene) -> Iterator[ServiceProcess]:
+def enriching(scene: Scene) -> Iterator[ConsumerProcess]:
     """The enricher's process, with the settings of the scene."""
     environment = {f"GATEWAY_{name}": value for name, value in scene.environment.items()}
     environment.pop("GATEWAY_REDIS_URL")
@@ -79,7 +79,7 @@ async def recovered(scene: Scene) -> list[tuple[int, str, bool]]:
 
 
 async def test_edits_additions_and_deletions_are_found_and_published_once(
-    scene: Scene, portal: LivePortal, enricher: ServiceProcess
+    scene: Scene, portal: LivePortal, enricher: ConsumerProcess
 ) -> None:
     expected = await missed_changes(scene, portal)
 
@@ -94,7 +94,7 @@ async def test_edits_additions_and_deletions_are_found_and_published_once(
 
 
 async def test_what_came_in_online_is_not_doubled(
-    scene: Scene, portal: LivePortal, enricher: ServiceProcess
+    scene: Scene, portal: LivePortal, enricher: ConsumerProcess
 ) -> None:
     first, second, third = await known_comments(scene, portal)
     portal.comments.update(first, text="ONE", files=["a.pdf"])
@@ -109,7 +109,7 @@ async def test_what_came_in_online_is_not_doubled(
 
 
 async def test_without_a_queue_it_is_not_asked_for_again_today(
-    scene: Scene, portal: LivePortal, enricher: ServiceProcess
+    scene: Scene, portal: LivePortal, enricher: ConsumerProcess
 ) -> None:
     await known_comments(scene, portal)
     portal.calls.clear()
@@ -133,7 +133,7 @@ async def test_without_a_queue_it_is_not_asked_for_again_today(
 async def test_killed_in_the_middle_it_is_followed_by_one_that_goes_on(
     scene: Scene,
     portal: LivePortal,
-    enricher: ServiceProcess,
+    enricher: ConsumerProcess,
     monkeypatch: pytest.MonkeyPatch,
     step: str,
 ) -> None:
@@ -151,7 +151,7 @@ async def test_killed_in_the_middle_it_is_followed_by_one_that_goes_on(
 
 
 async def test_many_entities_cost_few_requests_and_no_more_than_allowed(
-    scene: Scene, portal: LivePortal, enricher: ServiceProcess
+    scene: Scene, portal: LivePortal, enricher: ConsumerProcess
 ) -> None:
     scene.change("reconcile", sweep_calls=3)
     await scene.receive()
@@ -194,7 +194,7 @@ async def test_an_inbound_webhook_is_enough_to_sweep(scene: Scene, sandbox: Sand
     ids=["false", "null", "refused"],
 )
 async def test_a_list_that_fails_does_not_say_that_comments_are_gone(
-    scene: Scene, portal: LivePortal, enricher: ServiceProcess, listed: dict[str, Any]
+    scene: Scene, portal: LivePortal, enricher: ConsumerProcess, listed: dict[str, Any]
 ) -> None:
     comment_ids = await known_comments(scene, portal)
 

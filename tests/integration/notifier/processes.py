@@ -1,10 +1,6 @@
 """The notifier as the process that operators run, and events for it."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from itertools import count
 from pathlib import Path
 
@@ -19,6 +15,7 @@ from gateway.contract import (
     encode_event,
     source_of,
 )
+from tests.support.consumer_process import ConsumerProcess, configured_consumer
 
 MEMBER = "0123456789abcdef0123456789abcdef"
 EVENTS = "b24:comments:{0}"
@@ -58,27 +55,9 @@ async def is_reading(redis: Redis) -> bool:
         return False
 
 
-@contextmanager
 def notifier_process(
     redis_url: str, notifier: str, directory: Path
-) -> Iterator[subprocess.Popen[bytes]]:
+) -> AbstractContextManager[ConsumerProcess]:
     """`consumers run notifier` with the settings `[notifier]`; stopped at the end, if it runs."""
-    config = directory / "gateway.toml"
-    config.write_text(f'[redis]\nurl = "{redis_url}"\n[notifier]\n{notifier}')
-    with (directory / "notifier.log").open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "consumers", "--config", str(config), "run", "notifier"],
-            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])},
-            cwd=directory,
-            stderr=output,
-        )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    settings = f'[redis]\nurl = "{redis_url}"\n[notifier]\n{notifier}'
+    return configured_consumer("notifier", settings, directory)

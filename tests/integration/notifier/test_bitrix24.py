@@ -287,7 +287,7 @@ async def test_the_process_tells_people_in_the_portal(
         await publish(redis, event, event)
         await eventually(lambda: len(portal.chat.notifications) == 1)
 
-    assert process.returncode == 0
+    assert process.exit_code == 0
     (notification,) = portal.chat.notifications
     assert notification.user_id == 7
     assert "Comment 999 was updated by user 7" in notification.text

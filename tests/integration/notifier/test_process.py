@@ -1,6 +1,6 @@
 import asyncio
-import json
 import random
+import signal
 import time
 from collections import Counter
 from contextlib import suppress
@@ -18,6 +18,7 @@ from tests.integration.notifier.processes import (
     publish,
 )
 from tests.integration.notifier.sinks import http_sink
+from tests.support.consumer_process import ConsumerProcess, logged
 from tests.support.eventually import eventually
 
 
@@ -42,9 +43,9 @@ async def test_an_event_on_the_stream_is_told_once_to_every_route(
             await publish(redis, event, event, comment_event(1000))
 
             await eventually(lambda: len(english.received) == 2 and len(russian.received) == 2)
-            url = _metrics_url(tmp_path / "notifier.log")
+            url = _metrics_url(process)
             await eventually(lambda: _has_sent(url, 2))
-        assert process.returncode == 0
+        assert process.exit_code == 0
         (told,) = (one for one in english.received if one.key == event.id)
         assert told.body["title"] == "Comment updated (acme.bitrix24.com)"
         assert told.body["message"] == "Comment 999 was updated by user 7, 18 Dec 2025 08:18 UTC."
@@ -54,10 +55,9 @@ async def test_an_event_on_the_stream_is_told_once_to_every_route(
         )
 
 
-def _metrics_url(log: Path) -> str:
-    """Where the process whose log this is shows its metrics."""
-    lines = map(json.loads, log.read_text().splitlines())
-    (url,) = (line["url"] for line in lines if line["event"] == "health and metrics")
+def _metrics_url(process: ConsumerProcess) -> str:
+    """Where the process shows its metrics."""
+    (url,) = (line["url"] for line in process.lines("health and metrics"))
     return str(url)
 
 
@@ -82,7 +82,6 @@ async def test_kills_under_load_end_with_each_event_once_at_the_sink(
     print(f"seed {seed}")
     chance = random.Random(seed)
     events = [comment_event(number) for number in range(400)]
-    log = tmp_path / "notifier.log"
     async with http_sink() as sink:
         sink.delay_s = 0.01
         routes = f"""
@@ -101,12 +100,12 @@ async def test_kills_under_load_end_with_each_event_once_at_the_sink(
                 wanted = len(sink.received) + chance.randint(20, 100)
                 await eventually(lambda wanted=wanted: len(sink.received) >= wanted, timeout_s=30)  # type: ignore[misc]
                 process.kill()
-                process.wait()
         with notifier_process(redis_url, routes, tmp_path):
             outbox = "b24:notifier:{1/1}:due"
             await eventually(lambda: _is_done(redis, outbox), timeout_s=40)
         keys = Counter(sink.keys)
-        cut_off = log.read_text().count("cut off by a crash")
+        log = logged(tmp_path, "notifier")
+        cut_off = log.count("cut off by a crash")
     print(f"doubles {sink.doubles}, cut off {cut_off}")
     ids = {event.id for event in events}
     if after_crash == "resend":
@@ -116,7 +115,7 @@ async def test_kills_under_load_end_with_each_event_once_at_the_sink(
         assert keys.keys() <= ids
         assert sink.doubles == 0
         assert cut_off <= KILLS * AT_ONCE
-        assert all(key in log.read_text() for key in ids - keys.keys())
+        assert all(key in log for key in ids - keys.keys())
 
 
 async def _is_done(redis: Redis, outbox: str) -> bool:
@@ -163,15 +162,15 @@ async def test_stopping_ends_the_process_though_a_target_drips_its_answer(
 
             def has_ended() -> bool:
                 if is_repeated:  # at once, whatever is under way
-                    process.terminate()
-                return process.poll() is not None
+                    process.send(signal.SIGTERM)
+                return not process.is_running
 
             began = time.monotonic()
-            process.terminate()
+            process.send(signal.SIGTERM)
             await eventually(has_ended, timeout_s=20)
             took_s = time.monotonic() - began
             is_enough.set()
-    assert process.returncode == (1 if is_repeated else 0)
+    assert process.exit_code == (1 if is_repeated else 0)
     assert took_s < within_s
     (waiting,) = await redis.hvals("b24:notifier:{1/1}:notices")
     assert waiting, "it is sent again when its lease ends"

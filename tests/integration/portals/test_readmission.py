@@ -20,7 +20,7 @@ from gateway.portals.application_tokens import digest_of, shown
 from gateway.publishing.stream_writer import StreamWriter
 from gateway.sandbox.bodies import body_of
 from gateway.sandbox.portal import SANDBOX
-from tests.support.receiver_process import Receiver
+from tests.support.receiver_process import Receiver, receiving
 
 NEW_TOKEN = "fake-token-after-the-rotation-00"
 OTHER_TOKEN = "fake-token-that-nobody-registers"
@@ -54,12 +54,8 @@ def portals(redis_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 @pytest.fixture
 async def receiver(redis_url: str, tmp_path: Path) -> AsyncIterator[Receiver]:
-    receiver = Receiver(
-        tmp_path, redis_url, spool=tmp_path / "spool", settings={"VAULT_KEYS": json.dumps([KEY])}
-    )
-    await receiver.start()
-    yield receiver
-    assert await receiver.stop() == 0
+    async with receiving(tmp_path, redis_url, {"VAULT_KEYS": json.dumps([KEY])}) as receiver:
+        yield receiver
     assert NEW_TOKEN not in receiver.log
 
 

@@ -21,8 +21,9 @@ from consumers.warehouse import dlt_database
 from gateway.contract import decode_event
 from gateway.errors import OperatorError
 from gateway.settings import Settings, WarehouseSettings
-from tests.integration.consumers.running import comment_event, publish, service
+from tests.integration.consumers.running import comment_event, publish
 from tests.integration.warehouse.loading import ask_duckdb
+from tests.support.consumer_process import logged, service
 from tests.support.eventually import eventually
 
 KEY = "b24:comments:{0}"
@@ -84,7 +85,7 @@ async def test_a_kill_loop_under_load_and_watched_leaves_each_event_once(
         await publish(redis, KEY, events)
 
     def loads() -> int:
-        return sum(log.read_text().count("batch loaded") for log in tmp_path.glob("log-*"))
+        return logged(tmp_path, "warehouse").count("batch loaded")
 
     with reading_all_the_time(file, answers) as reader:
         for life in range(2):
@@ -100,8 +101,7 @@ async def test_a_kill_loop_under_load_and_watched_leaves_each_event_once(
                 return group["pending"] == 0 and int(group["entries-read"]) >= len(published)
 
             await eventually(all_acknowledged, timeout_s=30)
-            process.process.terminate()
-            assert process.process.wait(10) == 0
+            assert await process.stop() == 0
         assert reader.poll() is None, "the reader saw a row twice"
 
     found = ask_duckdb(str(file))("SELECT event_id FROM bitrix24.comment_events")
