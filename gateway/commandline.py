@@ -15,8 +15,8 @@ from typing import Any, Final
 import click
 
 from gateway.errors import BackgroundFailed, OperatorError
-from gateway.redis_access.redis_faults import ERRORS_OF_REDIS_PY, Fault, fault_of, predicate
-from gateway.redis_access.redis_url import Address
+from gateway.redis_access.redis_faults import ERRORS_OF_REDIS_PY, RedisFault, fault_of, predicate
+from gateway.redis_access.redis_url import RedisAddress
 from gateway.settings import Settings, load
 from gateway.terminal import printable
 
@@ -78,9 +78,9 @@ class CommandTable(click.Group):
         try:
             return super().invoke(ctx)
         except ERRORS_OF_REDIS_PY as error:
-            if fault_of(error) is Fault.OURS or not isinstance(ctx.obj, Settings):
+            if fault_of(error) is RedisFault.OURS or not isinstance(ctx.obj, Settings):
                 raise
-            where = str(Address.of(ctx.obj.redis.url))
+            where = str(RedisAddress.of(ctx.obj.redis.url))
             told = " ".join(f"{where} {predicate(error)}".split())
             raise OperatorError(f"{told} ([redis] url)") from error
 

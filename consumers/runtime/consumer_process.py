@@ -31,7 +31,7 @@ from consumers.runtime.tenure import Tenure
 from consumers.runtime.unknown_streams import refuse_unknown
 from gateway.background import Background, watched
 from gateway.redis_access import connections
-from gateway.redis_access.redis_url import Address
+from gateway.redis_access.redis_url import RedisAddress
 from gateway.settings import Settings
 
 __all__ = ["run", "run_until_signalled"]
@@ -165,7 +165,7 @@ def _ownership(
         members_key=streams.members(consumer.group),
         scripts=scripts,
         lease_s=settings.consumers.lease_s,
-        one_by_one=Address.of(settings.redis.url).kind == "cluster",
+        one_by_one=RedisAddress.of(settings.redis.url).kind == "cluster",
         outages=outages,
         own=own,
     )

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from gateway.errors import OperatorError
-from gateway.redis_access.connections import Fault, fault_of, is_denied
+from gateway.redis_access.connections import RedisFault, fault_of, is_denied
 
 __all__ = ["Outage", "Outages"]
 
@@ -130,6 +130,6 @@ class Outage:
 
 def _kind(error: Exception) -> str:
     """What an operator would call the same: all that means away, and each reason of a refusal."""
-    if fault_of(error) is Fault.AWAY:
+    if fault_of(error) is RedisFault.AWAY:
         return "away"
     return f"{type(error).__name__} {str(error).partition(' ')[0]}"

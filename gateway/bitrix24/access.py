@@ -9,10 +9,10 @@ from gateway.bitrix24.errors import Unauthorized
 from gateway.bitrix24.refreshing import Refresher
 from gateway.bitrix24.tokens import Tokens
 
-__all__ = ["Access", "Grant", "OAuthAccess", "TokenAccess", "WebhookAccess"]
+__all__ = ["Access", "AccessGrant", "OAuthAccess", "TokenAccess", "WebhookAccess"]
 
 
-class Grant(Struct, frozen=True, kw_only=True):
+class AccessGrant(Struct, frozen=True, kw_only=True):
     """Where to send a call, and the token to send with it, if any. Its text form shows neither."""
 
     endpoint: str
@@ -20,19 +20,19 @@ class Grant(Struct, frozen=True, kw_only=True):
     secrets: tuple[str, ...]
 
     def __repr__(self) -> str:
-        return "Grant(…)"
+        return "AccessGrant(…)"
 
 
 class Access(Protocol):
     """Both rights, to the client."""
 
-    async def grant(self) -> Grant:
+    async def grant(self) -> AccessGrant:
         """What to call with; raises Bitrix24Error if there is nothing."""
 
-    async def renewed(self, rejected: Grant) -> Grant:
+    async def renewed(self, rejected: AccessGrant) -> AccessGrant:
         """What to call with after the portal rejected this; raises Bitrix24Error."""
 
-    async def relocated(self, left: Grant) -> Grant | None:
+    async def relocated(self, left: AccessGrant) -> AccessGrant | None:
         """What to call with after the portal is no longer where this says; None if unknown.
 
         Raises Bitrix24Error.
@@ -46,18 +46,18 @@ class OAuthAccess:
         self._member_id = member_id
         self._refresher = refresher
 
-    async def grant(self) -> Grant:
+    async def grant(self) -> AccessGrant:
         """The stored access token, even if it seems to have expired: the portal's clock decides."""
         return _grant(await self._refresher.current(self._member_id))
 
-    async def renewed(self, rejected: Grant) -> Grant:
+    async def renewed(self, rejected: AccessGrant) -> AccessGrant:
         """Another token; the authorization server is asked if nobody else has yet."""
         tokens = await self._refresher.current(self._member_id)
         if tokens.access_token == rejected.token:
             tokens = await self._refresher.fresh(tokens)
         return _grant(tokens)
 
-    async def relocated(self, left: Grant) -> Grant | None:
+    async def relocated(self, left: AccessGrant) -> AccessGrant | None:
         """The address that comes with new tokens: the authorization server knows the true one.
 
         It is not asked again and again, should it know of no other either.
@@ -74,15 +74,15 @@ class TokenAccess:
     def __init__(self, tokens: Tokens) -> None:
         self._grant = _grant(tokens)
 
-    async def grant(self) -> Grant:
+    async def grant(self) -> AccessGrant:
         """Always the same."""
         return self._grant
 
-    async def renewed(self, rejected: Grant) -> Grant:  # noqa: ARG002 - the protocol's signature
+    async def renewed(self, rejected: AccessGrant) -> AccessGrant:  # noqa: ARG002 - the protocol's signature
         """Raises Unauthorized: only stored tokens are refreshed."""
         raise Unauthorized("the portal rejects the token")
 
-    async def relocated(self, left: Grant) -> Grant | None:  # noqa: ARG002
+    async def relocated(self, left: AccessGrant) -> AccessGrant | None:  # noqa: ARG002
         """None: only the authorization server's word counts."""
         return None
 
@@ -96,23 +96,23 @@ class WebhookAccess:
     def __init__(self, url: str) -> None:
         """`https://<portal>/rest/<user>/<code>/`; raises ValueError, without it, for others."""
         endpoint = endpoint_of(url)
-        self._grant = Grant(endpoint=endpoint, token="", secrets=(webhook_code(endpoint),))
+        self._grant = AccessGrant(endpoint=endpoint, token="", secrets=(webhook_code(endpoint),))
 
-    async def grant(self) -> Grant:
+    async def grant(self) -> AccessGrant:
         """Always the same."""
         return self._grant
 
-    async def renewed(self, rejected: Grant) -> Grant:  # noqa: ARG002 - the protocol's signature
+    async def renewed(self, rejected: AccessGrant) -> AccessGrant:  # noqa: ARG002 - the protocol's signature
         """Raises Unauthorized: there is no other."""
         raise Unauthorized("the portal rejects the inbound webhook")
 
-    async def relocated(self, left: Grant) -> Grant | None:  # noqa: ARG002
+    async def relocated(self, left: AccessGrant) -> AccessGrant | None:  # noqa: ARG002
         """None: the settings have to name another."""
         return None
 
 
-def _grant(tokens: Tokens) -> Grant:
-    return Grant(
+def _grant(tokens: Tokens) -> AccessGrant:
+    return AccessGrant(
         endpoint=tokens.endpoint,
         token=tokens.access_token,
         secrets=(tokens.access_token, tokens.refresh_token),

@@ -15,7 +15,7 @@ from gateway.bitrix24.client import PortalClient
 from gateway.bitrix24.errors import Bitrix24Error, NoRest, NotInPlan, Refused
 from gateway.contract import COMMENT_SUBJECT, EVENT_TYPES, OFFLINE_EVENT, types_about
 
-__all__ = ["COMMENT_EVENTS", "Binding", "Bound", "Comparison", "bind", "compare", "expected"]
+__all__ = ["COMMENT_EVENTS", "Binding", "BindingComparison", "Bound", "bind", "compare", "expected"]
 
 COMMENT_EVENTS: Final = tuple(row.wire_name for row in types_about(COMMENT_SUBJECT))
 """Events that are delivered, and wait in the queue of offline events, too."""
@@ -42,7 +42,7 @@ class Binding(Struct, frozen=True, kw_only=True):
         return f"{self.event} (offline)" if self.is_offline else self.event
 
 
-class Comparison(Struct, frozen=True, kw_only=True):
+class BindingComparison(Struct, frozen=True, kw_only=True):
     """What a portal has bound, beside what it should have.
 
     `elsewhere` are expected events that (also) go to other addresses: an old one of this gateway,
@@ -80,11 +80,11 @@ def expected(handler: str, *, connector: str = "") -> tuple[Binding, ...]:
     return (*online, *offline)
 
 
-def compare(wanted: Sequence[Binding], rows: Any) -> Comparison:
+def compare(wanted: Sequence[Binding], rows: Any) -> BindingComparison:
     """Compare with the result of `event.get`, whatever that is."""
     there = set(_bindings_in(rows))
     addresses = {(binding.event, binding.is_offline) for binding in wanted}
-    return Comparison(
+    return BindingComparison(
         present=tuple(binding for binding in wanted if binding in there),
         missing=tuple(binding for binding in wanted if binding not in there),
         elsewhere=tuple(

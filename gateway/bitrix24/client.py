@@ -9,7 +9,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from gateway.bitrix24.access import Access, Grant
+from gateway.bitrix24.access import Access, AccessGrant
 from gateway.bitrix24.answers import Answer, answer_of, clock_of
 from gateway.bitrix24.batching import MAX_COMMANDS, Command, answers_of, parameters_of
 from gateway.bitrix24.endpoints import method_url
@@ -175,7 +175,7 @@ class PortalClient:
             until=asyncio.get_running_loop().time() + limit_s,
         )
 
-    async def _carried_out(self, call: _Call) -> tuple[dict[str, Any], Grant]:
+    async def _carried_out(self, call: _Call) -> tuple[dict[str, Any], AccessGrant]:
         """The answer's object, and what it was asked with."""
         grant = await self._access.grant()
         is_renewed = is_relocated = False
@@ -219,7 +219,7 @@ class PortalClient:
             raise error
         await asyncio.sleep(wait_s)
 
-    async def _sent(self, call: _Call, grant: Grant) -> dict[str, Any]:
+    async def _sent(self, call: _Call, grant: AccessGrant) -> dict[str, Any]:
         auth = {"auth": grant.token} if grant.token else {}
         body = msgspec.json.encode(dict(call.parameters) | auth)
         reply = await self._transport.post(method_url(grant.endpoint, call.method), body)

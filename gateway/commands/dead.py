@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from gateway.commandline import settings_of
 from gateway.contract import Streams
 from gateway.ops import dead_letter_access as ops
-from gateway.ops.dead_letter_access import Address, StoredLetter
+from gateway.ops.dead_letter_access import DeadLetterAddress, StoredLetter
 from gateway.ops.text_tables import table
 from gateway.redis_access import connections
 from gateway.settings import Settings
@@ -32,7 +32,7 @@ class _Choice(Struct, frozen=True):
 
     group: str
     reason: str | None
-    addresses: list[Address]
+    addresses: list[DeadLetterAddress]
     is_all: bool
 
 
@@ -140,7 +140,7 @@ def drop(context: click.Context, *, choice: _Choice, as_json: bool, is_sure: boo
     click.echo(json_line({"dropped": count}) if as_json else f"dropped: {count}")
 
 
-def _letters(settings: Settings, choice: _Choice) -> list[Address]:
+def _letters(settings: Settings, choice: _Choice) -> list[DeadLetterAddress]:
     found = asyncio.run(_find(settings, choice.group, choice.reason, choice.addresses))
     return [stored.address for stored in found]
 
@@ -148,16 +148,16 @@ def _letters(settings: Settings, choice: _Choice) -> list[Address]:
 async def _change(
     settings: Settings,
     group: str,
-    letters: list[Address],
-    change: Callable[[Redis, Streams, str, list[Address]], Awaitable[int]],
+    letters: list[DeadLetterAddress],
+    change: Callable[[Redis, Streams, str, list[DeadLetterAddress]], Awaitable[int]],
 ) -> int:
     async with connections.control(settings.redis.url) as redis:
         return await change(redis, settings.redis.streams, group, letters)
 
 
-def _addresses(texts: tuple[str, ...] | list[str]) -> list[Address]:
+def _addresses(texts: tuple[str, ...] | list[str]) -> list[DeadLetterAddress]:
     try:
-        return [Address.of(text) for text in texts]
+        return [DeadLetterAddress.of(text) for text in texts]
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="ADDRESS") from error
 
@@ -166,7 +166,7 @@ async def _find(
     settings: Settings,
     group: str | None,
     reason: str | None,
-    addresses: list[Address] | None = None,
+    addresses: list[DeadLetterAddress] | None = None,
 ) -> list[StoredLetter]:
     streams = settings.redis.streams
     async with connections.control(settings.redis.url) as redis:

@@ -18,14 +18,14 @@ from gateway.portals.registry import MEMBER_ID, Registry
 from gateway.redis_access import connections
 from gateway.settings import Settings
 
-__all__ = ["Outcome", "command", "erase_from_redis"]
+__all__ = ["ErasureOutcome", "command", "erase_from_redis"]
 
 _GATEWAY: Final = "gateway"
 _TIMEOUT_S: Final = 10.0
 _REWRITE_S: Final = 600.0
 
 
-class Outcome(NamedTuple):
+class ErasureOutcome(NamedTuple):
     """What was erased, the id of the event that records it, whether the append-only file was
     written anew since, and whether the portal is still registered, so that its tokens and facts
     were left.
@@ -117,7 +117,7 @@ def command(
 
 async def erase_from_redis(
     settings: Settings, subject: Subject, *, reason: str = "", rewrites: bool = False
-) -> Outcome:
+) -> ErasureOutcome:
     """Erase, and record that for the audit log.
 
     Raises one of connections.FAILURES, and then something may be left and nothing is recorded;
@@ -142,4 +142,4 @@ async def erase_from_redis(
         )
         event_id = await record_erasure(redis_settings, erasure)
         is_rewritten = rewrites and await rewrite(redis, timeout_s=_REWRITE_S)
-    return Outcome(erased, event_id, is_rewritten, is_portal and is_registered)
+    return ErasureOutcome(erased, event_id, is_rewritten, is_portal and is_registered)

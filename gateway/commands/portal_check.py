@@ -14,7 +14,7 @@ from gateway.commandline import settings_of
 from gateway.contract import timestamps
 from gateway.errors import OperatorError
 from gateway.ops.text_tables import table
-from gateway.portal_health.standing import MISSED_DAYS, Fault, Standing, faults_of
+from gateway.portal_health.standing import MISSED_DAYS, PortalFault, PortalStanding, faults_of
 from gateway.portals.directory import Portal
 from gateway.redis_access import connections
 from gateway.settings import Settings
@@ -76,7 +76,7 @@ def chosen(portals: Sequence[Portal], name: str | None) -> list[Portal]:
     return found
 
 
-async def _look(settings: Settings, name: str | None) -> tuple[list[Standing], bool]:
+async def _look(settings: Settings, name: str | None) -> tuple[list[PortalStanding], bool]:
     """How the portals stand, and whether somebody looks after them."""
     # What calls portals is imported by those who call them, not by those who list them.
     from gateway.bitrix24.connecting import connect  # noqa: PLC0415
@@ -97,7 +97,7 @@ async def _look(settings: Settings, name: str | None) -> tuple[list[Standing], b
 
 
 def _row(
-    one: Standing, faults: Sequence[Fault], *, now: float, learn_s: float, well: str
+    one: PortalStanding, faults: Sequence[PortalFault], *, now: float, learn_s: float, well: str
 ) -> tuple[object, ...]:
     heard = one.heard
     return (
@@ -118,7 +118,7 @@ def _row(
     )
 
 
-def _rest(one: Standing) -> str:
+def _rest(one: PortalStanding) -> str:
     if one.access == "none":
         return "not called"
     if one.answers.refusal is None:
@@ -126,25 +126,25 @@ def _rest(one: Standing) -> str:
     return "no answer" if one.answers.is_down else "refused"
 
 
-def _application(one: Standing) -> str | None:
+def _application(one: PortalStanding) -> str | None:
     if not one.application:
         return None
     return printable(f"{one.application} ({host_of(one.server or '')})")
 
 
-def _bound(one: Standing) -> str | None:
+def _bound(one: PortalStanding) -> str | None:
     bound = one.answers.bound
     return None if bound is None else f"{bound}/{bound + len(one.answers.missing)}"
 
 
-def _queue(one: Standing) -> str | None:
+def _queue(one: PortalStanding) -> str | None:
     if one.answers.no_queue is not None:
         return "none"
     waiting = one.answers.queue
     return None if waiting is None else f"{waiting} waiting" if waiting else "empty"
 
 
-def _silence(one: Standing, *, learn_s: float) -> str:
+def _silence(one: PortalStanding, *, learn_s: float) -> str:
     if "silent" in one.troubles:
         return "silent"
     if one.heard.listened_s < learn_s:
@@ -152,7 +152,7 @@ def _silence(one: Standing, *, learn_s: float) -> str:
     return "yes"
 
 
-def _echo_faults(one: Standing, faults: Sequence[Fault]) -> None:
+def _echo_faults(one: PortalStanding, faults: Sequence[PortalFault]) -> None:
     if faults:
         click.echo(f"\n{printable(one.domain or one.member_id)}:")
     for fault in faults:
@@ -162,7 +162,7 @@ def _echo_faults(one: Standing, faults: Sequence[Fault]) -> None:
         click.echo(printable(f"  events are also delivered to {elsewhere}"))
 
 
-def _object(one: Standing, faults: Sequence[Fault]) -> dict[str, Any]:
+def _object(one: PortalStanding, faults: Sequence[PortalFault]) -> dict[str, Any]:
     answers, heard = one.answers, one.heard
     return {
         "member_id": one.member_id,

@@ -18,7 +18,7 @@ from gateway.commands.row_output import echo_rows
 from gateway.erasing.subject import Subject
 from gateway.errors import OperatorError
 from gateway.portals.application_tokens import digest_of, shown
-from gateway.portals.disk_copy import Snapshot
+from gateway.portals.disk_copy import DiskCopy
 from gateway.portals.facts import PortalFacts
 from gateway.portals.registry import DOMAIN, MEMBER_ID, Registration, Registry, is_lost
 from gateway.redis_access import connections
@@ -179,7 +179,7 @@ def _ask_redis(settings: Settings, question: Callable[[Redis], Awaitable[T]]) ->
 
 async def _put_back(registry: Registry, settings: Settings) -> None:
     """A first registration in a Redis that lost its data would end what this machine knows."""
-    snapshot = Snapshot(Path(settings.spool.dir), prefix=settings.redis.prefix)
+    snapshot = DiskCopy(Path(settings.spool.dir), prefix=settings.redis.prefix)
     known = snapshot.load()
     if known is not None and is_lost(known, await registry.version()):
         await registry.put_back(known)

@@ -47,7 +47,7 @@ def command(
     Times are in UTC.
     """
     settings = settings_of(context)
-    wanted = entry_lines.Wanted(event_id=event_id, type=event_type, portal=portal)
+    wanted = entry_lines.EntryFilter(event_id=event_id, type=event_type, portal=portal)
     try:
         keys = entry_lines.keys_of(stream, settings.redis.streams)
     except ValueError as error:
@@ -64,7 +64,7 @@ async def _tail(
     settings: Settings,
     keys: tuple[str, ...],
     after: str | None,
-    wanted: entry_lines.Wanted,
+    wanted: entry_lines.EntryFilter,
     *,
     count: int | None,
     as_json: bool,

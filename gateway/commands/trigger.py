@@ -9,8 +9,8 @@ import msgspec
 
 from gateway.commandline import settings_of
 from gateway.sandbox.bodies import EVENTS, FORMS, Form, body_of
-from gateway.sandbox.delivery_request import Answer, NoAnswer, sending
-from gateway.sandbox.portal import Portal, choose_portal
+from gateway.sandbox.delivery_request import GatewayAnswer, NoAnswer, sending
+from gateway.sandbox.portal import PortalIdentity, choose_portal
 from gateway.settings import resolve_secret
 from gateway.terminal import json_line, printable
 
@@ -97,11 +97,11 @@ def command(
         raise click.ClickException(f"no answer from {error}") from error
 
 
-def _body(event: str, portal: Portal, comment_id: int, form: Form) -> bytes:
+def _body(event: str, portal: PortalIdentity, comment_id: int, form: Form) -> bytes:
     return body_of(event, portal=portal, ts=int(time.time()), comment_id=comment_id, form=form)
 
 
-def _line(event: str, form: Form, answer: Answer, *, as_json: bool) -> str:
+def _line(event: str, form: Form, answer: GatewayAnswer, *, as_json: bool) -> str:
     if as_json:
         told = {"event": event, "form": form} | msgspec.structs.asdict(answer)
         return json_line(told)

@@ -21,15 +21,15 @@ __all__ = [
     "DEFAULT_LIMITS",
     "FormError",
     "FormFault",
+    "FormValue",
     "Limits",
-    "Node",
     "Path",
     "decoded_value",
     "pairs_of",
     "parse_form",
 ]
 
-Node: TypeAlias = str | dict[str, "Node"]
+FormValue: TypeAlias = str | dict[str, "FormValue"]
 """A value, or an array as PHP calls it; PHP's integer keys are decimal strings here."""
 
 Path: TypeAlias = list[str | None]
@@ -67,7 +67,7 @@ _ESCAPE: Final = re.compile(rb"%(?=[0-9A-Fa-f]{2})")
 _SEPARATOR: Final = "\u0100"  # no byte
 
 
-class _Array(dict[str, Node]):
+class _Array(dict[str, FormValue]):
     """An array that knows the index `[]` appends at; None before the first integer key."""
 
     __slots__ = ("next_index",)
@@ -76,7 +76,7 @@ class _Array(dict[str, Node]):
         self.next_index: int | None = None
 
 
-def parse_form(body: bytes, limits: Limits = DEFAULT_LIMITS) -> dict[str, Node]:
+def parse_form(body: bytes, limits: Limits = DEFAULT_LIMITS) -> dict[str, FormValue]:
     """The fields of a body, as PHP's `parse_str` gives them; raises only `FormError`.
 
     Pairs are separated by `&` alone; `+` is a space, and a `%` that starts no escape is itself. Of

@@ -15,7 +15,7 @@ from gateway.installation.installer import Installer
 from gateway.installation.journal import Journal
 from gateway.installation.lifecycle import Lifecycle
 from gateway.installation.steps import Installing, Steps
-from gateway.installation.token_owner import Asking
+from gateway.installation.token_owner import TokenInquiry
 from gateway.installation.uninstalling import Uninstaller
 from gateway.portals.binding import bind_portal
 from gateway.portals.facts import PortalFacts
@@ -26,10 +26,10 @@ from gateway.publishing.publish_once import OncePublisher
 from gateway.settings import Settings
 from gateway.vault.encryption import Vault
 
-__all__ = ["Application", "open_application"]
+__all__ = ["ApplicationParts", "open_application"]
 
 
-class Application(Struct, frozen=True):
+class ApplicationParts(Struct, frozen=True):
     """What is done about what portals tell the application of itself, and with the tokens in it.
 
     Where the settings have no application, nothing is installed, and tokens of events are not
@@ -59,7 +59,7 @@ class Application(Struct, frozen=True):
 @asynccontextmanager
 async def open_application(
     settings: Settings, control: Redis, follower: Follower
-) -> AsyncIterator[Application]:
+) -> AsyncIterator[ApplicationParts]:
     """As the settings have it; connections are closed at the end.
 
     Raises OperatorError for secrets that are missing or wrong.
@@ -79,7 +79,7 @@ async def open_application(
             assert tokens is not None and vault is not None  # noqa: PT018, S101
             installer = Installer(
                 bitrix24=bitrix24,
-                asking=Asking(bitrix24.applications, Checks(control, prefix=prefix)),
+                asking=TokenInquiry(bitrix24.applications, Checks(control, prefix=prefix)),
                 tokens=tokens,
                 facts=facts,
                 registry=registry,
@@ -100,7 +100,7 @@ async def open_application(
             uninstaller=uninstaller,
             installing=installing,
         )
-        yield Application(
+        yield ApplicationParts(
             Lifecycle(Journal(Path(settings.spool.dir)), steps, installing),
             OfflineSignals(control, prefix=prefix),
             installing,

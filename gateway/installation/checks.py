@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from gateway.bitrix24.applications import host_of
 from gateway.bitrix24.errors import Limited, Unavailable
 from gateway.bitrix24.limiter import Limiter
-from gateway.installation.errors import Later
+from gateway.installation.errors import InstallationDelayed
 
 __all__ = ["Checks"]
 
@@ -35,12 +35,13 @@ class Checks:
 
     @contextmanager
     def place(self, *, is_urgent: bool) -> Iterator[None]:
-        """A claim under way, as long as the context lasts; raises Later when there are too many.
+        """A claim under way, as long as the context lasts; raises InstallationDelayed when there
+        are too many.
 
         It is urgent while somebody waits for the answer.
         """
         if is_urgent and self._under_way >= _MAX_UNDER_WAY:
-            raise Later("busy")
+            raise InstallationDelayed("busy")
         self._under_way += is_urgent
         try:
             yield
@@ -48,7 +49,8 @@ class Checks:
             self._under_way -= is_urgent
 
     async def turn(self, server: str, *, is_urgent: bool) -> None:
-        """Return when the server with this root may be asked one question; raises Later.
+        """Return when the server with this root may be asked one question; raises
+        InstallationDelayed.
 
         What is urgent is given up soon. What has waited on the disk keeps its place in the line,
         which those who have just come cannot take.
@@ -58,6 +60,6 @@ class Checks:
         try:
             await self._limiter.wait(name, (), patience_s=patience_s)
         except Limited as error:
-            raise Later("busy") from error
+            raise InstallationDelayed("busy") from error
         except Unavailable as error:
-            raise Later("redis") from error
+            raise InstallationDelayed("redis") from error

@@ -2,7 +2,7 @@
 
 from gateway.errors import GatewayError
 
-__all__ = ["Later", "NotConfirmed"]
+__all__ = ["InstallationDelayed", "NotConfirmed"]
 
 
 class NotConfirmed(GatewayError):
@@ -17,7 +17,7 @@ class NotConfirmed(GatewayError):
         self.domain = domain
 
 
-class Later(GatewayError):
+class InstallationDelayed(GatewayError):
     """It cannot be told or done now: nothing is wrong with the installation itself."""
 
     def __init__(self, reason: str) -> None:

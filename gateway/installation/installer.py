@@ -21,8 +21,8 @@ from gateway.bitrix24.token_store import TokenStore
 from gateway.clocks import is_believable
 from gateway.installation.claim import Claim
 from gateway.installation.confirmation import Confirmed, confirmed
-from gateway.installation.errors import Later, NotConfirmed
-from gateway.installation.token_owner import Asking, Patience
+from gateway.installation.errors import InstallationDelayed, NotConfirmed
+from gateway.installation.token_owner import Patience, TokenInquiry
 from gateway.portals.application_tokens import digest_of, shown
 from gateway.portals.facts import PortalFacts
 from gateway.portals.following import Follower
@@ -56,7 +56,7 @@ class Installer:
         self,
         *,
         bitrix24: Bitrix24,
-        asking: Asking,
+        asking: TokenInquiry,
         tokens: TokenStore,
         facts: PortalFacts,
         registry: Registry,
@@ -77,8 +77,8 @@ class Installer:
         """The claimed installation as an authorization server, and then the portal, confirm it.
 
         `is_complete` is whether Bitrix24 has to take the application for installed already,
-        `is_urgent` whether somebody waits for the answer. Raises NotConfirmed, or Later if one of
-        them cannot be asked in time.
+        `is_urgent` whether somebody waits for the answer. Raises NotConfirmed, or
+        InstallationDelayed if one of them cannot be asked in time.
         """
         patience = Patience()
         with self._asking.place(is_urgent=is_urgent):
@@ -117,7 +117,7 @@ class Installer:
             raise NotConfirmed(_LASTING.get(type(error), "refused_by_portal")) from error
         except Bitrix24Error as error:
             _tell_silent(one, error)
-            raise Later("portal") from error
+            raise InstallationDelayed("portal") from error
         if answer.result is not True:
             raise NotConfirmed("not_administrator")
 
@@ -126,9 +126,9 @@ class Installer:
 
         An application token takes the place of the one that the application had before, which ends
         soon; a webhook's stays. Whatever was installed since this was received stays, too.
-        Raises Later if Redis does not do its part.
+        Raises InstallationDelayed if Redis does not do its part.
         """
-        with failures_as(lambda _: Later("redis"), among=(*FAILURES, Unavailable)):
+        with failures_as(lambda _: InstallationDelayed("redis"), among=(*FAILURES, Unavailable)):
             await self._keep(one)
             known = await self._facts.of(one.member_id)
             if known.was_installed_after(_received_at(one), now=datetime.now(UTC)):
@@ -166,8 +166,8 @@ class Installer:
             )
 
     async def knows_token(self, member_id: str) -> bool:
-        """Whether the application's token of a portal is registered; raises Later."""
-        with failures_as(lambda _: Later("redis")):
+        """Whether the application's token of a portal is registered; raises InstallationDelayed."""
+        with failures_as(lambda _: InstallationDelayed("redis")):
             digest = (await self._facts.of(member_id)).digest
             reading = await self._registry.read()
         return any(

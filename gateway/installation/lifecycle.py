@@ -16,7 +16,7 @@ from gateway import metrics
 from gateway.background import Background, Errands
 from gateway.contract import AppEvent
 from gateway.inbound.form_fields import extract
-from gateway.installation.errors import Later, NotConfirmed
+from gateway.installation.errors import InstallationDelayed, NotConfirmed
 from gateway.installation.journal import (
     Journal,
     JournalUnavailable,
@@ -32,13 +32,13 @@ from gateway.installation.uninstalling import Uninstallation
 from gateway.portals.application_tokens import digest_of
 from gateway.portals.quarantine import Delivery
 from gateway.publishing.batch import Stored
-from gateway.publishing.errors import Unavailable
+from gateway.publishing.errors import CannotStore
 
-__all__ = ["Lifecycle", "Progress"]
+__all__ = ["Lifecycle", "TaskProgress"]
 
 log: Any = structlog.get_logger(__name__)
 
-Progress: TypeAlias = Literal["done", "waits", "lost"]
+TaskProgress: TypeAlias = Literal["done", "waits", "lost"]
 """What has become of a task: `lost` is one that could be neither done nor written down."""
 
 _AGAIN: Final = "an installation is lost: install the application again"
@@ -93,7 +93,7 @@ class Lifecycle:
         if self._installing is not None:
             await self._installing.close()
 
-    async def installed(self, delivery: Delivery, *, client: str) -> Progress:
+    async def installed(self, delivery: Delivery, *, client: str) -> TaskProgress:
         """Install for an ONAPPINSTALL of a token that is not known; `client` stands for the sender.
 
         Where it waits, it does for an hour at most; a client has a few places to wait in, and
@@ -135,7 +135,7 @@ class Lifecycle:
         """Uninstall for an ONAPPUNINSTALL whose application token is known.
 
         Returns when the event is on the stream, or on this machine's disk until it can be there;
-        raises Unavailable if neither can be.
+        raises CannotStore if neither can be.
         """
         fields = extract(delivery.body)
         one = Uninstallation(
@@ -146,7 +146,7 @@ class Lifecycle:
         task = _task("uninstall", delivery, msgspec.msgpack.encode(one))
         progress = await self._now(task)
         if progress == "lost":
-            raise Unavailable("uninstallation")
+            raise CannotStore("uninstallation")
         return Stored.STREAM if progress == "done" else Stored.SPOOL
 
     async def resume(self, *kinds: Kind) -> None:
@@ -176,13 +176,13 @@ class Lifecycle:
             metrics.LIFECYCLE_TASKS.set(len(await asyncio.to_thread(self._journal.names)))
             await asyncio.sleep(_AGAIN_S)
 
-    async def _now(self, task: Task) -> Progress:
+    async def _now(self, task: Task) -> TaskProgress:
         """Carry a new task out; raises NotConfirmed."""
         return await self._in_turn(task, await self._begun(task), tells=True)
 
     async def _in_turn(
         self, task: Task, under_way: UnderWay | None, *, tells: bool = False
-    ) -> Progress:
+    ) -> TaskProgress:
         """Carry a task out unless an earlier one of its portal waits."""
         if under_way and not await asyncio.to_thread(self._journal.is_first, task):
             under_way.leave()
@@ -206,11 +206,11 @@ class Lifecycle:
 
     async def _carried_out(
         self, task: Task, under_way: UnderWay | None, *, tells: bool = False
-    ) -> Progress:
+    ) -> TaskProgress:
         """Carry it out and cross it out, or leave it; raises NotConfirmed if it is to be told."""
         try:
             await self._steps.carry_out(task, is_urgent=tells)
-        except Later as error:
+        except InstallationDelayed as error:
             if under_way is None:
                 is_installation = task.kind != "uninstall"
                 phrase = _AGAIN if is_installation else "a change of the application is lost"
@@ -236,7 +236,7 @@ class Lifecycle:
                 under_way.leave()
         return "done"
 
-    def _lost(self, delivery: Delivery, why: str) -> Progress:
+    def _lost(self, delivery: Delivery, why: str) -> TaskProgress:
         about = {"event_id": delivery.receipt_id, "member_id": delivery.member_id}
         log.error(_AGAIN, why=why, kind="install", **about)
         return "lost"

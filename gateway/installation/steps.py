@@ -17,7 +17,7 @@ from gateway.inbound.admission import Admitted, normalise
 from gateway.inbound.form import FormError
 from gateway.inbound.form_fields import extract
 from gateway.installation.claim import Claim, claim_of_event
-from gateway.installation.errors import Later, NotConfirmed
+from gateway.installation.errors import InstallationDelayed, NotConfirmed
 from gateway.installation.installer import Installer
 from gateway.installation.journal import Task
 from gateway.installation.uninstalling import Uninstallation, Uninstaller
@@ -95,7 +95,7 @@ class Steps:
     async def carry_out(self, task: Task, *, is_urgent: bool) -> None:
         """Do all of it that is not done yet; it is urgent while somebody waits for the answer.
 
-        Raises Later if it cannot be done now, NotConfirmed if it must not be.
+        Raises InstallationDelayed if it cannot be done now, NotConfirmed if it must not be.
         """
         if task.kind == "uninstall":
             await self._uninstall(task)
@@ -104,7 +104,7 @@ class Steps:
 
     async def _install(self, task: Task, *, is_urgent: bool) -> None:
         if self._installing is None:
-            raise Later("no_application")
+            raise InstallationDelayed("no_application")
         if time() * 1000 - task.received_ms > _USABLE_MS:
             raise NotConfirmed(TOO_LATE)
         delivery = self._installing.opened(task.content)
@@ -136,7 +136,7 @@ class Steps:
         try:
             await self._publisher.publish([event])
         except StreamUnavailable as error:
-            raise Later("redis") from error
+            raise InstallationDelayed("redis") from error
 
 
 def claimed(delivery: Delivery) -> Claim:

@@ -20,9 +20,9 @@ from gateway.bitrix24.errors import Bitrix24Error, NotInPlan, PortalGone, Unauth
 from gateway.installation.checks import Checks
 from gateway.installation.claim import Claim
 from gateway.installation.confirmation import why_rejected
-from gateway.installation.errors import Later, NotConfirmed
+from gateway.installation.errors import InstallationDelayed, NotConfirmed
 
-__all__ = ["Asking", "Patience", "Told"]
+__all__ = ["Patience", "TokenInquiry", "TokenReport"]
 
 log: Any = structlog.get_logger(__name__)
 
@@ -38,19 +38,21 @@ class Patience:
 
     @asynccontextmanager
     async def answer(self, *, of: int = 1) -> AsyncIterator[None]:
-        """Wait for one answer `of` so many that may have to be; raises Later when it takes long."""
+        """Wait for one answer `of` so many that may have to be; raises InstallationDelayed when it
+        takes long.
+        """
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
             async with asyncio.timeout(max(0.0, self._left_s) / of):
                 yield
         except TimeoutError as error:
-            raise Later("no_answer_in_time") from error
+            raise InstallationDelayed("no_answer_in_time") from error
         finally:
             self._left_s -= loop.time() - began
 
 
-class Told(Struct, frozen=True, kw_only=True):
+class TokenReport(Struct, frozen=True, kw_only=True):
     """What a server says of a token: its root, the applications listed for it, and its answer."""
 
     server: str
@@ -58,7 +60,7 @@ class Told(Struct, frozen=True, kw_only=True):
     info: AppInfo
 
 
-class Asking:
+class TokenInquiry:
     """Asks about claims."""
 
     def __init__(self, applications: Applications, checks: Checks) -> None:
@@ -69,32 +71,34 @@ class Asking:
         """To be held while a claim is looked into; as Checks.place."""
         return self._checks.place(is_urgent=is_urgent)
 
-    async def told(self, claim: Claim, *, patience: Patience, is_urgent: bool) -> Told:
+    async def told(self, claim: Claim, *, patience: Patience, is_urgent: bool) -> TokenReport:
         """What the first server says that knows the claimed token.
 
-        Raises NotConfirmed if none does, or if the one that might says why it will not; Later if
-        one of those that might cannot be asked now.
+        Raises NotConfirmed if none does, or if the one that might says why it will not;
+        InstallationDelayed if one of those that might cannot be asked now.
         """
         servers = self._applications.servers(claim.server)
-        later: Later | None = None
+        later: InstallationDelayed | None = None
         for number, server in enumerate(servers):
             await self._checks.turn(server.url, is_urgent=is_urgent)
             try:
                 async with patience.answer(of=len(servers) - number):
                     info = await _asked(server, claim)
-            except Later as error:
+            except InstallationDelayed as error:
                 later = error
                 continue
             if info is not None:
                 ids = self._applications.ids_at(server.url)
-                return Told(server=server.url, client_ids=ids, info=info)
+                return TokenReport(server=server.url, client_ids=ids, info=info)
         if later is not None:
             raise later
         raise NotConfirmed(why_rejected(claim, servers=[one.url for one in servers]))
 
 
 async def _asked(server: AuthorizationServer, claim: Claim) -> AppInfo | None:
-    """What the server says; None if it does not know the token. Raises NotConfirmed, Later."""
+    """What the server says; None if it does not know the token. Raises NotConfirmed,
+    InstallationDelayed.
+    """
     try:
         return await server.app_info(claim.access_token)
     except (Unauthorized, PortalGone):
@@ -103,4 +107,4 @@ async def _asked(server: AuthorizationServer, claim: Claim) -> AppInfo | None:
         raise NotConfirmed("not_in_plan") from error
     except Bitrix24Error as error:
         log.warning("the authorization server confirms nothing", server=server.url, why=str(error))
-        raise Later("authorization_server") from error
+        raise InstallationDelayed("authorization_server") from error

@@ -15,7 +15,7 @@ from gateway.bitrix24.errors import Unavailable
 from gateway.bitrix24.token_store import TokenStore
 from gateway.clocks import is_later
 from gateway.contract import AppEvent
-from gateway.installation.errors import Later
+from gateway.installation.errors import InstallationDelayed
 from gateway.portals.application_tokens import shown
 from gateway.portals.facts import Facts, PortalFacts
 from gateway.portals.following import Follower
@@ -61,10 +61,11 @@ class Uninstaller:
     async def take_away(self, member_id: str, one: Uninstallation, *, received_ms: int) -> None:
         """Let the token no longer send; forget the application's tokens, mark what is to be erased.
 
-        What was installed since it was received stays. Raises Later if Redis does not do its part.
+        What was installed since it was received stays. Raises InstallationDelayed if Redis does not
+        do its part.
         """
         received_at = datetime.fromtimestamp(received_ms / 1000, UTC)
-        with failures_as(lambda _: Later("redis"), among=(*FAILURES, Unavailable)):
+        with failures_as(lambda _: InstallationDelayed("redis"), among=(*FAILURES, Unavailable)):
             await self._disable(member_id, one.digest, received_at)
             known = await self._facts.of(member_id)
             if is_of_application(known, one.digest):

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from gateway.local import demo_portal
 from gateway.local.demo_portal import DemoPortal, Say
-from gateway.local.group_positions import Progress
+from gateway.local.group_positions import GroupPositions
 from gateway.ops import entry_lines
 from gateway.ops.stream_following import follow
 from gateway.redis_access import connections
@@ -67,7 +67,7 @@ async def _groups(control: Redis, key: str) -> dict[str, str]:
 
 
 async def _watch(redis_url: str, key: str, tell: Callable[[str], None], say: Say) -> None:
-    progress = Progress()
+    progress = GroupPositions()
     async with (
         connections.control(redis_url) as control,
         asyncio.TaskGroup() as tasks,
@@ -76,14 +76,16 @@ async def _watch(redis_url: str, key: str, tell: Callable[[str], None], say: Say
         tasks.create_task(_ask(control, key, progress, say))
 
 
-async def _see(redis_url: str, key: str, progress: Progress, tell: Callable[[str], None]) -> None:
+async def _see(
+    redis_url: str, key: str, progress: GroupPositions, tell: Callable[[str], None]
+) -> None:
     async with aclosing(follow(redis_url, [key], told=tell)) as entries:
         async for entry in entries:
             tell(entry_lines.as_line(entry))
             progress.seen(entry.id, entry.event.subject if entry.event else "an entry")
 
 
-async def _ask(control: Redis, key: str, progress: Progress, say: Say) -> None:
+async def _ask(control: Redis, key: str, progress: GroupPositions, say: Say) -> None:
     while True:
         await asyncio.sleep(_POLL_S)
         span = progress.span()

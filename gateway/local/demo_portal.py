@@ -12,7 +12,7 @@ from typing import Final
 
 from gateway.contract import COMMENT_UPDATED, wire_name_of
 from gateway.sandbox.assembly import Sandbox, open_sandbox
-from gateway.sandbox.delivering import Delivery
+from gateway.sandbox.delivering import SentDelivery
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.portal import SANDBOX
 
@@ -114,7 +114,7 @@ def _authors() -> Iterator[int]:
         yield from _PEOPLE
 
 
-def _in_words(delivery: Delivery) -> str:
+def _in_words(delivery: SentDelivery) -> str:
     if delivery.status is None:
         return f"no answer from {delivery.error}"
     stored = f", stored: {delivery.stored}" if delivery.stored else ""

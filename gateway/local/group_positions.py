@@ -4,12 +4,12 @@ from collections.abc import Collection, Iterator
 
 from gateway.contract import EntryId
 
-__all__ = ["Progress"]
+__all__ = ["GroupPositions"]
 
 _MAX_ENTRIES = 1000
 
 
-class Progress:
+class GroupPositions:
     """The last entries that were seen on a stream, and who has acknowledged them."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.errors import OperatorError
 from gateway.processes.supervisor import Child
-from gateway.sandbox.grants import Application
+from gateway.sandbox.grants import RegisteredApplication
 from gateway.sandbox.portal import SANDBOX
 from gateway.settings import NotifierSettings, PortalSettings, RouteSettings, Settings
 from gateway.settings.masking import masked
@@ -36,7 +36,7 @@ _FATAL: Final = {2: "what to mend is said above"}
 
 
 def demo_settings(
-    settings: Settings, *, sink_url: str, authorization_url: str, application: Application
+    settings: Settings, *, sink_url: str, authorization_url: str, application: RegisteredApplication
 ) -> Settings:
     """The same with the sandbox's application, and notifications sent to `sink_url` at once.
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-__all__ = ["Differences", "Entity", "Known", "Listing", "Told", "differences"]
+__all__ = ["Differences", "Entity", "KnownEntity", "Listing", "ToldContent", "differences"]
 
 
 class Entity(NamedTuple):
@@ -28,19 +28,19 @@ class Entity(NamedTuple):
         return cls(name, int(number))
 
 
-class Told(NamedTuple):
+class ToldContent(NamedTuple):
     """The content that consumers were last told of; `since` says by what, and differs each time."""
 
     content_hash: str
     since: str
 
 
-class Known(Struct, frozen=True, kw_only=True):
+class KnownEntity(Struct, frozen=True, kw_only=True):
     """What is known of an entity: what consumers were told of its comments, and when it was listed
     last (Unix ms; 0 for never), with the highest id that was there.
     """
 
-    told: Mapping[int, Told]
+    told: Mapping[int, ToldContent]
     listed_ms: int
     highest_id: int
 
@@ -68,7 +68,7 @@ class Differences(Struct, frozen=True, kw_only=True):
         return bool(self.added or self.updated or self.deleted)
 
 
-def differences(listing: Listing, known: Known) -> Differences:
+def differences(listing: Listing, known: KnownEntity) -> Differences:
     """What is different; nothing on the first sight of an entity."""
     if not known.listed_ms:
         return Differences()

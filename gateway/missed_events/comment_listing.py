@@ -19,7 +19,7 @@ from gateway.bitrix24.probing import why_away
 from gateway.bitrix24.rest_comment import NotAComment, comment_id_of, comment_of
 from gateway.missed_events.comment_comparison import Entity, Listing
 
-__all__ = ["Found", "gone_among", "list_comments"]
+__all__ = ["ListedEntities", "gone_among", "list_comments"]
 
 _MAX_PAGES: Final = 5
 # 250 comments of an entity: of a longer timeline, what is old is left alone.
@@ -28,7 +28,7 @@ _FIELDS: Final = (
 )  # fmt: skip
 
 
-class Found(Struct, kw_only=True):
+class ListedEntities(Struct, kw_only=True):
     """What came of asking: lists that are whole, and entities that the portal does not show.
 
     With the `unreadable` ones every request fails, while the portal answers others.
@@ -52,7 +52,7 @@ async def list_comments(
     *,
     max_calls: int,
     apart: Collection[Entity] = (),
-) -> Found:
+) -> ListedEntities:
     """List the newest comments of entities, in their order, by at most so many requests.
 
     Those that there was no request left for, that a limit stopped, or that something other than a
@@ -67,7 +67,7 @@ async def list_comments(
     last = deque([_Page(entity)] for entity in entities if entity in apart)
     pieces: deque[list[_Page]] = deque()
     hashes: dict[Entity, dict[int, str]] = {}
-    found = Found()
+    found = ListedEntities()
     for _ in range(max_calls):
         is_piece = bool(pieces) or not waiting
         if not is_piece:
@@ -111,7 +111,7 @@ async def _answers(
 def _taken(
     page: _Page,
     answer: Answer | Bitrix24Error,
-    found: Found,
+    found: ListedEntities,
     hashes: dict[Entity, dict[int, str]],
 ) -> _Page | None:
     """Note what an answer says; the next page, if the list goes on and is looked at so far."""

@@ -28,7 +28,7 @@ from gateway.contract import (
     Streams,
     decode_event,
 )
-from gateway.missed_events.comment_comparison import Entity, Known, Listing, Told
+from gateway.missed_events.comment_comparison import Entity, KnownEntity, Listing, ToldContent
 
 __all__ = ["ToldBook"]
 
@@ -59,7 +59,7 @@ class ToldBook:
                 position = positions.get(b"%d" % partition, b"0").decode()
                 await self._read(partition, position)
 
-    async def entities(self, member_id: str) -> list[tuple[Entity, Known]]:
+    async def entities(self, member_id: str) -> list[tuple[Entity, KnownEntity]]:
         """The entities of a portal with what is known of them, those listed longest ago first."""
         oldest_ms = int((time.time() - self._kept_s) * 1000)
         names: Any = await self._client.zrange(
@@ -81,13 +81,19 @@ class ToldBook:
         found = list(zip(entities, map(_known, all_fields), strict=True))
         return sorted(found, key=lambda one: one[1].listed_ms)
 
-    async def known(self, member_id: str, entity: Entity) -> Known:
+    async def known(self, member_id: str, entity: Entity) -> KnownEntity:
         """What is known of an entity now."""
         fields: Any = await self._client.hgetall(self._key(member_id, entity))
         return _known(fields)
 
     async def note(
-        self, member_id: str, entity: Entity, listing: Listing, known: Known, *, listed_ms: int
+        self,
+        member_id: str,
+        entity: Entity,
+        listing: Listing,
+        known: KnownEntity,
+        *,
+        listed_ms: int,
     ) -> None:
         """Note that consumers know what a list says.
 
@@ -182,11 +188,11 @@ def _told(fields: Mapping[bytes, bytes]) -> tuple[str, int, Entity, Comment] | N
     return event.data.member_id, event.data.comment_id, entity, comment
 
 
-def _known(fields: Mapping[bytes, bytes]) -> Known:
+def _known(fields: Mapping[bytes, bytes]) -> KnownEntity:
     listed_ms, _, highest_id = fields.get(_LISTED, b"0 0").partition(b" ")
     told = {}
     for name, text in fields.items():
         if name != _LISTED:
             content_hash, _, since = text.decode().partition(" ")
-            told[int(name)] = Told(content_hash, since)
-    return Known(told=told, listed_ms=int(listed_ms), highest_id=int(highest_id))
+            told[int(name)] = ToldContent(content_hash, since)
+    return KnownEntity(told=told, listed_ms=int(listed_ms), highest_id=int(highest_id))

@@ -15,10 +15,10 @@ from gateway.publishing.publish_once import OncePublisher
 from gateway.publishing.spool.reports import complete_until_ms, read_reports
 from gateway.settings import Settings
 
-__all__ = ["Tools"]
+__all__ = ["Dependencies"]
 
 
-class Tools(Struct, frozen=True, kw_only=True):
+class Dependencies(Struct, frozen=True, kw_only=True):
     """What the duties share.
 
     `client_of` gives the client of a portal, `application_of` the one for the methods that only an

@@ -21,10 +21,10 @@ from msgspec import Struct
 
 from gateway import metrics
 from gateway.bitrix24.errors import Bitrix24Error, NoCredentials
-from gateway.missed_events.arrivals import first_look_s, key_of, missed, recovered
-from gateway.missed_events.dependencies import Tools
+from gateway.missed_events.dependencies import Dependencies
 from gateway.missed_events.gaps import gaps_of
-from gateway.missed_events.portal_queue import OfflineQueue, Reservation, has_no_queue
+from gateway.missed_events.missed_rows import first_look_s, key_of, missed, recovered
+from gateway.missed_events.portal_queue import PortalQueue, Reservation, has_no_queue
 from gateway.missed_events.queue_rows import EVENT_NAMES, OfflineRow
 from gateway.portals.directory import Portal
 
@@ -41,7 +41,7 @@ _SLACK_S: Final = 5.0
 class _State(Struct):
     """What is known of a portal's queue since this process leads."""
 
-    queue: OfflineQueue
+    queue: PortalQueue
     has_reservations: bool = True
     """Whether rows may be reserved that nobody deals with: at first, and after any failure."""
 
@@ -52,7 +52,7 @@ class Drain:
     It does nothing for portals that have not installed the application.
     """
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Dependencies) -> None:
         self._tools = tools
         self._own = tools.settings.reconcile
         self._webhooks = {one.member_id for one in tools.settings.portals if one.rest_webhook}
@@ -102,7 +102,7 @@ class Drain:
                     return False
         return True
 
-    async def _finish(self, portal: Portal, queue: OfflineQueue) -> bool:
+    async def _finish(self, portal: Portal, queue: PortalQueue) -> bool:
         """Deal with what is reserved, by whomever; false if it is too early for some of it."""
         is_all = True
         for process_id in await queue.reservations():
@@ -115,7 +115,7 @@ class Drain:
         return is_all
 
     async def _deal_with(
-        self, portal: Portal, queue: OfflineQueue, reservation: Reservation, *, until: float
+        self, portal: Portal, queue: PortalQueue, reservation: Reservation, *, until: float
     ) -> bool:
         """Publish what was missed, and clear all; false if it is too early for some of it."""
         rows, ahead_s = reservation.rows, queue.clock_ahead_s
@@ -175,6 +175,6 @@ class Drain:
     def _state_of(self, member_id: str) -> _State:
         if member_id not in self._states:
             connector = self._tools.settings.bitrix24.auth_connector
-            queue = OfflineQueue(self._tools.application_of(member_id), connector=connector)
+            queue = PortalQueue(self._tools.application_of(member_id), connector=connector)
             self._states[member_id] = _State(queue=queue)
         return self._states[member_id]

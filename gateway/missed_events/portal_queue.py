@@ -26,7 +26,7 @@ from gateway.bitrix24.errors import (
 )
 from gateway.missed_events.queue_rows import OfflineRow, message_id_of, row_of
 
-__all__ = ["OfflineQueue", "Reservation", "has_no_queue"]
+__all__ = ["PortalQueue", "Reservation", "has_no_queue"]
 
 _ROWS: Final = 1000
 # 250 KB of JSON; the default is 50, and no maximum is documented or in the portal's code.
@@ -55,7 +55,7 @@ class Reservation(Struct, frozen=True, kw_only=True):
         return bool(self.rows or self.unreadable)
 
 
-class OfflineQueue:
+class PortalQueue:
     """The queue of one portal; every method raises Bitrix24Error.
 
     All but `reserve` may be repeated. `clock_ahead_s` is how far the portal's clock is ahead of

@@ -29,12 +29,12 @@ from gateway.contract import (
 from gateway.missed_events.comment_comparison import (
     Differences,
     Entity,
-    Known,
+    KnownEntity,
     Listing,
     differences,
 )
 from gateway.missed_events.comment_listing import gone_among, list_comments
-from gateway.missed_events.dependencies import Tools
+from gateway.missed_events.dependencies import Dependencies
 from gateway.missed_events.enricher_progress import Ends, ends_of_events, has_passed_on
 from gateway.missed_events.gaps import gaps_of
 from gateway.missed_events.online_events import Key
@@ -57,7 +57,7 @@ class _Different(Struct, frozen=True):
 
     entity: Entity
     listing: Listing
-    known: Known
+    known: KnownEntity
 
 
 class _Doubt(Struct):
@@ -71,7 +71,7 @@ class _Doubt(Struct):
 class Sweep:
     """The duty; it does nothing for portals whose queue can be drained."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Dependencies) -> None:
         self._tools = tools
         self._own = tools.settings.reconcile
         self._doubts: dict[str, _Doubt] = {}
@@ -208,13 +208,13 @@ class Sweep:
         )
 
     async def _note(
-        self, portal: Portal, entity: Entity, listing: Listing, known: Known, listed_at: float
+        self, portal: Portal, entity: Entity, listing: Listing, known: KnownEntity, listed_at: float
     ) -> None:
         listed_ms = int(listed_at * 1000)
         await self._tools.told.note(portal.member_id, entity, listing, known, listed_ms=listed_ms)
 
 
-def _still(found: Differences, before: Known, now: Known) -> Differences:
+def _still(found: Differences, before: KnownEntity, now: KnownEntity) -> Differences:
     """What nobody was told of since `before`."""
 
     def untold(comment_ids: tuple[int, ...]) -> tuple[int, ...]:

@@ -9,19 +9,26 @@ from redis.asyncio import Redis
 from gateway.contract import DeadLetter, EntryId, Streams
 from gateway.redis_access import lua
 
-__all__ = ["Address", "StoredLetter", "dead_letters", "drop", "groups_with_dead_letters", "retry"]
+__all__ = [
+    "DeadLetterAddress",
+    "StoredLetter",
+    "dead_letters",
+    "drop",
+    "groups_with_dead_letters",
+    "retry",
+]
 
 _PAGE: Final = 500
 
 
-class Address(Struct, frozen=True):
+class DeadLetterAddress(Struct, frozen=True):
     """Where a dead letter is kept; written `<partition>/<id>`."""
 
     partition: int
     id: str
 
     @classmethod
-    def of(cls, text: str) -> "Address":
+    def of(cls, text: str) -> "DeadLetterAddress":
         """Read `<partition>/<id>`. Raises ValueError."""
         partition, _, entry_id = text.partition("/")
         try:
@@ -38,7 +45,7 @@ class Address(Struct, frozen=True):
 class StoredLetter(Struct, frozen=True):
     """A dead letter and its address."""
 
-    address: Address
+    address: DeadLetterAddress
     letter: DeadLetter
 
 
@@ -58,7 +65,7 @@ async def dead_letters(
     group: str,
     *,
     reason: str | None = None,
-    addresses: Sequence[Address] = (),
+    addresses: Sequence[DeadLetterAddress] = (),
 ) -> AsyncIterator[StoredLetter]:
     """The dead letters of a group, oldest first in each partition; or those at `addresses`."""
     for partition in range(streams.partitions):
@@ -69,7 +76,9 @@ async def dead_letters(
         while True:
             page: Any = await redis.xrange(streams.dead(group, partition), after, "+", count=_PAGE)
             for letter_id, fields in page:
-                stored = StoredLetter(Address(partition, letter_id.decode()), DeadLetter.of(fields))
+                stored = StoredLetter(
+                    DeadLetterAddress(partition, letter_id.decode()), DeadLetter.of(fields)
+                )
                 if wanted and stored.address.id not in wanted:
                     continue
                 if reason is None or stored.letter.reason == reason:
@@ -79,7 +88,9 @@ async def dead_letters(
             after = f"({page[-1][0].decode()}"
 
 
-async def retry(redis: Redis, streams: Streams, group: str, addresses: Sequence[Address]) -> int:
+async def retry(
+    redis: Redis, streams: Streams, group: str, addresses: Sequence[DeadLetterAddress]
+) -> int:
     """Give dead letters back to their group, and to no other; how many were still there.
 
     The group handles them like new ones, after a time with the entries of the same comment that
@@ -94,7 +105,9 @@ async def retry(redis: Redis, streams: Streams, group: str, addresses: Sequence[
     return count
 
 
-async def drop(redis: Redis, streams: Streams, group: str, addresses: Sequence[Address]) -> int:
+async def drop(
+    redis: Redis, streams: Streams, group: str, addresses: Sequence[DeadLetterAddress]
+) -> int:
     """Delete dead letters for good; how many were still there."""
     count = 0
     for partition, ids in _by_partition(addresses):
@@ -104,7 +117,7 @@ async def drop(redis: Redis, streams: Streams, group: str, addresses: Sequence[A
     return count
 
 
-def _by_partition(addresses: Sequence[Address]) -> list[tuple[int, list[str]]]:
+def _by_partition(addresses: Sequence[DeadLetterAddress]) -> list[tuple[int, list[str]]]:
     grouped: dict[int, list[str]] = {}
     for address in addresses:
         grouped.setdefault(address.partition, []).append(address.id)

@@ -19,12 +19,12 @@ from gateway.contract import (
 )
 from gateway.terminal import json_line, printable
 
-__all__ = ["Entry", "Wanted", "as_json", "as_line", "entry_of", "keys_of"]
+__all__ = ["EntryFilter", "ReadEntry", "as_json", "as_line", "entry_of", "keys_of"]
 
 _LONGEST_TEXT: Final = 80
 
 
-class Entry(Struct, frozen=True, kw_only=True):
+class ReadEntry(Struct, frozen=True, kw_only=True):
     """An entry as it was read. `event` is None if its field is missing or not an event."""
 
     stream: str
@@ -33,7 +33,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     event: CommentEvent | AppEvent | PortalEvent | OtherEvent | None
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class EntryFilter(Struct, frozen=True, kw_only=True):
     """Which entries to show; what is not given does not matter.
 
     `type` may leave out `bitrix24.` and `crm.timeline.`, and `*` stands for anything. `portal` is a
@@ -44,11 +44,11 @@ class Wanted(Struct, frozen=True, kw_only=True):
     type: str | None = None
     portal: str | None = None
 
-    def has(self, entry: Entry) -> bool:
+    def has(self, entry: ReadEntry) -> bool:
         """Whether the entry is wanted. One that is no event only is if nothing is asked for."""
         event = entry.event
         if event is None:
-            return self == Wanted()
+            return self == EntryFilter()
         names = (event.type, event.type.removeprefix("bitrix24."), _short(event.type))
         return (
             self.event_id in (None, event.id)
@@ -67,16 +67,16 @@ def keys_of(stream: str, streams: Streams) -> tuple[str, ...]:
     raise ValueError(f"{stream}: must be events, comments or dead:<group>")
 
 
-def entry_of(stream: str, entry_id: str, fields: Mapping[bytes, bytes]) -> Entry:
+def entry_of(stream: str, entry_id: str, fields: Mapping[bytes, bytes]) -> ReadEntry:
     """An entry from what Redis says of it."""
     try:
         event = decode_event(fields.get(EVENT_FIELD, b""))
     except InvalidEvent:
         event = None
-    return Entry(stream=stream, id=entry_id, fields=fields, event=event)
+    return ReadEntry(stream=stream, id=entry_id, fields=fields, event=event)
 
 
-def as_line(entry: Entry) -> str:
+def as_line(entry: ReadEntry) -> str:
     """One line for people, without control characters."""
     words = [*_event_words(entry), f"entry {entry.id}"]
     if b"failed_at" in entry.fields:
@@ -88,7 +88,7 @@ def as_line(entry: Entry) -> str:
     return printable("  ".join(words))
 
 
-def as_json(entry: Entry) -> str:
+def as_json(entry: ReadEntry) -> str:
     """One line of JSON: `stream`, `entry_id`, `event`, and the other fields if there are any.
 
     `event` is null where the field is not an event; the field is then shown as `raw`.
@@ -104,7 +104,7 @@ def as_json(entry: Entry) -> str:
         return as_json(replace(entry, event=None))
 
 
-def _text_of(entry: Entry) -> dict[str, str]:
+def _text_of(entry: ReadEntry) -> dict[str, str]:
     """The fields beside the event, whoever wrote them."""
     return {
         name.decode(errors="replace"): value.decode(errors="replace")
@@ -113,7 +113,7 @@ def _text_of(entry: Entry) -> dict[str, str]:
     }
 
 
-def _event_words(entry: Entry) -> list[str]:
+def _event_words(entry: ReadEntry) -> list[str]:
     event = entry.event
     if event is None:
         return ["not an event"]

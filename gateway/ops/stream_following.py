@@ -11,10 +11,10 @@ from redis.exceptions import ResponseError
 from gateway.background import owned
 from gateway.ending import end
 from gateway.errors import OperatorError
-from gateway.ops.entry_lines import Entry, entry_of
+from gateway.ops.entry_lines import ReadEntry, entry_of
 from gateway.redis_access import connections
-from gateway.redis_access.connections import AWAY, Fault, fault_of
-from gateway.redis_access.redis_url import Address
+from gateway.redis_access.connections import AWAY, RedisFault, fault_of
+from gateway.redis_access.redis_url import RedisAddress
 
 __all__ = ["follow"]
 
@@ -31,7 +31,7 @@ async def follow(
     *,
     after: str | None = None,
     told: Callable[[str], None],
-) -> AsyncGenerator[Entry, None]:
+) -> AsyncGenerator[ReadEntry, None]:
     """The entries of all keys as they are stored, each key's in order, without an end.
 
     Begins after the entry id `after`, else with what is stored from now on. While Redis is away it
@@ -42,9 +42,9 @@ async def follow(
     In a cluster each key has a connection of its own, to the node that holds it: one read of
     several keys is refused there, even by the node that holds them all.
     """
-    is_cluster = Address.of(url).kind == "cluster"
+    is_cluster = RedisAddress.of(url).kind == "cluster"
     absence = _Absence(told)
-    found: asyncio.Queue[Entry | Exception] = asyncio.Queue(_AHEAD)
+    found: asyncio.Queue[ReadEntry | Exception] = asyncio.Queue(_AHEAD)
 
     async def read(some: Sequence[str]) -> None:
         try:
@@ -93,13 +93,13 @@ class _Follower:
         self._absence = absence
         self._pause_s = 0.0
 
-    async def run(self, found: asyncio.Queue[Entry | Exception]) -> None:
+    async def run(self, found: asyncio.Queue[ReadEntry | Exception]) -> None:
         """Put entries into the queue, without an end. Raises as `follow` does if Redis refuses."""
         while True:
             try:
                 await self._read(found)
             except AWAY as error:
-                if fault_of(error) is Fault.REFUSING:  # such as of a password
+                if fault_of(error) is RedisFault.REFUSING:  # such as of a password
                     raise
                 self._absence.begins(self, error)
             except ResponseError as error:
@@ -108,7 +108,7 @@ class _Follower:
             self._pause_s = min(2 * self._pause_s + 0.25, _LONGEST_PAUSE_S)
             await asyncio.sleep(self._pause_s)
 
-    async def _read(self, found: asyncio.Queue[Entry | Exception]) -> None:
+    async def _read(self, found: asyncio.Queue[ReadEntry | Exception]) -> None:
         """Read from the node that has the keys now, until that fails."""
         reader = await connections.reader_of(self._url, self._keys[0], block_s=_BLOCK_S)
         try:

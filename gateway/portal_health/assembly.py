@@ -11,14 +11,14 @@ from gateway.bitrix24.connecting import Bitrix24
 from gateway.portal_health.canary import ask_for_test
 from gateway.portal_health.checkup import Checkup
 from gateway.portal_health.silence_watch import Silence
-from gateway.portal_health.troubles import EventSink, Troubles
+from gateway.portal_health.troubles import PortalEventSink, Troubles
 from gateway.portals.directory import Portal
 from gateway.settings import Settings
 
-__all__ = ["Care", "open_care"]
+__all__ = ["PortalHealth", "open_portal_health"]
 
 
-class Care(Struct, frozen=True):
+class PortalHealth(Struct, frozen=True):
     """Both look at one portal at a time, given it."""
 
     silence: Silence
@@ -26,10 +26,10 @@ class Care(Struct, frozen=True):
 
 
 @contextmanager
-def open_care(
-    settings: Settings, client: Redis, bitrix24: Bitrix24, sink: EventSink
-) -> Iterator[Care]:
-    """Care, until somebody else leads. `client` is a control client without decoding."""
+def open_portal_health(
+    settings: Settings, client: Redis, bitrix24: Bitrix24, sink: PortalEventSink
+) -> Iterator[PortalHealth]:
+    """What is done, until somebody else leads. `client` is a control client without decoding."""
     prefix = settings.redis.prefix
     troubles = Troubles(client, sink, prefix=prefix)
     checkup = Checkup(client, bitrix24, troubles, settings)
@@ -42,6 +42,6 @@ def open_care(
 
     silence = Silence(client, troubles, settings.reconcile, prefix=prefix, ask=ask)
     try:
-        yield Care(silence, checkup)
+        yield PortalHealth(silence, checkup)
     finally:
         silence.close()

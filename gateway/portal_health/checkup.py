@@ -22,7 +22,7 @@ from gateway.bitrix24.connecting import Bitrix24
 from gateway.bitrix24.errors import Bitrix24Error, PortalMoved
 from gateway.bitrix24.tokens import REFRESH_LIFE_S, Tokens
 from gateway.contract import PortalData, Trouble, timestamps
-from gateway.portal_health.drift import lost, to_bind
+from gateway.portal_health.lost_bindings import lost, to_bind
 from gateway.portal_health.troubles import Troubles
 from gateway.portals.binding import bind_portal
 from gateway.portals.directory import Portal

@@ -18,7 +18,7 @@ from gateway.contract import EVENT_FIELD, CommentEvent, InvalidEvent, decode_eve
 from gateway.portal_health.double_delivery import handlers_of_doubles
 from gateway.portal_health.portal_query import ask_application, ask_webhook, refused
 from gateway.portal_health.silence_watch import hearings
-from gateway.portal_health.standing import MISSED_DAYS, Access, Answers, Heard, Standing
+from gateway.portal_health.standing import MISSED_DAYS, AccessKind, Answers, Heard, PortalStanding
 from gateway.portal_health.trouble_rules import Ledger
 from gateway.portal_health.troubles import ledgers
 from gateway.portal_health.usual_rate import hour_of, usual_per_hour
@@ -78,12 +78,12 @@ class Report:
                 found[member_id] = Portal(member_id=member_id, domain=facts.domain, digests=())
         return sorted(found.values(), key=lambda portal: (portal.domain, portal.member_id))
 
-    async def standings(self, portals: Sequence[Portal]) -> list[Standing]:
+    async def standings(self, portals: Sequence[Portal]) -> list[PortalStanding]:
         """How these stand, in their order; a slow portal holds up the others by little."""
         places = asyncio.Semaphore(_AT_ONCE)
         doubling = handlers_of_doubles(await self._latest())
 
-        async def standing(portal: Portal) -> Standing:
+        async def standing(portal: Portal) -> PortalStanding:
             async with places:
                 return await self._standing(portal, doubling.get(portal.member_id, ()))
 
@@ -99,12 +99,12 @@ class Report:
                     found += [event] if isinstance(event, CommentEvent) else []
         return found
 
-    async def _standing(self, portal: Portal, doubling: tuple[int, ...]) -> Standing:
+    async def _standing(self, portal: Portal, doubling: tuple[int, ...]) -> PortalStanding:
         """How a portal stands; what it does not answer is part of that."""
         member_id = portal.member_id
         facts = await self._facts.of(member_id)
         access, tokens, answers = await self._asked(portal)
-        return Standing(
+        return PortalStanding(
             member_id=member_id,
             domain=portal.domain or facts.domain,
             endpoint=tokens.endpoint if tokens is not None else facts.endpoint,
@@ -120,7 +120,7 @@ class Report:
             troubles=((await self._ledgers.read(member_id)).value or Ledger()).lasting,
         )
 
-    async def _asked(self, portal: Portal) -> tuple[Access, Tokens | None, Answers]:
+    async def _asked(self, portal: Portal) -> tuple[AccessKind, Tokens | None, Answers]:
         store, member_id = self._bitrix24.tokens, portal.member_id
         try:
             tokens = None if store is None else await store.read(member_id)

@@ -18,7 +18,7 @@ from gateway.portal_health.usual_rate import Rhythm, learnt, surprise_of
 from gateway.settings import ReconcileSettings
 from gateway.traffic.portal_traffic import SLOT_S, Slot, slot_at
 
-__all__ = ["Hearing", "Rules", "by_now", "first_heard", "heard", "limit_of"]
+__all__ = ["Hearing", "SilenceRules", "by_now", "first_heard", "heard", "limit_of"]
 
 _TIMES_USUAL: Final = 2.0
 _MAX_TIMES: Final = 4.0
@@ -30,7 +30,7 @@ _FADE: Final = 0.5 ** (SLOT_S / (6 * 7 * 24 * 3600))
 _DIGITS: Final = 6
 
 
-class Rules(Struct, frozen=True, kw_only=True):
+class SilenceRules(Struct, frozen=True, kw_only=True):
     """What the settings say: how surprising a silence must be at least, and how long; how long a
     portal must have been watched before; and whether it is asked first.
     """
@@ -41,7 +41,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     asks: bool
 
     @classmethod
-    def of(cls, settings: ReconcileSettings) -> "Rules":
+    def of(cls, settings: ReconcileSettings) -> "SilenceRules":
         """From `[reconcile]`."""
         return cls(
             min_surprise=-math.log(settings.silence_probability),
@@ -83,12 +83,12 @@ def by_now(hearing: Hearing, now: float) -> Hearing:
     return replace(hearing, next_slot=slot_at(now), asked_at=None, alarm_at=None)
 
 
-def limit_of(hearing: Hearing, rules: Rules) -> float:
+def limit_of(hearing: Hearing, rules: SilenceRules) -> float:
     """How surprising a silence of this portal must be to be alarming."""
     return max(rules.min_surprise, _TIMES_USUAL * hearing.longest)
 
 
-def heard(hearing: Hearing, slots: Sequence[Slot], *, now: float, rules: Rules) -> Hearing:
+def heard(hearing: Hearing, slots: Sequence[Slot], *, now: float, rules: SilenceRules) -> Hearing:
     """What is known after these slots, which begin at `next_slot` and may leave out some.
 
     Those that are over are learnt. The one that `now` is in is looked at only: whether the portal
@@ -102,7 +102,7 @@ def heard(hearing: Hearing, slots: Sequence[Slot], *, now: float, rules: Rules) 
     return hearing
 
 
-def _learnt(hearing: Hearing, slot: Slot, rules: Rules) -> Hearing:
+def _learnt(hearing: Hearing, slot: Slot, rules: SilenceRules) -> Hearing:
     """Whatever is silent while there is an alarm is no rhythm, so it is not learnt."""
     share = slot.watched_s / SLOT_S
     if slot.events:
@@ -121,7 +121,7 @@ def _learnt(hearing: Hearing, slot: Slot, rules: Rules) -> Hearing:
     )
 
 
-def _looked(hearing: Hearing, slot: Slot, *, now: float, rules: Rules) -> Hearing:
+def _looked(hearing: Hearing, slot: Slot, *, now: float, rules: SilenceRules) -> Hearing:
     if slot.events:
         return _ended(hearing, rules)
     if hearing.alarm_at is not None or hearing.watched_s < rules.min_watched_s:
@@ -144,7 +144,7 @@ def _with(hearing: Hearing, slot: Slot, share: float) -> Hearing:
     )
 
 
-def _ended(hearing: Hearing, rules: Rules) -> Hearing:
+def _ended(hearing: Hearing, rules: SilenceRules) -> Hearing:
     """The silence is over; if the portal broke it unasked, how surprising it was is remembered."""
     most = _MAX_TIMES / _TIMES_USUAL * rules.min_surprise
     surprise = 0.0 if hearing.asked_at is not None else min(hearing.surprise, most)

@@ -12,8 +12,8 @@ from gateway.bitrix24.errors import Bitrix24Error
 from gateway.contract import PortalData, timestamps
 from gateway.portal_health import silence_rule as ears
 from gateway.portal_health.gauges import Shown
-from gateway.portal_health.silence_rule import Hearing, Rules
-from gateway.portal_health.state_store import Memory
+from gateway.portal_health.silence_rule import Hearing, SilenceRules
+from gateway.portal_health.state_store import PortalStateStore
 from gateway.portal_health.troubles import Troubles
 from gateway.portal_health.usual_rate import hour_of, usual_per_hour
 from gateway.portals.directory import Portal
@@ -30,9 +30,9 @@ Ask = Callable[[Portal], Awaitable[None]]
 _ROUNDS: Final = 3
 
 
-def hearings(client: Redis, *, prefix: str) -> Memory[Hearing]:
+def hearings(client: Redis, *, prefix: str) -> PortalStateStore[Hearing]:
     """What is known of each portal's rhythm."""
-    return Memory(client, Hearing, prefix=prefix, field="hearing")
+    return PortalStateStore(client, Hearing, prefix=prefix, field="hearing")
 
 
 class Silence:
@@ -55,7 +55,7 @@ class Silence:
         self._hearings = hearings(client, prefix=prefix)
         self._troubles = troubles
         self._shown = Shown(life_s=_ROUNDS * settings.silence_every_s)
-        self._rules = Rules.of(settings)
+        self._rules = SilenceRules.of(settings)
         self._ask = ask
         self._now = now
 

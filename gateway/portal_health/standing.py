@@ -11,9 +11,18 @@ from msgspec import Struct
 from gateway.bitrix24.tokens import REFRESH_LIFE_S
 from gateway.contract import PortalData, Trouble, timestamps
 
-__all__ = ["MISSED_DAYS", "Access", "Answers", "Cause", "Fault", "Heard", "Standing", "faults_of"]
+__all__ = [
+    "MISSED_DAYS",
+    "AccessKind",
+    "Answers",
+    "Cause",
+    "Heard",
+    "PortalFault",
+    "PortalStanding",
+    "faults_of",
+]
 
-Access: TypeAlias = Literal["application", "webhook", "none"]
+AccessKind: TypeAlias = Literal["application", "webhook", "none"]
 """By what a portal is called."""
 
 Cause: TypeAlias = Literal[
@@ -44,7 +53,7 @@ _WEBHOOK_REMEDIES: Final[dict[Cause, str]] = {
 }
 
 
-class Fault(Struct, frozen=True):
+class PortalFault(Struct, frozen=True):
     """What is wrong, and what an operator does about it."""
 
     what: str
@@ -88,7 +97,7 @@ class Heard(Struct, frozen=True, kw_only=True):
     doubling: tuple[int, ...] = ()
 
 
-class Standing(Struct, frozen=True, kw_only=True):
+class PortalStanding(Struct, frozen=True, kw_only=True):
     """All that is known of a portal.
 
     `tokens` counts the application tokens it may send with. `application` is the id of the one it
@@ -101,7 +110,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     domain: str
     endpoint: str
     tokens: int
-    access: Access
+    access: AccessKind
     application: str | None = None
     server: str | None = None
     has_handler: bool
@@ -112,7 +121,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     troubles: dict[Trouble, PortalData]
 
 
-def faults_of(one: Standing, *, now: float, warn_token_s: float) -> list[Fault]:
+def faults_of(one: PortalStanding, *, now: float, warn_token_s: float) -> list[PortalFault]:
     """What is to be mended, causes before what follows from them.
 
     `warn_token_s` is how long before the end of a refresh token that is worth a warning.
@@ -125,34 +134,34 @@ def faults_of(one: Standing, *, now: float, warn_token_s: float) -> list[Fault]:
     ]
 
 
-def _of_access(one: Standing) -> Iterator[Fault]:
+def _of_access(one: PortalStanding) -> Iterator[PortalFault]:
     answers = one.answers
     if one.erase_since is not None:
         to_erase_since = timestamps.seconds(one.erase_since)
-        yield Fault(
+        yield PortalFault(
             f"it was uninstalled, and its data are to be erased, since {to_erase_since}",
             f"erase them everywhere, as by `consumers warehouse erase --portal {one.member_id}`; "
             f"then say so, which erases the rest: `gateway portals erased {one.member_id}`",
         )
     if answers.refusal is not None:
-        yield Fault(f"the portal {_refuses(one)}: {answers.refusal}", _remedy_of_refusal(one))
+        yield PortalFault(f"the portal {_refuses(one)}: {answers.refusal}", _remedy_of_refusal(one))
     if not answers.is_installed:
-        yield Fault(
+        yield PortalFault(
             "the installation is not finished, so the portal sends nothing",
             "let an administrator open the application in the portal once",
         )
     if not answers.is_paid:
-        yield Fault(
+        yield PortalFault(
             "the application's or the portal's subscription has ended, so the portal sends nothing",
             "renew the subscription in the portal",
         )
 
 
-def _refuses(one: Standing) -> str:
+def _refuses(one: PortalStanding) -> str:
     return "does not answer" if one.answers.is_down else "refuses the gateway"
 
 
-def _remedy_of_refusal(one: Standing) -> str:
+def _remedy_of_refusal(one: PortalStanding) -> str:
     is_webhook, cause = one.access == "webhook", one.answers.cause
     by_cause = _WEBHOOK_REMEDIES.get(cause) if is_webhook else None
     if (remedy := by_cause or _REMEDIES.get(cause)) is not None:
@@ -164,56 +173,56 @@ def _remedy_of_refusal(one: Standing) -> str:
     return "install the application in the portal again"
 
 
-def _of_grant(one: Standing, *, now: float, warn_token_s: float) -> Iterator[Fault]:
+def _of_grant(one: PortalStanding, *, now: float, warn_token_s: float) -> Iterator[PortalFault]:
     if one.renewed_at is None:
         return
     left_s = one.renewed_at + REFRESH_LIFE_S - now
     if left_s <= warn_token_s:
-        yield Fault(
+        yield PortalFault(
             f"the refresh token ends in {max(0.0, left_s) / 86400:.0f} days, and was not renewed",
             "see that `gateway reconcile` runs, or install the application in the portal again",
         )
 
 
-def _of_bindings(one: Standing) -> Iterator[Fault]:
+def _of_bindings(one: PortalStanding) -> Iterator[PortalFault]:
     if one.access != "application":
         return
     if not one.has_handler:
-        yield Fault(
+        yield PortalFault(
             "nobody says where the portal is to deliver to",
             "set [bitrix24] public_url",
         )
     elif one.answers.missing:
-        yield Fault(
+        yield PortalFault(
             f"not bound: {', '.join(one.answers.missing)}",
             "see that `gateway reconcile` runs: it binds them at its next look",
         )
 
 
-def _of_events(one: Standing, *, now: float) -> Iterator[Fault]:
+def _of_events(one: PortalStanding, *, now: float) -> Iterator[PortalFault]:
     since = one.answers.waiting_since
     if since is not None and now - since > _QUEUE_PATIENCE_S:
         waiting_since = timestamps.seconds(since)
-        yield Fault(
+        yield PortalFault(
             f"{one.answers.queue} changes wait in the portal's queue, since {waiting_since}",
             "see that `gateway reconcile` runs, and read its log",
         )
     if "silent" in one.troubles:
-        yield Fault(
+        yield PortalFault(
             f"silent since {one.troubles['silent'].since}",
             "try the way: `gateway portals canary`"
             if one.access == "application"
             else "change a comment in the portal, and watch `gateway tail`",
         )
     if one.heard.quarantined:
-        yield Fault(
+        yield PortalFault(
             f"{one.heard.quarantined} deliveries came with a token that is not registered",
             "look at them: `gateway portals quarantine list`",
         )
 
     if one.heard.doubling:
         handlers = ", ".join(map(str, one.heard.doubling))
-        yield Fault(
+        yield PortalFault(
             f"it delivers changes more than once (event_handler_id {handlers})",
             "delete one of them in the portal: an application and an outbound webhook, or two "
             "webhooks, lead to this gateway",

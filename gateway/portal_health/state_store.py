@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from gateway.redis_access import lua
 
-__all__ = ["Memory", "Remembered"]
+__all__ = ["PortalStateStore", "Remembered"]
 
 T = TypeVar("T", bound=Struct)
 
@@ -28,7 +28,7 @@ class Remembered(Struct, Generic[T], frozen=True):
     raw: bytes
 
 
-class Memory(Generic[T]):
+class PortalStateStore(Generic[T]):
     """One field of all portals' hashes.
 
     Raises one of connections.FAILURES when Redis does not do its part; everything may be

@@ -11,10 +11,10 @@ from uuid_utils import uuid7
 from gateway import metrics
 from gateway.contract import PORTAL_RECOVERED, PortalData, PortalEvent, Trouble, timestamps
 from gateway.portal_health import trouble_rules as books
-from gateway.portal_health.state_store import Memory
+from gateway.portal_health.state_store import PortalStateStore
 from gateway.portal_health.trouble_rules import Ledger, Occasion
 
-__all__ = ["EventSink", "Troubles", "ledgers"]
+__all__ = ["PortalEventSink", "Troubles", "ledgers"]
 
 log: Any = structlog.get_logger(__name__)
 
@@ -26,12 +26,12 @@ _BEGINNINGS: Final[dict[Trouble, str]] = {
 }
 
 
-def ledgers(client: Redis, *, prefix: str) -> Memory[Ledger]:
+def ledgers(client: Redis, *, prefix: str) -> PortalStateStore[Ledger]:
     """What is noted of each portal's troubles."""
-    return Memory(client, Ledger, prefix=prefix, field="troubles")
+    return PortalStateStore(client, Ledger, prefix=prefix, field="troubles")
 
 
-class EventSink(Protocol):
+class PortalEventSink(Protocol):
     """Where events are published once, whoever publishes them and however often."""
 
     def publish(self, events: Sequence[PortalEvent]) -> Awaitable[int]:
@@ -49,7 +49,7 @@ class Troubles:
     def __init__(
         self,
         client: Redis,
-        sink: EventSink,
+        sink: PortalEventSink,
         *,
         prefix: str,
         clock: Callable[[], int] = time_ns,

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from gateway.portals.registry import Reading
 
-__all__ = ["FILE_NAME", "Snapshot"]
+__all__ = ["FILE_NAME", "DiskCopy"]
 
 log: Any = structlog.get_logger(__name__)
 
@@ -28,7 +28,7 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     reading: Reading
 
 
-class Snapshot:
+class DiskCopy:
     """The file in `directory`. Blocking; the directory must be there."""
 
     def __init__(self, directory: Path, *, prefix: str) -> None:

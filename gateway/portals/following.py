@@ -10,7 +10,7 @@ from redis.exceptions import ResponseError
 
 from gateway.background import Background
 from gateway.portals.directory import Directory
-from gateway.portals.disk_copy import Snapshot
+from gateway.portals.disk_copy import DiskCopy
 from gateway.portals.registry import Reading, Registry, is_lost, portals_among
 from gateway.redis_access import connections
 
@@ -31,7 +31,7 @@ class Follower:
     """
 
     def __init__(
-        self, directory: Directory, registry: Registry, snapshot: Snapshot | None = None
+        self, directory: Directory, registry: Registry, snapshot: DiskCopy | None = None
     ) -> None:
         self._directory = directory
         self._registry = registry

@@ -2,10 +2,10 @@
 
 from gateway.errors import GatewayError
 
-__all__ = ["SpoolUnavailable", "StreamUnavailable", "Unavailable"]
+__all__ = ["CannotStore", "SpoolUnavailable", "StreamUnavailable"]
 
 
-class Unavailable(GatewayError):
+class CannotStore(GatewayError):
     """An event cannot be stored now; answered 503. `reason` is a short code."""
 
     def __init__(self, reason: str) -> None:

@@ -9,14 +9,14 @@ from typing import Any, Final, Literal
 
 import structlog
 
-__all__ = ["Outage"]
+__all__ = ["SharedOutage"]
 
 log: Any = structlog.get_logger(__name__)
 
 _AGAIN_S: Final = 60.0
 
 
-class Outage:
+class SharedOutage:
     """A trouble of one kind, which several may meet: it is over when it is for all of them.
 
     `ends` is what is said then.

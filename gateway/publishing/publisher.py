@@ -18,8 +18,8 @@ from gateway import metrics
 from gateway.background import Background
 from gateway.contract import Streams
 from gateway.publishing.batch import Batch, Stored
-from gateway.publishing.errors import SpoolUnavailable, StreamUnavailable, Unavailable
-from gateway.publishing.outage import Outage
+from gateway.publishing.errors import CannotStore, SpoolUnavailable, StreamUnavailable
+from gateway.publishing.outage import SharedOutage
 from gateway.publishing.spool.batch_file import SpooledBatch
 from gateway.publishing.spool.store import Spool
 from gateway.publishing.stream_writer import StreamWriter, stream_writer
@@ -66,12 +66,12 @@ class Publisher:
     def publish(self, event: bytes, partition: int) -> Awaitable[Stored]:
         """Store an event; what is returned waits until it is stored, and says where.
 
-        Waiting raises Unavailable if neither Redis nor the spool took the event; the call itself
+        Waiting raises CannotStore if neither Redis nor the spool took the event; the call itself
         raises it if too many events wait already. A caller that is cancelled learns it when its
         batch is settled.
         """
         if self._queued >= self._max_queued:
-            raise Unavailable("queue_full")
+            raise CannotStore("queue_full")
         self._queued += 1
         return self._lanes[partition].add(event).settled
 
@@ -100,8 +100,8 @@ class _Outages:
     """
 
     def __init__(self) -> None:
-        self.redis = Outage(level="warning", ends="redis takes batches again")
-        self.spool = Outage(
+        self.redis = SharedOutage(level="warning", ends="redis takes batches again")
+        self.spool = SharedOutage(
             level="error", ends="the spool takes batches again, or has none to take"
         )
 
@@ -163,7 +163,7 @@ class _Lane:
             await self._publishing.finish()
         finally:
             while self._waiting:  # only if it was cut off, or has failed just now
-                self._waiting.popleft().fail(Unavailable("internal"))
+                self._waiting.popleft().fail(CannotStore("internal"))
         await self._writer.close()
 
     async def _run(self) -> None:
@@ -183,11 +183,11 @@ class _Lane:
             stored = await self._store(batch)
             batch.settle(stored)
             self._count(batch, stored)
-        except Unavailable as error:
+        except CannotStore as error:
             batch.fail(error)
         finally:
             if not batch.settled.done():
-                batch.fail(Unavailable("internal"))
+                batch.fail(CannotStore("internal"))
 
     async def _gathered(self) -> None:
         """Let the requests that are being read now get into the batch.
@@ -213,7 +213,7 @@ class _Lane:
                 return await self._to_spool(batch)  # behind the older events that wait there
             except SpoolUnavailable as error:
                 if has_backlog and error.reason not in {"full", "busy"}:
-                    raise Unavailable("spool_" + error.reason) from error
+                    raise CannotStore("spool_" + error.reason) from error
             # There is no room there: order, and sparing Redis, give way to storing.
         try:
             stored = await self._to_stream(batch)
@@ -231,7 +231,7 @@ class _Lane:
             stored = await self._to_spool(batch)
             what_became = "it goes to the spool"
         except SpoolUnavailable as spool_error:
-            raise Unavailable("spool_" + spool_error.reason) from spool_error
+            raise CannotStore("spool_" + spool_error.reason) from spool_error
         finally:
             self._outages.redis.meets(
                 f"redis did not take a batch; {what_became}",

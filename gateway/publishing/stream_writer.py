@@ -11,7 +11,7 @@ from redis.exceptions import NoScriptError, ReadOnlyError, RedisError
 from gateway.publishing.durability import Ack, NotDurable, waits_for_disk
 from gateway.publishing.errors import StreamUnavailable
 from gateway.redis_access import connections, lua
-from gateway.redis_access.connections import AWAY, Fault, fault_of
+from gateway.redis_access.connections import AWAY, RedisFault, fault_of
 from gateway.settings import PublishSettings, RedisSettings
 
 __all__ = ["NumberedBatch", "StreamWriter", "stream_writer"]
@@ -112,7 +112,7 @@ class StreamWriter:
             raise StreamUnavailable("not_durable", str(error)) from error
         except AWAY as error:
             self._forget_server()
-            is_refusal = fault_of(error) is Fault.REFUSING  # such as of a password
+            is_refusal = fault_of(error) is RedisFault.REFUSING  # such as of a password
             raise StreamUnavailable(
                 "refused" if is_refusal else "away", f"{type(error).__name__}: {error}"
             ) from error

@@ -12,8 +12,8 @@ from uuid_utils import uuid4
 from gateway.bitrix24.offline_signals import take
 from gateway.errors import OperatorError
 from gateway.missed_events.drain_schedule import Waking
+from gateway.reconciler.assembly import DRAIN, Parts
 from gateway.reconciler.leadership import Leadership
-from gateway.reconciler.parts import DRAIN, Parts
 from gateway.reconciler.rounds import Rounds
 from gateway.redis_access import connections
 from gateway.redis_access.leases import Leases

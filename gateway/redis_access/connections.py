@@ -35,18 +35,18 @@ from gateway.redis_access.redis_faults import (
     AWAY,
     AWAY_OR_REFUSING,
     FAILURES,
-    Fault,
+    RedisFault,
     fault_of,
     is_denied,
 )
-from gateway.redis_access.redis_url import Address
+from gateway.redis_access.redis_url import RedisAddress
 from gateway.redis_access.sentinels import Sentinels, WaitingSentinelPool
 
 __all__ = [
     "AWAY",
     "AWAY_OR_REFUSING",
     "FAILURES",
-    "Fault",
+    "RedisFault",
     "control",
     "fault_of",
     "is_denied",
@@ -69,7 +69,7 @@ def publisher(url: str, *, timeout_s: float | None = None) -> Redis:
     time-out of the client's own costs a task for every command.
     """
     return _client(
-        Address.of(url),
+        RedisAddress.of(url),
         is_single=True,
         socket_timeout=timeout_s,
         socket_connect_timeout=1.0,
@@ -83,7 +83,7 @@ def reader(url: str, *, block_s: float) -> Redis:
     The margin covers servers that answer a blocked read late:
     https://github.com/redis/redis/issues/12998
     """
-    return _client(Address.of(url), **_reading(block_s))
+    return _client(RedisAddress.of(url), **_reading(block_s))
 
 
 def control(url: str, *, timeout_s: float = 2.0, max_connections: int = _MOST_CONNECTIONS) -> Redis:
@@ -94,7 +94,7 @@ def control(url: str, *, timeout_s: float = 2.0, max_connections: int = _MOST_CO
     wait, and have as many connections again.
     """
     return _client(
-        Address.of(url),
+        RedisAddress.of(url),
         waits_s=_WAIT_S,
         max_connections=max_connections,
         socket_timeout=timeout_s,
@@ -110,7 +110,7 @@ async def reader_of(url: str, key: str, *, block_s: float) -> Redis:
     round trips: https://github.com/redis/redis-py/issues/2229. When the key moves, the node says
     so with an error, and whoever reads asks for a reader again.
     """
-    address = Address.of(url)
+    address = RedisAddress.of(url)
     if address.kind != "cluster":
         return reader(url, block_s=block_s)
     async with _cluster(address, socket_timeout=2, socket_connect_timeout=2) as cluster:
@@ -131,7 +131,7 @@ def _reading(block_s: float) -> dict[str, Any]:
 
 
 def _client(
-    address: Address, *, is_single: bool = False, waits_s: float | None = None, **options: Any
+    address: RedisAddress, *, is_single: bool = False, waits_s: float | None = None, **options: Any
 ) -> Redis:
     """A client; it `is_single` in its connection, or has a pool that tasks may wait for."""
     if address.kind == "cluster":
@@ -160,7 +160,7 @@ def _client(
     return _OfServer(pool, is_single=is_single)
 
 
-def _way_to(address: Address) -> dict[str, Any]:
+def _way_to(address: RedisAddress) -> dict[str, Any]:
     if address.path:
         return {"connection_class": UnixDomainSocketConnection, "path": address.path}
     ((host, port),) = address.nodes
@@ -229,7 +229,7 @@ class _OfCluster(RedisCluster):
 
 
 def _cluster(
-    address: Address,
+    address: RedisAddress,
     *,
     waits_s: float | None = None,
     max_connections: int | None = None,
@@ -249,7 +249,7 @@ def _cluster(
     )
 
 
-def _account(address: Address) -> dict[str, Any]:
+def _account(address: RedisAddress) -> dict[str, Any]:
     return {"username": address.username, "password": address.password}
 
 

@@ -22,7 +22,7 @@ __all__ = [
     "AWAY_OR_REFUSING",
     "ERRORS_OF_REDIS_PY",
     "FAILURES",
-    "Fault",
+    "RedisFault",
     "failures_as",
     "fault_of",
     "is_denied",
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 
-class Fault(Enum):
+class RedisFault(Enum):
     """Who has to do something about an error."""
 
     AWAY = "away"
@@ -65,46 +65,46 @@ ERRORS_OF_REDIS_PY: Final = (RedisError, theirs.RedisClusterException)
 FAILURES: Final = (*ERRORS_OF_REDIS_PY, OSError)
 """For `except`: all that a command to Redis can raise, mistakes of ours included."""
 
-_FAULTS: Final[dict[type[BaseException], Fault]] = {
-    OSError: Fault.AWAY,
-    theirs.ConnectionError: Fault.AWAY,
-    theirs.TimeoutError: Fault.AWAY,
-    theirs.BusyLoadingError: Fault.AWAY,
-    theirs.ExternalAuthProviderError: Fault.AWAY,
-    theirs.InvalidResponse: Fault.AWAY,  # whoever answers there is no Redis, or not now
-    theirs.RedisClusterException: Fault.AWAY,  # mostly "no reachable node"
-    theirs.SlotNotCoveredError: Fault.AWAY,
-    theirs.ClusterError: Fault.AWAY,
-    theirs.ClusterDownError: Fault.AWAY,
-    theirs.MasterDownError: Fault.AWAY,
-    theirs.AskError: Fault.AWAY,  # a node says that another one has the key now
-    theirs.MovedError: Fault.AWAY,
-    theirs.TryAgainError: Fault.AWAY,
-    asyncio_sentinel.MasterNotFoundError: Fault.AWAY,
-    asyncio_sentinel.SlaveNotFoundError: Fault.AWAY,
-    _ResponseError: Fault.REFUSING,
-    theirs.AuthenticationError: Fault.REFUSING,
-    theirs.AuthenticationWrongNumberOfArgsError: Fault.REFUSING,
-    theirs.AuthorizationError: Fault.REFUSING,
-    theirs.ExecAbortError: Fault.REFUSING,
-    theirs.ModuleError: Fault.REFUSING,
-    theirs.NoPermissionError: Fault.REFUSING,
-    theirs.NoScriptError: Fault.REFUSING,
-    theirs.OutOfMemoryError: Fault.REFUSING,
-    theirs.ReadOnlyError: Fault.REFUSING,
-    RedisError: Fault.OURS,
-    theirs.ChildDeadlockedError: Fault.OURS,
-    theirs.ClusterCrossSlotError: Fault.OURS,
-    theirs.CrossSlotTransactionError: Fault.OURS,
-    theirs.DataError: Fault.OURS,
-    theirs.IncorrectPolicyType: Fault.OURS,
-    theirs.InvalidPipelineStack: Fault.OURS,
-    theirs.LockError: Fault.OURS,
-    theirs.LockNotOwnedError: Fault.OURS,
-    theirs.MaxConnectionsError: Fault.OURS,
-    theirs.NoSuchFieldsetError: Fault.OURS,
-    theirs.PubSubError: Fault.OURS,
-    theirs.WatchError: Fault.OURS,
+_FAULTS: Final[dict[type[BaseException], RedisFault]] = {
+    OSError: RedisFault.AWAY,
+    theirs.ConnectionError: RedisFault.AWAY,
+    theirs.TimeoutError: RedisFault.AWAY,
+    theirs.BusyLoadingError: RedisFault.AWAY,
+    theirs.ExternalAuthProviderError: RedisFault.AWAY,
+    theirs.InvalidResponse: RedisFault.AWAY,  # whoever answers there is no Redis, or not now
+    theirs.RedisClusterException: RedisFault.AWAY,  # mostly "no reachable node"
+    theirs.SlotNotCoveredError: RedisFault.AWAY,
+    theirs.ClusterError: RedisFault.AWAY,
+    theirs.ClusterDownError: RedisFault.AWAY,
+    theirs.MasterDownError: RedisFault.AWAY,
+    theirs.AskError: RedisFault.AWAY,  # a node says that another one has the key now
+    theirs.MovedError: RedisFault.AWAY,
+    theirs.TryAgainError: RedisFault.AWAY,
+    asyncio_sentinel.MasterNotFoundError: RedisFault.AWAY,
+    asyncio_sentinel.SlaveNotFoundError: RedisFault.AWAY,
+    _ResponseError: RedisFault.REFUSING,
+    theirs.AuthenticationError: RedisFault.REFUSING,
+    theirs.AuthenticationWrongNumberOfArgsError: RedisFault.REFUSING,
+    theirs.AuthorizationError: RedisFault.REFUSING,
+    theirs.ExecAbortError: RedisFault.REFUSING,
+    theirs.ModuleError: RedisFault.REFUSING,
+    theirs.NoPermissionError: RedisFault.REFUSING,
+    theirs.NoScriptError: RedisFault.REFUSING,
+    theirs.OutOfMemoryError: RedisFault.REFUSING,
+    theirs.ReadOnlyError: RedisFault.REFUSING,
+    RedisError: RedisFault.OURS,
+    theirs.ChildDeadlockedError: RedisFault.OURS,
+    theirs.ClusterCrossSlotError: RedisFault.OURS,
+    theirs.CrossSlotTransactionError: RedisFault.OURS,
+    theirs.DataError: RedisFault.OURS,
+    theirs.IncorrectPolicyType: RedisFault.OURS,
+    theirs.InvalidPipelineStack: RedisFault.OURS,
+    theirs.LockError: RedisFault.OURS,
+    theirs.LockNotOwnedError: RedisFault.OURS,
+    theirs.MaxConnectionsError: RedisFault.OURS,
+    theirs.NoSuchFieldsetError: RedisFault.OURS,
+    theirs.PubSubError: RedisFault.OURS,
+    theirs.WatchError: RedisFault.OURS,
 }
 
 _DENIED_IN_SCRIPT: Final = re.compile(
@@ -113,7 +113,7 @@ _DENIED_IN_SCRIPT: Final = re.compile(
 )
 
 
-def fault_of(error: BaseException) -> Fault | None:
+def fault_of(error: BaseException) -> RedisFault | None:
     """Whose fault an error is; None for what does not come from Redis or the way to it."""
     return next((_FAULTS[one] for one in type(error).__mro__ if one in _FAULTS), None)
 
@@ -150,5 +150,5 @@ def predicate(error: BaseException) -> str:
     """What Redis does, for a sentence that begins with where it is: `does not answer: …`."""
     if is_denied(error):
         return f"denies it: {error}"
-    verb = "refuses it" if fault_of(error) is Fault.REFUSING else "does not answer"
+    verb = "refuses it" if fault_of(error) is RedisFault.REFUSING else "does not answer"
     return f"{verb}: {str(error) or type(error).__name__}"

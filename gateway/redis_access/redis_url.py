@@ -20,7 +20,7 @@ from gateway.errors import SettingsError
 from gateway.secret_references import resolve_secret
 from gateway.secret_urls import SecretUrl, taken_apart
 
-__all__ = ["Address"]
+__all__ = ["RedisAddress"]
 
 _NAME: Final = "[redis] url"
 _KINDS: Final = {"": "server", "sentinel": "sentinel", "cluster": "cluster"}
@@ -46,7 +46,7 @@ _AT_IN_PARAMETER: Final = re.compile(r"[?&](sentinel_)?password=")
 _VERIFYING: Final = ("required", "optional", "none")
 
 
-class Address(Struct, frozen=True, kw_only=True):
+class RedisAddress(Struct, frozen=True, kw_only=True):
     """A deployment of Redis; `nodes` are the server, the Sentinels, or nodes of the cluster.
 
     `tls` are options for redis-py, None without TLS. `sentinel_password` is None where Sentinels

@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
 
 from gateway.redis_access.redis_faults import is_denied
-from gateway.redis_access.redis_url import Address
+from gateway.redis_access.redis_url import RedisAddress
 
 __all__ = ["SentinelRefuses", "Sentinels", "WaitingSentinelPool"]
 
@@ -29,7 +29,7 @@ class SentinelRefuses(AuthenticationError):
 class Sentinels(Sentinel):
     """The Sentinels of an address; `options` are for the connections to them."""
 
-    def __init__(self, address: Address, **options: Any) -> None:
+    def __init__(self, address: RedisAddress, **options: Any) -> None:
         self._address = address
         self._options = options | {
             "socket_timeout": _TIMEOUT_S,

@@ -20,11 +20,11 @@ from gateway.retention.dead_letter_expiry import DeadLetters
 from gateway.retention.episodes import Episodes
 from gateway.retention.losses import balanced, removal
 from gateway.retention.precautions import dangers
-from gateway.retention.relief import Kept, Relief
+from gateway.retention.relief import KeptPartition, Relief
 from gateway.retention.reporting import Telling
-from gateway.retention.stream_access import Look, StreamAccess, StreamKeys
+from gateway.retention.stream_access import StreamAccess, StreamKeys, StreamLook
 from gateway.retention.stream_state import GroupState
-from gateway.retention.trim_plan import Plan, Rules, plan_for
+from gateway.retention.trim_plan import TrimPlan, TrimRules, plan_for
 from gateway.settings import RetentionSettings
 
 __all__ = ["Retention"]
@@ -50,7 +50,7 @@ class Retention:
         lease_ms = max(1000, round(settings.every_s * 1000 * _LEASE_LOOKS))
         self._client = client
         self._streams = streams
-        self._rules = Rules.of(settings)
+        self._rules = TrimRules.of(settings)
         self._every_s = settings.every_s
         owner = str(uuid7())
         self._leases = Leases(client, owner=owner, life_ms=lease_ms)
@@ -136,7 +136,9 @@ class Retention:
             except FAILURES as error:
                 log.debug("redis does not tell its memory", error=str(error))
 
-    async def _keep(self, keys: StreamKeys, telling: Telling, *, leads: bool) -> Kept | None:
+    async def _keep(
+        self, keys: StreamKeys, telling: Telling, *, leads: bool
+    ) -> KeptPartition | None:
         """Look at a partition of a stream, and keep it if this process leads there; what it is."""
         look = await self._look(keys)
         before = self._before.pop(keys.stream, {})
@@ -161,9 +163,9 @@ class Retention:
             look = await self._look(keys)
         if look.state is None:
             return None
-        return Kept(keys=keys, telling=telling, state=look.state, now_ms=look.now_ms)
+        return KeptPartition(keys=keys, telling=telling, state=look.state, now_ms=look.now_ms)
 
-    async def _look(self, keys: StreamKeys) -> Look:
+    async def _look(self, keys: StreamKeys) -> StreamLook:
         look = await self._access.look(keys)
         if look.state is None or self._counts_reads:
             return look
@@ -173,7 +175,7 @@ class Retention:
         self,
         keys: StreamKeys,
         telling: Telling,
-        look: Look,
+        look: StreamLook,
         before: Mapping[str, GroupState],
     ) -> None:
         state, books = look.state, look.books
@@ -188,7 +190,7 @@ class Retention:
         if books is None or state.removed != books.own + books.others:
             await self._access.write_books(keys, balanced(state, books))
 
-    async def _trim(self, keys: StreamKeys, telling: Telling, plan: Plan) -> None:
+    async def _trim(self, keys: StreamKeys, telling: Telling, plan: TrimPlan) -> None:
         assert plan.trim_to is not None  # noqa: S101 - tells the type checker
         total, lost = 0, Counter[str]()
         for _ in range(_MAX_CALLS):

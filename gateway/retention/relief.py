@@ -16,9 +16,9 @@ from gateway.retention.episodes import Episodes
 from gateway.retention.reporting import Telling
 from gateway.retention.stream_access import StreamAccess, StreamKeys
 from gateway.retention.stream_state import StreamState
-from gateway.retention.trim_plan import Rules, early_plan_for, fillers
+from gateway.retention.trim_plan import TrimRules, early_plan_for, fillers
 
-__all__ = ["Kept", "Relief"]
+__all__ = ["KeptPartition", "Relief"]
 
 log: Any = structlog.get_logger(__name__)
 
@@ -26,7 +26,7 @@ _MAX_CALLS: Final = 200
 # Trims of a thousand entries that one look makes of a server at most: some 0.3 s of its time.
 
 
-class Kept(Struct, frozen=True, kw_only=True):
+class KeptPartition(Struct, frozen=True, kw_only=True):
     """A partition of a stream that this process keeps, as it was at the look."""
 
     keys: StreamKeys
@@ -38,7 +38,7 @@ class Kept(Struct, frozen=True, kw_only=True):
 class Relief:
     """Relief of the servers that the kept streams are on; `client` is a control client."""
 
-    def __init__(self, client: Redis, access: StreamAccess, rules: Rules) -> None:
+    def __init__(self, client: Redis, access: StreamAccess, rules: TrimRules) -> None:
         self._client = client
         self._access = access
         self._rules = rules
@@ -55,7 +55,7 @@ class Relief:
         servers = await memory_by_server(self._client, keys)
         return any(server.share >= self._rules.early_from for server in servers)
 
-    async def relieve(self, kept: Sequence[Kept]) -> None:
+    async def relieve(self, kept: Sequence[KeptPartition]) -> None:
         """Trim on each server that is short of memory until it is not, or nothing may go.
 
         Raises one of connections.FAILURES; repeatable.
@@ -70,7 +70,9 @@ class Relief:
             is_short = server.share >= self._rules.early_from
             self._tell_what_fills(streams, await self._trim_oldest(streams) if is_short else {})
 
-    def _tell_what_fills(self, streams: Mapping[str, Kept], left: Mapping[str, Kept]) -> None:
+    def _tell_what_fills(
+        self, streams: Mapping[str, KeptPartition], left: Mapping[str, KeptPartition]
+    ) -> None:
         """Tell once what is left on a server that is still short of memory; nothing: it is not."""
         found = {name: fillers(one.state, self._rules) for name, one in left.items()}
         for name, one in streams.items():
@@ -86,7 +88,9 @@ class Relief:
                 what_to_do="see what else is in it: redis-cli --memkeys; docs/retention.md",
             )
 
-    async def _trim_oldest(self, streams: Mapping[str, Kept]) -> Mapping[str, Kept]:
+    async def _trim_oldest(
+        self, streams: Mapping[str, KeptPartition]
+    ) -> Mapping[str, KeptPartition]:
         """Trim the oldest handled entries; the streams as they are then if that did not suffice."""
         left = dict(streams)
         may_go = dict(streams)
@@ -104,7 +108,7 @@ class Relief:
             look = await self._access.look(one.keys)
             if look.state is None:
                 return {}
-            left[name] = may_go[name] = Kept(
+            left[name] = may_go[name] = KeptPartition(
                 keys=one.keys, telling=one.telling, state=look.state, now_ms=look.now_ms
             )
             if result is None or not result[0]:
@@ -119,7 +123,7 @@ class Relief:
                 return {}
         return {}
 
-    def _tell_of_full_days(self, one: Kept) -> None:
+    def _tell_of_full_days(self, one: KeptPartition) -> None:
         is_whole = one.state.begins_at[0] <= one.now_ms - self._rules.keep_ms
         if is_whole and one.keys.stream in self._shortened:
             self._shortened.discard(one.keys.stream)

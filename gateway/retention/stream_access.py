@@ -13,9 +13,9 @@ from gateway.retention.stream_state import (
     GroupState,
     StreamState,
 )
-from gateway.retention.trim_plan import Plan
+from gateway.retention.trim_plan import TrimPlan
 
-__all__ = ["Look", "StreamAccess", "StreamKeys"]
+__all__ = ["StreamAccess", "StreamKeys", "StreamLook"]
 
 _LIMIT: Final = 1000
 # Entries a call: about a millisecond in which the server does nothing else.
@@ -29,7 +29,7 @@ class StreamKeys(Struct, frozen=True, kw_only=True):
     books: str
 
 
-class Look(Struct, frozen=True, kw_only=True):
+class StreamLook(Struct, frozen=True, kw_only=True):
     """A stream, if there is one, its books and the server's clock at one moment."""
 
     state: StreamState | None
@@ -47,19 +47,19 @@ class StreamAccess:
         self._trim = lua.script(client, "gateway.retention", "trim.lua")
         self._write = lua.script(client, "gateway.retention", "books.lua")
 
-    async def look(self, keys: StreamKeys) -> Look:
+    async def look(self, keys: StreamKeys) -> StreamLook:
         """Read all at one moment."""
         now_ms, books, stream, groups = await self._look(
             keys=[keys.stream, keys.books], args=[_LIMIT]
         )
-        return Look(
+        return StreamLook(
             state=None if stream is None else _state_of(stream, groups),
             books=_books_of(books),
             now_ms=now_ms,
         )
 
     async def trim(
-        self, keys: StreamKeys, plan: Plan, non_holding: frozenset[str]
+        self, keys: StreamKeys, plan: TrimPlan, non_holding: frozenset[str]
     ) -> tuple[int, Mapping[str, int]] | None:
         """Remove up to a thousand entries of those that may go.
 

@@ -8,7 +8,7 @@ from gateway.contract import EntryId
 from gateway.retention.stream_state import GroupState, StreamState
 from gateway.settings import RetentionSettings
 
-__all__ = ["Holder", "Plan", "Rules", "early_plan_for", "fillers", "plan_for"]
+__all__ = ["Holder", "TrimPlan", "TrimRules", "early_plan_for", "fillers", "plan_for"]
 
 _BEGIN_AT: Final = 0.9
 _END_AT: Final = 0.85
@@ -18,7 +18,7 @@ _IN_FLIGHT: Final = 1000
 # A group that keeps up holds some entries at every moment, and none of them for long.
 
 
-class Rules(Struct, frozen=True, kw_only=True):
+class TrimRules(Struct, frozen=True, kw_only=True):
     """What an operator decided.
 
     From the share `early_from` of a server's memory on, what has been handled goes before its time,
@@ -32,7 +32,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     early_to: float = 0.0
 
     @classmethod
-    def of(cls, settings: RetentionSettings) -> "Rules":
+    def of(cls, settings: RetentionSettings) -> "TrimRules":
         """From [retention]."""
         day_ms = 86_400_000
         return cls(
@@ -53,7 +53,7 @@ class Holder(Struct, frozen=True):
     age_ms: int
 
 
-class Plan(Struct, frozen=True, kw_only=True):
+class TrimPlan(Struct, frozen=True, kw_only=True):
     """`trim_to`: every entry before this id may go; None if there is none.
 
     `seen` are the groups that were asked, with their places: if one has gone back since, or
@@ -65,7 +65,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     holders: tuple[Holder, ...]
 
 
-def plan_for(state: StreamState, rules: Rules, *, now_ms: int) -> Plan:
+def plan_for(state: StreamState, rules: TrimRules, *, now_ms: int) -> TrimPlan:
     """What to do about a stream; `now_ms` is the server's clock, as the ids are.
 
     An entry may go when it is older than `keep_ms` and every group that may hold the stream has
@@ -79,14 +79,14 @@ def plan_for(state: StreamState, rules: Rules, *, now_ms: int) -> Plan:
         for group in holding
         if (oldest := group.oldest_needed) is not None and now_ms - oldest.ms >= rules.warn_held_ms
     ]
-    return Plan(
+    return TrimPlan(
         trim_to=bound if state.first is not None and state.first < bound else None,
         seen=tuple((group.name, group.delivered) for group in holding),
         holders=tuple(holders),
     )
 
 
-def early_plan_for(state: StreamState, rules: Rules) -> Plan:
+def early_plan_for(state: StreamState, rules: TrimRules) -> TrimPlan:
     """What may go whatever its age: what every group that may hold the stream has acknowledged.
 
     Nothing of a stream that no group reads: nobody has handled it.
@@ -94,14 +94,14 @@ def early_plan_for(state: StreamState, rules: Rules) -> Plan:
     holding = _holding(state, rules)
     bound = min((group.needed_from for group in holding), default=state.last.next)
     has_readers = bool(state.groups)
-    return Plan(
+    return TrimPlan(
         trim_to=bound if has_readers and state.first is not None and state.first < bound else None,
         seen=tuple((group.name, group.delivered) for group in holding),
         holders=(),
     )
 
 
-def fillers(state: StreamState, rules: Rules) -> dict[str, int | None]:
+def fillers(state: StreamState, rules: TrimRules) -> dict[str, int | None]:
     """The groups whose unacknowledged entries fill a server, and how many those are, if known.
 
     Under the name "" all entries of a stream that no group reads.
@@ -112,5 +112,5 @@ def fillers(state: StreamState, rules: Rules) -> dict[str, int | None]:
     return {name: count for name, count in held.items() if count is None or count > _IN_FLIGHT}
 
 
-def _holding(state: StreamState, rules: Rules) -> list[GroupState]:
+def _holding(state: StreamState, rules: TrimRules) -> list[GroupState]:
     return [group for group in state.groups if group.name not in rules.non_holding]

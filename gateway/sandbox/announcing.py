@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from msgspec import Struct
 
 from gateway.sandbox.bodies import Fields, Form, body_of
-from gateway.sandbox.bound_handlers import EVENT_OF, OFFLINE_EVENT, Binding, Bindings
+from gateway.sandbox.bound_handlers import EVENT_OF, OFFLINE_EVENT, Bindings, HandlerBinding
 from gateway.sandbox.grants import MAX_HOPS
 from gateway.sandbox.offline_queue import OfflineQueue
-from gateway.sandbox.portal import Portal
+from gateway.sandbox.portal import PortalIdentity
 
 __all__ = ["Actor", "Announcer"]
 
@@ -50,7 +50,7 @@ class Announcer:
         *,
         bindings: Bindings,
         offline: OfflineQueue,
-        sender_of: Callable[[Binding, Actor], Portal | None],
+        sender_of: Callable[[HandlerBinding, Actor], PortalIdentity | None],
         put: Callable[[str, str, bytes], None],
         clock: Callable[[], float],
     ) -> None:
@@ -81,7 +81,7 @@ class Announcer:
             assert self._hit is not None  # noqa: S101 - for the type checker
             self._hit.append(_Change(event, comment_id, actor))
 
-    def tell(self, binding: Binding, actor: Actor, *, data: Fields | None = None) -> None:
+    def tell(self, binding: HandlerBinding, actor: Actor, *, data: Fields | None = None) -> None:
         """Tell a handler of a lifecycle event, whoever else has bound it."""
         sender = self._sender_of(binding, actor)
         if sender is not None:
@@ -112,7 +112,7 @@ class Announcer:
         for client_id, actor in queued.items():
             self._signal(client_id, actor)
 
-    def _tell_comment(self, binding: Binding, change: _Change) -> None:
+    def _tell_comment(self, binding: HandlerBinding, change: _Change) -> None:
         sender = self._sender_of(binding, change.actor)
         if sender is None:
             return
@@ -141,5 +141,5 @@ class Announcer:
                 self._signalled_at[binding.id] = now
                 self.tell(binding, actor)
 
-    def _send(self, event: str, binding: Binding, body: bytes) -> None:
+    def _send(self, event: str, binding: HandlerBinding, body: bytes) -> None:
         self._put(event, binding.handler, body)

@@ -9,10 +9,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import aiohttp
 from aiohttp import web
 
-from gateway.sandbox.delivering import Pace
-from gateway.sandbox.grants import Application, Grants
+from gateway.sandbox.delivering import DeliveryPace
+from gateway.sandbox.grants import Grants, RegisteredApplication
 from gateway.sandbox.live_portal import LivePortal
-from gateway.sandbox.oauth_server import AuthorizationServer
+from gateway.sandbox.oauth_server import OAuthServer
 from gateway.sandbox.plans import PLANS, PlanName
 from gateway.sandbox.rest import portal_app
 
@@ -33,9 +33,9 @@ class Sandbox:
         stack: AsyncExitStack,
         session: aiohttp.ClientSession,
         tls: ssl.SSLContext | None,
-        pace: Pace,
+        pace: DeliveryPace,
         clock: Callable[[], float],
-        application: Application | None,
+        application: RegisteredApplication | None,
     ) -> None:
         self._stack = stack
         self._session = session
@@ -44,7 +44,7 @@ class Sandbox:
         self._clock = clock
         self._grants = Grants(clock)
         self.portals: dict[str, LivePortal] = {}
-        self.authorization = AuthorizationServer(self._grants, self.portals, clock)
+        self.authorization = OAuthServer(self._grants, self.portals, clock)
         self.application = self.add_application(application)
 
     @property
@@ -56,9 +56,9 @@ class Sandbox:
         """Let the authorization server listen."""
         self.authorization.url = await self._listen(self.authorization.app())
 
-    def add_application(self, known: Application | None = None) -> Application:
+    def add_application(self, known: RegisteredApplication | None = None) -> RegisteredApplication:
         """Register one more application with the authorization server: a new one, or this one."""
-        application = known or Application(
+        application = known or RegisteredApplication(
             client_id=f"local.fake{secrets.token_hex(7)}",
             client_secret=f"fakesecret{secrets.token_hex(20)}",
         )
@@ -116,9 +116,9 @@ class Sandbox:
 async def open_sandbox(
     *,
     tls: ssl.SSLContext | None = None,
-    pace: Pace | None = None,
+    pace: DeliveryPace | None = None,
     clock: Callable[[], float] = time.time,
-    application: Application | None = None,
+    application: RegisteredApplication | None = None,
 ) -> AsyncIterator[Sandbox]:
     """A sandbox without portals, closed at the end with all that it has still to send.
 
@@ -127,7 +127,7 @@ async def open_sandbox(
     With `tls`, all of its servers speak HTTPS. `clock` gives Unix seconds, for all times that are
     told and for expiry; how many requests a second there are is counted by a clock of its own.
     """
-    chosen = pace or Pace()
+    chosen = pace or DeliveryPace()
     timeout = aiohttp.ClientTimeout(total=chosen.timeout_s)
     async with AsyncExitStack() as stack:
         # Without a cookie jar and a limit: handlers have nothing to do with one another.

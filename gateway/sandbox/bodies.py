@@ -11,9 +11,9 @@ from msgspec import Struct
 
 from gateway.contract import EVENT_TYPES, OFFLINE_EVENT
 from gateway.sandbox.php_form import Value, encode_form
-from gateway.sandbox.portal import Portal
+from gateway.sandbox.portal import PortalIdentity
 
-__all__ = ["EVENTS", "FORMS", "Event", "Fields", "Form", "body_of"]
+__all__ = ["EVENTS", "FORMS", "Fields", "Form", "SampleEvent", "body_of"]
 
 Form: TypeAlias = Literal[
     "app", "app-without-tokens", "webhook", "webhook-three-keys", "as-documented"
@@ -30,7 +30,7 @@ FORMS: Final[tuple[Form, ...]] = get_args(Form)
 Fields: TypeAlias = dict[str, Value]
 
 
-class Event(Struct, frozen=True, kw_only=True):
+class SampleEvent(Struct, frozen=True, kw_only=True):
     """A kind of request: its name as documented (empty for a robot), and who registered it.
 
     `has_id` says that it is about one of many things of a kind, by its id.
@@ -66,9 +66,9 @@ _SAMPLES: Final[dict[str, _Sample]] = {
 }
 _ROWS: Final = {row.short_name: row for row in EVENT_TYPES}
 
-EVENTS: Final[dict[str, Event]] = {
+EVENTS: Final[dict[str, SampleEvent]] = {
     **{
-        name: Event(
+        name: SampleEvent(
             summary=sample.summary,
             name=_ROWS[name].documented_name,
             has_id=bool(_ROWS[name].id_places),
@@ -77,19 +77,19 @@ EVENTS: Final[dict[str, Event]] = {
         )
         for name, sample in _SAMPLES.items()
     },
-    "offline.signal": Event(
+    "offline.signal": SampleEvent(
         summary="something is waiting in the portal's queue of offline events; has no data",
         name=OFFLINE_EVENT,
         handler_id=190,
     ),
-    "robot.activity": Event(summary="an automation rule ran; has no event name"),
+    "robot.activity": SampleEvent(summary="an automation rule ran; has no event name"),
 }
 
 
 def body_of(
     event: str,
     *,
-    portal: Portal,
+    portal: PortalIdentity,
     ts: int,
     comment_id: int = 999,
     form: Form = "app",
@@ -118,7 +118,9 @@ def body_of(
     return encode_form(fields)
 
 
-def _about_one(kind: Event, portal: Portal, ts: int, subject_id: int, form: Form) -> Fields:
+def _about_one(
+    kind: SampleEvent, portal: PortalIdentity, ts: int, subject_id: int, form: Form
+) -> Fields:
     fields: Fields = {
         "event": kind.name.upper(),
         "event_handler_id": kind.handler_id,
@@ -147,7 +149,9 @@ def _about_one(kind: Event, portal: Portal, ts: int, subject_id: int, form: Form
     return fields
 
 
-def _lifecycle(event: str, kind: Event, portal: Portal, ts: int, changes: Fields) -> Fields:
+def _lifecycle(
+    event: str, kind: SampleEvent, portal: PortalIdentity, ts: int, changes: Fields
+) -> Fields:
     data: dict[str, Fields] = {
         "app.installed": {"VERSION": 1, "ACTIVE": "Y", "INSTALLED": "Y", "LANGUAGE_ID": "en"},
         "app.tested": {"QUERY": {"any": "data"}, "LANGUAGE_ID": "en"},
@@ -164,7 +168,7 @@ def _lifecycle(event: str, kind: Event, portal: Portal, ts: int, changes: Fields
     }
 
 
-def _robot(portal: Portal, ts: int) -> Fields:
+def _robot(portal: PortalIdentity, ts: int) -> Fields:
     workflow = "6581f2a9b3c4d5.12345678"
     return {
         "workflow_id": workflow,
@@ -180,7 +184,7 @@ def _robot(portal: Portal, ts: int) -> Fields:
     }
 
 
-def _portal_keys(portal: Portal) -> Fields:
+def _portal_keys(portal: PortalIdentity) -> Fields:
     """`auth` when nobody in particular acted."""
     return {
         "domain": portal.domain,
@@ -191,7 +195,7 @@ def _portal_keys(portal: Portal) -> Fields:
     }
 
 
-def _user_keys(portal: Portal, ts: int, *, with_refresh_token: bool = False) -> Fields:
+def _user_keys(portal: PortalIdentity, ts: int, *, with_refresh_token: bool = False) -> Fields:
     """`auth` when a user acted; only some events bring a refresh token."""
     return {
         "access_token": portal.access_token,

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from gateway.sandbox.bodies import EVENTS
 
-__all__ = ["EVENT_OF", "OFFLINE_EVENT", "AlreadyBound", "Binding", "Bindings"]
+__all__ = ["EVENT_OF", "OFFLINE_EVENT", "AlreadyBound", "Bindings", "HandlerBinding"]
 
 EVENT_OF = {kind.name.upper(): event for event, kind in EVENTS.items() if kind.name}
 """By names on the wire, the events of gateway.sandbox.bodies."""
@@ -22,7 +22,7 @@ class AlreadyBound(Exception):
     """The same handler is registered for the same event and user, or the same source."""
 
 
-class Binding(Struct, frozen=True, kw_only=True):
+class HandlerBinding(Struct, frozen=True, kw_only=True):
     """A registration; `id` is what events name as `event_handler_id`.
 
     `client_id` is empty for an outgoing webhook, which has a token of its own. `user_id` is whose
@@ -44,7 +44,7 @@ class Bindings:
     """All registrations of a portal."""
 
     def __init__(self) -> None:
-        self._bindings: list[Binding] = []
+        self._bindings: list[HandlerBinding] = []
         self._ids = count(183)
 
     def add(
@@ -58,9 +58,9 @@ class Bindings:
         is_offline: bool = False,
         connector: str = "",
         min_timeout_s: int = 1,
-    ) -> Binding:
+    ) -> HandlerBinding:
         """Register; raises AlreadyBound."""
-        binding = Binding(
+        binding = HandlerBinding(
             id=next(self._ids),
             event=event,
             handler=handler,
@@ -76,22 +76,22 @@ class Bindings:
         self._bindings.append(binding)
         return binding
 
-    def of(self, client_id: str) -> list[Binding]:
+    def of(self, client_id: str) -> list[HandlerBinding]:
         """What an application has registered."""
         return [one for one in self._bindings if one.client_id == client_id]
 
-    def to_tell(self, event: str, *, is_offline: bool = False) -> Iterator[Binding]:
+    def to_tell(self, event: str, *, is_offline: bool = False) -> Iterator[HandlerBinding]:
         """Whom to tell of an event, in the order of registration."""
         for binding in self._bindings:
             if (binding.event, binding.is_offline) == (event, is_offline):
                 yield binding
 
-    def remove(self, bindings: list[Binding]) -> None:
+    def remove(self, bindings: list[HandlerBinding]) -> None:
         """Strike these."""
         self._bindings = [one for one in self._bindings if one not in bindings]
 
 
-def _identity(binding: Binding) -> tuple[object, ...]:
+def _identity(binding: HandlerBinding) -> tuple[object, ...]:
     return (
         binding.client_id,
         binding.webhook_token,

@@ -12,7 +12,7 @@ from gateway.sandbox.parameters import folded
 if TYPE_CHECKING:
     from gateway.sandbox.live_portal import LivePortal
 
-__all__ = ["Call", "Caller", "Method", "Page", "RestError", "SeenCall"]
+__all__ = ["Call", "Caller", "ListPage", "Method", "RestError", "SeenCall"]
 
 
 class RestError(Exception):
@@ -41,7 +41,7 @@ class Caller(Struct, frozen=True, kw_only=True):
         return "oauth" if self.client_id else "webhook"
 
 
-class Page(Struct, frozen=True):
+class ListPage(Struct, frozen=True):
     """A list, or a part of one: how many there are in all, and where the next part begins."""
 
     rows: list[Any]
@@ -111,4 +111,4 @@ class Call:
 
 
 Method: TypeAlias = Callable[[Call], Any]
-"""Carries out a call and gives its result, plain data or a Page; raises RestError."""
+"""Carries out a call and gives its result, plain data or a ListPage; raises RestError."""

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-__all__ = ["Chat", "Message", "Notification"]
+__all__ = ["Chat", "ChatMessage", "Notification"]
 
 
 class Notification(Struct, frozen=True, kw_only=True):
@@ -14,7 +14,7 @@ class Notification(Struct, frozen=True, kw_only=True):
     tag: str = ""
 
 
-class Message(Struct, frozen=True, kw_only=True):
+class ChatMessage(Struct, frozen=True, kw_only=True):
     """One in a chat, by the chat's id as methods have it: `chat12`, `sg5`, or a user's."""
 
     id: int
@@ -27,7 +27,7 @@ class Chat:
 
     def __init__(self) -> None:
         self.notifications: list[Notification] = []
-        self.messages: list[Message] = []
+        self.messages: list[ChatMessage] = []
         self._last_id = 0
 
     def notify(self, user_id: int, text: str, *, tag: str = "") -> Notification:
@@ -39,9 +39,9 @@ class Chat:
         self.notifications.append(told)
         return told
 
-    def say(self, dialog_id: str, text: str) -> Message:
+    def say(self, dialog_id: str, text: str) -> ChatMessage:
         """Write a message into a chat."""
-        said = Message(id=self._next_id(), dialog_id=dialog_id, text=text)
+        said = ChatMessage(id=self._next_id(), dialog_id=dialog_id, text=text)
         self.messages.append(said)
         return said
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.php_numbers import integer_of
-from gateway.sandbox.calls import Call, Method, Page, RestError
-from gateway.sandbox.comments import Comment, Entity, File, Refusal, stored_text
+from gateway.sandbox.calls import Call, ListPage, Method, RestError
+from gateway.sandbox.comments import File, Refusal, TimelineComment, TimelineEntity, stored_text
 from gateway.sandbox.json_answers import as_php_array, iso
 from gateway.sandbox.parameters import folded, listed
 
@@ -46,9 +46,9 @@ def _get(call: Call) -> Any:
     return _row(call, comment, readable[0])
 
 
-def _list(call: Call) -> Page:
+def _list(call: Call) -> ListPage:
     asked = call.map("filter")
-    entity = Entity(
+    entity = TimelineEntity(
         str(asked.get("ENTITY_TYPE", "")).lower(), integer_of(asked.get("ENTITY_ID")) or 0
     )
     if not entity.type or not entity.id:
@@ -67,7 +67,7 @@ def _list(call: Call) -> Page:
         for row in rows[start : start + _PAGE]
     ]
     has_more = start + _PAGE < len(rows)
-    return Page(page, len(rows), start + _PAGE if has_more else None)
+    return ListPage(page, len(rows), start + _PAGE if has_more else None)
 
 
 def _add(call: Call) -> int:
@@ -75,7 +75,9 @@ def _add(call: Call) -> int:
     missing = [name for name in ("ENTITY_ID", "ENTITY_TYPE", "COMMENT") if name not in fields]
     if missing:
         raise _missing("fields")
-    entity = Entity(str(fields["ENTITY_TYPE"]).lower(), integer_of(fields["ENTITY_ID"]) or 0)
+    entity = TimelineEntity(
+        str(fields["ENTITY_TYPE"]).lower(), integer_of(fields["ENTITY_ID"]) or 0
+    )
     if not _may_read(call, entity):
         raise _refused("ACCESS_DENIED")
     try:
@@ -115,11 +117,11 @@ def _delete(call: Call) -> None:
         raise _refused(str(refusal)) from None
 
 
-def _may_read(call: Call, entity: Entity) -> bool:
+def _may_read(call: Call, entity: TimelineEntity) -> bool:
     return call.portal.users.may_read(call.caller.user_id, entity)
 
 
-def _row(call: Call, comment: Comment, entity: Entity) -> dict[str, Any]:
+def _row(call: Call, comment: TimelineComment, entity: TimelineEntity) -> dict[str, Any]:
     row: dict[str, Any] = {
         "ID": str(comment.id),
         "ENTITY_ID": entity.id,
@@ -135,7 +137,7 @@ def _row(call: Call, comment: Comment, entity: Entity) -> dict[str, Any]:
     return row
 
 
-def _file(call: Call, comment: Comment, file: File) -> dict[str, Any]:
+def _file(call: Call, comment: TimelineComment, file: File) -> dict[str, Any]:
     is_image = file.name.lower().endswith((".gif", ".jpg", ".jpeg", ".png"))
     root = call.portal.endpoint.removesuffix("rest/")
     return {

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from gateway.sandbox.announcing import Actor
 
-__all__ = ["Comment", "Comments", "Entity", "File", "Refusal", "stored_text"]
+__all__ = ["Comments", "File", "Refusal", "TimelineComment", "TimelineEntity", "stored_text"]
 
 _ENTITY_TYPE: Final = re.compile(
     r"lead|deal|contact|company|order|quote|smart_invoice|dynamic_[1-9][0-9]*"
@@ -30,7 +30,7 @@ class Refusal(Exception):
     """A change that the portal does not make; the text is its code, as in REST."""
 
 
-class Entity(NamedTuple):
+class TimelineEntity(NamedTuple):
     """What a timeline belongs to: `deal` 15."""
 
     type: str
@@ -45,14 +45,14 @@ class File(Struct, frozen=True, kw_only=True):
     size_bytes: int
 
 
-class Comment(Struct, kw_only=True):
+class TimelineComment(Struct, kw_only=True):
     """A comment; `created_at` is in Unix seconds, `entities` are in the order of its bindings."""
 
     id: int
     text: str
     author_id: int
     created_at: float
-    entities: list[Entity]
+    entities: list[TimelineEntity]
     files: list[File]
 
 
@@ -64,7 +64,7 @@ class Comments:
     ) -> None:
         self._announce = announce
         self._clock = clock
-        self._comments: dict[int, Comment] = {}
+        self._comments: dict[int, TimelineComment] = {}
         self._last_id = first_id - 1
         self._next_file_id = 0
 
@@ -80,13 +80,16 @@ class Comments:
         actor: Actor | None = None,
     ) -> int:
         """Write a comment, and give its id; `files` are names, `also_in` more entities."""
-        entities = [Entity(entity_type, entity_id), *(Entity(*one) for one in also_in)]
+        entities = [
+            TimelineEntity(entity_type, entity_id),
+            *(TimelineEntity(*one) for one in also_in),
+        ]
         if not text:
             raise Refusal("INVALID_ARG_VALUE")
         if not all(_ENTITY_TYPE.fullmatch(entity.type) and entity.id > 0 for entity in entities):
             raise Refusal("OWNER_NOT_FOUND")
         self._last_id += 1
-        self._comments[self._last_id] = Comment(
+        self._comments[self._last_id] = TimelineComment(
             id=self._last_id,
             text=text,
             author_id=author_id,
@@ -118,7 +121,7 @@ class Comments:
         if text == "":
             raise Refusal("INVALID_ARG_VALUE")
         if len(comment.entities) > 1:
-            comment = self._split(comment, Entity(*(in_entity or comment.entities[0])), who)
+            comment = self._split(comment, TimelineEntity(*(in_entity or comment.entities[0])), who)
         if text is not None:
             comment.text = text
         if files is not None:
@@ -138,7 +141,7 @@ class Comments:
         if len(comment.entities) > 1:
             if in_entity is None:
                 raise Refusal("MULTIPLE_BINDINGS")
-            self._unbind(comment, Entity(*in_entity))
+            self._unbind(comment, TimelineEntity(*in_entity))
             return
         del self._comments[comment_id]
         who = actor or Actor(user_id=comment.author_id)
@@ -146,27 +149,29 @@ class Comments:
 
     def delete_entity(self, entity_type: str, entity_id: int) -> None:
         """Delete a deal or the like, with the comments that stand with it alone."""
-        gone = Entity(entity_type, entity_id)
+        gone = TimelineEntity(entity_type, entity_id)
         for comment in self.of(gone):
             comment.entities.remove(gone)
             if not comment.entities:
                 del self._comments[comment.id]
 
-    def find(self, comment_id: int) -> Comment:
+    def find(self, comment_id: int) -> TimelineComment:
         """The comment; raises Refusal if there is none."""
         comment = self._comments.get(comment_id)
         if comment is None:
             raise Refusal("NOT_FOUND")
         return comment
 
-    def of(self, entity: Entity) -> list[Comment]:
+    def of(self, entity: TimelineEntity) -> list[TimelineComment]:
         """The comments that stand with an entity, oldest first."""
         return [one for one in self._comments.values() if entity in one.entities]
 
-    def _split(self, comment: Comment, entity: Entity, who: Actor) -> Comment:
+    def _split(
+        self, comment: TimelineComment, entity: TimelineEntity, who: Actor
+    ) -> TimelineComment:
         self._unbind(comment, entity)
         self._last_id += 1
-        copy = Comment(
+        copy = TimelineComment(
             id=self._last_id,
             text=comment.text,
             author_id=comment.author_id,
@@ -179,7 +184,7 @@ class Comments:
         return copy
 
     @staticmethod
-    def _unbind(comment: Comment, entity: Entity) -> None:
+    def _unbind(comment: TimelineComment, entity: TimelineEntity) -> None:
         if entity not in comment.entities:
             raise Refusal("OWNER_NOT_FOUND")
         comment.entities.remove(entity)

@@ -13,12 +13,12 @@ import aiohttp
 from msgspec import Struct
 
 from gateway.background import Background
-from gateway.sandbox.delivery_request import NoAnswer, Sender
+from gateway.sandbox.delivery_request import DeliverySender, NoAnswer
 
-__all__ = ["Delivery", "DeliveryQueue", "Pace"]
+__all__ = ["DeliveryPace", "DeliveryQueue", "SentDelivery"]
 
 
-class Pace(Struct, frozen=True, kw_only=True):
+class DeliveryPace(Struct, frozen=True, kw_only=True):
     """How the queue treats a handler; no number is documented, and these are made up.
 
     `concurrency` is how many requests may be under way at once: with more than one they overtake
@@ -32,7 +32,7 @@ class Pace(Struct, frozen=True, kw_only=True):
     max_pause_s: float = 8.0
 
 
-class Delivery(Struct, frozen=True, kw_only=True):
+class SentDelivery(Struct, frozen=True, kw_only=True):
     """A request that was sent, or lost on the way; without an answer, `status` is None."""
 
     event: str
@@ -53,7 +53,10 @@ class DeliveryQueue:
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, told: Callable[[Delivery], None], pace: Pace
+        self,
+        session: aiohttp.ClientSession,
+        told: Callable[[SentDelivery], None],
+        pace: DeliveryPace,
     ) -> None:
         self._session = session
         self._told = told
@@ -89,7 +92,7 @@ class DeliveryQueue:
             await sender.close()
 
     async def _send_all(self, url: str, lane: "_Lane") -> None:
-        sender = Sender(self._session, url)
+        sender = DeliverySender(self._session, url)
         while True:
             await lane.has_more.acquire()
             event, body = lane.waiting.popleft()
@@ -103,15 +106,17 @@ class DeliveryQueue:
             lane.pause_s = _next_pause_s(self._pace, lane.pause_s, took_s=delivery.took_s)
             await asyncio.sleep(lane.pause_s)
 
-    async def _sent(self, sender: Sender, event: str, body: bytes) -> Delivery:
+    async def _sent(self, sender: DeliverySender, event: str, body: bytes) -> SentDelivery:
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
             answer = await sender.send(body)
         except NoAnswer as error:
             took_s = loop.time() - began
-            return Delivery(event=event, url=sender.url, body=body, error=str(error), took_s=took_s)
-        return Delivery(
+            return SentDelivery(
+                event=event, url=sender.url, body=body, error=str(error), took_s=took_s
+            )
+        return SentDelivery(
             event=event,
             url=sender.url,
             body=body,
@@ -132,7 +137,7 @@ class _Lane:
         self.pause_s = 0.0
 
 
-def _next_pause_s(pace: Pace, pause_s: float, *, took_s: float) -> float:
+def _next_pause_s(pace: DeliveryPace, pause_s: float, *, took_s: float) -> float:
     """How long to leave a handler alone: twice as long after each slow answer, else not at all."""
     if took_s < pace.slow_s:
         return 0.0

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from gateway.errors import GatewayError
 
-__all__ = ["Answer", "NoAnswer", "Sender", "sending"]
+__all__ = ["DeliverySender", "GatewayAnswer", "NoAnswer", "sending"]
 
 _HEADERS = {
     "Content-Type": "application/x-www-form-urlencoded",
@@ -22,7 +22,7 @@ class NoAnswer(GatewayError):
     """Nobody listens there, or no answer came in time; the request may have been accepted."""
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class GatewayAnswer(Struct, frozen=True, kw_only=True):
     """What came back. `event_id` and `stored` are empty unless an event was stored."""
 
     status: int
@@ -32,14 +32,14 @@ class Answer(Struct, frozen=True, kw_only=True):
     took_ms: float
 
 
-class Sender:
+class DeliverySender:
     """One client that sends to one URL; made by `sending`."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         self.url = url
         self._session = session
 
-    async def send(self, body: bytes) -> Answer:
+    async def send(self, body: bytes) -> GatewayAnswer:
         """Send one request, without following redirects; raises NoAnswer."""
         began = time.perf_counter()
         try:
@@ -49,7 +49,7 @@ class Sender:
                 text = await response.text(errors="replace")
         except (TimeoutError, aiohttp.ClientError) as error:
             raise NoAnswer(f"{self.url}: {str(error) or 'no answer in time'}") from error
-        return Answer(
+        return GatewayAnswer(
             status=response.status,
             body=text.strip()[:_SHOWN_BODY],
             event_id=response.headers.get("X-Event-Id", ""),
@@ -59,8 +59,8 @@ class Sender:
 
 
 @asynccontextmanager
-async def sending(url: str, *, timeout_s: float = 30.0) -> AsyncIterator[Sender]:
+async def sending(url: str, *, timeout_s: float = 30.0) -> AsyncIterator[DeliverySender]:
     """A sender to `url`, whose connections are closed at the end."""
     timeout = aiohttp.ClientTimeout(total=timeout_s)
     async with aiohttp.ClientSession(timeout=timeout) as session:
-        yield Sender(session, url)
+        yield DeliverySender(session, url)

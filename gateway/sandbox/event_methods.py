@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from gateway.contract import APP_TESTED, wire_name_of
 from gateway.sandbox.bodies import Fields
-from gateway.sandbox.bound_handlers import EVENT_OF, OFFLINE_EVENT, AlreadyBound, Binding
+from gateway.sandbox.bound_handlers import EVENT_OF, OFFLINE_EVENT, AlreadyBound, HandlerBinding
 from gateway.sandbox.calls import Call, Method, RestError
 
 __all__ = ["EVENT_METHODS", "connector_of"]
@@ -94,7 +94,7 @@ def connector_of(call: Call) -> str:
     return connector
 
 
-def _row(binding: Binding) -> dict[str, Any]:
+def _row(binding: HandlerBinding) -> dict[str, Any]:
     if binding.is_offline:
         return {"event": binding.event, "connector_id": binding.connector, "offline": 1}
     return {

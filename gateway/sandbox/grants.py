@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-__all__ = ["ACCESS_LIFE_S", "MAX_HOPS", "Application", "Grant", "Grants"]
+__all__ = ["ACCESS_LIFE_S", "MAX_HOPS", "Grant", "Grants", "RegisteredApplication"]
 
 ACCESS_LIFE_S: Final = 3600
 # Each event issues one: a portal that lives long must not keep all of them.
@@ -21,14 +21,14 @@ MAX_HOPS: Final = 7
 """How often an event may lead to a call that leads to an event, before the portal falls silent."""
 
 
-class Application(Struct, frozen=True, kw_only=True):
+class RegisteredApplication(Struct, frozen=True, kw_only=True):
     """An application as the authorization server knows it; both are obviously made up."""
 
     client_id: str
     client_secret: str
 
     def __repr__(self) -> str:
-        return f"Application(client_id={self.client_id!r}, …)"
+        return f"RegisteredApplication(client_id={self.client_id!r}, …)"
 
 
 class Grant(Struct, frozen=True, kw_only=True):

@@ -10,10 +10,10 @@ import msgspec
 from msgspec import Struct
 
 from gateway.sandbox.announcing import Actor
-from gateway.sandbox.bound_handlers import EVENT_OF, Binding
-from gateway.sandbox.grants import MAX_HOPS, Application, Grants
+from gateway.sandbox.bound_handlers import EVENT_OF, HandlerBinding
+from gateway.sandbox.grants import MAX_HOPS, Grants, RegisteredApplication
 from gateway.sandbox.pages import PageOpened, page_opened
-from gateway.sandbox.portal import Portal
+from gateway.sandbox.portal import PortalIdentity
 from gateway.sandbox.users import ADMINISTRATOR
 
 __all__ = ["SCOPE", "Installation", "Installations"]
@@ -27,7 +27,7 @@ class Installation(Struct, frozen=True, kw_only=True):
     One that is not finished hears of no events.
     """
 
-    application: Application
+    application: RegisteredApplication
     application_token: str
     version: int
     is_finished: bool
@@ -45,13 +45,18 @@ class Installations:
     `nobody` gives the portal as it puts itself into a request in nobody's name: without tokens.
     """
 
-    def __init__(self, grants: Grants, nobody: Callable[[], Portal]) -> None:
+    def __init__(self, grants: Grants, nobody: Callable[[], PortalIdentity]) -> None:
         self._grants = grants
         self._nobody = nobody
         self._installed: dict[str, Installation] = {}
 
     def add(
-        self, application: Application, *, version: int, is_finished: bool, scope: str = SCOPE
+        self,
+        application: RegisteredApplication,
+        *,
+        version: int,
+        is_finished: bool,
+        scope: str = SCOPE,
     ) -> Installation:
         """Install an application, or another version of it."""
         installation = self._installed[application.client_id] = Installation(
@@ -63,14 +68,14 @@ class Installations:
         )
         return installation
 
-    def finish(self, application: Application) -> Installation:
+    def finish(self, application: RegisteredApplication) -> Installation:
         """Let an application hear of events."""
         unfinished = self._installed[application.client_id]
         finished = msgspec.structs.replace(unfinished, is_finished=True)
         self._installed[application.client_id] = finished
         return finished
 
-    def remove(self, application: Application) -> None:
+    def remove(self, application: RegisteredApplication) -> None:
         """Remove an application, if it is there, with all that was issued to it."""
         self._installed.pop(application.client_id, None)
         self._grants.revoke(self._nobody().member_id, application.client_id)
@@ -79,19 +84,21 @@ class Installations:
         """The application of this id; None if it is not installed."""
         return self._installed.get(client_id)
 
-    def token_for(self, application: Application) -> str:
+    def token_for(self, application: RegisteredApplication) -> str:
         """The application token: the same after every installation, another in every portal."""
         member_id = self._nobody().member_id
         secret = f"{member_id}|{application.client_id}|{application.client_secret}"
         return hashlib.md5(secret.encode(), usedforsecurity=False).hexdigest()
 
-    def opened(self, application: Application, user_id: int, *, language: str = "en") -> PageOpened:
+    def opened(
+        self, application: RegisteredApplication, user_id: int, *, language: str = "en"
+    ) -> PageOpened:
         """What a user's browser sends to the application's page."""
         installation = self._installed[application.client_id]
         sender = self._sender(installation, user_id, is_renewable=True)
         return page_opened(sender, language=language)
 
-    def sender(self, binding: Binding, actor: Actor) -> Portal | None:
+    def sender(self, binding: HandlerBinding, actor: Actor) -> PortalIdentity | None:
         """What a request to this handler says of its sender; None if there is to be no request."""
         if not binding.client_id:
             return msgspec.structs.replace(self._nobody(), application_token=binding.webhook_token)
@@ -107,7 +114,7 @@ class Installations:
 
     def _sender(
         self, installation: Installation, user_id: int, *, is_renewable: bool, hops: int = MAX_HOPS
-    ) -> Portal:
+    ) -> PortalIdentity:
         nobody = msgspec.structs.replace(
             self._nobody(), application_token=installation.application_token
         )

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from gateway.sandbox.calls import Page, RestError
+from gateway.sandbox.calls import ListPage, RestError
 
 __all__ = ["as_php_array", "error_answer", "iso", "json_answer", "members_of", "time_of"]
 
@@ -51,7 +51,7 @@ def members_of(result: Any) -> dict[str, Any]:
 
     https://apidocs.bitrix24.com/settings/how-to-call-rest-api/list-methods-pecularities.html
     """
-    if not isinstance(result, Page):
+    if not isinstance(result, ListPage):
         return {"result": result}
     told: dict[str, Any] = {"result": result.rows}
     if result.next_start is not None:

@@ -10,19 +10,19 @@ import aiohttp
 from gateway.contract import APP_INSTALLED, APP_UNINSTALLED, wire_name_of
 from gateway.sandbox.announcing import Actor, Announcer
 from gateway.sandbox.bodies import Fields
-from gateway.sandbox.bound_handlers import EVENT_OF, Binding, Bindings
+from gateway.sandbox.bound_handlers import EVENT_OF, Bindings, HandlerBinding
 from gateway.sandbox.calls import SeenCall
 from gateway.sandbox.chat import Chat
 from gateway.sandbox.comments import Comments
-from gateway.sandbox.delivering import Delivery, DeliveryQueue, Pace
+from gateway.sandbox.delivering import DeliveryPace, DeliveryQueue, SentDelivery
 from gateway.sandbox.faults import Faults
-from gateway.sandbox.grants import Application, Grants
+from gateway.sandbox.grants import Grants, RegisteredApplication
 from gateway.sandbox.installations import SCOPE, Installation, Installations
 from gateway.sandbox.limits import LeakyBucket, OperatingTime
 from gateway.sandbox.offline_queue import OfflineQueue
 from gateway.sandbox.pages import PageOpened
-from gateway.sandbox.plans import Plan
-from gateway.sandbox.portal import Portal
+from gateway.sandbox.plans import PortalPlan
+from gateway.sandbox.portal import PortalIdentity
 from gateway.sandbox.users import ADMINISTRATOR, Users
 
 __all__ = ["LivePortal"]
@@ -45,14 +45,14 @@ class LivePortal:
         self,
         *,
         member_id: str,
-        plan: Plan,
+        plan: PortalPlan,
         requests_per_s: float,
         burst: float,
-        application: Application,
+        application: RegisteredApplication,
         grants: Grants,
         server_endpoint: str,
         session: aiohttp.ClientSession,
-        pace: Pace,
+        pace: DeliveryPace,
         clock: Callable[[], float],
         first_comment_id: int,
     ) -> None:
@@ -68,7 +68,7 @@ class LivePortal:
         self.offline = OfflineQueue(clock)
         self.chat = Chat()
         self.calls: list[SeenCall] = []
-        self.deliveries: list[Delivery] = []
+        self.deliveries: list[SentDelivery] = []
         self.costs_s: dict[str, float] = {}
         self.operating = OperatingTime(limit_s=plan.operating_limit_s)
         self.installations = Installations(grants, self._nobody)
@@ -98,7 +98,7 @@ class LivePortal:
         """The URL of an inbound webhook of the administrator."""
         return f"{self.endpoint}{ADMINISTRATOR}/{self.webhook_code}/"
 
-    def token_for(self, application: Application) -> str:
+    def token_for(self, application: RegisteredApplication) -> str:
         """What an application authenticates events of this portal by."""
         return self.installations.token_for(application)
 
@@ -106,7 +106,7 @@ class LivePortal:
         self,
         handler_url: str | None,
         *,
-        application: Application | None = None,
+        application: RegisteredApplication | None = None,
         version: int = 1,
         scope: str = SCOPE,
     ) -> Installation:
@@ -129,7 +129,7 @@ class LivePortal:
             self._tell_installed(binding, installation)
         return installation
 
-    def finish_installation(self, application: Application | None = None) -> None:
+    def finish_installation(self, application: RegisteredApplication | None = None) -> None:
         """What an application's page does by `BX24.installFinish()`.
 
         Handlers that it has bound to ONAPPINSTALL hear of it; once it is finished, nothing happens.
@@ -147,7 +147,7 @@ class LivePortal:
         self,
         *,
         user_id: int = ADMINISTRATOR,
-        application: Application | None = None,
+        application: RegisteredApplication | None = None,
         language: str = "en",
     ) -> PageOpened:
         """What the browser of a user sends to a page of an installed application."""
@@ -155,7 +155,9 @@ class LivePortal:
             application or self._application, user_id, language=language
         )
 
-    async def uninstall(self, *, clean: bool, application: Application | None = None) -> None:
+    async def uninstall(
+        self, *, clean: bool, application: RegisteredApplication | None = None
+    ) -> None:
         """Remove an application; `clean` says that its data is to be erased.
 
         Only handlers that it bound to ONAPPUNINSTALL hear of it.
@@ -169,7 +171,7 @@ class LivePortal:
         self.offline.forget(app.client_id)
         self.installations.remove(app)
 
-    def forget_bindings(self, application: Application | None = None) -> None:
+    def forget_bindings(self, application: RegisteredApplication | None = None) -> None:
         """Drop all handlers of an application, as its update does."""
         app = application or self._application
         self.bindings.remove(self.bindings.of(app.client_id))
@@ -206,7 +208,7 @@ class LivePortal:
         """Whether the portal takes one more request from an address; `now` never goes back."""
         return self._buckets[address].admits(now)
 
-    def _tell_installed(self, binding: Binding, installation: Installation) -> None:
+    def _tell_installed(self, binding: HandlerBinding, installation: Installation) -> None:
         data: Fields = {
             "VERSION": installation.version,
             "ACTIVE": "Y",
@@ -217,13 +219,13 @@ class LivePortal:
 
     def _put(self, event: str, url: str, body: bytes) -> None:
         if self.faults.loses_events:
-            lost = Delivery(event=event, url=url, body=body, error="lost on the way")
+            lost = SentDelivery(event=event, url=url, body=body, error="lost on the way")
             self.deliveries.append(lost)
         else:
             self._queue.put(event, url, body)
 
-    def _nobody(self) -> Portal:
-        return Portal(
+    def _nobody(self) -> PortalIdentity:
+        return PortalIdentity(
             member_id=self.member_id,
             domain=self.domain,
             application_token="",

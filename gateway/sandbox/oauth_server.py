@@ -13,16 +13,16 @@ from aiohttp import web
 
 from gateway.sandbox.calls import RestError, SeenCall
 from gateway.sandbox.faults import Faults
-from gateway.sandbox.grants import ACCESS_LIFE_S, Application, Grant, Grants
+from gateway.sandbox.grants import ACCESS_LIFE_S, Grant, Grants, RegisteredApplication
 from gateway.sandbox.installations import Installation
 from gateway.sandbox.json_answers import error_answer, json_answer, time_of
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.parameters import access_token, folded, read_parameters
 
-__all__ = ["AuthorizationServer"]
+__all__ = ["OAuthServer"]
 
 
-class AuthorizationServer:
+class OAuthServer:
     """Knows all applications and portals. `calls` are what it was asked, in order.
 
     `portals` are by member id. `faults` go wrong for every portal.
@@ -34,7 +34,7 @@ class AuthorizationServer:
         self.url = ""
         self.faults = Faults()
         self.calls: list[SeenCall] = []
-        self.applications: dict[str, Application] = {}
+        self.applications: dict[str, RegisteredApplication] = {}
         self._grants = grants
         self._portals = portals
         self._clock = clock

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from gateway.php_numbers import integer_of
-from gateway.sandbox.calls import Call, Method, Page, RestError
+from gateway.sandbox.calls import Call, ListPage, Method, RestError
 from gateway.sandbox.event_methods import connector_of
 from gateway.sandbox.json_answers import iso
 from gateway.sandbox.offline_queue import Row
@@ -57,14 +57,14 @@ def _get(call: Call) -> dict[str, Any]:
     return {"process_id": process_id or queue.reserve(rows), "events": told}
 
 
-def _list(call: Call) -> Page:
+def _list(call: Call) -> ListPage:
     client_id, connector = _whose(call)
     rows = call.portal.offline.rows(client_id, connector)
     rows = _ordered(call, _filtered(call, rows, _LIST_FIELDS), default="ID")
     start = call.number("start")
     page = [_told(row) | _state(row) for row in rows[start : start + _PAGE]]
     has_more = start + _PAGE < len(rows)
-    return Page(page, len(rows), start + _PAGE if has_more else None)
+    return ListPage(page, len(rows), start + _PAGE if has_more else None)
 
 
 def _clear(call: Call) -> bool:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from gateway.sandbox.grants import ACCESS_LIFE_S
-from gateway.sandbox.portal import Portal
+from gateway.sandbox.portal import PortalIdentity
 
 __all__ = ["PageOpened", "page_opened"]
 
@@ -20,7 +20,7 @@ class PageOpened(NamedTuple):
     form: dict[str, str]
 
 
-def page_opened(portal: Portal, *, language: str = "en") -> PageOpened:
+def page_opened(portal: PortalIdentity, *, language: str = "en") -> PageOpened:
     """The request for a user whose tokens are the portal's, and who reads it in a language."""
     return PageOpened(
         query={

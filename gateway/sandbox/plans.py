@@ -9,12 +9,12 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-__all__ = ["PLANS", "Plan", "PlanName"]
+__all__ = ["PLANS", "PlanName", "PortalPlan"]
 
 PlanName: TypeAlias = Literal["basic", "standard", "professional", "enterprise", "on-premise"]
 
 
-class Plan(Struct, frozen=True, kw_only=True):
+class PortalPlan(Struct, frozen=True, kw_only=True):
     """Limits, and the codes by which `feature.get` asks."""
 
     licence: str
@@ -26,12 +26,14 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 _EVERYTHING: Final = frozenset({"rest_offline_extended", "rest_auth_connector"})
 
-PLANS: Final[dict[PlanName, Plan]] = {
-    "basic": Plan(licence="en_basic"),
-    "standard": Plan(licence="en_std"),
-    "professional": Plan(licence="en_pro100", features=_EVERYTHING),
-    "enterprise": Plan(licence="en_ent250", requests_per_s=5.0, burst=250, features=_EVERYTHING),
-    "on-premise": Plan(
+PLANS: Final[dict[PlanName, PortalPlan]] = {
+    "basic": PortalPlan(licence="en_basic"),
+    "standard": PortalPlan(licence="en_std"),
+    "professional": PortalPlan(licence="en_pro100", features=_EVERYTHING),
+    "enterprise": PortalPlan(
+        licence="en_ent250", requests_per_s=5.0, burst=250, features=_EVERYTHING
+    ),
+    "on-premise": PortalPlan(
         licence="en_selfhosted",
         requests_per_s=1e6,
         burst=1_000_000,

@@ -6,10 +6,10 @@ from msgspec import Struct
 
 from gateway.settings import PortalSettings, Settings, resolve_secret
 
-__all__ = ["SANDBOX", "Portal", "choose_portal"]
+__all__ = ["SANDBOX", "PortalIdentity", "choose_portal"]
 
 
-class Portal(Struct, frozen=True, kw_only=True):
+class PortalIdentity(Struct, frozen=True, kw_only=True):
     """What a portal and its user put into a request; every default is made up."""
 
     member_id: str
@@ -29,7 +29,7 @@ class Portal(Struct, frozen=True, kw_only=True):
         return self.endpoint or f"https://{self.domain}/rest/"
 
 
-SANDBOX: Final = Portal(
+SANDBOX: Final = PortalIdentity(
     member_id="5a4db0c5000000000000000000000000",
     domain="sandbox.bitrix24.example",
     application_token="fake0sandbox0application0token00",  # noqa: S106 - made up
@@ -43,7 +43,7 @@ def choose_portal(
     member_id: str | None = None,
     domain: str | None = None,
     token: str | None = None,
-) -> Portal:
+) -> PortalIdentity:
     """The portal that is asked for, else the first registered one, else the sandbox.
 
     What is not given comes from the registered portal of that `member_id`, if there is one.
@@ -54,12 +54,12 @@ def choose_portal(
         known = SANDBOX
     else:
         name = f"[[portals]] {registered.member_id}: application_tokens"
-        known = Portal(
+        known = PortalIdentity(
             member_id=registered.member_id,
             domain=registered.domain,
             application_token=token or resolve_secret(registered.application_tokens[0], name=name),
         )
-    return Portal(
+    return PortalIdentity(
         member_id=member_id or known.member_id,
         domain=domain or known.domain,
         application_token=token or known.application_token,

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from gateway.sandbox.comments import Entity
+from gateway.sandbox.comments import TimelineEntity
 
 __all__ = ["ADMINISTRATOR", "Users"]
 
@@ -21,7 +21,7 @@ class Users:
 
     def __init__(self) -> None:
         self._users = {ADMINISTRATOR: _User("Anna", "Smirnova", is_admin=True)}
-        self._hidden: set[tuple[int, Entity]] = set()
+        self._hidden: set[tuple[int, TimelineEntity]] = set()
 
     def add(self, user_id: int, *, name: str, last_name: str, is_admin: bool = False) -> None:
         """Let somebody in, or change who it is."""
@@ -43,12 +43,12 @@ class Users:
 
     def hide(self, entity_type: str, entity_id: int, user_id: int = ADMINISTRATOR) -> None:
         """Take away a user's right to read a deal or the like."""
-        self._hidden.add((user_id, Entity(entity_type, entity_id)))
+        self._hidden.add((user_id, TimelineEntity(entity_type, entity_id)))
 
     def show(self, entity_type: str, entity_id: int, user_id: int = ADMINISTRATOR) -> None:
         """Give it back."""
-        self._hidden.discard((user_id, Entity(entity_type, entity_id)))
+        self._hidden.discard((user_id, TimelineEntity(entity_type, entity_id)))
 
-    def may_read(self, user_id: int, entity: Entity) -> bool:
+    def may_read(self, user_id: int, entity: TimelineEntity) -> bool:
         """Whether the user may see an entity and what stands in its timeline."""
         return (user_id, entity) not in self._hidden

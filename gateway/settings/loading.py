@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.errors import SettingsError
-from gateway.redis_access.redis_url import Address
+from gateway.redis_access.redis_url import RedisAddress
 from gateway.secret_references import is_reference
 from gateway.settings.sections.bitrix24_settings import Bitrix24Settings
 from gateway.settings.sections.portal_settings import PortalSettings
@@ -193,7 +193,7 @@ class _Loading:
         if is_reference(url):
             return
         try:
-            Address.of(url)
+            RedisAddress.of(url)
         except SettingsError as error:
             self._faults.append(str(error))
 

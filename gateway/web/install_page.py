@@ -20,12 +20,18 @@ from gateway import metrics
 from gateway.bitrix24.bindings import Bound
 from gateway.bitrix24.errors import Bitrix24Error
 from gateway.inbound.form import FormError
-from gateway.installation.assembly import Application
+from gateway.installation.assembly import ApplicationParts
 from gateway.installation.claim import claim_of_page
 from gateway.installation.confirmation import Confirmed
-from gateway.installation.errors import Later, NotConfirmed
+from gateway.installation.errors import InstallationDelayed, NotConfirmed
 from gateway.installation.installer import Installer
-from gateway.installation.page.outcome import Connected, Outcome, Postponed, Refused, is_opened_at
+from gateway.installation.page.outcome import (
+    InstallConnected,
+    InstallOutcome,
+    InstallPostponed,
+    InstallRefused,
+    is_opened_at,
+)
 from gateway.installation.page.texts import language_of
 from gateway.installation.page.view import page_of
 from gateway.redis_access import connections
@@ -67,7 +73,7 @@ class InstallPage:
             outcome = await self._outcome(request, bodies, reference)
         except Exception:
             log.exception("the installation page failed", event_id=reference)
-            outcome = Postponed("internal")
+            outcome = InstallPostponed("internal")
         page = page_of(
             outcome,
             language=language_of(request.query.get("LANG", "")),
@@ -79,7 +85,9 @@ class InstallPage:
             response.force_close()
         return response
 
-    async def _outcome(self, request: web.BaseRequest, bodies: Bodies, reference: str) -> Outcome:
+    async def _outcome(
+        self, request: web.BaseRequest, bodies: Bodies, reference: str
+    ) -> InstallOutcome:
         try:
             one = await self._confirmed(request, bodies)
             await self._installer.register(one)
@@ -87,10 +95,10 @@ class InstallPage:
         except NotConfirmed as error:
             metrics.INSTALLATIONS.labels("refused").inc()
             log.warning("an installation is refused", event_id=reference, why=error.reason)
-            return Refused(error.reason, error.domain)
-        except Later as error:
+            return InstallRefused(error.reason, error.domain)
+        except InstallationDelayed as error:
             log.warning("an installation has to wait", event_id=reference, why=error.reason)
-            return Postponed(error.reason)
+            return InstallPostponed(error.reason)
         metrics.INSTALLATIONS.labels("installed").inc()
         log.info(
             "the application was set up",
@@ -100,7 +108,7 @@ class InstallPage:
             has_token=has_token,
         )
         bound, trouble = await self._bound(one.member_id)
-        return Connected(
+        return InstallConnected(
             domain=one.domain,
             origins=one.origins,
             has_token=has_token,
@@ -139,7 +147,7 @@ class InstallPage:
             return None, f"Redis: {type(error).__name__}"
 
 
-def install_page(settings: Settings, application: Application) -> InstallPage | None:
+def install_page(settings: Settings, application: ApplicationParts) -> InstallPage | None:
     """The page; None where the settings have no application."""
     installing = application.installing
     if installing is None:

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from gateway.publishing.publisher import Publisher
 from gateway.publishing.spool.store import Spool
 from gateway.redis_access.connections import FAILURES
-from gateway.redis_access.redis_faults import Fault, fault_of, predicate
+from gateway.redis_access.redis_faults import RedisFault, fault_of, predicate
 
 __all__ = ["Readiness"]
 
@@ -37,7 +37,7 @@ class Readiness:
             async with asyncio.timeout(_ANSWER_S):
                 await self._control.ping()
         except FAILURES as error:
-            if fault_of(error) is Fault.AWAY:
+            if fault_of(error) is RedisFault.AWAY:
                 return f"is away ({type(error).__name__})"
             return predicate(error)
         # A server that is out of memory, or lets nobody write, answers a PING.

@@ -20,7 +20,7 @@ from gateway.inbound.form import FormError
 from gateway.inbound.form_fields import extract
 from gateway.installation.event_tokens import EventTokens
 from gateway.portals.quarantine import Delivery
-from gateway.publishing.errors import Unavailable
+from gateway.publishing.errors import CannotStore
 from gateway.settings import HttpSettings
 from gateway.web.app_events import AppEvents, EventSink
 from gateway.web.fixed_answers import (
@@ -115,7 +115,7 @@ class Receiver:
             return await self._refused(error, delivery, request)
         except (FormError, Malformed) as error:
             return answer(400, "bad request", "malformed", error.reason, event_id=receipt_id)
-        except Unavailable as error:
+        except CannotStore as error:
             return self._unavailability.answer(
                 error.reason,
                 event_id=receipt_id,

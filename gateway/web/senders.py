@@ -7,7 +7,7 @@ import structlog
 from redis.asyncio import Redis
 
 from gateway.portals.directory import Directory, portals_of
-from gateway.portals.disk_copy import Snapshot
+from gateway.portals.disk_copy import DiskCopy
 from gateway.portals.following import Follower
 from gateway.portals.quarantine import Quarantine
 from gateway.portals.registry import Registry
@@ -35,7 +35,7 @@ class Senders:
         prefix, spool_dir = settings.redis.prefix, Path(settings.spool.dir)
         self.directory = Directory(portals_of(settings.portals))
         self.follower = Follower(
-            self.directory, Registry(control, prefix=prefix), Snapshot(spool_dir, prefix=prefix)
+            self.directory, Registry(control, prefix=prefix), DiskCopy(spool_dir, prefix=prefix)
         )
         self.rates = RateWatch(
             control, self.directory, prefix=prefix, limit=settings.http.alarm_per_minute

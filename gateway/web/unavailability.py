@@ -5,7 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.publishing.outage import Outage
+from gateway.publishing.outage import SharedOutage
 from gateway.web.fixed_answers import unavailable
 
 __all__ = ["Unavailability"]
@@ -20,7 +20,7 @@ class Unavailability:
     """The state in which deliveries are answered 503, of one receiver."""
 
     def __init__(self) -> None:
-        self._outage = Outage(level="error", ends="deliveries are stored again")
+        self._outage = SharedOutage(level="error", ends="deliveries are stored again")
         self._named = 0
         self._minute_began_at = -_MINUTE_S
 

@@ -12,7 +12,7 @@ from typing import Final
 from playwright.async_api import Browser, Route, expect
 
 from gateway.bitrix24.bindings import Bound, expected
-from gateway.installation.page.outcome import Connected
+from gateway.installation.page.outcome import InstallConnected
 from gateway.installation.page.texts import Language
 from gateway.installation.page.view import BX24_SCRIPT, page_of
 from tests.browser.chromium import find_chromium
@@ -47,7 +47,7 @@ async def main() -> None:
 
 
 async def _take(browser: Browser, language: Language, file: Path) -> None:
-    outcome = Connected(
+    outcome = InstallConnected(
         domain="acme.bitrix24.com",
         origins=(_PORTAL,),
         has_token=True,

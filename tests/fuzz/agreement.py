@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import unquote_to_bytes
 
-from gateway.inbound.form import FormError, Limits, Node, parse_form
+from gateway.inbound.form import FormError, FormValue, Limits, parse_form
 from gateway.inbound.form_fields import FormFields, extract
 from tests.fuzz.php import LIMITS, Answer, PhpNode
 
@@ -20,7 +20,7 @@ def assert_same_either_way(body: bytes, limits: Limits) -> FormFields | str:
     return decoded
 
 
-def fields_of(form: dict[str, Node]) -> FormFields:
+def fields_of(form: dict[str, FormValue]) -> FormFields:
     """The fields of a form that has been parsed whole, which is what `extract` has to find."""
     data, auth = form.get("data"), form.get("auth")
     fields = data.get("FIELDS") if isinstance(data, dict) else None
@@ -42,7 +42,7 @@ def fields_of(form: dict[str, Node]) -> FormFields:
     )
 
 
-def _value(node: Node | None, key: str) -> str | None:
+def _value(node: FormValue | None, key: str) -> str | None:
     value = node.get(key) if isinstance(node, dict) else None
     return value if isinstance(value, str) else None
 
@@ -87,7 +87,7 @@ def _has_last_index(node: PhpNode) -> bool:
     )
 
 
-def _decoded(node: PhpNode) -> Node:
+def _decoded(node: PhpNode) -> FormValue:
     if isinstance(node, bytes):
         return node.decode(errors="replace")
     return {key.decode(): _decoded(child) for key, child in node.items()}

@@ -20,7 +20,7 @@ from gateway.redis_access import connections
 from gateway.sandbox.bodies import body_of
 from gateway.sandbox.grants import Grant, Grants
 from gateway.sandbox.live_portal import LivePortal
-from gateway.sandbox.portal import SANDBOX, Portal
+from gateway.sandbox.portal import SANDBOX, PortalIdentity
 from gateway.settings import load
 from tests.support.eventually import eventually
 
@@ -154,7 +154,7 @@ async def everything_in(redis: Redis) -> str:
     return repr(shown)
 
 
-async def post(url: str, portal: Portal, ts: int) -> int:
+async def post(url: str, portal: PortalIdentity, ts: int) -> int:
     body = body_of("comment.updated", portal=portal, ts=ts)
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     async with (
@@ -191,7 +191,7 @@ async def test_a_text_that_is_edited_in_the_portal_arrives_everywhere_and_no_sec
         async with connections.control(redis_url) as redis:
             # What else could spill secrets: a refresh, a token that nobody knows, a broken entry.
             demo.portal.expire_tokens()
-            wrong = Portal(
+            wrong = PortalIdentity(
                 member_id=SANDBOX.member_id,
                 domain=SANDBOX.domain,
                 application_token="fake0unknown0application0token00",

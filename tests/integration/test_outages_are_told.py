@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from gateway.local.redis_server import RedisServer
 from gateway.publishing import outage
-from gateway.publishing.outage import Outage
+from gateway.publishing.outage import SharedOutage
 from gateway.sandbox.portal import SANDBOX
 from tests.support.eventually import eventually
 from tests.support.load import Load
@@ -63,7 +63,7 @@ def test_an_outage_is_told_when_it_begins_each_minute_when_it_changes_and_when_i
 ) -> None:
     now = 100.0
     monkeypatch.setattr(outage, "monotonic", lambda: now)
-    redis = Outage(level="warning", ends="over")
+    redis = SharedOutage(level="warning", ends="over")
     with capture_logs() as logs:
         for _ in range(100):  # twenty a second, by two lanes
             redis.meets("away", 0, events=2)

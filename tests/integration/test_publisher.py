@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from gateway import settings
 from gateway.local.redis_server import RedisServer
 from gateway.publishing.batch import Stored
-from gateway.publishing.errors import Unavailable
+from gateway.publishing.errors import CannotStore
 from gateway.publishing.publisher import Publisher
 from gateway.publishing.spool.store import Spool
 from tests.support.lossy_proxy import LossyProxy
@@ -123,7 +123,7 @@ async def test_an_error_that_nobody_foresaw_costs_its_batch_and_no_other_one(
 
     publisher = opened(redis_url, holds_back=holds_back)
     for number in range(3):
-        with pytest.raises(Unavailable, match="internal"):
+        with pytest.raises(CannotStore, match="internal"):
             await publisher.publish(b"failed %d" % number, 0)
 
     assert await publisher.publish(b"stored", 0) == Stored.STREAM

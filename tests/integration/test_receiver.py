@@ -14,7 +14,7 @@ from gateway.contract import Streams
 from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory, Portal
 from gateway.publishing.batch import Stored
-from gateway.publishing.errors import Unavailable
+from gateway.publishing.errors import CannotStore
 from gateway.settings import HttpSettings
 from gateway.web.public_server import PublicServer
 from gateway.web.receiver import Receiver
@@ -183,7 +183,7 @@ async def test_a_body_that_grows_over_the_limit_without_saying_so_is_refused(
         assert response.status == 413
 
 
-@pytest.mark.parametrize("error", [Unavailable("redis_away"), RuntimeError("a bug")])
+@pytest.mark.parametrize("error", [CannotStore("redis_away"), RuntimeError("a bug")])
 async def test_what_cannot_be_stored_is_503_with_retry_after_and_never_200(
     client: Client, sink: Sink, error: Exception
 ) -> None:

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from gateway.local.redis_server import RedisServer, ServerBinary, free_port
 from gateway.redis_access import connections
-from gateway.redis_access.redis_faults import Fault, fault_of, is_denied
+from gateway.redis_access.redis_faults import RedisFault, fault_of, is_denied
 from tests.support.redis_sentinel import sentinel_of
 
 PASSWORD = "fake/pass#word%"
@@ -57,7 +57,7 @@ async def test_a_password_with_any_character_opens_a_server(guarded_server: Redi
 async def test_a_wrong_password_is_a_refusal_and_no_absence(guarded_server: RedisServer) -> None:
     error = await failure(f"redis://:fake@127.0.0.1:{guarded_server.port}/0")
 
-    assert fault_of(error) is Fault.REFUSING
+    assert fault_of(error) is RedisFault.REFUSING
     assert is_denied(error)
 
 
@@ -108,7 +108,7 @@ async def test_each_sentinel_says_why_it_does_not_help(
     async with sentinel_of(server_binary, tmp_path / "sentinel", own_server) as port:
         error = await failure(f"redis+sentinel://127.0.0.1:{port},127.0.0.1:{nobody}/other")
 
-    assert fault_of(error) is Fault.AWAY
+    assert fault_of(error) is RedisFault.AWAY
     assert f"the Sentinel at 127.0.0.1:{port} knows no 'other'" in str(error)
     assert f"the Sentinel at 127.0.0.1:{nobody}: ConnectionError" in str(error)
 
@@ -166,7 +166,7 @@ async def test_tls_believes_the_authority_of_the_url_and_no_other(
         assert await answer(f"{url}/ca.pem")
         error = await failure(f"{url}/other.pem")
 
-    assert fault_of(error) is Fault.AWAY
+    assert fault_of(error) is RedisFault.AWAY
     assert "certificate verify failed" in str(error)
 
 
@@ -184,7 +184,7 @@ async def test_a_server_may_ask_for_the_clients_certificate(
         assert await answer(
             f"{url}&ssl_certfile={tmp_path}/client.pem&ssl_keyfile={tmp_path}/client.key"
         )
-        assert fault_of(await failure(url)) is Fault.AWAY
+        assert fault_of(await failure(url)) is RedisFault.AWAY
 
 
 async def many_at_once(redis: Redis) -> int:

@@ -13,7 +13,7 @@ from gateway.contract import EntryId, Streams
 from gateway.redis_access.leases import Leases
 from gateway.retention.keeper import Retention
 from gateway.retention.stream_access import StreamAccess, StreamKeys
-from gateway.retention.trim_plan import Plan
+from gateway.retention.trim_plan import TrimPlan
 from gateway.settings import RetentionSettings
 from tests.support.eventually import eventually
 
@@ -283,7 +283,7 @@ async def test_a_plan_is_void_when_the_world_has_changed_since(
     await read(redis, "fast", 40)
     await redis.xgroup_destroy(KEY, "slow")
     seen = (("fast", EntryId(OLD + 40)),)
-    plan = Plan(trim_to=EntryId(OLD + 30), seen=seen, holders=())
+    plan = TrimPlan(trim_to=EntryId(OLD + 30), seen=seen, holders=())
     if change == "another leader":
         await redis.set(keys.lease, "them")
     elif change == "a new group":

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from gateway import settings
 from gateway.local.redis_server import RedisServer
 from gateway.publishing.batch import Stored
-from gateway.publishing.errors import Unavailable
+from gateway.publishing.errors import CannotStore
 from gateway.publishing.publisher import Publisher
 from gateway.publishing.spool.batch_file import SpooledBatch, SpoolFile
 from gateway.publishing.spool.drainer import Drainer
@@ -150,7 +150,7 @@ async def test_a_full_spool_refuses_and_accepts_again_once_redis_took_its_events
     publisher = await edge(own_server.url, max_bytes=100_000)
     own_server.kill()
     stored = 0
-    with pytest.raises(Unavailable, match="spool_full"):
+    with pytest.raises(CannotStore, match="spool_full"):
         while stored < 1000:
             await publisher.publish(b"%05d" % stored + bytes(1000), 0)
             stored += 1

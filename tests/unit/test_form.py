@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import GatewayError
-from gateway.inbound.form import FormError, Limits, Node, parse_form
+from gateway.inbound.form import FormError, FormValue, Limits, parse_form
 
 KIB_64 = 65_536
 
 
-def flattened(node: Node, path: str = "") -> dict[str, str]:
+def flattened(node: FormValue, path: str = "") -> dict[str, str]:
     """A form as PHP would name its values."""
     if isinstance(node, str):
         return {path: node}

@@ -18,7 +18,7 @@ from gateway.retention.stream_state import (
     GroupState,
     StreamState,
 )
-from gateway.retention.trim_plan import Rules, early_plan_for, fillers, plan_for
+from gateway.retention.trim_plan import TrimRules, early_plan_for, fillers, plan_for
 from gateway.settings import RetentionSettings
 
 NOW = 1_000_000
@@ -98,8 +98,8 @@ def models(draw: st.DrawFn) -> Model:
 
 
 @st.composite
-def rules(draw: st.DrawFn) -> Rules:
-    return Rules(
+def rules(draw: st.DrawFn) -> TrimRules:
+    return TrimRules(
         keep_ms=draw(st.integers(0, NOW)),
         warn_held_ms=draw(st.integers(0, NOW)),
         non_holding=frozenset(draw(st.sets(st.sampled_from("abcd")))),
@@ -108,7 +108,7 @@ def rules(draw: st.DrawFn) -> Rules:
 
 @given(models(), rules())
 def test_only_old_entries_that_every_holding_group_acknowledged_go_and_all_in_front_of_the_rest(
-    model: Model, rules: Rules
+    model: Model, rules: TrimRules
 ) -> None:
     state = model.state()
     plan = plan_for(state, rules, now_ms=NOW)
@@ -128,7 +128,7 @@ def test_only_old_entries_that_every_holding_group_acknowledged_go_and_all_in_fr
 
 
 @given(models(), rules())
-def test_a_trimmed_stream_has_nothing_left_to_trim(model: Model, rules: Rules) -> None:
+def test_a_trimmed_stream_has_nothing_left_to_trim(model: Model, rules: TrimRules) -> None:
     plan = plan_for(model.state(), rules, now_ms=NOW)
     if plan.trim_to is None:
         return
@@ -139,7 +139,7 @@ def test_a_trimmed_stream_has_nothing_left_to_trim(model: Model, rules: Rules) -
 
 @given(models(), rules())
 def test_who_holds_a_stream_for_long_is_named_with_its_oldest_entry(
-    model: Model, rules: Rules
+    model: Model, rules: TrimRules
 ) -> None:
     holders = plan_for(model.state(), rules, now_ms=NOW).holders
 
@@ -158,7 +158,7 @@ def test_who_holds_a_stream_for_long_is_named_with_its_oldest_entry(
 def test_a_stream_without_groups_is_trimmed_by_age_alone() -> None:
     state = Model([EntryId(10), EntryId(500)]).state()
 
-    plan = plan_for(state, Rules(keep_ms=NOW - 400, warn_held_ms=0), now_ms=NOW)
+    plan = plan_for(state, TrimRules(keep_ms=NOW - 400, warn_held_ms=0), now_ms=NOW)
 
     assert plan.trim_to == EntryId(400)
 
@@ -316,23 +316,23 @@ def test_a_stream_that_was_made_anew_is_not_judged_by_the_old_ones_books() -> No
 
 
 def test_days_of_the_settings_are_milliseconds_of_the_rules() -> None:
-    rules = Rules.of(RetentionSettings(days=0.5, warn_held_days=1, non_holding_groups=("a",)))
+    rules = TrimRules.of(RetentionSettings(days=0.5, warn_held_days=1, non_holding_groups=("a",)))
 
     assert (rules.keep_ms, rules.warn_held_ms) == (43_200_000, 86_400_000)
     assert rules.non_holding == {"a"}
 
 
 def test_room_is_made_before_new_events_have_to_wait_unless_days_come_first() -> None:
-    rules = Rules.of(RetentionSettings(max_memory_share=0.5))
+    rules = TrimRules.of(RetentionSettings(max_memory_share=0.5))
 
     assert rules.early_from is not None
     assert rules.early_to < rules.early_from < 0.5
-    assert Rules.of(RetentionSettings(days_first=True)).early_from is None
+    assert TrimRules.of(RetentionSettings(days_first=True)).early_from is None
 
 
 @given(models(), rules())
 def test_what_goes_early_is_all_that_every_group_has_acknowledged(
-    model: Model, rules: Rules
+    model: Model, rules: TrimRules
 ) -> None:
     plan = early_plan_for(model.state(), rules)
 
@@ -355,13 +355,13 @@ def test_who_fills_a_server_is_who_holds_more_than_is_in_flight() -> None:
     model.read("quick", 2001, acknowledged=1990)
     model.read("slow", 10, acknowledged=10)
     model.read("declared", 0, acknowledged=0)
-    rules = Rules(keep_ms=0, warn_held_ms=0, non_holding=frozenset({"declared"}))
+    rules = TrimRules(keep_ms=0, warn_held_ms=0, non_holding=frozenset({"declared"}))
 
     assert fillers(model.state(), rules) == {"slow": 1991}
 
 
 def test_a_stream_that_no_group_reads_fills_a_server_by_itself() -> None:
-    rules = Rules(keep_ms=0, warn_held_ms=0)
+    rules = TrimRules(keep_ms=0, warn_held_ms=0)
 
     assert fillers(Model([EntryId(1), EntryId(2)]).state(), rules) == {"": 2}
     assert fillers(Model([]).state(), rules) == {}

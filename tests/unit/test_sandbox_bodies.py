@@ -5,12 +5,12 @@ import pytest
 
 from gateway.sandbox.bodies import EVENTS, FORMS, Form, body_of
 from gateway.sandbox.php_form import Value, encode_form
-from gateway.sandbox.portal import SANDBOX, Portal, choose_portal
+from gateway.sandbox.portal import SANDBOX, PortalIdentity, choose_portal
 from gateway.settings import PortalSettings, Settings, SettingsError
 
 WIRE = Path(__file__).parents[1] / "wire"
 
-APP = Portal(
+APP = PortalIdentity(
     member_id="010b6886ebc205e43ae65000ee00addb",
     domain="acme.bitrix24.com",
     application_token="3c6c9248ec54af6bea1159b43ee0ab32",
@@ -20,8 +20,8 @@ APP = Portal(
 WEBHOOK_TOKEN = "jvh9y1ulvt2m6k5or90v9mg8nn32ozas"
 
 
-def changed(**fields: str) -> Portal:
-    return Portal(**{name: getattr(APP, name) for name in APP.__struct_fields__} | fields)
+def changed(**fields: str) -> PortalIdentity:
+    return PortalIdentity(**{name: getattr(APP, name) for name in APP.__struct_fields__} | fields)
 
 
 def wire(name: str) -> bytes:
@@ -82,7 +82,7 @@ def wire(name: str) -> bytes:
     ids=lambda value: value if isinstance(value, str) and "-" in value else "",
 )
 def test_a_body_is_byte_for_byte_what_bitrix24_sends(
-    *, file: str, event: str, form: Form, ts: int, comment_id: int, portal: Portal
+    *, file: str, event: str, form: Form, ts: int, comment_id: int, portal: PortalIdentity
 ) -> None:
     body = body_of(event, portal=portal, ts=ts, comment_id=comment_id, form=form)
 
@@ -153,7 +153,7 @@ def test_the_portal_is_the_asked_one_else_the_first_registered_else_the_sandbox(
     assert choose_portal(settings).application_token == "fake-1"
     assert choose_portal(settings, member_id="two").domain == "two.example"
     assert choose_portal(settings, member_id="two", token="other").application_token == "other"
-    assert choose_portal(settings, member_id="new", domain="new.example") == Portal(
+    assert choose_portal(settings, member_id="new", domain="new.example") == PortalIdentity(
         member_id="new", domain="new.example", application_token=SANDBOX.application_token
     )
 

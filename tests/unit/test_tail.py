@@ -15,7 +15,7 @@ from gateway.contract import (
     encode_event,
     source_of,
 )
-from gateway.ops.entry_lines import Entry, Wanted, as_json, as_line, keys_of
+from gateway.ops.entry_lines import EntryFilter, ReadEntry, as_json, as_line, keys_of
 
 HEAD: dict[str, Any] = {
     "id": "01936b2e-0000-7000-8000-000000000001",
@@ -34,9 +34,9 @@ INSTALLED = AppEvent(
 OTHER = OtherEvent(**HEAD, type="bitrix24.crm.deal.moved")
 
 
-def entry(event: Any, **fields: str) -> Entry:
+def entry(event: Any, **fields: str) -> ReadEntry:
     raw = event if isinstance(event, bytes) else encode_event(event)
-    return Entry(
+    return ReadEntry(
         stream="b24:events:{0}",
         id="1766045933412-0",
         fields={b"event": raw, **{name.encode(): text.encode() for name, text in fields.items()}},
@@ -44,7 +44,7 @@ def entry(event: Any, **fields: str) -> Entry:
     )
 
 
-def commented(comment: Comment) -> Entry:
+def commented(comment: Comment) -> ReadEntry:
     return entry(
         CommentEvent(**HEAD, type=COMMENT_UPDATED, data=CommentData(**DATA, comment=comment))
     )
@@ -111,19 +111,19 @@ def test_what_is_no_event_is_shown_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("wanted", "shown"),
     [
-        (Wanted(), [UPDATED, INSTALLED, OTHER, b"x"]),
-        (Wanted(type="comment.updated"), [UPDATED]),
-        (Wanted(type="bitrix24.crm.timeline.comment.updated"), [UPDATED]),
-        (Wanted(type="app.*"), [INSTALLED]),
-        (Wanted(type="crm.*"), [UPDATED, OTHER]),
-        (Wanted(portal="m1"), [UPDATED, OTHER]),
-        (Wanted(portal="two.example"), [INSTALLED]),
-        (Wanted(portal="m1", type="app.*"), []),
-        (Wanted(event_id=HEAD["id"]), [UPDATED, INSTALLED, OTHER]),
-        (Wanted(event_id="other"), []),
+        (EntryFilter(), [UPDATED, INSTALLED, OTHER, b"x"]),
+        (EntryFilter(type="comment.updated"), [UPDATED]),
+        (EntryFilter(type="bitrix24.crm.timeline.comment.updated"), [UPDATED]),
+        (EntryFilter(type="app.*"), [INSTALLED]),
+        (EntryFilter(type="crm.*"), [UPDATED, OTHER]),
+        (EntryFilter(portal="m1"), [UPDATED, OTHER]),
+        (EntryFilter(portal="two.example"), [INSTALLED]),
+        (EntryFilter(portal="m1", type="app.*"), []),
+        (EntryFilter(event_id=HEAD["id"]), [UPDATED, INSTALLED, OTHER]),
+        (EntryFilter(event_id="other"), []),
     ],
 )
-def test_filters_narrow_what_is_shown(wanted: Wanted, shown: list[Any]) -> None:
+def test_filters_narrow_what_is_shown(wanted: EntryFilter, shown: list[Any]) -> None:
     every = [UPDATED, INSTALLED, OTHER, b"x"]
 
     assert [event for event in every if wanted.has(entry(event))] == shown

@@ -9,12 +9,18 @@ from msgspec import Struct
 from gateway.bitrix24.bindings import COMMENT_EVENTS, Bound
 from gateway.contract import APP_INSTALLED, wire_name_of
 
-__all__ = ["Connected", "Outcome", "Postponed", "Refused", "is_opened_at"]
+__all__ = [
+    "InstallConnected",
+    "InstallOutcome",
+    "InstallPostponed",
+    "InstallRefused",
+    "is_opened_at",
+]
 
 Queue: TypeAlias = Literal["bound", "not_in_plan", "failed"]
 
 
-class Connected(Struct, frozen=True, kw_only=True):
+class InstallConnected(Struct, frozen=True, kw_only=True):
     """The portal is confirmed, and its tokens are kept.
 
     `handler` is where it is to deliver to, empty where the settings do not say. `bound` is what was
@@ -70,7 +76,7 @@ class Connected(Struct, frozen=True, kw_only=True):
         return {binding.event for binding in bound.bound if not binding.is_offline}
 
 
-class Refused(Struct, frozen=True):
+class InstallRefused(Struct, frozen=True):
     """Nobody confirms the installation, or somebody else does than is meant.
 
     `domain` is where the portal is, if the page was opened elsewhere.
@@ -80,13 +86,13 @@ class Refused(Struct, frozen=True):
     domain: str = ""
 
 
-class Postponed(Struct, frozen=True):
+class InstallPostponed(Struct, frozen=True):
     """It cannot be confirmed or kept now."""
 
     reason: str
 
 
-Outcome: TypeAlias = Connected | Refused | Postponed
+InstallOutcome: TypeAlias = InstallConnected | InstallRefused | InstallPostponed
 
 
 def is_opened_at(domain: str, origins: Iterable[str]) -> bool:

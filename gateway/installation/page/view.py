@@ -12,10 +12,10 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from gateway.installation.page.outcome import Connected, Outcome, Refused
+from gateway.installation.page.outcome import InstallConnected, InstallOutcome, InstallRefused
 from gateway.installation.page.texts import Language, Texts, texts_in
 
-__all__ = ["BX24_SCRIPT", "Page", "page_of"]
+__all__ = ["BX24_SCRIPT", "InstallPage", "page_of"]
 
 BX24_SCRIPT: Final = "https://api.bitrix24.com/api/v1/"
 
@@ -31,7 +31,7 @@ _MARKS: Final[dict[_Kind, str]] = {
 }
 
 
-class Page(Struct, frozen=True):
+class InstallPage(Struct, frozen=True):
     """An answer to a browser."""
 
     status: int
@@ -44,15 +44,17 @@ class _Line(Struct, frozen=True):
     text: str
 
 
-def page_of(outcome: Outcome, *, language: Language, reference: str, nonce: str) -> Page:
+def page_of(
+    outcome: InstallOutcome, *, language: Language, reference: str, nonce: str
+) -> InstallPage:
     """The page about an outcome; `nonce` must be a new random one for each."""
     texts = texts_in(language)
     match outcome:
-        case Connected():
+        case InstallConnected():
             status, origins, finishes = 200, outcome.origins, outcome.can_finish
             kind, title, lead = _verdict(outcome, texts)
             lines = _lines(outcome, texts)
-        case Refused():
+        case InstallRefused():
             status, origins, finishes, lines = 403, (), False, []
             kind, title, lead = "warn", texts.refused_title, texts.refused
             if outcome.reason == "not_administrator":
@@ -77,10 +79,10 @@ def page_of(outcome: Outcome, *, language: Language, reference: str, nonce: str)
         reference=escape(texts.reference.format(reference=reference)),
         script=_scripts(nonce) if finishes else "",
     )
-    return Page(status, html, _headers(nonce, origins))
+    return InstallPage(status, html, _headers(nonce, origins))
 
 
-def _verdict(outcome: Connected, texts: Texts) -> tuple[_Kind, str, str]:
+def _verdict(outcome: InstallConnected, texts: Texts) -> tuple[_Kind, str, str]:
     if outcome.is_whole:
         return "good", texts.connected_title, texts.connected
     if outcome.can_finish:
@@ -88,7 +90,7 @@ def _verdict(outcome: Connected, texts: Texts) -> tuple[_Kind, str, str]:
     return "warn", texts.unfinished_title, texts.unfinished
 
 
-def _lines(outcome: Connected, texts: Texts) -> list[_Line]:
+def _lines(outcome: InstallConnected, texts: Texts) -> list[_Line]:
     return [
         _Line("good", texts.portal.format(domain=outcome.domain)),
         _accepted(outcome, texts),
@@ -98,7 +100,7 @@ def _lines(outcome: Connected, texts: Texts) -> list[_Line]:
     ]
 
 
-def _accepted(outcome: Connected, texts: Texts) -> _Line:
+def _accepted(outcome: InstallConnected, texts: Texts) -> _Line:
     if outcome.has_token:
         return _Line("good", texts.accepted)
     if outcome.learns_token:
@@ -106,7 +108,7 @@ def _accepted(outcome: Connected, texts: Texts) -> _Line:
     return _Line("warn", texts.not_accepted)
 
 
-def _delivered(outcome: Connected, texts: Texts) -> _Line:
+def _delivered(outcome: InstallConnected, texts: Texts) -> _Line:
     if outcome.is_delivering:
         return _Line("good", texts.delivered.format(handler=outcome.handler))
     if not outcome.handler:
@@ -115,7 +117,7 @@ def _delivered(outcome: Connected, texts: Texts) -> _Line:
     return _Line("warn", texts.not_delivered.format(reason="; ".join(reasons)))
 
 
-def _queued(outcome: Connected, texts: Texts) -> _Line:
+def _queued(outcome: InstallConnected, texts: Texts) -> _Line:
     match outcome.queue:
         case "bound":
             return _Line("good", texts.queue)

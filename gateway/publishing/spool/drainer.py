@@ -22,7 +22,7 @@ from gateway.background import Background
 from gateway.contract import Streams
 from gateway.publishing.batch import MAX_EVENTS
 from gateway.publishing.errors import SpoolUnavailable, StreamUnavailable
-from gateway.publishing.outage import Outage
+from gateway.publishing.outage import SharedOutage
 from gateway.publishing.spool.batch_file import SpooledBatch
 from gateway.publishing.spool.reports import SpoolReporter
 from gateway.publishing.spool.store import Spool
@@ -65,10 +65,10 @@ class Drainer:
             directory / "drainer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
         )
         self._drained_count = 0  # since the spool was empty
-        self._redis_fails = Outage(
+        self._redis_fails = SharedOutage(
             level="warning", ends="redis is back: what waits in the spool is published"
         )
-        self._spool_fails = Outage(level="error", ends="the spool can be drained again")
+        self._spool_fails = SharedOutage(level="error", ends="the spool can be drained again")
         self._stopping = asyncio.Event()
         # What waits is on the disk, and new events are stored all the same.
         self._draining = Background(self._run, name="drainer", begins_anew=True)

@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 from gateway import metrics
 from gateway.errors import OperatorError
 from gateway.publishing.errors import SpoolUnavailable
-from gateway.publishing.outage import Outage
+from gateway.publishing.outage import SharedOutage
 from gateway.publishing.spool.batch_file import SpooledBatch, SpoolFile
 
 __all__ = ["Spool"]
@@ -27,7 +27,7 @@ class Spool:
         self._file = file  # the thread's
         self._look = look  # the event loop's, for `has_backlog` only
         self._thread = thread
-        self._unreadable = Outage(level="error", ends="the spool can be read again")
+        self._unreadable = SharedOutage(level="error", ends="the spool can be read again")
         self._empty_at: dict[int, bytes] = {}  # the file's mark when a partition was seen empty
 
     @classmethod

@@ -9,7 +9,7 @@ from consumers.runtime.lua_scripts import Scripts
 from gateway.contract import DeadLetter, Streams, encode_event
 from gateway.erasing.entries import erase_entries
 from gateway.erasing.subject import Subject
-from gateway.ops.dead_letter_access import Address, retry
+from gateway.ops.dead_letter_access import DeadLetterAddress, retry
 from tests.integration.consumers.running import comment_event, publish
 
 STREAMS = Streams()
@@ -148,7 +148,7 @@ async def test_a_retry_that_is_repeated_gives_an_event_back_once(
     scripts = Scripts(redis)
     await bury(scripts, taken, await epoch_of(scripts))
     ((letter_id, _fields),) = await redis.xrange(DEAD)  # type: ignore[misc]
-    address = Address(0, letter_id.decode())  # type: ignore[union-attr]
+    address = DeadLetterAddress(0, letter_id.decode())  # type: ignore[union-attr]
 
     assert await retry(redis, STREAMS, "index", [address]) == 1
     assert await retry(redis, STREAMS, "index", [address]) == 0

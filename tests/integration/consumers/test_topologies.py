@@ -15,7 +15,7 @@ from gateway.contract import EventSubject, Streams, encode_event
 from gateway.errors import OperatorError
 from gateway.local.redis_server import RedisServer, ServerBinary, free_port
 from gateway.redis_access import connections
-from gateway.redis_access.redis_url import Address
+from gateway.redis_access.redis_url import RedisAddress
 from tests.integration.consumers.running import comment_event, running
 from tests.support.eventually import eventually
 
@@ -132,8 +132,8 @@ async def test_a_failover_by_sentinel_loses_nothing_that_was_replicated(
 
 
 def test_urls_name_sentinels_and_nodes() -> None:
-    sentinel = Address.of("rediss+sentinel://user:p%40ss@one:26380,two/mine/3")
-    cluster = Address.of("redis+cluster://one:7000,two:7001")
+    sentinel = RedisAddress.of("rediss+sentinel://user:p%40ss@one:26380,two/mine/3")
+    cluster = RedisAddress.of("redis+cluster://one:7000,two:7001")
 
     assert sentinel.nodes == (("one", 26380), ("two", 26379))
     assert (sentinel.service, sentinel.db, sentinel.tls) == ("mine", 3, {})
@@ -144,6 +144,6 @@ def test_urls_name_sentinels_and_nodes() -> None:
 @pytest.mark.parametrize("url", ["redis+sentinel://u:FAKE-SECRET@one:1", "redis+cluster://one:x"])
 def test_a_url_that_cannot_be_used_is_told_without_its_password(url: str) -> None:
     with pytest.raises(OperatorError) as raised:
-        Address.of(url)
+        RedisAddress.of(url)
 
     assert "FAKE-SECRET" not in str(raised.value)

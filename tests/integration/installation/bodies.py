@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from gateway.inbound.form import parse_form
 from gateway.local.redis_server import free_port
-from gateway.sandbox.grants import Application
+from gateway.sandbox.grants import RegisteredApplication
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.php_form import encode_form
 
@@ -24,7 +24,7 @@ class Answered(Struct, frozen=True):
     headers: frozenset[str]
 
 
-async def genuine(portal: LivePortal, application: Application | None = None) -> bytes:
+async def genuine(portal: LivePortal, application: RegisteredApplication | None = None) -> bytes:
     """The body of an ONAPPINSTALL whose access token is good, and which nobody has received."""
     await portal.install(f"http://127.0.0.1:{free_port()}/", application=application)
     await portal.sent()

@@ -16,7 +16,7 @@ from gateway.bitrix24.connecting import connect
 from gateway.bitrix24.offline_signals import take
 from gateway.cli import cli
 from gateway.contract import AppEvent, CommentEvent
-from gateway.inbound.form import Node, parse_form
+from gateway.inbound.form import FormValue, parse_form
 from gateway.portals.application_tokens import digest_of
 from gateway.sandbox.live_portal import LivePortal
 from gateway.settings import PortalSettings, Settings
@@ -311,7 +311,7 @@ def files_in(gateway: Gateway) -> str:
     return " ".join(path.read_bytes().decode("latin-1") for path in files if path.is_file())
 
 
-def _auth(body: bytes) -> Mapping[str, Node]:
+def _auth(body: bytes) -> Mapping[str, FormValue]:
     auth = parse_form(body)["auth"]
     assert isinstance(auth, dict)
     return auth

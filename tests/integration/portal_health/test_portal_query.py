@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from gateway.bitrix24.connecting import connect
 from gateway.contract import AppEvent
-from gateway.portal_health.assembly import Care, open_care
+from gateway.portal_health.assembly import PortalHealth, open_portal_health
 from gateway.portal_health.silence_watch import hearings
 from gateway.portals.directory import Portal
 from gateway.publishing.publish_once import OncePublisher
@@ -24,13 +24,13 @@ from tests.support.eventually import eventually
 
 
 @pytest.fixture
-async def care(redis: Redis, settings: Settings) -> AsyncIterator[Care]:
+async def care(redis: Redis, settings: Settings) -> AsyncIterator[PortalHealth]:
     """What a leading process works with."""
     async with AsyncExitStack() as stack:
         sink = OncePublisher(settings.redis, settings.publish)
         stack.push_async_callback(sink.close)
         bitrix24 = await stack.enter_async_context(connect(settings))
-        yield stack.enter_context(open_care(settings, redis, bitrix24, sink))
+        yield stack.enter_context(open_portal_health(settings, redis, bitrix24, sink))
 
 
 async def fallen_silent(redis: Redis, portal: LivePortal) -> Portal:
@@ -42,7 +42,7 @@ async def fallen_silent(redis: Redis, portal: LivePortal) -> Portal:
 
 
 async def test_a_portal_with_nothing_to_tell_answers_and_is_heard(
-    care: Care, redis: Redis, gateway: Gateway, installed: LivePortal
+    care: PortalHealth, redis: Redis, gateway: Gateway, installed: LivePortal
 ) -> None:
     portal = await fallen_silent(redis, installed)
     await care.silence.look(portal)
@@ -61,7 +61,7 @@ async def test_a_portal_with_nothing_to_tell_answers_and_is_heard(
 
 
 async def test_a_portal_that_is_silent_for_want_of_handlers_gets_them_back_at_once(
-    care: Care, redis: Redis, gateway: Gateway, installed: LivePortal
+    care: PortalHealth, redis: Redis, gateway: Gateway, installed: LivePortal
 ) -> None:
     portal = await fallen_silent(redis, installed)
     installed.forget_bindings()
@@ -86,7 +86,7 @@ async def test_the_process_binds_again_what_a_portal_has_lost(
 
 
 async def test_an_application_that_is_gone_leaves_no_trouble_behind(
-    care: Care, gateway: Gateway, installed: LivePortal
+    care: PortalHealth, gateway: Gateway, installed: LivePortal
 ) -> None:
     portal = Portal(member_id=installed.member_id, domain=installed.domain, digests=())
     installed.faults.wrong_licence()

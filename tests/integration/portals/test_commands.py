@@ -13,7 +13,7 @@ from gateway.cli import cli
 from gateway.errors import OperatorError
 from gateway.local.redis_server import free_port
 from gateway.portals.application_tokens import digest_of
-from gateway.portals.disk_copy import Snapshot
+from gateway.portals.disk_copy import DiskCopy
 from gateway.portals.facts import PortalFacts
 from gateway.portals.registry import Registry
 from gateway.redis_access import connections
@@ -174,7 +174,7 @@ def test_the_first_portal_that_is_added_to_an_emptied_redis_does_not_end_those_k
 
     async def as_a_receiver_does() -> None:
         async with connections.control(redis_url) as client:
-            Snapshot(spool, prefix="b24").save(await Registry(client, prefix="b24").read())
+            DiskCopy(spool, prefix="b24").save(await Registry(client, prefix="b24").read())
             await client.flushall()
 
     asyncio.run(as_a_receiver_does())

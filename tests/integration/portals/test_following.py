@@ -15,7 +15,7 @@ from gateway.local.redis_server import RedisServer, free_port
 from gateway.portals import following
 from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory, Portal
-from gateway.portals.disk_copy import Snapshot
+from gateway.portals.disk_copy import DiskCopy
 from gateway.portals.following import Follower
 from gateway.portals.registry import Reading, Registry
 from gateway.redis_access import connections
@@ -41,7 +41,7 @@ async def followed(tmp_path: Path) -> AsyncIterator[Followed]:
             stack.push_async_callback(client.aclose)
             directory = Directory([SETTLED])
             follower = Follower(
-                directory, Registry(client, prefix="b24"), Snapshot(tmp_path, prefix="b24")
+                directory, Registry(client, prefix="b24"), DiskCopy(tmp_path, prefix="b24")
             )
             stack.push_async_callback(follower.close)
             await follower.start()

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from gateway.inbound.form import Node, parse_form
+from gateway.inbound.form import FormValue, parse_form
 from gateway.sandbox.assembly import Sandbox, open_sandbox
 from gateway.sandbox.live_portal import LivePortal
 
@@ -37,11 +37,11 @@ class Handler:
         return str(self.server.make_url("/events"))
 
     @property
-    def events(self) -> list[dict[str, Node]]:
+    def events(self) -> list[dict[str, FormValue]]:
         return [parse_form(body) for body in self.bodies]
 
     @property
-    def names(self) -> list[Node]:
+    def names(self) -> list[FormValue]:
         return [event["event"] for event in self.events]
 
     async def _receive(self, request: web.Request) -> web.Response:

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from gateway.sandbox.assembly import Sandbox, open_sandbox
-from gateway.sandbox.delivering import Pace
+from gateway.sandbox.delivering import DeliveryPace
 from gateway.sandbox.live_portal import LivePortal
 from tests.integration.sandbox.conftest import Call, Handler, a_handler
 
@@ -257,7 +257,7 @@ async def test_handler_that_is_gone_is_noted_and_events_in_transit_can_be_lost(
 
 
 async def test_slow_handler_is_called_ever_less_often(handler: Handler) -> None:
-    pace = Pace(slow_s=0.01, first_pause_s=0.1, max_pause_s=0.3)
+    pace = DeliveryPace(slow_s=0.01, first_pause_s=0.1, max_pause_s=0.3)
     arrived: list[float] = []
 
     async def dawdle() -> web.Response:
@@ -292,7 +292,7 @@ async def test_requests_overtake_one_another_where_several_are_under_way(
         return web.Response()
 
     handler.answer = hold_the_first
-    async with open_sandbox(pace=Pace(concurrency=2)) as sandbox:
+    async with open_sandbox(pace=DeliveryPace(concurrency=2)) as sandbox:
         portal = await sandbox.add_portal()
         portal.add_outgoing_webhook(handler.url, ["comment.updated"])
         for _ in range(3):

@@ -7,15 +7,21 @@ import msgspec
 import pytest
 
 from gateway.bitrix24.bindings import Binding, Bound, expected
-from gateway.installation.page.outcome import Connected, Outcome, Postponed, Refused, is_opened_at
+from gateway.installation.page.outcome import (
+    InstallConnected,
+    InstallOutcome,
+    InstallPostponed,
+    InstallRefused,
+    is_opened_at,
+)
 from gateway.installation.page.texts import Language, language_of, texts_in
-from gateway.installation.page.view import BX24_SCRIPT, Page, page_of
+from gateway.installation.page.view import BX24_SCRIPT, InstallPage, page_of
 
 HANDLER = "https://gateway.example.com/bitrix24/events"
 WANTED = expected(HANDLER)
 ONLINE = tuple(binding for binding in WANTED if not binding.is_offline)
 QUEUE = tuple(binding for binding in WANTED if binding.is_offline)
-WHOLE = Connected(
+WHOLE = InstallConnected(
     domain="acme.bitrix24.com",
     origins=("https://acme.bitrix24.com", "https://crm.acme.example"),
     has_token=True,
@@ -24,20 +30,20 @@ WHOLE = Connected(
 )
 
 
-def connected(**changes: Any) -> Connected:
+def connected(**changes: Any) -> InstallConnected:
     return msgspec.structs.replace(WHOLE, **changes)
 
 
-def page(outcome: Outcome, language: Language = "en") -> Page:
+def page(outcome: InstallOutcome, language: Language = "en") -> InstallPage:
     return page_of(outcome, language=language, reference="a-reference", nonce="a-nonce")
 
 
-def policy_of(one: Page) -> dict[str, str]:
+def policy_of(one: InstallPage) -> dict[str, str]:
     parts = one.headers["Content-Security-Policy"].split("; ")
     return dict(part.partition(" ")[::2] for part in parts)
 
 
-def kinds(one: Page) -> list[str]:
+def kinds(one: InstallPage) -> list[str]:
     """The icons of the lines, in their order."""
     return re.findall(r'<li><svg[^>]*><circle class="disc-(\w+)"', one.html)
 
@@ -56,10 +62,11 @@ def test_only_the_portal_may_frame_it_and_only_what_is_named_may_run() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "status"), [(Refused("token_rejected"), 403), (Postponed("redis"), 503)]
+    ("outcome", "status"),
+    [(InstallRefused("token_rejected"), 403), (InstallPostponed("redis"), 503)],
 )
 def test_a_page_about_nothing_confirmed_runs_nothing_and_says_no_reason(
-    outcome: Outcome, status: int
+    outcome: InstallOutcome, status: int
 ) -> None:
     one = page(outcome)
 
@@ -70,14 +77,14 @@ def test_a_page_about_nothing_confirmed_runs_nothing_and_says_no_reason(
 
 
 def test_a_page_that_was_opened_elsewhere_says_where_the_portal_is() -> None:
-    one = page(Refused("other_domain", "acme.bitrix24.com"))
+    one = page(InstallRefused("other_domain", "acme.bitrix24.com"))
 
     assert "Open the portal at acme.bitrix24.com" in one.html
     assert one.status == 403
 
 
 def test_a_page_in_a_portal_without_rest_says_what_to_do() -> None:
-    assert "Change the plan or renew the subscription" in page(Refused("not_in_plan")).html
+    assert "Change the plan or renew the subscription" in page(InstallRefused("not_in_plan")).html
 
 
 def test_what_others_say_is_no_markup() -> None:
@@ -128,7 +135,7 @@ def test_all_is_well_when_nothing_is_left_to_be_done() -> None:
 )
 @pytest.mark.parametrize("language", ["en", "ru"])
 def test_each_gap_is_shown_where_it_is(
-    outcome: Connected, expected_kinds: list[str], title: str, language: Language
+    outcome: InstallConnected, expected_kinds: list[str], title: str, language: Language
 ) -> None:
     one = page(outcome, language)
 

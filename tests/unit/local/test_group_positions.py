@@ -1,8 +1,8 @@
-from gateway.local.group_positions import Progress
+from gateway.local.group_positions import GroupPositions
 
 
-def seen(*ids: str) -> Progress:
-    progress = Progress()
+def seen(*ids: str) -> GroupPositions:
+    progress = GroupPositions()
     for entry_id in ids:
         progress.seen(entry_id, f"comment of {entry_id}")
     return progress
@@ -34,4 +34,4 @@ def test_only_the_newest_entries_are_kept() -> None:
     progress = seen(*(f"{number}-0" for number in range(1, 1101)))
 
     assert progress.span() == ("101-0", "1100-0")
-    assert Progress().span() is None
+    assert GroupPositions().span() is None

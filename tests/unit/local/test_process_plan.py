@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from gateway.errors import OperatorError
 from gateway.local.process_plan import can_call_portals, demo_settings, environment, tiers, welcome
 from gateway.processes.supervisor import Child
-from gateway.sandbox.grants import Application
+from gateway.sandbox.grants import RegisteredApplication
 from gateway.sandbox.portal import SANDBOX
 from gateway.settings import (
     AdminSettings,
@@ -27,7 +27,7 @@ GIVEN = Settings(
 )
 
 
-APPLICATION = Application(client_id="local.fake", client_secret="fake-secret")
+APPLICATION = RegisteredApplication(client_id="local.fake", client_secret="fake-secret")
 
 
 def with_demo(given: Settings) -> Settings:

@@ -1,23 +1,23 @@
 from gateway.missed_events.comment_comparison import (
     Differences,
     Entity,
-    Known,
+    KnownEntity,
     Listing,
-    Told,
+    ToldContent,
     differences,
 )
 
 
-def known(told: dict[int, str], *, listed_ms: int = 1, highest_id: int = 0) -> Known:
-    return Known(
-        told={one: Told(text, "then") for one, text in told.items()},
+def known(told: dict[int, str], *, listed_ms: int = 1, highest_id: int = 0) -> KnownEntity:
+    return KnownEntity(
+        told={one: ToldContent(text, "then") for one, text in told.items()},
         listed_ms=listed_ms,
         highest_id=highest_id or max(told, default=0),
     )
 
 
 def found(
-    listed: dict[int, str], before: Known, *, is_complete: bool = True
+    listed: dict[int, str], before: KnownEntity, *, is_complete: bool = True
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     found = differences(Listing(hashes=listed, is_complete=is_complete), before)
     return found.added, found.updated, found.deleted

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from gateway.portal_health import silence_rule as ears
-from gateway.portal_health.silence_rule import Hearing, Rules
+from gateway.portal_health.silence_rule import Hearing, SilenceRules
 from gateway.portal_health.usual_rate import HOURS, Rhythm, chance, hour_of, usual_per_hour
 from gateway.settings import ReconcileSettings
 from gateway.traffic.portal_traffic import SLOT_S, Slot
@@ -190,7 +190,7 @@ slots_of_any_kind = st.lists(
     max_size=300,
 )
 rules_of_any_kind = st.builds(
-    Rules,
+    SilenceRules,
     min_surprise=st.floats(0.1, 30),
     min_silence_s=st.floats(1, 7200),
     min_watched_s=st.floats(1, 86400),
@@ -200,7 +200,7 @@ rules_of_any_kind = st.builds(
 
 @given(slots_of_any_kind, rules_of_any_kind)
 def test_whatever_comes_no_alarm_is_raised_in_a_slot_with_events_and_the_state_stays_small(
-    given_slots: list[tuple[int, float, int]], rules: Rules
+    given_slots: list[tuple[int, float, int]], rules: SilenceRules
 ) -> None:
     number, hearing = 1000, ears.first_heard(1000 * SLOT_S)
     for events, watched_s, gap in given_slots:
@@ -272,7 +272,9 @@ def test_what_is_usual_is_told_in_events_an_hour() -> None:
 
 
 def test_the_settings_become_the_rules() -> None:
-    rules = Rules.of(ReconcileSettings(silence_probability=math.exp(-9), silence_learn_days=2))
+    rules = SilenceRules.of(
+        ReconcileSettings(silence_probability=math.exp(-9), silence_learn_days=2)
+    )
 
     assert rules.min_surprise == pytest.approx(9)
     assert rules.min_watched_s == 2 * 86400

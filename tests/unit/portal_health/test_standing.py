@@ -6,11 +6,11 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.contract import PortalData
-from gateway.portal_health.standing import Answers, Heard, Standing, faults_of
+from gateway.portal_health.standing import Answers, Heard, PortalStanding, faults_of
 
 DAY = 86400.0
 NOW = 1_766_059_200.0
-WELL = Standing(
+WELL = PortalStanding(
     member_id="m1",
     domain="m1.example",
     endpoint="https://m1.example/rest/",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 
 from gateway.portal_health import silence_rule as ears
-from gateway.portal_health.silence_rule import Hearing, Rules
+from gateway.portal_health.silence_rule import Hearing, SilenceRules
 from gateway.traffic.portal_traffic import SLOT_S, Slot
 
 WEEK = 7 * 24 * 3600 // SLOT_S
@@ -14,7 +14,9 @@ HOUR = DAY // 24
 MONDAY = 4 * DAY
 """A Monday's first slot: the epoch was a Thursday."""
 
-RULES = Rules(min_surprise=-math.log(1e-5), min_silence_s=1800, min_watched_s=7 * 86400, asks=False)
+RULES = SilenceRules(
+    min_surprise=-math.log(1e-5), min_silence_s=1800, min_watched_s=7 * 86400, asks=False
+)
 
 Company = Callable[[int], int]
 """How many events come in a slot; asked for each slot once, in order."""
@@ -61,7 +63,7 @@ def listened(
     first: int = MONDAY,
     slots: int,
     hearing: Hearing | None = None,
-    rules: Rules = RULES,
+    rules: SilenceRules = RULES,
     watched_s: float = SLOT_S,
     looks: int = 1,
 ) -> Iterator[Hearing]:

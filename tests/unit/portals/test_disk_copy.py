@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.portals.application_tokens import digest_of
-from gateway.portals.disk_copy import FILE_NAME, Snapshot
+from gateway.portals.disk_copy import FILE_NAME, DiskCopy
 from gateway.portals.registry import Reading, Registration
 
 READING = Reading(
@@ -24,14 +24,14 @@ READING = Reading(
 
 
 def test_what_was_saved_is_loaded_again(tmp_path: Path) -> None:
-    Snapshot(tmp_path, prefix="b24").save(READING)
+    DiskCopy(tmp_path, prefix="b24").save(READING)
 
-    assert Snapshot(tmp_path, prefix="b24").load() == READING
+    assert DiskCopy(tmp_path, prefix="b24").load() == READING
     assert [file.name for file in tmp_path.iterdir()] == [FILE_NAME]
 
 
 def test_only_the_owner_may_read_it_and_it_holds_no_token(tmp_path: Path) -> None:
-    Snapshot(tmp_path, prefix="b24").save(READING)
+    DiskCopy(tmp_path, prefix="b24").save(READING)
 
     file = tmp_path / FILE_NAME
     assert file.stat().st_mode & 0o777 == 0o600
@@ -39,9 +39,9 @@ def test_only_the_owner_may_read_it_and_it_holds_no_token(tmp_path: Path) -> Non
 
 
 def test_another_installations_portals_are_none_of_ours(tmp_path: Path) -> None:
-    Snapshot(tmp_path, prefix="b24").save(READING)
+    DiskCopy(tmp_path, prefix="b24").save(READING)
 
-    assert Snapshot(tmp_path, prefix="other").load() is None
+    assert DiskCopy(tmp_path, prefix="other").load() is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"prefix":"b24","reading":{}}', b"\xff"])
@@ -49,13 +49,13 @@ def test_a_broken_file_is_told_and_passed_over(tmp_path: Path, content: bytes) -
     (tmp_path / FILE_NAME).write_bytes(content)
 
     with capture_logs() as logs:
-        assert Snapshot(tmp_path, prefix="b24").load() is None
+        assert DiskCopy(tmp_path, prefix="b24").load() is None
 
     assert [line["event"] for line in logs] == ["the snapshot of portals cannot be read"]
 
 
 def test_a_disk_that_takes_nothing_is_told_and_leaves_the_old_file(tmp_path: Path) -> None:
-    snapshot = Snapshot(tmp_path / "gone", prefix="b24")
+    snapshot = DiskCopy(tmp_path / "gone", prefix="b24")
 
     with capture_logs() as logs:
         snapshot.save(READING)

@@ -19,7 +19,7 @@ from gateway.redis_access.redis_faults import (
     AWAY_OR_REFUSING,
     ERRORS_OF_REDIS_PY,
     FAILURES,
-    Fault,
+    RedisFault,
     failures_as,
     fault_of,
     is_denied,
@@ -55,11 +55,11 @@ def test_what_is_away_is_caught_as_away_and_a_refusal_as_one_or_the_other(
     kind: type[BaseException],
 ) -> None:
     match _FAULTS[kind]:
-        case Fault.AWAY:
+        case RedisFault.AWAY:
             assert issubclass(kind, AWAY)
-        case Fault.REFUSING:
+        case RedisFault.REFUSING:
             assert issubclass(kind, AWAY_OR_REFUSING)
-        case Fault.OURS:
+        case RedisFault.OURS:
             pass
     if kind not in {exceptions.ChildDeadlockedError, exceptions.IncorrectPolicyType}:
         assert issubclass(kind, FAILURES)
@@ -67,19 +67,19 @@ def test_what_is_away_is_caught_as_away_and_a_refusal_as_one_or_the_other(
 
 def test_a_slot_on_its_way_to_another_node_is_away() -> None:
     assert issubclass(exceptions.ClusterError, AWAY)
-    assert fault_of(exceptions.ClusterError("TTL exhausted.")) is Fault.AWAY
-    assert fault_of(exceptions.ClusterDownError("CLUSTERDOWN")) is Fault.AWAY
+    assert fault_of(exceptions.ClusterError("TTL exhausted.")) is RedisFault.AWAY
+    assert fault_of(exceptions.ClusterDownError("CLUSTERDOWN")) is RedisFault.AWAY
 
 
 def test_a_rejected_password_and_a_full_pool_are_not_away() -> None:
-    assert fault_of(exceptions.AuthenticationError("WRONGPASS")) is Fault.REFUSING
-    assert fault_of(exceptions.MaxConnectionsError("Too many connections")) is Fault.OURS
+    assert fault_of(exceptions.AuthenticationError("WRONGPASS")) is RedisFault.REFUSING
+    assert fault_of(exceptions.MaxConnectionsError("Too many connections")) is RedisFault.OURS
 
 
 def test_what_sockets_and_tls_raise_is_away_and_what_is_no_error_of_redis_is_nothing() -> None:
-    assert fault_of(ConnectionResetError()) is Fault.AWAY
-    assert fault_of(TimeoutError()) is Fault.AWAY
-    assert fault_of(ssl.SSLError("WRONG_VERSION_NUMBER")) is Fault.AWAY
+    assert fault_of(ConnectionResetError()) is RedisFault.AWAY
+    assert fault_of(TimeoutError()) is RedisFault.AWAY
+    assert fault_of(ssl.SSLError("WRONG_VERSION_NUMBER")) is RedisFault.AWAY
     assert fault_of(ValueError("no")) is None
 
 

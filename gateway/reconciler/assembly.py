@@ -8,13 +8,13 @@ from redis.asyncio import Redis
 
 from gateway.bitrix24.connecting import connect
 from gateway.missed_events.comment_states import ToldBook
-from gateway.missed_events.dependencies import Tools
+from gateway.missed_events.dependencies import Dependencies
 from gateway.missed_events.drain import Drain
 from gateway.missed_events.gap_book import GapBook
 from gateway.missed_events.online_events import Sightings
 from gateway.missed_events.portals_without_queue import QueueRefusals
 from gateway.missed_events.sweep import Sweep
-from gateway.portal_health.assembly import Care, open_care
+from gateway.portal_health.assembly import PortalHealth, open_portal_health
 from gateway.portals.directory import Directory, Portal
 from gateway.portals.following import Follower
 from gateway.portals.registry import Registry
@@ -68,7 +68,7 @@ class Parts:
         """The rounds of a new leader, who knows nothing of what the last one did."""
         settings, own = self._settings, self._settings.reconcile
         publisher = OncePublisher(settings.redis, settings.publish)
-        tools = Tools(
+        tools = Dependencies(
             settings=settings,
             redis=self._redis,
             client_of=self._bitrix24.portal,
@@ -88,14 +88,14 @@ class Parts:
             holds_back=self._gate.is_any_closed,
         )
         try:
-            with open_care(settings, self._redis, self._bitrix24, publisher) as care:
+            with open_portal_health(settings, self._redis, self._bitrix24, publisher) as care:
                 duties = _duties(tools, care)
                 yield Rounds(duties, self._directory, at_once=own.max_portals_at_once)
         finally:
             await publisher.close()
 
 
-def _duties(tools: Tools, care: Care) -> Sequence[Duty]:
+def _duties(tools: Dependencies, care: PortalHealth) -> Sequence[Duty]:
     """What is done for each portal."""
     own = tools.settings.reconcile
     return (

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.contract import COMMENT_ADDED, COMMENT_DELETED, COMMENT_UPDATED, CommentType
-from gateway.missed_events.arrivals import has_arrived, missed, recovered
+from gateway.missed_events.missed_rows import has_arrived, missed, recovered
 from gateway.missed_events.online_events import Key, Sighting
 from gateway.missed_events.queue_rows import OfflineRow
 from gateway.missed_events.recovered_event import recovered_id

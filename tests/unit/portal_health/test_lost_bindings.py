@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from gateway.bitrix24.bindings import expected
-from gateway.portal_health.drift import lost, to_bind
+from gateway.portal_health.lost_bindings import lost, to_bind
 from gateway.portals.facts import Facts
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
