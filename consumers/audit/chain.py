@@ -16,19 +16,19 @@ from pathlib import Path
 import structlog
 
 from consumers.audit.chain_head import HeadFile
-from consumers.audit.chain_options import ChainOptions, StreamEntry
-from consumers.audit.record_batch import Batch, Position
+from consumers.audit.chain_options import ChainEntry, ChainOptions
+from consumers.audit.record_batch import Position, RecordBatch
 from consumers.audit.records import (
-    Begun,
-    Gap,
+    BegunRecord,
+    GapRecord,
     Head,
-    Missing,
-    NewKey,
-    Removed,
-    Repaired,
-    Tombstone,
+    MissingRecord,
+    NewKeyRecord,
+    RemovedFile,
+    RepairedRecord,
+    TombstoneRecord,
 )
-from consumers.audit.reopening import Found, find
+from consumers.audit.reopening import ReopenedChain, find
 from consumers.audit.seen_entries import SeenEntries
 from gateway.contract import timestamps
 from gateway.durable_directory import fsync_directory, make_directory
@@ -62,7 +62,7 @@ class Chain:
         self._lock = -1
         self._file = -1
         self._head: HeadFile | None = None
-        self._found(Found())
+        self._found(ReopenedChain())
 
     @classmethod
     def open(cls, root: Path, stream: str, partition: int, options: ChainOptions) -> "Chain":
@@ -79,7 +79,7 @@ class Chain:
             raise
         return chain
 
-    def append(self, entries: Sequence[StreamEntry]) -> int:
+    def append(self, entries: Sequence[ChainEntry]) -> int:
         """Add the events that the chain does not hold yet; return how many these were.
 
         On return all of them are on the disk. Calling it again with the same entries changes
@@ -92,7 +92,7 @@ class Chain:
             if not fresh:
                 return 0
 
-            def fill(batch: Batch) -> None:
+            def fill(batch: RecordBatch) -> None:
                 for entry_id, raw in fresh.items():
                     batch.add_event(self._stream, self._partition, entry_id, raw)
 
@@ -105,24 +105,26 @@ class Chain:
             self._ready()
             if not self._at.leaves:
                 return False
-            self._commit(Batch.checkpoint, same_day=True)
+            self._commit(RecordBatch.checkpoint, same_day=True)
             return True
 
-    def miss(self, gap: Gap) -> None:
+    def miss(self, gap: GapRecord) -> None:
         """Record that acknowledged entries are not in the chain, so that this is found once.
 
         Raises as `append` does.
         """
         with self._serial:
             self._ready()
-            self._commit(lambda batch: batch.add(Missing, gap=gap), reached=gap.until)
+            self._commit(lambda batch: batch.add(MissingRecord, gap=gap), reached=gap.until)
 
-    def bury(self, removed: Sequence[Removed], *, kept_days: int) -> None:
+    def bury(self, removed: Sequence[RemovedFile], *, kept_days: int) -> None:
         """Record that the oldest files are going to be removed. Raises as `append` does."""
         with self._serial:
             self._ready()
             self._commit(
-                lambda batch: batch.add(Tombstone, kept_days=kept_days, removed=tuple(removed))
+                lambda batch: batch.add(
+                    TombstoneRecord, kept_days=kept_days, removed=tuple(removed)
+                )
             )
 
     @property
@@ -140,7 +142,7 @@ class Chain:
         with self._serial:
             try:
                 if self._head is not None and self._at.leaves:
-                    self._commit(Batch.checkpoint, same_day=True)
+                    self._commit(RecordBatch.checkpoint, same_day=True)
             except CannotWrite as error:
                 log.warning("audit log closed without a checkpoint", error=str(error))
             finally:
@@ -175,17 +177,17 @@ class Chain:
         self._found(found)
         self._note(found)
 
-    def _note(self, found: Found) -> None:
+    def _note(self, found: ReopenedChain) -> None:
         """Begin a new chain, or record what opening it found."""
         key, cut = self._options.public_key, found.cut
 
-        def fill(batch: Batch) -> None:
+        def fill(batch: RecordBatch) -> None:
             if found.seq == 0:
-                batch.add(Begun)
+                batch.add(BegunRecord)
             elif found.key != key:
-                batch.add(NewKey, former=found.key)
+                batch.add(NewKeyRecord, former=found.key)
             if cut is not None:
-                batch.add(Repaired, file=cut.file, cut_bytes=cut.size, cut_sha256=cut.sha256)
+                batch.add(RepairedRecord, file=cut.file, cut_bytes=cut.size, cut_sha256=cut.sha256)
 
         if found.seq > 1 and not found.has_former:
             log.warning(
@@ -198,13 +200,13 @@ class Chain:
         if found.seq == 0 or found.key != key or cut is not None:
             self._commit(fill)
 
-    def _found(self, found: Found) -> None:
+    def _found(self, found: ReopenedChain) -> None:
         self._at = Position(found.prev, found.seq, found.day, found.end, found.leaves)
         self._seen = SeenEntries(self.directory, newest=found.newest, recent=found.recent)
 
     def _commit(
         self,
-        fill: Callable[[Batch], None],
+        fill: Callable[[RecordBatch], None],
         *,
         fresh: Sequence[str] = (),
         reached: str = "0-0",
@@ -229,7 +231,7 @@ class Chain:
     def _change_day(self, today: str, now: datetime) -> None:
         """Close the newest file with a checkpoint, and begin the next one."""
         if self._at.leaves:
-            self._write(Batch.checkpoint, now)
+            self._write(RecordBatch.checkpoint, now)
         path = self.directory / f"{today}.jsonl"
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o640)
         fsync_directory(self.directory)
@@ -240,7 +242,7 @@ class Chain:
 
     def _write(
         self,
-        fill: Callable[[Batch], None],
+        fill: Callable[[RecordBatch], None],
         now: datetime,
         fresh: Sequence[str] = (),
         reached: str = "0-0",
@@ -248,7 +250,7 @@ class Chain:
         head = self._head
         assert head is not None  # noqa: S101 - `_ready` has opened it
         name = self.directory.name
-        batch = Batch(
+        batch = RecordBatch(
             self._at,
             chain=name,
             recorded_at=timestamps.milliseconds_of(now),

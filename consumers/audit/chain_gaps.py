@@ -8,8 +8,8 @@ from collections.abc import Collection
 
 import msgspec
 
-from consumers.audit.findings import Fault
-from consumers.audit.records import Missing
+from consumers.audit.findings import ChainFault
+from consumers.audit.records import MissingRecord
 from gateway.contract import EntryId
 
 __all__ = ["Gaps"]
@@ -23,7 +23,7 @@ _decoder = msgspec.json.Decoder(_Entry)
 
 
 class _Open:
-    def __init__(self, record: Missing, file: str, line: int) -> None:
+    def __init__(self, record: MissingRecord, file: str, line: int) -> None:
         self.record = record
         self.file = file
         self.line = line
@@ -49,7 +49,7 @@ class Gaps:
         """Whether there is a gap that an event could belong to."""
         return bool(self._open)
 
-    def open(self, record: Missing, *, file: str, line: int) -> None:
+    def open(self, record: MissingRecord, *, file: str, line: int) -> None:
         """A record at this place tells of a gap."""
         self._open.append(_Open(record, file, line))
 
@@ -70,11 +70,11 @@ class Gaps:
             if one.is_closed or one.record.seq in self._known
         ]
 
-    def fault(self) -> Fault | None:
+    def fault(self) -> ChainFault | None:
         """The first gap that is neither closed nor accepted."""
         for one in self._open:
             if not one.is_closed and one.record.seq not in self._known:
-                return Fault(
+                return ChainFault(
                     what="lost",
                     file=one.file,
                     line=one.line,

@@ -8,10 +8,10 @@ from msgspec import Struct
 
 from consumers.audit.records import Signer
 
-__all__ = ["ChainOptions", "StreamEntry"]
+__all__ = ["ChainEntry", "ChainOptions"]
 
 
-class StreamEntry(Protocol):
+class ChainEntry(Protocol):
     """What the log needs to know of an entry: its id, and the event's JSON."""
 
     @property

@@ -14,7 +14,7 @@ import structlog
 
 from consumers.audit.chain import Chain
 from consumers.audit.day_files import DayFile, FileDamaged, day_files, open_lines
-from consumers.audit.records import InvalidRecord, Removed, decode
+from consumers.audit.records import InvalidRecord, RemovedFile, decode
 from gateway.durable_directory import fsync_directory
 
 __all__ = ["compress_closed", "expired", "remove_expired"]
@@ -78,7 +78,7 @@ def _compress(source: Path, target: Path) -> None:
     fsync_directory(target.parent)
 
 
-def _last_of(file: DayFile) -> Removed:
+def _last_of(file: DayFile) -> RemovedFile:
     last = b""
     with open_lines(file) as lines:
         for line in lines:
@@ -87,4 +87,4 @@ def _last_of(file: DayFile) -> Removed:
         record = decode(last)
     except InvalidRecord as error:
         raise FileDamaged(f"{file.path}: its last record is damaged: {error}") from error
-    return Removed(file=file.name, last_seq=record.seq, last_hash=record.hash)
+    return RemovedFile(file=file.name, last_seq=record.seq, last_hash=record.hash)

@@ -15,18 +15,18 @@ from consumers.audit.chain_gaps import Gaps
 from consumers.audit.chain_head import read_head
 from consumers.audit.day_files import DayFile, FileDamaged, day_files, open_lines
 from consumers.audit.diagnosis import diagnose
-from consumers.audit.findings import Anchor, Broken, ChainReport, Fault, What
+from consumers.audit.findings import Anchor, Broken, ChainFault, ChainReport, What
 from consumers.audit.records import (
     GENESIS,
     HASH_END_BYTES,
-    Begun,
-    Checkpoint,
+    BegunRecord,
+    CheckpointRecord,
     Head,
-    Missing,
-    NewKey,
+    MissingRecord,
+    NewKeyRecord,
     Record,
-    Repaired,
-    Tombstone,
+    RepairedRecord,
+    TombstoneRecord,
     intact,
     signed_part,
 )
@@ -34,7 +34,9 @@ from consumers.audit.signing import is_signed_by
 
 __all__ = ["verify_chain"]
 
-_OwnRecord = Begun | Checkpoint | Missing | NewKey | Repaired | Tombstone
+_OwnRecord = (
+    BegunRecord | CheckpointRecord | MissingRecord | NewKeyRecord | RepairedRecord | TombstoneRecord
+)
 
 
 def verify_chain(
@@ -133,7 +135,7 @@ class _Walk:
                         break
                     own = self._own_record(line, lines)
                     self._check_own(own, line)
-                    if not isinstance(own, Checkpoint):
+                    if not isinstance(own, CheckpointRecord):
                         leaves.append(digest.digest())
                 prev, seq = found, seq + 1
                 if number == 1:
@@ -185,18 +187,18 @@ class _Walk:
         if record.chain != self._chain.name:
             raise self._broken("misplaced", f"the record is of the chain {record.chain}")
         self._check_signature(record, line)
-        if isinstance(record, Checkpoint):
+        if isinstance(record, CheckpointRecord):
             self._report.checkpoints += 1
             self._report.signed_count += bool(record.key)
             expected = (self._seq + 1 - len(self._leaves), merkle.root(self._leaves).hex())
             if (record.first, record.root) != expected:
                 raise self._broken("forged", "the checkpoint is not that of the records before it")
             self._leaves.clear()
-        elif isinstance(record, Tombstone):
+        elif isinstance(record, TombstoneRecord):
             self._buried.update(removed.last_hash for removed in record.removed)
-        elif isinstance(record, Missing):
+        elif isinstance(record, MissingRecord):
             self._gaps.open(record, file=self._file, line=self._line)
-        elif isinstance(record, Repaired):
+        elif isinstance(record, RepairedRecord):
             self._report.notes.append(
                 f"{self._file}:{self._line}: {record.cut_bytes} bytes that were never acknowledged "
                 f"were cut off {record.file} after a crash"
@@ -216,7 +218,7 @@ class _Walk:
 
     def _check_head(self) -> None:
         if self._head is None:
-            raise Broken(Fault(what="missing", file="head", detail="the head is not there"))
+            raise Broken(ChainFault(what="missing", file="head", detail="the head is not there"))
         head = self._head.head
         self._file = "head"
         if head.chain != self._chain.name:
@@ -254,28 +256,30 @@ class _Walk:
         if self._seq < head.seq:
             raise Broken(self._short_of(head))
         if report.keys and not head.key:
-            raise Broken(Fault(what="unsigned", file="head", detail="only the head is not signed"))
+            raise Broken(
+                ChainFault(what="unsigned", file="head", detail="only the head is not signed")
+            )
         beyond = [seq for seq in self._anchors if seq > self._seq]
         if beyond:
             detail = f"record {max(beyond)}, which an anchor names, is not there: the log is older"
-            raise Broken(Fault(what="truncated", file=self._file, detail=detail))
+            raise Broken(ChainFault(what="truncated", file=self._file, detail=detail))
         if self._goes_on_from not in self._buried | {GENESIS} or (
             self._goes_on_from == GENESIS and report.first_seq > 1
         ):
             first = self._files[0].name
             detail = f"records 1 to {report.first_seq - 1} are gone, and no tombstone says so"
-            raise Broken(Fault(what="missing", file=first, line=1, detail=detail))
+            raise Broken(ChainFault(what="missing", file=first, line=1, detail=detail))
         self._note_tail()
         report.notes += self._gaps.notes
         if (fault := self._gaps.fault()) is not None:
             raise Broken(fault)
 
-    def _short_of(self, head: Head) -> Fault:
+    def _short_of(self, head: Head) -> ChainFault:
         """The log ends too early."""
         gone = f"the log ends with record {self._seq}, but record {head.seq} was acknowledged"
         if head.file not in {file.name for file in self._files}:
-            return Fault(what="missing", file=head.file, detail=f"the file is gone: {gone}")
-        return Fault(
+            return ChainFault(what="missing", file=head.file, detail=f"the file is gone: {gone}")
+        return ChainFault(
             what="truncated",
             file=self._file,
             line=self._line or None,
@@ -294,4 +298,4 @@ class _Walk:
     def _broken(self, what: What, detail: str, *, line: int | None = None) -> Broken:
         number = line or self._line or None
         seq = self._seq + 1 if number else None
-        return Broken(Fault(what=what, file=self._file, line=number, seq=seq, detail=detail))
+        return Broken(ChainFault(what=what, file=self._file, line=number, seq=seq, detail=detail))

@@ -12,9 +12,9 @@ from consumers.audit import signing
 from consumers.audit.anchoring import anchors_in
 from consumers.audit.chain_verification import verify_chain
 from consumers.audit.day_files import chains
-from consumers.audit.findings import Anchor, ChainReport, Fault
+from consumers.audit.findings import Anchor, ChainFault, ChainReport
 from consumers.audit.proofs import InvalidProof, NotProvable, check, prove, read
-from consumers.audit.record_search import Hit, Wanted, search
+from consumers.audit.record_search import Hit, RecordQuery, search
 from gateway.commandline import settings_of
 from gateway.moments import Moment
 from gateway.terminal import indented_json, printable
@@ -139,7 +139,7 @@ def verify(
     expected = {f"events-{number}" for number in range(partitions or (0 if reports else 1))}
     missing = expected.union(anchor.chain for anchor in noted) - {it.chain for it in reports}
     reports += [
-        ChainReport(chain=name, fault=Fault(what="missing", file=name, detail="no such chain"))
+        ChainReport(chain=name, fault=ChainFault(what="missing", file=name, detail="no such chain"))
         for name in sorted(missing)
     ]
     is_whole = all(report.is_whole for report in reports)
@@ -190,7 +190,7 @@ def show(
     as_json: bool,
 ) -> None:
     """Find records; --json gives their exact lines. Exit code 1 if there are none."""
-    wanted = Wanted(event_id=event_id, member_id=member_id, since=since, until=until)
+    wanted = RecordQuery(event_id=event_id, member_id=member_id, since=since, until=until)
     count = 0
     for count, hit in enumerate(search(_directory(context, directory), wanted), 1):
         if as_json:
@@ -228,7 +228,7 @@ def _row(*cells: str) -> str:
 def prove_command(context: click.Context, event_id: str, *, directory: Path | None) -> None:
     """Print, as JSON, what a third party needs to check that an event is in the log."""
     root = _directory(context, directory)
-    hit = next(search(root, Wanted(event_id=event_id)), None)
+    hit = next(search(root, RecordQuery(event_id=event_id)), None)
     if hit is None:
         raise click.ClickException(f"no record of the event {event_id}")
     try:

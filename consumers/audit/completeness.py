@@ -10,7 +10,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from consumers.audit.records import Gap
+from consumers.audit.records import GapRecord
 from gateway.contract import EVENT_FIELD, EntryId, InvalidEvent, Streams, decode_event
 from gateway.errors import GatewayError
 from gateway.redis_access.redis_faults import AWAY_OR_REFUSING, failures_as
@@ -26,7 +26,7 @@ class CannotCompare(GatewayError):
 
 async def find_gap(
     redis: Redis, streams: Streams, stream: str, partition: int, *, group: str, newest: str
-) -> Gap | None:
+) -> GapRecord | None:
     """What the chain of a partition lacks, whose newest entry is `newest`; None if nothing.
 
     Call it as the owner of the partition, before the first of its entries is appended. Entries
@@ -45,7 +45,7 @@ async def find_gap(
             not is_trimmed or await _is_dead(redis, streams.dead(group, partition), position)
         ):
             return None
-    return Gap(after=newest, until=position, count=count, is_all=not is_trimmed)
+    return GapRecord(after=newest, until=position, count=count, is_all=not is_trimmed)
 
 
 async def _position(redis: Redis, key: str, group: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from functools import partial
 
-from consumers.audit.findings import Fault, What
+from consumers.audit.findings import ChainFault, What
 from consumers.audit.records import InvalidRecord, decode, hash_in
 
 __all__ = ["diagnose"]
@@ -11,12 +11,12 @@ __all__ = ["diagnose"]
 
 def diagnose(
     line: bytes, *, file: str, number: int, prev: str, seq: int, following: Iterable[bytes]
-) -> Fault:
+) -> ChainFault:
     """Say what is wrong with `line`, where record `seq` with this `prev` was expected.
 
     `following` are the lines behind it in its file; they are used up.
     """
-    fault = partial(Fault, file=file, line=number, seq=seq)
+    fault = partial(ChainFault, file=file, line=number, seq=seq)
     if not line.endswith(b"\n"):
         return fault(what="truncated", detail=f"the file ends in the middle of record {seq}")
     try:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-__all__ = ["Anchor", "Broken", "ChainReport", "Fault", "What"]
+__all__ = ["Anchor", "Broken", "ChainFault", "ChainReport", "What"]
 
 What = Literal[
     "changed",  # its bytes do not give its hash
@@ -40,7 +40,7 @@ class Anchor(Struct, frozen=True):
         return cls(chain, int(seq), digest)
 
 
-class Fault(Struct, frozen=True, kw_only=True):
+class ChainFault(Struct, frozen=True, kw_only=True):
     """The first thing that is wrong with a chain. `line` counts from 1 within the file."""
 
     what: What
@@ -57,7 +57,7 @@ class Fault(Struct, frozen=True, kw_only=True):
 class Broken(Exception):
     """A check of a chain ends here, with its first fault."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: ChainFault) -> None:
         super().__init__(str(fault))
         self.fault = fault
 
@@ -80,7 +80,7 @@ class ChainReport(Struct, kw_only=True):
     checkpoints: int = 0
     signed_count: int = 0
     keys: list[str] = []
-    fault: Fault | None = None
+    fault: ChainFault | None = None
     notes: list[str] = []
 
     @property

@@ -18,8 +18,8 @@ from consumers.audit.merkle import Step
 from consumers.audit.record_search import Hit
 from consumers.audit.records import (
     HASH_END_BYTES,
-    Checkpoint,
-    Event,
+    CheckpointRecord,
+    EventRecord,
     InvalidRecord,
     decode,
     hash_in,
@@ -97,7 +97,7 @@ def read(text: bytes) -> Proof:
         raise InvalidProof(f"not a proof: {error}") from error
 
 
-def check(proof: Proof, *, keys: Collection[str] = ()) -> tuple[Event, Checkpoint]:
+def check(proof: Proof, *, keys: Collection[str] = ()) -> tuple[EventRecord, CheckpointRecord]:
     """Check a proof; return the record, and the checkpoint that vouches for it.
 
     With `keys`, the checkpoint has to be signed by one of them. Raises InvalidProof.
@@ -107,7 +107,7 @@ def check(proof: Proof, *, keys: Collection[str] = ()) -> tuple[Event, Checkpoin
         record, checkpoint = decode(line), decode(signed)
     except InvalidRecord as error:
         raise InvalidProof(f"no records: {error}") from error
-    if not isinstance(record, Event) or not isinstance(checkpoint, Checkpoint):
+    if not isinstance(record, EventRecord) or not isinstance(checkpoint, CheckpointRecord):
         raise InvalidProof("not the record of an event and a checkpoint")
     if keys and checkpoint.key not in keys:
         raise InvalidProof(f"signed by the key {checkpoint.key}, which was not given")

@@ -7,9 +7,9 @@ import msgspec
 from msgspec import Struct
 
 from consumers.audit import merkle
-from consumers.audit.records import EVENT_LINE, Checkpoint, Record, Signer, encode, seal
+from consumers.audit.records import EVENT_LINE, CheckpointRecord, Record, Signer, encode, seal
 
-__all__ = ["Batch", "Position"]
+__all__ = ["Position", "RecordBatch"]
 
 
 class Position(Struct, frozen=True):
@@ -25,7 +25,7 @@ class Position(Struct, frozen=True):
     leaves: tuple[bytes, ...]
 
 
-class Batch:
+class RecordBatch:
     """Lines that continue a chain from a position, with checkpoints where they are due."""
 
     def __init__(
@@ -84,7 +84,7 @@ class Batch:
             return
         first = self._seq + 1 - len(self._leaves)
         root = merkle.root(self._leaves).hex()
-        self._link(*self._encode(Checkpoint, {"first": first, "root": root}))
+        self._link(*self._encode(CheckpointRecord, {"first": first, "root": root}))
         self._leaves.clear()
 
     def _encode(self, kind: Callable[..., Record], fields: dict[str, Any]) -> tuple[bytes, str]:

@@ -8,15 +8,15 @@ import msgspec
 from msgspec import Struct
 
 from consumers.audit.day_files import chains, day_files, open_lines
-from consumers.audit.records import Event, decode
+from consumers.audit.records import EventRecord, decode
 from gateway.contract import timestamps
 
-__all__ = ["Hit", "Wanted", "search"]
+__all__ = ["Hit", "RecordQuery", "search"]
 
 _EVENT = b'{"kind":"event",'
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class RecordQuery(Struct, frozen=True, kw_only=True):
     """Which records: of one event or of one portal, recorded at `since` or later, before `until`.
 
     Times are aware. What is None does not matter.
@@ -44,11 +44,11 @@ class Hit(Struct, frozen=True, kw_only=True):
     file: str
     number: int
     line: bytes
-    record: Event
+    record: EventRecord
     event: Attributes
 
 
-def search(directory: Path, wanted: Wanted) -> Iterator[Hit]:
+def search(directory: Path, wanted: RecordQuery) -> Iterator[Hit]:
     """The records of a log, chain by chain and in the order of each.
 
     Their hashes are not looked at: that is what a verification is for.
@@ -65,7 +65,7 @@ def search(directory: Path, wanted: Wanted) -> Iterator[Hit]:
                     if not all(needle in line for needle in needles):
                         continue
                     record = decode(line)
-                    assert isinstance(record, Event)  # noqa: S101 - its kind says so
+                    assert isinstance(record, EventRecord)  # noqa: S101 - its kind says so
                     event = msgspec.json.decode(record.event, type=Attributes)
                     if _is_wanted(record, event, wanted):
                         yield Hit(
@@ -78,14 +78,14 @@ def search(directory: Path, wanted: Wanted) -> Iterator[Hit]:
                         )
 
 
-def _may_hold(day: str, wanted: Wanted) -> bool:
+def _may_hold(day: str, wanted: RecordQuery) -> bool:
     """Whether a file of this day can hold such records; a day is room for a clock set back."""
     if wanted.since is not None and day < wanted.since.date().isoformat():
         return False
     return wanted.until is None or day <= (wanted.until + timedelta(days=1)).date().isoformat()
 
 
-def _is_wanted(record: Event, event: Attributes, wanted: Wanted) -> bool:
+def _is_wanted(record: EventRecord, event: Attributes, wanted: RecordQuery) -> bool:
     recorded_at = timestamps.moment_of(record.recorded_at)
     return (
         (wanted.event_id is None or event.id == wanted.event_id)

@@ -19,19 +19,19 @@ __all__ = [
     "EVENT_LINE",
     "GENESIS",
     "HASH_END_BYTES",
-    "Begun",
-    "Checkpoint",
-    "Event",
-    "Gap",
+    "BegunRecord",
+    "CheckpointRecord",
+    "EventRecord",
+    "GapRecord",
     "Head",
     "InvalidRecord",
-    "Missing",
-    "NewKey",
+    "MissingRecord",
+    "NewKeyRecord",
     "Record",
-    "Removed",
-    "Repaired",
+    "RemovedFile",
+    "RepairedRecord",
     "Signer",
-    "Tombstone",
+    "TombstoneRecord",
     "decode",
     "encode",
     "hash_in",
@@ -87,7 +87,7 @@ class _Link(Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=T
     hash: str = ""
 
 
-class Event(_Link, frozen=True, kw_only=True, tag="event"):
+class EventRecord(_Link, frozen=True, kw_only=True, tag="event"):
     """An event of the stream. `entry` is its id there, unique within stream and partition."""
 
     stream: str
@@ -96,14 +96,14 @@ class Event(_Link, frozen=True, kw_only=True, tag="event"):
     event: Raw
 
 
-class Begun(_Link, frozen=True, kw_only=True, tag="begun"):
+class BegunRecord(_Link, frozen=True, kw_only=True, tag="begun"):
     """The first record of a chain."""
 
     chain: str
     version: int = 1
 
 
-class Checkpoint(_Link, frozen=True, kw_only=True, tag="checkpoint"):
+class CheckpointRecord(_Link, frozen=True, kw_only=True, tag="checkpoint"):
     """The Merkle root of the hashes of the records from `first` up to the one before this."""
 
     chain: str
@@ -111,7 +111,7 @@ class Checkpoint(_Link, frozen=True, kw_only=True, tag="checkpoint"):
     root: str
 
 
-class Removed(Struct, frozen=True, kw_only=True):
+class RemovedFile(Struct, frozen=True, kw_only=True):
     """A file that retention removed: its last record."""
 
     file: str
@@ -119,15 +119,15 @@ class Removed(Struct, frozen=True, kw_only=True):
     last_hash: str
 
 
-class Tombstone(_Link, frozen=True, kw_only=True, tag="tombstone"):
+class TombstoneRecord(_Link, frozen=True, kw_only=True, tag="tombstone"):
     """Retention removed the oldest files of the chain."""
 
     chain: str
     kept_days: int
-    removed: tuple[Removed, ...]
+    removed: tuple[RemovedFile, ...]
 
 
-class Repaired(_Link, frozen=True, kw_only=True, tag="repaired"):
+class RepairedRecord(_Link, frozen=True, kw_only=True, tag="repaired"):
     """Bytes that were never acknowledged were cut off after a crash: how many, and their hash."""
 
     chain: str
@@ -136,7 +136,7 @@ class Repaired(_Link, frozen=True, kw_only=True, tag="repaired"):
     cut_sha256: str
 
 
-class Gap(Struct, frozen=True, kw_only=True):
+class GapRecord(Struct, frozen=True, kw_only=True):
     """Entries behind `after`, up to `until`, were acknowledged and are not in the chain.
 
     `count` of them were on the stream when that was found, so that a replay could bring them back;
@@ -149,14 +149,14 @@ class Gap(Struct, frozen=True, kw_only=True):
     is_all: bool
 
 
-class Missing(_Link, frozen=True, kw_only=True, tag="missing"):
+class MissingRecord(_Link, frozen=True, kw_only=True, tag="missing"):
     """Acknowledged entries are not in the chain, which was found when it was opened."""
 
     chain: str
-    gap: Gap
+    gap: GapRecord
 
 
-class NewKey(_Link, frozen=True, kw_only=True, tag="new_key"):
+class NewKeyRecord(_Link, frozen=True, kw_only=True, tag="new_key"):
     """From here on `key` signs; `former` signed before, or nobody if it is empty."""
 
     chain: str
@@ -175,7 +175,16 @@ class Head(_Link, frozen=True, kw_only=True, tag="head"):
     newest: str
 
 
-Record = Begun | Event | Checkpoint | Tombstone | Repaired | Missing | NewKey | Head
+Record = (
+    BegunRecord
+    | EventRecord
+    | CheckpointRecord
+    | TombstoneRecord
+    | RepairedRecord
+    | MissingRecord
+    | NewKeyRecord
+    | Head
+)
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)

@@ -17,8 +17,8 @@ from consumers.audit.chain_head import SignedHead, read_head
 from consumers.audit.day_files import DayFile, day_files, tail
 from consumers.audit.records import (
     GENESIS,
-    Checkpoint,
-    Event,
+    CheckpointRecord,
+    EventRecord,
     Head,
     InvalidRecord,
     decode,
@@ -29,7 +29,7 @@ from consumers.audit.signing import is_signed_by
 from gateway.durable_directory import fsync_directory
 from gateway.errors import OperatorError
 
-__all__ = ["UNSIGNED", "Cut", "Found", "LogDamaged", "find"]
+__all__ = ["UNSIGNED", "CutOff", "LogDamaged", "ReopenedChain", "find"]
 
 UNSIGNED: Final = "unsigned"
 """Among the former keys: a log that was begun without a key is accepted."""
@@ -48,7 +48,7 @@ class LogDamaged(OperatorError):
         )
 
 
-class Cut(Struct, frozen=True):
+class CutOff(Struct, frozen=True):
     """Bytes behind the head that were cut off."""
 
     file: str
@@ -56,7 +56,7 @@ class Cut(Struct, frozen=True):
     sha256: str
 
 
-class Found(Struct, frozen=True, kw_only=True):
+class ReopenedChain(Struct, frozen=True, kw_only=True):
     """Where a chain goes on. `leaves` are the hashes since the last checkpoint.
 
     `day` is empty for a new chain. `key` is the one that signed the head, empty if none did.
@@ -72,10 +72,10 @@ class Found(Struct, frozen=True, kw_only=True):
     has_former: bool = True
     leaves: tuple[bytes, ...] = ()
     recent: tuple[str, ...] = ()
-    cut: Cut | None = None
+    cut: CutOff | None = None
 
 
-def find(chain: Path, *, key: str, former_keys: tuple[str, ...] = ()) -> Found:
+def find(chain: Path, *, key: str, former_keys: tuple[str, ...] = ()) -> ReopenedChain:
     """Where to go on with `chain`, after cutting off what was never acknowledged.
 
     `key` is the public key of the writer, empty without one. Call it with the lock held.
@@ -85,7 +85,7 @@ def find(chain: Path, *, key: str, former_keys: tuple[str, ...] = ()) -> Found:
     signed = read_head(chain)
     if signed is None:
         _forget_unbegun(chain, files)
-        return Found()
+        return ReopenedChain()
     head = signed.head
     _refuse_foreign(chain, signed, key=key, former_keys=former_keys)
     file = next((file for file in files if file.name == head.file), None)
@@ -94,7 +94,7 @@ def find(chain: Path, *, key: str, former_keys: tuple[str, ...] = ()) -> Found:
     if file.path.stat().st_size < head.end:
         raise LogDamaged(chain, f"{head.file} ends before record {head.seq}, which is its last")
     leaves, recent = _read_tail(chain, file, head)
-    return Found(
+    return ReopenedChain(
         prev=head.prev,
         seq=head.seq,
         day=file.day,
@@ -162,10 +162,10 @@ def _read_tail(chain: Path, file: DayFile, head: Head) -> tuple[tuple[bytes, ...
                 raise LogDamaged(chain, f"one of the last records of {head.file} was changed")
             prev = digest
             leaves.append(bytes.fromhex(digest))
-            if isinstance(record, Checkpoint):
+            if isinstance(record, CheckpointRecord):
                 has_checkpoint = True
                 leaves.clear()
-            elif isinstance(record, Event):
+            elif isinstance(record, EventRecord):
                 recent.append(record.entry)
         if prev != head.prev:
             raise LogDamaged(chain, f"{head.file} does not hold record {head.seq} as acknowledged")
@@ -174,22 +174,22 @@ def _read_tail(chain: Path, file: DayFile, head: Head) -> tuple[tuple[bytes, ...
         size *= 2
 
 
-def _cut(files: list[DayFile], last: DayFile, end: int) -> Cut | None:
+def _cut(files: list[DayFile], last: DayFile, end: int) -> CutOff | None:
     """Cut off everything behind `end` of the file that holds the last acknowledged record.
 
     At most one younger file can be there, from a change of day that was not finished.
     """
-    cut: Cut | None = None
+    cut: CutOff | None = None
     for file in files[files.index(last) + 1 :]:
         content = file.path.read_bytes()
         if content:
-            cut = Cut(file.name, len(content), sha256(content).hexdigest())
+            cut = CutOff(file.name, len(content), sha256(content).hexdigest())
         file.path.unlink()
     with last.path.open("r+b") as whole:
         whole.seek(end)
         content = whole.read()
         if content:
-            cut = Cut(last.name, len(content), sha256(content).hexdigest())
+            cut = CutOff(last.name, len(content), sha256(content).hexdigest())
             whole.truncate(end)
             os.fsync(whole.fileno())
     fsync_directory(last.path.parent)

@@ -25,18 +25,18 @@ from typing import Final
 
 from msgspec import Struct
 
-from consumers.enricher.fetching import Away, Outcome, away_of, fetch
+from consumers.enricher.fetching import Outcome, PortalAway, away_of, fetch
 from gateway.bitrix24.client import PortalClient
 from gateway.contract import Comment
 
-__all__ = ["Found", "pieces_of", "search"]
+__all__ = ["SearchResult", "pieces_of", "search"]
 
 _AT_ONCE: Final = 4
 _PATIENCE_S: Final = 10.0
 """After so long, those that are known go out, and the rest is asked for in another turn."""
 
 
-class Found(Struct):
+class SearchResult(Struct):
     """What became of comments; those that are not in `outcomes` are to be asked for again at once.
 
     `apart` are those which a request failed with, to be asked for one by one from now on;
@@ -50,19 +50,19 @@ class Found(Struct):
 
 async def search(
     portal: PortalClient, comment_ids: Sequence[int], *, apart: Collection[int] = ()
-) -> Found | Away:
+) -> SearchResult | PortalAway:
     """What up to fifty comments look like; those `apart` are asked for by themselves.
 
-    Away if the portal does not answer. Raises Transient while Redis is away.
+    PortalAway if the portal does not answer. Raises Transient while Redis is away.
     """
     began = time.monotonic()
-    found = Found({}, set(), {})
+    found = SearchResult({}, set(), {})
     together = [one for one in comment_ids if one not in apart]
     groups = [[one] for one in comment_ids if one in apart]
-    failure: Away | None = None
+    failure: PortalAway | None = None
     if together:
         answer = await fetch(portal, together)
-        if not isinstance(answer, Away):
+        if not isinstance(answer, PortalAway):
             found.outcomes |= answer
         elif not answer.may_be_a_comment:
             return answer
@@ -87,15 +87,15 @@ def pieces_of(comment_ids: Sequence[int]) -> list[list[int]]:
 
 
 async def _asked(
-    portal: PortalClient, groups: Iterable[Sequence[int]], found: Found
-) -> list[tuple[Sequence[int], Away]]:
+    portal: PortalClient, groups: Iterable[Sequence[int]], found: SearchResult
+) -> list[tuple[Sequence[int], PortalAway]]:
     """Ask for each group by itself, and note what is known then; the groups that failed."""
     places = asyncio.Semaphore(_AT_ONCE)
 
-    async def asked(group: Sequence[int]) -> tuple[Sequence[int], Away] | None:
+    async def asked(group: Sequence[int]) -> tuple[Sequence[int], PortalAway] | None:
         async with places:
             answer = await fetch(portal, group, is_repeatable=False)
-        if not isinstance(answer, Away):
+        if not isinstance(answer, PortalAway):
             found.outcomes |= answer
             return None
         if not answer.may_be_a_comment:

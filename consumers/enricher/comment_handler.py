@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from consumers import CommentEvent, Entry, Output, Transient
 from consumers.enricher import metrics
 from consumers.enricher.enriching import enriched, remembered
-from consumers.enricher.portal_requests import Asking, Told
+from consumers.enricher.portal_requests import PortalRequests, Told
 from consumers.enricher.reach import Wait
 from consumers.enricher.refetch_queue import RefetchQueue
 from consumers.enricher.snapshots import Snapshots
@@ -22,7 +22,7 @@ async def pass_on(entries: Sequence[Entry]) -> list[Output]:
 class Handling:
     """Handles the events about comments."""
 
-    def __init__(self, asking: Asking, snapshots: Snapshots, queue: RefetchQueue) -> None:
+    def __init__(self, asking: PortalRequests, snapshots: Snapshots, queue: RefetchQueue) -> None:
         self._asking = asking
         self._snapshots = snapshots
         self._queue = queue

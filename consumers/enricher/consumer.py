@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from consumers import Consumer, Entry, Output, Partition
 from consumers.enricher.comment_handler import Handling, pass_on
-from consumers.enricher.portal_requests import Asking
+from consumers.enricher.portal_requests import PortalRequests
 from consumers.enricher.refetch_queue import RefetchQueue
 from consumers.enricher.refetching import Refetching
 from consumers.enricher.snapshots import Snapshots
@@ -40,7 +40,7 @@ _MOST_LOOK_S: Final = 10.0
 class _Open(Struct, frozen=True):
     """What there is from the start of the process to its end."""
 
-    asking: Asking
+    asking: PortalRequests
     snapshots: Snapshots
     queue: RefetchQueue
     handling: Handling
@@ -85,7 +85,7 @@ class _Process:
         try:
             async with connect(self._settings) as portals:
                 self._tell_what_is_missing()
-                asking = Asking(portals, give_up_after_s=options.give_up_after_s)
+                asking = PortalRequests(portals, give_up_after_s=options.give_up_after_s)
                 snapshots = Snapshots(redis, self._vault, streams, kept_days=options.snapshot_days)
                 queue = RefetchQueue(
                     redis,

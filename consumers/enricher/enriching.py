@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from consumers.enricher.snapshots import Snapshot
+from consumers.enricher.snapshots import CommentSnapshot
 from gateway.contract import Comment
 
 __all__ = ["enriched", "remembered"]
@@ -18,7 +18,7 @@ def enriched(raw: bytes, comment: Comment) -> bytes:
     return msgspec.json.encode(tree)
 
 
-def remembered(comment: Comment, snapshot: Snapshot | None) -> Comment:
+def remembered(comment: Comment, snapshot: CommentSnapshot | None) -> Comment:
     """A comment that cannot be looked at, with what was last known of it.
 
     The hash says what a deleted comment was like. Of one that is out of reach nobody knows whether

@@ -33,7 +33,7 @@ from gateway.bitrix24.probing import why_away
 from gateway.bitrix24.rest_comment import NotAComment, comment_id_of, comment_of
 from gateway.contract import Comment, timestamps
 
-__all__ = ["Away", "Outcome", "away_of", "fetch", "outcome_of", "outcome_of_call"]
+__all__ = ["Outcome", "PortalAway", "away_of", "fetch", "outcome_of", "outcome_of_call"]
 
 _METHOD: Final = "crm.timeline.comment.get"
 
@@ -47,7 +47,7 @@ _REASONS: Final[Sequence[tuple[type[Bitrix24Error], str]]] = (
 )
 
 
-class Away(Struct, frozen=True):
+class PortalAway(Struct, frozen=True):
     """The portal did not say: it is out of reach, at its limit, or has moved; `why` in full.
 
     `may_be_a_comment`: the request was sent, and what came of it may be one comment's fault.
@@ -59,15 +59,15 @@ class Away(Struct, frozen=True):
     may_be_a_comment: bool = False
 
 
-Outcome = Comment | Away
+Outcome = Comment | PortalAway
 """A comment is `present`, `deleted` (there is none), or `unavailable` for a reason that waiting
 does not mend."""
 
 
 async def fetch(
     portal: PortalClient, comment_ids: Sequence[int], *, is_repeatable: bool = True
-) -> dict[int, Outcome] | Away:
-    """What up to fifty comments look like, by one request; Away if that had no answer at all.
+) -> dict[int, Outcome] | PortalAway:
+    """What up to fifty comments look like, by one request; PortalAway if that had no answer at all.
 
     Unless it `is_repeatable`, it is not sent again when its answer is lost. Raises Transient while
     Redis is away.
@@ -82,7 +82,7 @@ async def fetch(
     except Bitrix24Error as error:
         metrics.FETCHES.labels(_word_for(error)).inc()
         outcome = outcome_of_call(error)
-        return outcome if isinstance(outcome, Away) else dict.fromkeys(comment_ids, outcome)
+        return outcome if isinstance(outcome, PortalAway) else dict.fromkeys(comment_ids, outcome)
     metrics.FETCHES.labels("answered").inc()
     metrics.FETCH_TIME.observe(time.monotonic() - began)
     metrics.COMMENTS_PER_FETCH.observe(len(comment_ids))
@@ -92,13 +92,13 @@ async def fetch(
     }
 
 
-async def away_of(portal: PortalClient) -> Away | None:
+async def away_of(portal: PortalClient) -> PortalAway | None:
     """None if a portal answers at all; else why not. Raises Transient while Redis is away."""
     error = await why_away(portal)
     if isinstance(error, StoreUnavailable):
         raise Transient("Redis is away") from error
     outcome = None if error is None else outcome_of_call(error)
-    return outcome if isinstance(outcome, Away) else None
+    return outcome if isinstance(outcome, PortalAway) else None
 
 
 def outcome_of(answer: Answer | Bitrix24Error, comment_id: int, *, fetched_at: datetime) -> Outcome:
@@ -124,10 +124,10 @@ def outcome_of_call(error: Bitrix24Error) -> Outcome:
     """
     match error:
         case Limited():
-            return Away("limited", error.retry_in_s, why=str(error))
+            return PortalAway("limited", error.retry_in_s, why=str(error))
         case PortalMoved() | Unavailable():
             is_sent = isinstance(error, MaybeDone)
-            return Away(_word_for(error), why=str(error), may_be_a_comment=is_sent)
+            return PortalAway(_word_for(error), why=str(error), may_be_a_comment=is_sent)
     return Comment(state="unavailable", reason=_word_for(error))
 
 

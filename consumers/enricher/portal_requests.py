@@ -7,14 +7,14 @@ from typing import Any, Final
 import structlog
 
 from consumers.enricher import metrics
-from consumers.enricher.bad_comment_search import Found, search
-from consumers.enricher.fetching import Away, Outcome
-from consumers.enricher.reach import Ask, GivenUp, Reaches, Stance, Wait
+from consumers.enricher.bad_comment_search import SearchResult, search
+from consumers.enricher.fetching import Outcome, PortalAway
+from consumers.enricher.reach import Ask, PortalGivenUp, Reaches, Stance, Wait
 from gateway.bitrix24.connecting import Bitrix24
 from gateway.bitrix24.errors import NoCredentials
 from gateway.contract import Comment
 
-__all__ = ["Asking", "Told"]
+__all__ = ["PortalRequests", "Told"]
 
 log: Any = structlog.get_logger(__name__)
 
@@ -29,7 +29,7 @@ Told = Comment | Wait
 """A comment, or when to ask for it again."""
 
 
-class Asking:
+class PortalRequests:
     """All portals, as this process knows them; for any number of callers at once.
 
     A portal is given up when it has not answered for `give_up_after_s`, and so is a single comment
@@ -71,13 +71,13 @@ class Asking:
     async def _fetched(self, member_id: str, wanted: Sequence[int]) -> dict[int, Told]:
         asked_at = self._clock()
         apart = {one for one in wanted if (member_id, one) in self._apart}
-        found: Found | Away
+        found: SearchResult | PortalAway
         try:
             found = await search(self._portals.portal(member_id), wanted, apart=apart)
         except NoCredentials:
             unavailable = Comment(state="unavailable", reason="no_credentials")
-            found = Found(dict.fromkeys(wanted, unavailable), set(), {})
-        if isinstance(found, Away):
+            found = SearchResult(dict.fromkeys(wanted, unavailable), set(), {})
+        if isinstance(found, PortalAway):
             self._portal_failed(member_id, found, asked_at)
             stance = self._failing.stance(member_id, self._clock())
             return dict.fromkeys(wanted, self._told(member_id, stance))
@@ -88,7 +88,7 @@ class Asking:
             for comment_id, outcome in found.outcomes.items()
         } | {comment_id: Wait(0.0) for comment_id in wanted if comment_id not in found.outcomes}
 
-    def _set_apart(self, member_id: str, found: Found) -> None:
+    def _set_apart(self, member_id: str, found: SearchResult) -> None:
         """Remember which comments are to be asked for by themselves, and tell of them once."""
         for comment_id, why in found.failures.items():
             if (member_id, comment_id) not in self._apart:
@@ -115,7 +115,7 @@ class Asking:
         )
         return _as_told(self._failing_comments.stance(key, now))
 
-    def _portal_failed(self, member_id: str, away: Away, asked_at: float) -> None:
+    def _portal_failed(self, member_id: str, away: PortalAway, asked_at: float) -> None:
         is_first = self._failing.failed(
             member_id,
             away.reason,
@@ -145,7 +145,7 @@ class Asking:
                 )
 
     def _told(self, member_id: str, stance: Stance) -> Told:
-        if isinstance(stance, GivenUp) and member_id not in self._given_up:
+        if isinstance(stance, PortalGivenUp) and member_id not in self._given_up:
             self._given_up.add(member_id)
             log.warning(
                 "a portal is given up for now: its comments go out without their text",
@@ -156,6 +156,6 @@ class Asking:
 
 
 def _as_told(stance: Stance) -> Told:
-    if isinstance(stance, GivenUp):
+    if isinstance(stance, PortalGivenUp):
         return Comment(state="unavailable", reason=stance.reason)
     return stance if isinstance(stance, Wait) else Wait(0.0)

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from gateway.backoff import Backoff
 
-__all__ = ["Ask", "GivenUp", "Reach", "Reaches", "Stance", "Wait"]
+__all__ = ["Ask", "PortalGivenUp", "Reach", "Reaches", "Stance", "Wait"]
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -24,13 +24,13 @@ class Wait(Struct, frozen=True):
     seconds: float
 
 
-class GivenUp(Struct, frozen=True):
+class PortalGivenUp(Struct, frozen=True):
     """Go on without it, and say why."""
 
     reason: str
 
 
-Stance = Ask | Wait | GivenUp
+Stance = Ask | Wait | PortalGivenUp
 
 
 class Reach(Struct):
@@ -71,7 +71,7 @@ class Reach(Struct):
             return Ask()
         give_up_at = self._failing_since + self.give_up_after_s
         if now >= give_up_at:
-            return GivenUp(self._reason)
+            return PortalGivenUp(self._reason)
         return Wait(min(self._ask_at, give_up_at) - now)
 
 

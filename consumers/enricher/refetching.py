@@ -13,7 +13,7 @@ import structlog
 from consumers import CommentEvent, Partition, Transient
 from consumers.enricher import metrics
 from consumers.enricher.enriching import enriched, remembered
-from consumers.enricher.portal_requests import Asking
+from consumers.enricher.portal_requests import PortalRequests
 from consumers.enricher.reach import Wait
 from consumers.enricher.refetch_queue import RefetchQueue, Waiting
 from consumers.enricher.snapshots import Snapshots
@@ -38,7 +38,7 @@ class Refetching:
         self,
         owner: Partition,
         queue: RefetchQueue,
-        asking: Asking,
+        asking: PortalRequests,
         snapshots: Snapshots,
         *,
         every_s: float,

@@ -18,14 +18,14 @@ from gateway.contract import Comment, Streams
 from gateway.redis_access.redis_faults import AWAY, failures_as
 from gateway.vault.encryption import Unreadable, Vault
 
-__all__ = ["Snapshot", "Snapshots"]
+__all__ = ["CommentSnapshot", "Snapshots"]
 
 log: Any = structlog.get_logger(__name__)
 
 _DAY_MS: Final = 86_400_000
 
 
-class Snapshot(Struct, frozen=True, kw_only=True):
+class CommentSnapshot(Struct, frozen=True, kw_only=True):
     """The comment's identity is inside, so that one comment's text does not open for another."""
 
     member_id: str
@@ -54,7 +54,7 @@ class Snapshots:
         """What remembers a comment that is present; nothing of others."""
         if self._vault is None or comment.state != "present":
             return ()
-        snapshot = Snapshot(
+        snapshot = CommentSnapshot(
             member_id=member_id,
             comment_id=comment_id,
             author_id=comment.author_id,
@@ -69,7 +69,7 @@ class Snapshots:
 
     async def read(
         self, partition: int, member_id: str, comment_ids: Collection[int]
-    ) -> dict[int, Snapshot]:
+    ) -> dict[int, CommentSnapshot]:
         """What is remembered of these comments.
 
         Raises Transient while Redis is away.
@@ -87,9 +87,11 @@ class Snapshots:
         return {comment_id: found for comment_id, found in opened.items() if found is not None}
 
     @staticmethod
-    def _opened(vault: Vault, sealed: bytes, member_id: str, comment_id: int) -> Snapshot | None:
+    def _opened(
+        vault: Vault, sealed: bytes, member_id: str, comment_id: int
+    ) -> CommentSnapshot | None:
         try:
-            snapshot = msgspec.json.decode(vault.open(sealed), type=Snapshot)
+            snapshot = msgspec.json.decode(vault.open(sealed), type=CommentSnapshot)
         except (Unreadable, msgspec.DecodeError) as error:
             why = str(error)
         else:

@@ -20,7 +20,7 @@ from apprise.plugins.base import NotifyBase
 from consumers.notifier.network_fence import ask_to_wait, refuse_content
 from gateway.bitrix24.errors import Bitrix24Error, Limited, Refused
 
-__all__ = ["NotifyBitrix24", "Portal", "register"]
+__all__ = ["NotifyBitrix24", "TargetPortal", "register"]
 
 _MEMBER_ID: Final = re.compile(r"[0-9A-Za-z]{1,64}")
 _USER: Final = re.compile(r"[1-9][0-9]*")
@@ -29,7 +29,7 @@ _CHAT: Final = re.compile(r"(?:chat|sg)[1-9][0-9]*")
 _CLIENT_ID: Final = "bitrix24-event-gateway"
 
 
-class Portal(Protocol):
+class TargetPortal(Protocol):
     """The portal that a target is in, for code that runs in a thread."""
 
     def call(
@@ -67,7 +67,7 @@ class NotifyBitrix24(NotifyBase):  # type: ignore[misc]
             )
         self.targets = targets
         self.tag = ""
-        self.portal: Portal | None = None
+        self.portal: TargetPortal | None = None
 
     @property
     def member_id(self) -> str:

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from consumers.notifier.outbox import Outbox
-from consumers.notifier.rendering import Message
+from consumers.notifier.rendering import TargetMessage
 from consumers.notifier.routes import Channel, Route, routes_of
 from consumers.notifier.samples import samples
 from consumers.notifier.target_portals import in_reach
-from consumers.notifier.targets import Outcome
+from consumers.notifier.targets import SendOutcome
 from gateway.errors import OperatorError
 from gateway.redis_access import connections
 from gateway.settings import Settings
@@ -57,7 +57,7 @@ async def _samples(route: Route, *, is_sending: bool) -> AsyncIterator[dict[str,
 
 
 def _line(
-    route: Route, channel: Channel, sample: str, message: Message, outcome: Outcome | None
+    route: Route, channel: Channel, sample: str, message: TargetMessage, outcome: SendOutcome | None
 ) -> dict[str, Any]:
     line: dict[str, Any] = {
         "route": route.name,

@@ -5,19 +5,19 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-__all__ = ["WHOLE", "Cut", "Room", "largest"]
+__all__ = ["WHOLE", "Room", "Shortening", "largest"]
 
 _Made = TypeVar("_Made")
 
 
-class Cut(Struct, frozen=True):
+class Shortening(Struct, frozen=True):
     """What is left out: of each comment, text beyond so many characters; of a digest, items."""
 
     text: int | None = None
     items: int = 50
 
 
-WHOLE = Cut()
+WHOLE = Shortening()
 
 
 class Room(Struct, frozen=True):

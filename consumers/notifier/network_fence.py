@@ -27,9 +27,9 @@ from consumers.notifier.special_networks import Network, is_public, undisguised
 from gateway.errors import OperatorError
 
 __all__ = [
+    "AddressRefused",
     "Exchange",
     "Fence",
-    "Refused",
     "ask_to_wait",
     "refuse_content",
     "retry_after_s",
@@ -42,7 +42,7 @@ _REFUSALS: Final = frozenset({400, 413, 414, 422})
 """Statuses that are about what was sent, not about who sent it, where to, or when."""
 
 
-class Refused(OSError):
+class AddressRefused(OSError):
     """The address is in a private network that the settings do not allow."""
 
 
@@ -178,7 +178,9 @@ def _judge(event: str, arguments: tuple[Any, ...]) -> None:
     if exchange.fence.allows_address(host):
         return
     exchange.refused = True
-    raise Refused("the address is in a private network, which [notifier] allow_private forbids")
+    raise AddressRefused(
+        "the address is in a private network, which [notifier] allow_private forbids"
+    )
 
 
 def _seen(send: Callable[..., requests.Response]) -> Callable[..., requests.Response]:

@@ -16,7 +16,7 @@ from consumers.notifier.notices import News, key_of, merged, news_of
 from consumers.notifier.outbox import AWAY, Change, Outbox
 from consumers.notifier.portal_domains import Domains
 from consumers.notifier.routes import Route, routes_for
-from consumers.notifier.sender import Sender
+from consumers.notifier.sender import TargetSender
 from consumers.notifier.target_portals import in_reach
 from gateway.redis_access import connections
 from gateway.redis_access.redis_faults import failures_as
@@ -36,7 +36,7 @@ class _Line(Struct, frozen=True, eq=False):
     """A route's line to one of its targets."""
 
     route: Route
-    sender: Sender
+    sender: TargetSender
 
 
 class Notifier:
@@ -60,13 +60,13 @@ class Notifier:
         self._routes = routes
         self._lines: tuple[_Line, ...] = ()
 
-    def connect(self, redis: Redis) -> tuple[Sender, ...]:
+    def connect(self, redis: Redis) -> tuple[TargetSender, ...]:
         """Use this client of Redis from now on; the senders, which somebody has to run."""
         prefix = self._settings.redis.prefix
         self._lines = tuple(
             _Line(
                 route,
-                Sender(
+                TargetSender(
                     channel,
                     Outbox(redis, prefix=prefix, name=channel.target.name),
                     clock=self._clock,
@@ -103,7 +103,9 @@ class Notifier:
         if self._domains is not None:
             await self._domains.follow(redis, prefix=self._settings.redis.prefix)
 
-    async def _end(self, senders: Sequence[Sender], running: Sequence[asyncio.Task[None]]) -> None:
+    async def _end(
+        self, senders: Sequence[TargetSender], running: Sequence[asyncio.Task[None]]
+    ) -> None:
         """Wait for the senders, but not longer than a stop may take: Redis may be away."""
         if not running:
             return

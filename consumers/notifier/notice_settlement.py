@@ -10,7 +10,7 @@ from consumers.notifier.outbox import AWAY, Change, Outbox
 from consumers.notifier.send_plan import Due, Parcel
 from consumers.notifier.timing import Timing
 
-__all__ = ["Settlement"]
+__all__ = ["NoticeSettlement"]
 
 _AGAIN_S: Final = 1.0
 
@@ -18,7 +18,7 @@ Rest = Callable[[Notice], Notice | None]
 """What is left of a leased notice."""
 
 
-class Settlement:
+class NoticeSettlement:
     """Changes of one outbox that have to be made, though other processes work on it too."""
 
     def __init__(self, outbox: Outbox, timing: Timing) -> None:

@@ -35,7 +35,7 @@ from consumers.notifier.notices import Notice, decoded, encoded
 from consumers.notifier.send_plan import Due
 from gateway.redis_access import connections, lua
 
-__all__ = ["AWAY", "Change", "Look", "Outbox"]
+__all__ = ["AWAY", "Change", "Outbox", "OutboxLook"]
 
 AWAY: Final = (*connections.AWAY, OutOfMemoryError, ReadOnlyError)
 """What is raised while Redis cannot take anything: it is away, full, or became a replica."""
@@ -59,7 +59,7 @@ class Change(Struct, frozen=True):
     due_ms: int | None = None
 
 
-class Look(Struct, frozen=True):
+class OutboxLook(Struct, frozen=True):
     """What a sender has to know: what is due, what comes next, and what holds it back."""
 
     due: tuple[Due, ...]
@@ -105,7 +105,7 @@ class Outbox:
         """Change all the notices, or none if one of them is no longer as it was found."""
         return await self._swapped(self._pause, ("keep", 0, 0), changes) == b"done"
 
-    async def look(self, *, now_ms: int, farthest_ms: int, hour_ms: int, limit: int) -> Look:
+    async def look(self, *, now_ms: int, farthest_ms: int, hour_ms: int, limit: int) -> OutboxLook:
         """What is due at `now_ms`, at most `limit` of it.
 
         So is what is due after `farthest_ms`, which nobody asked for: a clock was ahead.
@@ -120,7 +120,7 @@ class Outbox:
             pipe.pttl(self._pause)
             pipe.zcard(self._due)
             keys, later, astray, count, paused_ms, waiting = await pipe.execute()
-        return Look(
+        return OutboxLook(
             due=await self._read([*keys, *astray]),
             next_due_ms=int(later[0][1]) if later else None,
             sent_this_hour=int(count or 0),

@@ -11,7 +11,7 @@ from jinja2 import Template, TemplateError
 from msgspec import Struct
 
 from consumers.notifier.expressions import Language, compiled
-from consumers.notifier.message_length import WHOLE, Cut, Room, largest
+from consumers.notifier.message_length import WHOLE, Room, Shortening, largest
 from consumers.notifier.notices import Notice
 from consumers.notifier.portal_domains import Domains
 from consumers.notifier.template_values import item_of
@@ -19,14 +19,14 @@ from gateway.bitrix24.bbcode import Dialect, escaped
 from gateway.bitrix24.shortening import cut
 from gateway.errors import OperatorError
 
-__all__ = ["Message", "Templates"]
+__all__ = ["TargetMessage", "Templates"]
 
 _PARTS: Final = ("title", "body", "digest_title", "digest_body")
 _MAX_TITLE: Final = 200
 _PREFORMATTED: Final = re.compile(r"(<pre>.*?</pre>)", re.DOTALL)
 
 
-class Message(Struct, frozen=True):
+class TargetMessage(Struct, frozen=True):
     """What a target is given; `dialect` is that of the body."""
 
     title: str
@@ -83,33 +83,37 @@ class Templates:
                 except TemplateError as error:
                     raise OperatorError(f"{name} {part}: {error}") from error
 
-    def message(self, notices: Sequence[Notice], room: Room | None = None) -> Message:
+    def message(self, notices: Sequence[Notice], room: Room | None = None) -> TargetMessage:
         """The message about one notice, or about several, cut to the room that there is.
 
         Raises TemplateError, or whatever else a template may do wrong at run time.
         """
         return self._fitting(notices, self._templates, room) or self.plain_message(notices, room)
 
-    def plain_message(self, notices: Sequence[Notice], room: Room | None = None) -> Message:
+    def plain_message(self, notices: Sequence[Notice], room: Room | None = None) -> TargetMessage:
         """The message by the default templates, which cannot fail."""
         found = self._fitting(notices, self.defaults, room)
         return found or self.words(notices, room, max_text=0)
 
-    def words(self, notices: Sequence[Notice], room: Room | None, *, max_text: int) -> Message:
+    def words(
+        self, notices: Sequence[Notice], room: Room | None, *, max_text: int
+    ) -> TargetMessage:
         """The message by the default templates as words alone, which means nothing to a service.
 
         Of each comment's text it has at most so many characters. Where that is too long, the end is
         left out, but not the link. Cannot fail.
         """
-        whole = self._plain.rendered_message(notices, Cut(text=max_text))
+        whole = self._plain.rendered_message(notices, Shortening(text=max_text))
         link = self._link(notices)
         title = self._title(whole.title, room)
 
-        def made(length: int) -> Message:
+        def made(length: int) -> TargetMessage:
             text = cut(whole.body, length)
             if link not in text:
                 text = f"{text}\n{link}"
-            return Message(title, self._with_breaks(escaped(text, self.dialect)), self.dialect)
+            return TargetMessage(
+                title, self._with_breaks(escaped(text, self.dialect)), self.dialect
+            )
 
         if room is None:
             return made(len(whole.body))
@@ -128,19 +132,19 @@ class Templates:
     def rendered_message(
         self,
         notices: Sequence[Notice],
-        left: Cut = WHOLE,
+        left: Shortening = WHOLE,
         templates: Mapping[str, Template] | None = None,
-    ) -> Message:
+    ) -> TargetMessage:
         """The message with what `left` leaves of it, however long that is."""
         title, body = (
             self._render((templates or self.defaults)[part], notices, left)
             for part in self._parts_for(notices)
         )
-        return Message(" ".join(title.split()), self._with_breaks(body), self.dialect)
+        return TargetMessage(" ".join(title.split()), self._with_breaks(body), self.dialect)
 
     def _fitting(
         self, notices: Sequence[Notice], templates: Mapping[str, Template], room: Room | None
-    ) -> Message | None:
+    ) -> TargetMessage | None:
         """The message with as much of the comment, or as many items, as there is room for.
 
         None if nothing is in it, or if there is no room for what else is.
@@ -155,12 +159,12 @@ class Templates:
                 self._plain_title(notices) if self._title_dialect != "text" else title, room
             )
         if room is None or room.holds(title, message.body):
-            return Message(title, message.body, self.dialect)
+            return TargetMessage(title, message.body, self.dialect)
 
-        def made(number: int) -> Message:
-            left = Cut(text=number) if len(notices) == 1 else Cut(items=number)
+        def made(number: int) -> TargetMessage:
+            left = Shortening(text=number) if len(notices) == 1 else Shortening(items=number)
             body = self.rendered_message(notices, left, templates).body
-            return Message(title, body, self.dialect)
+            return TargetMessage(title, body, self.dialect)
 
         # No character of a comment takes less than one.
         most = room.body if len(notices) == 1 else min(WHOLE.items, len(notices))
@@ -201,14 +205,14 @@ class Templates:
     def _parts_for(notices: Sequence[Notice]) -> tuple[str, str]:
         return ("title", "body") if len(notices) == 1 else ("digest_title", "digest_body")
 
-    def _render(self, template: Template, notices: Sequence[Notice], left: Cut) -> str:
+    def _render(self, template: Template, notices: Sequence[Notice], left: Shortening) -> str:
         items = [
             item_of(notice, self._zone, self._domains, max_text=left.text) for notice in notices
         ]
         return template.render(items=items, shown=left.items, **items[0]).strip()
 
 
-def _holds(room: Room, message: Message) -> bool:
+def _holds(room: Room, message: TargetMessage) -> bool:
     return room.holds(message.title, message.body)
 
 

@@ -12,7 +12,7 @@ from consumers.notifier.network_fence import Fence
 from consumers.notifier.portal_domains import Domains
 from consumers.notifier.rendering import Templates
 from consumers.notifier.samples import samples
-from consumers.notifier.send_plan import Policy
+from consumers.notifier.send_plan import SendPolicy
 from consumers.notifier.target_portals import is_callable
 from consumers.notifier.targets import Target
 from consumers.notifier.timing import Timing
@@ -30,7 +30,7 @@ class Channel(Struct, frozen=True, eq=False):
 
     target: Target
     templates: Templates
-    policy: Policy
+    policy: SendPolicy
     max_backlog: int
 
 
@@ -138,7 +138,7 @@ def _channel(
         domains=domains,
     )
     templates.check([notices for _, notices in samples(route.events)])
-    policy = Policy(
+    policy = SendPolicy(
         timing=timing,
         max_per_hour=route.max_per_hour,
         max_age_ms=round(route.max_age_s * 1000),

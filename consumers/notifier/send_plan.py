@@ -14,7 +14,7 @@ from msgspec import Struct
 from consumers.notifier.notices import Notice
 from consumers.notifier.timing import Timing
 
-__all__ = ["Due", "GivenUp", "Parcel", "Plan", "Policy", "plan"]
+__all__ = ["Due", "NoticeGivenUp", "Parcel", "SendPlan", "SendPolicy", "plan"]
 
 
 _HOUR_MS: Final = 3_600_000
@@ -41,14 +41,14 @@ class Parcel(Struct, frozen=True):
         return ids[0] if len(ids) == 1 else sha256(" ".join(sorted(ids)).encode()).hexdigest()[:32]
 
 
-class GivenUp(Struct, frozen=True):
+class NoticeGivenUp(Struct, frozen=True):
     """A notice that nobody will be told of, and why."""
 
     due: Due
     reason: Literal["too old", "cut off by a crash"]
 
 
-class Policy(Struct, frozen=True, kw_only=True):
+class SendPolicy(Struct, frozen=True, kw_only=True):
     """What a route's settings say about sending."""
 
     timing: Timing
@@ -71,35 +71,37 @@ class Policy(Struct, frozen=True, kw_only=True):
         return max(self.timing.due_ms(now_ms), now_ms + max(_HOUR_MS, held_ms)) + _MARGIN_MS
 
 
-class Plan(Struct, frozen=True, kw_only=True):
+class SendPlan(Struct, frozen=True, kw_only=True):
     """The decisions for the notices that are due; those not mentioned stay due."""
 
     parcels: tuple[Parcel, ...] = ()
     held: tuple[Due, ...] = ()
     held_until_ms: int = 0
-    given_up: tuple[GivenUp, ...] = ()
+    given_up: tuple[NoticeGivenUp, ...] = ()
 
 
 def plan(
-    due: Sequence[Due], policy: Policy, *, now_ms: int, sent_this_hour: int, max_parcels: int
-) -> Plan:
+    due: Sequence[Due], policy: SendPolicy, *, now_ms: int, sent_this_hour: int, max_parcels: int
+) -> SendPlan:
     """Decide on the notices in `due`, which are in the order of their times.
 
     At most `max_parcels` are sent; `sent_this_hour` messages have been sent in this hour.
     """
     given_up = tuple(
-        GivenUp(one, reason) for one in due if (reason := _hopeless(one.notice, policy, now_ms))
+        NoticeGivenUp(one, reason)
+        for one in due
+        if (reason := _hopeless(one.notice, policy, now_ms))
     )
     lost = {one.due.key for one in given_up}
     live = [one for one in due if one.key not in lost]
     quiet_until = policy.timing.quiet_until_ms(now_ms)
     if quiet_until is not None:
-        return Plan(held=tuple(live), held_until_ms=quiet_until, given_up=given_up)
+        return SendPlan(held=tuple(live), held_until_ms=quiet_until, given_up=given_up)
     parcels = list(_parcels(live, is_digest=policy.timing.digest_minutes > 0))
     if not policy.max_per_hour:
-        return Plan(parcels=tuple(parcels[:max_parcels]), given_up=given_up)
+        return SendPlan(parcels=tuple(parcels[:max_parcels]), given_up=given_up)
     left = max(0, policy.max_per_hour - sent_this_hour)
-    return Plan(
+    return SendPlan(
         parcels=tuple(parcels[: min(left, max_parcels)]),
         held=tuple(one for parcel in parcels[left:] for one in parcel.notices),
         held_until_ms=policy.timing.hour_ms(now_ms)[1],
@@ -108,7 +110,7 @@ def plan(
 
 
 def _hopeless(
-    notice: Notice, policy: Policy, now_ms: int
+    notice: Notice, policy: SendPolicy, now_ms: int
 ) -> Literal["too old", "cut off by a crash"] | None:
     # A lease that is due has run out: its holder crashed between sending and saying so.
     if notice.lease and policy.after_crash == "drop":

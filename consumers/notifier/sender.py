@@ -14,17 +14,17 @@ import structlog
 from msgspec.structs import replace
 
 from consumers.notifier import metrics
-from consumers.notifier.notice_settlement import Settlement
+from consumers.notifier.notice_settlement import NoticeSettlement
 from consumers.notifier.notices import Notice, given_back, sent
 from consumers.notifier.outbox import AWAY, Change, Outbox
-from consumers.notifier.rendering import Message
+from consumers.notifier.rendering import TargetMessage
 from consumers.notifier.routes import Channel
-from consumers.notifier.send_plan import Due, Parcel, Plan, plan
-from consumers.notifier.targets import Outcome
+from consumers.notifier.send_plan import Due, Parcel, SendPlan, plan
+from consumers.notifier.targets import SendOutcome
 from gateway.background import Errands
 from gateway.backoff import Backoff
 
-__all__ = ["Sender", "pause_s"]
+__all__ = ["TargetSender", "pause_s"]
 
 log = structlog.get_logger()
 
@@ -41,7 +41,7 @@ _LEASE_MARGIN_MS: Final = 5_000
 """For the lease to outlast the deadline of a sending by the time it takes to write it down."""
 
 
-class Sender:
+class TargetSender:
     """Sends what is due of one outbox until it is told to stop.
 
     `clock` gives the time in milliseconds since 1970.
@@ -52,7 +52,7 @@ class Sender:
         self.outbox = outbox
         self._clock = clock
         self._target = channel.target
-        self._settlement = Settlement(outbox, channel.policy.timing)
+        self._settlement = NoticeSettlement(outbox, channel.policy.timing)
         self._lease_ms = round(channel.target.deadline_s * 1000) + _LEASE_MARGIN_MS
         self._awake = asyncio.Event()
         self._is_stopping = False
@@ -157,7 +157,7 @@ class Sender:
         room = at_once - len(self._under_way)
         return room if room * 2 >= at_once else 0
 
-    async def _claim(self, decided: Plan, *, hour_ms: int, now_ms: int) -> bool:
+    async def _claim(self, decided: SendPlan, *, hour_ms: int, now_ms: int) -> bool:
         """Lease the notices of each parcel and begin to send it; whether to look again at once."""
         if not decided.parcels:
             return bool(decided.held or decided.given_up)
@@ -216,7 +216,7 @@ class Sender:
         else:
             await self._failed(parcel, outcome, line)
 
-    async def _deliver(self, parcel: Parcel) -> tuple[Outcome, Outcome | None]:
+    async def _deliver(self, parcel: Parcel) -> tuple[SendOutcome, SendOutcome | None]:
         """Send the message, or a plainer one if the target refuses it; what came of it.
 
         The second outcome is the first refusal of the message as it was meant, if it was refused.
@@ -233,7 +233,7 @@ class Sender:
         return outcome, refusal
 
     async def _failed(
-        self, parcel: Parcel, outcome: Outcome, line: structlog.typing.FilteringBoundLogger
+        self, parcel: Parcel, outcome: SendOutcome, line: structlog.typing.FilteringBoundLogger
     ) -> None:
         """Leave the target alone for a while, and let others of its notices try it first then."""
         self._failures += 1
@@ -255,7 +255,7 @@ class Sender:
             retry_in_s=pause,
         )
 
-    def _message(self, parcel: Parcel) -> Message:
+    def _message(self, parcel: Parcel) -> TargetMessage:
         notices = [due.notice for due in parcel.notices]
         try:
             return self.channel.templates.message(notices, self._target.room)

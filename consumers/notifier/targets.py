@@ -19,13 +19,13 @@ from msgspec import Struct
 from consumers.notifier import bitrix24_plugin
 from consumers.notifier.message_length import Room
 from consumers.notifier.network_fence import Exchange, Fence, watched
-from consumers.notifier.rendering import Message
+from consumers.notifier.rendering import TargetMessage
 from consumers.notifier.sender_threads import Threads
 from consumers.notifier.service_formats import showing_of
 from gateway.bitrix24.bbcode import Dialect
 from gateway.errors import OperatorError
 
-__all__ = ["Outcome", "Target", "quieten_apprise"]
+__all__ = ["SendOutcome", "Target", "quieten_apprise"]
 
 _MAX_CONNECT_S: Final = 4.0
 _SEAM: Final = 24
@@ -36,7 +36,7 @@ _AT_ONCE: Final = 16
 """Messages under way at once to a target without a rate of its own: 160/s if each takes 100 ms."""
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
+class SendOutcome(Struct, frozen=True, kw_only=True):
     """What became of a message: accepted, or why not.
 
     `is_about_message` says that the target answered, and that it is this message that it refuses,
@@ -85,7 +85,7 @@ class Target:
         is_inside = isinstance(self._plugin, bitrix24_plugin.NotifyBitrix24)
         return self._plugin.member_id if is_inside else ""
 
-    def reach(self, portal: bitrix24_plugin.Portal) -> None:
+    def reach(self, portal: bitrix24_plugin.TargetPortal) -> None:
         """Send by this from now on, if the target is in a portal."""
         self._plugin.portal = portal
 
@@ -130,7 +130,7 @@ class Target:
         host, _, path = rest.partition("/")
         return f"{scheme}://{host}/***" if path and scheme in _OF_ANY_SERVER else url
 
-    async def deliver(self, message: Message, *, message_id: str) -> Outcome:
+    async def deliver(self, message: TargetMessage, *, message_id: str) -> SendOutcome:
         """Send a message; returns by the deadline at the latest, and does not raise.
 
         `message_id` is given to targets that can carry it: as the header `Idempotency-Key` of
@@ -142,9 +142,9 @@ class Target:
             async with asyncio.timeout(self.deadline_s):
                 return await self._threads.run(partial(self._send, message, message_id, exchange))
         except TimeoutError:
-            return Outcome(is_accepted=False, reason=f"no answer within {self.deadline_s:g} s")
+            return SendOutcome(is_accepted=False, reason=f"no answer within {self.deadline_s:g} s")
 
-    def _send(self, message: Message, message_id: str, exchange: Exchange) -> Outcome:
+    def _send(self, message: TargetMessage, message_id: str, exchange: Exchange) -> SendOutcome:
         # A plugin with a rate remembers when it last sent, and has one thread; others are copied,
         # because their headers differ for each message.
         plugin = self._plugin if self.at_once == 1 else copy.copy(self._plugin)
@@ -156,8 +156,8 @@ class Target:
                 title=message.title, body=message.body, body_format=self._showing.form
             )
         if result:
-            return Outcome(is_accepted=True)
-        return Outcome(
+            return SendOutcome(is_accepted=True)
+        return SendOutcome(
             is_accepted=False,
             is_about_message=exchange.is_refused_content,
             reason=_reason(result, exchange),

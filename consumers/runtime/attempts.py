@@ -13,7 +13,7 @@ from consumers.runtime.entry import HeldEntry
 from consumers.runtime.exceptions import Reject
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.redaction import describe
-from consumers.runtime.retry_policy import Bury, Later, Policy, Postponed, Split
+from consumers.runtime.retry_policy import Bury, PostponedEntries, RetryPolicy, Split, TryLater
 from consumers.runtime.tracebacks import traceback_of
 from consumers.runtime.tracing import Tracing
 from consumers.runtime.transforms import Output, Result, TransformHandler, checked
@@ -42,7 +42,7 @@ class Attempts:
     """Calls handlers, and settles their entries with what takes them then."""
 
     def __init__(
-        self, consumer: Consumer, policy: Policy, settling: Settling, metrics: Metrics
+        self, consumer: Consumer, policy: RetryPolicy, settling: Settling, metrics: Metrics
     ) -> None:
         self._consumer = consumer
         self._policy = policy
@@ -51,7 +51,7 @@ class Attempts:
         self._tracing = Tracing(consumer.group)
         self.ended_at = 0.0
 
-    async def on_event(self, held: HeldEntry) -> Later | None:
+    async def on_event(self, held: HeldEntry) -> TryLater | None:
         """Call the handler of one entry; None when it is settled, else when to try again.
 
         Raises CancelledError only if this task itself is being cancelled.
@@ -73,7 +73,7 @@ class Attempts:
         self._count((held,), took_s=self._took_s(started))
         return None
 
-    async def on_batch(self, batch: Sequence[HeldEntry]) -> Later | Split | None:
+    async def on_batch(self, batch: Sequence[HeldEntry]) -> TryLater | Split | None:
         """Call the handler of a batch; None when all of its entries are settled.
 
         A batch whose attempts are used up shall be tried in halves, down to single entries, so
@@ -94,7 +94,7 @@ class Attempts:
 
     async def on_transform(
         self, handler: TransformHandler, batch: Sequence[HeldEntry]
-    ) -> Postponed | Split | None:
+    ) -> PostponedEntries | Split | None:
         """Call the handler of gathered entries; None when all of them are settled.
 
         Whatever follows an entry of the same subject that has to wait, waits as well. A batch
@@ -108,15 +108,15 @@ class Attempts:
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - it may raise anything
             _raise_if_this_task_ends(error)
             later = await self._follow_batch(batch, error, took_s=self._took_s(started))
-            return Postponed(batch, later.pause_s) if isinstance(later, Later) else later
+            return PostponedEntries(batch, later.pause_s) if isinstance(later, TryLater) else later
         return await self._follow_results(batch, results, took_s=self._took_s(started))
 
     async def _follow_results(
         self, batch: Sequence[HeldEntry], results: Sequence[Result], *, took_s: float
-    ) -> Postponed | None:
+    ) -> PostponedEntries | None:
         done: list[tuple[HeldEntry, Output]] = []
         dead: list[tuple[HeldEntry, Exception, Bury]] = []
-        late: dict[bool, list[tuple[HeldEntry, Exception, Later]]] = {}
+        late: dict[bool, list[tuple[HeldEntry, Exception, TryLater]]] = {}
         lanes: set[str] = set()
         left = []
         for held, result in zip(batch, results, strict=True):
@@ -140,7 +140,9 @@ class Attempts:
             await self._follow([held for held, _, _ in group], error, later, took_s=took_s)
         if not late:
             return None
-        return Postponed(left, max(one[2].pause_s for group in late.values() for one in group))
+        return PostponedEntries(
+            left, max(one[2].pause_s for group in late.values() for one in group)
+        )
 
     def _count(self, batch: Sequence[HeldEntry], *, took_s: float) -> None:
         """Note a success, which nothing here may undo: the effect is there."""
@@ -153,13 +155,13 @@ class Attempts:
         self.ended_at = time.monotonic()
         return self.ended_at - started
 
-    def _verdict(self, batch: Sequence[HeldEntry], error: BaseException) -> Later | Bury:
+    def _verdict(self, batch: Sequence[HeldEntry], error: BaseException) -> TryLater | Bury:
         first = batch[0]
         return self._policy.verdict(error, failures=first.failures, delays=first.delays)
 
     async def _follow_batch(
         self, batch: Sequence[HeldEntry], error: BaseException, *, took_s: float
-    ) -> Later | Split | None:
+    ) -> TryLater | Split | None:
         verdict = self._verdict(batch, error)
         if isinstance(verdict, Bury) and len(batch) > 1:
             self._tell(batch, error, Split(), took_s=took_s)
@@ -170,10 +172,10 @@ class Attempts:
         self,
         batch: Sequence[HeldEntry],
         error: BaseException,
-        verdict: Later | Bury,
+        verdict: TryLater | Bury,
         *,
         took_s: float,
-    ) -> Later | None:
+    ) -> TryLater | None:
         self._tell(batch, error, verdict, took_s=took_s)
         if isinstance(verdict, Bury):
             (held,) = batch
@@ -195,7 +197,7 @@ class Attempts:
         self,
         batch: Sequence[HeldEntry],
         error: BaseException,
-        verdict: Later | Bury | Split,
+        verdict: TryLater | Bury | Split,
         *,
         took_s: float,
     ) -> None:
@@ -222,7 +224,7 @@ class Attempts:
             outcome=verdict.outcome,
             error=describe(error),
             took_ms=round(took_s * 1000, 1),
-            retry_in_s=round(verdict.pause_s, 2) if isinstance(verdict, Later) else None,
+            retry_in_s=round(verdict.pause_s, 2) if isinstance(verdict, TryLater) else None,
             **({"exception": where} if where else {}),
         )
 

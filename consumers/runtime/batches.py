@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from consumers.runtime.consumer import BatchHandler
 from consumers.runtime.entry import HeldEntry
 from consumers.runtime.gate import Gate
-from consumers.runtime.retry_policy import Later, Split
+from consumers.runtime.retry_policy import Split, TryLater
 from gateway.background import owned
 
 __all__ = ["Batches"]
@@ -18,7 +18,7 @@ class Batches:
 
     def __init__(
         self,
-        attempt: Callable[[Sequence[HeldEntry]], Awaitable[Later | Split | None]],
+        attempt: Callable[[Sequence[HeldEntry]], Awaitable[TryLater | Split | None]],
         gate: Gate,
         limits: BatchHandler,
     ) -> None:

@@ -25,7 +25,7 @@ from consumers.runtime.outages import Outages
 from consumers.runtime.ownership import Ownership
 from consumers.runtime.partition import OwnedPartition
 from consumers.runtime.partition_keys import PartitionKeys
-from consumers.runtime.reader import Pace
+from consumers.runtime.reader import ReadPace
 from consumers.runtime.standstill import Standstill
 from consumers.runtime.tenure import Tenure
 from consumers.runtime.unknown_streams import refuse_unknown
@@ -123,9 +123,9 @@ def _ownership(
     rate = DeadLetterRate(consumer.dead_letter_limit)
     longest_block_s = settings.consumers.lease_s / 2
 
-    def pace() -> Pace:
+    def pace() -> ReadPace:
         factor = max(1.0, len(ownership.partitions) / _PARTITIONS_PER_PACE)
-        return Pace(min(_BLOCK_S * factor, longest_block_s), _INSPECT_S * factor)
+        return ReadPace(min(_BLOCK_S * factor, longest_block_s), _INSPECT_S * factor)
 
     async def connect(key: str) -> Redis:
         return await connections.reader_of(settings.redis.url, key, block_s=longest_block_s)

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from consumers.runtime.entry import HeldEntry
 from consumers.runtime.gate import Gate
-from consumers.runtime.retry_policy import Postponed, Split
+from consumers.runtime.retry_policy import PostponedEntries, Split
 from consumers.runtime.transforms import TransformHandler
 from gateway.background import owned
 from gateway.ending import end
@@ -77,7 +77,7 @@ class Gatherings:
     def __init__(
         self,
         attempt: Callable[
-            [TransformHandler, Sequence[HeldEntry]], Awaitable[Postponed | Split | None]
+            [TransformHandler, Sequence[HeldEntry]], Awaitable[PostponedEntries | Split | None]
         ],
         handler_of: Callable[[str], TransformHandler],
         gate: Gate,
@@ -198,7 +198,7 @@ class Gatherings:
         self._return(queue, batch, postponed)
 
     def _return(
-        self, queue: _Queue, batch: Sequence[HeldEntry], postponed: Postponed | None
+        self, queue: _Queue, batch: Sequence[HeldEntry], postponed: PostponedEntries | None
     ) -> None:
         """Note what became of a batch, and go on with its queue.
 
@@ -231,10 +231,10 @@ class Gatherings:
 
     async def _settled(
         self, handler: TransformHandler, batch: Sequence[HeldEntry]
-    ) -> Postponed | None:
+    ) -> PostponedEntries | None:
         """Try a batch, in halves where that helps; what has to wait, if anything."""
         if not self._gate.admits(0):
-            return Postponed(batch, 0.0)
+            return PostponedEntries(batch, 0.0)
         outcome = await self._attempt(handler, batch)
         if not isinstance(outcome, Split):
             return outcome
@@ -251,4 +251,4 @@ class Gatherings:
         # Of the first half that is all: what else it had of these subjects has been handled.
         waits = [held for held in batch[:middle] if id(held) in left]
         waits += [held for held in batch[middle:] if id(held) in left or held.lane in late]
-        return Postponed(waits, max(half.pause_s for half in halves))
+        return PostponedEntries(waits, max(half.pause_s for half in halves))

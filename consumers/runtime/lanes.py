@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from consumers.runtime.entry import HeldEntry
 from consumers.runtime.gate import Circuit, Gate
-from consumers.runtime.retry_policy import Later
+from consumers.runtime.retry_policy import TryLater
 from gateway.background import owned
 
 __all__ = ["Lanes"]
@@ -23,7 +23,10 @@ class Lanes:
     """
 
     def __init__(
-        self, attempt: Callable[[HeldEntry], Awaitable[Later | None]], gate: Gate, circuit: Circuit
+        self,
+        attempt: Callable[[HeldEntry], Awaitable[TryLater | None]],
+        gate: Gate,
+        circuit: Circuit,
     ) -> None:
         self._attempt = attempt
         self._gate = gate
@@ -114,7 +117,7 @@ class Lanes:
             else:
                 self._postpone(name, later)
 
-    def _postpone(self, name: str, later: Later) -> None:
+    def _postpone(self, name: str, later: TryLater) -> None:
         if later.is_transient:
             pause_s = self._circuit.failed(name, pause_s=later.pause_s)
             if pause_s is not None:

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from gateway.redis_access import lua
 
-__all__ = ["Acquired", "Emitted", "Inspection", "Kept", "Scripts"]
+__all__ = ["Acquired", "Emitted", "Inspection", "LeaseNote", "Scripts"]
 
 _SOME: Final = 1000
 # Entries of one call: each takes the server a few microseconds.
@@ -30,7 +30,7 @@ class Acquired(Struct, frozen=True):
     missed_count: int | None
 
 
-class Kept(Struct, frozen=True):
+class LeaseNote(Struct, frozen=True):
     """What an owner leaves in its lease for the next one, for a stream of this name."""
 
     stream: str
@@ -112,7 +112,7 @@ class Scripts:
         return Acquired(epoch, stream, position, int(missed) if missed else None)
 
     async def renew(
-        self, leases: Sequence[tuple[str, int, Kept]], owner: str, *, ttl_ms: int
+        self, leases: Sequence[tuple[str, int, LeaseNote]], owner: str, *, ttl_ms: int
     ) -> list[bool]:
         """Renew leases, each given as its key, its epoch and what is kept; whether each is held."""
         args: list[Any] = [owner, ttl_ms]
@@ -121,7 +121,7 @@ class Scripts:
         held = await self._renew(keys=[lease[0] for lease in leases], args=args)
         return [bool(one) for one in held]
 
-    async def release(self, lease: str, owner: str, epoch: int, kept: Kept) -> None:
+    async def release(self, lease: str, owner: str, epoch: int, kept: LeaseNote) -> None:
         """Give a lease up, if it is still held."""
         await self._release(keys=[lease], args=[owner, epoch, *kept.arguments])
 

@@ -21,10 +21,10 @@ from consumers.runtime.gate import Circuit
 from consumers.runtime.gatherings import Gatherings
 from consumers.runtime.intake import Intake
 from consumers.runtime.lanes import Lanes
-from consumers.runtime.lua_scripts import Acquired, Kept
+from consumers.runtime.lua_scripts import Acquired, LeaseNote
 from consumers.runtime.pending_entries import OWNER
-from consumers.runtime.reader import Pace, Reader
-from consumers.runtime.retry_policy import Policy
+from consumers.runtime.reader import Reader, ReadPace
+from consumers.runtime.retry_policy import RetryPolicy
 from consumers.runtime.settlement import DeadLetterLimitReached, LeftPending, Settlement
 from consumers.runtime.tenure import Tenure
 from gateway.background import owned
@@ -50,7 +50,7 @@ class OwnedPartition:
         former: Acquired,
         connect: Callable[[str], Awaitable[Redis]],
         settings: ConsumersSettings,
-        pace: Callable[[], Pace],
+        pace: Callable[[], ReadPace],
     ) -> None:
         self.keys = tenure.keys
         self.epoch = tenure.epoch
@@ -71,7 +71,7 @@ class OwnedPartition:
         self._attempts: Attempts | None = None
 
     @property
-    def kept(self) -> Kept:
+    def kept(self) -> LeaseNote:
         """Where the group stands, for the next owner."""
         return self._reader.kept
 
@@ -165,7 +165,7 @@ class OwnedPartition:
 
     def _work(self, settlement: Settlement) -> Work:
         consumer = self._consumer
-        policy = Policy(
+        policy = RetryPolicy(
             max_attempts=consumer.max_attempts,
             transient=consumer.transient,
             backoff=consumer.backoff,

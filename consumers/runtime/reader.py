@@ -14,14 +14,14 @@ from consumers.runtime.consumer import Consumer
 from consumers.runtime.consumer_groups import ensure_groups
 from consumers.runtime.group_inspection import GroupInspection
 from consumers.runtime.intake import Intake
-from consumers.runtime.lua_scripts import Acquired, Kept
+from consumers.runtime.lua_scripts import Acquired, LeaseNote
 from consumers.runtime.pending_entries import LOOK_ASIDE_S, MAX_ASIDE, OWNER, bring_back, resume
 from consumers.runtime.tenure import Tenure
 from gateway.backoff import Backoff
 from gateway.contract import EntryId
 from gateway.redis_access.connections import AWAY, AWAY_OR_REFUSING
 
-__all__ = ["Pace", "Reader"]
+__all__ = ["ReadPace", "Reader"]
 
 log = structlog.get_logger()
 
@@ -31,7 +31,7 @@ _MAX_COUNT: Final = 1000
 _BACKOFF: Final = Backoff(first_s=0.2, limit_s=5.0)
 
 
-class Pace(Struct, frozen=True):
+class ReadPace(Struct, frozen=True):
     """How long a read may block, and how often the server is asked how the group stands."""
 
     block_s: float
@@ -52,7 +52,7 @@ class Reader:
         *,
         former: Acquired | None,
         connect: Callable[[str], Awaitable[Redis]],
-        pace: Callable[[], Pace],
+        pace: Callable[[], ReadPace],
     ) -> None:
         self._consumer = consumer
         self._tenure = tenure
@@ -77,9 +77,9 @@ class Reader:
         self.is_connected = False
 
     @property
-    def kept(self) -> Kept:
+    def kept(self) -> LeaseNote:
         """What the next owner has to know: how far the group is through, what is known to miss."""
-        return Kept(self._keys.shared.name, self._position, self._inspection.missed_count)
+        return LeaseNote(self._keys.shared.name, self._position, self._inspection.missed_count)
 
     @property
     def _position(self) -> str:

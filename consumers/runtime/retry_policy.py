@@ -8,10 +8,10 @@ from consumers.runtime.entry import HeldEntry
 from consumers.runtime.exceptions import Reject, Transient
 from gateway.backoff import Backoff
 
-__all__ = ["Bury", "Later", "Policy", "Postponed", "Split"]
+__all__ = ["Bury", "PostponedEntries", "RetryPolicy", "Split", "TryLater"]
 
 
-class Later(Struct, frozen=True):
+class TryLater(Struct, frozen=True):
     """Try again after a pause; `is_transient` if the attempt does not count."""
 
     pause_s: float
@@ -40,21 +40,21 @@ class Split(Struct, frozen=True):
     outcome: str = "split"
 
 
-class Postponed(Struct, frozen=True):
+class PostponedEntries(Struct, frozen=True):
     """Entries of a batch that are to be tried again after a pause; its others are settled."""
 
     held: Sequence[HeldEntry]
     pause_s: float
 
 
-class Policy(Struct, frozen=True, kw_only=True):
+class RetryPolicy(Struct, frozen=True, kw_only=True):
     """How often and how fast to try again, and which exceptions are transient."""
 
     max_attempts: int
     transient: tuple[type[Exception], ...] = ()
     backoff: Backoff = Backoff()
 
-    def verdict(self, error: BaseException, *, failures: int, delays: int) -> Later | Bury:
+    def verdict(self, error: BaseException, *, failures: int, delays: int) -> TryLater | Bury:
         """What to do after `error`, with the counts of failures and delays before it.
 
         A handler's own CancelledError (a library under it gave up) is no failed attempt.
@@ -64,10 +64,10 @@ class Policy(Struct, frozen=True, kw_only=True):
         if self.is_transient(error):
             asked_s = error.retry_after_s if isinstance(error, Transient) else None
             pause_s = self.backoff.delay_s(delays + 1) if asked_s is None else asked_s
-            return Later(pause_s, is_transient=True)
+            return TryLater(pause_s, is_transient=True)
         if failures + 1 >= self.max_attempts:
             return Bury("failed")
-        return Later(self.backoff.delay_s(failures + 1), is_transient=False)
+        return TryLater(self.backoff.delay_s(failures + 1), is_transient=False)
 
     def is_transient(self, error: BaseException) -> bool:
         """Whether the entry is not to blame."""

@@ -15,7 +15,7 @@ from consumers.runtime.gate import Circuit, Gate
 from consumers.runtime.gatherings import Gatherings
 from consumers.runtime.lanes import Lanes
 from consumers.runtime.metrics import Metrics
-from consumers.runtime.retry_policy import Policy
+from consumers.runtime.retry_policy import RetryPolicy
 from consumers.runtime.transforms import Output, TransformHandler, Write
 from gateway.backoff import Backoff
 from gateway.contract import decode_event, encode_event
@@ -98,7 +98,7 @@ async def deliver_events(
         gate = Gate(limit=consumer.concurrency)
         gate.extend(float("inf"))
         at_once = Backoff(first_s=0.0, limit_s=0.0)
-        policy = Policy(
+        policy = RetryPolicy(
             max_attempts=consumer.max_attempts, transient=consumer.transient, backoff=at_once
         )
         attempts = Attempts(consumer, policy, outlet, Metrics(consumer.group))

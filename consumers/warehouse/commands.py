@@ -13,11 +13,11 @@ from redis.asyncio import Redis
 
 from consumers.warehouse.consumer import GROUP, opened
 from consumers.warehouse.destination import destination
-from consumers.warehouse.destination_errors import Away
+from consumers.warehouse.destination_errors import DestinationAway
 from consumers.warehouse.event_rows import Unfit
 from consumers.warehouse.query import answer, as_json, as_table
 from consumers.warehouse.row_loading import Warehouse
-from consumers.warehouse.stream_comparison import Comparison, backfill, compare
+from consumers.warehouse.stream_comparison import StreamComparison, backfill, compare
 from consumers.warehouse.stream_range import Range
 from consumers.warehouse.warehouse_thread import WarehouseThread
 from gateway import logs
@@ -185,7 +185,7 @@ def erase(
         click.echo("their bytes stay on the disk until the room is used again, or: --compact")
 
 
-async def _check(settings: Settings, wanted: Range) -> Comparison:
+async def _check(settings: Settings, wanted: Range) -> StreamComparison:
     async with _warehouse_and_redis(settings) as (warehouse, redis):
         return await compare(warehouse, redis, settings.redis.streams, wanted, group=GROUP)
 
@@ -261,7 +261,7 @@ def _run(doing: Coroutine[Any, Any, Any]) -> Any:
 def _away_told(doing: Callable[[], Any]) -> Any:
     try:
         return doing()
-    except Away as error:
+    except DestinationAway as error:
         raise OperatorError(f"[warehouse] destination: {error}") from error
     except connections.AWAY as error:
         raise OperatorError(f"[redis] url: {error}; what was under way can be repeated") from error

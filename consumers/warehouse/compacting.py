@@ -10,7 +10,7 @@ from typing import Final
 
 import duckdb
 
-from consumers.warehouse.destination_errors import Away
+from consumers.warehouse.destination_errors import DestinationAway
 from consumers.warehouse.dlt_database import Database
 from consumers.warehouse.duckdb_file import patiently
 from consumers.warehouse.table_schema import COMMENT_EVENTS, ERASURES
@@ -26,8 +26,8 @@ _SETTINGS: Final = {"memory_limit": "512MB", "threads": "1", "preserve_insertion
 def compact(database: Database) -> None:
     """Write the file of DuckDB, or the tables of PostgreSQL, anew; loads wait meanwhile.
 
-    Needs as much room on the disk again. Raises OperatorError for other destinations, and Away
-    while the destination is in use.
+    Needs as much room on the disk again. Raises OperatorError for other destinations, and
+    DestinationAway while the destination is in use.
     """
     target = database.target
     if target.database is not None:
@@ -58,7 +58,7 @@ def _rewrite(path: Path) -> None:
         writing.execute("CHECKPOINT")
     with closing(patiently(lambda: _reading(path), path, wait_s=_WAIT_S)) as connection:
         if left_over.exists():
-            raise Away(f"{path} was written to meanwhile: try again")
+            raise DestinationAway(f"{path} was written to meanwhile: try again")
         try:
             # In the format of the old one, so that whoever could read it can go on.
             ((version,),) = connection.execute(

@@ -12,7 +12,7 @@ import structlog
 from consumers import Consumer, Entry, Reject, Transient
 from consumers.warehouse import event_rows, metrics
 from consumers.warehouse.destination import Destination, destination
-from consumers.warehouse.destination_errors import Away, Unusable
+from consumers.warehouse.destination_errors import DestinationAway, Unusable
 from consumers.warehouse.dlt_database import Database
 from consumers.warehouse.dlt_workspace import Workspace
 from consumers.warehouse.row_loading import Warehouse
@@ -48,7 +48,7 @@ async def opened(settings: Settings, target: Destination) -> AsyncIterator[Wareh
             yield WarehouseThread(warehouse, thread)
         finally:
             # What still hangs is left to the end of the process.
-            with suppress(Away):
+            with suppress(DestinationAway):
                 await thread.call(warehouse.close, within_s=_CLOSING_S)
                 await thread.call(workspace.close, within_s=_CLOSING_S)
     finally:
@@ -90,7 +90,7 @@ class Loader:
                 await self._warehouse.call(Warehouse.prepare, within_s=_ANSWER_S)
             except Unusable as error:
                 raise OperatorError(f"[warehouse] destination: {error}") from error
-            except Away as error:
+            except DestinationAway as error:
                 self._tell_away(error)
             yield
 
@@ -105,7 +105,7 @@ class Loader:
             count, newest = await self._warehouse.call(_load, entries, within_s=_ANSWER_S)
         except event_rows.Unfit as error:
             raise Reject(str(error)) from error
-        except (Away, OperatorError) as error:
+        except (DestinationAway, OperatorError) as error:
             self._tell_away(error)
             raise Transient(str(error)) from error
         took_s = time.monotonic() - began
@@ -134,7 +134,7 @@ class Loader:
         if str(error) == self._told:
             return
         self._told = str(error)
-        if isinstance(error, Away) and not isinstance(error, Unusable):
+        if isinstance(error, DestinationAway) and not isinstance(error, Unusable):
             log.warning("destination is away", destination=self._target.label, error=str(error))
         else:
             log.error("destination refuses", destination=self._target.label, error=str(error))

@@ -13,18 +13,18 @@ from dlt.common.destination.exceptions import DestinationUndefinedEntity
 
 from gateway.errors import GatewayError
 
-__all__ = ["Away", "LackingTable", "RowsRefused", "Unusable", "cause_of", "refusal"]
+__all__ = ["DestinationAway", "LackingTable", "RowsRefused", "Unusable", "cause_of", "refusal"]
 
 
-class Away(GatewayError):
+class DestinationAway(GatewayError):
     """The destination cannot be used now: unreachable, locked, full. Try again later."""
 
 
-class LackingTable(Away):
+class LackingTable(DestinationAway):
     """A table, a view or a column is not there, or not any more. To be made before trying again."""
 
 
-class Unusable(Away):
+class Unusable(DestinationAway):
     """The destination refuses until somebody changes something there; the message says what."""
 
 
@@ -66,7 +66,7 @@ _PHRASES: Final = (
 
 
 def refusal(error: BaseException) -> GatewayError:
-    """What this exception means: Away and its kinds, or RowsRefused."""
+    """What this exception means: DestinationAway and its kinds, or RowsRefused."""
     why = cause_of(error)
     for one in _chain(error):
         name, code = type(one).__name__, str(getattr(one, "pgcode", None) or "")
@@ -81,7 +81,7 @@ def refusal(error: BaseException) -> GatewayError:
         for phrase, remedy in _PHRASES:
             if re.search(phrase, str(one)):
                 return Unusable(f"{why}: {remedy}")
-    return Away(why)
+    return DestinationAway(why)
 
 
 def cause_of(error: BaseException) -> str:

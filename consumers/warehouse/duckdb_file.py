@@ -12,7 +12,7 @@ from typing import Final
 
 import duckdb
 
-from consumers.warehouse.destination_errors import Away, cause_of
+from consumers.warehouse.destination_errors import DestinationAway, cause_of
 
 __all__ = ["held", "patiently"]
 
@@ -25,7 +25,7 @@ def held(path: Path, settings: Mapping[str, str], *, wait_s: float) -> Iterator[
     """Hold the file for this process; whoever connects to it here shares this one's database.
 
     The file has texts of customers, so nobody but its owner may read it: wider rights are taken
-    away. Raises Away if another process has it open for longer than `wait_s` seconds.
+    away. Raises DestinationAway if another process has it open for longer than `wait_s` seconds.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_if_empty(path)
@@ -42,7 +42,7 @@ def held(path: Path, settings: Mapping[str, str], *, wait_s: float) -> Iterator[
 def patiently(
     connect: Callable[[], duckdb.DuckDBPyConnection], path: Path, *, wait_s: float
 ) -> duckdb.DuckDBPyConnection:
-    """Connect to the file as soon as no other process is in the way; raises Away after `wait_s`."""
+    """Connect to the file once no other process is in the way; DestinationAway after `wait_s`."""
     deadline = time.monotonic() + wait_s
     while True:
         try:
@@ -51,7 +51,7 @@ def patiently(
             if "lock" not in str(error):
                 raise
             if time.monotonic() > deadline:
-                raise Away(
+                raise DestinationAway(
                     f"another process has had {path} open for {wait_s:g} s: {cause_of(error)}"
                 ) from error
             time.sleep(_LOCK_POLL_S)

@@ -9,10 +9,10 @@ from msgspec import Struct
 
 from gateway.contract import CommentEvent
 
-__all__ = ["Erasure", "is_erased", "without"]
+__all__ = ["ErasureRow", "is_erased", "without"]
 
 
-class Erasure(Struct, frozen=True, kw_only=True):
+class ErasureRow(Struct, frozen=True, kw_only=True):
     """A row of the table `erasures`. Without `comment_id` the whole portal was erased."""
 
     erasure_id: str
@@ -22,7 +22,7 @@ class Erasure(Struct, frozen=True, kw_only=True):
     rows_erased: int
 
 
-def is_erased(event: CommentEvent, erasures: Collection[Erasure]) -> bool:
+def is_erased(event: CommentEvent, erasures: Collection[ErasureRow]) -> bool:
     """Whether an erasure covers this event."""
     return any(
         event.data.member_id == erasure.member_id
@@ -32,7 +32,7 @@ def is_erased(event: CommentEvent, erasures: Collection[Erasure]) -> bool:
     )
 
 
-def without(events: pa.Table, erasures: Collection[Erasure]) -> pa.Table:
+def without(events: pa.Table, erasures: Collection[ErasureRow]) -> pa.Table:
     """The rows of `comment_events` that no erasure covers."""
     for erasure in erasures:
         is_erased = pc.and_(

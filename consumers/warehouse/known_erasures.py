@@ -13,19 +13,19 @@ from zlib import crc32
 import msgspec
 import structlog
 
-from consumers.warehouse.erased_rows import Erasure
+from consumers.warehouse.erased_rows import ErasureRow
 
-__all__ = ["Known"]
+__all__ = ["KnownErasures"]
 
 log = structlog.get_logger()
 
 
 class _File(msgspec.Struct):
     destination: str
-    erasures: list[Erasure] = []
+    erasures: list[ErasureRow] = []
 
 
-class Known:
+class KnownErasures:
     """The erasures of one destination, as they were seen last; `was_there` if it had tables.
 
     Several processes of a machine may have one each: they add, and take nothing away.
@@ -34,12 +34,12 @@ class Known:
     def __init__(self, directory: Path, destination: str) -> None:
         self._path = directory / f"known-{crc32(destination.encode()):08x}.json"
         self._destination = destination
-        self._written: dict[str, Erasure] | None = None
+        self._written: dict[str, ErasureRow] | None = None
         found = self._read()
         self.was_there = found is not None
         self.erasures = found or {}
 
-    def note(self, erasures: dict[str, Erasure]) -> None:
+    def note(self, erasures: dict[str, ErasureRow]) -> None:
         """Keep these, too; the tables are there. A file that cannot be written is only told of."""
         self.was_there = True
         self.erasures |= erasures
@@ -58,7 +58,7 @@ class Known:
                 beside.unlink()
         self._written = dict(self.erasures)
 
-    def _read(self) -> dict[str, Erasure] | None:
+    def _read(self) -> dict[str, ErasureRow] | None:
         """What the file says, by id; None if there is none that can be read."""
         try:
             found = msgspec.json.decode(self._path.read_bytes(), type=_File)

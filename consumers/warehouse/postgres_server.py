@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from gateway.errors import OperatorError
 
-__all__ = ["QUESTION", "Facts", "UnfitServer", "refuse_unfit"]
+__all__ = ["QUESTION", "ServerFacts", "UnfitServer", "refuse_unfit"]
 
 # The rows are NULL while the table is not there.
 QUESTION: Final = """
@@ -23,7 +23,7 @@ _OLDEST: Final = 150_000
 https://www.postgresql.org/docs/15/release-15.html"""
 
 
-class Facts(Struct, frozen=True):
+class ServerFacts(Struct, frozen=True):
     """What the server says of itself, in the order of QUESTION."""
 
     encoding: str
@@ -42,7 +42,7 @@ class UnfitServer(OperatorError):
         super().__init__(f"[warehouse] destination: {why}")
 
 
-def refuse_unfit(facts: Facts) -> None:
+def refuse_unfit(facts: ServerFacts) -> None:
     """Raise UnfitServer if rows could not be loaded, for the first reason why."""
     if facts.encoding not in _ENCODINGS:
         raise UnfitServer(

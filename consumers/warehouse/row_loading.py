@@ -14,10 +14,10 @@ from uuid_utils import uuid7
 
 from consumers.warehouse import event_rows
 from consumers.warehouse.compacting import compact
-from consumers.warehouse.destination_errors import Away, RowsRefused
+from consumers.warehouse.destination_errors import DestinationAway, RowsRefused
 from consumers.warehouse.dlt_database import Database
-from consumers.warehouse.erased_rows import Erasure, without
-from consumers.warehouse.known_erasures import Known
+from consumers.warehouse.erased_rows import ErasureRow, without
+from consumers.warehouse.known_erasures import KnownErasures
 from consumers.warehouse.load_portions import halves, parts, shortened
 from consumers.warehouse.table_making import Tables
 from consumers.warehouse.table_schema import COMMENT_EVENTS, ERASURES
@@ -32,13 +32,17 @@ _MAX_BYTES: Final = 3 << 20
 
 
 class Warehouse:
-    """The tables in a destination. `Away` is raised by everything while it cannot be used."""
+    """Loads the tables in a destination, compares them and erases from them.
+
+    While the destination cannot be used, everything raises DestinationAway.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._target = database.target
         self._tables = Tables(
-            database, Known(database.work_dir, f"{database.target.label} {database.dataset}")
+            database,
+            KnownErasures(database.work_dir, f"{database.target.label} {database.dataset}"),
         )
 
     def prepare(self) -> None:
@@ -83,7 +87,7 @@ class Warehouse:
                 )
             ]
 
-    def erasures(self) -> set[Erasure]:
+    def erasures(self) -> set[ErasureRow]:
         """What has been erased on request."""
         with self._database.session():
             self._tables.ensure()
@@ -138,7 +142,10 @@ class Warehouse:
             return self._load_alone(events, refused)
 
     def _load_alone(self, row: pa.Table, refused: RowsRefused) -> int:
-        """Load a row that was refused, with its texts cut. Raises Unfit, or Away if it is short."""
+        """Load a row that was refused, with its texts cut.
+
+        Raises Unfit, or DestinationAway if it is short.
+        """
         event_id = row["event_id"][0].as_py()
         cut = shortened(row)
         if cut is not None:
@@ -151,7 +158,7 @@ class Warehouse:
                 return count
         if refused.for_memory:
             # Not this row's fault: the destination is short of memory whatever it gets.
-            raise Away(str(refused)) from refused
+            raise DestinationAway(str(refused)) from refused
         raise event_rows.Unfit(event_id, str(refused)) from refused
 
     def _merge(self, events: pa.Table) -> int:

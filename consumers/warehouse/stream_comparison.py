@@ -13,10 +13,10 @@ from consumers.warehouse.stream_range import Range, StreamEntry, pages, standing
 from consumers.warehouse.warehouse_thread import WarehouseThread
 from gateway.contract import Streams
 
-__all__ = ["Comparison", "Missing", "backfill", "compare"]
+__all__ = ["MissingEvent", "StreamComparison", "backfill", "compare"]
 
 
-class Missing(Struct, frozen=True):
+class MissingEvent(Struct, frozen=True):
     """An event that the group is through with and that the warehouse lacks."""
 
     event_id: str
@@ -25,24 +25,24 @@ class Missing(Struct, frozen=True):
     received_at: str
 
 
-class Comparison(Struct):
+class StreamComparison(Struct):
     """What a comparison has found; `waiting` events have not been handled yet."""
 
     compared: int = 0
     erased: int = 0
     waiting: int = 0
-    missing: list[Missing] = []
+    missing: list[MissingEvent] = []
 
 
 async def compare(
     warehouse: WarehouseThread, redis: Redis, streams: Streams, wanted: Range, *, group: str
-) -> Comparison:
+) -> StreamComparison:
     """Look up each event of a range of the stream in the warehouse.
 
     Events that the group has not handled yet are not missing, nor are erased ones. Memory is
     bounded by a page. Raises Away.
     """
-    found = Comparison()
+    found = StreamComparison()
     # Before anything else: what the group handles from now on is not missing either.
     standings = [await standing(redis, key, group) for key in streams.keys(wanted.stream)]
     erasures = await warehouse.call(Warehouse.erasures)
@@ -67,7 +67,7 @@ async def compare(
             max(received),
         )
         found.missing += [
-            Missing(e.event.id, e.partition, e.id, e.event.receivedat)
+            MissingEvent(e.event.id, e.partition, e.id, e.event.receivedat)
             for e in handled
             if e.event.id in absent
         ]

@@ -12,9 +12,9 @@ import structlog
 
 from consumers.warehouse import comments_view, event_rows
 from consumers.warehouse.dlt_database import Database
-from consumers.warehouse.erased_rows import Erasure
-from consumers.warehouse.known_erasures import Known
-from consumers.warehouse.postgres_server import QUESTION, Facts, refuse_unfit
+from consumers.warehouse.erased_rows import ErasureRow
+from consumers.warehouse.known_erasures import KnownErasures
+from consumers.warehouse.postgres_server import QUESTION, ServerFacts, refuse_unfit
 from consumers.warehouse.table_schema import COMMENT_EVENTS, ERASURES, TABLES, VERSION, VERSIONS
 from gateway.errors import OperatorError
 
@@ -52,7 +52,7 @@ class NewerTables(OperatorError):
 class Tables:
     """The tables of this release; its methods are called within a session of the database."""
 
-    def __init__(self, database: Database, known: Known) -> None:
+    def __init__(self, database: Database, known: KnownErasures) -> None:
         self._database = database
         self._target = database.target
         self._known = known
@@ -76,11 +76,11 @@ class Tables:
             self._make(found)
         self._were_whole = True
 
-    def erasures(self) -> set[Erasure]:
+    def erasures(self) -> set[ErasureRow]:
         """What has been erased on request; kept on this machine as well."""
-        names = Erasure.__struct_fields__
+        names = ErasureRow.__struct_fields__
         found = {
-            row[0]: Erasure(**dict(zip(names, row, strict=True)))
+            row[0]: ErasureRow(**dict(zip(names, row, strict=True)))
             for row in self._database.ask(_ERASURES)
         }
         if self._target.is_database:
@@ -90,7 +90,7 @@ class Tables:
     def _refuse_unfit_server(self) -> None:
         events = f"{self._database.dataset}.{COMMENT_EVENTS.name}"
         for facts in self._database.ask(QUESTION, events, events, events):
-            refuse_unfit(Facts(*facts))
+            refuse_unfit(ServerFacts(*facts))
 
     def _version(self) -> int:
         """The version of tables that are all there, else 0."""
@@ -142,11 +142,11 @@ class Tables:
             )
 
 
-def _records(erasures: Collection[Erasure]) -> list[dict[str, Any]]:
-    return [{name: getattr(one, name) for name in Erasure.__struct_fields__} for one in erasures]
+def _records(erasures: Collection[ErasureRow]) -> list[dict[str, Any]]:
+    return [{name: getattr(one, name) for name in ErasureRow.__struct_fields__} for one in erasures]
 
 
-def _tell_of_loss(destination: str, missing: list[str], erased: Collection[Erasure]) -> None:
+def _tell_of_loss(destination: str, missing: list[str], erased: Collection[ErasureRow]) -> None:
     told: dict[str, Any] = {"destination": destination, "missing": missing}
     if "erasures" in missing:
         told["erasures_restored"] = len(erased)

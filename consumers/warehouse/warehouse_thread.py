@@ -8,7 +8,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from consumers.warehouse.destination_errors import Away
+from consumers.warehouse.destination_errors import DestinationAway
 from consumers.warehouse.row_loading import Warehouse
 
 __all__ = ["CallThread", "WarehouseThread"]
@@ -32,8 +32,8 @@ class CallThread:
     ) -> _Result:
         """The result of a call, which cancelling does not stop once it has begun.
 
-        Raises Away if it has not ended within `within_s` seconds. It may end yet, so let it be one
-        that may be repeated; what is called next waits for it.
+        Raises DestinationAway if it has not ended within `within_s` seconds. It may end yet, so let
+        it be one that may be repeated; what is called next waits for it.
         """
         done: Future[_Result] = Future()
         self._calls.put((done, partial(function, *arguments)))
@@ -43,7 +43,7 @@ class CallThread:
         except TimeoutError as error:
             if not deadline.expired():
                 raise
-            raise Away(f"no answer within {within_s:g} s") from error
+            raise DestinationAway(f"no answer within {within_s:g} s") from error
 
     def end(self) -> None:
         """Let the thread end after the calls that were made."""

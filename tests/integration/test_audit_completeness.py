@@ -18,7 +18,7 @@ from consumers.audit.chain_head import read_head
 from consumers.audit.chain_verification import verify_chain
 from consumers.audit.completeness import CannotCompare, find_gap
 from consumers.audit.findings import ChainReport
-from consumers.audit.records import Gap
+from consumers.audit.records import GapRecord
 from gateway.contract import Streams
 from gateway.redis_access.connections import control
 from tests.integration.consumers.running import comment_event, gateway, publish
@@ -222,7 +222,7 @@ async def test_what_is_pending_is_not_missed(redis: Redis, redis_url: str) -> No
     client = control(redis_url)
     try:
         assert await _gap(client, newest=ids[0]) is None
-        assert await _gap(client, newest="0-0") == Gap(
+        assert await _gap(client, newest="0-0") == GapRecord(
             after="0-0", until=ids[2], count=1, is_all=True
         )
     finally:
@@ -238,7 +238,7 @@ async def test_nothing_is_written_before_redis_has_said_where_the_group_stands(
     await client.aclose()
 
 
-async def _gap(client: Redis, *, newest: str) -> Gap | None:
+async def _gap(client: Redis, *, newest: str) -> GapRecord | None:
     return await find_gap(client, Streams(), "events", 0, group="audit", newest=newest)
 
 

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from consumers.audit import signing
 from consumers.audit.day_files import day_files
 from consumers.audit.proofs import NotProvable, prove
-from consumers.audit.record_search import Wanted, search
+from consumers.audit.record_search import RecordQuery, search
 from consumers.audit.signing import SigningKey
 from gateway.erasure_record import Erasure, ErasureNotRecorded, record_erasure
 from gateway.settings import RedisSettings
@@ -161,7 +161,7 @@ async def test_upkeep_signs_compresses_and_removes_what_is_old(
         )
 
         def has_proof() -> bool:
-            hit = next(search(tmp_path / "audit", Wanted(event_id=event.id)), None)
+            hit = next(search(tmp_path / "audit", RecordQuery(event_id=event.id)), None)
             try:
                 return hit is not None and bool(prove(tmp_path / "audit", hit))
             except NotProvable:
@@ -188,7 +188,7 @@ async def test_an_erasure_is_recorded_between_the_events(
         await eventually(lambda: len(events_in(chain)) == 3)
 
     assert events_in(chain) == [before.id, erased, after.id]
-    (hit,) = search(tmp_path / "audit", Wanted(event_id=erased, member_id="portal"))
+    (hit,) = search(tmp_path / "audit", RecordQuery(event_id=erased, member_id="portal"))
     assert hit.event.type == "gateway.data.erased"
     assert msgspec.json.decode(hit.record.event)["data"] == {
         "member_id": "portal",

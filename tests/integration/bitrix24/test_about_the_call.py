@@ -5,7 +5,7 @@ import ssl
 import pytest
 import trustme
 
-from consumers.enricher.fetching import Away, fetch
+from consumers.enricher.fetching import PortalAway, fetch
 from gateway.bitrix24.connecting import Bitrix24
 from gateway.bitrix24.errors import NotFound, PortalGone, TooManyRequests, Unauthorized, Untrusted
 from gateway.contract import Comment
@@ -44,8 +44,8 @@ async def test_comments_are_not_gone_when_their_portal_is_for_the_authorization_
 
     found = await fetch(gateway.portal(MEMBER_ID), [number])
 
-    assert isinstance(found, Away) or isinstance(found[number], Comment)
-    assert (found if isinstance(found, Away) else found[number]).reason == reason
+    assert isinstance(found, PortalAway) or isinstance(found[number], Comment)
+    assert (found if isinstance(found, PortalAway) else found[number]).reason == reason
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ async def test_a_certificate_that_is_not_accepted_is_the_reason_given(
             with pytest.raises(Untrusted, match="local issuer certificate .*trusted are those of"):
                 await gateway.portal(MEMBER_ID).call("profile")
             away = await fetch(gateway.portal(MEMBER_ID), [1])
-    assert isinstance(away, Away)
+    assert isinstance(away, PortalAway)
     assert "certificate is not accepted" in away.why
 
 

@@ -8,7 +8,7 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from consumers.enricher.bad_comment_search import pieces_of
-from consumers.enricher.portal_requests import Asking
+from consumers.enricher.portal_requests import PortalRequests
 from consumers.enricher.reach import Wait
 from gateway.bitrix24.connecting import connect
 from gateway.contract import Comment
@@ -102,7 +102,7 @@ async def test_a_portal_that_fails_with_every_comment_is_away_and_not_searched(
     portal.faults.mood = fails_with(ids)
     settings = scene.settings()
     async with connect(settings) as portals:
-        asking = Asking(portals, give_up_after_s=600.0)
+        asking = PortalRequests(portals, give_up_after_s=600.0)
         told = await asking.ask(portal.member_id, ids)
         assert all(isinstance(one, Wait) for one in told.values())
         assert sorted(sizes(portal)[4:]) == [0, 1, *[7] * 7]
@@ -110,7 +110,7 @@ async def test_a_portal_that_fails_with_every_comment_is_away_and_not_searched(
         portal.calls.clear()
         portal.faults.mood = None
         portal.faults.page = 500
-        other = Asking(portals, give_up_after_s=600.0)
+        other = PortalRequests(portals, give_up_after_s=600.0)
         told = await other.ask(portal.member_id, ids)
     assert all(isinstance(one, Wait) for one in told.values())
     assert sizes(portal) == [50, 50, 50, 50, 0]
@@ -121,7 +121,9 @@ async def test_a_comment_that_is_too_large_is_unreadable_by_itself(scene: Scene)
     small, large = scene.written(portal, 2)
     portal.comments.update(large, text="x" * 60_000)
     async with connect(scene.settings(rest={"max_answer_bytes": 50_000})) as portals:
-        told = await Asking(portals, give_up_after_s=600.0).ask(portal.member_id, [small, large])
+        told = await PortalRequests(portals, give_up_after_s=600.0).ask(
+            portal.member_id, [small, large]
+        )
     found = told[small]
     assert isinstance(found, Comment)
     assert found.state == "present"

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from consumers import CommentEvent, Consumer, Reject
-from consumers.audit.record_search import Wanted, search
+from consumers.audit.record_search import RecordQuery, search
 from gateway.contract import EventSubject, OtherEvent, Streams, decode_event, encode_event
 from gateway.erasure_record import DATA_ERASED
 from gateway.local.redis_server import RedisServer, free_port
@@ -251,7 +251,7 @@ def recorded(directory: Path) -> list[Any]:
     """The erasures in the audit log."""
     if not directory.exists():
         return []
-    found = [decode_event(hit.record.event) for hit in search(directory, Wanted())]
+    found = [decode_event(hit.record.event) for hit in search(directory, RecordQuery())]
     return [event for event in found if event.type == DATA_ERASED]
 
 

@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
 from consumers.notifier.network_fence import Fence
-from consumers.notifier.rendering import Message
+from consumers.notifier.rendering import TargetMessage
 from consumers.notifier.target_portals import in_reach
 from consumers.notifier.targets import Target
 from gateway.bitrix24.connecting import connect
@@ -36,7 +36,7 @@ from tests.integration.notifier.processes import (
 from tests.support.eventually import eventually
 
 PUBLIC = Fence(allow_private=False, networks=())
-MESSAGE = Message("Comment updated", "Call [b]today[/b]", "bbcode")
+MESSAGE = TargetMessage("Comment updated", "Call [b]today[/b]", "bbcode")
 TEXT = "[b]Comment updated[/b]\nCall [b]today[/b]"
 
 

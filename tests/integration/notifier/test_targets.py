@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from consumers.notifier.network_fence import Fence
-from consumers.notifier.rendering import Message
+from consumers.notifier.rendering import TargetMessage
 from consumers.notifier.targets import Target
 from gateway.errors import OperatorError
 from gateway.local.redis_server import free_port
@@ -15,7 +15,7 @@ from tests.integration.notifier.sinks import HttpSink, Received, http_sink, mail
 
 ANYWHERE = Fence(allow_private=True, networks=())
 PUBLIC = Fence(allow_private=False, networks=())
-MESSAGE = Message("Comment updated", "Call [b]today[/b]", "text")
+MESSAGE = TargetMessage("Comment updated", "Call [b]today[/b]", "text")
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ async def test_messages_under_way_at_once_keep_their_own_ids(sink: HttpSink) -> 
     to = target(sink.url)
 
     await asyncio.gather(
-        *(to.deliver(Message("", f"body {n}", "text"), message_id=f"e{n}") for n in range(20))
+        *(to.deliver(TargetMessage("", f"body {n}", "text"), message_id=f"e{n}") for n in range(20))
     )
 
     assert {(one.key, one.body["message"]) for one in sink.received} == {
@@ -174,7 +174,7 @@ async def test_a_mail_arrives_with_its_subject_and_formatted_body() -> None:
         assert to.dialect == "html"
 
         outcome = await to.deliver(
-            Message("Comment updated", "<b>today</b>", "html"), message_id="e1"
+            TargetMessage("Comment updated", "<b>today</b>", "html"), message_id="e1"
         )
 
     assert outcome.is_accepted, outcome.reason

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from consumers.warehouse.destination_errors import Away
+from consumers.warehouse.destination_errors import DestinationAway
 from consumers.warehouse.row_loading import Warehouse
 from tests.integration.warehouse.conftest import database_of
 from tests.integration.warehouse.loading import StreamEntry, Target, entry, load
@@ -21,7 +21,7 @@ def test_a_destination_that_came_back_takes_what_it_refused(
 
     postgres.stop()
     try:
-        with pytest.raises(Away, match="onnect"):
+        with pytest.raises(DestinationAway, match="onnect"):
             load(warehouse, entry("added", 2))
     finally:
         postgres.start()
@@ -65,6 +65,6 @@ def until_loaded(warehouse: Warehouse, entries: list[StreamEntry]) -> None:
     for _ in range(50):
         try:
             return load(warehouse, *entries)
-        except Away:
+        except DestinationAway:
             continue
     raise AssertionError("refused 50 times")

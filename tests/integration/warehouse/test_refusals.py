@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from consumers import Entry, Transient
 from consumers.warehouse.consumer import Loader
 from consumers.warehouse.destination import destination
-from consumers.warehouse.destination_errors import Away, Unusable
+from consumers.warehouse.destination_errors import DestinationAway, Unusable
 from consumers.warehouse.row_loading import Warehouse
 from consumers.warehouse.warehouse_thread import CallThread
 from gateway.errors import OperatorError
@@ -118,7 +118,7 @@ def test_a_lock_that_somebody_holds_is_told_and_not_waited_for_for_ever(
         load(warehouse, entry("added", 1))
         with closing(postgres.connect(name)) as holder:
             holder.cursor().execute("LOCK TABLE bitrix24.comment_events IN EXCLUSIVE MODE")
-            with pytest.raises(Away, match="lock timeout"):
+            with pytest.raises(DestinationAway, match="lock timeout"):
                 load(warehouse, entry("added", 2))
         load(warehouse, entry("added", 2))
 
@@ -144,13 +144,13 @@ async def test_a_call_that_hangs_is_away_and_keeps_no_process_from_ending() -> N
     code = (
         "import asyncio, threading\n"
         "from consumers.warehouse.warehouse_thread import CallThread\n"
-        "from consumers.warehouse.destination_errors import Away\n"
+        "from consumers.warehouse.destination_errors import DestinationAway\n"
         "async def main():\n"
         "    thread = CallThread('hanging')\n"
         "    for _ in range(2):\n"
         "        try:\n"
         "            await thread.call(threading.Event().wait, within_s=0.1)\n"
-        "        except Away as error:\n"
+        "        except DestinationAway as error:\n"
         "            print(error)\n"
         "    thread.end()\n"
         "asyncio.run(main())\n"
@@ -182,7 +182,7 @@ def test_a_disk_that_was_full_when_the_file_was_to_be_made_is_no_obstacle_later(
         with database_of(target, tmp_path / "work") as database:
             warehouse = Warehouse(database)
             for _ in range(2):
-                with pytest.raises(Away) as caught:
+                with pytest.raises(DestinationAway) as caught:
                     load(warehouse, entry("added"))
                 assert not isinstance(caught.value, Unusable)
             (disk / "filler").unlink()

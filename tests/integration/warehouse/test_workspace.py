@@ -8,7 +8,7 @@ from dlt.common.runtime import telemetry
 
 from consumers.warehouse import dlt_database as database_module
 from consumers.warehouse.destination import destination
-from consumers.warehouse.destination_errors import Away
+from consumers.warehouse.destination_errors import DestinationAway
 from consumers.warehouse.dlt_database import Database
 from consumers.warehouse.dlt_workspace import Workspace
 from consumers.warehouse.row_loading import Warehouse
@@ -95,7 +95,7 @@ def test_duckdb_joins_no_row_groups_any_more_once_that_may_have_been_too_much(
     with database_of(target, tmp_path / "work") as database:
         with database.session():
             ((before, limit),) = database.ask(asked)
-        with pytest.raises(Away), database.session():
+        with pytest.raises(DestinationAway), database.session():
             database.execute("SELECT no_such_column")
         with database.session():
             ((after, limit_after),) = database.ask(asked)

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from consumers.enricher.enriching import enriched, remembered
-from consumers.enricher.fetching import Away, outcome_of, outcome_of_call
+from consumers.enricher.fetching import PortalAway, outcome_of, outcome_of_call
 from consumers.enricher.refetch_queue import next_due_ms
-from consumers.enricher.snapshots import Snapshot
+from consumers.enricher.snapshots import CommentSnapshot
 from consumers.testing import comment_event
 from gateway.bitrix24 import errors
 from gateway.bitrix24.answers import Answer
@@ -19,7 +19,7 @@ NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 ROW = {"ID": "999", "COMMENT": "[b]x[/b]", "AUTHOR_ID": "7", "ENTITY_TYPE": "deal", "ENTITY_ID": 2}
 
 
-def outcome(answer: Answer | errors.Bitrix24Error) -> Comment | Away:
+def outcome(answer: Answer | errors.Bitrix24Error) -> Comment | PortalAway:
     return outcome_of(answer, 999, fetched_at=NOW)
 
 
@@ -59,20 +59,20 @@ def test_what_waiting_does_not_mend_is_said_at_once(
 @pytest.mark.parametrize(
     ("error", "away"),
     [
-        (errors.Unavailable("away"), Away("unreachable", why="away")),
-        (errors.MaybeDone("away"), Away("unreachable", why="away", may_be_a_comment=True)),
-        (errors.Untrusted("whose?"), Away("unreachable", why="whose?")),
-        (errors.UnknownName("where?"), Away("unreachable", why="where?")),
+        (errors.Unavailable("away"), PortalAway("unreachable", why="away")),
+        (errors.MaybeDone("away"), PortalAway("unreachable", why="away", may_be_a_comment=True)),
+        (errors.Untrusted("whose?"), PortalAway("unreachable", why="whose?")),
+        (errors.UnknownName("where?"), PortalAway("unreachable", why="where?")),
         (
             errors.PortalMoved("new.example"),
-            Away("moved", why="the portal redirects to new.example"),
+            PortalAway("moved", why="the portal redirects to new.example"),
         ),
-        (errors.TooManyRequests("full", retry_in_s=0.5), Away("limited", 0.5, "full")),
-        (errors.OperationTimeLimit("full", retry_in_s=300.0), Away("limited", 300.0, "full")),
+        (errors.TooManyRequests("full", retry_in_s=0.5), PortalAway("limited", 0.5, "full")),
+        (errors.OperationTimeLimit("full", retry_in_s=300.0), PortalAway("limited", 300.0, "full")),
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_passes_is_waited_for(error: errors.Bitrix24Error, away: Away) -> None:
+def test_what_passes_is_waited_for(error: errors.Bitrix24Error, away: PortalAway) -> None:
     assert outcome(error) == away
 
 
@@ -114,7 +114,7 @@ def test_an_error_about_the_call_never_says_that_a_comment_is_gone(
     more: dict[str, Any] = {"retry_in_s": 1.0} if issubclass(kind, errors.Limited) else {}
     found = outcome_of_call(kind("why", **more))
     assert found.reason == reason
-    assert isinstance(found, Away) or found.state == "unavailable"
+    assert isinstance(found, PortalAway) or found.state == "unavailable"
 
 
 @pytest.mark.parametrize("result", [None, [], False, "x", {}, ROW | {"ID": "998"}])
@@ -135,7 +135,7 @@ def test_an_event_keeps_what_nobody_here_knows() -> None:
 
 
 def test_a_deleted_comment_has_what_was_last_known_of_it_but_no_text() -> None:
-    snapshot = Snapshot(
+    snapshot = CommentSnapshot(
         member_id="m",
         comment_id=999,
         author_id=7,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.enricher.reach import Ask, GivenUp, Reach, Reaches, Wait
+from consumers.enricher.reach import Ask, PortalGivenUp, Reach, Reaches, Wait
 from gateway.backoff import Backoff
 
 EVEN = Backoff(first_s=8.0, limit_s=8.0)
@@ -41,7 +41,7 @@ def test_after_the_time_to_give_up_nobody_waits_and_it_is_asked_nonetheless() ->
 
     reach.failed("limited", asked_at=700.0, now=700.0)
 
-    assert reach.stance(701.0) == GivenUp("limited")
+    assert reach.stance(701.0) == PortalGivenUp("limited")
     assert reach.stance(709.0) == Ask()
 
 
@@ -51,7 +51,7 @@ def test_waiting_ends_at_the_time_to_give_up() -> None:
     stance = reach.stance(699.0)
 
     assert stance == Wait(1.0)
-    assert reach.stance(700.0) == GivenUp("unreachable")
+    assert reach.stance(700.0) == PortalGivenUp("unreachable")
 
 
 def test_calls_under_way_at_the_same_time_fail_once() -> None:
@@ -90,7 +90,7 @@ def test_nothing_waits_beyond_the_time_to_give_up(
             case Wait(seconds):
                 assert seconds > 0
                 assert now + seconds <= 600.0 + 1e-6
-            case GivenUp(reason):
+            case PortalGivenUp(reason):
                 assert (now >= 600.0, reason) == (True, "limited")
             case Ask():
                 reach.failed("limited", asked_at=now, now=now, retry_in_s=retry_in_s)

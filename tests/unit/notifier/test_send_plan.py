@@ -1,7 +1,7 @@
 from datetime import UTC, datetime
 
 from consumers.notifier.notices import Notice
-from consumers.notifier.send_plan import Due, Parcel, Plan, Policy, plan
+from consumers.notifier.send_plan import Due, Parcel, SendPlan, SendPolicy, plan
 from consumers.notifier.timing import QuietHours, Timing
 
 NOW = round(datetime(2026, 1, 5, 10, 30, tzinfo=UTC).timestamp() * 1000)
@@ -26,11 +26,11 @@ def keys(parcels: tuple[Parcel, ...]) -> list[list[str]]:
 
 
 def decide(
-    *dues: Due, policy: Policy | None = None, sent_this_hour: int = 0, room: int = 8
-) -> Plan:
+    *dues: Due, policy: SendPolicy | None = None, sent_this_hour: int = 0, room: int = 8
+) -> SendPlan:
     return plan(
         dues,
-        policy or Policy(timing=Timing()),
+        policy or SendPolicy(timing=Timing()),
         now_ms=NOW,
         sent_this_hour=sent_this_hour,
         max_parcels=room,
@@ -45,13 +45,13 @@ def test_each_notice_is_a_message_of_its_own_as_far_as_there_is_room() -> None:
 
 
 def test_a_digest_is_one_message() -> None:
-    decided = decide(due(1), due(2), policy=Policy(timing=Timing(digest_minutes=15)))
+    decided = decide(due(1), due(2), policy=SendPolicy(timing=Timing(digest_minutes=15)))
 
     assert keys(decided.parcels) == [["e1", "e2"]]
 
 
 def test_nothing_is_sent_in_quiet_hours_and_all_of_it_at_their_end() -> None:
-    quiet = Policy(timing=Timing(quiet=QuietHours.of("10:00-11:00")))
+    quiet = SendPolicy(timing=Timing(quiet=QuietHours.of("10:00-11:00")))
 
     decided = decide(due(1), due(2), policy=quiet)
 
@@ -67,7 +67,7 @@ def test_what_was_held_back_comes_as_one_message() -> None:
 
 
 def test_what_exceeds_the_hourly_cap_is_held_until_the_next_hour() -> None:
-    capped = Policy(timing=Timing(), max_per_hour=10)
+    capped = SendPolicy(timing=Timing(), max_per_hour=10)
 
     decided = decide(due(1), due(2), due(3), policy=capped, sent_this_hour=9)
 
@@ -77,7 +77,7 @@ def test_what_exceeds_the_hourly_cap_is_held_until_the_next_hour() -> None:
 
 
 def test_what_only_waits_for_room_is_not_held_by_the_cap() -> None:
-    capped = Policy(timing=Timing(), max_per_hour=10)
+    capped = SendPolicy(timing=Timing(), max_per_hour=10)
 
     decided = decide(due(1), due(2), due(3), policy=capped, room=1)
 
@@ -87,7 +87,7 @@ def test_what_only_waits_for_room_is_not_held_by_the_cap() -> None:
 
 def test_a_message_cut_off_by_a_crash_is_sent_again_as_it_was() -> None:
     before = Parcel((due(1), due(2)))
-    digests = Policy(timing=Timing(digest_minutes=15))
+    digests = SendPolicy(timing=Timing(digest_minutes=15))
 
     decided = decide(due(3), due(2, lease="gone"), due(1, lease="gone"), policy=digests)
 
@@ -96,7 +96,7 @@ def test_a_message_cut_off_by_a_crash_is_sent_again_as_it_was() -> None:
 
 
 def test_a_message_cut_off_by_a_crash_can_be_dropped_instead() -> None:
-    careful = Policy(timing=Timing(), after_crash="drop")
+    careful = SendPolicy(timing=Timing(), after_crash="drop")
 
     decided = decide(due(1, lease="gone"), due(2), policy=careful)
 
@@ -108,7 +108,7 @@ def test_a_message_cut_off_by_a_crash_can_be_dropped_instead() -> None:
 
 def test_a_notice_that_is_too_late_is_given_up() -> None:
     decided = decide(
-        due(1, age_ms=2 * HOUR), due(2), policy=Policy(timing=Timing(), max_age_ms=HOUR)
+        due(1, age_ms=2 * HOUR), due(2), policy=SendPolicy(timing=Timing(), max_age_ms=HOUR)
     )
 
     assert keys(decided.parcels) == [["e2"]]

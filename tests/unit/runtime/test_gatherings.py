@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from consumers.runtime.entry import Entry, HeldEntry, Source
 from consumers.runtime.gate import Gate
 from consumers.runtime.gatherings import Gatherings
-from consumers.runtime.retry_policy import Postponed, Split
+from consumers.runtime.retry_policy import PostponedEntries, Split
 from consumers.runtime.transforms import Result, TransformHandler
 from consumers.testing import comment_event
 from gateway.contract import EntryId, encode_event
@@ -51,12 +51,12 @@ class Bench:
 
     async def _attempt(
         self, handler: TransformHandler, batch: Sequence[HeldEntry]
-    ) -> Postponed | Split | None:
+    ) -> PostponedEntries | Split | None:
         assert handler is self.handler
         self.batches.append([number_of(one) for one in batch])
         return await self.attempt(batch)
 
-    async def attempt(self, batch: Sequence[HeldEntry]) -> Postponed | Split | None:
+    async def attempt(self, batch: Sequence[HeldEntry]) -> PostponedEntries | Split | None:
         return None
 
     def submit(self, *entries: tuple[str, int]) -> None:
@@ -132,9 +132,9 @@ async def test_a_key_that_fails_waits_alone_and_is_then_tried_by_one_batch() -> 
     bench = Bench(max_batches=4)
     is_away = True
 
-    async def attempt(batch: Sequence[HeldEntry]) -> Postponed | None:
+    async def attempt(batch: Sequence[HeldEntry]) -> PostponedEntries | None:
         if batch[0].entry.event.source.endswith(":a") and is_away:
-            return Postponed(batch, 0.05)
+            return PostponedEntries(batch, 0.05)
         return None
 
     bench.attempt = attempt  # type: ignore[method-assign]
@@ -235,7 +235,7 @@ async def test_every_entry_is_handled_once_and_each_comment_in_order(
     done: dict[str, list[int]] = defaultdict(list)
     turn = 0
 
-    async def attempt(batch: Sequence[HeldEntry]) -> Postponed | Split | None:
+    async def attempt(batch: Sequence[HeldEntry]) -> PostponedEntries | Split | None:
         nonlocal turn
         turn += 1
         choice = choices[turn % len(choices)] if turn < 200 else 0
@@ -244,13 +244,13 @@ async def test_every_entry_is_handled_once_and_each_comment_in_order(
         if choice == 2 and len(batch) > 1:
             return Split()
         if choice == 3:
-            return Postponed(batch, 0.0)
+            return PostponedEntries(batch, 0.0)
         late = {one.lane for one in batch[:1]} if choice == 4 else set()
         for one in batch:
             if one.lane not in late:
                 done[one.lane].append(number_of(one))
         left = [one for one in batch if one.lane in late]
-        return Postponed(left, 0.0) if left else None
+        return PostponedEntries(left, 0.0) if left else None
 
     bench.attempt = attempt  # type: ignore[method-assign]
     bench.submit(*entries)
@@ -265,9 +265,9 @@ async def test_every_entry_is_handled_once_and_each_comment_in_order(
 async def test_a_subject_that_has_to_wait_keeps_no_other_one_of_its_key_waiting() -> None:
     bench = Bench()
 
-    async def attempt(batch: Sequence[HeldEntry]) -> Postponed | None:
+    async def attempt(batch: Sequence[HeldEntry]) -> PostponedEntries | None:
         late = [one for one in batch if one.entry.event.subject == "comment/1"]
-        return Postponed(late, 0.2) if late and len(bench.batches) < 4 else None
+        return PostponedEntries(late, 0.2) if late and len(bench.batches) < 4 else None
 
     bench.attempt = attempt  # type: ignore[method-assign]
     bench.submit(("a", 1), ("a", 2), ("a", 1), ("a", 3))

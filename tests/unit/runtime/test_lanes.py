@@ -9,7 +9,7 @@ from consumers.runtime.consumer import BatchHandler
 from consumers.runtime.entry import Entry, HeldEntry, Source
 from consumers.runtime.gate import Circuit, Gate
 from consumers.runtime.lanes import Lanes
-from consumers.runtime.retry_policy import Later, Split
+from consumers.runtime.retry_policy import Split, TryLater
 from gateway.backoff import Backoff
 from gateway.contract import EntryId, encode_event
 from tests.integration.consumers.running import comment_event
@@ -55,7 +55,7 @@ async def test_one_comment_is_handled_in_order_and_others_meanwhile() -> None:
     running: dict[str, int] = defaultdict(int)
     most = 0
 
-    async def attempt(one: HeldEntry) -> Later | None:
+    async def attempt(one: HeldEntry) -> TryLater | None:
         nonlocal most
         running[one.lane] += 1
         assert running[one.lane] == 1
@@ -81,11 +81,11 @@ async def test_a_failing_comment_keeps_only_itself_waiting() -> None:
     done: list[str] = []
     attempts = 0
 
-    async def attempt(one: HeldEntry) -> Later | None:
+    async def attempt(one: HeldEntry) -> TryLater | None:
         nonlocal attempts
         if one.entry.event.subject == "comment/1" and attempts < 3:
             attempts += 1
-            return Later(0.02, is_transient=False)
+            return TryLater(0.02, is_transient=False)
         done.append(one.entry.id)
         return None
 
@@ -104,10 +104,10 @@ async def test_when_everything_fails_the_partition_pauses_and_probes() -> None:
     calls = 0
     is_away = True
 
-    async def attempt(one: HeldEntry) -> Later | None:
+    async def attempt(one: HeldEntry) -> TryLater | None:
         nonlocal calls
         calls += 1
-        return Later(0.0, is_transient=True) if is_away else None
+        return TryLater(0.0, is_transient=True) if is_away else None
 
     gate = open_gate()
     lanes = Lanes(attempt, gate, Circuit(Backoff(first_s=0.05, limit_s=0.05), threshold=3))
@@ -127,7 +127,7 @@ async def test_when_everything_fails_the_partition_pauses_and_probes() -> None:
 async def test_nothing_is_started_once_the_lease_has_run_out() -> None:
     seen: list[str] = []
 
-    async def attempt(one: HeldEntry) -> Later | None:
+    async def attempt(one: HeldEntry) -> TryLater | None:
         seen.append(one.entry.id)
         return None
 
@@ -146,7 +146,7 @@ async def test_nothing_is_started_once_the_lease_has_run_out() -> None:
 async def test_a_batch_goes_out_when_it_is_full_or_its_oldest_has_waited() -> None:
     batches: list[int] = []
 
-    async def attempt(batch: Sequence[HeldEntry]) -> Later | Split | None:
+    async def attempt(batch: Sequence[HeldEntry]) -> TryLater | Split | None:
         batches.append(len(batch))
         return None
 
@@ -162,7 +162,7 @@ async def test_a_batch_goes_out_when_it_is_full_or_its_oldest_has_waited() -> No
 async def test_a_batch_goes_out_when_its_events_are_large_enough_together() -> None:
     batches: list[int] = []
 
-    async def attempt(batch: Sequence[HeldEntry]) -> Later | Split | None:
+    async def attempt(batch: Sequence[HeldEntry]) -> TryLater | Split | None:
         batches.append(len(batch))
         return None
 
@@ -182,7 +182,7 @@ async def test_a_batch_goes_out_when_its_events_are_large_enough_together() -> N
 async def test_an_event_larger_than_a_batch_is_a_batch_of_its_own() -> None:
     batches: list[int] = []
 
-    async def attempt(batch: Sequence[HeldEntry]) -> Later | Split | None:
+    async def attempt(batch: Sequence[HeldEntry]) -> TryLater | Split | None:
         batches.append(len(batch))
         return None
 
@@ -199,7 +199,7 @@ async def test_a_batch_with_a_bad_entry_is_halved_until_that_one_is_alone() -> N
     handled: list[str] = []
     alone: list[str] = []
 
-    async def attempt(batch: Sequence[HeldEntry]) -> Later | Split | None:
+    async def attempt(batch: Sequence[HeldEntry]) -> TryLater | Split | None:
         if any(one.entry.id == "5-0" for one in batch):
             if len(batch) > 1:
                 return Split()
@@ -224,7 +224,7 @@ async def test_a_comment_that_comes_later_does_not_wait_for_the_handlers_under_w
     started: list[str] = []
     released = asyncio.Event()
 
-    async def attempt(one: HeldEntry) -> Later | None:
+    async def attempt(one: HeldEntry) -> TryLater | None:
         started.append(one.lane)
         await released.wait()
         return None

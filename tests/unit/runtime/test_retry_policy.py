@@ -6,10 +6,10 @@ from consumers import DeadLetterLimit, Reject, Transient
 from consumers.runtime.dead_letter_limit import DeadLetterRate
 from consumers.runtime.gate import Circuit
 from consumers.runtime.redaction import describe
-from consumers.runtime.retry_policy import Bury, Later, Policy
+from consumers.runtime.retry_policy import Bury, RetryPolicy, TryLater
 from gateway.backoff import Backoff
 
-POLICY = Policy(max_attempts=3, transient=(ConnectionError,))
+POLICY = RetryPolicy(max_attempts=3, transient=(ConnectionError,))
 
 
 def test_a_rejected_entry_is_buried_at_once() -> None:
@@ -28,14 +28,14 @@ def test_an_unknown_exception_is_tried_again_until_the_attempts_are_used_up() ->
 def test_what_is_away_burns_no_attempt_however_often(error: BaseException) -> None:
     verdict = POLICY.verdict(error, failures=2, delays=10_000)
 
-    assert isinstance(verdict, Later)
+    assert isinstance(verdict, TryLater)
     assert verdict.is_transient
 
 
 def test_the_pause_that_the_other_side_asked_for_is_kept() -> None:
     verdict = POLICY.verdict(Transient(retry_after_s=17), failures=0, delays=5)
 
-    assert verdict == Later(17.0, is_transient=True)
+    assert verdict == TryLater(17.0, is_transient=True)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import duckdb
 import pytest
 
 from consumers.warehouse.destination_errors import (
-    Away,
+    DestinationAway,
     LackingTable,
     RowsRefused,
     Unusable,
@@ -38,11 +38,11 @@ class _Coded(Exception):
             Unusable,
         ),
         (duckdb.IOException("we can only read versions between 64 and 67"), Unusable),
-        (_Coded("55P03"), Away),
-        (_Coded("57P03"), Away),
-        (duckdb.IOException("No space left on device"), Away),
-        (ConnectionRefusedError("nobody there"), Away),
-        (RuntimeError("what nobody knows"), Away),
+        (_Coded("55P03"), DestinationAway),
+        (_Coded("57P03"), DestinationAway),
+        (duckdb.IOException("No space left on device"), DestinationAway),
+        (ConnectionRefusedError("nobody there"), DestinationAway),
+        (RuntimeError("what nobody knows"), DestinationAway),
     ],
     ids=str,
 )

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from consumers.warehouse import event_rows, table_schema
-from consumers.warehouse.erased_rows import Erasure, without
+from consumers.warehouse.erased_rows import ErasureRow, without
 from consumers.warehouse.load_portions import parts
 from gateway.contract import Comment, CommentFile, OtherEvent
 from tests.integration.warehouse.loading import PORTAL, START, StreamEntry, entry
@@ -102,7 +102,7 @@ def test_what_was_erased_is_left_out() -> None:
         kept = without(
             table,
             [
-                Erasure(
+                ErasureRow(
                     erasure_id=f"{number}",
                     member_id=member_id,
                     comment_id=comment_id,
