@@ -9,7 +9,7 @@ import structlog
 from redis.asyncio import Redis
 
 from consumers.runtime.group_progress import GroupProgress
-from consumers.runtime.lua_scripts import Inspection
+from consumers.runtime.lua_scripts import Acquired, Inspection
 from consumers.runtime.tenure import Tenure
 from gateway.background import Errands
 from gateway.contract import DeadLetter, EntryId
@@ -27,25 +27,27 @@ _DEAD_LETTERS_READ: Final = 100
 class GroupInspection:
     """Keeps the account of a partition, shows it in the metrics, and tells each loss once.
 
-    `missed_count` is what a former owner has left of that account; `every_s` says how often the
+    `former` is what a former owner has left of that account, if any; `every_s` says how often the
     server is to be asked. To be used by the partition's reader alone, with no read under way.
     """
 
     def __init__(
-        self, tenure: Tenure, *, missed_count: int | None, every_s: Callable[[], float]
+        self, tenure: Tenure, *, former: Acquired | None, every_s: Callable[[], float]
     ) -> None:
         self._tenure = tenure
-        self._progress = GroupProgress(missed_count)
+        self._progress = (
+            GroupProgress(former.missed_count, erased_count=former.erased_count)
+            if former
+            else GroupProgress()
+        )
         self._every_s = every_s
         self._counting = Errands("counting a lag")
         self._due_at = 0.0
-        self._untold_count = 0
 
     @property
-    def missed_count(self) -> int | None:
-        """What the next owner has to know to tell what was not told here, and only that."""
-        missed = self._progress.missed_count
-        return None if missed is None else max(0, missed - self._untold_count)
+    def told(self) -> tuple[int | None, int]:
+        """What the next owner has to know to tell each loss once: missing entries, erased ones."""
+        return self._progress.missed_count, self._progress.erased_count
 
     @property
     def is_due(self) -> bool:
@@ -62,7 +64,7 @@ class GroupInspection:
         lost = self._progress.begin(inspection)
         if self._progress.lag is None:
             self._counting.begin(self._count(client, inspection))
-        await self._tell(inspection, lost)
+        self._tell(inspection, lost)
         return inspection
 
     async def inspect(self) -> Inspection:
@@ -71,7 +73,7 @@ class GroupInspection:
         # Given by the server, and never seen here: they were read, not lost.
         in_flight_count = self._tenure.in_flight.count(self._tenure.keys.shared)
         self._progress.read(max(0, inspection.pending_count - in_flight_count))
-        await self._tell(inspection, self._progress.inspected(inspection))
+        self._tell(inspection, self._progress.inspected(inspection))
         return inspection
 
     async def recall_dead_letters(self, client: Redis, *, now_ms: int) -> None:
@@ -94,7 +96,7 @@ class GroupInspection:
     async def _asked(self) -> Inspection:
         keys = self._tenure.keys
         inspection = await self._tenure.scripts.inspect(
-            (keys.shared.key, keys.redeliveries.key, keys.dead), group=keys.group
+            (keys.shared.key, keys.redeliveries.key, keys.dead, keys.lease), group=keys.group
         )
         self._due_at = time.monotonic() + self._every_s()
         return inspection
@@ -108,7 +110,7 @@ class GroupInspection:
             self._progress.counted(left)
             self._tenure.metrics.lags(keys.partition, self._progress.lag)
 
-    async def _tell(self, inspection: Inspection, lost: int) -> None:
+    def _tell(self, inspection: Inspection, lost: int) -> None:
         oldest_s = 0.0
         if inspection.oldest_pending_id:
             oldest_ms = EntryId.of(inspection.oldest_pending_id).ms
@@ -120,20 +122,13 @@ class GroupInspection:
             oldest_s=oldest_s,
             dead=inspection.dead_count,
         )
-        # The account has them already: what cannot be told now is told with the next inspection.
-        self._untold_count += lost
-        if self._untold_count:
-            await self._tell_missing(first_id=inspection.first_id)
+        self._tell_missing(
+            lost, self._progress.erased_among(lost, inspection), first_id=inspection.first_id
+        )
 
-    async def _tell_missing(self, *, first_id: str) -> None:
-        """Tell of entries that the group had still to read: an alarm, but for erased ones.
-
-        How many those are, whoever erases notes in the partition's lease.
-        """
+    def _tell_missing(self, missing: int, erased: int, *, first_id: str) -> None:
+        """Tell of entries that the group had still to read: an alarm, but for erased ones."""
         tenure, keys = self._tenure, self._tenure.keys
-        erased = min(self._untold_count, await tenure.scripts.take_erased(keys.lease))
-        lost = self._untold_count - erased
-        self._untold_count = 0
         about = {"stream": keys.shared.key, "group": keys.group}
         if erased:
             tenure.metrics.erased(erased)
@@ -142,7 +137,7 @@ class GroupInspection:
                 entries=erased,
                 **about,
             )
-        if lost:
+        if lost := missing - erased:
             tenure.metrics.lost("trimmed", lost)
             log.error(
                 "entries were trimmed or deleted before the group had read them",

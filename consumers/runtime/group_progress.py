@@ -18,11 +18,15 @@ class GroupProgress:
     `missed_count` is how many entries more the server believes to be left than there are. It stays
     that until the group has read on, so it is compared with what it was when it was told last, here
     or by a former owner (then it is given): each loss is told once. None: it was never known.
+
+    `erased_count` is how many of those that are missing were told of as erased on request, by this
+    owner or former ones: with the note of all that ever were, it says how many are new.
     """
 
-    def __init__(self, missed_count: int | None = None) -> None:
+    def __init__(self, missed_count: int | None = None, *, erased_count: int = 0) -> None:
         self.lag: int | None = None
         self.missed_count = missed_count
+        self.erased_count = erased_count
         self._added_count: int | None = None
         self._read_count = 0
         self._growth = 0
@@ -61,6 +65,17 @@ class GroupProgress:
         self.lag = left
         self._missed_since(left, _believed_left(inspection))
         return max(lost, 0)
+
+    def erased_among(self, missing: int, inspection: Inspection) -> int:
+        """How many of entries that are missing now were erased on request; each counts once.
+
+        Of entries that were erased and never seen to be missing, the note hides as many of the
+        next loss, and of that one only. Of a lease that was lost, all that it noted is forgotten.
+        """
+        self.erased_count = min(self.erased_count, inspection.erased_count)
+        erased = min(missing, inspection.erased_count - self.erased_count)
+        self.erased_count += erased
+        return erased
 
     def _missed_since(self, left: int | None, believed: int | None) -> int:
         """Note what is missing by the server's own count; how much more that is than before."""

@@ -22,12 +22,14 @@ class Acquired(Struct, frozen=True):
     """A lease that was free: its epoch, and where the last owner stood on which stream.
 
     `missed_count` is what the last owner knew to be missing, see Progress; None if it knew nothing.
+    `erased_count` is how many entries it told of as erased.
     """
 
     epoch: int
     stream: str
     position: str
     missed_count: int | None
+    erased_count: int
 
 
 class LeaseNote(Struct, frozen=True):
@@ -36,19 +38,21 @@ class LeaseNote(Struct, frozen=True):
     stream: str
     position: str
     missed_count: int | None
+    erased_count: int
 
     @property
-    def arguments(self) -> tuple[str, str, str]:
+    def arguments(self) -> tuple[str, str, str, int]:
         """As the scripts take it."""
         missed = "" if self.missed_count is None else str(self.missed_count)
-        return self.stream, self.position, missed
+        return self.stream, self.position, missed, self.erased_count
 
 
 class Inspection(Struct, frozen=True):
     """How a group stands on a partition, at one moment; ids are `<ms>-<sequence>`.
 
     `read_count` is the server's count of the entries it gave the group, -1 where it has none that
-    can be believed.
+    can be believed. `erased_count` is how many entries were ever erased on request that the
+    group had still to read.
     """
 
     length: int
@@ -61,6 +65,7 @@ class Inspection(Struct, frozen=True):
     oldest_pending_id: str
     redelivery_count: int
     dead_count: int
+    erased_count: int
     now_ms: int
 
 
@@ -92,24 +97,14 @@ class Scripts:
         self._emit = script("emit")
         self._inspect = script("inspect")
         self._rehearse = script("rehearse")
-        self._take_erased = script("take_erased")
-
-    async def take_erased(self, lease: str) -> int:
-        """How many entries that a group had to read were erased on request, told once.
-
-        After a lost reply nobody is told, and they count as lost: an alarm too many. Of
-        entries that were never seen to be missing the note stays, and hides as many of the next
-        loss, and of that one only.
-        """
-        return int(await self._take_erased(keys=[lease], args=[]))
 
     async def acquire(self, lease: str, owner: str, *, ttl_ms: int) -> Acquired | None:
         """Take a lease; None if another process holds it."""
         epoch, *rest = await self._acquire(keys=[lease], args=[owner, ttl_ms])
         if epoch == 0:
             return None
-        stream, position, missed = (one.decode() for one in rest)
-        return Acquired(epoch, stream, position, int(missed) if missed else None)
+        stream, position, missed, erased = (one.decode() for one in rest)
+        return Acquired(epoch, stream, position, int(missed) if missed else None, int(erased or 0))
 
     async def renew(
         self, leases: Sequence[tuple[str, int, LeaseNote]], owner: str, *, ttl_ms: int
@@ -227,8 +222,11 @@ class Scripts:
         """
         await self._rehearse(keys=keys, args=[group])
 
-    async def inspect(self, keys: tuple[str, str, str], *, group: str) -> Inspection:
-        """Look at a partition; `keys` are the stream, the redeliveries and the dead letters."""
+    async def inspect(self, keys: tuple[str, str, str, str], *, group: str) -> Inspection:
+        """Look at a partition.
+
+        `keys` are the stream, the redeliveries, the dead letters and the lease.
+        """
         values: list[Any] = [
             value.decode() if isinstance(value, bytes) else value
             for value in await self._inspect(keys=keys, args=[group])

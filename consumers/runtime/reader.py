@@ -68,7 +68,7 @@ class Reader:
         )
         self._inspection = GroupInspection(
             tenure,
-            missed_count=former.missed_count if former else None,
+            former=former,
             every_s=lambda: pace().inspect_s,
         )
         self._client: Redis | None = None
@@ -79,7 +79,7 @@ class Reader:
     @property
     def kept(self) -> LeaseNote:
         """What the next owner has to know: how far the group is through, what is known to miss."""
-        return LeaseNote(self._keys.shared.name, self._position, self._inspection.missed_count)
+        return LeaseNote(self._keys.shared.name, self._position, *self._inspection.told)
 
     @property
     def _position(self) -> str:

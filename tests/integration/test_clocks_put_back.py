@@ -64,7 +64,7 @@ async def test_who_lives_keeps_a_partition_when_the_clock_is_put_back(redis: Red
     assert await scripts.acquire(LEASE, "two", ttl_ms=1000) is None
 
     assert await scripts.renew(
-        [(LEASE, one.epoch, LeaseNote("events", "0-0", None))], "one", ttl_ms=60_000
+        [(LEASE, one.epoch, LeaseNote("events", "0-0", None, 0))], "one", ttl_ms=60_000
     ) == [True]
 
     assert await scripts.acquire(LEASE, "two", ttl_ms=1000) is None

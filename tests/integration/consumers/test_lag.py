@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from consumers import CommentEvent, Consumer
 from consumers.runtime.consumer_process import run
-from consumers.runtime.lua_scripts import Scripts
+from consumers.runtime.lua_scripts import Inspection, Scripts
 from gateway import settings
 from gateway.local.redis_server import RedisServer, ServerBinary, free_port
 from gateway.redis_access import connections
@@ -195,13 +195,13 @@ async def test_what_was_trimmed_unread_is_told_though_redis_fails_while_it_is_fo
     await redis.xtrim(KEY, maxlen=0, approximate=False)
     asked: list[str] = []
 
-    async def fail(_scripts: Scripts, lease: str) -> int:
-        asked.append(lease)
+    async def fail(_scripts: Scripts, keys: tuple[str, ...], *, group: str) -> Inspection:
+        asked.append(group)
         if owners == 1:
             monkeypatch.undo()
         raise RedisConnectionError
 
-    monkeypatch.setattr(Scripts, "take_erased", fail)
+    monkeypatch.setattr(Scripts, "inspect", fail)
     with capture_logs() as lines:
         async with running(app, redis_url):
             await eventually(lambda: bool(asked if owners == 2 else losses(lines)))

@@ -1,16 +1,19 @@
 """The scripts that may be carried out twice, and those that a former owner may not carry out."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from redis.asyncio import Redis
 
-from consumers.runtime.lua_scripts import Scripts
+from consumers.runtime.lua_scripts import LeaseNote, Scripts
 from gateway.contract import DeadLetter, Streams, encode_event
 from gateway.erasing.entries import erase_entries
 from gateway.erasing.subject import Subject
 from gateway.ops.dead_letter_access import DeadLetterAddress, retry
+from gateway.redis_access import connections
 from tests.integration.consumers.running import comment_event, publish
+from tests.support.lossy_proxy import LossyProxy
 
 STREAMS = Streams()
 KEY = STREAMS.key("events", 0)
@@ -154,3 +157,41 @@ async def test_a_retry_that_is_repeated_gives_an_event_back_once(
     assert await retry(redis, STREAMS, "index", [address]) == 0
 
     assert await redis.xlen(STREAMS.replay("index", 0)) == 1
+
+
+async def test_a_lost_reply_hides_nothing_of_what_was_erased_unread(
+    redis: Redis, redis_url: str
+) -> None:
+    for key in (KEY, STREAMS.replay("index", 0)):
+        await redis.xgroup_create(key, "index", "0", mkstream=True)
+    await publish(redis, KEY, [EVENT, EVENT])
+    await erase_entries(redis, STREAMS, "events", Subject(member_id="portal", comment_id=1))
+    port = urlsplit(redis_url).port
+    assert port is not None
+
+    async with LossyProxy(port) as proxy, connections.control(proxy.url) as client:
+        await client.ping()
+        proxy.lose_replies(1)
+        inspection = await Scripts(client).inspect(
+            (KEY, STREAMS.replay("index", 0), DEAD, LEASE), group="index"
+        )
+
+    assert proxy.lost == 1
+    assert inspection.erased_count == 2
+
+
+async def test_how_much_was_told_of_as_erased_stays_for_the_next_owner(redis: Redis) -> None:
+    scripts = Scripts(redis)
+    epoch = await epoch_of(scripts)
+    await scripts.renew(
+        [(LEASE, epoch, LeaseNote("events", "1-0", None, 3))], "this process", ttl_ms=5000
+    )
+    renewed = await scripts.acquire(LEASE, "this process", ttl_ms=5000)
+    assert renewed is not None
+    await scripts.release(LEASE, "this process", renewed.epoch, LeaseNote("events", "1-0", 1, 4))
+
+    released = await scripts.acquire(LEASE, "another process", ttl_ms=5000)
+
+    assert (renewed.erased_count, renewed.missed_count) == (3, None)
+    assert released is not None
+    assert (released.erased_count, released.missed_count) == (4, 1)

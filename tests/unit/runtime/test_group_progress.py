@@ -14,6 +14,7 @@ START = Inspection(
     oldest_pending_id="",
     redelivery_count=0,
     dead_count=0,
+    erased_count=0,
     now_ms=0,
 )
 
@@ -158,3 +159,27 @@ def test_a_lag_that_was_counted_meanwhile_has_grown_by_what_came_and_less_what_w
     progress.counted(15)
 
     assert progress.lag == 21
+
+
+def test_each_entry_that_was_erased_counts_once_and_the_others_are_lost() -> None:
+    progress = GroupProgress()
+
+    assert progress.erased_among(3, replace(START, erased_count=2)) == 2
+    assert progress.erased_among(1, replace(START, erased_count=2)) == 0
+    assert progress.erased_among(4, replace(START, erased_count=5)) == 3
+
+
+def test_the_next_owner_goes_on_from_what_was_told_of_as_erased() -> None:
+    progress = GroupProgress()
+    progress.erased_among(2, replace(START, erased_count=2))
+
+    of_the_next = GroupProgress(progress.missed_count, erased_count=progress.erased_count)
+
+    assert of_the_next.erased_among(2, replace(START, erased_count=3)) == 1
+
+
+def test_after_a_lease_was_lost_erased_entries_count_from_nothing() -> None:
+    progress = GroupProgress(erased_count=7)
+
+    assert progress.erased_among(0, START) == 0
+    assert progress.erased_among(2, replace(START, erased_count=2)) == 2
