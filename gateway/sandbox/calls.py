@@ -1,29 +1,17 @@
-"""One call of a REST method: who calls with what, and what comes of it."""
+"""One call of a REST method: who calls with what."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
 from gateway.php_numbers import integer_of
 from gateway.sandbox.announcing import Actor
+from gateway.sandbox.call_results import RestError
+from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.parameters import folded
 
-if TYPE_CHECKING:
-    from gateway.sandbox.live_portal import LivePortal
-
-__all__ = ["Call", "Caller", "ListPage", "Method", "RestError", "SeenCall"]
-
-
-class RestError(Exception):
-    """A call that is refused; `code` may be the empty string. `more` are keys of the answer."""
-
-    def __init__(self, status: int, code: str, description: str, **more: Any) -> None:
-        super().__init__(f"{code}: {description}")
-        self.status = status
-        self.code = code
-        self.description = description
-        self.more = more
+__all__ = ["Call", "Caller", "Method"]
 
 
 class Caller(Struct, frozen=True, kw_only=True):
@@ -41,28 +29,10 @@ class Caller(Struct, frozen=True, kw_only=True):
         return "oauth" if self.client_id else "webhook"
 
 
-class ListPage(Struct, frozen=True):
-    """A list, or a part of one: how many there are in all, and where the next part begins."""
-
-    rows: list[Any]
-    total: int | None = None
-    next_start: int | None = None
-
-
-class SeenCall(Struct, kw_only=True):
-    """A call for the record; `error` is None if it succeeded. Parameters are without tokens."""
-
-    method: str
-    parameters: Mapping[str, Any]
-    status: int = 200
-    error: str | None = None
-    commands: "list[SeenCall]" = []
-
-
 class Call:
     """A call that may be carried out; names of parameters are told apart by letters only."""
 
-    def __init__(self, portal: "LivePortal", caller: Caller, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, portal: LivePortal, caller: Caller, parameters: Mapping[str, Any]) -> None:
         self.portal = portal
         self.caller = caller
         self.raw = parameters

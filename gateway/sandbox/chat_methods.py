@@ -7,7 +7,8 @@ https://apidocs.bitrix24.com/api-reference/chats/messages/im-message-add.html
 import re
 from typing import Final
 
-from gateway.sandbox.calls import Call, Method, RestError
+from gateway.sandbox.call_results import RestError
+from gateway.sandbox.calls import Call, Method
 
 __all__ = ["CHAT_METHODS"]
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.php_numbers import integer_of
-from gateway.sandbox.calls import Call, ListPage, Method, RestError
+from gateway.sandbox.call_results import ListPage, RestError
+from gateway.sandbox.calls import Call, Method
 from gateway.sandbox.comments import File, Refusal, TimelineComment, TimelineEntity, stored_text
 from gateway.sandbox.json_answers import as_php_array, iso
 from gateway.sandbox.parameters import folded, listed

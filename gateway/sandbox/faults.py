@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.sandbox.calls import RestError, SeenCall
+from gateway.sandbox.call_results import RestError, SeenCall
 
 __all__ = ["Faults", "Mood", "error_page"]
 

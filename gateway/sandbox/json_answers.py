@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from gateway.sandbox.calls import ListPage, RestError
+from gateway.sandbox.call_results import ListPage, RestError
 
 __all__ = ["as_php_array", "error_answer", "iso", "json_answer", "members_of", "time_of"]
 

@@ -11,7 +11,7 @@ from gateway.contract import APP_INSTALLED, APP_UNINSTALLED, wire_name_of
 from gateway.sandbox.announcing import Actor, Announcer
 from gateway.sandbox.bodies import Fields
 from gateway.sandbox.bound_handlers import EVENT_OF, Bindings, HandlerBinding
-from gateway.sandbox.calls import SeenCall
+from gateway.sandbox.call_results import SeenCall
 from gateway.sandbox.chat import Chat
 from gateway.sandbox.comments import Comments
 from gateway.sandbox.delivering import DeliveryPace, DeliveryQueue, SentDelivery

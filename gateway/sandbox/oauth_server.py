@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from gateway.sandbox.calls import RestError, SeenCall
+from gateway.sandbox.call_results import RestError, SeenCall
 from gateway.sandbox.faults import Faults
 from gateway.sandbox.grants import ACCESS_LIFE_S, Grant, Grants, RegisteredApplication
 from gateway.sandbox.installations import Installation

@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from gateway.php_numbers import integer_of
-from gateway.sandbox.calls import Call, ListPage, Method, RestError
+from gateway.sandbox.call_results import ListPage, RestError
+from gateway.sandbox.calls import Call, Method
 from gateway.sandbox.event_methods import connector_of
 from gateway.sandbox.json_answers import iso
 from gateway.sandbox.offline_queue import Row

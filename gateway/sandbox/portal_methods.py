@@ -4,7 +4,8 @@
 
 from typing import Any, Final
 
-from gateway.sandbox.calls import Call, Method, RestError
+from gateway.sandbox.call_results import RestError
+from gateway.sandbox.calls import Call, Method
 
 __all__ = ["PORTAL_METHODS"]
 

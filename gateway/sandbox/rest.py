@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from gateway.sandbox.calls import Call, Caller, Method, RestError, SeenCall
+from gateway.sandbox.call_results import RestError, SeenCall
+from gateway.sandbox.calls import Call, Caller, Method
 from gateway.sandbox.chat_methods import CHAT_METHODS
 from gateway.sandbox.comment_methods import COMMENT_METHODS
 from gateway.sandbox.event_methods import EVENT_METHODS

@@ -12,7 +12,7 @@ from gateway.local.redis_server import RedisServer
 from gateway.publishing.spool.reports import SpoolReporter
 from gateway.redis_access import connections
 from gateway.sandbox.assembly import Sandbox, open_sandbox
-from gateway.sandbox.calls import SeenCall
+from gateway.sandbox.call_results import SeenCall
 from gateway.sandbox.live_portal import LivePortal
 from gateway.settings import PortalSettings
 from tests.integration.missed_events.draining import add, reserved, until_drained, waiting
