@@ -15,6 +15,7 @@ import structlog
 from gateway import metrics
 from gateway.background import Background, Errands
 from gateway.contract import AppEvent
+from gateway.inbound.delivery import Delivery
 from gateway.inbound.form_fields import extract
 from gateway.installation.errors import InstallationDelayed, NotConfirmed
 from gateway.installation.journal import (
@@ -30,7 +31,6 @@ from gateway.installation.steps import TOO_LATE, Installing, Steps, claimed
 from gateway.installation.turns import next_in_turn
 from gateway.installation.uninstalling import Uninstallation
 from gateway.portals.application_tokens import digest_of
-from gateway.portals.quarantine import Delivery
 from gateway.publishing.batch import Stored
 from gateway.publishing.errors import CannotStore
 

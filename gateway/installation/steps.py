@@ -14,6 +14,7 @@ from gateway.bitrix24.bindings import Bound
 from gateway.bitrix24.errors import Bitrix24Error
 from gateway.contract import AppEvent
 from gateway.inbound.admission import Admitted, normalise
+from gateway.inbound.delivery import Delivery
 from gateway.inbound.form import FormError
 from gateway.inbound.form_fields import extract
 from gateway.installation.claim import Claim, claim_of_event
@@ -22,7 +23,6 @@ from gateway.installation.installer import Installer
 from gateway.installation.journal import Task
 from gateway.installation.uninstalling import Uninstallation, Uninstaller
 from gateway.portals.directory import Portal
-from gateway.portals.quarantine import Delivery
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.publish_once import OncePublisher
 from gateway.redis_access import connections

@@ -25,13 +25,14 @@ import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
 
+from gateway.inbound.delivery import Delivery
 from gateway.portals.quarantine_size import QuarantineSize
 from gateway.redis_access import lua
 from gateway.redis_access.server_memory import memory_by_server
 from gateway.settings import QuarantineSettings
 from gateway.vault.encryption import Unreadable, Vault
 
-__all__ = ["Delivery", "Quarantine", "Sealed", "Verdict", "opened", "sealed"]
+__all__ = ["Quarantine", "Sealed", "Verdict", "opened", "sealed"]
 
 _SCRIPT: Final = lua.source("gateway.portals", "keep.lua")
 _DIGEST_BYTES: Final = 32
@@ -41,19 +42,6 @@ _MEMORY_SHARE: Final = 0.75
 
 Verdict = Literal["kept", "took_place", "full", "token_full", "total_full", "no_memory"]
 """What became of a delivery; `took_place` is one that is kept instead of another token's."""
-
-
-class Delivery(Struct, frozen=True, gc=False):
-    """A body as it came, and when; `receipt_id` is the id of the event that it may become."""
-
-    member_id: str
-    receipt_id: str
-    received_ms: int
-    body: bytes
-
-    def __repr__(self) -> str:
-        """Without the body, in which tokens stand."""
-        return f"Delivery(receipt_id={self.receipt_id!r}, …)"
 
 
 class Sealed(Struct, frozen=True, gc=False):

@@ -14,11 +14,11 @@ from gateway.contract import (
     wire_name_of,
 )
 from gateway.inbound.admission import OFFLINE_SIGNAL, Admitted, Ignored
+from gateway.inbound.delivery import Delivery
 from gateway.inbound.errors import Forbidden
 from gateway.installation.errors import NotConfirmed
 from gateway.installation.lifecycle import Lifecycle
 from gateway.portals.offline_signalling import OfflineSignals
-from gateway.portals.quarantine import Delivery
 from gateway.publishing.batch import Stored
 from gateway.web.fixed_answers import answer, forbidden, stored_answer, unavailable
 

@@ -16,11 +16,12 @@ import structlog
 from gateway import metrics
 from gateway.background import Background
 from gateway.inbound.admission import Admitted, KnownPortals, normalise
+from gateway.inbound.delivery import Delivery
 from gateway.inbound.errors import Malformed
 from gateway.inbound.form import FormError
 from gateway.inbound.form_fields import extract
 from gateway.portals.application_tokens import digest_of
-from gateway.portals.quarantine import Delivery, Quarantine, Sealed, Verdict, sealed
+from gateway.portals.quarantine import Quarantine, Sealed, Verdict, sealed
 from gateway.redis_access import connections
 from gateway.vault.encryption import Vault
 

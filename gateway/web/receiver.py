@@ -15,11 +15,11 @@ from uuid_utils import uuid7
 
 from gateway.contract import APP_SUBJECT, Streams, encode_event
 from gateway.inbound.admission import WRONG_TOKEN, Admitted, Ignored, KnownPortals, admit
+from gateway.inbound.delivery import Delivery
 from gateway.inbound.errors import Forbidden, Malformed
 from gateway.inbound.form import FormError
 from gateway.inbound.form_fields import extract
 from gateway.installation.event_tokens import EventTokens
-from gateway.portals.quarantine import Delivery
 from gateway.publishing.errors import CannotStore
 from gateway.settings import HttpSettings
 from gateway.web.app_events import AppEvents, EventSink

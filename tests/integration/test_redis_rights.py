@@ -11,8 +11,9 @@ from redis.exceptions import NoPermissionError
 
 from gateway import settings
 from gateway.contract import Streams
+from gateway.inbound.delivery import Delivery
 from gateway.portals.application_tokens import digest_of
-from gateway.portals.quarantine import Delivery, Quarantine, sealed
+from gateway.portals.quarantine import Quarantine, sealed
 from gateway.portals.registry import Registry
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.stream_writer import stream_writer

@@ -8,11 +8,12 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from gateway.contract import PortalData
+from gateway.inbound.delivery import Delivery
 from gateway.missed_events.gap_book import GapBook
 from gateway.missed_events.gaps import gaps_of
 from gateway.portal_health.troubles import Troubles
 from gateway.portals.application_tokens import digest_of
-from gateway.portals.quarantine import Delivery, Quarantine, sealed
+from gateway.portals.quarantine import Quarantine, sealed
 from gateway.publishing.publish_once import OncePublisher
 from gateway.reconciler.process import lease_key
 from gateway.sandbox.assembly import Sandbox

@@ -6,11 +6,12 @@ from time import time_ns
 from cryptography.fernet import Fernet
 
 from gateway import settings
+from gateway.inbound.delivery import Delivery
 from gateway.portal_health.silence_rule import first_heard
 from gateway.portal_health.silence_watch import hearings
 from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory
-from gateway.portals.quarantine import Delivery, Quarantine, opened, sealed
+from gateway.portals.quarantine import Quarantine, opened, sealed
 from gateway.portals.registry import Registry, portals_among
 from gateway.redis_access import connections
 from gateway.traffic.portal_traffic import Traffic, slot_at

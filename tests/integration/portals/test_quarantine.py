@@ -12,10 +12,11 @@ from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
 from gateway import settings
+from gateway.inbound.delivery import Delivery
 from gateway.local.redis_server import RedisServer
 from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory, Portal
-from gateway.portals.quarantine import Delivery, Quarantine, Sealed, opened, sealed
+from gateway.portals.quarantine import Quarantine, Sealed, opened, sealed
 from gateway.redis_access import connections
 from gateway.vault.encryption import Unreadable, Vault
 from gateway.web import quarantining

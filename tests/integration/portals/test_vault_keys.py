@@ -15,7 +15,8 @@ from gateway.bitrix24.token_store import TokenStore
 from gateway.bitrix24.tokens import Tokens
 from gateway.cli import cli
 from gateway.contract import Comment, Streams
-from gateway.portals.quarantine import Delivery, Quarantine, opened, sealed
+from gateway.inbound.delivery import Delivery
+from gateway.portals.quarantine import Quarantine, opened, sealed
 from gateway.settings import QuarantineSettings, VaultSettings
 from gateway.vault.encryption import Vault
 from gateway.vault.resealing import Resealing
