@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from tests.support.connections import connected
 from tests.support.load import FIRST_TS, request_of
 from tests.support.receiver_process import Receiver
 from tests.support.stage import Stage
@@ -38,13 +39,12 @@ async def test_clients_disconnect_in_the_middle_of_requests(stage: Stage) -> Non
 
 async def leave(receiver: Receiver, request: bytes, *, resets: bool) -> None:
     """Send a part of a request, and go: with a reset, or in good order."""
-    _, writer = await asyncio.open_connection("127.0.0.1", receiver.port)
-    if resets:
-        how = struct.pack("ii", 1, 0)
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, how)
-    writer.write(request)
-    await asyncio.sleep(0)
-    writer.close()
+    async with connected(receiver.port) as (_, writer):
+        if resets:
+            how = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, how)
+        writer.write(request)
+        await asyncio.sleep(0)
 
 
 async def test_slow_clients_hold_up_nobody_and_are_cut_off(stage: Stage) -> None:
@@ -74,17 +74,17 @@ async def test_slow_clients_hold_up_nobody_and_are_cut_off(stage: Stage) -> None
 
 async def trickle(receiver: Receiver, request: bytes, *, sent_at_once: int) -> float:
     """Send a byte every tenth of a second; returns after how many seconds one is cut off."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", receiver.port)
-    writer.write(request[:sent_at_once])
-    started = time.monotonic()
-    cut = asyncio.create_task(reader.read())
-    try:
-        for byte in request[sent_at_once:]:
-            writer.write(bytes([byte]))
-            done, _ = await asyncio.wait([cut], timeout=0.1)
-            if done:
-                break
-        return time.monotonic() - started
-    finally:
-        writer.transport.abort()
-        await asyncio.gather(cut, return_exceptions=True)
+    async with connected(receiver.port) as (reader, writer):
+        writer.write(request[:sent_at_once])
+        started = time.monotonic()
+        cut = asyncio.create_task(reader.read())
+        try:
+            for byte in request[sent_at_once:]:
+                writer.write(bytes([byte]))
+                done, _ = await asyncio.wait([cut], timeout=0.1)
+                if done:
+                    break
+            return time.monotonic() - started
+        finally:
+            writer.transport.abort()
+            await asyncio.gather(cut, return_exceptions=True)

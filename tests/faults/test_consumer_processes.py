@@ -44,10 +44,10 @@ class Scene:
     async def pending_count(self) -> int:
         return int((await self.redis.xpending(KEY, GROUP))["pending"])
 
-    async def is_idle(self) -> bool:
-        """Whether a process owns the partition and waits for entries."""
+    async def is_idle(self, *, partitions: int) -> bool:
+        """Whether a process owns the partitions and waits for entries of all of them."""
         info = await self.redis.info("clients")
-        return bool(int(info["blocked_clients"]) and await self.redis.hget(LEASE, "owner"))
+        return int(info["blocked_clients"]) == partitions
 
 
 @pytest.fixture
@@ -93,25 +93,28 @@ async def test_a_frozen_owner_wakes_up_after_another_process_took_over(
     await eventually(lambda: frozen.is_frozen or other.is_frozen)
     if other.is_frozen:
         frozen, other = other, frozen
-    await eventually(lambda: any(row.pid == other.pid for row in scene.sink.rows()))
+    epoch = max(row.epoch for row in scene.sink.rows() if row.pid == frozen.pid)
+    await eventually(lambda: any(row.epoch > epoch for row in scene.sink.rows()))
     frozen.thaw()
     await eventually(scene.is_settled)
     await eventually(lambda: scene.sink.outcomes()["refused"] > 0)
 
     scene.sink.assert_each_once(events)
-    epochs = {row.epoch: row.pid for row in scene.sink.rows()}
-    assert epochs == {
-        min(epochs): frozen.pid,
-        max(epochs): other.pid,
-    }
+    epochs = [row.epoch for row in scene.sink.rows()]
+    assert epochs == sorted(epochs)
+    owners = {(row.epoch, row.pid) for row in scene.sink.rows()}
+    assert {pid for _epoch, pid in owners} == {frozen.pid, other.pid}
+    assert len(owners) == len(set(epochs))  # one for each epoch
     stage.remark = COUNTED
 
 
 @pytest.mark.short
 async def test_sigterm_while_a_process_waits_for_entries(stage: Stage, scene: Scene) -> None:
-    process = scene.start()
-    await eventually(scene.is_idle)
-    assert await process.stop() == 0  # sooner than its blocking read would end by itself
+    """Sooner than its blocking reads end by themselves: with 64 partitions they take 30 s."""
+    process = scene.start(GATEWAY_REDIS_PARTITIONS="64", GATEWAY_CONSUMERS_LEASE_S="60")
+    await eventually(lambda: scene.is_idle(partitions=64))
+
+    assert await process.stop(timeout_s=10) == 0
     assert await scene.redis.hget(LEASE, "owner") is None
     stage.remark = COUNTED
 

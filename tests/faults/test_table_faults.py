@@ -16,6 +16,7 @@ from tests.support.eventually import eventually
 from tests.support.stage import COUNTED, Stage
 
 _COMMENTS = "b24:comments:{0}"
+_RENAME = 'ALTER SCHEMA bitrix24 RENAME TO "{}"'
 _databases = count(1)
 
 
@@ -48,12 +49,13 @@ async def test_the_tables_go(stage: Stage, postgres: PostgresServer) -> None:
         for turn in range(round(stage.span(short=2, full=4))):
             sent += await _more(redis)
             await _until_loaded(redis)
-            await asyncio.to_thread(_rename_schema, postgres, database, f"gone_{turn}")
+            await asyncio.to_thread(postgres.execute, database, _RENAME.format(f"gone_{turn}"))
             sent += await _more(redis)
             await _until_loaded(redis)
             if turn % 2:
                 assert await worker.stop() == 0
-                await asyncio.to_thread(_rename_schema, postgres, database, f"gone_off_{turn}")
+                gone = _RENAME.format(f"gone_off_{turn}")
+                await asyncio.to_thread(postgres.execute, database, gone)
                 worker.launch()
         sent += await _more(redis)
         await _until_loaded(redis)
@@ -88,11 +90,3 @@ async def _more(redis: Redis) -> list[str]:
 
 async def _until_loaded(redis: Redis) -> None:
     await eventually(lambda: settled(redis, _COMMENTS, "warehouse"), timeout_s=60)
-
-
-def _rename_schema(postgres: PostgresServer, database: str, name: str) -> None:
-    connection = postgres.connect(database)
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute(f'ALTER SCHEMA bitrix24 RENAME TO "{name}"')
-    connection.close()

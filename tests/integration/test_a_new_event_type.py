@@ -26,6 +26,7 @@ from consumers.notifier.rendering import Templates
 from gateway.contract import EventSubject, Streams, encode_event
 from gateway.local.redis_server import free_port
 from tests.integration.consumers.running import running
+from tests.support.connections import is_listening
 from tests.support.eventually import eventually
 
 ROOT: Final = Path(__file__).parents[2]
@@ -116,12 +117,7 @@ class Copy:
             process.wait(20)
 
     async def is_listening(self) -> bool:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        except OSError:
-            return False
-        writer.close()
-        return True
+        return await is_listening(self.port)
 
 
 @pytest.fixture

@@ -148,6 +148,8 @@ async def everything_in(redis: Redis) -> str:
     shown: list[Any] = []
     async for key in redis.scan_iter(count=1000):
         kind: Any = await redis.type(key)
+        if kind == b"none":  # it has expired since it was listed
+            continue
         name, *arguments = READ_BY[kind]
         value: Any = redis.execute_command(name, key, *arguments)  # type: ignore[no-untyped-call]
         shown += [key, await value]

@@ -23,6 +23,7 @@ from gateway.contract import CommentEvent, decode_event
 from gateway.local.redis_server import RedisServer, free_port
 from gateway.redis_access import connections
 from tests.integration.notifier.sinks import HttpSink, http_sink
+from tests.support.connections import is_listening
 from tests.support.eventually import eventually
 
 WIRE = Path(__file__).parent.parent / "wire"
@@ -242,9 +243,6 @@ async def test_wire_bodies_reach_the_stream_and_all_consumers_and_no_secret_does
 
 async def _are_ready(redis: Redis, port: int) -> bool:
     """The receiver answers, and every consumer has its group: what comes now is for all."""
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return await groups_of(redis) >= {name.encode() for name in CONSUMERS}
+    return await is_listening(port) and await groups_of(redis) >= {
+        name.encode() for name in CONSUMERS
+    }

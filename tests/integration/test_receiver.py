@@ -18,6 +18,8 @@ from gateway.publishing.errors import CannotStore
 from gateway.settings import HttpSettings
 from gateway.web.public_server import PublicServer
 from gateway.web.receiver import Receiver
+from tests.support.connections import connected
+from tests.support.eventually import eventually
 
 WIRE = Path(__file__).parent.parent / "wire"
 BODY = (WIRE / "comment-updated.app.form").read_bytes()
@@ -51,7 +53,8 @@ def sink() -> Sink:
 
 
 @pytest.fixture
-async def client(sink: Sink) -> AsyncIterator[Client]:
+async def port(sink: Sink) -> AsyncIterator[int]:
+    """Where the listener is."""
     directory = Directory(
         [
             Portal(
@@ -68,10 +71,15 @@ async def client(sink: Sink) -> AsyncIterator[Client]:
     runner = web.ServerRunner(server)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    port = runner.addresses[0][1]
-    async with server.sweeping(), aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
-        yield session
+    async with server.sweeping():
+        yield runner.addresses[0][1]
     await runner.cleanup()
+
+
+@pytest.fixture
+async def client(port: int) -> AsyncIterator[Client]:
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+        yield session
 
 
 def counted(outcome: str, reason: str) -> float:
@@ -114,13 +122,10 @@ async def test_no_answer_tells_versions_and_each_text_is_called_text(client: Cli
         assert answer["Content-Type"] == "text/plain; charset=utf-8"
 
 
-async def test_an_answer_to_what_is_no_http_tells_no_versions(client: Client) -> None:
-    url = client._base_url
-    assert url is not None
-    reader, writer = await asyncio.open_connection(url.host, url.port)
-    writer.write(b"this is no HTTP\r\n\r\n")
-    answer = await reader.read()
-    writer.close()
+async def test_an_answer_to_what_is_no_http_tells_no_versions(port: int) -> None:
+    async with connected(port) as (reader, writer):
+        writer.write(b"this is no HTTP\r\n\r\n")
+        answer = await reader.read()
 
     assert answer.startswith(b"HTTP/1.")
     assert b"aiohttp" not in answer
@@ -233,58 +238,46 @@ async def test_no_other_path_answers_and_nothing_redirects(client: Client, path:
         assert response.status == 404
 
 
-async def answer_to_raw(client: Client, sent: bytes) -> bytes:
+async def answer_to_raw(port: int, sent: bytes) -> bytes:
     """What comes back on a connection that sends this and then nothing more."""
-    url = client._base_url
-    assert url is not None
-    reader, writer = await asyncio.open_connection(url.host, url.port)
-    writer.write(sent)
-    try:
+    async with connected(port) as (reader, writer):
+        writer.write(sent)
         async with asyncio.timeout(5):
             return await reader.read()
-    finally:
-        writer.close()
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST /bitrix24/events HTTP/1.1\r\nHost: x\r\n"])
-async def test_a_client_that_does_not_finish_its_headers_is_cut(
-    client: Client, sent: bytes
-) -> None:
-    assert await answer_to_raw(client, sent) == b""
+async def test_a_client_that_does_not_finish_its_headers_is_cut(port: int, sent: bytes) -> None:
+    assert await answer_to_raw(port, sent) == b""
 
 
-async def test_a_client_that_does_not_finish_its_body_is_answered_and_cut(client: Client) -> None:
+async def test_a_client_that_does_not_finish_its_body_is_answered_and_cut(port: int) -> None:
     head = b"POST /bitrix24/events HTTP/1.1\r\nHost: x\r\n" + b"".join(
         b"%s: %s\r\n" % (name.encode(), value.encode()) for name, value in FORM.items()
     )
 
-    answer = await answer_to_raw(client, head + b"Content-Length: 500\r\n\r\nevent=")
+    answer = await answer_to_raw(port, head + b"Content-Length: 500\r\n\r\nevent=")
 
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
-async def test_what_is_no_http_is_refused_in_one_line(client: Client) -> None:
+async def test_what_is_no_http_is_refused_in_one_line(port: int) -> None:
     sent = b"POST /bitrix24/events HTTP/1.1\r\nX: " + b"y" * 10_000 + b"\r\n\r\n"
     before = counted("refused", "bad_http")
     with capture_logs() as logs:
-        answer = await answer_to_raw(client, sent)
+        answer = await answer_to_raw(port, sent)
 
     assert b" 400 Bad Request" in answer
     assert [line["reason"] for line in logs] == ["bad_http"]
     assert counted("refused", "bad_http") == before + 1
 
 
-async def test_a_client_that_goes_in_the_middle_of_its_body_is_counted(client: Client) -> None:
+async def test_a_client_that_goes_in_the_middle_of_its_body_is_counted(port: int) -> None:
     before = counted("refused", "cut_body")
     head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM['Content-Type']}\r\n"
-    url = client._base_url
-    assert url is not None
     with capture_logs() as logs:
-        _, writer = await asyncio.open_connection(url.host, url.port)
-        writer.write(f"{head}Content-Length: 100\r\n\r\nevent=".encode())
-        writer.close()
-        async with asyncio.timeout(5):
-            while counted("refused", "cut_body") == before:
-                await asyncio.sleep(0.01)
+        async with connected(port) as (_, writer):
+            writer.write(f"{head}Content-Length: 100\r\n\r\nevent=".encode())
+        await eventually(lambda: counted("refused", "cut_body") > before)
 
     assert [line["reason"] for line in logs] == ["cut_body"]

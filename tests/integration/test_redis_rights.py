@@ -1,6 +1,5 @@
 """Users of Redis with just the rights that are documented, and with one too few."""
 
-import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from gateway.redis_access.leases import Leases
 from gateway.retention.keeper import Retention
 from gateway.sandbox.portal import SANDBOX
 from gateway.vault.encryption import Vault
+from tests.support.connections import connected
 from tests.support.eventually import eventually
 from tests.support.load import Load, request_of
 from tests.support.receiver_process import receiving
@@ -129,10 +129,9 @@ async def test_portals_are_not_deleted_that_may_not_be_put_back(
 async def send_with_a_wrong_token(port: int) -> None:
     request = request_of(1, 1_766_000_000)
     token = SANDBOX.application_token.encode()
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(request.replace(token, b"f" * len(token)))
-    await reader.readline()
-    writer.close()
+    async with connected(port) as (reader, writer):
+        writer.write(request.replace(token, b"f" * len(token)))
+        await reader.readline()
 
 
 async def test_the_documented_rights_of_the_receiver_suffice(

@@ -15,6 +15,7 @@ from typing import Final, Self
 
 from gateway.sandbox.bodies import body_of
 from gateway.sandbox.portal import SANDBOX
+from tests.support.eventually import eventually
 
 __all__ = ["FIRST_TS", "Delivery", "Load", "request_of"]
 
@@ -86,16 +87,26 @@ class Load:
     async def until_answered_from(self, place: str, *, timeout_s: float) -> None:
         """Wait until a request that is sent from now on is answered 200 from `place`."""
         first = len(self.deliveries)
-        async with asyncio.timeout(timeout_s):
-            while not any(delivery.stored == place for delivery in self.deliveries[first:]):
-                await asyncio.sleep(0.05)
+        await eventually(
+            lambda: any(delivery.stored == place for delivery in self.deliveries[first:]),
+            timeout_s=timeout_s,
+        )
 
     async def until_refused(self, *, timeout_s: float) -> None:
         """Wait until a request that is sent from now on is answered 503."""
         first = len(self.deliveries)
-        async with asyncio.timeout(timeout_s):
-            while not any(delivery.status == 503 for delivery in self.deliveries[first:]):
-                await asyncio.sleep(0.05)
+        await eventually(
+            lambda: any(delivery.status == 503 for delivery in self.deliveries[first:]),
+            timeout_s=timeout_s,
+        )
+
+    async def until_everybody_was_answered(self) -> None:
+        """Wait until each sender has a connection on which it has been answered."""
+        await eventually(
+            lambda: (
+                len({one.comment_id for one in self.deliveries if one.is_accepted}) == self._senders
+            )
+        )
 
     async def _send_until_stopped(self, number: int) -> None:
         port = self._ports[number % len(self._ports)]

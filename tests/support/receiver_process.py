@@ -1,6 +1,5 @@
 """The receiver as a real process: `gateway serve` on free ports, set up by its environment."""
 
-import asyncio
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ from msgspec import json
 
 from gateway.local.redis_server import free_port
 from gateway.sandbox.portal import SANDBOX
+from tests.support.connections import is_listening
 from tests.support.eventually import eventually
 from tests.support.program import Program
 
@@ -69,15 +69,7 @@ class Receiver(Program):
             return (await answer.text()).splitlines()
 
     async def _listens_or_has_ended(self) -> bool:
-        if not self.is_running:
-            return True
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        except OSError:
-            return False
-        writer.close()
-        await writer.wait_closed()
-        return True
+        return not self.is_running or await is_listening(self.port)
 
 
 @asynccontextmanager

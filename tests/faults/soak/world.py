@@ -101,11 +101,7 @@ class World:
 
     def execute(self, statement: str) -> None:
         """Change something in the warehouse's database."""
-        connection = self.postgres.connect(_DATABASE)
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(statement)
-        connection.close()
+        self.postgres.execute(_DATABASE, statement)
 
     def _environment(self) -> dict[str, str]:
         return {

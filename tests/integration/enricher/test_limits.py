@@ -65,15 +65,21 @@ async def test_a_trickle_of_comments_fills_requests_instead_of_the_limit(scene: 
     events = events_of(portal, scene.written(portal, 120))
     async with scene.enriching():
         await scene.publish(events[:1])
-        await scene.until_out(1, timeout_s=1)
+        await scene.until_out(1)
         began = time.monotonic()
         for number, event in enumerate(events[1:]):
             await scene.publish([event])
             await eventually(lambda: time.monotonic() > began + (number + 1) / 100)  # noqa: B023
         await scene.until_out(120)
+        took_s = time.monotonic() - began
 
-    assert len(batches(portal)) <= 5
+    # The first one went alone; then there is one a second.
+    assert batches(portal)[0] == 1
+    assert len(batches(portal)) <= took_s + 3
 
+
+ROUNDS = 3
+"""What a portal in trouble costs others it costs them each time; a busy machine does not."""
 
 TROUBLES: dict[str, dict[str, Any]] = {"limit": {"requests_per_s": 1.0, "burst": 1.0}}
 
@@ -96,13 +102,15 @@ async def test_a_portal_in_trouble_delays_no_other_one(scene: Scene, trouble: st
         return time.monotonic() - began
 
     async with scene.enriching():
-        alone_s = await took_s(events_of(quick, comments), events_of(quick, comments))
-        beside_s = await took_s(
-            events_of(quick, comments), events_of(slow, scene.written(slow, 500))
-        )
-        assert not await scene.is_settled()
-
-    assert beside_s < 1.5 * alone_s + 0.5
+        for _ in range(ROUNDS):
+            alone_s = await took_s(events_of(quick, comments), events_of(quick, comments))
+            beside_s = await took_s(
+                events_of(quick, comments), events_of(slow, scene.written(slow, 500))
+            )
+            assert not await scene.is_settled()
+            if beside_s < 1.5 * alone_s + 0.5:
+                return
+    pytest.fail(f"{beside_s:.1f} s beside the other one, {alone_s:.1f} s alone")
 
 
 async def are_out(scene: Scene, event_ids: set[str]) -> bool:

@@ -68,7 +68,7 @@ async def test_a_canary_is_measured_to_every_consumer_and_consumes_nothing(
 ) -> None:
     await eventually(lambda: are_reading(redis))
 
-    told = await command(settings, "canary", "--json")
+    told = await command(settings, "canary", "--timeout", "60", "--json")
 
     assert (told.code, told.err) == (0, "")
     ms = {row["step"]: row["ms"] for row in told.objects}
@@ -76,7 +76,7 @@ async def test_a_canary_is_measured_to_every_consumer_and_consumes_nothing(
         *("portal", "events", "events: audit", "events: enricher"),
         *("comments", "comments: notifier"),
     ]
-    assert 0 < ms["portal"] < ms["comments"] <= ms["comments: notifier"] < 10_000
+    assert 0 < ms["portal"] < ms["comments"] <= ms["comments: notifier"] < 60_000
     assert ms["events"] <= ms["events: audit"]
     assert {row["portal"] for row in told.objects} == {installed.domain}
     for stream in ("events", "comments"):

@@ -7,6 +7,7 @@ from asyncio.subprocess import PIPE
 import pytest
 
 from tests.integration.protection.edge import BODY, FORM, HEAD, PATH, Serve, counted, post
+from tests.support.connections import connected
 
 LENGTH = f"Content-Length: {len(BODY)}\r\n"
 GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -14,16 +15,15 @@ GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 async def answers(port: int, *sent: bytes, ends_with: bytes = b"ok") -> bytes:
     """All that comes back, up to its end or `ends_with`; later parts are sent after an answer."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    received = b""
-    async with asyncio.timeout(5):
-        for part in sent[:-1]:
-            writer.write(part)
-            received += await reader.readuntil(b"\r\n\r\n")
-        writer.write(sent[-1])
-        while not received.endswith(ends_with) and (more := await reader.read(1000)):
-            received += more
-    writer.close()
+    async with connected(port) as (reader, writer):
+        received = b""
+        async with asyncio.timeout(5):
+            for part in sent[:-1]:
+                writer.write(part)
+                received += await reader.readuntil(b"\r\n\r\n")
+            writer.write(sent[-1])
+            while not received.endswith(ends_with) and (more := await reader.read(1000)):
+                received += more
     return received
 
 

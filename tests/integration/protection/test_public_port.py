@@ -2,12 +2,13 @@
 
 import asyncio
 import gc
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 import aiohttp
 import pytest
 
 from tests.integration.protection.edge import BODY, HEAD, PATH, Serve, counted, post
+from tests.support.connections import connected
 
 
 async def test_a_client_of_another_network_gets_the_same_answer_as_one_with_a_wrong_token(
@@ -27,13 +28,12 @@ async def test_a_client_of_another_network_gets_the_same_answer_as_one_with_a_wr
 
 async def test_a_large_body_of_another_network_is_refused_unread(serve: Serve) -> None:
     port = await serve(allow_mode="enforce", allow_networks=("192.0.2.0/24",))
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n"
-    writer.write(head.encode())
+    async with connected(port) as (reader, writer):
+        head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n"
+        writer.write(head.encode())
 
-    async with asyncio.timeout(5):
-        assert (await reader.readline()).startswith(b"HTTP/1.1 403 ")
-    writer.close()
+        async with asyncio.timeout(5):
+            assert (await reader.readline()).startswith(b"HTTP/1.1 403 ")
 
 
 async def test_anybody_may_look(serve: Serve) -> None:
@@ -65,26 +65,21 @@ async def test_the_client_behind_a_trusted_proxy_counts_and_no_other_header_is_b
     assert (await post(direct, forwarded_for="192.0.2.7"))[0] == 403
 
 
-async def silent_connection(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    return await asyncio.open_connection("127.0.0.1", port)
-
-
 async def test_whoever_only_holds_connections_keeps_nobody_out(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.web.public_server._INSTANT_S", 0.0)
     port = await serve(max_connections=5)
     before = counted("refused", "too_many_connections")
-    silent = [await silent_connection(port) for _ in range(5)]
+    async with AsyncExitStack() as stack:
+        silent = [await stack.enter_async_context(connected(port)) for _ in range(5)]
 
-    for _ in range(3):
-        assert (await post(port))[0] == 200
+        for _ in range(3):
+            assert (await post(port))[0] == 200
 
-    assert counted("refused", "too_many_connections") >= before + 1
-    async with asyncio.timeout(5):
-        assert await silent[0][0].read() == b""
-    for _, writer in silent:
-        writer.close()
+        assert counted("refused", "too_many_connections") >= before + 1
+        async with asyncio.timeout(5):
+            assert await silent[0][0].read() == b""
 
 
 async def test_connections_that_are_idle_between_requests_make_room(serve: Serve) -> None:
@@ -108,34 +103,33 @@ async def test_when_all_are_at_work_a_further_one_is_refused_and_none_is_disturb
     monkeypatch.setattr("gateway.web.public_server._INSTANT_S", 60.0)
     port = await serve(max_connections=2)
     head = f"{HEAD}Content-Length: {len(BODY)}\r\n\r\n"
-    busy = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
-    for _, writer in busy:
-        writer.write(head.encode() + BODY[:10])
-    before = counted("refused", "too_many_connections")
-    await asyncio.sleep(0)
+    async with AsyncExitStack() as stack:
+        busy = [await stack.enter_async_context(connected(port)) for _ in range(2)]
+        for _, writer in busy:
+            writer.write(head.encode() + BODY[:10])
+        before = counted("refused", "too_many_connections")
+        await asyncio.sleep(0)
 
-    async with asyncio.timeout(10):
-        while counted("refused", "too_many_connections") < before + 10:
-            with suppress(aiohttp.ClientError):
-                await post(port)
+        async with asyncio.timeout(10):
+            while counted("refused", "too_many_connections") < before + 10:
+                with suppress(aiohttp.ClientError):
+                    await post(port)
 
-    for reader, writer in busy:
-        writer.write(BODY[10:])
-        async with asyncio.timeout(5):
-            assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
-        writer.close()
+        for reader, writer in busy:
+            writer.write(BODY[10:])
+            async with asyncio.timeout(5):
+                assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
     gc.collect()  # a task that failed unseen tells so when it goes
     assert caplog.records == []
 
 
 async def test_a_further_head_that_is_never_finished_is_cut(serve: Serve) -> None:
     port = await serve(keepalive_s=0.3)
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(f"GET {PATH} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-    await reader.readuntil(b"ready")
+    async with connected(port) as (reader, writer):
+        writer.write(f"GET {PATH} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        await reader.readuntil(b"ready")
 
-    writer.write(f"POST {PATH} HTTP/1.1\r\nHost: ".encode())
+        writer.write(f"POST {PATH} HTTP/1.1\r\nHost: ".encode())
 
-    async with asyncio.timeout(5):
-        assert await reader.read() == b""
-    writer.close()
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""

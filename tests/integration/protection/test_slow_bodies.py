@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import aiohttp
 import pytest
 
 from tests.integration.protection.edge import BODY, HEAD, Serve, counted, post
+from tests.support.connections import connected
 from tests.support.eventually import eventually
 
 SLOW = 1000
@@ -16,16 +17,11 @@ SLOW = 1000
 @asynccontextmanager
 async def slow_bodies(port: int, count: int) -> AsyncIterator[None]:
     """So many connections, each with a head that announces a body, and one byte of it."""
-    connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(count)]
-    for _, writer in connections:
-        writer.write(f"{HEAD}Content-Length: 60000\r\n\r\ne".encode())
-    try:
-        yield
-    finally:
+    async with AsyncExitStack() as stack:
+        connections = [await stack.enter_async_context(connected(port)) for _ in range(count)]
         for _, writer in connections:
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
+            writer.write(f"{HEAD}Content-Length: 60000\r\n\r\ne".encode())
+        yield
 
 
 async def is_answered(port: int) -> bool:
@@ -65,15 +61,14 @@ async def test_bodies_that_are_owed_give_way_before_connections_that_are_idle(
     monkeypatch.setattr("gateway.web.public_server._INSTANT_S", 0.0)
     port = await serve(max_connections=2, body_timeout_s=60)
     head = f"{HEAD}Content-Length: {len(BODY)}\r\n\r\n".encode()
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    async with connected(port) as (reader, writer):
 
-    async def deliver() -> None:
-        writer.write(head + BODY)
-        assert await reader.readuntil(b"\r\n\r\nok")
+        async def deliver() -> None:
+            writer.write(head + BODY)
+            assert await reader.readuntil(b"\r\n\r\nok")
 
-    async with slow_bodies(port, 1), asyncio.timeout(5):
-        await deliver()
-        assert await is_answered(port)
-        await deliver()
-
+        async with slow_bodies(port, 1), asyncio.timeout(5):
+            await deliver()
+            assert await is_answered(port)
+            await deliver()
     writer.close()

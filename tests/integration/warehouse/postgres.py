@@ -98,10 +98,14 @@ class PostgresServer:
         return psycopg2.connect(host="127.0.0.1", port=self.port, user="postgres", dbname=database)
 
     def create_database(self, name: str) -> None:
-        connection = self.connect()
+        self.execute("postgres", f'CREATE DATABASE "{name}"')
+
+    def execute(self, database: str, statement: str) -> None:
+        """Change something in a database, at once."""
+        connection = self.connect(database)
         connection.autocommit = True
         with closing(connection), connection.cursor() as cursor:
-            cursor.execute(f'CREATE DATABASE "{name}"')
+            cursor.execute(statement)
 
     def asking(self, database: str) -> Callable[[str], list[tuple[Any, ...]]]:
         """A function that asks a database."""

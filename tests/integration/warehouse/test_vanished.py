@@ -33,10 +33,7 @@ def change(fresh: Target, kind: str, request: pytest.FixtureRequest) -> Callable
 
     def in_postgres(statement: str) -> None:
         server = request.getfixturevalue("postgres")
-        connection = server.connect(fresh.destination.label.rpartition("/")[2])
-        connection.autocommit = True
-        connection.cursor().execute(statement)
-        connection.close()
+        server.execute(fresh.destination.label.rpartition("/")[2], statement)
 
     return in_postgres if kind == "postgres" else in_duckdb
 
