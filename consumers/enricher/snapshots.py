@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from consumers import Transient, Write
 from gateway.contract import Comment, Streams
-from gateway.redis_access.redis_faults import AWAY, failures_as
+from gateway.redis_access.redis_faults import AWAY_OR_REFUSING, failures_as, predicate
 from gateway.vault.encryption import Unreadable, Vault
 
 __all__ = ["CommentSnapshot", "Snapshots"]
@@ -72,12 +72,12 @@ class Snapshots:
     ) -> dict[int, CommentSnapshot]:
         """What is remembered of these comments.
 
-        Raises Transient while Redis is away.
+        Raises Transient while Redis is away or refuses.
         """
         if self._vault is None or not comment_ids:
             return {}
         keys = [self._streams.snapshot(partition, member_id, number) for number in comment_ids]
-        with failures_as(lambda _: Transient("Redis is away"), among=AWAY):
+        with failures_as(_to_be_tried_again, among=AWAY_OR_REFUSING):
             values: Any = await self._redis.mget(keys)
         opened = {
             comment_id: self._opened(self._vault, sealed, member_id, comment_id)
@@ -102,3 +102,7 @@ class Snapshots:
             "a snapshot cannot be read", member_id=member_id, comment_id=comment_id, why=why
         )
         return None
+
+
+def _to_be_tried_again(error: Exception) -> Transient:
+    return Transient(f"Redis {predicate(error)}")

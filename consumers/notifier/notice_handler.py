@@ -13,13 +13,13 @@ from consumers import Entry, Transient
 from consumers.notifier import metrics
 from consumers.notifier.conditions import Event, is_echo
 from consumers.notifier.notices import News, key_of, merged, news_of
-from consumers.notifier.outbox import AWAY, Change, Outbox
+from consumers.notifier.outbox import Change, Outbox
 from consumers.notifier.portal_domains import Domains
 from consumers.notifier.routes import Route, routes_for
 from consumers.notifier.sender import TargetSender
 from consumers.notifier.target_portals import in_reach
 from gateway.redis_access import connections
-from gateway.redis_access.redis_faults import failures_as
+from gateway.redis_access.redis_faults import AWAY_OR_REFUSING, failures_as, predicate
 from gateway.settings import Settings
 
 __all__ = ["Notifier"]
@@ -121,7 +121,7 @@ class Notifier:
         """Put an event into the outbox of every target that is to be told of it.
 
         Idempotent on the event's id for each target. Waits for no target. Raises Transient while
-        Redis is away.
+        Redis is away or refuses.
         """
         if entry.is_replay:
             return
@@ -129,7 +129,7 @@ class Notifier:
         news = news_of(event, entry.raw, now_ms=self._clock())
         is_over = news.kind in {"deleted", "gone"} and not is_echo(event, self._settings.notifier)
         lines = [one for one in self._lines if one.route.name in wanted or is_over]
-        with failures_as(lambda _: Transient("Redis is away"), among=AWAY):
+        with failures_as(_to_be_tried_again, among=AWAY_OR_REFUSING):
             for line in lines:
                 await self._take(line, news, key_of(event), is_wanted=line.route.name in wanted)
 
@@ -152,3 +152,7 @@ class Notifier:
             waiting = reply
         metrics.TAKEN.labels(sender.channel.target.name).inc()
         sender.wake()
+
+
+def _to_be_tried_again(error: Exception) -> Transient:
+    return Transient(f"Redis {predicate(error)}")

@@ -5,12 +5,17 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
+import structlog
+
 from consumers.notifier.notices import Notice, sent
-from consumers.notifier.outbox import AWAY, Change, Outbox
+from consumers.notifier.outbox import Change, Outbox
 from consumers.notifier.send_plan import Due, Parcel
 from consumers.notifier.timing import Timing
+from gateway.redis_access.redis_faults import AWAY_OR_REFUSING
 
 __all__ = ["NoticeSettlement"]
+
+log = structlog.get_logger()
 
 _AGAIN_S: Final = 1.0
 
@@ -61,13 +66,18 @@ class NoticeSettlement:
             due_ms = self._timing.due_ms(left.since_ms)
         return Change(key, notice, left, due_ms)
 
-    @staticmethod
-    async def _patiently(call: Callable[[], Awaitable[None]]) -> None:
-        """Repeat a harmless command until Redis answers."""
+    async def _patiently(self, call: Callable[[], Awaitable[None]]) -> None:
+        """Repeat a harmless command until Redis has carried it out; tell once that it does not."""
+        is_told = False
         while True:
             try:
                 await call()
-            except AWAY:
+            except AWAY_OR_REFUSING as error:
+                if not is_told:
+                    is_told = True
+                    log.warning(
+                        "an outcome waits for Redis", target=self._outbox.name, error=str(error)
+                    )
                 await asyncio.sleep(_AGAIN_S)
             else:
                 return

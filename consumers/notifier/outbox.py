@@ -29,16 +29,12 @@ from typing import Any, Final, Literal, cast
 
 from msgspec import Struct
 from redis.asyncio import Redis
-from redis.exceptions import OutOfMemoryError, ReadOnlyError
 
 from consumers.notifier.notices import Notice, decoded, encoded
 from consumers.notifier.send_plan import Due
-from gateway.redis_access import connections, lua
+from gateway.redis_access import lua
 
-__all__ = ["AWAY", "Change", "Outbox", "OutboxLook"]
-
-AWAY: Final = (*connections.AWAY, OutOfMemoryError, ReadOnlyError)
-"""What is raised while Redis cannot take anything: it is away, full, or became a replica."""
+__all__ = ["Change", "Outbox", "OutboxLook"]
 
 _TAKEN_S: Final = 3 * 86_400
 """For how long an event is known to have been put here. The runtime delivers an event twice only

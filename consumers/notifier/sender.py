@@ -16,13 +16,14 @@ from msgspec.structs import replace
 from consumers.notifier import metrics
 from consumers.notifier.notice_settlement import NoticeSettlement
 from consumers.notifier.notices import Notice, given_back, sent
-from consumers.notifier.outbox import AWAY, Change, Outbox
+from consumers.notifier.outbox import Change, Outbox
 from consumers.notifier.rendering import TargetMessage
 from consumers.notifier.routes import Channel
 from consumers.notifier.send_plan import Due, Parcel, SendPlan, plan
 from consumers.notifier.targets import SendOutcome
 from gateway.background import Errands
 from gateway.backoff import Backoff
+from gateway.redis_access.redis_faults import AWAY_OR_REFUSING
 
 __all__ = ["TargetSender", "pause_s"]
 
@@ -75,12 +76,12 @@ class TargetSender:
         self._awake.set()
 
     async def run(self) -> None:
-        """Send until stopped. Redis being away is waited out."""
+        """Send until stopped. Redis being away or refusing is waited out."""
         while not self._is_stopping:
             self._awake.clear()
             try:
                 rest_s = await self.round()
-            except AWAY as error:
+            except AWAY_OR_REFUSING as error:
                 log.warning("outbox is away", target=self._target.name, error=str(error))
                 rest_s = _LOOK_S
             if rest_s > 0:

@@ -413,3 +413,31 @@ async def test_a_line_that_cannot_be_logged_has_nobody_told_again(
     assert sink.asked == 1
     left = await desk.outboxes[0].oldest(1)
     assert [due.notice.lease for due in left] == ([] if status == 200 else [""])
+
+
+async def test_events_and_outcomes_wait_while_redis_refuses_to_write(
+    own_server: RedisServer, sink: HttpSink
+) -> None:
+    redis = connections.control(own_server.url)
+    desk = Desk(redis, route(sink.url))
+    await desk.hear(comment_event(1))
+    sink.delay_s = 0.3
+    (sender,) = desk.senders
+    await sender.round()
+    await eventually(lambda: sink.asked == 1)
+    await redis.acl_setuser("default", enabled=True, nopass=True, commands=["-hset", "-hdel"])
+    with capture_logs() as lines:
+        finishing = asyncio.create_task(sender.finish())
+        with pytest.raises(Transient, match="denies it"):
+            await desk.hear(comment_event(2))
+        await eventually(lambda: [one["event"] for one in lines] == ["an outcome waits for Redis"])
+        assert not finishing.done()
+
+    await redis.acl_setuser("default", enabled=True, nopass=True, commands=["+hset", "+hdel"])
+    await finishing
+
+    await desk.hear(comment_event(2))
+    await desk.work(after_s=600)
+    assert len(sink.received) == 2
+    assert await desk.outboxes[0].size() == 0
+    await redis.aclose()
