@@ -68,6 +68,9 @@ class Consumer:
     wait between calls, and for how long the partition pauses when everything fails transiently.
     More dead letters than `dead_letter_limit` stop the consumer.
 
+    `why_not_ready` is asked by the probe `/readyz`: None while the service can do its work, else
+    the reason in a line. It is called on the event loop, and answers from what it knows already.
+
     An entry that five processes ended with becomes a dead letter, too. Without `buries_crashed` it
     is tried again by each process that follows, before all others and alone, however many it ends.
     """
@@ -89,6 +92,7 @@ class Consumer:
         partition_lifespan: Callable[
             [Partition], AbstractAsyncContextManager[object]
         ] = nullcontext,
+        why_not_ready: Callable[[], str | None] = lambda: None,
     ) -> None:
         if not _GROUP.fullmatch(group):
             raise ValueError(f"group {group!r}: letters, digits, `.`, `_` and `-`, at most 64")
@@ -110,6 +114,7 @@ class Consumer:
         self.dead_letter_limit = dead_letter_limit or DeadLetterLimit()
         self.lifespan = lifespan
         self.partition_lifespan = partition_lifespan
+        self.why_not_ready = why_not_ready
         self.batch_handler: BatchHandler | None = None
         self._handlers: list[tuple[re.Pattern[str], Handler]] = []
         self._patterns: list[str] = []

@@ -82,6 +82,7 @@ async def run(consumer: Consumer, settings: Settings, stop: asyncio.Event) -> No
             outages,
             watch,
             metrics,
+            why_not_ready=consumer.why_not_ready,
             lease_s=settings.consumers.lease_s,
             stuck_s=settings.consumers.stuck_s,
         )

@@ -1,7 +1,7 @@
 """The listener for probes and Prometheus: is the process alive, is it connected, its numbers."""
 
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 
 import structlog
@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY, generate_latest
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.outages import Outages
 from consumers.runtime.ownership import Ownership
+from consumers.runtime.redaction import describe
 from gateway.background import Watch
 from gateway.errors import OperatorError
 from gateway.hosts import only_known_hosts
@@ -36,6 +37,7 @@ class Health:
         watch: Watch,
         metrics: Metrics,
         *,
+        why_not_ready: Callable[[], str | None],
         lease_s: float,
         stuck_s: float,
     ) -> None:
@@ -43,6 +45,7 @@ class Health:
         self._outages = outages
         self._watch = watch
         self._metrics = metrics
+        self._why_service_is_not_ready = why_not_ready
         self._lease_s = lease_s
         self._stuck_s = stuck_s
 
@@ -64,7 +67,10 @@ class Health:
         return await self._with_background(reasons)
 
     async def why_not_ready(self) -> str | None:
-        """None if the process works or stands by: all that it owns is held, read and settled."""
+        """None if the process works or stands by: all that it owns is held, read and settled.
+
+        The service may have reasons of its own, such as a database that is away.
+        """
         reasons = [*self._outages.denied(), *self._outages.lasting(self._lease_s)]
         if not self._ownership.is_connected:
             reasons.append("no leases yet, or Redis is away")
@@ -73,6 +79,8 @@ class Health:
                 reasons.append(f"partition {one.keys.partition} is not read")
             if not one.is_held:
                 reasons.append(f"the lease of partition {one.keys.partition} is not renewed")
+        if (reason := self._of_the_service()) is not None:
+            reasons.append(reason)
         return await self._with_background(reasons)
 
     def observe(self) -> None:
@@ -80,6 +88,13 @@ class Health:
         self._metrics.fails(self._outages.longest_s)
         for partition in self._ownership.partitions:
             partition.observe()
+
+    def _of_the_service(self) -> str | None:
+        """What the service itself says; what it raises is a reason, too."""
+        try:
+            return self._why_service_is_not_ready()
+        except Exception as error:  # noqa: BLE001 - it may raise anything
+            return f"why_not_ready failed: {describe(error)}"
 
     async def _with_background(self, reasons: list[str]) -> str | None:
         if reason := await self._watch.why_not_alive():

@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from consumers import Consumer, Entry, Reject, Transient
+from consumers import Consumer, Entry, Partition, Reject, Transient
 from consumers.warehouse import event_rows, metrics
 from consumers.warehouse.destination import Destination, destination
 from consumers.warehouse.destination_errors import DestinationAway, Unusable
@@ -33,6 +33,8 @@ _MAX_BYTES: Final = 5 << 20
 _ANSWER_S: Final = 300.0
 """A load takes a second or two; a minute where the destination has much else to do."""
 _CLOSING_S: Final = 5.0
+_BRIDGED_S: Final = 60.0
+"""A destination that is started anew is back by then; at what lasts longer somebody has to look."""
 
 
 @asynccontextmanager
@@ -59,7 +61,13 @@ def consumer_of(settings: Settings) -> Consumer:
     """The consumer that loads into the destination of the settings. Raises BadDestination."""
     options = settings.warehouse
     loader = Loader(settings, destination(options.destination))
-    consumer = Consumer(group=GROUP, stream=options.stream, lifespan=loader.lifespan)
+    consumer = Consumer(
+        group=GROUP,
+        stream=options.stream,
+        lifespan=loader.lifespan,
+        partition_lifespan=loader.partition_lifespan,
+        why_not_ready=loader.why_not_ready,
+    )
     consumer.on_batch(
         "bitrix24.crm.timeline.comment.*",
         max_events=options.max_events,
@@ -77,6 +85,7 @@ class Loader:
         self._target = target
         self._warehouse: WarehouseThread | None = None
         self._told: str | None = None
+        self._failing_since: dict[int, float] = {}
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
@@ -94,6 +103,23 @@ class Loader:
                 self._tell_away(error)
             yield
 
+    @asynccontextmanager
+    async def partition_lifespan(self, partition: Partition) -> AsyncIterator[None]:
+        """Forget how loads of a partition went when another process has it."""
+        try:
+            yield
+        finally:
+            self._failing_since.pop(partition.number, None)
+
+    def why_not_ready(self) -> str | None:
+        """None unless the loads of a partition have failed for a minute, however often tried."""
+        if not self._failing_since:
+            return None
+        lasts_s = time.monotonic() - min(self._failing_since.values())
+        if lasts_s < _BRIDGED_S:
+            return None
+        return f"{self._target.label} has taken no rows for {lasts_s:.0f} s: {self._told}"
+
     async def load(self, entries: Sequence[Entry]) -> None:
         """Load entries of one partition; their rows are committed when it returns.
 
@@ -106,10 +132,12 @@ class Loader:
         except event_rows.Unfit as error:
             raise Reject(str(error)) from error
         except (DestinationAway, OperatorError) as error:
+            self._failing_since.setdefault(entries[-1].partition, began)
             self._tell_away(error)
             raise Transient(str(error)) from error
         took_s = time.monotonic() - began
         last = entries[-1]
+        self._failing_since.pop(last.partition, None)
         if self._told is not None:
             log.info("destination is back", destination=self._target.label)
             self._told = None

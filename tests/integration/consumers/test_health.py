@@ -46,14 +46,16 @@ def app_of(max_attempts: int = 1) -> Consumer:
 
 
 @asynccontextmanager
-async def serving(url: str, *, stuck_s: float = 300.0) -> AsyncIterator[int]:
+async def serving(
+    url: str, *, stuck_s: float = 300.0, app: Consumer | None = None
+) -> AsyncIterator[int]:
     port = free_port()
     settings = Settings(
         redis=RedisSettings(url=url),
         consumers=ConsumersSettings(port=port, lease_s=2.0, stuck_s=stuck_s),
     )
     stop = asyncio.Event()
-    task = asyncio.create_task(run(app_of(), settings, stop))
+    task = asyncio.create_task(run(app or app_of(), settings, stop))
     try:
         yield port
     finally:
@@ -102,6 +104,26 @@ async def test_without_redis_a_consumer_is_not_ready_and_yet_alive(
 async def test_a_loop_without_progress_turns_health_red(own_server: RedisServer) -> None:
     async with serving(own_server.url, stuck_s=0.2) as port:  # shorter than a blocking read
         await eventually(lambda: is_answered(port, "/healthz", 503))
+
+
+@pytest.mark.parametrize("is_raised", [False, True])
+async def test_a_service_may_say_that_it_is_not_ready(
+    own_server: RedisServer, *, is_raised: bool
+) -> None:
+    app, reasons = app_of(), ["the index is away"]
+
+    def why_not_ready() -> str | None:
+        if reasons and is_raised:
+            raise KeyError(*reasons)
+        return reasons[0] if reasons else None
+
+    app.why_not_ready = why_not_ready
+    async with serving(own_server.url, app=app) as port:
+        await eventually(lambda: is_answered(port, "/readyz", 503))
+        assert "the index is away" in (await get(port, "/readyz"))[1]
+        assert (await get(port, "/healthz"))[0] == 200
+        reasons.clear()
+        await eventually(lambda: is_answered(port, "/readyz", 200))
 
 
 async def test_a_port_that_is_taken_stops_the_start(
