@@ -4,7 +4,7 @@ https://apidocs.bitrix24.com/api-reference/crm/timeline/comments/crm-timeline-co
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -69,8 +69,9 @@ async def fetch(
 ) -> dict[int, Outcome] | PortalAway:
     """What up to fifty comments look like, by one request; PortalAway if that had no answer at all.
 
-    Unless it `is_repeatable`, it is not sent again when its answer is lost. Raises Transient while
-    Redis is away.
+    A portal that is at its limit for each of the comments has given none either. Unless it
+    `is_repeatable`, it is not sent again when its answer is lost. Raises Transient while Redis is
+    away.
     """
     assert len(comment_ids) <= MAX_COMMANDS  # noqa: S101 - so many are gathered
     began = time.monotonic()
@@ -87,9 +88,10 @@ async def fetch(
     metrics.FETCH_TIME.observe(time.monotonic() - began)
     metrics.COMMENTS_PER_FETCH.observe(len(comment_ids))
     now = datetime.now(UTC)
-    return {
+    outcomes = {
         number: outcome_of(found[str(number)], number, fetched_at=now) for number in comment_ids
     }
+    return _limit_of(outcomes) or outcomes
 
 
 async def away_of(portal: PortalClient) -> PortalAway | None:
@@ -129,6 +131,16 @@ def outcome_of_call(error: Bitrix24Error) -> Outcome:
             is_sent = isinstance(error, MaybeDone)
             return PortalAway(_word_for(error), why=str(error), may_be_a_comment=is_sent)
     return Comment(state="unavailable", reason=_word_for(error))
+
+
+def _limit_of(outcomes: Mapping[int, Outcome]) -> PortalAway | None:
+    """The limit that a portal met with every comment, by the one that it waits for longest."""
+    limits = [
+        one for one in outcomes.values() if isinstance(one, PortalAway) and one.reason == "limited"
+    ]
+    if len(limits) < len(outcomes):
+        return None
+    return max(limits, key=lambda one: one.retry_in_s or 0.0)
 
 
 def _word_for(error: Bitrix24Error) -> str:

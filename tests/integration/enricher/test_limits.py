@@ -4,6 +4,8 @@ import time
 from typing import Any
 
 import pytest
+from aiohttp import web
+from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from consumers.testing import comment_event
@@ -223,6 +225,41 @@ async def test_a_method_that_used_up_its_time_is_waited_for_no_longer_than_allow
     reasons = [comment.reason for _id, comment, _is_old in out if comment]
     assert 100 < reasons.count("limited") < 120
     assert reasons.count(None) == 120 - reasons.count("limited")
+
+
+async def limit_of_a_request(_request: web.Request, _parameters: Any) -> web.StreamResponse:
+    return web.json_response({"error": "QUERY_LIMIT_EXCEEDED"}, status=503)
+
+
+async def limit_of_each_command(_request: web.Request, parameters: Any) -> web.StreamResponse:
+    errors = {name: {"error": "QUERY_LIMIT_EXCEEDED"} for name in parameters["cmd"]}
+    return web.json_response({"result": {"result": {}, "result_error": errors}})
+
+
+@pytest.mark.parametrize("always_limited", [limit_of_a_request, limit_of_each_command])
+async def test_a_portal_that_is_always_at_its_limit_is_given_up_and_told_of(
+    scene: Scene, always_limited: Any
+) -> None:
+    portal, other = await scene.portal(), await scene.portal("other")
+    portal.faults.mood = always_limited
+    settings = scene.settings(give_up_after_s=0.5, rest={"call_timeout_s": 1.0})
+    with capture_logs() as logs:
+        async with scene.enriching(settings):
+            await scene.publish(events_of(portal, scene.written(portal, 120)))
+            await scene.publish(events_of(other, scene.written(other, 5)))
+            await scene.until_out(5)
+            assert not await scene.is_settled()
+            await scene.until_settled()
+            assert REGISTRY.get_sample_value("b24_enricher_portals_failing") == 1
+
+    comments = [comment for _id, comment, _is_old in await scene.out() if comment is not None]
+    assert [one.state for one in comments[:5]] == ["present"] * 5
+    assert {(one.state, one.reason) for one in comments[5:]} == {("unavailable", "limited")}
+    assert len(comments) == 125
+    of_portal = [one for one in logs if one.get("member_id") == portal.member_id]
+    assert [
+        (one["event"].partition(":")[0], one["reason"]) for one in of_portal if "reason" in one
+    ] == [("a portal does not answer", "limited"), ("a portal is given up for now", "limited")]
 
 
 async def test_what_waits_to_be_asked_for_again_is_bounded_and_expires(scene: Scene) -> None:
