@@ -1,47 +1,25 @@
-"""One receiver process: wires portals, publisher and listeners, and runs until told to stop."""
+"""One receiver process: assembles a receiver, and runs it until told to stop."""
 
 import asyncio
 import gc
 import signal
 import sys
-from contextlib import AsyncExitStack, suppress
-from functools import partial
-from pathlib import Path
-from typing import Any, Final
+from contextlib import AsyncExitStack
+from typing import Any
 
 import structlog
 from aiohttp import web
 
 from gateway.background import Watch, watched
-from gateway.errors import OperatorError
-from gateway.installation.assembly import open_application
-from gateway.publishing.durability import Ack, check_at_start
-from gateway.publishing.errors import SpoolUnavailable
-from gateway.publishing.memory_gate import MemoryGate
-from gateway.publishing.publisher import Publisher
-from gateway.publishing.spool.drainer import Drainer
-from gateway.publishing.spool.reports import SpoolReporter
-from gateway.publishing.spool.store import Spool
-from gateway.publishing.stream_writer import stream_writer
 from gateway.redis_access import connections
-from gateway.retention.keeper import Retention
 from gateway.settings import Settings
 from gateway.web.admin import admin_app
-from gateway.web.app_events import AppEvents
-from gateway.web.install_page import install_page
+from gateway.web.assembly import ReceiverParts, assemble
 from gateway.web.listening import Place
-from gateway.web.protection.descriptors import room_for
-from gateway.web.public_server import PublicServer
-from gateway.web.readiness import Readiness
-from gateway.web.receiver import Receiver
-from gateway.web.senders import Senders
 
 __all__ = ["serve"]
 
 log: Any = structlog.get_logger(__name__)
-
-_LAST_REQUESTS_S: Final = 0.5
-# How long a stop waits for requests that are on their way on open connections: some round trips.
 
 
 async def serve(settings: Settings, place: Place) -> None:
@@ -53,65 +31,35 @@ async def serve(settings: Settings, place: Place) -> None:
     """
     stopping = _stop_on_signals(is_supervised=place.is_supervised)
     with watched(stopping.set) as watch:
-        await _serve(settings, place, stopping, watch)
+        async with AsyncExitStack() as opening:
+            control = connections.control(settings.redis.url, timeout_s=1.0)
+            opening.push_async_callback(control.aclose)
+            parts = await opening.enter_async_context(assemble(settings, control))
+            opened = opening.pop_all()
+        private = _admin_listener(settings, parts, watch)
+        try:
+            await parts.start()
+            _spare_the_collector()
+            await place.open(parts.public, private)
+            async with parts.server.sweeping():
+                await stopping.wait()
+            log.info("stopping")
+        finally:
+            try:
+                async with asyncio.timeout(settings.http.grace_s):
+                    await parts.close()
+                    await private.cleanup()
+                    await opened.aclose()
+            except TimeoutError:
+                log.error("the grace time is over; what was not stored was not answered")
+                sys.exit(1)
+        log.info("stopped")
 
 
-async def _serve(settings: Settings, place: Place, stopping: asyncio.Event, watch: Watch) -> None:
-    stack = AsyncExitStack()
-    control = connections.control(settings.redis.url, timeout_s=1.0)
-    stack.push_async_callback(control.aclose)
-    try:
-        senders = Senders(settings, control)
-        application = await stack.enter_async_context(
-            open_application(settings, control, senders.follower)
-        )
-        await check_at_start(control, Ack.parse(settings.publish.ack))
-    except OperatorError:
-        await stack.aclose()
-        raise
-    spool_dir = Path(settings.spool.dir)
-    spool = await Spool.open(spool_dir, max_bytes=settings.spool.max_bytes)
-    gate = MemoryGate(
-        control, settings.redis.streams, max_share=settings.retention.max_memory_share
-    )
-    retention = Retention(control, settings.redis.streams, settings.retention)
-    publisher = Publisher(settings.redis, settings.publish, spool, holds_back=gate.is_closed)
-    reporter = SpoolReporter(control, spool_dir, prefix=settings.redis.prefix)
-    drainer = Drainer(
-        spool,
-        spool_dir,
-        settings.redis.streams,
-        partial(stream_writer, settings.redis, settings.publish),
-        reporter=reporter,
-        deadline_s=settings.publish.deadline_s,
-        holds_back=gate.is_closed,
-    )
-
-    http = settings.http
-    receiver = Receiver(
-        senders.directory,
-        publisher,
-        settings.redis.streams,
-        http,
-        app_events=AppEvents(
-            publisher,
-            settings.redis.streams,
-            lifecycle=application.lifecycle,
-            signals=application.signals,
-            counts=senders.rates.counts,
-        ),
-        event_tokens=application.event_tokens,
-        guard=senders.guard,
-        page=install_page(settings, application),
-        quarantine=senders.quarantining,
-        counts=senders.rates.counts,
-    )
-    server = PublicServer(receiver, http, max_connections=room_for(http.max_connections))
-    # aiohttp waits twice so long: for the requests under way, then for those that it has cut off.
-    public = web.ServerRunner(server, handle_signals=False, shutdown_timeout=http.grace_s / 2)
-    private = web.AppRunner(
+def _admin_listener(settings: Settings, parts: ReceiverParts, watch: Watch) -> web.AppRunner:
+    return web.AppRunner(
         admin_app(
-            Readiness(control, publisher, spool).why_not_ready,
+            parts.storage.readiness.why_not_ready,
             why_not_alive=watch.why_not_alive,
             hosts=settings.admin.hosts,
         ),
@@ -119,34 +67,6 @@ async def _serve(settings: Settings, place: Place, stopping: asyncio.Event, watc
         handle_signals=False,
         shutdown_timeout=1.0,
     )
-    for part in (publisher, drainer, gate, retention):
-        part.start()
-    try:
-        await senders.start()
-        application.start()
-        _spare_the_collector()
-        await place.open(public, private)
-        async with server.sweeping():
-            await stopping.wait()
-        log.info("stopping")
-    finally:
-        try:
-            async with asyncio.timeout(http.grace_s):
-                await asyncio.gather(
-                    _finish(public, server), drainer.close(), gate.close(), retention.close()
-                )
-                await publisher.close()
-                with suppress(SpoolUnavailable):
-                    await reporter.leave(await spool.measure())
-                await spool.close()
-                await private.cleanup()
-                await application.close()
-                await senders.close()
-                await stack.aclose()
-        except TimeoutError:
-            log.error("the grace time is over; what was not stored was not answered")
-            sys.exit(1)
-    log.info("stopped")
 
 
 def _spare_the_collector() -> None:
@@ -157,14 +77,6 @@ def _spare_the_collector() -> None:
     """
     gc.collect()
     gc.freeze()
-
-
-async def _finish(public: web.ServerRunner, server: PublicServer) -> None:
-    """Stop accepting connections, and answer the requests on those that there are."""
-    for site in public.sites:
-        await site.stop()
-    await server.last_requests(_LAST_REQUESTS_S)
-    await public.cleanup()
 
 
 def _stop_on_signals(*, is_supervised: bool) -> asyncio.Event:

@@ -9,22 +9,15 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from gateway.contract import AppEvent, CommentEvent, OtherEvent, PortalEvent, decode_event
-from gateway.installation.assembly import open_application
 from gateway.installation.lifecycle import Lifecycle
 from gateway.portals.directory import Directory
 from gateway.portals.facts import PortalFacts
 from gateway.portals.registry import Registry
-from gateway.publishing.publisher import Publisher
-from gateway.publishing.spool.store import Spool
 from gateway.redis_access import connections
 from gateway.sandbox.assembly import Sandbox
 from gateway.settings import Bitrix24Settings, RedisSettings, Settings, SpoolSettings, VaultSettings
 from gateway.traffic.rate_watch import RateWatch
-from gateway.web.app_events import AppEvents
-from gateway.web.install_page import install_page
-from gateway.web.public_server import PublicServer
-from gateway.web.receiver import Receiver
-from gateway.web.senders import Senders
+from gateway.web.assembly import assemble
 
 __all__ = ["Gateway", "open_gateway", "settings_for"]
 
@@ -91,45 +84,18 @@ async def open_gateway(settings: Settings, *, port: int = 0) -> AsyncIterator[Ga
     async with AsyncExitStack() as stack:
         control = connections.control(settings.redis.url, timeout_s=0.5)
         stack.push_async_callback(control.aclose)
-        senders = Senders(settings, control)
-        application = await stack.enter_async_context(
-            open_application(settings, control, senders.follower)
-        )
-        spool = await Spool.open(Path(settings.spool.dir), max_bytes=settings.spool.max_bytes)
-        stack.push_async_callback(spool.close)
-        publisher = Publisher(settings.redis, settings.publish, spool)
-        publisher.start()
-        stack.push_async_callback(publisher.close)
-        receiver = Receiver(
-            senders.directory,
-            publisher,
-            settings.redis.streams,
-            settings.http,
-            app_events=AppEvents(
-                publisher,
-                settings.redis.streams,
-                lifecycle=application.lifecycle,
-                signals=application.signals,
-                counts=senders.rates.counts,
-            ),
-            event_tokens=application.event_tokens,
-            page=install_page(settings, application),
-            quarantine=senders.quarantining,
-            counts=senders.rates.counts,
-        )
-        await senders.start()
-        stack.push_async_callback(senders.close)
-        application.start()
-        stack.push_async_callback(application.close)
-        runner = web.ServerRunner(PublicServer(receiver, settings.http, max_connections=100))
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, "127.0.0.1", port).start()
+        parts = await stack.enter_async_context(assemble(settings, control))
+        stack.push_async_callback(parts.close)
+        await parts.start()
+        await parts.public.setup()
+        # Closed first, so that no test waits for the last requests on the portals' connections.
+        stack.push_async_callback(parts.public.cleanup)
+        await web.TCPSite(parts.public, "127.0.0.1", port).start()
         yield Gateway(
             settings=settings,
-            url=f"http://127.0.0.1:{runner.addresses[0][1]}{settings.http.path}",
-            directory=senders.directory,
-            lifecycle=application.lifecycle,
-            rates=senders.rates,
+            url=f"http://127.0.0.1:{parts.public.addresses[0][1]}{settings.http.path}",
+            directory=parts.senders.directory,
+            lifecycle=parts.application.lifecycle,
+            rates=parts.senders.rates,
             control=control,
         )

@@ -1,0 +1,101 @@
+"""The receiver, made of the settings: the public port's server, and all that stands behind it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from aiohttp import web
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from gateway.installation.assembly import ApplicationParts, open_application
+from gateway.publishing.durability import Ack, check_at_start
+from gateway.settings import Settings
+from gateway.web.app_events import AppEvents
+from gateway.web.install_page import install_page
+from gateway.web.protection.descriptors import room_for
+from gateway.web.public_server import PublicServer
+from gateway.web.receiver import Receiver
+from gateway.web.senders import Senders
+from gateway.web.storage import Storage
+
+__all__ = ["ReceiverParts", "assemble"]
+
+_LAST_REQUESTS_S: Final = 0.5
+# How long a stop waits for requests that are on their way on open connections: some round trips.
+
+
+class ReceiverParts(Struct, frozen=True):
+    """A receiver and its parts. `start` before the port is opened, `close` when it is to be closed.
+
+    `public` is what listens with `server`.
+    """
+
+    senders: Senders
+    application: ApplicationParts
+    storage: Storage
+    server: PublicServer
+    public: web.ServerRunner
+
+    async def start(self) -> None:
+        """Start all parts; nothing comes in before somebody listens with `public`."""
+        self.storage.start()
+        await self.senders.start()
+        self.application.start()
+
+    async def close(self) -> None:
+        """Take no more requests, answer those that there are, store what was accepted, and end."""
+        await asyncio.gather(self._answer_the_last(), self.storage.stop_draining())
+        await self.storage.close()
+        await self.application.close()
+        await self.senders.close()
+
+    async def _answer_the_last(self) -> None:
+        for site in self.public.sites:
+            await site.stop()
+        await self.server.last_requests(_LAST_REQUESTS_S)
+        await self.public.cleanup()
+
+
+@asynccontextmanager
+async def assemble(settings: Settings, control: Redis) -> AsyncIterator[ReceiverParts]:
+    """A receiver that has not been started; its connections to portals are closed at the end.
+
+    `control` is a control client (gateway.redis_access.connections.control). Raises OperatorError
+    if the settings cannot work on this machine.
+    """
+    senders = Senders(settings, control)
+    async with open_application(settings, control, senders.follower) as application:
+        await check_at_start(control, Ack.parse(settings.publish.ack))
+        storage = await Storage.open(settings, control)
+        receiver = _receiver(settings, senders, application, storage)
+        http = settings.http
+        server = PublicServer(receiver, http, max_connections=room_for(http.max_connections))
+        # aiohttp waits twice so long: for the requests under way, then for those it has cut off.
+        public = web.ServerRunner(server, handle_signals=False, shutdown_timeout=http.grace_s / 2)
+        yield ReceiverParts(senders, application, storage, server, public)
+
+
+def _receiver(
+    settings: Settings, senders: Senders, application: ApplicationParts, storage: Storage
+) -> Receiver:
+    streams, counts = settings.redis.streams, senders.rates.counts
+    return Receiver(
+        senders.directory,
+        storage.publisher,
+        streams,
+        settings.http,
+        app_events=AppEvents(
+            storage.publisher,
+            streams,
+            lifecycle=application.lifecycle,
+            signals=application.signals,
+            counts=counts,
+        ),
+        event_tokens=application.event_tokens,
+        guard=senders.guard,
+        page=install_page(settings, application),
+        quarantine=senders.quarantining,
+        counts=counts,
+    )

@@ -1,0 +1,73 @@
+"""All by which a receiver process makes events durable, wired together."""
+
+import asyncio
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+from redis.asyncio import Redis
+
+from gateway.publishing.errors import SpoolUnavailable
+from gateway.publishing.memory_gate import MemoryGate
+from gateway.publishing.publisher import Publisher
+from gateway.publishing.spool.drainer import Drainer
+from gateway.publishing.spool.reports import SpoolReporter
+from gateway.publishing.spool.store import Spool
+from gateway.publishing.stream_writer import stream_writer
+from gateway.retention.keeper import Retention
+from gateway.settings import Settings
+from gateway.web.readiness import Readiness
+
+__all__ = ["Storage"]
+
+
+class Storage:
+    """The publisher, the spool behind it with its drainer, and what keeps room on the streams.
+
+    `start` before the first event. After the last request has been taken, `stop_draining`, and
+    `close` when all of them are answered.
+    """
+
+    def __init__(self, settings: Settings, control: Redis, spool: Spool) -> None:
+        redis, publish = settings.redis, settings.publish
+        directory = Path(settings.spool.dir)
+        self._spool = spool
+        self._gate = MemoryGate(
+            control, redis.streams, max_share=settings.retention.max_memory_share
+        )
+        self._retention = Retention(control, redis.streams, settings.retention)
+        self._reporter = SpoolReporter(control, directory, prefix=redis.prefix)
+        self._drainer = Drainer(
+            spool,
+            directory,
+            redis.streams,
+            partial(stream_writer, redis, publish),
+            reporter=self._reporter,
+            deadline_s=publish.deadline_s,
+            holds_back=self._gate.is_closed,
+        )
+        self.publisher = Publisher(redis, publish, spool, holds_back=self._gate.is_closed)
+        self.readiness = Readiness(control, self.publisher, spool)
+
+    @classmethod
+    async def open(cls, settings: Settings, control: Redis) -> Self:
+        """With the spool of the settings; raises OperatorError if its directory cannot be used."""
+        spool = await Spool.open(Path(settings.spool.dir), max_bytes=settings.spool.max_bytes)
+        return cls(settings, control, spool)
+
+    def start(self) -> None:
+        """Start all of it."""
+        for part in (self.publisher, self._drainer, self._gate, self._retention):
+            part.start()
+
+    async def stop_draining(self) -> None:
+        """End what nobody who sent an event waits for."""
+        await asyncio.gather(self._drainer.close(), self._gate.close(), self._retention.close())
+
+    async def close(self) -> None:
+        """Store what was accepted, and tell others of what stays in the spool."""
+        await self.publisher.close()
+        with suppress(SpoolUnavailable):
+            await self._reporter.leave(await self._spool.measure())
+        await self._spool.close()
