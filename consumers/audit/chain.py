@@ -75,7 +75,7 @@ class Chain:
             chain._take()
             chain._ready()
         except BaseException:
-            chain._give_back()
+            chain.abandon()
             raise
         return chain
 
@@ -146,7 +146,14 @@ class Chain:
             except CannotWrite as error:
                 log.warning("audit log closed without a checkpoint", error=str(error))
             finally:
-                self._give_back()
+                self.abandon()
+
+    def abandon(self) -> None:
+        """Let others have the chain as it is, with no last checkpoint. May be repeated."""
+        self._drop_files()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
     def _take(self) -> None:
         try:
@@ -288,9 +295,3 @@ class Chain:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
-
-    def _give_back(self) -> None:
-        self._drop_files()
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1

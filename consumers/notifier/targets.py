@@ -59,7 +59,7 @@ class Target:
     def __init__(self, url: str, *, name: str, key: str, timeout_s: float, fence: Fence) -> None:
         self.name = name
         self._fence = fence
-        self._plugin = _plugin(url, key=key)
+        self._plugin = plugin_of(url, key=key)
         plugin = self._plugin
         if plugin.host and not self.member_id and not fence.allows_host(plugin.host):
             raise OperatorError(
@@ -173,7 +173,8 @@ def quieten_apprise() -> None:
         logger.addHandler(logging.NullHandler())
 
 
-def _plugin(url: str, *, key: str) -> NotifyBase:
+def plugin_of(url: str, *, key: str) -> NotifyBase:
+    """What sends to this URL. Raises OperatorError, which names the setting `key`."""
     quieten_apprise()
     bitrix24_plugin.register()
     asset = AppriseAsset(

@@ -93,6 +93,11 @@ class Gatherings:
         self._failure: BaseException | None = None
         gate.on_change(self._let_in)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits or is under way, and nothing is remembered of what was."""
+        return not self._queues
+
     def submit(self, held: HeldEntry) -> None:
         """Take an entry; those of one subject in the order in which they are handled."""
         held.arrived_at = self._loop.time()

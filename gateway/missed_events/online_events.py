@@ -82,6 +82,10 @@ class Sightings:
         self._read_to: dict[int, str] = {}
         self._lock = asyncio.Lock()
 
+    def __len__(self) -> int:
+        """How many are kept in memory."""
+        return len(self._kept)
+
     async def of(self, keys: Collection[Key], *, since_ms: int) -> Mapping[Key, Sighting]:
         """What was stored about these at least from `since_ms` on (as in entries' ids), until now.
 

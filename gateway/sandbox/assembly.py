@@ -42,9 +42,9 @@ class Sandbox:
         self._tls = tls
         self._pace = pace
         self._clock = clock
-        self._grants = Grants(clock)
+        self.grants = Grants(clock)
         self.portals: dict[str, LivePortal] = {}
-        self.authorization = OAuthServer(self._grants, self.portals, clock)
+        self.authorization = OAuthServer(self.grants, self.portals, clock)
         self.application = self.add_application(application)
 
     @property
@@ -82,7 +82,7 @@ class Sandbox:
             requests_per_s=chosen.requests_per_s if requests_per_s is None else requests_per_s,
             burst=chosen.burst if burst is None else burst,
             application=self.application,
-            grants=self._grants,
+            grants=self.grants,
             server_endpoint=f"{self.authorization_url}rest/",
             session=self._session,
             pace=self._pace,

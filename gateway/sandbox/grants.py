@@ -105,6 +105,10 @@ class Grants:
         """What an access token was issued for, even if it has expired not long ago."""
         return self._by_access.get(access_token)
 
+    def tokens(self) -> list[str]:
+        """All that are good, or were not long ago."""
+        return [*self._by_access, *self._by_refresh]
+
     def has_expired(self, grant: Grant) -> bool:
         """Whether its access token is too old."""
         return grant.expires_at <= self._clock()

@@ -42,7 +42,7 @@ def options(clock: Clock) -> ChainOptions:
 
 def crash(chain: Chain) -> None:
     """End the writer as SIGKILL does: nothing more is written, the lock is gone."""
-    chain._give_back()
+    chain.abandon()
 
 
 def test_a_record_holds_the_event_as_it_stands_on_the_stream(

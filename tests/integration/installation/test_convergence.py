@@ -12,8 +12,8 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from gateway.bitrix24.connecting import connect
+from gateway.bitrix24.token_store import TokenStore
 from gateway.contract import decode_event
-from gateway.installation.uninstalling import Uninstaller
 from gateway.local.redis_server import RedisServer
 from gateway.portals.application_tokens import digest_of
 from gateway.portals.facts import PortalFacts
@@ -202,18 +202,18 @@ async def test_an_uninstallation_that_stops_half_way_is_told_once(
 ) -> None:
     await installed(portal, gateway)
     body = await uninstallation(portal)
-    end = Uninstaller._end
+    forget = TokenStore.forget
 
     async def away(*_: object) -> None:
         raise RedisConnectionError
 
-    monkeypatch.setattr(Uninstaller, "_end", away)
+    monkeypatch.setattr(TokenStore, "forget", away)
     assert (await post(gateway.url, body)).status == 200
     assert await observer.registered() == []
     assert await observer.has_tokens(portal.member_id)
     assert len(gateway.waiting()) == 1
 
-    monkeypatch.setattr(Uninstaller, "_end", end)
+    monkeypatch.setattr(TokenStore, "forget", forget)
     await asyncio.gather(*(gateway.lifecycle.resume("uninstall") for _ in range(2)))
 
     assert not await observer.has_tokens(portal.member_id)

@@ -63,9 +63,7 @@ def settings(settings: Settings, sandbox: Sandbox, east: Sandbox) -> Settings:
 
 def secrets_of(sandbox: Sandbox) -> list[str]:
     """All tokens that a server has given out, and its application's key."""
-    grants = sandbox._grants
-    tokens = [*grants._by_access, *grants._by_refresh]
-    return [*tokens, sandbox.application.client_secret]
+    return [*sandbox.grants.tokens(), sandbox.application.client_secret]
 
 
 def seen_by(asked: Sandbox | LivePortal) -> str:

@@ -83,4 +83,4 @@ async def test_more_than_fits_in_memory_is_read_again(
     one = Sightings(redis, STREAMS, kept_s=1000)
 
     assert await seen(one, range(1, 300), ago_s=900) == list(range(1, 201))
-    assert len(one._kept) <= 50
+    assert len(one) <= 50

@@ -63,7 +63,7 @@ class Desk:
 
     async def crash_sender(self, number: int = 0) -> None:
         """Forget the sender's tasks as a killed process does; their answers are lost."""
-        await self.senders[number]._sending.close()
+        await self.senders[number].abandon()
 
 
 def with_text(event: CommentEvent, comment: Any) -> CommentEvent:

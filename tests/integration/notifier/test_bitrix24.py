@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from consumers.notifier.network_fence import Fence
 from consumers.notifier.rendering import TargetMessage
 from consumers.notifier.target_portals import in_reach
-from consumers.notifier.targets import Target
+from consumers.notifier.targets import Target, plugin_of
 from gateway.bitrix24.connecting import connect
 from gateway.errors import OperatorError
 from gateway.sandbox.assembly import Sandbox, open_sandbox
@@ -261,11 +261,12 @@ def test_an_incomplete_url_stops_the_start(url: str) -> None:
 
 
 def test_a_url_makes_itself_again() -> None:
-    again = target(str(target()._plugin.url()))
+    first = plugin_of(f"bitrix24://{MEMBER}/7/chat12", key="urls[1]")
+    again: Any = plugin_of(str(first.url()), key="urls[1]")
 
     assert again.member_id == MEMBER
-    assert again._plugin.targets == ["7", "chat12"]
-    assert len(again._plugin) == 2
+    assert again.targets == ["7", "chat12"]
+    assert len(again) == 2
 
 
 async def test_the_process_tells_people_in_the_portal(

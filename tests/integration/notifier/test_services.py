@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from aiohttp import web
+from apprise.manager_plugins import NotificationManager
 
 from consumers.notifier.notices import Notice
 from consumers.notifier.routes import Channel, routes_of
@@ -31,6 +32,8 @@ SMS = "clicksend://gateway:fake@12025550123"
 
 @pytest.fixture
 async def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Services]:
+    for plugin in NotificationManager().plugins():  # those that wait between two messages
+        monkeypatch.setattr(plugin, "request_rate_per_sec", 0)
     async with services(monkeypatch, tmp_path) as all_of_them:
         yield all_of_them
 
@@ -41,7 +44,6 @@ def channel_of(url: str) -> Channel:
         notifier=NotifierSettings(routes=(RouteSettings(urls=(url,)),), allow_private=True)
     )
     ((channel,),) = (route.channels for route in routes_of(settings))
-    channel.target._plugin.request_rate_per_sec = 0
     return channel
 
 

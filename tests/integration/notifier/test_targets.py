@@ -1,4 +1,5 @@
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -109,17 +110,21 @@ def test_a_url_into_a_private_network_stops_the_start(host: str) -> None:
         target(f"json://{host}/", fence=PUBLIC)
 
 
-async def test_a_name_that_leads_into_a_private_network_is_not_connected_to(
-    sink: HttpSink, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import socket
-
+@pytest.fixture
+def _rebound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name hooks.example.com leads to loopback."""
     real = socket.getaddrinfo
 
     def rebound(host: str, *args: object, **options: object) -> object:
         return real("127.0.0.1" if host == "hooks.example.com" else host, *args, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket, "getaddrinfo", rebound)
+
+
+@pytest.mark.usefixtures("_rebound")
+async def test_a_name_that_leads_into_a_private_network_is_not_connected_to(
+    sink: HttpSink,
+) -> None:
     to = target(f"json://hooks.example.com:{sink.port}/", fence=PUBLIC)
 
     outcome = await to.deliver(MESSAGE, message_id="e1")
@@ -184,14 +189,16 @@ async def test_a_mail_arrives_with_its_subject_and_formatted_body() -> None:
     assert "<b>today</b>" in mail.as_string()
 
 
+@pytest.mark.usefixtures("_rebound")
 async def test_a_mail_server_in_a_private_network_is_refused() -> None:
     port = free_port()
     with mail_sink(port) as mails:
         private = Fence(allow_private=False, networks=("10.0.0.0/8",))
+        server = f"hooks.example.com:{port}"
         to = target(
-            f"mailto://127.0.0.1:{port}?from=gateway@example.com&to=anna@example.com&mode=insecure"
+            f"mailto://{server}?from=gateway@example.com&to=anna@example.com&mode=insecure",
+            fence=private,
         )
-        to._fence = private
 
         outcome = await to.deliver(MESSAGE, message_id="e1")
 

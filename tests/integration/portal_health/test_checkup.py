@@ -87,20 +87,18 @@ async def test_one_handler_that_is_gone_is_bound_alone(
 
 
 async def test_handlers_that_cannot_be_bound_are_a_trouble_until_they_are(
-    carer: Carer, gateway: Gateway, installed: LivePortal
+    carer: Carer, open_carer: OpenCarer, gateway: Gateway, installed: LivePortal
 ) -> None:
     installed.forget_bindings()
+    # Bitrix24 takes no address without a dot.
     refused = msgspec.structs.replace(gateway.settings.bitrix24, public_url="http://localhost:1")
-    wrong = msgspec.structs.replace(gateway.settings, bitrix24=refused)
-    carer.checkup._settings = wrong  # Bitrix24 takes no address without a dot
-
-    for _ in range(2):
-        await carer.look(installed)
+    async with open_carer(msgspec.structs.replace(gateway.settings, bitrix24=refused)) as mistaken:
+        for _ in range(2):
+            await mistaken.look(installed)
     assert await told(gateway) == [("unbound", "unbound", False)]
     (event,) = await troubles_on(gateway)
     assert "handler" in (event.data.reason or "").lower()
 
-    carer.checkup._settings = gateway.settings
     for _ in range(2):
         await carer.look(installed)
     assert await told(gateway) == [
@@ -128,7 +126,7 @@ async def test_a_plan_without_a_queue_is_no_drift_and_is_not_asked_about_it_each
 async def test_a_grant_that_is_gone_is_told_once_and_once_when_it_is_back(
     carer: Carer, gateway: Gateway, installed: LivePortal, sandbox: Sandbox
 ) -> None:
-    sandbox._grants.revoke(installed.member_id, gateway.settings.bitrix24.client_id)
+    sandbox.grants.revoke(installed.member_id, gateway.settings.bitrix24.client_id)
 
     for _ in range(3):
         await carer.look(installed)
@@ -169,7 +167,12 @@ async def test_half_way_through_its_life_a_grant_is_renewed(
 
 
 async def test_a_grant_that_cannot_be_renewed_is_warned_of_before_its_end(
-    carer: Carer, gateway: Gateway, installed: LivePortal, sandbox: Sandbox
+    carer: Carer,
+    open_carer: OpenCarer,
+    gateway: Gateway,
+    installed: LivePortal,
+    sandbox: Sandbox,
+    settings: Settings,
 ) -> None:
     await aged(carer, installed, days=151)
     sandbox.authorization.faults.page = 502
@@ -186,9 +189,9 @@ async def test_a_grant_that_cannot_be_renewed_is_warned_of_before_its_end(
     assert abs(left_s - (REFRESH_LIFE_S - 151 * DAY)) < 60
 
     sandbox.authorization.faults.page = 0
-    carer.ahead_s = 2 * 3600  # after a failure it is tried again an hour later
-    carer.bitrix24._refresher._not_due_before.clear()  # type: ignore[union-attr]
-    await carer.look(installed)
+    async with open_carer(settings) as later:
+        later.ahead_s = 2 * 3600  # after a failure it is tried again an hour later
+        await later.look(installed)
     assert (await told(gateway))[1] == ("recovered", "token_expiring", False)
 
 

@@ -16,7 +16,7 @@ from gateway.portals.directory import Portal
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.publish_once import OncePublisher
 from gateway.settings import PublishSettings, ReconcileSettings, RedisSettings
-from gateway.traffic.portal_traffic import SLOT_S
+from gateway.traffic.portal_traffic import SLOT_S, Traffic
 from tests.integration.portal_health.seeding import count, known_for_weeks
 
 NOON = 1_766_059_200.0
@@ -125,22 +125,22 @@ async def test_what_could_not_be_published_is_told_later_and_once(
 
 
 async def test_a_process_that_no_longer_leads_changes_nothing(
-    redis: Redis, sink: OncePublisher
+    redis: Redis, sink: OncePublisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await known_for_weeks(redis, "m1", now=NOON)
     await count(redis, {}, first=NOON, last=NOON + 9 * SLOT_S)
-    late = Leader(redis, sink)
-    read = late.silence._traffic.slots
+    read = Traffic.slots
 
-    async def overtaken(*arguments: Any) -> Any:
-        found = await read(*arguments)
+    async def overtaken(traffic: Traffic, *arguments: Any) -> Any:
+        found = await read(traffic, *arguments)
+        monkeypatch.setattr(Traffic, "slots", read)
         await Leader(redis, sink).look(NOON + 60)
         await count(redis, {"m1": 5}, first=NOON + 700, last=NOON + 710)
         await Leader(redis, sink).look(NOON + 1300)
         return found
 
-    late.silence._traffic.slots = overtaken  # type: ignore[assignment]
-    await late.look(NOON + 4800)
+    monkeypatch.setattr(Traffic, "slots", overtaken)
+    await Leader(redis, sink).look(NOON + 4800)
 
     assert await told(redis) == []
 

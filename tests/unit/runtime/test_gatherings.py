@@ -259,7 +259,7 @@ async def test_every_entry_is_handled_once_and_each_comment_in_order(
 
     assert all(numbers == sorted(set(numbers)) for numbers in done.values())
     assert sum(map(len, done.values())) == len(entries)
-    assert bench.work._queues == {}
+    assert bench.work.is_empty
 
 
 async def test_a_subject_that_has_to_wait_keeps_no_other_one_of_its_key_waiting() -> None:
