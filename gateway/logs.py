@@ -19,7 +19,7 @@ from gateway.log_floods import Floods
 from gateway.log_writing import LineWriter
 from gateway.settings.sections.log_settings import LogSettings
 
-__all__ = ["configure"]
+__all__ = ["configure", "write_out"]
 
 _SECRET: Final = frozenset(
     word + ending
@@ -30,6 +30,7 @@ _HARMLESS: Final = frozenset(("digest", "digests", "server"))
 # Of tokens an operator is told digests, to tell them apart; and a server is no secret.
 _LAST_LINES_S: Final = 2.0
 # How long the end of a process waits for whoever reads its log.
+_writers: Final[list[LineWriter]] = []
 
 
 def configure(settings: LogSettings, *, process: str, own: Sequence[str] = ()) -> None:
@@ -77,7 +78,8 @@ def configure(settings: LogSettings, *, process: str, own: Sequence[str] = ()) -
         told_of=lambda lines: told("log lines could not be written", lost_lines=lines),
         each_second=summaries,
     )
-    atexit.register(writer.close, _LAST_LINES_S)
+    _writers.append(writer)
+    atexit.register(write_out)
     level = getattr(logging, settings.level.upper())
     structlog.configure(
         processors=[_Flooding(floods), render],
@@ -98,6 +100,12 @@ def configure(settings: LogSettings, *, process: str, own: Sequence[str] = ()) -
     logging.basicConfig(handlers=[handler], level=least, force=True)
     logging.captureWarnings(True)
     logging.raiseExceptions = False  # what cannot be formatted would be told on standard error
+
+
+def write_out() -> None:
+    """Wait until what has been logged is written, for two seconds at most."""
+    for writer in _writers:
+        writer.close(_LAST_LINES_S)
 
 
 class _Rendering:

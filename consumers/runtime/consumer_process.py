@@ -30,6 +30,7 @@ from consumers.runtime.standstill import Standstill
 from consumers.runtime.tenure import Tenure
 from consumers.runtime.unknown_streams import refuse_unknown
 from gateway.background import Background, watched
+from gateway.last_resort import end_within
 from gateway.redis_access import connections
 from gateway.redis_access.redis_url import RedisAddress
 from gateway.settings import Settings
@@ -45,18 +46,27 @@ _PARTITIONS_PER_PACE: Final = 4
 
 
 async def run_until_signalled(consumer: Consumer, settings: Settings) -> None:
-    """Consume until SIGTERM or SIGINT; a second signal ends the process where it stands."""
+    """Consume until SIGTERM or SIGINT; a second signal ends the process where it stands.
+
+    So does the end of twice `grace_s`, if something holds the stop up.
+    """
     stop = asyncio.Event()
+    most_s = 2 * settings.consumers.grace_s
 
     def told() -> None:
         if stop.is_set():
             os._exit(1)
+        end_within(most_s)
         stop.set()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told)
-    await run(consumer, settings, stop)
+    try:
+        await run(consumer, settings, stop)
+    finally:
+        if not stop.is_set():
+            end_within(most_s)
 
 
 async def run(consumer: Consumer, settings: Settings, stop: asyncio.Event) -> None:
@@ -122,6 +132,7 @@ def _ownership(
     streams = settings.redis.streams
     scripts = Scripts(control)
     rate = DeadLetterRate(consumer.dead_letter_limit)
+    farewell_s = settings.consumers.grace_s / 8
     longest_block_s = settings.consumers.lease_s / 2
 
     def pace() -> ReadPace:
@@ -148,6 +159,7 @@ def _ownership(
             former=acquired,
             connect=connect,
             settings=settings.consumers,
+            farewell_s=farewell_s,
             pace=pace,
         )
 
@@ -166,6 +178,7 @@ def _ownership(
         members_key=streams.members(consumer.group),
         scripts=scripts,
         lease_s=settings.consumers.lease_s,
+        farewell_s=farewell_s,
         one_by_one=RedisAddress.of(settings.redis.url).kind == "cluster",
         outages=outages,
         own=own,

@@ -37,7 +37,11 @@ class _Owned(Struct):
 
 
 class Ownership:
-    """The partitions of one process; `own` makes the runtime of one whose lease was taken."""
+    """The partitions of one process; `own` makes the runtime of one whose lease was taken.
+
+    What it gives up at the end it tells Redis for `farewell_s` at most each, for leases and members
+    run out by themselves.
+    """
 
     def __init__(
         self,
@@ -47,6 +51,7 @@ class Ownership:
         members_key: str,
         scripts: Scripts,
         lease_s: float,
+        farewell_s: float,
         one_by_one: bool,
         outages: Outages,
         own: Callable[[PartitionKeys, Acquired], OwnedPartition],
@@ -56,6 +61,7 @@ class Ownership:
         self._members_key = members_key
         self._scripts = scripts
         self._lease_s = lease_s
+        self._farewell_s = farewell_s
         self._ttl_ms = int(lease_s * 1000)
         self._one_by_one = one_by_one
         self._outage = outages.of("leases wait for Redis")
@@ -91,7 +97,8 @@ class Ownership:
             failure = failure or self._failure() or unforeseen
         self._outage.forget()
         try:
-            await self._scripts.leave(self._members_key, self._member)
+            async with asyncio.timeout(self._farewell_s):
+                await self._scripts.leave(self._members_key, self._member)
         except AWAY_OR_REFUSING as error:
             log.warning("leaving without a word", error=f"{type(error).__name__}: {error}")
         if failure is not None:
@@ -155,9 +162,10 @@ class Ownership:
             await partition.run()
         finally:
             try:
-                await self._scripts.release(
-                    keys.lease, self._member, partition.epoch, partition.kept
-                )
+                async with asyncio.timeout(self._farewell_s):
+                    await self._scripts.release(
+                        keys.lease, self._member, partition.epoch, partition.kept
+                    )
                 log.info("partition released", group=keys.group, partition=keys.partition)
             except AWAY_OR_REFUSING as error:
                 log.warning("lease runs out by itself", error=f"{type(error).__name__}: {error}")
@@ -173,11 +181,13 @@ class Ownership:
         self._renew_at = asked_at + self._lease_s / 3
 
     async def _renew_some(self, some: list[OwnedPartition], asked_at: float) -> None:
-        held = await self._scripts.renew(
-            [(one.keys.lease, one.epoch, one.kept) for one in some],
-            self._member,
-            ttl_ms=self._ttl_ms,
-        )
+        # A node that does not answer must not hold up the beat, nor the end.
+        async with asyncio.timeout(self._lease_s / 3):
+            held = await self._scripts.renew(
+                [(one.keys.lease, one.epoch, one.kept) for one in some],
+                self._member,
+                ttl_ms=self._ttl_ms,
+            )
         for partition, is_held in zip(some, held, strict=True):
             if is_held:
                 partition.gate.extend(asked_at + self._lease_s)

@@ -16,7 +16,7 @@ from consumers.runtime.attempts import Attempts
 from consumers.runtime.batches import Batches
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.emission import Emission
-from consumers.runtime.entry import Partition
+from consumers.runtime.entry import Partition, Source
 from consumers.runtime.gate import Circuit
 from consumers.runtime.gatherings import Gatherings
 from consumers.runtime.intake import Intake
@@ -50,6 +50,7 @@ class OwnedPartition:
         former: Acquired,
         connect: Callable[[str], Awaitable[Redis]],
         settings: ConsumersSettings,
+        farewell_s: float,
         pace: Callable[[], ReadPace],
     ) -> None:
         self.keys = tenure.keys
@@ -60,6 +61,7 @@ class OwnedPartition:
         self._in_flight = tenure.in_flight
         self._metrics = tenure.metrics
         self._settings = settings
+        self._farewell_s = farewell_s
         self._pace = pace
         self._reader = Reader(
             consumer,
@@ -143,25 +145,30 @@ class OwnedPartition:
         Else an entry that waits for something to come back would look, after a few releases of
         the service, like one that kills its processes.
         """
-        for source in (self.keys.shared, self.keys.redeliveries):
-            for deliveries, ids in self._in_flight.left(source).items():
-                try:
-                    lost = await self._tenure.scripts.give_back(
-                        (self.keys.lease, source.key),
-                        epoch=self.epoch,
-                        group=self.keys.group,
-                        consumer=OWNER,
-                        deliveries=deliveries,
-                        ids=ids,
-                    )
-                except AWAY_OR_REFUSING as error:
-                    log.warning("entries count as delivered once more", error=str(error))
-                    return
-                if lost is None:
-                    return
-                for entry_id in sorted(lost):
-                    self._metrics.lost("payload", 1)
-                    log.error("payload lost", stream=source.key, entry_id=entry_id.decode())
+        try:
+            async with asyncio.timeout(self._farewell_s):
+                await self._give_back_from(self.keys.shared)
+                await self._give_back_from(self.keys.redeliveries)
+        except AWAY_OR_REFUSING as error:
+            log.warning(
+                "entries count as delivered once more", error=f"{type(error).__name__}: {error}"
+            )
+
+    async def _give_back_from(self, source: Source) -> None:
+        for deliveries, ids in self._in_flight.left(source).items():
+            lost = await self._tenure.scripts.give_back(
+                (self.keys.lease, source.key),
+                epoch=self.epoch,
+                group=self.keys.group,
+                consumer=OWNER,
+                deliveries=deliveries,
+                ids=ids,
+            )
+            if lost is None:
+                return
+            for entry_id in sorted(lost):
+                self._metrics.lost("payload", 1)
+                log.error("payload lost", stream=source.key, entry_id=entry_id.decode())
 
     def _work(self, settlement: Settlement) -> Work:
         consumer = self._consumer
@@ -192,5 +199,6 @@ class OwnedPartition:
         finally:
             closed.cancel()
             self.close()
-            await self._reader.unblock(reading)
-        await reading
+            await self._reader.unblock(reading, within_s=self._farewell_s)
+        if not reading.cancelled():
+            await reading

@@ -19,6 +19,7 @@ from consumers.runtime.pending_entries import LOOK_ASIDE_S, MAX_ASIDE, OWNER, br
 from consumers.runtime.tenure import Tenure
 from gateway.backoff import Backoff
 from gateway.contract import EntryId
+from gateway.ending import end
 from gateway.redis_access.connections import AWAY, AWAY_OR_REFUSING
 
 __all__ = ["ReadPace", "Reader"]
@@ -107,21 +108,30 @@ class Reader:
             self._outage.forget()
             await self._disconnect()
 
-    async def unblock(self, reading: asyncio.Task[None]) -> None:
+    async def unblock(self, reading: asyncio.Task[None], *, within_s: float) -> None:
         """End a blocking read early, once the gate is closed; returns when `reading` has ended.
 
-        Where the user may not do that, the read ends by itself. A read is never cancelled: the
-        server would hand out entries that nobody receives.
+        Where the user may not do that, the read ends by itself. It is cancelled only if the server
+        has not answered in time: it may hand out entries then that nobody receives, and the next
+        owner finds them pending.
         """
-        while not reading.done():
-            client = self._client
-            if client is not None and self._connection_id:
-                with suppress(*AWAY_OR_REFUSING):
-                    await client.client_unblock(self._connection_id)
-                if client is not self._client:
-                    # Closed while this was on its way, which opened a connection again.
-                    await client.aclose()
-            await asyncio.wait((reading,), timeout=0.2)
+        try:
+            async with asyncio.timeout(within_s):
+                while not reading.done():
+                    await self._end_block()
+                    await asyncio.wait((reading,), timeout=0.2)
+        except TimeoutError:
+            log.warning("the last read was not answered", stream=self._keys.shared.key)
+            await end(reading)
+
+    async def _end_block(self) -> None:
+        client = self._client
+        if client is not None and self._connection_id:
+            with suppress(*AWAY_OR_REFUSING):
+                await client.client_unblock(self._connection_id)
+            if client is not self._client:
+                # Closed while this was on its way, which opened a connection again.
+                await client.aclose()
 
     async def _begin(self, intake: Intake) -> None:
         await self._disconnect()

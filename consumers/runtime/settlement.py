@@ -123,9 +123,10 @@ class Settlement:
 
         Raises nothing, and may be repeated.
         """
+        ends_at = time.monotonic() + timeout_s
         if self._emission is not None:
             await self._emission.close(timeout_s)
-        if await self._acknowledging.close(timeout_s):
+        if await self._acknowledging.close(max(0.0, ends_at - time.monotonic())):
             log.warning(
                 "entries were not acknowledged and come again",
                 entries=len(self._tenure.in_flight),

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import click
 import structlog
@@ -15,6 +15,7 @@ from aiohttp import web
 
 from gateway import logs
 from gateway.commandline import settings_of
+from gateway.last_resort import end_within
 from gateway.reconciler.process import Process
 from gateway.settings import Settings
 from gateway.web.admin import admin_app
@@ -23,6 +24,9 @@ from gateway.web.listening import listen
 __all__ = ["command"]
 
 log: Any = structlog.get_logger(__name__)
+
+_EXIT_S: Final = 5.0
+"""How long giving up the lease and closing everything may take after the work in hand."""
 
 
 @click.command("reconcile")
@@ -48,7 +52,7 @@ async def _once(settings: Settings) -> bool:
 
 
 async def _run(settings: Settings) -> None:
-    stop = _stop_on_signals()
+    stop = _stop_on_signals(settings.reconcile.grace_s)
     process = Process(settings)
     async with _listening(process, settings):
         await process.run(stop)
@@ -70,13 +74,14 @@ async def _listening(process: Process, settings: Settings) -> AsyncIterator[None
         await runner.cleanup()
 
 
-def _stop_on_signals() -> asyncio.Event:
+def _stop_on_signals(grace_s: float) -> asyncio.Event:
     stop = asyncio.Event()
 
     def told() -> None:
         if stop.is_set():
             os._exit(1)
         log.info("stopping")
+        end_within(grace_s + _EXIT_S)
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):

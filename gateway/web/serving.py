@@ -5,12 +5,13 @@ import gc
 import signal
 import sys
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from aiohttp import web
 
 from gateway.background import Watch, watched
+from gateway.last_resort import end_within
 from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.web.admin import admin_app
@@ -21,6 +22,9 @@ __all__ = ["serve"]
 
 log: Any = structlog.get_logger(__name__)
 
+_EXIT_S: Final = 1.0
+"""How long the process may take to end after all that has been closed."""
+
 
 async def serve(settings: Settings, place: Place) -> None:
     """Receive deliveries until SIGTERM or SIGINT; then finish what is in flight, and return.
@@ -29,7 +33,7 @@ async def serve(settings: Settings, place: Place) -> None:
     once. Raises OperatorError if the settings cannot work on this machine, BackgroundFailed if a
     part of the receiver that cannot be begun anew has ended.
     """
-    stopping = _stop_on_signals(is_supervised=place.is_supervised)
+    stopping = _stop_on_signals(settings.http.grace_s, is_supervised=place.is_supervised)
     with watched(stopping.set) as watch:
         async with AsyncExitStack() as opening:
             control = connections.control(settings.redis.url, timeout_s=1.0)
@@ -79,14 +83,15 @@ def _spare_the_collector() -> None:
     gc.freeze()
 
 
-def _stop_on_signals(*, is_supervised: bool) -> asyncio.Event:
+def _stop_on_signals(grace_s: float, *, is_supervised: bool) -> asyncio.Event:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     numbers = (signal.SIGTERM, signal.SIGINT)
 
     def stop() -> None:
         stopping.set()
-        if not is_supervised:
+        if not is_supervised:  # else the supervisor kills what does not end
+            end_within(grace_s + _EXIT_S)
             for number in numbers:
                 loop.remove_signal_handler(number)
                 signal.signal(number, signal.SIG_DFL)

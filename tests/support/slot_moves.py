@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from redis.exceptions import ResponseError
+from redis.exceptions import ClusterDownError, ResponseError
 
 from gateway.local.redis_server import RedisServer
 from gateway.redis_access import connections
@@ -107,7 +107,9 @@ async def _migrate(client: Any, target: RedisServer, keys: list[bytes]) -> None:
                 *("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
             )
         except ResponseError as error:
-            if "CLUSTERDOWN" not in str(error) or time.monotonic() > deadline:
+            # The node that is asked says so, or passes on what the other one says.
+            is_down = isinstance(error, ClusterDownError) or "CLUSTERDOWN" in str(error)
+            if not is_down or time.monotonic() > deadline:
                 raise
             await asyncio.sleep(0.2)
         else:

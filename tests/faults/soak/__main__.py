@@ -111,10 +111,12 @@ async def _soaked(world: World, minutes: float, seed: int, per_second: float) ->
         operator = connections.control(world.url)
         retention = Retention(operator, STREAMS, RetentionSettings(days=_KEPT_S / 86_400))
         retention.start()
-        while until - time.monotonic() > 15:
+        while until - time.monotonic() > 15 and not faults.broke_off:
             await asyncio.sleep(faults.pause_s())
             await faults.one()
-        await loading
+        if faults.broke_off:
+            loading.cancel()
+        await asyncio.wait((loading,))
         is_at_end = await is_drained(world, operator)
         is_over.set()
         await watching
@@ -144,6 +146,7 @@ def _is_clean(faults: Faults, tally: Tally) -> bool:
         or tally.audit_faults
         or faults.ended_count
         or faults.bad_stops
+        or faults.broke_off
     )
 
 
@@ -152,6 +155,8 @@ _ONCE: Final = {"comments", "audit", "warehouse"}
 
 
 def _print(load: Load, faults: Faults, truth: Truth, tally: Tally) -> None:
+    if faults.broke_off:
+        print(f"broke off, for a fault could not be brought about:\n{faults.broke_off}")
     print(f"faults: {faults.counts.total()}: {dict(faults.counts)}")
     print(
         f"processes that ended by themselves: {faults.ended_count}; stops that failed: "

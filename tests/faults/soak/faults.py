@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import shutil
+import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -27,9 +28,16 @@ _HOSTILE: Final = (
     {"another": b"field"},
 )
 
+_STOP_S: Final = 45.0
+"""A little more than twice the grace time of consumers."""
+
 
 class Faults:
-    """Chooses and carries out faults; `counts` says how many of each."""
+    """Chooses and carries out faults; `counts` says how many of each.
+
+    `broke_off` is the traceback of one that could not be carried out, after which nothing can be
+    said about the next ones; what happened before is still worth its sums.
+    """
 
     def __init__(self, world: World, chance: random.Random) -> None:
         self._world = world
@@ -39,6 +47,7 @@ class Faults:
         self.gone_count = 0
         self.ended_count = 0
         self.bad_stops: list[str] = []
+        self.broke_off = ""
         self._all: dict[str, Callable[[], Awaitable[None]]] = {
             "process killed": self._kill,
             "process stopped": self._stop,
@@ -76,7 +85,10 @@ class Faults:
                 worker.launch()
         name = self._random.choice(list(self._all))
         self.counts[name] += 1
-        await self._all[name]()
+        try:
+            await self._all[name]()
+        except Exception:  # noqa: BLE001 - told with the sums
+            self.broke_off = f"{name}: {traceback.format_exc()}"
 
     def _worker(self) -> Worker:
         return self._random.choice(self._world.workers)
@@ -90,10 +102,14 @@ class Faults:
         await self._restart(self._worker())
 
     async def _restart(self, worker: Worker, *, log: int | None = None) -> None:
-        code = await worker.stop()
-        # -15: it was told to stop before it had begun to listen to that
-        if code not in {0, -15}:
-            self.bad_stops.append(f"{worker.name}: {code}")
+        try:
+            code = await worker.stop(timeout_s=_STOP_S)
+        except AssertionError as error:
+            self.bad_stops.append(f"{worker.name} {error}")
+        else:
+            # -15: it was told to stop before it had begun to listen to that
+            if code not in {0, -15}:
+                self.bad_stops.append(f"{worker.name}: {code}:\n{worker.log[-2000:]}")
         worker.launch(log=log)
 
     async def _freeze(self) -> None:
