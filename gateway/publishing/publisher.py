@@ -44,7 +44,7 @@ class Publisher:
         settings: PublishSettings,
         spool: Spool,
         *,
-        holds_back: Callable[[int], bool] = lambda _: False,
+        holds_back: Callable[[int], bool],
     ) -> None:
         self._max_queued = settings.max_queued
         self._queued = 0

@@ -46,11 +46,11 @@ class AppEvents:
         sink: EventSink,
         streams: Streams,
         *,
-        lifecycle: Lifecycle | None = None,
-        signals: OfflineSignals | None = None,
-        counts: dict[str, int] | None = None,
+        lifecycle: Lifecycle,
+        signals: OfflineSignals,
+        counts: dict[str, int],
     ) -> None:
-        self._counts = {} if counts is None else counts
+        self._counts = counts
         self._sink = sink
         self._streams = streams
         self._lifecycle = lifecycle
@@ -59,24 +59,17 @@ class AppEvents:
     async def genuine(self, verdict: Admitted | Ignored, delivery: Delivery) -> web.Response:
         """The answer to a portal; raises publishing's Unavailable."""
         if isinstance(verdict, Ignored):
-            if verdict.reason == OFFLINE_SIGNAL and self._signals is not None:
+            if verdict.reason == OFFLINE_SIGNAL:
                 self._signals.note(verdict.member_id)
             return answer(200, "ignored", "ignored", verdict.reason, event_id=delivery.receipt_id)
         self._counts[verdict.member_id] = self._counts.get(verdict.member_id, 0) + 1
-        lifecycle, event = self._lifecycle, verdict.event
-        if lifecycle is not None and isinstance(event, AppEvent):
-            if event.type == APP_INSTALLED:
-                return await self._installed_again(lifecycle, verdict, delivery)
-            if event.type == APP_UNINSTALLED:
-                stored = await lifecycle.uninstalled(delivery, event)
-                return stored_answer(delivery.receipt_id, stored)
-        return await self._stored(verdict, delivery)
-
-    async def _installed_again(
-        self, lifecycle: Lifecycle, verdict: Admitted, delivery: Delivery
-    ) -> web.Response:
+        event = verdict.event
+        if isinstance(event, AppEvent) and event.type == APP_UNINSTALLED:
+            stored = await self._lifecycle.uninstalled(delivery, event)
+            return stored_answer(delivery.receipt_id, stored)
         response = await self._stored(verdict, delivery)
-        await lifecycle.reinstalled(delivery)
+        if event.type == APP_INSTALLED:  # again: its token is registered
+            await self._lifecycle.reinstalled(delivery)
         return response
 
     async def _stored(self, verdict: Admitted, delivery: Delivery) -> web.Response:
@@ -92,7 +85,7 @@ class AppEvents:
         `client` says what stands for the sender.
         """
         lifecycle = self._lifecycle
-        if lifecycle is None or not lifecycle.can_install or error.event.upper() != _INSTALLED:
+        if not lifecycle.can_install or error.event.upper() != _INSTALLED:
             return None
         about: dict[str, Any] = {
             "event_id": delivery.receipt_id,

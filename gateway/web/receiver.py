@@ -57,22 +57,22 @@ class Receiver:
         streams: Streams,
         settings: HttpSettings,
         *,
-        app_events: AppEvents | None = None,
-        event_tokens: EventTokens | None = None,
-        guard: Guard | None = None,
-        page: InstallPage | None = None,
-        quarantine: Quarantining | None = None,
-        counts: dict[str, int] | None = None,
+        app_events: AppEvents,
+        event_tokens: EventTokens | None,
+        guard: Guard | None,
+        page: InstallPage | None,
+        quarantine: Quarantining | None,
+        counts: dict[str, int],
     ) -> None:
         self._portals = portals
         self._sink = sink
         self._streams = streams
-        self._app_events = app_events or AppEvents(sink, streams)
+        self._app_events = app_events
         self._event_tokens = event_tokens
         self._guard = guard
         self._page = page
         self._quarantine = quarantine
-        self._counts: dict[str, int] = {} if counts is None else counts
+        self._counts = counts
         self._unavailability = Unavailability()
         self._path = settings.path
         self._max_body_bytes = settings.max_body

@@ -19,7 +19,10 @@ async def told_of_a_batch(url: str, directory: Path, **publish: Any) -> dict[str
     """What the log says of one event that Redis at `url` does not take."""
     spool = await Spool.open(directory / "spool", max_bytes=1 << 20)
     publisher = Publisher(
-        settings.RedisSettings(url=url), settings.PublishSettings(**publish), spool
+        settings.RedisSettings(url=url),
+        settings.PublishSettings(**publish),
+        spool,
+        holds_back=lambda _: False,
     )
     publisher.start()
     try:

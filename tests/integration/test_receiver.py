@@ -10,14 +10,13 @@ from aiohttp import web
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from gateway.contract import Streams
 from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory, Portal
 from gateway.publishing.batch import Stored
 from gateway.publishing.errors import CannotStore
 from gateway.settings import HttpSettings
 from gateway.web.public_server import PublicServer
-from gateway.web.receiver import Receiver
+from tests.support.bare_receiver import bare_receiver
 from tests.support.connections import connected
 from tests.support.eventually import eventually
 
@@ -53,7 +52,7 @@ def sink() -> Sink:
 
 
 @pytest.fixture
-async def port(sink: Sink) -> AsyncIterator[int]:
+async def port(sink: Sink, tmp_path: Path) -> AsyncIterator[int]:
     """Where the listener is."""
     directory = Directory(
         [
@@ -65,15 +64,14 @@ async def port(sink: Sink) -> AsyncIterator[int]:
         ]
     )
     settings = HttpSettings(header_timeout_s=0.2, body_timeout_s=0.2)
-    server = PublicServer(
-        Receiver(directory, sink, Streams(), settings), settings, max_connections=100
-    )
-    runner = web.ServerRunner(server)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    async with server.sweeping():
-        yield runner.addresses[0][1]
-    await runner.cleanup()
+    async with bare_receiver(directory, sink, settings, spool_dir=tmp_path) as receiver:
+        server = PublicServer(receiver, settings, max_connections=100)
+        runner = web.ServerRunner(server)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        async with server.sweeping():
+            yield runner.addresses[0][1]
+        await runner.cleanup()
 
 
 @pytest.fixture

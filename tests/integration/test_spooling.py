@@ -51,9 +51,10 @@ async def edge(tmp_path: Path) -> AsyncIterator[Edge]:
                 partial(stream_writer, redis, how),
                 reporter=SpoolReporter(control, tmp_path / "spool", prefix=redis.prefix),
                 deadline_s=how.deadline_s,
+                holds_back=lambda _: False,
             )
             stack.push_async_callback(drainer.close)
-            publisher = Publisher(redis, how, spool)
+            publisher = Publisher(redis, how, spool, holds_back=lambda _: False)
             stack.push_async_callback(publisher.close)
             publisher.start()
             drainer.start()

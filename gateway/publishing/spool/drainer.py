@@ -52,7 +52,7 @@ class Drainer:
         *,
         reporter: SpoolReporter,
         deadline_s: float,
-        holds_back: Callable[[int], bool] = lambda _: False,
+        holds_back: Callable[[int], bool],
     ) -> None:
         self._reporter = reporter
         self._deadline_s = deadline_s

@@ -51,7 +51,7 @@ async def test_an_address_with_many_slow_bodies_is_refused_and_others_are_not(
     tmp_path: Path,
 ) -> None:
     async with (
-        serving() as serve,
+        serving(tmp_path) as serve,
         open_edge(tmp_path, await serve(), worker_connections=8192) as edge,
         slow_bodies(edge, 100, addresses=["127.0.0.2"]) as readers,
     ):
@@ -66,7 +66,7 @@ async def test_a_thousand_slow_bodies_of_many_addresses_leave_every_delivery_its
 ) -> None:
     addresses = [f"127.0.0.{number}" for number in range(2, 42)]
     async with (
-        serving() as serve,
+        serving(tmp_path) as serve,
         open_edge(tmp_path, await serve(), worker_connections=8192) as edge,
         slow_bodies(edge, 1000, addresses=addresses),
     ):

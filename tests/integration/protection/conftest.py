@@ -1,6 +1,7 @@
 """The public port."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,7 @@ from tests.integration.protection.edge import Serve, serving
 
 
 @pytest.fixture
-async def serve() -> AsyncIterator[Serve]:
+async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
     """Serves with these settings of [http]; returns the port."""
-    async with serving() as listen:
+    async with serving(tmp_path) as listen:
         yield listen

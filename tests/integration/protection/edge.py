@@ -9,14 +9,12 @@ import aiohttp
 from aiohttp import web
 from prometheus_client import REGISTRY
 
-from gateway.contract import Streams
 from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory, Portal
 from gateway.publishing.batch import Stored
 from gateway.settings import HttpSettings
-from gateway.web.protection.guard import guard_of
 from gateway.web.public_server import PublicServer
-from gateway.web.receiver import Receiver
+from tests.support.bare_receiver import bare_receiver
 
 __all__ = ["BODY", "FORM", "HEAD", "PATH", "Serve", "counted", "post", "serving"]
 
@@ -47,13 +45,15 @@ class Sink:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[Serve]:
+async def serving(spool_dir: Path) -> AsyncIterator[Serve]:
     """A function that serves with these settings of [http], and returns the port."""
     async with AsyncExitStack() as stack:
 
         async def listen(**given: Any) -> int:
             settings = HttpSettings(**given)
-            receiver = Receiver(_DIRECTORY, Sink(), Streams(), settings, guard=guard_of(settings))
+            receiver = await stack.enter_async_context(
+                bare_receiver(_DIRECTORY, Sink(), settings, spool_dir=spool_dir)
+            )
             server = PublicServer(receiver, settings, max_connections=settings.max_connections)
             runner = web.ServerRunner(server)
             await runner.setup()
