@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from gateway.local.redis_server import RedisServer, ServerBinary
 from gateway.redis_access import connections
 from tests.faults.report import write_report
+from tests.support.postgres import PostgresServer
 from tests.support.redis_cluster import redis_cluster, url_of
 from tests.support.server_matrix import HERE, NotHere, server_named
 from tests.support.stage import SAFE
@@ -118,6 +119,17 @@ def own_server(server_binary: ServerBinary, tmp_path: Path) -> Iterator[RedisSer
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One PostgreSQL for all tests of a session, each with databases of its own in it."""
+    server = PostgresServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
 
 
 @pytest.fixture(params=sorted(path.name for path in WIRE.glob("*.form")))

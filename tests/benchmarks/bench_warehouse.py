@@ -22,7 +22,7 @@ from gateway.local.redis_server import RedisServer, find_server
 from gateway.redis_access import connections
 from tests.integration.consumers.running import comment_event, publish
 from tests.integration.warehouse.loading import ask_duckdb
-from tests.integration.warehouse.postgres import PostgresServer
+from tests.support.postgres import PostgresServer
 
 EVENTS = 300_000
 COMMENTS = 50_000

@@ -1,8 +1,6 @@
 """The warehouse's tables go while it runs, and a restart finds none of them either."""
 
 import asyncio
-from collections.abc import Iterator
-from itertools import count
 
 import msgspec
 import pytest
@@ -11,31 +9,19 @@ from redis.asyncio import Redis
 from gateway.contract import Comment
 from gateway.redis_access import connections
 from tests.integration.consumers.running import comment_event, publish, settled
-from tests.integration.warehouse.postgres import PostgresServer
 from tests.support.eventually import eventually
+from tests.support.postgres import PostgresServer
 from tests.support.stage import COUNTED, Stage
 
 _COMMENTS = "b24:comments:{0}"
 _RENAME = 'ALTER SCHEMA bitrix24 RENAME TO "{}"'
-_databases = count(1)
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgresServer]:
-    server = PostgresServer()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
 
 
 @pytest.mark.short
 async def test_the_tables_go(stage: Stage, postgres: PostgresServer) -> None:
     """They are moved aside, so that what was in them can be counted."""
     server = stage.server()
-    database = f"tables_{next(_databases)}"
-    postgres.create_database(database)
+    database = postgres.new_database()
     ask = postgres.asking(database)
     sent: list[str] = []
     async with connections.control(server.url) as redis:

@@ -17,8 +17,8 @@ from gateway.sandbox.assembly import open_sandbox
 from gateway.sandbox.faults import error_page
 from gateway.sandbox.live_portal import LivePortal
 from tests.faults.clock import Clock
-from tests.integration.warehouse.postgres import PostgresServer
 from tests.support.consumer_process import Worker
+from tests.support.postgres import PostgresServer
 from tests.support.redis_cluster import redis_cluster, url_of
 from tests.support.server_matrix import NotHere
 from tests.support.stage import SAFE
@@ -31,7 +31,6 @@ PORTAL: Final = "portal"
 _COMMENTS: Final = 500
 _SERVICE: Final = "tests.integration.consumers.service:app"
 _WITNESS: Final = "tests.faults.soak.witness:app"
-_DATABASE: Final = "soak"
 
 
 class World:
@@ -43,12 +42,14 @@ class World:
         nodes: list[RedisServer],
         portal: LivePortal,
         postgres: PostgresServer,
+        database: str,
     ) -> None:
         self.directory = directory
         self.nodes = nodes
         self.url = url_of(nodes)
         self.portal = portal
         self.postgres = postgres
+        self._database = database
         self.clock = _clock(directory)
         self.comment_ids = [
             portal.comments.add(entity_type="deal", entity_id=2, text=f"text {number}", author_id=7)
@@ -97,11 +98,11 @@ class World:
 
     def ask(self, statement: str) -> list[tuple[Any, ...]]:
         """Ask the warehouse's database."""
-        return self.postgres.asking(_DATABASE)(statement)
+        return self.postgres.asking(self._database)(statement)
 
     def execute(self, statement: str) -> None:
         """Change something in the warehouse's database."""
-        self.postgres.execute(_DATABASE, statement)
+        self.postgres.execute(self._database, statement)
 
     def _environment(self) -> dict[str, str]:
         return {
@@ -122,7 +123,7 @@ class World:
             ),
             "GATEWAY_ENRICHER_REFETCH_AFTER_S": "20",
             "GATEWAY_BITRIX24_REQUEST_TIMEOUT_S": "3",
-            "GATEWAY_WAREHOUSE_DESTINATION": self.postgres.url(_DATABASE),
+            "GATEWAY_WAREHOUSE_DESTINATION": self.postgres.url(self._database),
             "GATEWAY_WAREHOUSE_WORK_DIR": str(self.directory / "warehouse"),
             "GATEWAY_AUDIT_DIR": str(self.audit_dir),
             "SERVICE_EFFECTS": str(self.effects),
@@ -145,13 +146,13 @@ async def open_world(directory: Path) -> AsyncIterator[World]:
     postgres = PostgresServer()
     try:
         await asyncio.to_thread(postgres.start)
-        postgres.create_database(_DATABASE)
+        database = postgres.new_database()
         async with (
             open_sandbox() as sandbox,
             redis_cluster(find_server(), directory / "redis", primaries=2, options=SAFE) as nodes,
         ):
             portal = await sandbox.add_portal(member_id=PORTAL, requests_per_s=1000, burst=1000)
-            world = World(directory, nodes, portal, postgres)
+            world = World(directory, nodes, portal, postgres, database)
             everybody = [*world.workers, world.witness]
             with ExitStack() as processes:
                 for worker in everybody:

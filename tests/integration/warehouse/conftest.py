@@ -6,7 +6,6 @@ test; tests of the tables themselves ask for a `fresh` one.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -16,19 +15,7 @@ from consumers.warehouse.dlt_database import Database
 from consumers.warehouse.dlt_workspace import Workspace
 from consumers.warehouse.row_loading import Warehouse
 from tests.integration.warehouse.loading import Target, ask_duckdb
-from tests.integration.warehouse.postgres import PostgresServer
-
-_databases = count(1)
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    server = PostgresServer()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
+from tests.support.postgres import PostgresServer
 
 
 @pytest.fixture(scope="session", params=["duckdb", "postgres"])
@@ -71,8 +58,7 @@ def fresh(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Target:
 def new_target(kind: str, request: pytest.FixtureRequest, directory: Path) -> Target:
     if kind == "postgres":
         server: PostgresServer = request.getfixturevalue("postgres")
-        name = f"warehouse_{next(_databases)}"
-        server.create_database(name)
+        name = server.new_database()
         return Target(destination(server.url(name)), server.asking(name))
     path = directory / "warehouse.duckdb"
     return Target(destination(f"duckdb:///{path}"), ask_duckdb(str(path)))

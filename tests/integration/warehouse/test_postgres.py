@@ -9,7 +9,7 @@ from consumers.warehouse.destination_errors import DestinationAway
 from consumers.warehouse.row_loading import Warehouse
 from tests.integration.warehouse.conftest import database_of
 from tests.integration.warehouse.loading import StreamEntry, Target, entry, load
-from tests.integration.warehouse.postgres import PostgresServer
+from tests.support.postgres import PostgresServer
 
 pytestmark = pytest.mark.parametrize("kind", ["postgres"], indirect=True)
 

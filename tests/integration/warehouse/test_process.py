@@ -98,7 +98,7 @@ async def test_a_kill_loop_under_load_and_watched_leaves_each_event_once(
             with service(redis_url, tmp_path, name="warehouse", **environment(tmp_path)) as process:
                 await work(2000)
                 seen = loads()
-                await eventually(lambda: loads() > seen + life)  # noqa: B023 - used within this turn
+                await eventually(lambda: loads() > seen + life, timeout_s=60)  # noqa: B023
                 process.kill()
         with service(redis_url, tmp_path, name="warehouse", **environment(tmp_path)) as process:
 

@@ -16,9 +16,9 @@ from gateway.settings import ConsumersSettings, RedisSettings, Settings, Warehou
 from tests.integration.consumers.running import comment_event, publish, settled
 from tests.integration.consumers.test_health import get, is_answered
 from tests.integration.warehouse.loading import Target
-from tests.integration.warehouse.postgres import PostgresServer
 from tests.integration.warehouse.test_refusals import execute
 from tests.support.eventually import eventually
+from tests.support.postgres import PostgresServer
 
 KEY = "b24:comments:{0}"
 

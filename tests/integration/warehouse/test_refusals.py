@@ -19,7 +19,7 @@ from gateway.errors import OperatorError
 from gateway.settings import Settings, WarehouseSettings
 from tests.integration.warehouse.conftest import database_of
 from tests.integration.warehouse.loading import Target, ask_duckdb, entry, load
-from tests.integration.warehouse.postgres import PostgresServer
+from tests.support.postgres import PostgresServer
 from tests.support.small_disk import fill, small_disk
 
 

