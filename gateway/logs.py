@@ -48,21 +48,7 @@ def configure(settings: LogSettings, *, process: str, own: Sequence[str] = ()) -
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _mask,
     ]
-    last: list[Processor] = (
-        [
-            structlog.dev.ConsoleRenderer(
-                colors=True,
-                pad_event_to=32,
-                # Others show local variables, in which secrets stand.
-                exception_formatter=structlog.dev.plain_traceback,
-            )
-        ]
-        if in_colour
-        else [
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ]
-    )
+    last = _renderers(in_colour=in_colour)
     render = _Rendering([*stamps, *last])
     floods = Floods()
 
@@ -89,11 +75,9 @@ def configure(settings: LogSettings, *, process: str, own: Sequence[str] = ()) -
     )
     structlog.contextvars.bind_contextvars(process=process)
     handler = logging.StreamHandler(writer)
+    formatter = structlog.stdlib.ProcessorFormatter
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=stamps,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
-        )
+        formatter(foreign_pre_chain=stamps, processors=[formatter.remove_processors_meta, *last])
     )
     handler.addFilter(_Wanted(level, own))
     least = min(level, logging.WARNING) if own else logging.WARNING
@@ -106,6 +90,20 @@ def write_out() -> None:
     """Wait until what has been logged is written, for two seconds at most."""
     for writer in _writers:
         writer.close(_LAST_LINES_S)
+
+
+def _renderers(*, in_colour: bool) -> list[Processor]:
+    """What makes text of a line, at the end of the chain."""
+    if not in_colour:
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=True,
+            pad_event_to=32,
+            # Others show local variables, in which secrets stand.
+            exception_formatter=structlog.dev.plain_traceback,
+        )
+    ]
 
 
 class _Rendering:

@@ -3,7 +3,8 @@
 https://apidocs.bitrix24.com/api-reference/events/event-bind.html
 """
 
-from collections.abc import Iterator
+import secrets
+from collections.abc import Iterator, Sequence
 from itertools import count
 
 from msgspec import Struct
@@ -75,6 +76,14 @@ class Bindings:
             raise AlreadyBound
         self._bindings.append(binding)
         return binding
+
+    def add_outgoing_webhook(self, handler_url: str, events: Sequence[str]) -> str:
+        """Register a new webhook for `events`, as `comment.updated`, and give its token."""
+        token = f"fakewebhooktoken{secrets.token_hex(8)}"
+        for name, event in EVENT_OF.items():
+            if event in events:
+                self.add(name, handler=handler_url, webhook_token=token)
+        return token
 
     def of(self, client_id: str) -> list[HandlerBinding]:
         """What an application has registered."""

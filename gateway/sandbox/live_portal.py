@@ -10,7 +10,7 @@ import aiohttp
 from gateway.contract import APP_INSTALLED, APP_UNINSTALLED, wire_name_of
 from gateway.sandbox.announcing import Actor, Announcer
 from gateway.sandbox.bodies import Fields
-from gateway.sandbox.bound_handlers import EVENT_OF, Bindings, HandlerBinding
+from gateway.sandbox.bound_handlers import Bindings, HandlerBinding
 from gateway.sandbox.call_results import SeenCall
 from gateway.sandbox.chat import Chat
 from gateway.sandbox.comments import Comments
@@ -91,16 +91,12 @@ class LivePortal:
     @property
     def application_token(self) -> str:
         """What the sandbox's application authenticates events of this portal by."""
-        return self.token_for(self._application)
+        return self.installations.token_for(self._application)
 
     @property
     def webhook_url(self) -> str:
         """The URL of an inbound webhook of the administrator."""
         return f"{self.endpoint}{ADMINISTRATOR}/{self.webhook_code}/"
-
-    def token_for(self, application: RegisteredApplication) -> str:
-        """What an application authenticates events of this portal by."""
-        return self.installations.token_for(application)
 
     async def install(
         self,
@@ -181,11 +177,7 @@ class LivePortal:
 
         https://apidocs.bitrix24.com/local-integrations/local-webhooks.html
         """
-        token = f"fakewebhooktoken{secrets.token_hex(8)}"
-        for name, event in EVENT_OF.items():
-            if event in events:
-                self.bindings.add(name, handler=handler_url, webhook_token=token)
-        return token
+        return self.bindings.add_outgoing_webhook(handler_url, events)
 
     def move_to(self, root: str) -> None:
         """Be at another address from now on; `root` is a URL that ends in a slash."""

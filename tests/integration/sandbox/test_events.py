@@ -54,7 +54,7 @@ async def test_application_token_stays_over_installations_and_differs_by_portal(
 
     assert portal.application_token == before
     assert (await sandbox.add_portal()).application_token != before
-    assert portal.token_for(sandbox.add_application()) != before
+    assert portal.installations.token_for(sandbox.add_application()) != before
 
 
 async def test_handlers_are_bound_seen_and_unbound(
