@@ -8,7 +8,7 @@ import pytest
 
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.entry import Event
-from consumers.testing.delivery import Delivered, deliver_events
+from consumers.testing.event_delivery import Delivered, deliver_events
 from consumers.testing.temporary_gateway import TemporaryGateway
 from gateway.errors import OperatorError
 from gateway.local.redis_server import RedisServer, ServerBinary, find_server

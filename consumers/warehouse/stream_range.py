@@ -10,7 +10,7 @@ from redis.exceptions import ResponseError
 
 from gateway.contract import EVENT_FIELD, CommentEvent, EntryId, InvalidEvent, Streams, decode_event
 
-__all__ = ["PAGE", "GroupStanding", "Range", "StreamEntry", "pages", "standing"]
+__all__ = ["PAGE", "GroupPosition", "Range", "StreamEntry", "pages", "standing"]
 
 PAGE: Final = 10_000
 """Entries of a page at most."""
@@ -46,7 +46,7 @@ class StreamEntry(Struct, frozen=True, kw_only=True):
         return EntryId.of(self.id)
 
 
-class GroupStanding(Struct, frozen=True):
+class GroupPosition(Struct, frozen=True):
     """How far a group is on a partition: what it was given last, and what it still works on."""
 
     last_delivered: EntryId
@@ -80,7 +80,7 @@ async def pages(redis: Redis, streams: Streams, wanted: Range) -> AsyncIterator[
             count = _next_count(page)
 
 
-async def standing(redis: Redis, key: str, group: str) -> GroupStanding | None:
+async def standing(redis: Redis, key: str, group: str) -> GroupPosition | None:
     """How far the group has come; None if the stream or the group does not exist."""
     try:
         groups: Any = await redis.xinfo_groups(key)
@@ -91,7 +91,7 @@ async def standing(redis: Redis, key: str, group: str) -> GroupStanding | None:
             pending: Any = await redis.xpending_range(
                 key, group, "-", "+", max(1, found["pending"])
             )
-            return GroupStanding(
+            return GroupPosition(
                 EntryId.of(found["last-delivered-id"]),
                 frozenset(EntryId.of(entry["message_id"]) for entry in pending),
             )

@@ -15,7 +15,7 @@ from msgspec import Struct
 from gateway.installation.page.outcome import InstallConnected, InstallOutcome, InstallRefused
 from gateway.installation.page.texts import Language, Texts, texts_in
 
-__all__ = ["BX24_SCRIPT", "InstallPage", "page_of"]
+__all__ = ["BX24_SCRIPT", "BrowserPage", "page_of"]
 
 BX24_SCRIPT: Final = "https://api.bitrix24.com/api/v1/"
 
@@ -31,7 +31,7 @@ _MARKS: Final[dict[_Kind, str]] = {
 }
 
 
-class InstallPage(Struct, frozen=True):
+class BrowserPage(Struct, frozen=True):
     """An answer to a browser."""
 
     status: int
@@ -46,7 +46,7 @@ class _Line(Struct, frozen=True):
 
 def page_of(
     outcome: InstallOutcome, *, language: Language, reference: str, nonce: str
-) -> InstallPage:
+) -> BrowserPage:
     """The page about an outcome; `nonce` must be a new random one for each."""
     texts = texts_in(language)
     match outcome:
@@ -79,7 +79,7 @@ def page_of(
         reference=escape(texts.reference.format(reference=reference)),
         script=_scripts(nonce) if finishes else "",
     )
-    return InstallPage(status, html, _headers(nonce, origins))
+    return BrowserPage(status, html, _headers(nonce, origins))
 
 
 def _verdict(outcome: InstallConnected, texts: Texts) -> tuple[_Kind, str, str]:

@@ -15,7 +15,7 @@ from gateway.installation.page.outcome import (
     is_opened_at,
 )
 from gateway.installation.page.texts import Language, language_of, texts_in
-from gateway.installation.page.view import BX24_SCRIPT, InstallPage, page_of
+from gateway.installation.page.view import BX24_SCRIPT, BrowserPage, page_of
 
 HANDLER = "https://gateway.example.com/bitrix24/events"
 WANTED = expected(HANDLER)
@@ -34,16 +34,16 @@ def connected(**changes: Any) -> InstallConnected:
     return msgspec.structs.replace(WHOLE, **changes)
 
 
-def page(outcome: InstallOutcome, language: Language = "en") -> InstallPage:
+def page(outcome: InstallOutcome, language: Language = "en") -> BrowserPage:
     return page_of(outcome, language=language, reference="a-reference", nonce="a-nonce")
 
 
-def policy_of(one: InstallPage) -> dict[str, str]:
+def policy_of(one: BrowserPage) -> dict[str, str]:
     parts = one.headers["Content-Security-Policy"].split("; ")
     return dict(part.partition(" ")[::2] for part in parts)
 
 
-def kinds(one: InstallPage) -> list[str]:
+def kinds(one: BrowserPage) -> list[str]:
     """The icons of the lines, in their order."""
     return re.findall(r'<li><svg[^>]*><circle class="disc-(\w+)"', one.html)
 
