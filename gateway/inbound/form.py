@@ -113,9 +113,9 @@ def pairs_of(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Iterator[tuple[Pat
         return
     parts = [pair.partition(b"=") for pair in pairs]
     names = _percent_decoded([name for name, _, _ in parts])
+    paths = {name: _path(_utf8_name(name), limits.max_depth) for name in dict.fromkeys(names)}
     for name, (_, _, value) in zip(names, parts, strict=True):
-        path = _path(_utf8_name(name), limits.max_depth)
-        if path is not None:
+        if (path := paths[name]) is not None:
             yield path, value
 
 
