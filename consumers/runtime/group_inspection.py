@@ -108,14 +108,14 @@ class GroupInspection:
         with suppress(*AWAY_OR_REFUSING):  # the next beginning counts again
             left = await count_entries(client, keys.shared.key, first, last)
             self._progress.counted(left)
-            self._tenure.metrics.lags(keys.partition, self._progress.lag)
+            self._tenure.metrics.of_partitions.lags(keys.partition, self._progress.lag)
 
     def _tell(self, inspection: Inspection, lost: int) -> None:
         oldest_s = 0.0
         if inspection.oldest_pending_id:
             oldest_ms = EntryId.of(inspection.oldest_pending_id).ms
             oldest_s = max(0.0, (inspection.now_ms - oldest_ms) / 1000)
-        self._tenure.metrics.stands(
+        self._tenure.metrics.of_partitions.stands(
             self._tenure.keys.partition,
             lag=self._progress.lag,
             pending=inspection.pending_count + inspection.redelivery_count,

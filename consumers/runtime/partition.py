@@ -95,7 +95,7 @@ class OwnedPartition:
 
     def observe(self) -> None:
         """Bring the gauges of this partition up to date."""
-        self._metrics.works(
+        self._metrics.of_partitions.works(
             self.keys.partition, in_hand=len(self._in_flight), is_paused=self.gate.is_paused
         )
 
@@ -109,7 +109,7 @@ class OwnedPartition:
         Raises DeadLetterLimitReached, OperatorError, and what the service's own context raises.
         """
         async with self._consumer.partition_lifespan(Partition(self.keys.partition, self.epoch)):
-            self._metrics.owns(self.keys.partition, self.epoch)
+            self._metrics.of_partitions.owns(self.keys.partition, self.epoch)
             settlement = Settlement(
                 self._tenure,
                 max_dead_letters=self._settings.max_dead_letters,
@@ -137,7 +137,7 @@ class OwnedPartition:
                 await settlement.close(self._settings.grace_s / 4)
                 if is_in_order:
                     await self._give_back()
-                self._metrics.owns(self.keys.partition, 0)
+                self._metrics.of_partitions.owns(self.keys.partition, 0)
 
     async def _give_back(self) -> None:
         """Take this delivery off the counts of what is left: it ended no process.
