@@ -24,70 +24,78 @@ Language = Literal["en", "ru"]
 
 def compiled(source: str, dialect: Dialect, zone: ZoneInfo, language: Language) -> Template:
     """The template, in an environment whose values come out in `dialect`."""
-
-    def shown(value: Any) -> Any:
-        if isinstance(value, Markup):
-            return value
-        if isinstance(value, BBCode):
-            return Markup(rendered(value, dialect))  # noqa: S704 - `rendered` escapes
-        if isinstance(value, datetime):
-            return _time(value)
-        if value is None:
-            return ""
-        return Markup(escaped(str(value), dialect))  # noqa: S704 - just escaped
-
-    def _time(value: datetime) -> str:
-        pattern = "%d.%m.%Y %H:%M %Z" if language == "ru" else "%d %b %Y %H:%M %Z"
-        return value.astimezone(zone).strftime(pattern)
-
-    def excerpt(value: Any, length: int = 120) -> str:
-        """The text on one line, cut between words."""
-        line = " ".join(
-            (rendered(value, "text") if isinstance(value, BBCode) else str(value)).split()
-        )
-        return cut(line, length)
-
-    def bold(value: Any) -> Markup:
-        before, after = {
-            "markdown": ("**", "**"),
-            "html": ("<b>", "</b>"),
-            "bbcode": ("[b]", "[/b]"),
-        }.get(dialect, ("", ""))
-        return Markup(f"{before}{shown(value)}{after}")  # noqa: S704
-
-    def link(value: Any, url: str) -> Markup:
-        pattern = {
-            "markdown": "[{0}]({1})",
-            "html": '<a href="{2}">{0}</a>',
-            "bbcode": "[url={1}]{0}[/url]",
-        }.get(dialect, "{0}: {1}")
-        return Markup(pattern.format(shown(value), url, escaped(url, "html")))  # noqa: S704
-
-    def quote(value: Any) -> Markup:
-        text = str(shown(value))
-        if dialect == "html":
-            return Markup(f"<blockquote>{text}</blockquote>")  # noqa: S704
-        if dialect == "bbcode":
-            return Markup(f"[quote]{text}[/quote]")  # noqa: S704
-        return Markup("\n".join(f"> {line}".rstrip() for line in text.split("\n")))  # noqa: S704
-
+    filters = _Filters(dialect, zone, language)
     environment = ImmutableSandboxedEnvironment(
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=shown,
+        finalize=filters.shown,
         loader=PackageLoader("consumers.notifier"),  # what the defaults include
         # Everything that comes out of an expression goes through `shown`, which escapes it.
         autoescape=False,
     )
     environment.filters |= {
-        "bold": bold,
-        "excerpt": excerpt,
-        "link": link,
-        "quote": quote,
+        "bold": filters.bold,
+        "excerpt": _excerpt,
+        "link": filters.link,
+        "quote": filters.quote,
         "forms": _form,
     }
     return environment.from_string(source)
+
+
+class _Filters:
+    """Writes values as one dialect shows them; what comes out as Markup needs no escaping."""
+
+    def __init__(self, dialect: Dialect, zone: ZoneInfo, language: Language) -> None:
+        self._dialect: Dialect = dialect
+        self._zone = zone
+        self._time_pattern = "%d.%m.%Y %H:%M %Z" if language == "ru" else "%d %b %Y %H:%M %Z"
+
+    def shown(self, value: Any) -> Any:
+        """Whatever an expression comes to."""
+        if isinstance(value, Markup):
+            return value
+        if isinstance(value, BBCode):
+            return Markup(rendered(value, self._dialect))  # noqa: S704 - `rendered` escapes
+        if isinstance(value, datetime):
+            return value.astimezone(self._zone).strftime(self._time_pattern)
+        if value is None:
+            return ""
+        return Markup(escaped(str(value), self._dialect))  # noqa: S704 - just escaped
+
+    def bold(self, value: Any) -> Markup:
+        """In bold type, where the dialect has it."""
+        before, after = {
+            "markdown": ("**", "**"),
+            "html": ("<b>", "</b>"),
+            "bbcode": ("[b]", "[/b]"),
+        }.get(self._dialect, ("", ""))
+        return Markup(f"{before}{self.shown(value)}{after}")  # noqa: S704
+
+    def link(self, value: Any, url: str) -> Markup:
+        """A link with this text, else the text and the address."""
+        pattern = {
+            "markdown": "[{0}]({1})",
+            "html": '<a href="{2}">{0}</a>',
+            "bbcode": "[url={1}]{0}[/url]",
+        }.get(self._dialect, "{0}: {1}")
+        return Markup(pattern.format(self.shown(value), url, escaped(url, "html")))  # noqa: S704
+
+    def quote(self, value: Any) -> Markup:
+        """A quotation."""
+        text = str(self.shown(value))
+        if self._dialect == "html":
+            return Markup(f"<blockquote>{text}</blockquote>")  # noqa: S704
+        if self._dialect == "bbcode":
+            return Markup(f"[quote]{text}[/quote]")  # noqa: S704
+        return Markup("\n".join(f"> {line}".rstrip() for line in text.split("\n")))  # noqa: S704
+
+
+def _excerpt(value: Any, length: int = 120) -> str:
+    """The text on one line, cut between words."""
+    line = " ".join((rendered(value, "text") if isinstance(value, BBCode) else str(value)).split())
+    return cut(line, length)
 
 
 def _form(count: int, one: str, few: str, many: str | None = None) -> str:

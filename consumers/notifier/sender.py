@@ -1,4 +1,4 @@
-"""A target's sender: takes what is due from its outbox, sends it, and writes down what came of it.
+"""A target's sender: takes what is due from its outbox, as much as may be under way, and sends it.
 
 One for each target, so that a dead target holds up nothing else. All decisions are made in
 send_plan.py and notices.py; several processes may run senders of the same target.
@@ -15,17 +15,15 @@ from msgspec.structs import replace
 
 from consumers.notifier import metrics
 from consumers.notifier.notice_settlement import NoticeSettlement
-from consumers.notifier.notices import Notice, given_back, sent
+from consumers.notifier.notices import Notice, given_back
 from consumers.notifier.outbox import Change, Outbox
-from consumers.notifier.rendering import TargetMessage
+from consumers.notifier.parcel_delivery import ParcelDelivery
 from consumers.notifier.routes import Channel
 from consumers.notifier.send_plan import Due, Parcel, SendPlan, plan
-from consumers.notifier.targets import SendOutcome
 from gateway.background import Errands
-from gateway.backoff import Backoff
 from gateway.redis_access.redis_faults import AWAY_OR_REFUSING
 
-__all__ = ["TargetSender", "pause_s"]
+__all__ = ["TargetSender"]
 
 log = structlog.get_logger()
 
@@ -33,11 +31,6 @@ _LOOK_S: Final = 2.0
 """How long a sender sleeps at most: another process may have put something into the outbox."""
 _MAX_DIGEST: Final = 200
 """Notices in one message; what is more comes in the next one."""
-_BACKOFF: Final = Backoff(first_s=1.0, limit_s=300.0, jitter=0.0)
-_PLAINER: Final = (1000, 0)
-"""How much of a comment's text is tried in plain words, where a target refuses the message."""
-_MAX_REFUSALS: Final = 6
-"""As many failures as lead to half a minute's pause."""
 _LEASE_MARGIN_MS: Final = 5_000
 """For the lease to outlast the deadline of a sending by the time it takes to write it down."""
 
@@ -55,12 +48,13 @@ class TargetSender:
         self._target = channel.target
         self._settlement = NoticeSettlement(outbox, channel.policy.timing)
         self._lease_ms = round(channel.target.deadline_s * 1000) + _LEASE_MARGIN_MS
+        self._delivery = ParcelDelivery(
+            channel, self._settlement, lease_ms=self._lease_ms, clock=clock
+        )
         self._awake = asyncio.Event()
         self._is_stopping = False
         self._under_way: set[Parcel] = set()
         self._sending = Errands("sending")
-        self._failures = 0
-        self._accepts = False
         # Only messages about several notices need all that is due; others need what there is room
         # for, and a few in case some are given up.
         gathers = channel.policy.timing.digest_minutes or channel.policy.is_holding
@@ -154,7 +148,7 @@ class TargetSender:
         None until half of the places are free, so that a busy sender asks Redis for several at
         once.
         """
-        at_once = 1 if self._failures else self._target.at_once
+        at_once = 1 if self._delivery.is_failing else self._target.at_once
         room = at_once - len(self._under_way)
         return room if room * 2 >= at_once else 0
 
@@ -186,88 +180,10 @@ class TargetSender:
 
     async def _send(self, parcel: Parcel) -> None:
         try:
-            await self._try(parcel)
+            await self._delivery.deliver(parcel)
         finally:
             self._under_way.remove(parcel)
             self.wake()
-
-    async def _try(self, parcel: Parcel) -> None:
-        outcome, refusal = await self._deliver(parcel)
-        line = log.bind(
-            target=self._target.name,
-            event_id=parcel.notices[0].notice.event_id,
-            notices=len(parcel.notices),
-        )
-        # Nothing stands between sending and settling: what ended the task here would have the same
-        # message sent again when its lease ends. So lines are logged afterwards.
-        if outcome.is_accepted:
-            self._failures = 0
-            self._accepts = True
-            metrics.SENT.labels(self._target.name).inc()
-            await self._settlement.settle(parcel, sent)
-            if refusal is not None:
-                line.warning("notification refused, sent in plain words", reason=refusal.reason)
-            line.info("notification sent")
-        elif outcome.is_about_message and self._accepts:
-            # One message in a row: if the next one is refused too, it is the target that is wrong.
-            self._accepts = False
-            await self._settlement.settle(parcel, sent)
-            metrics.GIVEN_UP.labels(self._target.name, "refused").inc(len(parcel.notices))
-            line.error("notification given up", reason="refused", answer=outcome.reason)
-        else:
-            await self._failed(parcel, outcome, line)
-
-    async def _deliver(self, parcel: Parcel) -> tuple[SendOutcome, SendOutcome | None]:
-        """Send the message, or a plainer one if the target refuses it; what came of it.
-
-        The second outcome is the first refusal of the message as it was meant, if it was refused.
-        """
-        outcome = await self._target.deliver(self._message(parcel), message_id=parcel.id)
-        refusal = outcome if outcome.is_about_message else None
-        notices = [due.notice for due in parcel.notices]
-        for max_text in _PLAINER:
-            if not outcome.is_about_message:
-                break
-            await self._settlement.extend(parcel, until_ms=self._clock() + self._lease_ms)
-            words = self.channel.templates.words(notices, self._target.room, max_text=max_text)
-            outcome = await self._target.deliver(words, message_id=parcel.id)
-        return outcome, refusal
-
-    async def _failed(
-        self, parcel: Parcel, outcome: SendOutcome, line: structlog.typing.FilteringBoundLogger
-    ) -> None:
-        """Leave the target alone for a while, and let others of its notices try it first then."""
-        self._failures += 1
-        failures = self._failures
-        if outcome.is_about_message:
-            # It answers, and may accept the next one.
-            failures = min(failures, _MAX_REFUSALS)
-        else:
-            self._accepts = False
-        pause = pause_s(failures, outcome.retry_after_s)
-        metrics.FAILED.labels(self._target.name).inc()
-        pause_ms = round(pause * 1000)
-        await self._settlement.pause(pause_ms)
-        await self._settlement.settle(parcel, given_back, due_ms=self._clock() + pause_ms)
-        line.warning(
-            "notification failed",
-            reason=outcome.reason,
-            failures=self._failures,
-            retry_in_s=pause,
-        )
-
-    def _message(self, parcel: Parcel) -> TargetMessage:
-        notices = [due.notice for due in parcel.notices]
-        try:
-            return self.channel.templates.message(notices, self._target.room)
-        except Exception as error:  # noqa: BLE001 - a template may raise anything
-            log.error(
-                "template failed, the default one is used",
-                target=self._target.name,
-                event_id=notices[0].event_id,
-                error=str(error),
-            )
-            return self.channel.templates.plain_message(notices, self._target.room)
 
     async def _give_up(self, due: Due, reason: str) -> None:
         """Tell nobody of a notice, and say so, if it still is what it was."""
@@ -285,11 +201,6 @@ class TargetSender:
         for due in await self.outbox.oldest(excess):
             if not due.notice.lease:
                 await self._give_up(due, "backlog full")
-
-
-def pause_s(failures: int, asked_for_s: float | None) -> float:
-    """How long to leave a target alone after so many failures in a row, if it asked for nothing."""
-    return _BACKOFF.delay_s(failures) if asked_for_s is None else asked_for_s
 
 
 def _held(notice: Notice) -> Notice:

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from consumers import Transient
-from consumers.notifier.sender import pause_s
+from consumers.notifier.parcel_delivery import pause_s
 from gateway.contract import COMMENT_ADDED, COMMENT_DELETED, Comment
 from gateway.local.redis_server import RedisServer, free_port
 from gateway.redis_access import connections
