@@ -5,17 +5,14 @@ changes nothing in memory before that, and after a failed write the chain is ope
 the disk holds, so that a full disk or a torn write cannot leave the two apart.
 """
 
-import fcntl
-import os
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
 
-from consumers.audit.chain_head import HeadFile
+from consumers.audit.chain_files import CannotWrite, ChainFiles
 from consumers.audit.chain_options import ChainEntry, ChainOptions
 from consumers.audit.record_batch import Position, RecordBatch
 from consumers.audit.records import (
@@ -31,23 +28,10 @@ from consumers.audit.records import (
 from consumers.audit.reopening import ReopenedChain, find
 from consumers.audit.seen_entries import SeenEntries
 from gateway.contract import timestamps
-from gateway.durable_directory import fsync_directory, make_directory
-from gateway.errors import GatewayError
 
-__all__ = ["CannotWrite", "Chain", "ChainTaken"]
+__all__ = ["Chain"]
 
 log = structlog.get_logger()
-
-
-class ChainTaken(GatewayError):
-    """The chain is not ours to write to: another process has it."""
-
-
-class CannotWrite(GatewayError):
-    """The disk is full or broken. Nothing of the batch is in the log; try again later."""
-
-    def __init__(self, chain: Path, error: OSError) -> None:
-        super().__init__(f"{chain}: {error.strerror or error}")
 
 
 class Chain:
@@ -59,9 +43,7 @@ class Chain:
         self._partition = partition
         self._options = options
         self._serial = threading.Lock()
-        self._lock = -1
-        self._file = -1
-        self._head: HeadFile | None = None
+        self._files = ChainFiles(self.directory)
         self._found(ReopenedChain())
 
     @classmethod
@@ -72,7 +54,7 @@ class Chain:
         """
         chain = cls(root, stream, partition, options)
         try:
-            chain._take()
+            chain._files.take()
             chain._ready()
         except BaseException:
             chain.abandon()
@@ -141,7 +123,7 @@ class Chain:
         """Write a last checkpoint if that is possible, and let others have the chain."""
         with self._serial:
             try:
-                if self._head is not None and self._at.leaves:
+                if self._files.is_open and self._at.leaves:
                     self._commit(RecordBatch.checkpoint, same_day=True)
             except CannotWrite as error:
                 log.warning("audit log closed without a checkpoint", error=str(error))
@@ -150,36 +132,19 @@ class Chain:
 
     def abandon(self) -> None:
         """Let others have the chain as it is, with no last checkpoint. May be repeated."""
-        self._drop_files()
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
-
-    def _take(self) -> None:
-        try:
-            make_directory(self.directory)
-            self._lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o640)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ChainTaken(f"{self.directory}: another process writes to it") from error
-        except OSError as error:
-            raise CannotWrite(self.directory, error) from error
+        self._files.give_back()
 
     def _ready(self) -> None:
         """Open the files if they are not: at the start, and after a failed write."""
-        if self._lock < 0:
-            raise ChainTaken(f"{self.directory}: closed by this process")
-        if self._head is not None:
+        self._files.refuse_untaken()
+        if self._files.is_open:
             return
         key = self._options.public_key
         try:
             found = find(self.directory, key=key, former_keys=self._options.former_keys)
-            if found.day:
-                path = self.directory / f"{found.day}.jsonl"
-                self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
-            self._head = HeadFile(self.directory)
+            self._files.open(found.day)
         except OSError as error:
-            self._drop_files()
+            self._files.drop()
             raise CannotWrite(self.directory, error) from error
         self._found(found)
         self._note(found)
@@ -196,14 +161,7 @@ class Chain:
             if cut is not None:
                 batch.add(RepairedRecord, file=cut.file, cut_bytes=cut.size, cut_sha256=cut.sha256)
 
-        if found.seq > 1 and not found.has_former:
-            log.warning(
-                "one of the two heads of the audit log is torn",
-                chain=self.directory.name,
-                by="a crash, or whoever took the records of the last batch away",
-            )
-        if cut is not None:
-            log.warning("bytes cut off that were never acknowledged", file=cut.file, size=cut.size)
+        _tell_of(found, chain=self.directory.name)
         if found.seq == 0 or found.key != key or cut is not None:
             self._commit(fill)
 
@@ -230,21 +188,15 @@ class Chain:
                 self._change_day(today, now)
             self._write(fill, now, fresh, reached)
         except OSError as error:
-            with suppress(OSError):  # what is left of it is cut off when the chain is opened anew
-                os.ftruncate(self._file, self._at.end)
-            self._drop_files()
+            self._files.cut_off(self._at.end)
+            self._files.drop()
             raise CannotWrite(self.directory, error) from error
 
     def _change_day(self, today: str, now: datetime) -> None:
         """Close the newest file with a checkpoint, and begin the next one."""
         if self._at.leaves:
             self._write(RecordBatch.checkpoint, now)
-        path = self.directory / f"{today}.jsonl"
-        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o640)
-        fsync_directory(self.directory)
-        if self._file >= 0:
-            os.close(self._file)
-        self._file = file
+        self._files.begin_day(today)
         self._at = Position(self._at.prev, self._at.seq, today, 0, ())
 
     def _write(
@@ -254,8 +206,6 @@ class Chain:
         fresh: Sequence[str] = (),
         reached: str = "0-0",
     ) -> None:
-        head = self._head
-        assert head is not None  # noqa: S101 - `_ready` has opened it
         name = self.directory.name
         batch = RecordBatch(
             self._at,
@@ -265,13 +215,10 @@ class Chain:
             checkpoint_every=self._options.checkpoint_every,
         )
         fill(batch)
-        left = memoryview(batch.data)
-        while left:
-            left = left[os.write(self._file, left) :]
-        os.fdatasync(self._file)
+        self._files.append(batch.data)
         at = batch.position
         newest = self._seen.newest_with((*fresh, reached))
-        head.write(
+        self._files.write_head(
             Head(
                 prev=at.prev,
                 seq=at.seq,
@@ -287,11 +234,15 @@ class Chain:
         self._seen.add(fresh)
         self._seen.reach(reached)
 
-    def _drop_files(self) -> None:
-        """Forget the open files; `_ready` opens them again and cuts off what is half done."""
-        if self._head is not None:
-            self._head.close()
-            self._head = None
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+
+def _tell_of(found: ReopenedChain, *, chain: str) -> None:
+    """Say what opening a chain found that ought not to be."""
+    cut = found.cut
+    if found.seq > 1 and not found.has_former:
+        log.warning(
+            "one of the two heads of the audit log is torn",
+            chain=chain,
+            by="a crash, or whoever took the records of the last batch away",
+        )
+    if cut is not None:
+        log.warning("bytes cut off that were never acknowledged", file=cut.file, size=cut.size)

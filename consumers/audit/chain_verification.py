@@ -10,33 +10,22 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TypeGuard
 
-from consumers.audit import merkle
 from consumers.audit.chain_gaps import Gaps
 from consumers.audit.chain_head import read_head
 from consumers.audit.day_files import DayFile, FileDamaged, day_files, open_lines
 from consumers.audit.diagnosis import diagnose
-from consumers.audit.findings import Anchor, Broken, ChainFault, ChainReport, What
+from consumers.audit.findings import Anchor, Broken, ChainFault, ChainReport
+from consumers.audit.own_records import OwnRecord, OwnRecords, Walked, is_own
 from consumers.audit.records import (
     GENESIS,
     HASH_END_BYTES,
-    BegunRecord,
     CheckpointRecord,
     Head,
-    MissingRecord,
-    NewKeyRecord,
     Record,
-    RepairedRecord,
-    TombstoneRecord,
     intact,
-    signed_part,
 )
-from consumers.audit.signing import is_signed_by
 
 __all__ = ["verify_chain"]
-
-_OwnRecord = (
-    BegunRecord | CheckpointRecord | MissingRecord | NewKeyRecord | RepairedRecord | TombstoneRecord
-)
 
 
 def verify_chain(
@@ -62,7 +51,7 @@ def verify_chain(
 
 
 class _Walk:
-    """One pass over a chain. `prev` and `seq` are those of the last record that was right."""
+    """Goes over a chain once; `prev` is the hash of the last record that was right."""
 
     def __init__(
         self,
@@ -77,29 +66,27 @@ class _Walk:
         self._gaps = gaps
         self._report = report
         self._keys = keys
+        self._walked = Walked()
+        self._own = OwnRecords(chain.name, report, self._walked, keys, gaps)
         self._head = read_head(chain)  # before the files: these can only go further
         self._files = day_files(chain)
         self._prev = GENESIS
-        self._seq = 0
         self._leaves: list[bytes] = []
-        self._file = ""
-        self._line = 0
         self._goes_on_from = GENESIS
-        self._buried: set[str] = set()
 
     def run(self) -> None:
         """Raises Broken at the first fault."""
         self._check_head()
         for index, file in enumerate(self._files):
-            self._file, self._line = file.name, 0
+            self._walked.file, self._walked.line = file.name, 0
             try:
                 if index == 0:
                     self._begin(file)
                 with open_lines(file) as lines:
                     self._check_file(file, lines, is_last=index == len(self._files) - 1)
             except FileDamaged as error:
-                detail = f"record {self._seq + 1} cannot be unpacked: the file is damaged"
-                raise self._broken("changed", detail, line=self._line + 1) from error
+                detail = f"record {self._walked.seq + 1} cannot be unpacked: the file is damaged"
+                raise self._walked.broken("changed", detail, line=self._walked.line + 1) from error
         self._check_end()
 
     def _begin(self, file: DayFile) -> None:
@@ -109,13 +96,13 @@ class _Walk:
         self._report.files = len(self._files)
         self._report.first_day, self._report.last_day = file.day, self._files[-1].day
         if record is not None:
-            self._prev, self._seq = record.prev, record.seq - 1
-        self._report.first_seq = self._seq + 1
+            self._prev, self._walked.seq = record.prev, record.seq - 1
+        self._report.first_seq = self._walked.seq + 1
         self._goes_on_from = self._prev
 
     def _check_file(self, file: DayFile, lines: Iterator[bytes], *, is_last: bool) -> None:
         """The loop that the speed of a verification depends on."""
-        prev, seq, leaves = self._prev.encode(), self._seq, self._leaves
+        prev, seq, leaves = self._prev.encode(), self._walked.seq, self._leaves
         vouched = self._anchors.keys() | ({self._head.head.seq} if self._head else set())
         begin = b'{"kind":"event","prev":"%b","seq":%d,'
         end = b',"hash":"%b"}\n'
@@ -130,11 +117,11 @@ class _Walk:
                     if self._gaps:
                         self._gaps.see(line)
                 else:
-                    self._prev, self._seq, self._line = prev.decode(), seq, number
+                    self._stand(prev, seq, number)
                     if is_last and self._is_unfinished(line):
                         break
                     own = self._own_record(line, lines)
-                    self._check_own(own, line)
+                    self._own.check(own, line, leaves)
                     if not isinstance(own, CheckpointRecord):
                         leaves.append(digest.digest())
                 prev, seq = found, seq + 1
@@ -143,7 +130,11 @@ class _Walk:
                 if seq in vouched:
                     self._meet(seq, found.decode(), number)
         finally:
-            self._prev, self._seq, self._line = prev.decode(), seq, number
+            self._stand(prev, seq, number)
+
+    def _stand(self, prev: bytes, seq: int, line: int) -> None:
+        """Note how far the walk has come, for whoever looks more closely."""
+        self._prev, self._walked.seq, self._walked.line = prev.decode(), seq, line
 
     def _is_unfinished(self, line: bytes) -> bool:
         """Whether a line of the newest file that does not follow on was never acknowledged.
@@ -152,22 +143,18 @@ class _Walk:
         without its end: that may have been read while it was being written.
         """
         head = read_head(self._chain) if line.endswith(b"\n") else self._head
-        if head is None or self._seq < head.head.seq or self._follows_on(intact(line)):
+        if head is None or self._walked.seq < head.head.seq or self._follows_on(intact(line)):
             return False
         self._report.notes.append(
-            f"{self._file}:{self._line}: bytes of a record that was never acknowledged: "
-            "its writer is at work, or removes them at its next start"
+            f"{self._walked.file}:{self._walked.line}: bytes of a record that was never "
+            "acknowledged: its writer is at work, or removes them at its next start"
         )
         return True
 
-    def _follows_on(self, record: Record | None) -> TypeGuard[_OwnRecord]:
-        return (
-            isinstance(record, _OwnRecord)
-            and record.prev == self._prev
-            and record.seq == self._seq + 1
-        )
+    def _follows_on(self, record: Record | None) -> TypeGuard[OwnRecord]:
+        return is_own(record) and record.prev == self._prev and record.seq == self._walked.seq + 1
 
-    def _own_record(self, line: bytes, following: Iterator[bytes]) -> _OwnRecord:
+    def _own_record(self, line: bytes, following: Iterator[bytes]) -> OwnRecord:
         """The line as a record of the log's own that follows on. Raises Broken."""
         record = intact(line)
         if self._follows_on(record):
@@ -175,57 +162,24 @@ class _Walk:
         raise Broken(
             diagnose(
                 line,
-                file=self._file,
-                number=self._line,
+                file=self._walked.file,
+                number=self._walked.line,
                 prev=self._prev,
-                seq=self._seq + 1,
+                seq=self._walked.seq + 1,
                 following=following,
             )
         )
-
-    def _check_own(self, record: _OwnRecord, line: bytes) -> None:
-        if record.chain != self._chain.name:
-            raise self._broken("misplaced", f"the record is of the chain {record.chain}")
-        self._check_signature(record, line)
-        if isinstance(record, CheckpointRecord):
-            self._report.checkpoints += 1
-            self._report.signed_count += bool(record.key)
-            expected = (self._seq + 1 - len(self._leaves), merkle.root(self._leaves).hex())
-            if (record.first, record.root) != expected:
-                raise self._broken("forged", "the checkpoint is not that of the records before it")
-            self._leaves.clear()
-        elif isinstance(record, TombstoneRecord):
-            self._buried.update(removed.last_hash for removed in record.removed)
-        elif isinstance(record, MissingRecord):
-            self._gaps.open(record, file=self._file, line=self._line)
-        elif isinstance(record, RepairedRecord):
-            self._report.notes.append(
-                f"{self._file}:{self._line}: {record.cut_bytes} bytes that were never acknowledged "
-                f"were cut off {record.file} after a crash"
-            )
-
-    def _check_signature(self, record: Record, line: bytes) -> None:
-        if not record.key:
-            if self._report.keys:
-                raise self._broken("unsigned", "records before it are signed, this one is not")
-            return
-        if self._keys and record.key not in self._keys:
-            raise self._broken("forged", f"signed by the key {record.key}, which was not given")
-        if not is_signed_by(record.key, signed_part(line), record.signature):
-            raise self._broken("forged", "the signature does not fit")
-        if record.key not in self._report.keys:
-            self._report.keys.append(record.key)
 
     def _check_head(self) -> None:
         if self._head is None:
             raise Broken(ChainFault(what="missing", file="head", detail="the head is not there"))
         head = self._head.head
-        self._file = "head"
+        self._walked.file = "head"
         if head.chain != self._chain.name:
-            raise self._broken("misplaced", f"the head is that of the chain {head.chain}")
+            raise self._walked.broken("misplaced", f"the head is that of the chain {head.chain}")
         if self._keys and not head.key:
-            raise self._broken("unsigned", "the head is not signed")
-        self._check_signature(head, self._head.line)
+            raise self._walked.broken("unsigned", "the head is not signed")
+        self._own.check_signature(head, self._head.line)
         if not self._head.has_former and head.seq > 1:
             self._report.notes.append(
                 "one of the two heads is torn: by a crash, or by somebody who took the records of "
@@ -237,33 +191,33 @@ class _Walk:
         record = intact(line)
         day = record.recorded_at[:10] if record else "no day"
         if day != file.day:
-            raise self._broken("misplaced", f"its first record is of {day}", line=1)
+            raise self._walked.broken("misplaced", f"its first record is of {day}", line=1)
 
     def _meet(self, seq: int, found: str, number: int) -> None:
         """Compare a record with what the head, or an anchor, says that it is."""
-        self._seq, self._line = seq - 1, number
+        self._walked.seq, self._walked.line = seq - 1, number
         if self._head and self._head.head.seq == seq and self._head.head.prev != found:
-            raise self._broken("replaced", "the head vouches for another record here")
+            raise self._walked.broken("replaced", "the head vouches for another record here")
         if self._anchors.get(seq, found) != found:
-            raise self._broken("replaced", "the anchor is that of another record")
+            raise self._walked.broken("replaced", "the anchor is that of another record")
 
     def _check_end(self) -> None:
         assert self._head is not None  # noqa: S101 - `_check_head` has seen it
         report = self._report
-        report.records = self._seq + 1 - report.first_seq if self._files else 0
-        report.last_seq, report.last_hash = self._seq, self._prev
+        report.records = self._walked.seq + 1 - report.first_seq if self._files else 0
+        report.last_seq, report.last_hash = self._walked.seq, self._prev
         head = self._head.head
-        if self._seq < head.seq:
-            raise Broken(self._short_of(head))
+        if self._walked.seq < head.seq:
+            raise Broken(_short_of(head, self._walked, {file.name for file in self._files}))
         if report.keys and not head.key:
             raise Broken(
                 ChainFault(what="unsigned", file="head", detail="only the head is not signed")
             )
-        beyond = [seq for seq in self._anchors if seq > self._seq]
+        beyond = [seq for seq in self._anchors if seq > self._walked.seq]
         if beyond:
             detail = f"record {max(beyond)}, which an anchor names, is not there: the log is older"
-            raise Broken(ChainFault(what="truncated", file=self._file, detail=detail))
-        if self._goes_on_from not in self._buried | {GENESIS} or (
+            raise Broken(ChainFault(what="truncated", file=self._walked.file, detail=detail))
+        if self._goes_on_from not in self._own.buried | {GENESIS} or (
             self._goes_on_from == GENESIS and report.first_seq > 1
         ):
             first = self._files[0].name
@@ -274,28 +228,24 @@ class _Walk:
         if (fault := self._gaps.fault()) is not None:
             raise Broken(fault)
 
-    def _short_of(self, head: Head) -> ChainFault:
-        """The log ends too early."""
-        gone = f"the log ends with record {self._seq}, but record {head.seq} was acknowledged"
-        if head.file not in {file.name for file in self._files}:
-            return ChainFault(what="missing", file=head.file, detail=f"the file is gone: {gone}")
-        return ChainFault(
-            what="truncated",
-            file=self._file,
-            line=self._line or None,
-            detail=f"{gone}: {head.seq - self._seq} records are missing at its end",
-        )
-
     def _note_tail(self) -> None:
         """Records behind the head: those of a writer at work are behind the old head only."""
         now = read_head(self._chain)
-        if now is not None and self._seq > now.head.seq:
+        if now is not None and self._walked.seq > now.head.seq:
             self._report.notes.append(
-                f"{self._seq - now.head.seq} records at the end were never acknowledged: their "
-                "writer is at work, or removes them at its next start"
+                f"{self._walked.seq - now.head.seq} records at the end were never acknowledged: "
+                "their writer is at work, or removes them at its next start"
             )
 
-    def _broken(self, what: What, detail: str, *, line: int | None = None) -> Broken:
-        number = line or self._line or None
-        seq = self._seq + 1 if number else None
-        return Broken(ChainFault(what=what, file=self._file, line=number, seq=seq, detail=detail))
+
+def _short_of(head: Head, walked: Walked, files: Collection[str]) -> ChainFault:
+    """The log ends too early."""
+    gone = f"the log ends with record {walked.seq}, but record {head.seq} was acknowledged"
+    if head.file not in files:
+        return ChainFault(what="missing", file=head.file, detail=f"the file is gone: {gone}")
+    return ChainFault(
+        what="truncated",
+        file=walked.file,
+        line=walked.line or None,
+        detail=f"{gone}: {head.seq - walked.seq} records are missing at its end",
+    )

@@ -12,7 +12,8 @@ import structlog
 
 from consumers import Consumer, Entry, Partition
 from consumers.audit.anchoring import Anchoring
-from consumers.audit.chain import Chain, ChainTaken
+from consumers.audit.chain import Chain
+from consumers.audit.chain_files import ChainTaken
 from consumers.audit.chain_options import ChainOptions
 from consumers.audit.chain_retention import compress_closed, remove_expired
 from consumers.audit.completeness import find_gap

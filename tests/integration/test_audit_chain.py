@@ -12,7 +12,8 @@ from unittest.mock import ANY
 import msgspec
 import pytest
 
-from consumers.audit.chain import CannotWrite, Chain, ChainTaken
+from consumers.audit.chain import Chain
+from consumers.audit.chain_files import CannotWrite, ChainTaken
 from consumers.audit.chain_options import ChainOptions
 from consumers.audit.chain_retention import compress_closed
 from consumers.audit.day_files import FileDamaged
