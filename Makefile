@@ -128,9 +128,10 @@ format: $(VENV)/dev.stamp  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)/dev.stamp  ## write docs/settings.md and docs/schema anew from the code
+docs: $(VENV)/dev.stamp  ## write docs/settings.md, docs/schema and the list in docs/map.md anew from the code
 	$(BIN)/python -m gateway.settings.reference > docs/settings.md
 	$(BIN)/python -m gateway.contract.schema docs/schema
+	$(BIN)/python -m tests.code_map docs/map.md
 
 wheel: $(BIN)/python  ## a wheel in dist/, to install the gateway or the consumers' library from
 	$(PIP) wheel --no-deps --wheel-dir dist .
