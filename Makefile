@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 FLOORS := build/floors
-OF_CONSUMERS := tests/unit/runtime tests/integration/consumers $(foreach one,enricher notifier warehouse,tests/unit/$(one) tests/integration/$(one))
+OF_CONSUMERS := tests/unit/runtime tests/integration/runtime $(foreach one,enricher notifier warehouse,tests/unit/$(one) tests/integration/$(one))
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What builds the package is pinned as well: pip before 25.3 goes by the first variable for it, later ones by the second.
 PINNED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(PIP) install
@@ -76,7 +76,7 @@ bench-hostile: $(VENV)/dev.stamp  ## milliseconds to read the bodies that cost m
 	$(BIN)/python -m tests.benchmarks.bench_hostile
 
 test-faults: $(VENV)/faults.stamp  ## every fault on Redis 7.0, Redis 8.2 and Valkey 9.1, with a table: twenty minutes
-	$(BIN)/python -m pytest tests/faults tests/integration/consumers -m matrix -n 3
+	$(BIN)/python -m pytest tests/faults tests/integration/runtime -m matrix -n 3
 
 test-missed: $(VENV)/dev.stamp  ## the receiver down for five minutes, or MINUTES=n, while 200 comments change
 	OUTAGE_MINUTES=$(or $(MINUTES),5) $(BIN)/python -m pytest --timeout=3600 tests/integration/missed_events/test_outage.py

@@ -21,7 +21,7 @@ from consumers.audit.signing import SigningKey
 from gateway.contract import CommentEvent
 from gateway.local.redis_server import RedisServer, find_server
 from gateway.redis_access import connections
-from tests.integration.consumers.running import comment_event, publish
+from tests.integration.runtime.running import comment_event, publish
 from tests.support.audit_log import entries
 
 BATCH = 1000

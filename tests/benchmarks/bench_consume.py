@@ -26,7 +26,7 @@ from gateway.local.redis_server import RedisServer, find_server
 from gateway.redis_access import connections
 from gateway.settings import RedisSettings, Settings
 from tests.benchmarks.end_to_end import waits_s
-from tests.integration.consumers.running import comment_event, publish
+from tests.integration.runtime.running import comment_event, publish
 
 ENTRIES = int(os.environ.get("BENCH_ENTRIES", "100000"))
 KEY = "b24:events:{0}"

@@ -20,7 +20,7 @@ from typing import Any
 
 from gateway.local.redis_server import RedisServer, find_server
 from gateway.redis_access import connections
-from tests.integration.consumers.running import comment_event, publish
+from tests.integration.runtime.running import comment_event, publish
 from tests.integration.warehouse.loading import ask_duckdb
 from tests.support.postgres import PostgresServer
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from consumers.audit import signing
-from tests.integration.consumers.running import comment_event, publish
+from tests.integration.runtime.running import comment_event, publish
 from tests.integration.test_audit_consumer import KEY, events_in
 from tests.support.audit_log import verify_by_key
 from tests.support.consumer_process import service

@@ -12,7 +12,7 @@ from gateway.contract import Comment, CommentEvent, decode_event
 from gateway.redis_access import connections
 from gateway.sandbox.assembly import open_sandbox
 from gateway.sandbox.faults import error_page
-from tests.integration.consumers.running import comment_event, publish
+from tests.integration.runtime.running import comment_event, publish
 from tests.support.eventually import eventually
 from tests.support.stage import COUNTED, Stage
 

@@ -13,7 +13,7 @@ from gateway.contract import encode_event
 from gateway.local.redis_server import RedisServer
 from gateway.redis_access import connections
 from tests.faults.sink import GROUP, SERVICE, Sink
-from tests.integration.consumers.running import comment_event, publish, running, settled
+from tests.integration.runtime.running import comment_event, publish, running, settled
 from tests.support.consumer_process import service
 from tests.support.eventually import eventually
 from tests.support.lossy_proxy import LossyProxy

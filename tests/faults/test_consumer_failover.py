@@ -12,7 +12,7 @@ from consumers import CommentEvent, Consumer
 from gateway.contract import EventSubject, Streams, encode_event
 from gateway.local.redis_server import RedisServer
 from gateway.redis_access import connections
-from tests.integration.consumers.running import comment_event, running, settled
+from tests.integration.runtime.running import comment_event, running, settled
 from tests.support.eventually import eventually
 from tests.support.redis_cluster import redis_cluster, url_of
 from tests.support.stage import COUNTED, Stage

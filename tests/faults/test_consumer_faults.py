@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from consumers import CommentEvent, Consumer
 from gateway.contract import EntryId, EventSubject, Streams
 from gateway.redis_access import connections
-from tests.integration.consumers.running import comment_event, publish, running, settled
+from tests.integration.runtime.running import comment_event, publish, running, settled
 from tests.support.consumer_process import ConsumerProcess, service
 from tests.support.eventually import eventually
 from tests.support.lossy_proxy import LossyProxy

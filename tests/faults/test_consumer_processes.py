@@ -13,7 +13,7 @@ from consumers import Consumer, Entry
 from gateway.contract import encode_event
 from gateway.redis_access import connections
 from tests.faults.sink import GROUP, SERVICE, Sink
-from tests.integration.consumers.running import comment_event, publish, running, settled
+from tests.integration.runtime.running import comment_event, publish, running, settled
 from tests.support.consumer_process import ConsumerProcess, service
 from tests.support.eventually import eventually
 from tests.support.stage import COUNTED, Stage

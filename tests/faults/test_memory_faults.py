@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from consumers import Consumer
 from gateway.contract import CommentEvent
 from gateway.redis_access import connections
-from tests.integration.consumers.running import running, settled
+from tests.integration.runtime.running import running, settled
 from tests.support.eventually import eventually
 from tests.support.load import Load
 from tests.support.receiver_process import Receiver

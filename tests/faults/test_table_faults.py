@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from gateway.contract import Comment
 from gateway.redis_access import connections
-from tests.integration.consumers.running import comment_event, publish, settled
+from tests.integration.runtime.running import comment_event, publish, settled
 from tests.support.eventually import eventually
 from tests.support.postgres import PostgresServer
 from tests.support.stage import COUNTED, Stage

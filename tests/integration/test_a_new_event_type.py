@@ -25,7 +25,7 @@ from consumers.notifier.notices import Notice
 from consumers.notifier.rendering import Templates
 from gateway.contract import EventSubject, Streams, encode_event
 from gateway.local.redis_server import free_port
-from tests.integration.consumers.running import running
+from tests.integration.runtime.running import running
 from tests.support.connections import is_listening
 from tests.support.eventually import eventually
 

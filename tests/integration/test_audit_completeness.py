@@ -21,7 +21,7 @@ from consumers.audit.findings import ChainReport
 from consumers.audit.records import GapRecord
 from gateway.contract import Streams
 from gateway.redis_access.connections import control
-from tests.integration.consumers.running import comment_event, gateway, publish
+from tests.integration.runtime.running import comment_event, gateway, publish
 from tests.support.audit_log import lines_of
 from tests.support.consumer_process import logged, service
 from tests.support.eventually import eventually

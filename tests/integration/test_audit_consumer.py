@@ -18,7 +18,7 @@ from consumers.audit.record_search import RecordQuery, search
 from consumers.audit.signing import SigningKey
 from gateway.erasure_record import Erasure, ErasureNotRecorded, record_erasure
 from gateway.settings import RedisSettings
-from tests.integration.consumers.running import comment_event, publish
+from tests.integration.runtime.running import comment_event, publish
 from tests.support.audit_log import entries, lines_of, verify_by_key, write
 from tests.support.consumer_process import logged, service
 from tests.support.eventually import eventually

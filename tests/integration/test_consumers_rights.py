@@ -8,9 +8,9 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.sandbox.assembly import open_sandbox
-from tests.integration.consumers.running import comment_event, publish, settled
 from tests.integration.enricher.conftest import Scene
 from tests.integration.enricher.test_process import environment
+from tests.integration.runtime.running import comment_event, publish, settled
 from tests.integration.warehouse.test_process import environment as of_warehouse
 from tests.support.consumer_process import service
 from tests.support.eventually import eventually

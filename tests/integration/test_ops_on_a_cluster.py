@@ -6,7 +6,7 @@ from typing import Any
 from consumers import CommentEvent, Consumer, Entry, Reject
 from gateway.contract import EventSubject, Streams, encode_event
 from gateway.redis_access import connections
-from tests.integration.consumers.running import comment_event, gateway, running
+from tests.integration.runtime.running import comment_event, gateway, running
 from tests.integration.test_tail import line, tail_process
 from tests.support.eventually import eventually
 

@@ -14,7 +14,7 @@ from gateway.contract import CommentEvent, EventSubject, decode_event
 from gateway.local.redis_server import RedisServer, ServerBinary
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.publish_once import OncePublisher
-from tests.integration.consumers.running import comment_event
+from tests.integration.runtime.running import comment_event
 from tests.support.lossy_proxy import LossyProxy
 from tests.support.replicas import replica_of, until_in_step
 

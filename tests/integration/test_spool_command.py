@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from gateway.cli import cli
 from gateway.contract import encode_event
 from gateway.publishing.spool.batch_file import SpooledBatch, SpoolFile
-from tests.integration.consumers.running import comment_event
+from tests.integration.runtime.running import comment_event
 
 Run = Callable[..., Result]
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from gateway.cli import cli
 from gateway.local.redis_server import RedisServer
 from gateway.redis_access import connections
-from tests.integration.consumers.running import comment_event, publish
+from tests.integration.runtime.running import comment_event, publish
 
 KEY = "b24:events:{0}"
 LOOKS = [

@@ -18,7 +18,7 @@ from tests.support.program import Program
 
 __all__ = ["ConsumerProcess", "Worker", "configured_consumer", "logged", "service"]
 
-SERVICE: Final = "tests.integration.consumers.service:app"
+SERVICE: Final = "tests.integration.runtime.service:app"
 _PROBE_S: Final = 10.0
 
 

@@ -13,7 +13,7 @@ from gateway.contract import InvalidEvent, Streams, decode_event
 from gateway.local.redis_server import RedisServer, ServerBinary
 from gateway.publishing.spool.batch_file import SpoolFile
 from gateway.redis_access import connections
-from tests.integration.consumers.running import settled
+from tests.integration.runtime.running import settled
 from tests.support.consumer_process import Worker
 from tests.support.eventually import eventually
 from tests.support.ledger import Account, Entry, account_of, entry_of

@@ -32,7 +32,7 @@ from tests.faults.soak.faults import Faults
 from tests.faults.soak.tally import Tally, tally_of
 from tests.faults.soak.truth import Truth
 from tests.faults.soak.world import STREAMS, World, open_world
-from tests.integration.consumers.running import comment_event, settled
+from tests.integration.runtime.running import comment_event, settled
 
 _POOLED: Final = 2 * 4  # the pools of a process: for each partition, one to read and one to settle
 _KEPT_S: Final = 120.0

@@ -29,7 +29,7 @@ STREAMS: Final = Streams(partitions=4)
 GROUP: Final = "search-index"
 PORTAL: Final = "portal"
 _COMMENTS: Final = 500
-_SERVICE: Final = "tests.integration.consumers.service:app"
+_SERVICE: Final = "tests.integration.runtime.service:app"
 _WITNESS: Final = "tests.faults.soak.witness:app"
 
 

@@ -24,7 +24,7 @@ from gateway.settings import (
     Settings,
     VaultSettings,
 )
-from tests.integration.consumers.running import settled
+from tests.integration.runtime.running import settled
 from tests.support.eventually import eventually
 
 EVENTS = "b24:events:{0}"

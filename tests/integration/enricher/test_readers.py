@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from consumers import notifier, warehouse
 from gateway.settings import NotifierSettings, RouteSettings, WarehouseSettings
-from tests.integration.consumers.running import running, settled
 from tests.integration.enricher.conftest import COMMENTS, Scene
 from tests.integration.notifier.sinks import http_sink
+from tests.integration.runtime.running import running, settled
 from tests.integration.warehouse.loading import ask_duckdb
 from tests.support.eventually import eventually
 

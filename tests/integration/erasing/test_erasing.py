@@ -24,11 +24,11 @@ from gateway.retention.keeper import Retention
 from gateway.sandbox.assembly import open_sandbox
 from gateway.settings import RetentionSettings
 from gateway.traffic.portal_traffic import count_into
-from tests.integration.consumers.running import comment_event, gateway, running
 from tests.integration.enricher.conftest import COMMENTS, Scene
 from tests.integration.enricher.test_process import environment
 from tests.integration.erasing.everything import everything, in_files, keys_with
 from tests.integration.notifier.processes import is_reading, notifier_process
+from tests.integration.runtime.running import comment_event, gateway, running
 from tests.support.consumer_process import logged, service
 from tests.support.eventually import eventually
 from tests.support.redis_users import rights_of

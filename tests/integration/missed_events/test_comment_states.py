@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 from gateway.contract import Comment, Streams, encode_event
 from gateway.missed_events.comment_comparison import Entity, Listing
 from gateway.missed_events.comment_states import ToldBook
-from tests.integration.consumers.running import comment_event
+from tests.integration.runtime.running import comment_event
 
 STREAMS = Streams(partitions=2)
 PORTAL = "portal"

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from gateway.contract import CommentEvent, EventSubject, Streams, encode_event
 from gateway.missed_events import online_events
 from gateway.missed_events.online_events import Key, Sightings
-from tests.integration.consumers.running import comment_event
+from tests.integration.runtime.running import comment_event
 
 STREAMS = Streams(partitions=3)
 NOW_MS = int(time.time() * 1000)

@@ -19,9 +19,9 @@ from gateway.portal_health.troubles import Troubles
 from gateway.publishing.publish_once import OncePublisher
 from gateway.sandbox.live_portal import LivePortal
 from gateway.settings import NotifierSettings, PortalSettings, Settings
-from tests.integration.consumers.running import settled
 from tests.integration.installation.running import Gateway
 from tests.integration.portal_health.commanding import Command, command
+from tests.integration.runtime.running import settled
 from tests.support.consumer_process import service
 from tests.support.eventually import eventually
 

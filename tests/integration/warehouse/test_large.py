@@ -15,7 +15,7 @@ from consumers.cli import cli
 from consumers.warehouse import event_rows
 from consumers.warehouse.row_loading import Warehouse
 from gateway.contract import CommentEvent
-from tests.integration.consumers.running import comment_event, publish
+from tests.integration.runtime.running import comment_event, publish
 from tests.integration.warehouse.conftest import database_of
 from tests.integration.warehouse.loading import Target, ask_duckdb, entry, fetched, load
 

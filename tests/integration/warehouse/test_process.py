@@ -21,7 +21,7 @@ from consumers.warehouse import dlt_database
 from gateway.contract import decode_event
 from gateway.errors import OperatorError
 from gateway.settings import Settings, WarehouseSettings
-from tests.integration.consumers.running import comment_event, publish
+from tests.integration.runtime.running import comment_event, publish
 from tests.integration.warehouse.loading import ask_duckdb
 from tests.support.consumer_process import logged, service
 from tests.support.eventually import eventually

@@ -12,7 +12,7 @@ from consumers.runtime.lanes import Lanes
 from consumers.runtime.retry_policy import Split, TryLater
 from gateway.backoff import Backoff
 from gateway.contract import EntryId, encode_event
-from tests.integration.consumers.running import comment_event
+from tests.integration.runtime.running import comment_event
 from tests.support.eventually import eventually
 
 SOURCE = Source("events", "b24:events:{0}", is_redelivery=False)

@@ -12,7 +12,7 @@ from textwrap import dedent
 import pytest
 from redis.asyncio import Redis
 
-from tests.integration.consumers.running import comment_event, publish
+from tests.integration.runtime.running import comment_event, publish
 
 KEY = "b24:events:{0}"
 

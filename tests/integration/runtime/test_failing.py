@@ -12,7 +12,7 @@ from consumers import Backoff, CommentEvent, Consumer, Transient
 from consumers.runtime.lua_scripts import Scripts
 from consumers.runtime.metrics import Metrics
 from gateway.contract import DeadLetter
-from tests.integration.consumers.running import comment_event, gateway, publish, running, settled
+from tests.integration.runtime.running import comment_event, gateway, publish, running, settled
 from tests.support.eventually import eventually
 
 KEY = "b24:events:{0}"

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from consumers import CommentEvent, Consumer
 from gateway.contract import Streams
-from tests.integration.consumers.running import comment_event, publish, running, settled
+from tests.integration.runtime.running import comment_event, publish, running, settled
 from tests.support.eventually import eventually
 
 _WATCHED_S = 4.0

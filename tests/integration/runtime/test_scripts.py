@@ -12,7 +12,7 @@ from gateway.erasing.entries import erase_entries
 from gateway.erasing.subject import Subject
 from gateway.ops.dead_letter_access import DeadLetterAddress, retry
 from gateway.redis_access import connections
-from tests.integration.consumers.running import comment_event, publish
+from tests.integration.runtime.running import comment_event, publish
 from tests.support.lossy_proxy import LossyProxy
 
 STREAMS = Streams()

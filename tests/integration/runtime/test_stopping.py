@@ -5,7 +5,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from gateway.local.redis_server import RedisServer
-from tests.integration.consumers.running import comment_event, publish
+from tests.integration.runtime.running import comment_event, publish
 from tests.support.consumer_process import service
 from tests.support.eventually import eventually
 

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from consumers import CommentEvent, Consumer, DeadLetterLimit, Entry, Reject, Transient
 from consumers.runtime.settlement import DeadLetterLimitReached
 from gateway.contract import COMMENT_UPDATED, DeadLetter, encode_event
-from tests.integration.consumers.running import comment_event, gateway, publish, running, settled
+from tests.integration.runtime.running import comment_event, gateway, publish, running, settled
 from tests.support.eventually import eventually
 
 KEY = "b24:events:{0}"

@@ -16,7 +16,7 @@ from consumers.runtime.lua_scripts import Emitted, Scripts
 from consumers.testing import comment_event, deliver_events
 from gateway.contract import Redelivery, decode_event, encode_event
 from gateway.local.redis_server import RedisServer
-from tests.integration.consumers.running import publish, running, settled
+from tests.integration.runtime.running import publish, running, settled
 from tests.support.consumer_process import service
 from tests.support.eventually import eventually
 
@@ -278,7 +278,7 @@ async def test_a_killed_process_leaves_every_event_on_the_output_once(
 ) -> None:
     events = [comment_event(number % 300 + 1) for number in range(3000)]
     await publish(redis, EVENTS, events)
-    name = "tests.integration.consumers.transformer:app"
+    name = "tests.integration.runtime.transformer:app"
     for kill in range(2):
         with service(
             redis_url, tmp_path, name=name, GATEWAY_CONSUMERS_LEASE_S="2", SERVICE_TAKES_S="0.02"

@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 from gateway.contract import Streams
 from gateway.local.redis_server import ServerBinary
 from gateway.redis_access import connections
-from tests.integration.consumers.running import settled
-from tests.integration.consumers.test_slot_moves import Load, Running, indexer, relay
+from tests.integration.runtime.running import settled
+from tests.integration.runtime.test_slot_moves import Load, Running, indexer, relay
 from tests.support.eventually import eventually
 from tests.support.redis_cluster import redis_cluster, url_of
 from tests.support.slot_moves import holder_of, move_slot, slot_of

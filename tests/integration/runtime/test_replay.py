@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from consumers import CommentEvent, Consumer, Entry
 from gateway.contract import EntryId, encode_event
-from tests.integration.consumers.running import comment_event, gateway, publish, running, settled
+from tests.integration.runtime.running import comment_event, gateway, publish, running, settled
 from tests.support.eventually import eventually
 
 KEY = "b24:events:{0}"

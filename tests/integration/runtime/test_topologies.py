@@ -16,7 +16,7 @@ from gateway.errors import OperatorError
 from gateway.local.redis_server import RedisServer, ServerBinary, free_port
 from gateway.redis_access import connections
 from gateway.redis_access.redis_url import RedisAddress
-from tests.integration.consumers.running import comment_event, running
+from tests.integration.runtime.running import comment_event, running
 from tests.support.eventually import eventually
 
 STREAMS = Streams(partitions=4)

@@ -16,7 +16,7 @@ from gateway.errors import OperatorError
 from gateway.local.redis_server import RedisServer, free_port
 from gateway.redis_access import connections
 from gateway.settings import ConsumersSettings, RedisSettings, Settings
-from tests.integration.consumers.running import comment_event, publish, settled
+from tests.integration.runtime.running import comment_event, publish, settled
 from tests.support.eventually import eventually
 
 KEY = "b24:events:{0}"
