@@ -6,8 +6,8 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from consumers.audit import signing
+from tests.integration.audit.test_consumer import KEY, events_in
 from tests.integration.runtime.running import comment_event, publish
-from tests.integration.test_audit_consumer import KEY, events_in
 from tests.support.audit_log import verify_by_key
 from tests.support.consumer_process import service
 from tests.support.eventually import eventually
