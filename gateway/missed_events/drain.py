@@ -52,10 +52,12 @@ class Drain:
     It does nothing for portals that have not installed the application.
     """
 
-    def __init__(self, tools: Dependencies) -> None:
-        self._tools = tools
-        self._own = tools.settings.reconcile
-        self._webhooks = {one.member_id for one in tools.settings.portals if one.rest_webhook}
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
+        self._own = dependencies.settings.reconcile
+        self._webhooks = {
+            one.member_id for one in dependencies.settings.portals if one.rest_webhook
+        }
         self._states: dict[str, _State] = {}
 
     async def carry_out(self, portal: Portal) -> float | None:
@@ -63,19 +65,21 @@ class Drain:
 
         Raises Bitrix24Error, StreamUnavailable, one of connections.FAILURES.
         """
-        if self._tools.holds_back() or await self._tools.refusals.is_refused(portal.member_id):
+        if self._dependencies.holds_back() or await self._dependencies.refusals.is_refused(
+            portal.member_id
+        ):
             return None
         try:
             state = self._state_of(portal.member_id)
             is_empty = await self._drain(portal, state)
         except NoCredentials as error:
             if portal.member_id in self._webhooks:  # by which its comments can be compared
-                await self._tools.refusals.note(portal.member_id, str(error))
+                await self._dependencies.refusals.note(portal.member_id, str(error))
             return None
         except Bitrix24Error as error:
             if not has_no_queue(error):
                 raise
-            await self._tools.refusals.note(portal.member_id, str(error))
+            await self._dependencies.refusals.note(portal.member_id, str(error))
             return None
         if not is_empty:
             return 0.0
@@ -89,8 +93,8 @@ class Drain:
             state.has_reservations = not await self._finish(portal, queue)
         turns_left = _MAX_RESERVATIONS
         for event_name in EVENT_NAMES:
-            while not self._tools.holds_back():
-                until = await self._tools.settled_until()
+            while not self._dependencies.holds_back():
+                until = await self._dependencies.settled_until()
                 is_left, state.has_reservations = state.has_reservations, True
                 reservation = await queue.reserve(event_name, until=until)
                 is_left |= not await self._deal_with(portal, queue, reservation, until=until)
@@ -106,7 +110,7 @@ class Drain:
         """Deal with what is reserved, by whomever; false if it is too early for some of it."""
         is_all = True
         for process_id in await queue.reservations():
-            until = await self._tools.settled_until()
+            until = await self._dependencies.settled_until()
             is_dealt_with = True
             while is_dealt_with and (reservation := await queue.read(process_id)):
                 log.info("reservation found", member_id=portal.member_id, process_id=process_id)
@@ -140,7 +144,7 @@ class Drain:
     async def _missed(
         self, member_id: str, rows: tuple[OfflineRow, ...], clock_ahead_s: float
     ) -> list[OfflineRow]:
-        sightings = await self._tools.sightings.of(
+        sightings = await self._dependencies.sightings.of(
             [key_of(member_id, row) for row in rows],
             since_ms=int(first_look_s(rows, clock_ahead_s=clock_ahead_s) * 1000),
         )
@@ -157,9 +161,9 @@ class Drain:
             return
         found_at = datetime.now(UTC)
         events = [recovered(row, portal, found_at=found_at) for row in rows]
-        published = await self._tools.publisher.publish(events)
+        published = await self._dependencies.publisher.publish(events)
         gaps = gaps_of((row.changed_at for row in rows), "queue")
-        await self._tools.gaps.note(portal.member_id, process_id, gaps)
+        await self._dependencies.gaps.note(portal.member_id, process_id, gaps)
         metrics.RECOVERED_EVENTS.labels(portal.member_id, "queue").inc(published)
         log.warning(
             "missed events recovered",
@@ -174,7 +178,7 @@ class Drain:
 
     def _state_of(self, member_id: str) -> _State:
         if member_id not in self._states:
-            connector = self._tools.settings.bitrix24.auth_connector
-            queue = PortalQueue(self._tools.application_of(member_id), connector=connector)
+            connector = self._dependencies.settings.bitrix24.auth_connector
+            queue = PortalQueue(self._dependencies.application_of(member_id), connector=connector)
             self._states[member_id] = _State(queue=queue)
         return self._states[member_id]

@@ -71,9 +71,9 @@ class _Doubt(Struct):
 class Sweep:
     """The duty; it does nothing for portals whose queue can be drained."""
 
-    def __init__(self, tools: Dependencies) -> None:
-        self._tools = tools
-        self._own = tools.settings.reconcile
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
+        self._own = dependencies.settings.reconcile
         self._doubts: dict[str, _Doubt] = {}
         self._unreadable: dict[str, tuple[Entity, ...]] = {}
 
@@ -83,20 +83,22 @@ class Sweep:
         Raises Bitrix24Error, StreamUnavailable, one of connections.FAILURES.
         """
         doubt = self._doubts.pop(portal.member_id, None)
-        tools = self._tools
-        if tools.holds_back() or not await tools.refusals.is_refused(portal.member_id):
+        dependencies = self._dependencies
+        if dependencies.holds_back() or not await dependencies.refusals.is_refused(
+            portal.member_id
+        ):
             return None
         if doubt is None:
             return await self._look(portal)
         return await self._look_again(portal, doubt)
 
     async def _look(self, portal: Portal) -> float | None:
-        member_id, told = portal.member_id, self._tools.told
+        member_id, told = portal.member_id, self._dependencies.told
         await told.catch_up()
         known_of = dict(await told.entities(member_id))
         listed_at = time.time()
         found = await list_comments(
-            self._tools.client_of(member_id),
+            self._dependencies.client_of(member_id),
             list(known_of),
             max_calls=self._own.sweep_calls,
             apart=self._unreadable.get(member_id, ()),
@@ -140,10 +142,10 @@ class Sweep:
                 member_id=portal.member_id,
             )
             return None
-        await self._tools.told.catch_up()
-        client = self._tools.client_of(portal.member_id)
+        await self._dependencies.told.catch_up()
+        client = self._dependencies.client_of(portal.member_id)
         for one in doubt.different:
-            known = await self._tools.told.known(portal.member_id, one.entity)
+            known = await self._dependencies.told.known(portal.member_id, one.entity)
             missed = _still(differences(one.listing, one.known), one.known, known)
             missed = await self._without_seen(portal.member_id, missed, one.known.listed_ms)
             missed = await _without_living(client, missed)
@@ -153,12 +155,12 @@ class Sweep:
 
     async def _has_settled(self, doubt: _Doubt) -> bool:
         """Whether all that was on its way at the first look has reached `comments`."""
-        tools, streams = self._tools, self._tools.settings.redis.streams
-        if await tools.settled_until() < doubt.listed_at:
+        dependencies, streams = self._dependencies, self._dependencies.settings.redis.streams
+        if await dependencies.settled_until() < doubt.listed_at:
             return False
         if doubt.ends is None:
-            doubt.ends = await ends_of_events(tools.redis, streams)
-        return await has_passed_on(tools.redis, streams, doubt.ends)
+            doubt.ends = await ends_of_events(dependencies.redis, streams)
+        return await has_passed_on(dependencies.redis, streams, doubt.ends)
 
     async def _without_seen(
         self, member_id: str, missed: Differences, listed_ms: int
@@ -171,7 +173,7 @@ class Sweep:
         if not keys:
             return missed
         since_ms = listed_ms - int(_BEFORE_S * 1000)
-        seen = await self._tools.sightings.of(keys, since_ms=since_ms)
+        seen = await self._dependencies.sightings.of(keys, since_ms=since_ms)
 
         def unseen(comment_ids: tuple[int, ...], event_type: CommentType) -> tuple[int, ...]:
             return tuple(one for one in comment_ids if Key(member_id, one, event_type) not in seen)
@@ -190,10 +192,10 @@ class Sweep:
             return
         for event in events:
             # Before it is published: after that, it would not be found a second time.
-            await self._tools.gaps.note(
+            await self._dependencies.gaps.note(
                 portal.member_id, f"sweep:{event.id}", gaps_of([found_at], "sweep")
             )
-        published = await self._tools.publisher.publish(events)
+        published = await self._dependencies.publisher.publish(events)
         metrics.RECOVERED_EVENTS.labels(portal.member_id, "sweep").inc(published)
         log.warning(
             "missed events recovered",
@@ -211,7 +213,9 @@ class Sweep:
         self, portal: Portal, entity: Entity, listing: Listing, known: KnownEntity, listed_at: float
     ) -> None:
         listed_ms = int(listed_at * 1000)
-        await self._tools.told.note(portal.member_id, entity, listing, known, listed_ms=listed_ms)
+        await self._dependencies.told.note(
+            portal.member_id, entity, listing, known, listed_ms=listed_ms
+        )
 
 
 def _still(found: Differences, before: KnownEntity, now: KnownEntity) -> Differences:

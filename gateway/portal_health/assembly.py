@@ -1,4 +1,4 @@
-"""What a leading process does for the care of portals, made of its settings."""
+"""What a leading process does for the health of portals, made of its settings."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What care remembers of each portal, in Redis, so that whoever leads next goes on where we are.
+"""What is remembered of the health of each portal, in Redis, so that whoever leads next goes on where we are.
 
     b24:care:{<member id>}      hash: hearing, troubles -> JSON; kept for 90 days after a write
 

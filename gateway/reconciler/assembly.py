@@ -1,4 +1,4 @@
-"""What a leading process works with, made of the settings; another kind of care is another Duty."""
+"""What a leading process works with, made of the settings; another kind of work is another Duty."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -68,7 +68,7 @@ class Parts:
         """The rounds of a new leader, who knows nothing of what the last one did."""
         settings, own = self._settings, self._settings.reconcile
         publisher = OncePublisher(settings.redis, settings.publish)
-        tools = Dependencies(
+        dependencies = Dependencies(
             settings=settings,
             redis=self._redis,
             client_of=self._bitrix24.portal,
@@ -88,24 +88,24 @@ class Parts:
             holds_back=self._gate.is_any_closed,
         )
         try:
-            with open_portal_health(settings, self._redis, self._bitrix24, publisher) as care:
-                duties = _duties(tools, care)
+            with open_portal_health(settings, self._redis, self._bitrix24, publisher) as health:
+                duties = _duties(dependencies, health)
                 yield Rounds(duties, self._directory, at_once=own.max_portals_at_once)
         finally:
             await publisher.close()
 
 
-def _duties(tools: Dependencies, care: PortalHealth) -> Sequence[Duty]:
+def _duties(dependencies: Dependencies, health: PortalHealth) -> Sequence[Duty]:
     """What is done for each portal."""
-    own = tools.settings.reconcile
+    own = dependencies.settings.reconcile
     return (
-        Duty(name=DRAIN, every_s=own.every_s, carry_out=Drain(tools).carry_out),
-        Duty(name="sweep", every_s=own.sweep_every_s, carry_out=Sweep(tools).carry_out),
+        Duty(name=DRAIN, every_s=own.every_s, carry_out=Drain(dependencies).carry_out),
+        Duty(name="sweep", every_s=own.sweep_every_s, carry_out=Sweep(dependencies).carry_out),
         Duty(
             name="silence",
             every_s=own.silence_every_s,
-            carry_out=care.silence.look,
+            carry_out=health.silence.look,
             asks=False,  # but for a test event, which it does without
         ),
-        Duty(name="checkup", every_s=own.check_every_s, carry_out=care.checkup.look),
+        Duty(name="checkup", every_s=own.check_every_s, carry_out=health.checkup.look),
     )

@@ -1,4 +1,4 @@
-"""A sandbox, a gateway whose application a portal has installed, and the care for it."""
+"""A sandbox, a gateway whose application a portal has installed, and what looks after it."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager

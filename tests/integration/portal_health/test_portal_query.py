@@ -24,7 +24,7 @@ from tests.support.eventually import eventually
 
 
 @pytest.fixture
-async def care(redis: Redis, settings: Settings) -> AsyncIterator[PortalHealth]:
+async def health(redis: Redis, settings: Settings) -> AsyncIterator[PortalHealth]:
     """What a leading process works with."""
     async with AsyncExitStack() as stack:
         sink = OncePublisher(settings.redis, settings.publish)
@@ -42,17 +42,17 @@ async def fallen_silent(redis: Redis, portal: LivePortal) -> Portal:
 
 
 async def test_a_portal_with_nothing_to_tell_answers_and_is_heard(
-    care: PortalHealth, redis: Redis, gateway: Gateway, installed: LivePortal
+    health: PortalHealth, redis: Redis, gateway: Gateway, installed: LivePortal
 ) -> None:
     portal = await fallen_silent(redis, installed)
-    await care.silence.look(portal)
+    await health.silence.look(portal)
     await installed.sent()
     (*_, event) = await gateway.events()
     assert isinstance(event, AppEvent)
     assert str(event.data.test).startswith("silence-")
 
     await gateway.rates.measure(time())
-    await care.silence.look(portal)
+    await health.silence.look(portal)
 
     known = (await hearings(redis, prefix="b24").read(portal.member_id)).value
     assert known is not None
@@ -61,12 +61,12 @@ async def test_a_portal_with_nothing_to_tell_answers_and_is_heard(
 
 
 async def test_a_portal_that_is_silent_for_want_of_handlers_gets_them_back_at_once(
-    care: PortalHealth, redis: Redis, gateway: Gateway, installed: LivePortal
+    health: PortalHealth, redis: Redis, gateway: Gateway, installed: LivePortal
 ) -> None:
     portal = await fallen_silent(redis, installed)
     installed.forget_bindings()
 
-    await care.silence.look(portal)
+    await health.silence.look(portal)
 
     (event,) = await troubles_on(gateway)
     assert (event.type, event.data.is_mended) == ("bitrix24.portal.unbound", True)
@@ -86,17 +86,17 @@ async def test_the_process_binds_again_what_a_portal_has_lost(
 
 
 async def test_an_application_that_is_gone_leaves_no_trouble_behind(
-    care: PortalHealth, gateway: Gateway, installed: LivePortal
+    health: PortalHealth, gateway: Gateway, installed: LivePortal
 ) -> None:
     portal = Portal(member_id=installed.member_id, domain=installed.domain, digests=())
     installed.faults.wrong_licence()
-    await care.checkup.look(portal)
+    await health.checkup.look(portal)
     installed.faults.clear()
     await installed.uninstall(clean=False)
     await installed.sent()
 
     async def is_over() -> bool:
-        await care.checkup.look(portal)
+        await health.checkup.look(portal)
         return len(await troubles_on(gateway)) == 2
 
     await eventually(is_over)
