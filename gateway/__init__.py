@@ -1,3 +1,3 @@
-"""The event gateway: receives Bitrix24 events and stores them durably on Redis Streams."""
+"""Receives Bitrix24 events and stores them durably on Redis Streams: the event gateway."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""`python -m gateway` is the `gateway` command."""
+"""Makes `python -m gateway` the `gateway` command."""
 
 from gateway.cli import main
 

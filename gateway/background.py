@@ -1,4 +1,4 @@
-"""The one way to run something in the background, so that none of it dies unseen.
+"""Runs things in the background, in one way, so that none of them dies unseen.
 
 Four kinds, and no fifth; a test finds every task that is started in another way:
 

@@ -1,4 +1,5 @@
-"""How long to wait after a failure before the next try: the one back-off of gateway and consumers.
+"""Says how long to wait after a failure before the next try: the one back-off of gateway and
+consumers.
 
 Pure: it knows no clock, and whoever asks does the waiting.
 """

@@ -1,4 +1,4 @@
-"""The command `gateway`: the table of its commands, each of them a module of gateway.commands."""
+"""Runs the command `gateway`, each of whose commands is a module of gateway.commands."""
 
 from importlib import import_module
 from typing import Final

@@ -1,4 +1,4 @@
-"""Which moments are believed: clocks of machines differ, and one may have been ahead."""
+"""Decides which moments are believed: clocks of machines differ, and one may have been ahead."""
 
 from datetime import datetime, timedelta
 from typing import Final

@@ -1,4 +1,4 @@
-"""The root that the commands `gateway` and `consumers` share.
+"""Makes the root that the commands `gateway` and `consumers` share.
 
 A command line is a table: the name of each command with its one line for `--help`. The command
 itself is the object `command` in a module, which is imported when the command is called, so that

@@ -1,4 +1,4 @@
-"""Directories whose entries survive a power failure."""
+"""Makes directories whose entries survive a power failure."""
 
 import os
 from pathlib import Path

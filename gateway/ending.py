@@ -1,4 +1,4 @@
-"""Ending tasks that run in the background."""
+"""Ends tasks that run in the background."""
 
 import asyncio
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Recording in the audit log that data was erased on request.
+"""Records in the audit log that data was erased on request.
 
 An erasure is an event on the stream `events`, like any other. So the chain keeps its one writer,
 wherever that runs; the record stands in order among the events that it is about; and other services

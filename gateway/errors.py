@@ -1,4 +1,4 @@
-"""The root of the gateway's exceptions; each subclass's name says who has to act."""
+"""Defines the root of the gateway's exceptions; each subclass's name says who has to act."""
 
 __all__ = ["BackgroundFailed", "GatewayError", "OperatorError", "SettingsError"]
 

@@ -1,4 +1,4 @@
-"""Which names an internal listener answers to.
+"""Decides which names an internal listener answers to.
 
 A page in a browser on this machine, or in its network, can make a name of its own point here, and
 then read what is answered to it as its own (DNS rebinding). It cannot choose what its browser puts

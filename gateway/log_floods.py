@@ -1,4 +1,5 @@
-"""Floods of log lines that say the same: the first of a second are logged, the rest is counted.
+"""Cuts floods of log lines that say the same: the first of a second are logged, the rest is
+counted.
 
 A sender who is refused a thousand times a second would else push everything out of the log that
 came before. Only warnings are left out: an error tells of something that is lost, which is worth a

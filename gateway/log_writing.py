@@ -1,4 +1,4 @@
-"""Writing log lines, so that nothing else depends on whether they can be written.
+"""Writes log lines, so that nothing else depends on whether they can be written.
 
 A thread writes them. Whoever logs puts a line into a bounded queue, which neither waits nor raises,
 whatever has become of the file, the disk under it, or the reader of the pipe. What does not fit

@@ -1,4 +1,5 @@
-"""Logging of every process: JSON lines, or coloured lines on a terminal, on standard error.
+"""Sets up the logging of every process: JSON lines, or coloured lines on a terminal, on standard
+error.
 
 An event is a short fixed phrase, data stands in keys. Lines about an event carry `event_id`.
 Secrets are kept out by whoever logs; masking by key here is a second fence, not the first. To log

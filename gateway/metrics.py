@@ -1,4 +1,4 @@
-"""Every metric of the gateway's processes, each with a sentence; units stand in the names.
+"""Defines every metric of the gateway's processes, each with a sentence; units stand in the names.
 
 The workers of a receiver add theirs up (gateway.web.workers), so every gauge says by its
 `multiprocess_mode` how, and none may use `set_function`, which prometheus_client cannot add up:

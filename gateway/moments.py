@@ -1,4 +1,4 @@
-"""A moment in the past as an operator types it, and as a position in a stream."""
+"""Reads a moment in the past as an operator types it, and finds it as a position in a stream."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Secrets that a setting names instead of holding: `env:NAME` and `file:/path`."""
+"""Reads secrets that a setting names instead of holding: `env:NAME` and `file:/path`."""
 
 import os
 from collections.abc import Mapping

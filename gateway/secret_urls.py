@@ -1,4 +1,4 @@
-"""URLs in which a password may stand, taken apart so that it never becomes something else.
+"""Takes URLs apart in which a password may stand, so that it never becomes something else.
 
 People put passwords into URLs as they are, and generated ones have `/`, `@`, `#` and `%` in them.
 The usual rules of URLs then take the half of a password for a port or a path, and say so in an

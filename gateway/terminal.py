@@ -1,4 +1,5 @@
-"""Text of others on a terminal: what a comment, a portal or a stranger wrote draws nothing there.
+"""Makes text of others harmless on a terminal: what a comment, a portal or a stranger wrote draws
+nothing there.
 
 Control characters move the cursor, set the window's title or forge a line of output; C1 and the
 controls of writing direction do so too, and JSON leaves those as they are.

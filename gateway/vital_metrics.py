@@ -1,4 +1,6 @@
-"""The metrics that every process has, the gateway's and the consumers': whether it is whole."""
+"""Defines the metrics that every process has, the gateway's and the consumers': whether it is
+whole.
+"""
 
 from typing import Final
 

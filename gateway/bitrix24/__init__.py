@@ -1,1 +1,1 @@
-"""The way to a portal: its REST methods, the tokens for them, and the limits they have."""
+"""Calls portals: their REST methods, the tokens for them, and the limits they have."""

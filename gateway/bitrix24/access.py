@@ -1,4 +1,4 @@
-"""By which right a portal is called: an application's tokens, or an inbound webhook's URL."""
+"""Finds by which right a portal is called: an application's tokens, or an inbound webhook's URL."""
 
 from typing import Protocol
 

@@ -1,4 +1,4 @@
-"""What an answer of a portal or of the authorization server means; no I/O.
+"""Reads what an answer of a portal or of the authorization server means; no I/O.
 
 Errors are told by the key `error`, not by the status: documentation, portals and versions disagree
 on the latter, some errors come with 200, and some codes are the empty string.

@@ -1,4 +1,4 @@
-"""The applications that the settings list, each at its authorization server; no I/O.
+"""Knows the applications that the settings list, each at its authorization server; no I/O.
 
 A portal has installed one of them, and its tokens say which. They are good nowhere else, and go
 nowhere else: neither the refresh token to another server, nor another application's key with it.

@@ -1,4 +1,4 @@
-"""An authorization server: one that the settings name, and never one out of a body.
+"""Calls an authorization server: one that the settings name, and never one out of a body.
 
 https://apidocs.bitrix24.com/settings/oauth/auto-renewal.html
 https://apidocs.bitrix24.com/settings/oauth/simple-way.html

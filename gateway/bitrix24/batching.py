@@ -1,4 +1,4 @@
-"""Many calls in one request: how they are written, and how their answers are told apart; no I/O.
+"""Writes many calls as one request, and tells their answers apart; no I/O.
 
 https://apidocs.bitrix24.com/api-reference/how-to-call-rest-api/batch.html
 """

@@ -1,4 +1,4 @@
-"""Bitrix24's BB-code as plain text, Markdown or HTML; no I/O.
+"""Renders Bitrix24's BB-code as plain text, Markdown or HTML; no I/O.
 
 The tags are those of the CRM's comments: https://apidocs.bitrix24.com/api-reference/crm/timeline/comments/
 and those that the portals' editors write there besides. Everything that is not a known tag is text,

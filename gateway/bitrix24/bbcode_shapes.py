@@ -1,4 +1,4 @@
-"""What each tag looks like in each dialect, around what stands in it."""
+"""Says what each tag looks like in each dialect, around what stands in it."""
 
 import re
 from collections.abc import Callable

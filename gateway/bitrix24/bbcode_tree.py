@@ -1,4 +1,4 @@
-"""BB-code read: its known tags, and the tree that they make. What is not closed ends with its
+"""Reads BB-code: its known tags, and the tree that they make. What is not closed ends with its
 surroundings; what closes nothing is left out.
 """
 

@@ -1,4 +1,4 @@
-"""What a portal is to tell this gateway, and how it is asked to.
+"""Says what a portal is to tell this gateway, and asks it to.
 
 https://apidocs.bitrix24.com/api-reference/events/event-bind.html
 https://apidocs.bitrix24.com/api-reference/events/event-get.html

@@ -1,4 +1,4 @@
-"""A portal's REST methods, within its limits and with valid tokens."""
+"""Calls a portal's REST methods, within its limits and with valid tokens."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Everything that calls to portals need, made of the settings and closed at the end."""
+"""Makes everything that calls to portals need out of the settings, and closes it at the end."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager

@@ -1,4 +1,4 @@
-"""Addresses that calls go to: which are taken, and how a method's is made; no I/O."""
+"""Checks addresses that calls go to, and makes the address of a method; no I/O."""
 
 import re
 from ipaddress import ip_address

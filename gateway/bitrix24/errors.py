@@ -1,4 +1,4 @@
-"""What may come of a call to a portal or to the authorization server.
+"""Says what may come of a call to a portal or to the authorization server.
 
 The class says who has to act; `is_retryable`, whether the same call may succeed later by itself.
 No message, attribute or cause of these exceptions holds a token or a webhook's code.

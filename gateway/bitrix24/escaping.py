@@ -1,4 +1,4 @@
-"""Text that means nothing but itself, whatever shows it; no I/O.
+"""Writes text so that it means nothing but itself, whatever shows it; no I/O.
 
 What somebody typed must not format, mask where a link leads, or call for attention. Where a dialect
 has an escape it is used; where it has none, or where a service looks for mentions before it looks

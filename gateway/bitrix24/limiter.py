@@ -1,4 +1,4 @@
-"""How often a portal is called, by all processes together.
+"""Bounds how often a portal is called, by all processes together.
 
     b24:rest:{<member id>}:bucket           when the portal's bucket will be empty
     b24:rest:{<member id>}:held:<method>    a method that has used up its time, until it expires

@@ -1,4 +1,4 @@
-"""Portals that say that something waits in their queues of offline events.
+"""Notes portals that say that something waits in their queues of offline events.
 
     b24:offline-signals     zset: member ids, by when they were first signalled (Unix seconds)
 

@@ -1,4 +1,4 @@
-"""Whether a portal answers at all, when a request to it has failed as a whole."""
+"""Asks whether a portal answers at all, when a request to it has failed as a whole."""
 
 from gateway.bitrix24.client import PortalClient
 from gateway.bitrix24.errors import Bitrix24Error, Limited, PortalMoved, Unavailable

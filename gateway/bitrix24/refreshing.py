@@ -1,4 +1,4 @@
-"""Refreshing a portal's tokens: one at a time, across all processes.
+"""Refreshes a portal's tokens: one at a time, across all processes.
 
 A refresh token may be good for one use only, so two refreshes at once could leave the gateway with
 neither pair. Whoever finds a token rejected waits for the lock, looks whether somebody else has

@@ -1,4 +1,4 @@
-"""Whether a failed request is sent again by itself, and after how long; no I/O."""
+"""Decides whether a failed request is sent again by itself, and after how long; no I/O."""
 
 from typing import Final
 

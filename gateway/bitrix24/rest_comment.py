@@ -1,4 +1,4 @@
-"""A comment as a portal's methods return it, made into the contract's `Comment`; no I/O.
+"""Makes the contract's `Comment` of a comment as a portal's methods return it; no I/O.
 
 https://apidocs.bitrix24.com/api-reference/crm/timeline/comments/crm-timeline-comment-get.html
 and `…-list.html` return the same fields. Documentation and portals disagree on their types: numbers

@@ -1,4 +1,4 @@
-"""The scripts of `lua/`: what Redis must decide, because several processes ask.
+"""Loads the scripts of `lua/`: what Redis must decide, because several processes ask.
 
 Each touches the keys of one portal only, which share a slot of a cluster, and may be carried out
 twice: the client repeats a command whose reply it lost.

@@ -1,4 +1,4 @@
-"""BB-code made shorter without taking its tags apart; no I/O."""
+"""Makes BB-code shorter without taking its tags apart; no I/O."""
 
 import re
 from typing import Final

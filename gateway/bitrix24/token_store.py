@@ -1,4 +1,4 @@
-"""The tokens of all portals, encrypted, in Redis.
+"""Keeps the tokens of all portals, encrypted, in Redis.
 
     b24:oauth:{<member id>}             hash: sealed, version, epoch, written_epoch
     b24:oauth:{<member id>}:refresh     who refreshes the tokens at the moment: "<epoch>:<owner>"

@@ -1,4 +1,4 @@
-"""A portal's OAuth tokens, and which of two sets is to be kept; no I/O.
+"""Describes a portal's OAuth tokens, and decides which of two sets is to be kept; no I/O.
 
 https://apidocs.bitrix24.com/settings/oauth/index.html
 """

@@ -1,4 +1,5 @@
-"""One request and its reply over HTTP: no redirects, no cookies, no retries, a bounded body.
+"""Sends one request over HTTP and reads its reply: no redirects, no cookies, no retries, a bounded
+body.
 
 aiohttp's exceptions may show a URL, in which a webhook's code or the application's secret stands;
 so they are told by name or reason only, and what is raised here has neither cause nor context.

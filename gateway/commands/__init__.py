@@ -1,1 +1,1 @@
-"""The commands of `gateway`: reading arguments and settings, wiring the parts, running them."""
+"""Reads the arguments of `gateway`'s commands and the settings, wires the parts, and runs them."""

@@ -1,4 +1,4 @@
-"""`gateway config`: what the processes would run with."""
+"""`gateway config` shows what the processes would run with."""
 
 from collections.abc import Iterator
 from typing import Any

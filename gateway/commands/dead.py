@@ -1,4 +1,4 @@
-"""`gateway dead`: look at dead letters, give them back, drop them."""
+"""`gateway dead` shows dead letters, gives them back, and drops them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""`gateway erase`: what Redis holds of a portal, or of one comment of it."""
+"""`gateway erase` erases what Redis holds of a portal, or of one comment of it."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""`gateway groups`: how far each group is."""
+"""`gateway groups` shows how far each group is."""
 
 import asyncio
 

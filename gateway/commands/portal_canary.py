@@ -1,4 +1,4 @@
-"""`gateway portals canary`: a test event, and how long each step of its way takes."""
+"""`gateway portals canary` sends a test event, and shows how long each step of its way takes."""
 
 import asyncio
 from typing import Final

@@ -1,4 +1,4 @@
-"""`gateway portals check`: how portals stand, and what to mend."""
+"""`gateway portals check` shows how portals stand, and what to mend."""
 
 import asyncio
 from collections.abc import Sequence

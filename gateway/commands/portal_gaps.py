@@ -1,4 +1,4 @@
-"""`gateway portals gaps`: what was missed."""
+"""`gateway portals gaps` shows what was missed."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""`gateway portals quarantine`: deliveries that came with a token that is not registered."""
+"""`gateway portals quarantine` shows deliveries that came with a token that is not registered."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

@@ -1,4 +1,4 @@
-"""The rows of `gateway portals list`: a portal's tokens, and what is known of it."""
+"""Makes the rows of `gateway portals list`: a portal's tokens, and what is known of it."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime

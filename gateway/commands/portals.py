@@ -1,4 +1,4 @@
-"""`gateway portals`: who may send."""
+"""`gateway portals` says who may send."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""`gateway reconcile`: what the receiver missed."""
+"""`gateway reconcile` finds what the receiver missed."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""`gateway replay`: give one group old events again."""
+"""`gateway replay` gives one group old events again."""
 
 import asyncio
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Rows for people and for programs."""
+"""Prints rows for people and for programs."""
 
 from collections.abc import Mapping, Sequence
 

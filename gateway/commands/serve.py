@@ -1,4 +1,4 @@
-"""`gateway serve`: the receiver."""
+"""`gateway serve` runs the receiver."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""`gateway spool`: what waits on this machine, and recovery of a file that was set aside."""
+"""`gateway spool` shows what waits on this machine, and recovers a file that was set aside."""
 
 import asyncio
 from contextlib import closing

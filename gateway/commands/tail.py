@@ -1,4 +1,4 @@
-"""`gateway tail`: one readable line for each entry of a stream."""
+"""`gateway tail` prints one readable line for each entry of a stream."""
 
 import asyncio
 from contextlib import aclosing, suppress

@@ -1,4 +1,4 @@
-"""`gateway trigger`: one kind of request, once or at a steady rate, to a gateway."""
+"""`gateway trigger` sends one kind of request, once or at a steady rate, to a gateway."""
 
 import asyncio
 import time

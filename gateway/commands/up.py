@@ -1,4 +1,4 @@
-"""`gateway up`: everything on one machine."""
+"""`gateway up` runs everything on one machine."""
 
 import asyncio
 

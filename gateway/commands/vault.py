@@ -1,4 +1,4 @@
-"""`gateway vault`: by which keys things are sealed, and sealing them anew."""
+"""`gateway vault` shows by which keys things are sealed, and seals them anew."""
 
 import asyncio
 from collections.abc import Sequence

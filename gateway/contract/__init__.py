@@ -1,4 +1,4 @@
-"""The published language: what is on the streams and under which names.
+"""Says what is on the streams and under which names: the published language.
 
 A consuming service needs nothing else of the gateway. Nothing here does I/O, and nothing here
 imports another part of the project.

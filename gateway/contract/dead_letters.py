@@ -1,4 +1,5 @@
-"""What a group could not handle, and what it is given again: the fields of these entries.
+"""Writes and reads the entries of dead letters and of redeliveries: what a group could not handle,
+and what it is given again.
 
 Both are streams of a group and a partition (`Streams.dead`, `Streams.replay`). A consumer writes
 dead letters and reads redeliveries; the operators' commands move entries between the two.

@@ -1,4 +1,4 @@
-"""The id of a stream entry, as a value that compares as the server does.
+"""Reads and writes the id of a stream entry, as a value that compares as the server does.
 
 https://redis.io/docs/latest/develop/data-types/streams/#entry-ids
 """

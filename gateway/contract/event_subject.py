@@ -1,4 +1,4 @@
-"""What an event is about, within its portal: the CloudEvents `subject`."""
+"""Says what an event is about, within its portal: the CloudEvents `subject`."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The events of Bitrix24 that are taken, one row each.
+"""Lists the events of Bitrix24 that are taken, one row each.
 
 Whoever has to know which events there are reads this table. The names are Bitrix24's:
 https://apidocs.bitrix24.com/api-reference/events/index.html

@@ -1,4 +1,4 @@
-"""The events on the streams: CloudEvents 1.0 in the structured JSON mode.
+"""Defines the events on the streams: CloudEvents 1.0 in the structured JSON mode.
 
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
 

@@ -1,4 +1,4 @@
-"""The contract for other languages: JSON Schema of the events, and AsyncAPI of the streams.
+"""Writes the contract for other languages: JSON Schema of the events, and AsyncAPI of the streams.
 
 `python -m gateway.contract.schema DIRECTORY` writes them; they are kept in docs/schema, and a test
 compares. https://www.asyncapi.com/docs/reference/specification/v3.0.0

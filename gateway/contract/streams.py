@@ -1,4 +1,4 @@
-"""Names of the streams, and which partition an event belongs to.
+"""Names the streams, and says which partition an event belongs to.
 
 The partition number stands in braces so that all keys of a partition share a slot of a cluster:
 https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags

@@ -1,4 +1,4 @@
-"""A moment as text: RFC 3339 in UTC, whole seconds or milliseconds, always ending in `Z`.
+"""Writes a moment as text: RFC 3339 in UTC, whole seconds or milliseconds, always ending in `Z`.
 
 What is finer is cut off, not rounded, so that no text is ahead of its moment.
 """

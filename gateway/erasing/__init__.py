@@ -1,1 +1,1 @@
-"""Erasing what Redis holds of a portal or of a comment, and naming what is out of reach."""
+"""Erases what Redis holds of a portal or of a comment, and names what is out of reach."""

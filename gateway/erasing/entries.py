@@ -1,4 +1,4 @@
-"""Erasing entries of streams: of `events` and `comments`, of dead letters, of redeliveries."""
+"""Erases entries of streams: of `events` and `comments`, of dead letters, of redeliveries."""
 
 from collections.abc import AsyncIterator
 from typing import Any, Final

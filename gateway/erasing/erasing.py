@@ -1,4 +1,4 @@
-"""The walk through all places, until a whole one has found nothing."""
+"""Walks through all places, until a whole walk has found nothing."""
 
 import asyncio
 from collections import Counter

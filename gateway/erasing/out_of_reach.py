@@ -1,4 +1,4 @@
-"""What an erasure in Redis does not reach, and what to do about each. Pure."""
+"""Says what an erasure in Redis does not reach, and what to do about each. Pure."""
 
 from typing import Final
 

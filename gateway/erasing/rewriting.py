@@ -1,4 +1,4 @@
-"""Having Redis write its append-only file anew, without what was erased."""
+"""Has Redis write its append-only file anew, without what was erased."""
 
 import asyncio
 from typing import Any, Final

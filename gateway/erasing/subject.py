@@ -1,4 +1,4 @@
-"""Whose data is to be erased, and what is about it. Pure."""
+"""Says whose data is to be erased, and what is about it. Pure."""
 
 from typing import Final
 

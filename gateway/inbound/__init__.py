@@ -1,1 +1,1 @@
-"""Bitrix24's bytes become a verified, normalised event: pure functions, no I/O."""
+"""Makes a verified, normalised event of Bitrix24's bytes: pure functions, no I/O."""

@@ -1,4 +1,4 @@
-"""The verdict on a delivery: who sent it, and whether it is an event that is taken.
+"""Judges a delivery: who sent it, and whether it is an event that is taken.
 
 Everything here is a function of its arguments.
 """

@@ -1,4 +1,6 @@
-"""What Bitrix24 sent, as it came: the unit that is admitted, kept in the quarantine, or refused."""
+"""Keeps what Bitrix24 sent as it came: the unit that is admitted, kept in the quarantine, or
+refused.
+"""
 
 from msgspec import Struct
 

@@ -1,4 +1,4 @@
-"""Why a delivery is not admitted; the sender, or whoever set the portal up, has to act."""
+"""Says why a delivery is not admitted; the sender, or whoever set the portal up, has to act."""
 
 from gateway.errors import GatewayError
 

@@ -1,4 +1,4 @@
-"""Decoding `application/x-www-form-urlencoded` with PHP's brackets, by PHP's rules, within limits.
+"""Decodes `application/x-www-form-urlencoded` with PHP's brackets, by PHP's rules, within limits.
 
 Bitrix24 writes its bodies with PHP's `http_build_query`, and PHP reads them with what `parse_str`
 does (https://www.php.net/manual/en/function.parse-str.php). `parse_form` answers as PHP 8 does, in

@@ -1,4 +1,4 @@
-"""The event that a form tells of, with everything in it that may be stored, and nothing else.
+"""Makes the event that a form tells of, with everything in it that may be stored, and nothing else.
 
 Which fields there are, what each really looks like, and which of them may be missing, differs
 between applications, webhooks, robots and versions:

@@ -1,4 +1,4 @@
-"""The few fields of a delivery that the receiver needs, read without decoding the rest.
+"""Reads the few fields of a delivery that the receiver needs, without decoding the rest.
 
 Bitrix24 writes the same names in the same order every time. So a comment event is read by one
 regular expression, at a thirtieth of what decoding costs, and any other body by its names. The

@@ -1,4 +1,4 @@
-"""A few values of a form, read without decoding or keeping the rest.
+"""Reads a few values of a form, without decoding or keeping the rest.
 
 Whoever posts a body decides how much there is to decode, and nothing of it is known to be genuine
 yet. So of a thousand pairs only the wanted ones are looked at beyond their names, and of each

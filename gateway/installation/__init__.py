@@ -1,1 +1,1 @@
-"""How the application gets into a portal and out of it: confirmed, registered, bound, forgotten."""
+"""Gets the application into a portal and out of it: confirmed, registered, bound, forgotten."""

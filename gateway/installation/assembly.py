@@ -1,4 +1,4 @@
-"""What a receiver process needs for the application's life, made of the settings."""
+"""Makes what a receiver process needs for the application's life out of the settings."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager

@@ -1,4 +1,4 @@
-"""How often the authorization servers are asked about installations that somebody claims.
+"""Bounds how often the authorization servers are asked about installations that somebody claims.
 
 Anybody can claim one. All processes together ask a server twice a second at most, and each has a
 few claims under way at most, whatever comes in; what is beyond that is told to come later.

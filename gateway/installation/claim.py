@@ -1,4 +1,4 @@
-"""What somebody says who installs the application: an event, or a page that a portal opens.
+"""Reads what somebody says who installs the application: an event, or a page that a portal opens.
 
 Nothing of it is to be believed before the authorization server has confirmed it
 (gateway.installation.confirmation), and no address in it is ever called. No I/O.

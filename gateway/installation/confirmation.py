@@ -1,4 +1,5 @@
-"""Whether a claimed installation is one, by what the authorization server says of its token.
+"""Decides whether a claimed installation is one, by what the authorization server says of its
+token.
 
 Anybody can post a body to a public address. What nobody else has is an access token that the
 authorization server gave out for this application in that portal, and its method `app.info` says

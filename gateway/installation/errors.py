@@ -1,4 +1,4 @@
-"""Why the application is not installed, or not yet; `reason` is a short code for logs."""
+"""Says why the application is not installed, or not yet; `reason` is a short code for logs."""
 
 from gateway.errors import GatewayError
 

@@ -1,4 +1,4 @@
-"""Access tokens that come with events, for the token store; behind the back of the receiver.
+"""Puts access tokens that come with events into the token store, behind the back of the receiver.
 
 Events bring one that is good for an hour, which saves a refresh. Half an hour after one was taken,
 the next is looked for, in each receiver process. An event says who it is from by its application

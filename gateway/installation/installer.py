@@ -1,4 +1,4 @@
-"""Installing the application in a portal, step by step; each may be repeated."""
+"""Installs the application in a portal, step by step; each may be repeated."""
 
 import time
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""Installations and uninstallations under way, on this machine's disk until they are through.
+"""Keeps installations and uninstallations under way on this machine's disk until they are through.
 
     <[spool] dir>/lifecycle/<receipt id>.<member id>.<kind>[@<client>]     for their owner only
 

@@ -1,4 +1,4 @@
-"""The application's life in portals: what deliveries about it lead to, now or as soon as it can be.
+"""Carries out what deliveries about the application lead to, now or as soon as it can be.
 
 Each is written down first (gateway.installation.journal) and crossed out last. What could not be
 done is tried again every few seconds, in fair turns (gateway.installation.turns).

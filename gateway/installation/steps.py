@@ -1,4 +1,4 @@
-"""Carrying out a task of the journal. Every step may be repeated, by whichever process has it."""
+"""Carries out a task of the journal. Every step may be repeated, by whichever process has it."""
 
 import contextlib
 from collections.abc import Awaitable, Callable

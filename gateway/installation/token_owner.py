@@ -1,4 +1,4 @@
-"""Whose the token of a claimed installation is: the listed authorization servers are asked in turn.
+"""Asks the listed authorization servers in turn whose the token of a claimed installation is.
 
 The one that the claim names comes first, if it is listed, so that a genuine claim costs one
 question, and a server that is away holds up no portal of another one. A forged claim costs one

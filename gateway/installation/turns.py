@@ -1,4 +1,4 @@
-"""In which order what waits is taken up. Pure."""
+"""Decides in which order what waits is taken up. Pure."""
 
 from collections import Counter
 from collections.abc import Collection

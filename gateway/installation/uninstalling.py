@@ -1,4 +1,4 @@
-"""Uninstalling the application from a portal, step by step; each may be repeated.
+"""Uninstalls the application from a portal, step by step; each may be repeated.
 
 The application token is the only proof that Bitrix24 gives of it:
 https://apidocs.bitrix24.com/api-reference/common/events/on-app-uninstall.html

@@ -1,1 +1,1 @@
-"""Everything on one machine: an embedded Redis, supervised processes, the demo."""
+"""Runs everything on one machine: an embedded Redis, supervised processes, the demo."""

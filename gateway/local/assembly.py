@@ -1,4 +1,4 @@
-"""`gateway up`: everything on one machine. Wires settings, Redis, processes, terminal and demo."""
+"""Wires settings, Redis, processes, terminal and demo together for `gateway up`."""
 
 import asyncio
 import os

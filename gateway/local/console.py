@@ -1,4 +1,6 @@
-"""The terminal of `gateway up`: what its processes say, and what happens to them, line by line."""
+"""Writes to the terminal of `gateway up` what its processes say and what happens to them, line by
+line.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""The demo: a portal that lives, and what becomes of each of its events.
+"""Runs the demo: a portal that lives, and what becomes of each of its events.
 
 All of it happens for real. That a consumer has done its part is read from its group's state in
 Redis.

@@ -1,4 +1,4 @@
-"""The demo's portal: it installs the application, and people edit comments in it.
+"""Runs the demo's portal: it installs the application, and people edit comments in it.
 
 The portal is the sandbox's, so everything goes the way it goes with Bitrix24: deliveries through
 the receiver's door, the comments' text through the portal's REST methods.

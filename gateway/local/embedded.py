@@ -1,4 +1,4 @@
-"""The Redis server of `gateway up`: a supervised child that keeps its data in a directory.
+"""Runs the Redis server of `gateway up`: a supervised child that keeps its data in a directory.
 
 A lock on the directory keeps two servers from writing to one append-only file. The server inherits
 the lock, so it is held until the server has ended, even if the process that started it was killed.

@@ -1,4 +1,4 @@
-"""Which group has acknowledged which entry, by what Redis tells of the groups. Pure."""
+"""Finds which group has acknowledged which entry, by what Redis tells of the groups. Pure."""
 
 from collections.abc import Collection, Iterator
 

@@ -1,4 +1,4 @@
-"""What the output of several processes looks like in one terminal. Pure."""
+"""Makes one terminal's lines of the output of several processes. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Somebody on this machine who reads out each notification of the demo.
+"""Reads out each notification of the demo, as somebody on this machine would.
 
 https://github.com/caronc/apprise/wiki/Notify_Custom_JSON
 """

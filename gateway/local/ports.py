@@ -1,4 +1,4 @@
-"""Whether a TCP port can be listened on."""
+"""Tries whether a TCP port can be listened on."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""What `gateway up` starts, and with which settings: a function of the settings. Pure."""
+"""Decides what `gateway up` starts, and with which settings: a function of the settings. Pure."""
 
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A real Redis or Valkey server as a child process, without root and without Docker."""
+"""Runs a real Redis or Valkey server as a child process, without root and without Docker."""
 
 import os
 import re

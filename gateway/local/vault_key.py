@@ -1,4 +1,4 @@
-"""The key of the vault on a machine where nobody gave one."""
+"""Keeps the key of the vault on a machine where nobody gave one."""
 
 import os
 from base64 import urlsafe_b64encode

@@ -1,4 +1,4 @@
-"""A list of an entity's comments, compared with what consumers were told of them. Pure.
+"""Compares a list of an entity's comments with what consumers were told of them. Pure.
 
 Bitrix24 gives ids in rising order, so a comment with an id above all that were there the last time
 is new; one with a lower id that was not known then only moved here, which is no event.

@@ -1,4 +1,4 @@
-"""What consumers were last told of comments, by the entities that these belong to.
+"""Keeps what consumers were last told of comments, by the entities that these belong to.
 
     b24:told:{<member id>}             zset: "<type>:<id>" of entities, by when last seen (ms)
     b24:told:{<member id>}:<entity>    hash: comment id -> "<content hash> <since>",

@@ -1,4 +1,4 @@
-"""What looking for missed events is done with, and how far the streams can be relied on."""
+"""Holds what looking for missed events needs, and says how far the streams can be relied on."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""When to drain the queues of portals that have signalled. Pure.
+"""Says when to drain the queues of portals that have signalled. Pure.
 
 Each signal says that something was changed just now, which cannot be judged before it has settled.
 While signals go on coming, a portal's queue is drained once in each such time, and once after the

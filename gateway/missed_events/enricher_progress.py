@@ -1,4 +1,4 @@
-"""How far the enricher is: whether it has passed on what was on `events` at a certain moment."""
+"""Tells whether the enricher has passed on what was on `events` at a certain moment."""
 
 from typing import Any, Final, TypeAlias
 

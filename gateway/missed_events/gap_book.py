@@ -1,4 +1,4 @@
-"""The record of gaps, in Redis.
+"""Keeps the record of gaps, in Redis.
 
     b24:gaps:{<member id>}   hash: where they were found -> JSON array of gaps
 

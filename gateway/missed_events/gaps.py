@@ -1,4 +1,4 @@
-"""Gaps: stretches of time of which events were missed. Pure."""
+"""Makes gaps of missed events: stretches of time of which events were missed. Pure."""
 
 from collections.abc import Iterable
 from typing import Final, Literal, TypeAlias

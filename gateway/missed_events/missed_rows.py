@@ -1,4 +1,5 @@
-"""Which rows of a portal's queue did not arrive online, and the events that they become. Pure.
+"""Finds which rows of a portal's queue did not arrive online, and makes the events that they
+become. Pure.
 
 A row says that a kind of change of a comment happened, and when last. It has arrived if consumers
 were told of that kind of change after it happened: by an event of that time, or by one that came in

@@ -1,4 +1,4 @@
-"""What has come in online: the `events` stream, looked through for certain comments.
+"""Looks through the `events` stream for certain comments: what has come in online.
 
 The last minutes are kept in memory, since most questions are about them; for what is older, the
 stream is read again. Events that were recovered do not count: they did not come in.

@@ -1,4 +1,4 @@
-"""A portal's queue of offline events: rows are reserved, and cleared when they are dealt with.
+"""Reserves rows of a portal's queue of offline events, and clears them when they are dealt with.
 
 Only rows about comments are touched: others, which another system may have bound for the same
 application, are left to it. A reservation has an id that only the portal's answer tells, so one

@@ -1,4 +1,4 @@
-"""Which portals have no queue of offline events for us; asked again after a day.
+"""Remembers which portals have no queue of offline events for us; they are asked again after a day.
 
 b24:no-queue:{<member id>}   why; expires
 """

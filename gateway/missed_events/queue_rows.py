@@ -1,4 +1,4 @@
-"""A row of a portal's queue of offline events, as far as it concerns comments. Pure.
+"""Reads a row of a portal's queue of offline events, as far as it concerns comments. Pure.
 
 https://apidocs.bitrix24.com/api-reference/events/event-offline-get.html
 """

@@ -1,4 +1,4 @@
-"""The event that something missed becomes. Pure."""
+"""Makes the event that something missed becomes. Pure."""
 
 from datetime import datetime
 from hashlib import sha256

@@ -1,1 +1,1 @@
-"""Looking at streams and repairing them: what the CLI and the console both call."""
+"""Looks at streams and repairs them, for operators."""

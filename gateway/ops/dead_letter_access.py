@@ -1,4 +1,4 @@
-"""Dead letters, as operators look at them, give them back to their group, or drop them."""
+"""Reads dead letters for operators, gives them back to their group, or drops them."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""What an entry of a stream looks like to a person, and which entries are wanted; no I/O."""
+"""Shows an entry of a stream to a person, and decides which entries are wanted; no I/O."""
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase

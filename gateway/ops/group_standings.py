@@ -1,4 +1,4 @@
-"""Each stream and group: how far it is, what is pending, who owns it."""
+"""Asks of each stream and group how far it is, what is pending, and who owns it."""
 
 from typing import Any, Final
 

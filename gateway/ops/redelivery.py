@@ -1,4 +1,4 @@
-"""Giving one group old events again: copies entries to the group's own stream of redeliveries."""
+"""Gives one group old events again: copies entries to the group's own stream of redeliveries."""
 
 import asyncio
 import re

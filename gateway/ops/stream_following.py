@@ -1,4 +1,4 @@
-"""Following streams without consuming them: plain XREAD, no group, nothing is written."""
+"""Follows streams without consuming them: plain XREAD, no group, nothing is written."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence

@@ -1,4 +1,4 @@
-"""Tables for a terminal: columns as wide as their widest cell."""
+"""Writes tables for a terminal: columns as wide as their widest cell."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What a leading process does for the health of portals, made of its settings."""
+"""Makes what a leading process does for the health of portals, out of its settings."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

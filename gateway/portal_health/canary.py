@@ -1,4 +1,4 @@
-"""A test event, followed from the portal to every group that reads the streams.
+"""Follows a test event from the portal to every group that reads the streams.
 
 It is a real event: the portal is asked to send it (`event.test`), delivers it like any other, and
 consumers handle it. Following only reads what is there.

@@ -1,5 +1,5 @@
-"""Which portals deliver each change more than once, as by an application and an outbound webhook
-that name the same address. Pure.
+"""Finds portals that deliver each change more than once, as by an application and an outbound
+webhook that name the same address. Pure.
 
 Nothing is left out because of it: that two events look alike says nothing of one of them. But
 consumers get both, so whoever set that up should know.

@@ -1,4 +1,4 @@
-"""Metrics about portals: shown for as long as the portals are looked after here, and no longer."""
+"""Shows metrics about portals for as long as the portals are looked after here, and no longer."""
 
 from typing import Final, get_args
 

@@ -1,4 +1,4 @@
-"""What a portal has not bound, against what it had. Pure."""
+"""Compares what a portal has not bound with what it had. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

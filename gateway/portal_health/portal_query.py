@@ -1,4 +1,4 @@
-"""What a portal says of itself: whether it lets us in, what is bound, what waits; changes nothing.
+"""Asks a portal about itself: whether it lets us in, what is bound, what waits; changes nothing.
 
 https://apidocs.bitrix24.com/api-reference/common/system/app-info.html
 https://apidocs.bitrix24.com/api-reference/events/event-offline-list.html

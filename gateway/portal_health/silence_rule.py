@@ -1,4 +1,4 @@
-"""Whether a portal has fallen silent: it worked, and then it stopped. Pure.
+"""Judges whether a portal has fallen silent: it worked, and then it stopped. Pure.
 
 Silence is measured by how surprising it is: every slot in which nothing came adds -ln of its
 probability under the portal's rhythm. A night adds next to nothing, a Monday morning a lot. It is

@@ -1,4 +1,4 @@
-"""How a portal stands, and what of it somebody has to mend. Pure.
+"""Says how a portal stands, and what of it somebody has to mend. Pure.
 
 Times are in Unix seconds.
 """

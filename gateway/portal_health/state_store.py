@@ -1,4 +1,4 @@
-"""What is remembered of the health of each portal, in Redis, so that whoever leads next goes on where we are.
+"""Keeps the state of each portal's health in Redis, so that whoever leads next goes on from there.
 
     b24:care:{<member id>}      hash: hearing, troubles -> JSON; kept for 90 days after a write
 

@@ -1,4 +1,4 @@
-"""Which troubles of a portal last, and what of it is still to be told. Pure.
+"""Decides which troubles of a portal last, and what of it is still to be told. Pure.
 
 A trouble is told once when it begins and once when it is over. The event is made together with the
 entry about it, so whoever tells it, and however often, tells the same event.

@@ -1,4 +1,4 @@
-"""Troubles of portals, told once each: as an event on the stream, in the log, and as a metric."""
+"""Tells troubles of portals once each: as an event on the stream, in the log, and as a metric."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from time import time_ns

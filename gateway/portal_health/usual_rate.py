@@ -1,4 +1,4 @@
-"""How often a portal usually sends, by hour of the week, learnt from what it sent. Pure.
+"""Learns how often a portal usually sends, by hour of the week, from what it sent. Pure.
 
 What counts is in how many slots of ten minutes it sent anything, not how many events: a portal that
 imports a thousand comments at once is not a portal that sends a thousand an hour. Each week counts

@@ -1,1 +1,1 @@
-"""Who may send: registered portals and their application tokens."""
+"""Knows who may send: registered portals and their application tokens."""

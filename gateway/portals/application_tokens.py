@@ -1,4 +1,4 @@
-"""Whether a delivery's application token is one of a portal's.
+"""Checks whether a delivery's application token is one of a portal's.
 
 The token in the body is the only proof that Bitrix24 gives: no signature, no nonce.
 https://apidocs.bitrix24.com/api-reference/events/safe-event-handlers.html

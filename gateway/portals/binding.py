@@ -1,4 +1,4 @@
-"""Binding a portal's events, and noting what came of it."""
+"""Binds a portal's events, and notes what came of it."""
 
 from datetime import UTC, datetime
 from typing import Any, Literal

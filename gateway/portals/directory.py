@@ -1,4 +1,6 @@
-"""Who may send: the portals of the settings and those learnt since, as digests of their tokens."""
+"""Knows who may send: the portals of the settings and those learnt since, as digests of their
+tokens.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import Final

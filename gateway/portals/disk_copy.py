@@ -1,4 +1,4 @@
-"""The learnt portals on this machine's disk, so that a start while Redis is away knows them.
+"""Keeps the learnt portals on this machine's disk, so that a start while Redis is away knows them.
 
 One small JSON file beside the spool, readable by its owner only; digests, never tokens. Every
 worker process writes it, each the same: whoever renames last wins.

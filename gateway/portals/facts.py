@@ -1,4 +1,4 @@
-"""What is known of portals beside their tokens, in Redis; nothing secret.
+"""Keeps what is known of portals beside their tokens, in Redis; nothing secret.
 
     b24:{portals}:facts     hash: "<member_id>:<fact>" -> JSON
 

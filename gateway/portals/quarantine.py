@@ -1,4 +1,5 @@
-"""Deliveries for registered portals whose token is not registered: forged, or after a rotation.
+"""Keeps deliveries for registered portals whose token is not registered: forged, or after a
+rotation.
 
 Redis keeps them encrypted until somebody has fixed the token, for a bounded time:
 

@@ -1,4 +1,4 @@
-"""How many bytes the quarantine holds, over all portals.
+"""Counts the bytes that the quarantine holds, over all portals.
 
     b24:quarantine:bytes    hash: time / an eighth of [quarantine] kept_s -> bytes of what was
                             received then, and is kept

@@ -1,4 +1,4 @@
-"""The portals that were registered while the gateway runs, in Redis; never a token, only digests.
+"""Registers portals while the gateway runs, in Redis; never a token, only digests.
 
     b24:{portals}           hash: "<member_id>:<token digest, hex>" -> {"domain": …, "added_at": …},
                             and "ends_at" where the application has another token since

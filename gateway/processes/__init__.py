@@ -1,1 +1,1 @@
-"""Processes that are kept running: the workers of a receiver, the parts of `gateway up`."""
+"""Keeps processes running: the workers of a receiver, the parts of `gateway up`."""

@@ -1,1 +1,1 @@
-"""An event becomes durable: on a stream, or in the local spool until it can be."""
+"""Makes an event durable: on a stream, or in the local spool until it can be."""

@@ -1,4 +1,4 @@
-"""A batch: events that go to a stream together, and the requests that wait for it."""
+"""Gathers events that go to a stream together, and the requests that wait for them."""
 
 import asyncio
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""What `publish.ack` promises, and whether a server is set up to keep it."""
+"""Says what `publish.ack` promises, and checks whether a server is set up to keep it."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""What can keep an event from being stored, and whether it may have been stored all the same."""
+"""Says what can keep an event from being stored, and whether it may be stored all the same."""
 
 from gateway.errors import GatewayError
 

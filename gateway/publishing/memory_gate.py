@@ -1,4 +1,4 @@
-"""The memory gate: near the limit of Redis' memory, new events wait in the spool.
+"""Lets new events wait in the spool near the limit of Redis' memory.
 
 What is left of the memory then belongs to the consumers, who need some to work off what is there;
 and nothing unread has to be deleted to make room.

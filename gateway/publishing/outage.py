@@ -1,4 +1,4 @@
-"""Telling of a trouble that lasts: when it begins, each minute what it has cost since, and its end.
+"""Tells of a trouble that lasts: when it begins, each minute what it has cost since, and its end.
 
 What meets it hundreds of times a second must not write hundreds of lines, least of all where the
 disk is full; and whoever reads the log afterwards has to see that it is over.

@@ -1,4 +1,4 @@
-"""Publishing each event once, whoever does it and however often.
+"""Publishes each event once, whoever does it and however often.
 
 For what was found afterwards, and for the application's life, whose tasks are taken up again.
 """

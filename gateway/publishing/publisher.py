@@ -1,4 +1,4 @@
-"""The publisher: requests that arrive together go to Redis together, and each learns its result.
+"""Sends requests that arrive together to Redis together, and lets each learn its result.
 
 Batching is natural: while one batch is on its way, the next one fills; there is no timer, and an
 event that comes alone waits for nobody. Each partition has a lane of its own, with one batch

@@ -1,4 +1,4 @@
-"""Writing batches to a stream in one atomic, repeatable script call, at a chosen durability."""
+"""Writes batches to a stream in one atomic, repeatable script call, at a chosen durability."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Portals that do not answer, and when each is asked again: rarely, and by one duty at a time.
+"""Says when a portal that does not answer is asked again: rarely, and by one duty at a time.
 
 Pure; times are seconds of one clock.
 """

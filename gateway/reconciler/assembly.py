@@ -1,4 +1,6 @@
-"""What a leading process works with, made of the settings; another kind of work is another Duty."""
+"""Makes what a leading process works with out of the settings; another kind of work is another
+Duty.
+"""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager

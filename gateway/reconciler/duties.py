@@ -1,4 +1,4 @@
-"""What is done for each portal again and again, and when it is due. Pure."""
+"""Says what is done for each portal again and again, and when it is due. Pure."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable
 

@@ -1,4 +1,4 @@
-"""One process of several does the work, for as long as it holds a lease."""
+"""Lets one process of several do the work, for as long as it holds a lease."""
 
 import asyncio
 import time

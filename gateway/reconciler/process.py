@@ -1,4 +1,4 @@
-"""The process behind `gateway reconcile`: leads if nobody else does, and then goes its rounds."""
+"""Runs the process of `gateway reconcile`: leads if nobody else does, and then goes its rounds."""
 
 import asyncio
 import os

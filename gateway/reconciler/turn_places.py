@@ -1,4 +1,4 @@
-"""How many portals have a turn at a time, so that those which hang wait by themselves.
+"""Bounds how many portals have a turn at a time, so that those which hang wait by themselves.
 
 Each duty has places of its own: none starves another. A turn keeps its place for some seconds and
 then goes on without one, since all that it does is wait. Portals that did not answer the last time

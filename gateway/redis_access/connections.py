@@ -1,4 +1,4 @@
-"""The one place that makes Redis clients, because redis-py's defaults lose or double entries.
+"""Makes all Redis clients, in one place because redis-py's defaults lose or double entries.
 
 redis-py 8 repeats every command ten times, XADD included (a lost reply then is a second entry),
 and cuts every read after five seconds, blocking ones included (the entries of the cut read stay

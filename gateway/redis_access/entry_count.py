@@ -1,4 +1,4 @@
-"""How many entries stand between two ids of a stream: counted by the server, in small steps.
+"""Counts the entries between two ids of a stream: on the server, in small steps.
 
 For where the server has no number of its own, or a wrong one: a group's `lag` is missing once
 entries ahead of it were deleted, and after the group was made at an id in the middle

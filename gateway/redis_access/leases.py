@@ -1,4 +1,4 @@
-"""Leases in Redis: of several processes, one at a time does what must be done once.
+"""Holds leases in Redis: of several processes, one at a time does what must be done once.
 
 A process that dies is followed by another one when its lease has run out. A lease is no fence: a
 process that was suspended may go on for an instant after it lost one, so what is done under a lease

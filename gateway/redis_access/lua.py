@@ -1,4 +1,4 @@
-"""The scripts for Redis: each a file beside the module that owns it.
+"""Loads the scripts for Redis, each from a file beside the module that owns it.
 
 Whoever owns a script says what it may assume and what it returns; here it is only read. A first
 line `#!lua` makes the server refuse the whole script when its memory is short, `flags=allow-oom`

@@ -1,4 +1,4 @@
-"""What an error of redis-py means: Redis is away, it refuses, or the mistake is ours.
+"""Says what an error of redis-py means: Redis is away, it refuses, or the mistake is ours.
 
 redis-py has no such order of its own. Its errors have three roots, a rejected password is a
 ConnectionError, and a slot on its way to another node ends in a ClusterError, which is neither a

@@ -1,4 +1,5 @@
-"""What a Redis URL of the settings means: one server, a primary found by Sentinels, or a cluster.
+"""Reads what a Redis URL of the settings means: one server, a primary found by Sentinels, or a
+cluster.
 
     redis://[user:password@]host:port/db        one server; rediss:// with TLS
     unix://[user:password@]/path?db=0           one server, by a socket on this machine

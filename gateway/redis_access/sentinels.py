@@ -1,4 +1,4 @@
-"""Asking Sentinels where the primary is, so that whoever waits for it learns why it is not found.
+"""Asks Sentinels where the primary is, so that whoever waits for it learns why it is not found.
 
 redis-py names no reason but the class of an error, repeats each question ten times with pauses, and
 has no password for a Sentinel that asks for one. Here a Sentinel is asked without a password first

@@ -1,4 +1,4 @@
-"""How much of its memory each Redis server has used: of the one server, or of a cluster's nodes."""
+"""Asks how much of its memory each Redis server has used: the one server, or a cluster's nodes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,1 +1,1 @@
-"""What is removed from the streams, and when: nothing before every group is through with it."""
+"""Removes entries from the streams: nothing before every group is through with it."""

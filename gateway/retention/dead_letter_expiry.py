@@ -1,4 +1,4 @@
-"""Dead letters go when they are old: they hold what somebody wrote, and nobody may ever look."""
+"""Removes dead letters that are old: they hold what somebody wrote, and nobody may ever look."""
 
 from typing import Any, Final
 

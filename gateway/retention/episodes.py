@@ -1,4 +1,4 @@
-"""Telling of a trouble once, for as long as it lasts. Pure."""
+"""Tells of a trouble once, for as long as it lasts. Pure."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""The task that looks at the streams again and again, measures them, and trims them if it leads."""
+"""Looks at the streams again and again, measures them, and trims them if it leads."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Whether somebody else removed entries that a group had not read. Pure.
+"""Finds whether somebody else removed entries that a group had not read. Pure.
 
 Redis tells nobody: a group that is behind a trim goes on after the gap, and its lag is 0. But it
 counts the entries ever added, so those that are gone are known by number, and our own trims are

@@ -1,4 +1,4 @@
-"""Settings of a Redis server under which it can lose what it was given. Pure."""
+"""Finds settings of a Redis server under which it can lose what it was given. Pure."""
 
 from collections.abc import Mapping
 from typing import Any

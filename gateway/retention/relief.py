@@ -1,4 +1,4 @@
-"""Making room on a server that is short of memory: what is handled goes, what is not stays.
+"""Makes room on a server that is short of memory: what is handled goes, what is not stays.
 
 How long events stay is a wish, that none is lost a promise. So before new events have to wait,
 the oldest that every group has handled go, whatever their age.

@@ -1,4 +1,4 @@
-"""What retention says in logs and metrics."""
+"""Says in logs and metrics what retention found and did."""
 
 from collections.abc import Iterable, Mapping
 from math import nan

@@ -1,4 +1,4 @@
-"""What retention does with Redis: looks at a stream, keeps books, trims."""
+"""Looks at a stream in Redis, keeps its books, and trims it, for retention."""
 
 from collections.abc import Mapping
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""What Redis says of one stream and its groups: values only. Pure."""
+"""Holds what Redis says of one stream and its groups: values only. Pure."""
 
 from msgspec import Struct
 from msgspec.structs import replace

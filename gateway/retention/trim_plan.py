@@ -1,4 +1,4 @@
-"""Up to where a stream may be trimmed, and which groups hold it. Pure."""
+"""Decides up to where a stream may be trimmed, and which groups hold it. Pure."""
 
 from typing import Final
 

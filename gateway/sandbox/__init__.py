@@ -1,1 +1,1 @@
-"""Portals and their authorization server on this machine: for the demo, tests and trial."""
+"""Plays portals and their authorization server on this machine: for the demo, tests and trial."""

@@ -1,4 +1,4 @@
-"""From a change in a portal to the handlers that are to hear of it.
+"""Tells the handlers that are to hear of it about a change in a portal.
 
 What one request changes is told at its end, and the same thing only once. Both as in the portal's
 code, and so is that an application does not find its own changes in its offline queue: those made

@@ -1,4 +1,4 @@
-"""The sandbox: an authorization server and portals, each on a free port of this machine."""
+"""Opens the sandbox: an authorization server and portals, each on a free port of this machine."""
 
 import secrets
 import ssl

@@ -1,4 +1,4 @@
-"""The bodies that Bitrix24 sends, key by key in its order. Pure: the clock is an argument.
+"""Writes the bodies that Bitrix24 sends, key by key in its order. Pure: the clock is an argument.
 
 What is documented: https://apidocs.bitrix24.com/api-reference/events/index.html. The order of
 keys, the upper-case names and `data[FIELDS][ID]` are those of real requests. The pages about

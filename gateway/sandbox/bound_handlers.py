@@ -1,4 +1,4 @@
-"""Which handlers a portal tells of which events; no I/O.
+"""Knows which handlers a portal tells of which events; no I/O.
 
 https://apidocs.bitrix24.com/api-reference/events/event-bind.html
 """

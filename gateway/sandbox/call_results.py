@@ -1,4 +1,4 @@
-"""What comes of a call of a REST method: a list, a refusal, and what the record says of it."""
+"""Says what comes of a call of a REST method: a list, a refusal, and what the record says of it."""
 
 from collections.abc import Mapping
 from typing import Any

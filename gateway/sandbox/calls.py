@@ -1,4 +1,4 @@
-"""One call of a REST method: who calls with what."""
+"""Describes one call of a REST method: who calls with what."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias

@@ -1,4 +1,4 @@
-"""What people see in a portal's messenger: notifications, and messages in chats; no I/O."""
+"""Keeps what people see in a portal's messenger: notifications, and messages in chats; no I/O."""
 
 from msgspec import Struct
 

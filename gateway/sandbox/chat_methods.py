@@ -1,4 +1,4 @@
-"""`im.*`, as far as it tells somebody something.
+"""Carries out `im.*`, as far as it tells somebody something.
 
 https://apidocs.bitrix24.com/api-reference/chats/notifications/im-notify-system-add.html
 https://apidocs.bitrix24.com/api-reference/chats/messages/im-message-add.html

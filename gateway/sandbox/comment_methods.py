@@ -1,4 +1,4 @@
-"""`crm.timeline.comment.*`.
+"""Carries out `crm.timeline.comment.*`.
 
 https://apidocs.bitrix24.com/api-reference/crm/timeline/comments/index.html. The methods that read
 give errors an empty code; those that write have codes.

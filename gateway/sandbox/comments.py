@@ -1,4 +1,4 @@
-"""The comments of a portal's timelines, and what changing one comes to; no I/O.
+"""Keeps the comments of a portal's timelines, and tells what changing one comes to; no I/O.
 
 Which events a change fires is not what one would expect; it is what the portal's code does:
 

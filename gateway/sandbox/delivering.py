@@ -1,4 +1,5 @@
-"""From the portal's queue to a handler: each request once, and a slow handler ever less often.
+"""Sends from the portal's queue to a handler: each request once, and a slow handler ever less
+often.
 
 https://apidocs.bitrix24.com/api-reference/events/index.html: whatever the answer is, or if there is
 none, nothing is sent again; and a handler that takes its time waits longer for the next request.

@@ -1,4 +1,4 @@
-"""Sending a body as Bitrix24's queue does, and reading the gateway's answer."""
+"""Sends a body as Bitrix24's queue does, and reads the gateway's answer."""
 
 import time
 from collections.abc import AsyncIterator

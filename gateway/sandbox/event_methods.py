@@ -1,4 +1,4 @@
-"""`event.bind`, `event.get`, `event.unbind`, `event.test`.
+"""Carries out `event.bind`, `event.get`, `event.unbind` and `event.test`.
 
 https://apidocs.bitrix24.com/api-reference/events/index.html. All of them are for applications.
 """

@@ -1,4 +1,4 @@
-"""What goes wrong with a portal or with the authorization server, when a test says so."""
+"""Lets things go wrong with a portal or with the authorization server, when a test says so."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping

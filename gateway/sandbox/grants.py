@@ -1,4 +1,4 @@
-"""What the authorization server has issued, and to whom; no I/O.
+"""Keeps what the authorization server has issued, and to whom; no I/O.
 
 https://apidocs.bitrix24.com/settings/oauth/index.html
 """

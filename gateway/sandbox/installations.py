@@ -1,4 +1,5 @@
-"""The applications that are installed in a portal, and what they and its users are sent of tokens.
+"""Keeps the applications that are installed in a portal, and makes what they and its users are sent
+of tokens.
 
 https://apidocs.bitrix24.com/settings/app-installation/installation-finish.html
 """

@@ -1,4 +1,4 @@
-"""How a portal writes its answers: JSON as PHP makes it of arrays, and the time that it took."""
+"""Writes answers as a portal does: JSON as PHP makes it of arrays, and the time that it took."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone

@@ -1,4 +1,4 @@
-"""How much a portal lets a caller do; no I/O, the clock is an argument.
+"""Bounds how much a portal lets a caller do; no I/O, the clock is an argument.
 
 https://apidocs.bitrix24.com/limits.html
 """

@@ -1,4 +1,4 @@
-"""A portal that is there: its data, and what people do in it. REST is `rest`'s."""
+"""Plays a portal that is there: its data, and what people do in it. REST is `rest`'s."""
 
 import secrets
 from collections import defaultdict

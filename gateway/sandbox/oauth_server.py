@@ -1,4 +1,4 @@
-"""The authorization server over HTTP: refreshing tokens, and `app.info` about a token.
+"""Serves the authorization server over HTTP: refreshing tokens, and `app.info` about a token.
 
 https://apidocs.bitrix24.com/settings/oauth/auto-renewal.html and
 https://apidocs.bitrix24.com/settings/oauth/error-codes.html

@@ -1,4 +1,5 @@
-"""`event.offline.get`, `.list`, `.clear`, `.error`: for applications, called by administrators.
+"""Carries out `event.offline.get`, `.list`, `.clear` and `.error`: for applications, called by
+administrators.
 
 https://apidocs.bitrix24.com/api-reference/events/offline-events.html. Where documentation and the
 portal's code differ, this does as the code: `message_id` wins over `id`, and what is cleared with

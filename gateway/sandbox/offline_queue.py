@@ -1,4 +1,4 @@
-"""The queue of offline events of a portal: rows, reservations, errors; no I/O.
+"""Keeps the queue of offline events of a portal: rows, reservations, errors; no I/O.
 
 https://apidocs.bitrix24.com/api-reference/events/offline-events.html. There is one row per message,
 application, source and process. So repeated changes of one comment are one row as long as nobody

@@ -1,4 +1,4 @@
-"""What Bitrix24 sends to an application's page when somebody opens it in the portal.
+"""Makes what Bitrix24 sends to an application's page when somebody opens it in the portal.
 
 https://apidocs.bitrix24.com/settings/oauth/simple-way.html
 """

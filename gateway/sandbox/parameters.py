@@ -1,4 +1,4 @@
-"""The parameters of a REST call: JSON, a form, the query, and whatever of it is mixed.
+"""Reads the parameters of a REST call: JSON, a form, the query, and whatever of it is mixed.
 
 https://apidocs.bitrix24.com/settings/how-to-call-rest-api/general-principles.html
 """

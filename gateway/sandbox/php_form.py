@@ -1,4 +1,4 @@
-"""Forms as PHP's `http_build_query` writes them, which is how Bitrix24 fills its requests.
+"""Writes forms as PHP's `http_build_query` does, which is how Bitrix24 fills its requests.
 
 https://www.php.net/manual/en/function.http-build-query.php
 """

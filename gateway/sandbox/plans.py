@@ -1,4 +1,4 @@
-"""What a portal may do by its plan.
+"""Says what a portal may do by its plan.
 
 https://apidocs.bitrix24.com/limits.html and
 https://apidocs.bitrix24.com/api-reference/events/offline-events.html. Which plans can reserve

@@ -1,4 +1,4 @@
-"""The portal that a request pretends to come from."""
+"""Describes the portal that a request pretends to come from."""
 
 from typing import Final
 

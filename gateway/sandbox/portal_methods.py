@@ -1,5 +1,5 @@
-"""What a caller asks about itself and the portal: `app.info`, `feature.get`, `profile`, `scope`,
-`user.admin`.
+"""Answers what a caller asks about itself and the portal: `app.info`, `feature.get`, `profile`,
+`scope`, `user.admin`.
 """
 
 from typing import Any, Final

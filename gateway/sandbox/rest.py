@@ -1,4 +1,5 @@
-"""A portal's REST methods over HTTP: who calls, within which limits, one by one or in a batch.
+"""Serves a portal's REST methods over HTTP: who calls, within which limits, one by one or in a
+batch.
 
 https://apidocs.bitrix24.com/settings/how-to-call-rest-api/index.html. The statuses of errors are
 those of the documentation, which portals do not always keep to.

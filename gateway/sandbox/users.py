@@ -1,4 +1,4 @@
-"""Who works in a portal, and who of them may see what; no I/O."""
+"""Knows who works in a portal, and who of them may see what; no I/O."""
 
 from msgspec import Struct
 

@@ -1,4 +1,4 @@
-"""The settings of every process: one frozen tree, read once.
+"""Holds the settings of every process: one frozen tree, read once.
 
 A TOML file (`--config`, else `GATEWAY_CONFIG`, else `./gateway.toml` if there is one), then the
 environment, where `[section] key` is `GATEWAY_SECTION_KEY`. Lists and tables in the environment

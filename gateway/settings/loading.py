@@ -1,4 +1,4 @@
-"""Reading the settings: a TOML file, then the environment; all faults are told at once."""
+"""Reads the settings: a TOML file, then the environment; all faults are told at once."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The settings as people may see them: references to secrets stay, secrets do not."""
+"""Shows the settings as people may see them: references to secrets stay, secrets do not."""
 
 import re
 from typing import Any

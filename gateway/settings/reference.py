@@ -1,4 +1,4 @@
-"""docs/settings.md, made of the tree: `python -m gateway.settings.reference` prints it."""
+"""Makes docs/settings.md of the tree: `python -m gateway.settings.reference` prints it."""
 
 import ast
 import sys

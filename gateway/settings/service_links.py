@@ -1,4 +1,5 @@
-"""Variables that Kubernetes and Docker put into every container for a service of our name.
+"""Recognises variables that Kubernetes and Docker put into every container for a service of our
+name.
 
 For a Service `gateway`, `gateway-http` or `gateway-redis` in the same namespace each container that
 starts later gets `GATEWAY_SERVICE_HOST`, `GATEWAY_HTTP_PORT=tcp://10.96.12.7:8080` and so on:

@@ -1,4 +1,5 @@
-"""The tree of settings: every section of it; what a section has stands in a module of its own.
+"""Puts the sections together to the tree of settings; what a section has stands in a module of its
+own.
 
 The text under a key says what it means; docs/settings.md is made of it. A value that is a secret
 has the type `Secret`, a URL that may hold a password `SecretUrl`: gateway.settings.masking goes by

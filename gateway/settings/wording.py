@@ -1,4 +1,4 @@
-"""What is wrong with a value of a setting, in words: msgspec speaks of types and patterns."""
+"""Says in words what is wrong with a value of a setting: msgspec speaks of types and patterns."""
 
 import re
 from typing import Any, Final

@@ -1,4 +1,5 @@
-"""What each portal sent in every ten minutes, and when it last sent something, at all receivers.
+"""Counts what each portal sent in every ten minutes, and when it last sent something, at all
+receivers.
 
     b24:traffic:<Unix time / 600>   hash: member id -> events; "" -> seconds in which a receiver was
                                     there to count, added up over all of them; kept for a day

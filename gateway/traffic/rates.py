@@ -1,4 +1,4 @@
-"""How many events a minute each portal sends. Pure."""
+"""Counts how many events a minute each portal sends. Pure."""
 
 from collections import Counter
 from collections.abc import Mapping

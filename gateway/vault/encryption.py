@@ -1,4 +1,4 @@
-"""Encryption of the secrets that the gateway has to keep, by the keys of [vault].
+"""Encrypts the secrets that the gateway has to keep, by the keys of [vault].
 
 Fernet: AES-128-CBC and HMAC-SHA-256. The newest key encrypts, every key decrypts, so a key is
 changed by putting a new one first and taking the old one away when nothing needs it any more.

@@ -1,4 +1,4 @@
-"""What is kept in Redis by the keys of [vault], by which key, and sealing it anew by the newest.
+"""Says by which key what Redis keeps is sealed, and seals it anew by the newest of [vault] keys.
 
     b24:oauth:{<member id>}                     a hash, field `sealed`: tokens
     b24:quarantine:{<member id>}:<receipt id>   a digest of 32 bytes, then what is sealed

@@ -1,1 +1,1 @@
-"""The HTTP listeners: the public one for Bitrix24, the admin one for operators."""
+"""Listens for HTTP: the public listener for Bitrix24, the admin one for operators."""

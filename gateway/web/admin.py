@@ -1,4 +1,4 @@
-"""The admin listener: whether the receiver is alive and can store, and its metrics."""
+"""Answers operators' probes: whether the receiver is alive and can store, and its metrics."""
 
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any

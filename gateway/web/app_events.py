@@ -1,4 +1,4 @@
-"""What deliveries that are not about a comment are answered: off the receiver's usual path."""
+"""Answers deliveries that are not about a comment, off the receiver's usual path."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol

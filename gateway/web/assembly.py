@@ -1,4 +1,4 @@
-"""The receiver, made of the settings: the public port's server, and all that stands behind it."""
+"""Makes the receiver out of the settings: the public port's server, and all that is behind it."""
 
 import asyncio
 from collections.abc import AsyncIterator

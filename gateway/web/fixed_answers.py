@@ -1,4 +1,6 @@
-"""The fixed answers of the public port, each other than `ok` logged and counted: docs/http.md."""
+"""Makes the fixed answers of the public port, and logs and counts each other than `ok`:
+docs/http.md.
+"""
 
 from typing import Any, Final
 

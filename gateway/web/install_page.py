@@ -1,4 +1,5 @@
-"""The page that a portal opens to install the application: confirmed, set up, and told of.
+"""Answers with the page that a portal opens to install the application: confirmed, set up, and told
+of.
 
 It comes from the browser of whoever installs, so networks that may deliver have no say here. It is
 confirmed like an event (gateway.installation.installer). Nothing is kept for later: who sees that

@@ -1,4 +1,4 @@
-"""Bodies that do not come with their heads, as genuine ones nearly always do.
+"""Reads bodies that do not come with their heads, as genuine ones nearly always do.
 
 Who waits to be asked for one (`Expect: 100-continue`) is asked, who never sends it is told so in
 time, and the server can find out who owes one for how long when it needs room.

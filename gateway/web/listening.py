@@ -1,4 +1,4 @@
-"""Where a receiver process listens: on the ports of the settings, or where its supervisor says."""
+"""Opens the ports of a receiver process: those of the settings, or where its supervisor says."""
 
 import socket
 from collections.abc import Sequence

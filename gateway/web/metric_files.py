@@ -1,4 +1,5 @@
-"""The files in which a worker's metrics stand, so that a full disk costs metrics and no worker.
+"""Makes the files in which a worker's metrics stand, so that a full disk costs metrics and no
+worker.
 
 prometheus_client makes them sparse, and writes to them through memory: where the disk has no room
 for a page of theirs, the kernel ends the process by SIGBUS. A file that is there in full before it

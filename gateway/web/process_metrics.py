@@ -1,4 +1,4 @@
-"""Memory, processor time and open files of each process of a receiver with workers.
+"""Measures memory, processor time and open files of each process of a receiver with workers.
 
 prometheus_client adds up what its users count, and leaves these out:
 https://prometheus.github.io/client_python/multiprocess/

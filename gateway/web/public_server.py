@@ -1,4 +1,4 @@
-"""The public port's HTTP server: aiohttp's low-level one, with limits on size and time.
+"""Serves HTTP on the public port: aiohttp's low-level server, with limits on size and time.
 
 There is one handler and one path, so aiohttp's Application, with its router, middlewares and
 signals, would cost a tenth of a request and give nothing.

@@ -1,4 +1,4 @@
-"""Whether deliveries can be stored now: in Redis, or in the spool, whatever Redis says."""
+"""Tells whether deliveries can be stored now: in Redis, or in the spool, whatever Redis says."""
 
 import asyncio
 from typing import Final

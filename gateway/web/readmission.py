@@ -1,4 +1,4 @@
-"""What was quarantined goes the way of a delivery again, once its token is registered."""
+"""Sends what was quarantined the way of a delivery again, once its token is registered."""
 
 import asyncio
 from collections import Counter

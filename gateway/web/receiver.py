@@ -1,4 +1,4 @@
-"""The public port: what Bitrix24 sends, and the fixed answers to it.
+"""Handles what Bitrix24 sends to the public port, and gives the fixed answers to it.
 
 The body is read once, as bytes. Every request is answered by the table of docs/http.md and counted
 by outcome and reason; nothing that a sender can do makes the handler raise.

@@ -1,4 +1,4 @@
-"""All that a receiver process keeps about who may send, wired together."""
+"""Wires together all that a receiver process keeps about who may send."""
 
 from pathlib import Path
 from typing import Any

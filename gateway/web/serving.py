@@ -1,4 +1,4 @@
-"""One receiver process: assembles a receiver, and runs it until told to stop."""
+"""Runs one receiver process: assembles a receiver, and lets it work until told to stop."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""All by which a receiver process makes events durable, wired together."""
+"""Wires together all by which a receiver process makes events durable."""
 
 import asyncio
 from contextlib import suppress

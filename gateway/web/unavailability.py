@@ -1,4 +1,4 @@
-"""Answers 503, and who got them: Bitrix24 does not send these events again."""
+"""Answers 503, and says who got them: Bitrix24 does not send these events again."""
 
 from time import monotonic
 from typing import Final

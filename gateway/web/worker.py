@@ -1,4 +1,4 @@
-"""One worker of a receiver: the process that gateway.web.workers starts several of.
+"""Runs one worker of a receiver, of which gateway.web.workers starts several.
 
 It is told everything on its standard input, the settings included, so that a worker that is
 started again works with the same ones as the others, whatever has become of the file meanwhile.

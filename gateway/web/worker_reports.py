@@ -1,4 +1,5 @@
-"""What the workers of a receiver report: each by its own admin listener, and by metrics in files.
+"""Gathers what the workers of a receiver report: each by its own admin listener, and by metrics in
+files.
 
 The directory is private and of this run: the workers' socket files, and the files in which
 prometheus_client keeps each worker's metrics so that they can be added up

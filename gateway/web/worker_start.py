@@ -1,4 +1,4 @@
-"""How the process of a worker begins: with room for its metrics, or without metrics."""
+"""Begins the process of a worker: with room for its metrics, or without metrics."""
 
 import os
 from pathlib import Path

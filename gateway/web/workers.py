@@ -1,4 +1,4 @@
-"""A receiver of several worker processes on one port: starts them, and speaks for them.
+"""Runs a receiver of several worker processes on one port: starts them, and speaks for them.
 
 Each worker has listening sockets of its own on the port (SO_REUSEPORT), among which the kernel
 spreads new connections: https://man7.org/linux/man-pages/man7/socket.7.html. This process binds

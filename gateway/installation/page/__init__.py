@@ -1,1 +1,1 @@
-"""What an administrator sees who installs the application, or opens it afterwards: pure."""
+"""Shows the page to an administrator who installs the application, or opens it afterwards: pure."""

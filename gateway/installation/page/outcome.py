@@ -1,4 +1,4 @@
-"""What came of opening the page, as far as it is to be shown."""
+"""Says what came of opening the page, as far as it is to be shown."""
 
 from collections.abc import Iterable
 from typing import Literal, TypeAlias

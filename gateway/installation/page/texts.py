@@ -1,4 +1,4 @@
-"""The sentences of the page, in English and in Russian: `en.json` and `ru.json` beside this."""
+"""Reads the sentences of the page, in English and in Russian: `en.json`, `ru.json` beside this."""
 
 from importlib.resources import files
 from typing import Final, Literal, TypeAlias

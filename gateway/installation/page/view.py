@@ -1,4 +1,4 @@
-"""The page as HTML, with the headers that say who may show it and what may run in it.
+"""Renders the page as HTML, with the headers that say who may show it and what may run in it.
 
 Nothing secret is in it: neither a token nor what the portal posted. The one script from elsewhere
 is Bitrix24's own, by which a page tells the portal that the installation is complete:

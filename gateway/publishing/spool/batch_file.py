@@ -1,4 +1,6 @@
-"""The spool's file: batches in the order in which they came, and what is asked about them."""
+"""Keeps the batches of the spool in a file, in the order in which they came, and answers what is
+asked about them.
+"""
 
 import os
 import sqlite3

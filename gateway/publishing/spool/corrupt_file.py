@@ -1,4 +1,4 @@
-"""Reading what is whole in a spool file that was set aside as corrupt.
+"""Reads what is whole in a spool file that was set aside as corrupt.
 
 The file itself stays as it is: a copy is read. Each batch is looked up by its position, so that
 one that is damaged does not hide the others, and believed only if its checksum is right.

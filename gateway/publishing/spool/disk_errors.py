@@ -1,4 +1,6 @@
-"""What errors of SQLite and of the disk mean for the spool: it is full, busy, broken or corrupt."""
+"""Says what errors of SQLite and of the disk mean for the spool: it is full, busy, broken or
+corrupt.
+"""
 
 import errno
 import sqlite3

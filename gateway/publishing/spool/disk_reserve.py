@@ -1,4 +1,4 @@
-"""Room that is kept free on the spool's disk, because emptying a database takes room too.
+"""Keeps room free on the spool's disk, because emptying a database takes room too.
 
 A deletion is written to SQLite's log before anything shrinks. On a disk that is full to the last
 byte the backlog could therefore be published, but never removed, and the spool would stay full for

@@ -1,4 +1,4 @@
-"""The drainer: publishes what waits in the spool, oldest first, once Redis is back.
+"""Publishes what waits in the spool, oldest first, once Redis is back.
 
 One of a machine's worker processes drains, the one that holds a file lock; the kernel gives the
 lock to another one when it dies. A batch keeps the producer and the sequence number that it had

@@ -1,4 +1,4 @@
-"""What receivers tell of their spools: up to when the streams have all that was accepted.
+"""Tells up to when the streams have all that was accepted, as receivers say of their spools.
 
     b24:spools   hash: a spool's id -> "<when it was told> <spooled at, oldest event>", in ms
 

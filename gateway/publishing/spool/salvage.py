@@ -1,4 +1,4 @@
-"""Putting events of a set-aside spool file back, those that never got to their stream.
+"""Puts the events of a set-aside spool file back, those that never got to their stream.
 
 By when a file is recovered Redis has long forgotten its batches, so events are told apart by their
 ids: what is on its stream, or waits in the spool of today, is left out. Recovering a file twice

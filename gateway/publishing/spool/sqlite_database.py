@@ -1,4 +1,4 @@
-"""The spool's SQLite database: opening it, sharing it, and setting it aside when it is corrupt.
+"""Opens the spool's SQLite database, shares it, and sets it aside when it is corrupt.
 
 WAL mode with synchronous=FULL: what a transaction wrote is on the disk when it returns, and a
 process or machine that dies at any point leaves a file that opens again

@@ -1,4 +1,4 @@
-"""The spool as the event loop sees it: its file, used by one thread of its own."""
+"""Gives the event loop the spool: its file, used by one thread of its own."""
 
 import asyncio
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""The tables of the spool's file, in the formats that there have been.
+"""Makes the tables of the spool's file, and reads all formats of them that there have been.
 
     1   the batches alone
     2   with their sums, which triggers keep

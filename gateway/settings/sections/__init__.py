@@ -1,1 +1,1 @@
-"""The sections of the settings, a module each."""
+"""Defines the sections of the settings, a module each."""

@@ -1,4 +1,4 @@
-"""The section `[admin]`."""
+"""Defines the section `[admin]`."""
 
 from gateway.settings.sections.kinds import Port, Section, local_url
 

@@ -1,4 +1,4 @@
-"""The section `[audit]`."""
+"""Defines the section `[audit]`."""
 
 from typing import Annotated
 

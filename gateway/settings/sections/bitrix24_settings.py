@@ -1,4 +1,4 @@
-"""The section `[bitrix24]`."""
+"""Defines the section `[bitrix24]`."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The section `[consumers]`."""
+"""Defines the section `[consumers]`."""
 
 from typing import Annotated
 

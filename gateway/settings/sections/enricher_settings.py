@@ -1,4 +1,4 @@
-"""The section `[enricher]`."""
+"""Defines the section `[enricher]`."""
 
 from gateway.settings.sections.kinds import NotNegative, Positive, Seconds, Section
 

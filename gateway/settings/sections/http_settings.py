@@ -1,4 +1,4 @@
-"""The section `[http]`."""
+"""Defines the section `[http]`."""
 
 from typing import Annotated, Literal
 

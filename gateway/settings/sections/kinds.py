@@ -1,4 +1,4 @@
-"""What the sections are made of: the types of their keys, and what all sections share."""
+"""Defines what the sections are made of: the types of their keys, and what all sections share."""
 
 from typing import Annotated
 

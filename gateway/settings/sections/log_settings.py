@@ -1,4 +1,4 @@
-"""The section `[log]`."""
+"""Defines the section `[log]`."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""The section `[notifier]` and its routes."""
+"""Defines the section `[notifier]` and its routes."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""The section `[[portals]]`."""
+"""Defines the section `[[portals]]`."""
 
 from typing import Annotated
 

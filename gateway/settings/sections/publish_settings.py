@@ -1,4 +1,4 @@
-"""The section `[publish]`."""
+"""Defines the section `[publish]`."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The section `[quarantine]`."""
+"""Defines the section `[quarantine]`."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The section `[reconcile]`."""
+"""Defines the section `[reconcile]`."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The section `[redis]`."""
+"""Defines the section `[redis]`."""
 
 from typing import Annotated
 

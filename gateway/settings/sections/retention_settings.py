@@ -1,4 +1,4 @@
-"""The section `[retention]`."""
+"""Defines the section `[retention]`."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The section `[spool]`."""
+"""Defines the section `[spool]`."""
 
 from gateway.settings.sections.kinds import Positive, Section
 

@@ -1,4 +1,4 @@
-"""The section `[vault]`."""
+"""Defines the section `[vault]`."""
 
 from gateway.settings.sections.kinds import Secret, Section
 

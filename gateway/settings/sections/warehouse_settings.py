@@ -1,4 +1,4 @@
-"""The section `[warehouse]`."""
+"""Defines the section `[warehouse]`."""
 
 from typing import Annotated
 

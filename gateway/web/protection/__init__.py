@@ -1,1 +1,3 @@
-"""Who may connect at all: networks, proxies, the senders' addresses that Bitrix24 publishes."""
+"""Decides who may connect at all: networks, proxies, the senders' addresses that Bitrix24
+publishes.
+"""

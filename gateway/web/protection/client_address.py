@@ -1,4 +1,4 @@
-"""Which address a request comes from, through the proxies that are trusted. Pure."""
+"""Finds which address a request comes from, through the proxies that are trusted. Pure."""
 
 from collections.abc import Iterable, Sequence
 from ipaddress import (

@@ -1,4 +1,4 @@
-"""Who sends, for bounds on what one client may cost; whom to believe is another question."""
+"""Says who sends, for bounds on what one client may cost; whom to believe is another question."""
 
 from collections.abc import Sequence
 from hashlib import sha256

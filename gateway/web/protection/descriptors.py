@@ -1,4 +1,4 @@
-"""Room for connections among the files that the system lets a process open."""
+"""Makes room for connections among the files that the system lets a process open."""
 
 import resource
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""The allow-list of networks: whether a client may deliver anything at all."""
+"""Keeps the allow-list of networks: whether a client may deliver anything at all."""
 
 from collections.abc import Sequence
 from typing import Any, Final

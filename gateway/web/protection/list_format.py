@@ -1,4 +1,4 @@
-"""The networks in a published list of senders, whatever its form. Pure.
+"""Reads the networks in a published list of senders, whatever its form. Pure.
 
 Bitrix24 publishes the addresses that deliveries come from as JSON, `{"nodes": ["192.0.2.1", …]}`:
 https://dl.bitrix24.com/webhook/app-world.json (https://apidocs.bitrix24.com/ says of it: look every

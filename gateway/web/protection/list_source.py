@@ -1,4 +1,4 @@
-"""Reading a list of senders from where an administrator says: a file, or an https URL."""
+"""Reads a list of senders from where an administrator says: a file, or an https URL."""
 
 from pathlib import Path
 from typing import Final
