@@ -1,4 +1,4 @@
-"""Noting down outside how far the log goes: only that tells an older copy of a chain from it.
+"""Notes down outside how far the log goes: only that tells an older copy of a chain from it.
 
 An anchor names the last record of a chain by its hash. After each checkpoint the newest one goes
 to a file of the operator's, which belongs on another disk, and to a command of theirs, which may

@@ -1,4 +1,4 @@
-"""The one writer of one chain: the log of one partition of one stream.
+"""Writes one chain, the log of one partition of one stream; each chain has one writer.
 
 `append` returns when the records are on the disk; only then are their entries acknowledged. It
 changes nothing in memory before that, and after a failed write the chain is opened anew from what
@@ -35,7 +35,7 @@ log = structlog.get_logger()
 
 
 class Chain:
-    """Append-only and thread-safe. Open it with `Chain.open`; close it when done."""
+    """Appends records to a chain; thread-safe. Open it with `Chain.open`; close it when done."""
 
     def __init__(self, root: Path, stream: str, partition: int, options: ChainOptions) -> None:
         self.directory = root / f"{stream}-{partition}"

@@ -1,4 +1,4 @@
-"""The open files of a chain, as its one writer has them: the lock, the newest day, the head."""
+"""Holds the open files of a chain for its one writer: the lock, the newest day, the head."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""Gaps that a chain knows of, while it is checked: what is missing, and what a replay brought back.
+"""Follows gaps while a chain is checked: what is missing, and what a replay brought back.
 
 No I/O. A gap is closed when as many of its entries stand behind the record that tells of it as
 were missing; one of which nobody knows how many were missing is closed by nothing.
@@ -39,7 +39,7 @@ class _Open:
 
 
 class Gaps:
-    """The gaps of one chain. `known` are the numbers of records whose gaps are accepted."""
+    """Follows the gaps of one chain. `known` are the numbers of records whose gaps are accepted."""
 
     def __init__(self, known: Collection[int] = ()) -> None:
         self._known = frozenset(known)

@@ -1,4 +1,4 @@
-"""The head of a chain: a small file that says, signed, which record was acknowledged last.
+"""Keeps the head of a chain: a small signed file that says which record was acknowledged last.
 
 It makes missing last records visible, which a chain of hashes alone cannot. It is written over in
 place, in two slots by turns, so that a write that is cut short leaves the head before it: that
@@ -54,7 +54,7 @@ def read_head(chain: Path) -> SignedHead | None:
 
 
 class HeadFile:
-    """The head as its one writer sees it. Raises OSError."""
+    """Writes the head of a chain, for its one writer. Raises OSError."""
 
     def __init__(self, chain: Path) -> None:
         path = chain / _NAME

@@ -1,4 +1,4 @@
-"""What a chain is given: how it is written, and entries of a stream."""
+"""Says what a chain is given: how it is written, and what of an entry it needs."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

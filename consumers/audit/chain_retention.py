@@ -1,4 +1,4 @@
-"""Closed files: compressed once, and removed when they are older than they have to be kept.
+"""Compresses closed files once, and removes those that are older than they have to be kept.
 
 Removing is recorded first, in a signed tombstone that holds the last hash of each removed file. So
 the chain still begins somewhere that is vouched for, and no other file can be taken away with it.

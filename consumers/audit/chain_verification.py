@@ -1,4 +1,4 @@
-"""Checking a chain: one pass over the bytes of its files, in constant memory.
+"""Checks a chain: one pass over the bytes of its files, in constant memory.
 
 A record of an event is checked without parsing it: it has to begin with the hash of the record
 before it and the next number, and to end with its own hash. Only the log's own records, a few in

@@ -1,4 +1,4 @@
-"""Whether a chain holds what its group acknowledged: the one thing that its files cannot say.
+"""Tells whether a chain holds what its group acknowledged, which its files alone cannot say.
 
 Whoever can write to the disk can take the last records away together with the head that names
 them, the whole directory, or put an older copy back. What is left is whole in itself. But the

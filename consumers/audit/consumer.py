@@ -1,4 +1,4 @@
-"""The audit consumer: one chain for each partition that this process owns."""
+"""Consumes for the audit log: one chain for each partition that this process owns."""
 
 import asyncio
 import threading
@@ -38,7 +38,7 @@ _MAX_WAIT_S = 0.05
 
 
 class AuditLog:
-    """The chains of the partitions that this process owns, and their upkeep."""
+    """Writes the chains of the partitions that this process owns, and looks after them."""
 
     def __init__(self, settings: Settings, options: ChainOptions) -> None:
         audit = settings.audit

@@ -1,4 +1,4 @@
-"""The files of one chain: a directory for a partition, in it one file per day of UTC.
+"""Names and reads the files of a chain: a directory for a partition, in it one file per UTC day.
 
 * `events-0/2026-11-21.jsonl.gz`: closed and compressed
 * `events-0/2026-11-22.jsonl`: the newest, which is written to

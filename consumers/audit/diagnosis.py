@@ -1,4 +1,4 @@
-"""What is wrong with the first line of a chain that does not fit."""
+"""Says what is wrong with the first line of a chain that does not fit."""
 
 from collections.abc import Iterable
 from functools import partial

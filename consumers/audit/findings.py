@@ -1,4 +1,4 @@
-"""What a verification says: per chain, what it holds and the first thing that is wrong with it."""
+"""Describes what a verification says of a chain: what it holds, and the first fault in it."""
 
 from typing import Literal
 

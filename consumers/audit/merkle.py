@@ -1,4 +1,4 @@
-"""Merkle trees over record hashes: a few hashes prove that one record is among a thousand.
+"""Makes Merkle trees over record hashes: a few prove that one record is among a thousand.
 
 The shape is that of RFC 6962 (https://www.rfc-editor.org/rfc/rfc6962#section-2.1). A leaf is the
 hash of a record, whose bytes begin with `{`; an inner node is the SHA-256 of the byte 01, the left

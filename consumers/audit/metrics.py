@@ -1,4 +1,4 @@
-"""All metrics of the audit consumer."""
+"""Names all metrics of the audit consumer."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The log's own records, checked one by one: who signed them, and whether what they say is true.
+"""Checks the log's own records one by one: who signed them, and whether they tell the truth.
 
 Those are a few in a thousand: checkpoints, tombstones, and what a writer noted when it began.
 """

@@ -1,4 +1,4 @@
-"""Proofs for third parties: that one record is in the log, without showing them any other.
+"""Proves to third parties that one record is in the log, without showing them any other.
 
 A proof holds the record, the checkpoint that covers it, and the hashes on the way from the one to
 the root in the other. It is checked with SHA-256 and Ed25519 alone; docs/audit.md says how.

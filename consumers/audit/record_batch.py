@@ -1,4 +1,4 @@
-"""Lines that are about to be added to a chain, made in memory. No I/O."""
+"""Makes the lines that are to be added to a chain, in memory. No I/O."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Finding records of events in a log."""
+"""Finds records of events in a log."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""The lines of an audit log: what a record looks like, and how it is chained. No I/O.
+"""Describes the lines of an audit log: what a record looks like, and how it is chained. No I/O.
 
 A record is one line of JSON. It begins with its kind and with `prev`, the hash of the record
 before it; it ends with `hash`, the SHA-256 of the very bytes of the line before `,"hash":`. So a

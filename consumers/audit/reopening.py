@@ -1,4 +1,4 @@
-"""What a writer finds when it opens a chain: where it goes on, and what is wrong with it.
+"""Finds out where the writer of a chain goes on, and what is wrong with what is there.
 
 The head says which record was acknowledged last. Bytes behind that record were written by a
 process that died before it acknowledged them, so they are cut off: their entries are delivered

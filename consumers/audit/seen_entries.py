@@ -1,4 +1,4 @@
-"""Which entries a chain already holds: exact, in bounded memory.
+"""Remembers which entries a chain already holds: exactly, in bounded memory.
 
 Entry ids rise within a partition, so an id above all ids of the chain is new. Of the others, the
 latest are remembered; any other (an old event given again by an operator, say) is looked for in
@@ -30,7 +30,7 @@ _decoder = msgspec.json.Decoder(_Entry)
 
 
 class SeenEntries:
-    """The entries of one chain. `newest` is the highest id in it, `recent` are its latest ids.
+    """Knows the entries of one chain. `newest` is the highest id, `recent` are the latest ones.
 
     An id that stands in a gap of the chain is below `newest` and looked for in the files, in vain.
     """

@@ -1,4 +1,4 @@
-"""Ed25519 keys of the audit log: made, read from settings and files, used. RFC 8032."""
+"""Makes, reads and uses the Ed25519 keys of the audit log. RFC 8032."""
 
 import base64
 import os

@@ -1,1 +1,1 @@
-"""The command that runs a consumer; those about one consumer live in its package."""
+"""Has the command that runs a consumer; those about one consumer live in its package."""

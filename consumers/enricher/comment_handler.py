@@ -1,4 +1,4 @@
-"""From entries of `events` to what goes out on `comments` for them."""
+"""Turns entries of `events` into what goes out on `comments` for them."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The enricher as a consumer, and what it has open while its process runs."""
+"""Makes the enricher as a consumer, and holds what it has open while its process runs."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""From an event and what is known of its comment to the event on `comments`. Pure."""
+"""Makes the event on `comments` out of an event and what is known of its comment. Pure."""
 
 from typing import Any
 

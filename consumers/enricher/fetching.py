@@ -1,4 +1,4 @@
-"""Asking a portal for comments, and what its answer means for each of them.
+"""Asks a portal for comments, and says what its answer means for each of them.
 
 https://apidocs.bitrix24.com/api-reference/crm/timeline/comments/crm-timeline-comment-get.html
 """

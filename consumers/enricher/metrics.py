@@ -1,4 +1,4 @@
-"""All metrics of the enricher: what it asked portals for, and what came out."""
+"""Names all metrics of the enricher: what it asked portals for, and what came out."""
 
 from typing import Final
 

@@ -30,7 +30,7 @@ Told = Comment | Wait
 
 
 class PortalRequests:
-    """All portals, as this process knows them; for any number of callers at once.
+    """Asks all portals for comments, for any number of callers at once.
 
     A portal is given up when it has not answered for `give_up_after_s`, and so is a single comment
     about which a portal says nothing while it answers about others. One that makes requests fail

@@ -1,4 +1,4 @@
-"""When a portal is asked, and when nobody waits for it any more. Pure; times in seconds."""
+"""Decides when a portal is asked, and when nobody waits for it any more. Pure; times in seconds."""
 
 from collections.abc import Hashable
 from typing import Final, Generic, TypeVar
@@ -34,7 +34,7 @@ Stance = Ask | Wait | PortalGivenUp
 
 
 class Reach(Struct):
-    """Of something that failed and has not answered since: how often, and when to ask again.
+    """Counts how often something failed that has not answered since, and says when to ask again.
 
     Once it has failed for `give_up_after_s`, nobody waits for it any more; it is asked nonetheless
     whenever a pause is over, so that its answering is noticed.

@@ -1,4 +1,4 @@
-"""Events that went out without their comment, and when it is asked for again.
+"""Queues events that went out without their comment, until it is asked for again.
 
     b24:refetch:{p}             sorted set: event ids by when they are due, in Unix milliseconds
     b24:refetch:{p}:events      hash: the event as it came, and since when it waits
@@ -45,7 +45,7 @@ def _by(now_ms: int, waiting: Waiting) -> Waiting:
 
 
 class RefetchQueue:
-    """The queues of all partitions; `clock` gives Unix seconds. Commands may be repeated."""
+    """Keeps the queues of all partitions; `clock` gives Unix seconds. Commands may be repeated."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What is remembered of a comment for when it is gone: whose it was, what about, a hash of it.
+"""Remembers a comment for when it is gone: whose it was, what about, a hash of it.
 
     b24:snapshot:{p}:<member id>:<comment id>      encrypted, until it expires
 
@@ -38,7 +38,7 @@ class CommentSnapshot(Struct, frozen=True, kw_only=True):
 
 
 class Snapshots:
-    """Snapshots of all comments; without a vault there are none, and none are made."""
+    """Seals and opens the snapshots of all comments; without a vault none are made or read."""
 
     def __init__(
         self, redis: Redis, vault: Vault | None, streams: Streams, *, kept_days: float

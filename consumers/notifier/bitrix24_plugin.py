@@ -1,4 +1,4 @@
-"""A target inside Bitrix24: `bitrix24://<member_id>/<recipient>/…`, for Apprise.
+"""Sends to targets inside Bitrix24, `bitrix24://<member_id>/<recipient>/…`, for Apprise.
 
 `<member_id>` names the portal; by what right it is called is said by the settings, as for all calls
 to it. A recipient is a user's id (`7`: a notification, which rings the bell) or a chat (`chat12`,
@@ -39,7 +39,7 @@ class TargetPortal(Protocol):
 
 
 class NotifyBitrix24(NotifyBase):  # type: ignore[misc]
-    """Notifications and chat messages in a Bitrix24 portal.
+    """Sends notifications and chat messages in a Bitrix24 portal.
 
     `tag` identifies a notification: a second one with the same tag takes the first one's place, so
     that a repeated delivery shows once. Nothing can be sent before `portal` is set.

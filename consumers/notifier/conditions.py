@@ -1,4 +1,4 @@
-"""Which routes an event goes to. Pure: values in, a decision out."""
+"""Decides which routes an event goes to. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ Event = CommentEvent | AppEvent | PortalEvent | OtherEvent
 
 
 class Matcher(Struct, frozen=True):
-    """A route's conditions: all that are given must hold, each by any of its values.
+    """Holds a route's conditions: all that are given must be met, each by any of its values.
 
     A condition on something that the event does not tell (the text, on the stream `events`) does
     not hold.

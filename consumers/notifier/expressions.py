@@ -1,4 +1,4 @@
-"""Templates of one dialect: what their expressions come out as, and the filters they have. Pure.
+"""Compiles templates of one dialect: what their expressions come out as, and their filters. Pure.
 
 Templates are Jinja2 in its sandbox, one environment for each dialect that targets show, so that one
 template does for all of them: `comment.text` and the filters `bold`, `link` and `quote` write what

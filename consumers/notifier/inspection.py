@@ -1,4 +1,4 @@
-"""What operators ask of the notifier: samples of its messages, and the state of its outboxes."""
+"""Shows operators samples of the messages, and the state of the outboxes."""
 
 import time
 from collections.abc import AsyncIterator, Callable

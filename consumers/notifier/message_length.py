@@ -1,4 +1,4 @@
-"""How much of a message a target takes, and the largest one that it does. Pure."""
+"""Finds the largest message that a target takes. Pure."""
 
 from collections.abc import Callable
 from typing import TypeVar

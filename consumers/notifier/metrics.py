@@ -1,4 +1,4 @@
-"""All metrics of the notifier. The label `target` is `<route>/<number of the URL>`."""
+"""Names all metrics of the notifier. The label `target` is `<route>/<number of the URL>`."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What happens on the network while Apprise sends: seen, and fenced in.
+"""Watches what happens on the network while Apprise sends, and fences it in.
 
 Apprise tells whether a message was accepted, and hides the rest in its plugins, which call
 `requests`, `smtplib` or sockets themselves. Two hooks, inert outside of `watched`, give back what
@@ -47,7 +47,7 @@ class AddressRefused(OSError):
 
 
 class Fence:
-    """Which addresses targets may have: public ones, and those of `networks`; or any."""
+    """Says which addresses targets may have: public ones, and those of `networks`; or any."""
 
     def __init__(self, *, allow_private: bool, networks: tuple[str, ...]) -> None:
         self._allow_private = allow_private

@@ -1,4 +1,4 @@
-"""From the stream into the outboxes: what the notifier does with each event, and its senders."""
+"""Puts events of the stream into the outboxes of targets, and runs the senders beside that."""
 
 import asyncio
 import time
@@ -40,7 +40,7 @@ class _Line(Struct, frozen=True, eq=False):
 
 
 class Notifier:
-    """The notifier's handler, and the senders that run beside it.
+    """Handles events for the notifier, and runs the senders beside that.
 
     `domains`, if there are any, are kept up to date. `clock` gives the time in milliseconds since
     1970.

@@ -1,4 +1,4 @@
-"""What became of notices, written down, however long Redis is away and whoever works beside us."""
+"""Writes down what became of notices, however long Redis is away and whoever works beside us."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -24,7 +24,7 @@ Rest = Callable[[Notice], Notice | None]
 
 
 class NoticeSettlement:
-    """Changes of one outbox that have to be made, though other processes work on it too."""
+    """Makes changes of one outbox that have to be made, though other processes work on it too."""
 
     def __init__(self, outbox: Outbox, timing: Timing) -> None:
         self._outbox = outbox

@@ -1,4 +1,4 @@
-"""What is waiting to be told about one comment, and what each new event makes of it. Pure.
+"""Keeps account of what is to be told about one comment, with each new event. Pure.
 
 A notice is all that a target has not been told yet about one comment. Edits join it; a deletion
 withdraws it. While a notice is being sent it is leased, and what happens meanwhile stands behind

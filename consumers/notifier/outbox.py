@@ -1,4 +1,4 @@
-"""A target's outbox in Redis: what it is still to be told, and when. The layout is fixed.
+"""Keeps a target's outbox in Redis: what it is still to be told, and when. The layout is fixed.
 
 A target is called `<route>/<number of the URL>`, and all its keys share a slot of a cluster:
 `b24:notifier:{<target>}:…`. They do not stand in the slots of the stream's partitions, because a
@@ -66,7 +66,7 @@ class OutboxLook(Struct, frozen=True):
 
 
 class Outbox:
-    """The outbox of the target `name`."""
+    """Reads and changes the outbox of the target `name`."""
 
     def __init__(self, redis: Redis, *, prefix: str, name: str) -> None:
         self.name = name

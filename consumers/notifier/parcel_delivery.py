@@ -1,4 +1,4 @@
-"""How one message gets to a target: sent, if need be in plainer words, its outcome written down."""
+"""Gets one message to a target, if need be in plainer words, and has its outcome written down."""
 
 from collections.abc import Callable
 from typing import Final

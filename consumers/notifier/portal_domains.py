@@ -1,4 +1,4 @@
-"""Under which address each portal is known here, whatever address an event names.
+"""Knows under which address each portal is registered here, whatever address an event names.
 
 An event's domain is what its sender says, and only informational: whoever has a token of a portal
 may name any host. Links in messages lead to where the portal is by the word of others: of the
@@ -26,7 +26,7 @@ _EVERY_S: Final = 30.0
 
 
 class Domains:
-    """The addresses of portals, as last read; looking one up does no I/O."""
+    """Keeps the addresses of portals, as last read; looking one up does no I/O."""
 
     def __init__(self, settled: Mapping[str, str] | None = None) -> None:
         self._settled = dict(settled or {})

@@ -1,4 +1,4 @@
-"""Notices as messages that a target takes, by a route's templates or by the default ones. Pure."""
+"""Renders notices as messages, by a route's templates or by the default ones. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ class TargetMessage(Struct, frozen=True):
 
 
 class Templates:
-    """A route's four templates in a dialect, each its own or the default of its language.
+    """Renders a route's four templates in a dialect, each its own or the default of its language.
 
     `given` maps `title`, `body`, `digest_title` and `digest_body` to sources; empty ones stand for
     the defaults. Raises OperatorError, beginning with `name` and the key, for one that cannot be

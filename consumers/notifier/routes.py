@@ -1,4 +1,4 @@
-"""The settings as routes that work: conditions, templates, targets; or every fault in them."""
+"""Makes routes that work out of the settings, or names every fault in them."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Made-up notices of every kind, to try templates on before real ones come."""
+"""Makes up notices of every kind, to try templates on before real ones come."""
 
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase

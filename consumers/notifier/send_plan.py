@@ -1,4 +1,4 @@
-"""What a target's sender does next with the notices that are due. Pure.
+"""Decides what a target's sender does next with the notices that are due. Pure.
 
 Crashes, age, quiet hours, digests and the hourly cap all come down to one decision for each notice:
 send it now, alone or together with others; hold it back until later; or give it up.

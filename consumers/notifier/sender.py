@@ -1,4 +1,4 @@
-"""A target's sender: takes what is due from its outbox, as much as may be under way, and sends it.
+"""Takes what is due from the outbox of a target, as much as may be under way, and sends it.
 
 One for each target, so that a dead target holds up nothing else. All decisions are made in
 send_plan.py and notices.py; several processes may run senders of the same target.

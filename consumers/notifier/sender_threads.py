@@ -1,4 +1,4 @@
-"""Threads that send, which no process waits for when it ends.
+"""Runs threads that send, which no process waits for when it ends.
 
 Those of an executor are joined at the interpreter's exit, whatever `shutdown` was told: a target
 that answers a byte at a time, so that no time-out of a read ever comes, would keep the process.
@@ -17,7 +17,7 @@ _Result = TypeVar("_Result")
 
 
 class Threads:
-    """At most `most` threads of one target at a time."""
+    """Runs at most `most` threads of one target at a time."""
 
     def __init__(self, most: int, *, name: str) -> None:
         self._name = name

@@ -1,4 +1,4 @@
-"""What services make of what they are sent, where that is not what Apprise says of them.
+"""Knows what services make of what they are sent, where Apprise says otherwise.
 
 Apprise knows which of its formats a plugin takes. It does not say that some services read Markdown
 in whatever they are sent as text, nor that some have no escape for the signs of theirs, so that

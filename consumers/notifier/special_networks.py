@@ -1,4 +1,4 @@
-"""Networks that are not the public internet, by the registries that say so.
+"""Tells networks that are not the public internet, by the registries that say so.
 
 https://www.iana.org/assignments/iana-ipv4-special-registry
 https://www.iana.org/assignments/iana-ipv6-special-registry

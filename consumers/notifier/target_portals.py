@@ -1,4 +1,4 @@
-"""The portals that targets are in: whether they can be called, and the client that calls them.
+"""Gives targets inside portals the clients that call those, and says which can be called.
 
 One client for the process, and by it the limits that all processes share.
 """

@@ -1,4 +1,4 @@
-"""A target: one URL of a route, and how a message gets there. All that is known about Apprise.
+"""Gets messages to a target, which is one URL of a route. All that is known about Apprise.
 
 Apprise's plugins are synchronous: its `async_notify` runs each of them in one small pool of threads
 for the whole process, in which a target that hangs takes the others' threads. So each target has
@@ -50,7 +50,7 @@ class SendOutcome(Struct, frozen=True, kw_only=True):
 
 
 class Target:
-    """One Apprise URL.
+    """Delivers messages to one Apprise URL.
 
     `name` is what logs, metrics and keys call it. Raises OperatorError for a URL that cannot work,
     without showing it.

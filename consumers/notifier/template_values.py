@@ -1,4 +1,4 @@
-"""What templates are told of notices. Pure."""
+"""Says what templates are told of notices. Pure."""
 
 from datetime import datetime
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""When a route may speak: gathering windows, digests, quiet hours. Pure; times in milliseconds."""
+"""Decides when a route may speak: windows, digests, quiet hours. Pure; times in milliseconds."""
 
 from bisect import bisect_left
 from datetime import UTC, datetime, time, timedelta

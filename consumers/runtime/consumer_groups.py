@@ -1,4 +1,4 @@
-"""The consumer groups of a partition: made where they are missing, at the right keys."""
+"""Makes the consumer groups of a partition where they are missing, at the right place."""
 
 from typing import Any, Literal
 

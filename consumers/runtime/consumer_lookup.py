@@ -1,4 +1,4 @@
-"""Finding the Consumer that a name on the command line stands for."""
+"""Finds the Consumer that a name on the command line stands for."""
 
 import importlib
 import sys

@@ -1,4 +1,4 @@
-"""A consumer's process: opens what it needs, owns its share of the partitions, stops when told."""
+"""Runs a consumer's process: opens what it needs, owns its share of partitions, stops when told."""
 
 import asyncio
 import os

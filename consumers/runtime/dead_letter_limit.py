@@ -1,4 +1,4 @@
-"""The limit that keeps a broken consumer from pouring its stream into the dead letters."""
+"""Keeps a broken consumer from pouring its stream into the dead letters."""
 
 from collections import deque
 from typing import Final
@@ -25,7 +25,7 @@ class DeadLetterLimit(Struct, frozen=True):
 
 
 class DeadLetterRate:
-    """The dead letters and handled entries of the last window of one process.
+    """Counts the dead letters and handled entries of the last window of one process.
 
     `reason` is that of a dead letter; those that nobody can read (`undecodable`) are never counted.
     Dead letters that earlier processes made in the window count as well, so that a supervisor

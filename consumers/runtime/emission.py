@@ -1,4 +1,4 @@
-"""What entries became, on its way to the output: in order, once, with the acknowledgement.
+"""Writes what entries became to the output: in order, once, with the acknowledgement.
 
 An acknowledgement may come a little after an effect; an output may not. So one script writes what
 an entry became, remembers that, and acknowledges the entry; fenced by the epoch of the lease, and

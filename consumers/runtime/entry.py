@@ -1,4 +1,4 @@
-"""An entry of a stream: as handlers are given it, and as the runtime holds it until it is done."""
+"""Describes an entry: as handlers are given it, and as the runtime holds it until it is done."""
 
 from msgspec import Struct
 

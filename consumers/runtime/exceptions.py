@@ -1,4 +1,4 @@
-"""What a handler raises to say how an entry failed.
+"""Lets a handler say how an entry failed, by what it raises.
 
 Any other exception is taken for a mistake: a bounded number of attempts, then a dead letter.
 """

@@ -1,4 +1,4 @@
-"""Whether handlers may be started: only while the lease is held, and not during a pause.
+"""Says whether handlers may be started: only while the lease is held, and not during a pause.
 
 The gate opens and closes; the circuit says when everything fails, so that it has to pause.
 """
@@ -15,7 +15,7 @@ __all__ = ["Circuit", "Gate"]
 
 
 class Gate:
-    """Asked before each call of a handler, so that even a process that was frozen finds out.
+    """Admits calls of handlers: it is asked before each, so that even a frozen process finds out.
 
     `width` is how many may run at a time: the limit, 0 in a pause, 1 to probe after it. Whoever
     waits is called when that may have changed.

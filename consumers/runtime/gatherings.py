@@ -1,4 +1,4 @@
-"""Handlers of gathered entries: what belongs together in one call, everything else side by side.
+"""Hands gathered entries to handlers: what belongs together in one call, all else side by side.
 
 An entry belongs to a subject (a comment), whose entries keep their order, and to a key (a portal),
 whose subjects are handled together. A key that is slow or fails keeps only itself waiting.

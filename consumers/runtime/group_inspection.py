@@ -1,4 +1,4 @@
-"""How a group stands on a partition: asked of the server now and then, shown, and told."""
+"""Asks the server how the group stands on a partition, shows it, and tells of losses."""
 
 import time
 from collections.abc import Callable

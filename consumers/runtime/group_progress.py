@@ -1,4 +1,4 @@
-"""Where a group stands on a stream, and what disappeared unread: sums, without Redis.
+"""Keeps account of where a group stands, and of what disappeared unread: sums, without Redis.
 
 The server's own `lag` is missing after deletions and wrong after trims on some versions, and it
 says nothing of entries that were trimmed before the group had read them. So the owner keeps
@@ -13,7 +13,7 @@ __all__ = ["GroupProgress"]
 
 
 class GroupProgress:
-    """The account of one partition; `lag` is None until it is known.
+    """Keeps the account of one partition; `lag` is None until it is known.
 
     `missed_count` is how many entries more the server believes to be left than there are. It stays
     that until the group has read on, so it is compared with what it was when it was told last, here

@@ -1,4 +1,4 @@
-"""What was handled, for the log: each entry at the level debug, and sums each minute."""
+"""Logs what was handled: each entry at the level debug, and sums each minute."""
 
 import asyncio
 import logging

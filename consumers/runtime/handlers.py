@@ -1,4 +1,4 @@
-"""What a function has to look like to be a handler: seen when it is registered, told in one line.
+"""Refuses functions that can be no handlers when they are registered, in one line.
 
 The types of the decorators say the same to type checkers; this is for whoever runs none. A mistake
 that is found here would otherwise acknowledge events that nobody has handled, or handle each

@@ -1,4 +1,4 @@
-"""The listener for probes and Prometheus: is the process alive, is it connected, its numbers."""
+"""Answers probes and Prometheus: is the process alive, is it connected, its numbers."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Collection
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 class Health:
-    """What the probes are told; nothing here asks the server.
+    """Says what the probes are told; nothing here asks the server.
 
     Retries bridge a failure that is shorter than a lease: for so long nobody else could take over
     either. With a longer one, of whichever loop, this process is not ready. A restart is asked for

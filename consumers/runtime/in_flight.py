@@ -1,4 +1,4 @@
-"""The entries in hand: what was delivered to this process and is not acknowledged yet."""
+"""Holds the entries in hand: what was delivered to this process and is not acknowledged yet."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ _UNSEEN: Final = 1000
 
 
 class InFlight:
-    """Entries by source and id, and the last ones that were acknowledged.
+    """Keeps entries by source and id, and the last ones that were acknowledged.
 
     A server that lost its memory of deliveries (a failover, a deleted group) delivers again what
     is in hand, and what was acknowledged a moment ago. Both are recognised here; the latter only

@@ -1,4 +1,4 @@
-"""From the bytes of a stream's entry to an entry in hand, or to whatever else becomes of it."""
+"""Takes in the entries of a stream: decodes each, and has it handled, buried or passed over."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime

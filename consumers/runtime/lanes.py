@@ -1,4 +1,4 @@
-"""Handlers of events: each comment's entries in order, different comments side by side."""
+"""Hands events to handlers: each comment's entries in order, different comments side by side."""
 
 import asyncio
 from collections import deque
@@ -16,7 +16,7 @@ _SLICE = 32
 
 
 class Lanes:
-    """A queue for each comment that has entries in hand, and workers that serve the queues.
+    """Keeps a queue for each comment that has entries in hand, and workers that serve the queues.
 
     An entry whose attempt failed stays at the head of its queue and keeps only that queue waiting;
     it occupies no worker meanwhile.

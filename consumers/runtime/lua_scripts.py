@@ -1,4 +1,4 @@
-"""The scripts of `lua/`, as functions with types: everything that must be decided by the server.
+"""Calls the scripts of `lua/`, with types: everything that must be decided by the server.
 
 Each touches the keys of one partition only, which share a cluster slot, and each may be carried
 out twice: the client that calls them repeats a command whose reply it lost.
@@ -80,7 +80,7 @@ class Emitted(Struct, frozen=True):
 
 
 class Scripts:
-    """The scripts, on one client for short commands."""
+    """Calls the scripts on one client for short commands."""
 
     def __init__(self, client: Redis) -> None:
         def script(name: str) -> Any:

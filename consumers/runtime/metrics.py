@@ -1,4 +1,4 @@
-"""Every metric of a consumer's process, in a registry of its own."""
+"""Counts what a consumer's process does, in a registry of its own."""
 
 import time
 from bisect import bisect_left
@@ -21,7 +21,7 @@ _BOUNDS: Final = (0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0, 3
 
 
 class Durations(Collector):
-    """One histogram with the label `group`; to be used from the event loop's thread only."""
+    """Counts durations in a histogram with the label `group`; for the event loop's thread only."""
 
     def __init__(self, name: str, meaning: str, group: str) -> None:
         self._name = name

@@ -1,4 +1,4 @@
-"""What this process cannot do on Redis at the moment: told once, and once when it is over.
+"""Tells what this process cannot do on Redis at the moment: once, and once when it is over.
 
 Each loop that asks something of Redis time and again (leases, reading, acknowledging, writing,
 burying) has an `Outage` of its own, and tells it of each failure and of each success. So the log
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 class Outages:
-    """The outages of one process; times are by time.monotonic().
+    """Knows the outages of one process; times are by time.monotonic().
 
     What `is_our_doing`, such as a time-out of a loop that stood still, is none.
     """

@@ -1,4 +1,4 @@
-"""The way out of a partition: what it is through with is sent until the server has taken it.
+"""Sends what a partition is through with, until the server has taken it.
 
 There is one loop for all of it: acknowledgements, what entries became, dead letters.
 """

@@ -1,4 +1,4 @@
-"""Leases: takes this process's share of the partitions, keeps it, and gives it up.
+"""Takes this process's share of the partitions by leases, keeps it, and gives it up.
 
 Which partitions those are, each process finds out by itself, with the same answer in all of them.
 
@@ -37,7 +37,7 @@ class _Owned(Struct):
 
 
 class Ownership:
-    """The partitions of one process; `own` makes the runtime of one whose lease was taken.
+    """Owns the partitions of one process; `own` makes the runtime of one whose lease was taken.
 
     What it gives up at the end it tells Redis for `farewell_s` at most each, for leases and members
     run out by themselves.

@@ -1,4 +1,4 @@
-"""One partition in the hands of this process, from the lease to its release.
+"""Runs one partition in the hands of this process, from the lease to its release.
 
 Own are the entries in hand and the memory of the position; the server owns everything else, so
 that whoever takes over finds it there. docs/decisions/0006-consumer-runtime.md says what happens

@@ -1,4 +1,4 @@
-"""The metrics that a consumer's process has for each of its partitions."""
+"""Shows what a consumer's process knows of each of its partitions."""
 
 from prometheus_client import CollectorRegistry, Gauge
 

@@ -1,4 +1,4 @@
-"""Where a group's work on one partition is kept: the keys, all of one cluster slot."""
+"""Names the keys of a group's work on one partition, all of one cluster slot."""
 
 from msgspec import Struct
 

@@ -1,4 +1,4 @@
-"""Entries that were delivered and are in nobody's hands: taken over, the dangerous ones alone.
+"""Takes over entries that were delivered and are in nobody's hands, the dangerous ones alone.
 
 A process that died leaves its entries pending, and so does a reply that was lost on its way. The
 server counts how often an entry was taken in hand; one that was taken by several processes, none

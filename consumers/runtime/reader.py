@@ -40,7 +40,7 @@ class ReadPace(Struct, frozen=True):
 
 
 class Reader:
-    """The one reader of a partition; everything it does on the server, it does in turn.
+    """Reads a partition, as its only reader; everything it does on the server, it does in turn.
 
     So nothing is under way when it compares what is pending there with what is in hand here.
     `former` is what the last owner of the partition has left, if it read the same stream.

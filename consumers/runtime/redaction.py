@@ -1,4 +1,4 @@
-"""What errors say, for logs and dead letters: of bounded length, and without secrets."""
+"""Describes errors for logs and dead letters, in bounded length and without secrets."""
 
 import re
 from typing import Final

@@ -1,4 +1,4 @@
-"""What follows when a handler raised: pure decisions, without a clock and without Redis."""
+"""Decides what follows when a handler raised. Pure: without a clock and without Redis."""
 
 from collections.abc import Sequence
 

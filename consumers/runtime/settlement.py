@@ -1,4 +1,4 @@
-"""What this process is through with: acknowledgements in batches, dead letters one by one.
+"""Acknowledges what this process is through with in batches, and buries dead letters one by one.
 
 Both are fenced by the epoch of the lease: a process that lost its partition without noticing can
 neither acknowledge nor bury what another one now works on.

@@ -1,4 +1,4 @@
-"""How much of the hand one key (a portal) may fill, and what of it is set aside. Pure.
+"""Decides how much of what is in flight one key (a portal) may fill, and sets the rest aside. Pure.
 
 What waits for a slow portal must not keep others from being read. So a key has a share, and what
 comes of it beyond that is set aside: it stays pending on the server, nothing but its id is kept
@@ -43,7 +43,7 @@ class _Share(Struct):
 
 
 class Shares:
-    """The shares of all keys in a hand of `max_entries` and `max_bytes`; `key_of` tells the key."""
+    """Divides `max_entries` and `max_bytes` among all keys; `key_of` tells the key of an entry."""
 
     def __init__(
         self, key_of: Callable[[HeldEntry], Key], *, max_entries: int, max_bytes: int

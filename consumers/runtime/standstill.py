@@ -1,4 +1,4 @@
-"""Whether the event loop stood still, for how long, and in whose code.
+"""Notices that the event loop stood still: for how long, and in whose code.
 
 A handler that blocks keeps everything else from running: other handlers, the leases, and the
 reading of replies, whose time-outs then look as if Redis were to blame. The loop notes the time
@@ -40,7 +40,7 @@ class _Where(Struct, frozen=True):
 
 
 class Standstill:
-    """The watch over the loop that runs `run`; `noted` is told the seconds of each standstill."""
+    """Watches the loop that runs `run`; `noted` is told the seconds of each standstill."""
 
     def __init__(self, noted: Callable[[float], None]) -> None:
         self._noted = noted

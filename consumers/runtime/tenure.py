@@ -1,4 +1,4 @@
-"""What all parts of a partition share, from the lease to its release."""
+"""Holds what all parts of a partition share, from the lease to its release."""
 
 from msgspec import Struct
 

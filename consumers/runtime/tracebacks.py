@@ -1,4 +1,4 @@
-"""Where a handler raised, for the log and for dead letters: the author's frames, without values."""
+"""Shows where a handler raised, for logs and dead letters: the author's frames, without values."""
 
 from collections.abc import Iterator
 from pathlib import Path

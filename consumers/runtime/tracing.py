@@ -1,4 +1,4 @@
-"""Spans that continue the trace of the request that brought the event.
+"""Makes spans that continue the trace of the request that brought the event.
 
 Only the OpenTelemetry API: without an SDK that a service sets up, nothing is created or paid.
 https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
@@ -24,7 +24,7 @@ _MAX_LINKS = 128
 
 
 class Tracing:
-    """The spans of one group; off unless a tracer provider was set before the consumer started."""
+    """Makes the spans of one group; off unless a tracer provider was set before the start."""
 
     def __init__(self, group: str) -> None:
         self.is_on = not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)

@@ -1,4 +1,4 @@
-"""What a transforming consumer declares, and what its handlers return. Does no I/O."""
+"""Describes what a transforming consumer declares, and what its handlers return. Does no I/O."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal

@@ -1,4 +1,4 @@
-"""A stream that nobody writes to: a misspelt name would be made by its reader, and waited on."""
+"""Refuses a stream that nobody writes to: its reader would make a misspelt one, and wait on it."""
 
 import asyncio
 from contextlib import suppress

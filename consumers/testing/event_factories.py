@@ -1,4 +1,4 @@
-"""Events as the gateway writes them, for tests."""
+"""Makes events as the gateway writes them, for tests."""
 
 from datetime import UTC, datetime
 from typing import Any, Literal

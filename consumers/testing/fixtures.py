@@ -1,4 +1,4 @@
-"""The fixtures; pytest finds them through `pytest_plugins = ["consumers.testing"]`."""
+"""Makes the fixtures; pytest finds them through `pytest_plugins = ["consumers.testing"]`."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

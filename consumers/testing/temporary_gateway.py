@@ -1,4 +1,4 @@
-"""A real temporary server with the gateway's streams, for tests of a whole consumer."""
+"""Starts a real server with the gateway's streams, for tests of a whole consumer."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""`comments`: the present state of each comment, as a view over `comment_events`.
+"""Makes the view `comments`: the present state of each comment, over `comment_events`.
 
 A view, because it then follows from the events alone: duplicates, any order of arrival and events
 that come days late lead to the same answer, and there is no second table to repair. What decides:

@@ -1,4 +1,4 @@
-"""Writing anew what holds the rows, so that what was deleted is not in it any more.
+"""Writes anew what holds the rows, so that what was deleted is not in it any more.
 
 DuckDB and PostgreSQL leave the bytes of deleted rows where they are until they need the room.
 """

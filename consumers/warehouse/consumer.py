@@ -1,4 +1,4 @@
-"""The warehouse consumer: batches of the stream, loaded on one thread of their own."""
+"""Loads batches of the stream as a consumer, on one thread of their own."""
 
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -78,7 +78,7 @@ def consumer_of(settings: Settings) -> Consumer:
 
 
 class Loader:
-    """What the runtime calls."""
+    """Loads what the runtime hands over, and says whether the destination takes it."""
 
     def __init__(self, settings: Settings, target: Destination) -> None:
         self._settings = settings

@@ -1,4 +1,4 @@
-"""Where the warehouse is: reading the URL of `[warehouse] destination`. Does no I/O.
+"""Reads where the warehouse is: the URL of `[warehouse] destination`. Does no I/O.
 
 The forms and the pip extra of each are the table of docs/warehouse.md.
 """

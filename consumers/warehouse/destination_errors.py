@@ -1,4 +1,4 @@
-"""Why a destination did not do what was asked: what drivers raise, judged. Does no I/O.
+"""Judges what drivers raise: why a destination did not do what was asked. Does no I/O.
 
 Every destination brings a driver with exceptions of its own, which dlt wraps. Judged are DuckDB's
 and, by SQLSTATE, those of PostgreSQL; whatever is not known here passes for a destination that is

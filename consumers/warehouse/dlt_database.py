@@ -1,4 +1,4 @@
-"""The destination through dlt: merging rows, asking, executing. Knows no table of ours by name.
+"""Merges rows, asks and executes in the destination, through dlt. Knows no table of ours by name.
 
 The file of an embedded DuckDB is open only inside `Database.session()`, and then for this process
 alone, as DuckDB has it (https://duckdb.org/docs/stable/connect/concurrency). In between anybody may
@@ -39,7 +39,7 @@ _LOADS_BETWEEN_LOOKS: Final = 1_000
 
 
 class Database:
-    """A dataset in a destination. All calls block, and belong on one thread."""
+    """Reads and writes a dataset in a destination. All calls block, and belong on one thread."""
 
     def __init__(self, target: Destination, *, dataset: str, workspace: Workspace) -> None:
         self.target = target

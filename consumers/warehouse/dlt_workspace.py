@@ -1,4 +1,4 @@
-"""Where dlt works and what it is told: a directory of this process, and nothing but our settings.
+"""Gives dlt a directory of this process to work in, and no settings but ours.
 
 Left alone, dlt reads `.dlt/*.toml` in the current directory and in the home directory and variables
 of the environment, keeps its files in the home directory, and reports its use over the network.
@@ -42,7 +42,7 @@ _SETTINGS: Final[dict[str, Any]] = {
 
 
 class Workspace:
-    """A directory that only this process uses, emptied on taking it, and dlt tied to it.
+    """Takes a directory that only this process uses, empties it, and ties dlt to it.
 
     It is `<dir>/<n>` with the first `n` whose lock is free, so that a process that was killed
     leaves nothing behind that its successor does not find and empty. `name` differs between all

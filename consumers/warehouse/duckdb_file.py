@@ -1,4 +1,4 @@
-"""The file of an embedded DuckDB: held by one process that writes, or read by any number.
+"""Opens the file of an embedded DuckDB: held by one process that writes, or read by any number.
 
 https://duckdb.org/docs/stable/connect/concurrency
 """

@@ -1,4 +1,4 @@
-"""What was erased on request, and which events that concerns. Does no I/O."""
+"""Says which events concern what was erased on request. Does no I/O."""
 
 from collections.abc import Collection
 from datetime import datetime

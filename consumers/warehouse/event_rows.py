@@ -1,4 +1,4 @@
-"""From events to rows: a pure function from entries to an Arrow table of `comment_events`.
+"""Makes rows of `comment_events` out of entries: a pure function to an Arrow table.
 
 Everything that a destination could refuse about a value is settled here, so that a failed load is
 never the fault of an event: numbers fit into 64 bits, timestamps are timestamps, and text has no

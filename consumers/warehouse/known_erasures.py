@@ -1,4 +1,4 @@
-"""What this machine knows of a destination apart from the destination itself.
+"""Keeps what this machine knows of a destination apart from the destination itself.
 
 If the tables are lost (a file removed, a schema dropped), this says that they were there, and which
 erasures were in them, so that a load anew brings nothing back that was erased. It is a file in
@@ -26,7 +26,7 @@ class _File(msgspec.Struct):
 
 
 class KnownErasures:
-    """The erasures of one destination, as they were seen last; `was_there` if it had tables.
+    """Keeps the erasures of one destination, as they were seen last; `was_there` if it had tables.
 
     Several processes of a machine may have one each: they add, and take nothing away.
     """

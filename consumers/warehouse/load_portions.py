@@ -1,4 +1,4 @@
-"""How much of a load a destination gets at once, and what becomes of a text that is too long.
+"""Divides a load into what a destination gets at once, and cuts a text that is too long.
 
 Pure functions of Arrow tables of `comment_events`.
 """

@@ -1,4 +1,4 @@
-"""All metrics of the warehouse consumer: how much, how fast, and up to where."""
+"""Names all metrics of the warehouse consumer: how much, how fast, and up to where."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What a PostgreSQL server has to be like for the warehouse, asked before anything is loaded."""
+"""Asks what a PostgreSQL server is like, before anything is loaded into it."""
 
 from typing import Final
 

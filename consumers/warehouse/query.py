@@ -1,4 +1,4 @@
-"""Asking the warehouse with SQL of one's own, which can change nothing in it."""
+"""Answers SQL of one's own from the warehouse, which can change nothing in it."""
 
 import sys
 from collections.abc import Iterator

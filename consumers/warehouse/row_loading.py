@@ -1,4 +1,4 @@
-"""The warehouse itself: loading into its tables, comparing and erasing.
+"""Loads rows into the tables of the warehouse, compares them and erases from them.
 
 Everything here blocks and belongs on one thread. Loading is idempotent: rows are merged on their
 key.

@@ -1,4 +1,4 @@
-"""Comparing the warehouse with the stream, and loading a range of the stream again."""
+"""Compares the warehouse with the stream, and loads a range of the stream again."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Reading a range of a stream beside the consumer group, page by page, without consuming it."""
+"""Reads a range of a stream beside the consumer group, page by page, without consuming it."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The tables in the destination: whether they are whole, and making what is not there.
+"""Makes the tables in the destination that are not there, and tells whether they are whole.
 
 They may vanish while this runs: a file is removed, a schema or one table dropped. So they are
 looked at in each session before anything is loaded, with one question.
@@ -50,7 +50,7 @@ class NewerTables(OperatorError):
 
 
 class Tables:
-    """The tables of this release; its methods are called within a session of the database."""
+    """Makes and checks the tables of this release; call it within a session of the database."""
 
     def __init__(self, database: Database, known: KnownErasures) -> None:
         self._database = database

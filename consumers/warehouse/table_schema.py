@@ -1,4 +1,4 @@
-"""The tables of the warehouse: names, columns, types, and the version of all of them.
+"""Describes the tables of the warehouse: names, columns, types, and the version of all of them.
 
 Within the life of the warehouse columns are only added, always nullable, at the end: an older
 process goes on loading into a newer table. Every change here raises `VERSION` by one and is a line

@@ -1,4 +1,4 @@
-"""The thread on which everything of a warehouse happens: its calls block, one after the other."""
+"""Makes all calls of a warehouse on one thread, one after the other: they block."""
 
 import asyncio
 import threading
@@ -18,7 +18,7 @@ _Call = tuple["Future[Any]", Callable[[], Any]]
 
 
 class CallThread:
-    """A thread that makes one call at a time, in order.
+    """Makes one call at a time on a thread of its own, in order.
 
     No process waits for it to end: a driver may wait for ever for a server that does not answer.
     """
