@@ -6,36 +6,22 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from click.testing import CliRunner
 from redis.asyncio import Redis
-from structlog.testing import capture_logs
 
 from gateway.bitrix24.connecting import connect
 from gateway.bitrix24.offline_signals import take
 from gateway.cli import cli
 from gateway.contract import AppEvent, CommentEvent
 from gateway.inbound.form import FormValue, parse_form
-from gateway.portals.application_tokens import digest_of
 from gateway.sandbox.live_portal import LivePortal
-from gateway.settings import PortalSettings, Settings
-from tests.integration.installation.bodies import forged, genuine, post
-from tests.integration.installation.running import Gateway, open_gateway
+from tests.integration.installation.bodies import genuine
+from tests.integration.installation.deliveries import install
+from tests.integration.installation.running import Gateway
 from tests.support.eventually import eventually
 
 COMMENTS = {f"ONCRMTIMELINECOMMENT{what}" for what in ("ADD", "UPDATE", "DELETE")}
-
-
-async def install(portal: LivePortal, gateway: Gateway) -> None:
-    """Install, and wait until the portal's events are bound."""
-    await portal.install(gateway.url)
-    await portal.sent()
-
-    async def is_bound() -> bool:
-        return (await gateway.facts.of(portal.member_id)).bound_at is not None
-
-    await eventually(is_bound)
 
 
 async def test_an_installed_portal_is_registered_bound_and_delivers(
@@ -124,97 +110,6 @@ async def test_what_a_clock_that_was_ahead_noted_keeps_nobody_from_uninstalling_
     installed_at = (await gateway.facts.of(portal.member_id)).installed_at
     assert installed_at is not None
     assert installed_at < ahead
-
-
-async def test_uninstalling_ends_all_that_was_the_applications_and_nothing_else(
-    gateway: Gateway, portal: LivePortal
-) -> None:
-    webhook = digest_of("fake-token-of-a-webhook")
-    await gateway.registry.add(portal.member_id, "acme.example", webhook, now=datetime.now(UTC))
-    await install(portal, gateway)
-
-    await portal.uninstall(clean=False)
-    await portal.sent()
-
-    assert portal.deliveries[-1].answer == "ok"
-    uninstalled = (await gateway.events())[-1]
-    assert (uninstalled.id, uninstalled.type) == (
-        portal.deliveries[-1].event_id,
-        "bitrix24.app.uninstalled",
-    )
-    (left,) = (await gateway.registry.read()).registrations
-    assert left.digest == webhook
-    assert not gateway.directory.verify(portal.member_id, portal.application_token)
-    assert gateway.directory.verify(portal.member_id, "fake-token-of-a-webhook")
-    async with connect(gateway.settings) as bitrix24:
-        assert bitrix24.tokens is not None
-        assert await bitrix24.tokens.read(portal.member_id) is None
-    facts = await gateway.facts.of(portal.member_id)
-    assert not facts.is_installed
-    assert facts.erasure_due_since is None
-    assert gateway.waiting() == []
-
-
-async def test_an_uninstallation_with_clean_marks_the_data_for_erasure(
-    gateway: Gateway, portal: LivePortal
-) -> None:
-    await install(portal, gateway)
-
-    await portal.uninstall(clean=True)
-    await portal.sent()
-
-    due_since = (await gateway.facts.of(portal.member_id)).erasure_due_since
-    assert due_since is not None
-
-    await install(portal, gateway)
-
-    facts = await gateway.facts.of(portal.member_id)
-    assert facts.is_installed
-    assert facts.erasure_due_since == due_since
-
-
-async def test_a_webhooks_token_cannot_end_the_application(
-    gateway: Gateway, portal: LivePortal
-) -> None:
-    token = "fake-token-of-a-webhook"
-    webhook = digest_of(token)
-    await gateway.registry.add(portal.member_id, "acme.example", webhook, now=datetime.now(UTC))
-    await install(portal, gateway)
-    await portal.uninstall(clean=True)
-    await portal.sent()
-    body = forged(portal.deliveries[-1].body, application_token=token)
-    await install(portal, gateway)
-
-    assert (await post(gateway.url, body)).status == 200
-
-    facts = await gateway.facts.of(portal.member_id)
-    assert facts.is_installed
-    assert gateway.directory.verify(portal.member_id, portal.application_token)
-    assert not gateway.directory.verify(portal.member_id, token)
-
-
-async def test_an_uninstallation_is_believed_without_an_application_in_the_settings(
-    gateway: Gateway, settings: Settings, portal: LivePortal
-) -> None:
-    await install(portal, gateway)
-    await portal.uninstall(clean=True)
-    await portal.sent()
-    body = portal.deliveries[-1].body
-    settled = PortalSettings(
-        member_id=portal.member_id,
-        domain="acme.example",
-        application_tokens=(portal.application_token,),
-    )
-    plain = msgspec.structs.replace(
-        settings, bitrix24=Settings().bitrix24, vault=Settings().vault, portals=(settled,)
-    )
-    async with open_gateway(plain) as other:
-        with capture_logs() as logs:
-            assert (await post(other.url, body)).status == 200
-
-    assert [line["event"] for line in logs if line["log_level"] == "warning"] == [
-        "an uninstalled portal stands in the settings: take its token out of [[portals]]"
-    ]
 
 
 async def test_an_offline_signal_is_passed_on_and_not_published(

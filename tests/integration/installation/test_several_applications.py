@@ -21,8 +21,8 @@ from gateway.sandbox.assembly import Sandbox, open_sandbox
 from gateway.sandbox.live_portal import LivePortal
 from gateway.settings import ApplicationSettings, Settings
 from tests.integration.installation.bodies import forged, genuine, post
+from tests.integration.installation.deliveries import install
 from tests.integration.installation.running import Gateway, open_gateway
-from tests.integration.installation.test_installing import install
 from tests.support.eventually import eventually
 
 MADE_UP = "fake-token-that-is-made-up"

@@ -1,7 +1,6 @@
 """Each event once, whatever fails: targets, processes, templates."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,31 +11,14 @@ from structlog.testing import capture_logs
 
 from consumers import Transient
 from consumers.notifier.parcel_delivery import pause_s
-from gateway.contract import COMMENT_ADDED, COMMENT_DELETED, Comment
+from gateway.contract import COMMENT_ADDED, COMMENT_DELETED
 from gateway.local.redis_server import RedisServer, free_port
 from gateway.redis_access import connections
-from tests.integration.notifier.desk import Desk, with_text
+from tests.integration.notifier.conftest import resume, route
+from tests.integration.notifier.desk import Desk
 from tests.integration.notifier.processes import comment_event
-from tests.integration.notifier.sinks import HttpSink, Received, http_sink
+from tests.integration.notifier.sinks import HttpSink, http_sink
 from tests.support.eventually import eventually
-
-
-@pytest.fixture
-async def sink() -> AsyncIterator[HttpSink]:
-    async with http_sink() as listening:
-        yield listening
-
-
-def route(*urls: str, **options: Any) -> dict[str, Any]:
-    body = "{{ comment.id }} {{ event.action }} x{{ count }}"
-    return {"urls": urls, "window_s": 0.0, "timeout_s": 1.0, "body": body} | options
-
-
-async def resume(redis: Redis, desk: Desk) -> None:
-    """Let the pauses of all targets end."""
-    for key in await redis.keys("*:pause"):
-        await redis.delete(key)
-    desk.now_ms += 600_000
 
 
 async def test_an_event_delivered_twice_by_the_stream_is_told_once(
@@ -120,180 +102,6 @@ async def test_the_backlog_of_a_dead_target_is_bounded_and_told(redis: Redis) ->
     told = [line for line in lines if line["event"] == "notification given up"]
     assert [line["event_id"] for line in told] == [event.id for event in events[:3]]
     assert {line["reason"] for line in told} == {"backlog full"}
-
-
-async def test_a_message_that_a_target_refuses_is_given_up_and_the_others_go_on(
-    redis: Redis, sink: HttpSink
-) -> None:
-    refused = comment_event(1)
-    sink.answer = lambda received: web.Response(status=400 if received.key == refused.id else 200)
-    desk = Desk(redis, route(sink.url))
-    await desk.hear(comment_event(2))
-    await desk.work()
-    for event in (refused, *map(comment_event, range(3, 12))):
-        desk.now_ms += 1
-        await desk.hear(event)
-
-    with capture_logs() as lines:
-        await desk.work()
-
-    assert len(sink.received) == 10
-    assert await desk.outboxes[0].size() == 0
-    assert await desk.outboxes[0].paused_ms() == 0
-    (line,) = (line for line in lines if line["log_level"] == "error")
-    assert (line["event"], line["event_id"]) == ("notification given up", refused.id)
-    assert line["reason"] == "refused"
-    assert line["answer"].startswith("HTTP 400: ")
-
-
-async def test_a_message_that_a_target_refuses_first_of_all_lets_the_others_go_first(
-    redis: Redis, sink: HttpSink
-) -> None:
-    refused = comment_event(1)
-    sink.answer = lambda received: web.Response(status=422 if received.key == refused.id else 200)
-    desk = Desk(redis, route(sink.url))
-    for event in (refused, *map(comment_event, range(2, 12))):
-        desk.now_ms += 1
-        await desk.hear(event)
-
-    for _ in range(3):
-        await desk.work()
-        await resume(redis, desk)
-
-    assert len(sink.received) == 10
-    assert await desk.outboxes[0].size() == 0
-
-
-async def test_a_target_that_refuses_everything_has_failed_and_loses_nothing(
-    redis: Redis, sink: HttpSink
-) -> None:
-    sink.answer = lambda _: web.Response(status=400)
-    desk = Desk(redis, route(sink.url, max_age_s=86_400.0, timeout_s=10.0))
-    for number in range(5):
-        await desk.hear(comment_event(number))
-
-    for _ in range(20):
-        await desk.work()
-        assert await desk.outboxes[0].paused_ms() <= 32_000
-        await resume(redis, desk)
-    assert await desk.outboxes[0].size() == 5
-
-    sink.answer = lambda _: web.Response()
-    for _ in range(2):
-        await desk.work()
-        await resume(redis, desk)
-    assert len(set(sink.keys)) == 5
-
-
-async def test_a_message_that_a_target_refuses_for_its_form_comes_in_plain_words(
-    redis: Redis, sink: HttpSink
-) -> None:
-    """As of a service that takes less than Apprise knows, or parses what it should not."""
-
-    def answer(received: Received) -> web.Response:
-        body = received.body["message"]
-        return web.Response(status=400 if "<b>" in body or len(body) > 2500 else 200)
-
-    sink.answer = answer
-    desk = Desk(redis, {"urls": (f"{sink.url}?format=html",), "window_s": 0.0})
-    event = comment_event(999)
-    comment = Comment(
-        state="present",
-        text="[b]one[/b] & [i]two[/i] " * 200,
-        entity_type="deal",
-        entity_id=2,
-    )
-    await desk.hear(with_text(event, comment))
-
-    with capture_logs() as lines:
-        await desk.work()
-
-    ((body),) = sink.bodies
-    assert body.startswith("&gt; one &amp; two one")
-    assert "…<br>" in body
-    assert body.endswith("Open in Bitrix24: https://acme.bitrix24.com/crm/deal/details/2/")
-    assert [line["event"] for line in lines if line["log_level"] == "warning"] == [
-        "notification refused, sent in plain words"
-    ]
-
-
-@pytest.mark.parametrize("status", [401, 403, 404, 429, 500])
-async def test_what_is_no_refusal_of_a_message_is_tried_once_and_again_later(
-    redis: Redis, sink: HttpSink, status: int
-) -> None:
-    desk = Desk(redis, route(sink.url))
-    await desk.hear(comment_event(1))
-    await desk.work()
-    sink.answer = lambda _: web.Response(status=status)
-    await desk.hear(comment_event(2))
-
-    await desk.work()
-
-    assert sink.asked == 2
-    assert await desk.outboxes[0].size() == 1
-
-
-async def crash_while_sending(desk: Desk, sink: HttpSink) -> None:
-    """The sink has taken the message, and the process dies before it writes that down."""
-    sink.delay_s = 0.3
-    (sender,) = desk.senders
-    await sender.round()
-    await eventually(lambda: sink.asked == 1)
-    await desk.crash_sender()
-    await asyncio.sleep(0)
-    sink.delay_s = 0.0
-
-
-async def test_a_message_cut_off_by_a_crash_is_sent_again_under_the_same_id(
-    redis: Redis, sink: HttpSink
-) -> None:
-    before = Desk(redis, route(sink.url))
-    event = comment_event(1)
-    await before.hear(event)
-    await crash_while_sending(before, sink)
-
-    after = Desk(redis, route(sink.url), now_ms=before.now_ms)
-    await after.work()
-    assert sink.keys == [event.id], "as long as the lease lasts, the first process may be alive"
-    await after.work(after_s=60)
-    await after.work(after_s=60)
-
-    assert sink.keys == [event.id, event.id]
-
-
-async def test_a_message_cut_off_by_a_crash_is_dropped_and_told_if_so_set(
-    redis: Redis, sink: HttpSink
-) -> None:
-    before = Desk(redis, route(sink.url, after_crash="drop"))
-    event = comment_event(1)
-    await before.hear(event)
-    await crash_while_sending(before, sink)
-
-    after = Desk(redis, route(sink.url, after_crash="drop"), now_ms=before.now_ms)
-    with capture_logs() as lines:
-        await after.work(after_s=60)
-
-    assert sink.keys == [event.id]
-    assert [(line["event_id"], line["reason"]) for line in lines] == [
-        (event.id, "cut off by a crash")
-    ]
-
-
-async def test_a_process_that_lost_its_lease_changes_nothing(redis: Redis, sink: HttpSink) -> None:
-    slow, quick = (Desk(redis, route(sink.url)) for _ in range(2))
-    await slow.hear(comment_event(1))
-    sink.delay_s = 0.3
-    await slow.senders[0].round()
-    await eventually(lambda: sink.asked == 1)
-    sink.delay_s = 0.0
-    quick.now_ms += 60_000
-    sink.answer = lambda _: web.Response(status=500)
-    await quick.work()
-
-    await slow.senders[0].finish()
-
-    (waiting,) = await quick.outboxes[0].oldest(10)
-    assert waiting.notice.tries == 1
 
 
 async def test_an_edit_while_its_comment_is_being_told_is_told_after_it(

@@ -1,70 +1,30 @@
 """Deliveries with a wrong token: kept within bounds, and readable with the key only."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-from time import time_ns
-from typing import Any
-
 import pytest
 from cryptography.fernet import Fernet
-from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
 from gateway import settings
-from gateway.inbound.delivery import Delivery
 from gateway.local.redis_server import RedisServer
 from gateway.portals.application_tokens import digest_of
-from gateway.portals.directory import Directory, Portal
 from gateway.portals.quarantine import Quarantine, Sealed, opened, sealed
 from gateway.redis_access import connections
 from gateway.vault.encryption import Unreadable, Vault
-from gateway.web import quarantining
-from gateway.web.quarantining import Quarantining
-
-BODY = (Path(__file__).parents[2] / "wire" / "comment-updated.app.form").read_bytes()
-MEMBER = "010b6886ebc205e43ae65000ee00addb"
-OLD_TOKEN = "3c6c9248ec54af6bea1159b43ee0ab32"
-PORTALS = Directory(
-    [
-        Portal(member_id=name, domain="acme.bitrix24.com", digests=(digest_of("fake-new"),))
-        for name in (MEMBER, "other")
-    ]
+from tests.integration.portals.sealed_deliveries import (
+    KEY,
+    MEMBER,
+    NOW_MS,
+    OLD_TOKEN,
+    VAULT,
+    delivery,
+    quarantine_of,
+    receipt_ids,
+    vault_of,
 )
-NOW_MS = time_ns() // 1_000_000
-KEY = Fernet.generate_key().decode()
-
-
-def vault_of(*keys: str) -> Vault:
-    vault = Vault.of(settings.VaultSettings(keys=keys))
-    assert vault is not None
-    return vault
-
-
-VAULT = vault_of(KEY)
-
-
-def quarantine_of(redis: Redis, **limits: Any) -> Quarantine:
-    return Quarantine(redis, settings.QuarantineSettings(**limits), prefix="b24")
-
-
-def delivery(
-    number: int = 1, *, member_id: str = MEMBER, body: bytes = BODY, at_ms: int = NOW_MS
-) -> Delivery:
-    return Delivery(member_id, f"receipt-{number:06}", at_ms + number, body)
 
 
 def sealed_one(number: int, token: str = "fake-a", at_ms: int = NOW_MS) -> Sealed:
     return sealed(delivery(number, at_ms=at_ms), digest_of(token), VAULT)
-
-
-def counted(result: str) -> float:
-    name = "b24gw_quarantine_deliveries_total"
-    return REGISTRY.get_sample_value(name, {"result": result}) or 0.0
-
-
-async def receipt_ids(quarantine: Quarantine, member_id: str = MEMBER) -> list[str]:
-    return [one.receipt_id for one in await quarantine.of(member_id)]
 
 
 async def test_what_is_kept_can_be_read_with_the_key_and_not_without(redis: Redis) -> None:
@@ -230,85 +190,3 @@ async def test_everything_expires_by_itself(redis: Redis) -> None:
     assert len(keys) == 6
     for key in keys:
         assert 0 < await redis.pttl(key) <= 60_000 * 9 / 8
-
-
-@pytest.fixture
-async def started(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Quarantining]:
-    monkeypatch.setattr(quarantining, "_REST_S", 0.01)
-    intake = Quarantining(quarantine_of(redis), VAULT, PORTALS)
-    intake.start()
-    yield intake
-    await intake.close()
-
-
-async def until_counted(result: str, count: float) -> None:
-    async with asyncio.timeout(10):
-        while counted(result) < count:
-            await asyncio.sleep(0.005)
-
-
-async def test_what_is_offered_is_kept_under_its_receipt_id(
-    redis: Redis, started: Quarantining
-) -> None:
-    before = counted("kept")
-    for number in range(250):
-        started.offer(delivery(number, member_id=MEMBER if number < 150 else "other"))
-
-    await until_counted("kept", before + 250)
-
-    kept = await quarantine_of(redis).of(MEMBER)
-    assert [opened(one, VAULT) for one in kept] == [delivery(number) for number in range(150)]
-    assert {one.digest for one in kept} == {digest_of(OLD_TOKEN)}
-
-
-@pytest.mark.parametrize(
-    ("change", "result"),
-    [
-        (lambda body: body + b"&x=" + b"y" * 2048, "too_large"),
-        (lambda body: body.replace(b"COMMENTUPDATE", b"DEALUPDATE"), "no_event"),
-        (lambda body: body.replace(b"=999", b"=abc"), "no_event"),
-        (lambda body: b"%zz", "no_event"),
-    ],
-)
-async def test_what_would_be_no_event_is_not_kept(
-    redis: Redis, started: Quarantining, change: Callable[[bytes], bytes], result: str
-) -> None:
-    before = counted(result)
-
-    started.offer(delivery(body=change(BODY)))
-
-    await until_counted(result, before + 1)
-    assert await redis.keys("*") == []
-
-
-async def test_a_flood_waits_in_bounded_memory_and_does_not_hold_up_another_portal(
-    redis: Redis,
-) -> None:
-    intake = Quarantining(quarantine_of(redis), VAULT, PORTALS)
-    busy, kept = counted("busy"), counted("kept")
-    for number in range(1000):
-        intake.offer(delivery(number))
-    intake.offer(delivery(7, member_id="other", body=BODY.replace(MEMBER.encode(), b"other")))
-
-    assert counted("busy") == busy + 800
-    intake.start()
-    await until_counted("kept", kept + 100)  # the first round
-    assert len(await receipt_ids(quarantine_of(redis), "other")) == 1
-    assert len(await receipt_ids(quarantine_of(redis))) == 99
-    await intake.close()
-    assert len(await receipt_ids(quarantine_of(redis))) == 200
-
-
-async def test_while_redis_is_away_nothing_is_kept_and_that_is_counted(
-    own_server: RedisServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with connections.control(own_server.url, timeout_s=0.5) as client:
-        intake = Quarantining(quarantine_of(client), VAULT, PORTALS)
-        intake.start()
-        own_server.kill()
-        away = counted("away")
-
-        intake.offer(delivery(1))
-
-        await until_counted("away", away + 1)
-        await intake.close()

@@ -10,22 +10,12 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from consumers import CommentEvent, Consumer, DeadLetterLimit, Entry, Reject, Transient
+from consumers import CommentEvent, DeadLetterLimit, Entry, Reject, Transient
 from consumers.runtime.settlement import DeadLetterLimitReached
-from gateway.contract import COMMENT_UPDATED, DeadLetter, encode_event
-from tests.integration.runtime.running import comment_event, gateway, publish, running, settled
+from gateway.contract import COMMENT_UPDATED, encode_event
+from tests.integration.runtime.index_group import KEY, consumer, letters
+from tests.integration.runtime.running import comment_event, publish, running, settled
 from tests.support.eventually import eventually
-
-KEY = "b24:events:{0}"
-DEAD = "b24:dead:index:{0}"
-
-
-def consumer(**options: Any) -> Consumer:
-    return Consumer(group="index", stream="events", **options)
-
-
-async def letters(redis: Redis) -> list[DeadLetter]:
-    return [DeadLetter.of(fields) for _id, fields in await redis.xrange(DEAD)]  # type: ignore[union-attr,arg-type]
 
 
 async def test_poison_is_buried_and_its_neighbours_are_handled(
@@ -96,80 +86,6 @@ async def test_an_entry_deleted_while_it_was_pending_is_acknowledged_and_counted
 
     assert handled == [2]
     assert [line for line in logs if line["event"] == "payload lost"]
-
-
-async def test_an_entry_that_ended_too_many_processes_is_buried_unseen(
-    redis: Redis, redis_url: str
-) -> None:
-    await publish(redis, KEY, [comment_event(number) for number in (1, 2, 3)])
-    await redis.xgroup_create(KEY, "index", "0")
-    taken: Any = await redis.xreadgroup("index", "owner", {KEY: ">"})
-    ids = [entry_id for entry_id, _fields in taken[KEY.encode()]]
-    await redis.xclaim(KEY, "index", "owner", 0, ids[1:2], retrycount=5, justid=True)
-    await redis.xclaim(KEY, "index", "owner", 0, ids[2:], retrycount=3, justid=True)
-    handled: list[tuple[int, int]] = []
-    app = consumer()
-
-    @app.on("*")
-    async def handle(event: CommentEvent, entry: Entry) -> None:
-        handled.append((event.data.comment_id, entry.deliveries))
-
-    async with running(app, redis_url):
-        await eventually(lambda: settled(redis, KEY, "index"))
-
-    assert handled == [(3, 4), (1, 2)]  # the suspect first, and alone
-    assert [(letter.reason, letter.attempts) for letter in await letters(redis)] == [("crashed", 5)]
-
-
-async def test_a_consumer_that_buries_no_crashed_entries_tries_them_first_and_alone(
-    redis: Redis, redis_url: str
-) -> None:
-    first, second, third = events = [comment_event(number) for number in (1, 2, 3)]
-    await publish(redis, KEY, events)
-    await redis.xgroup_create(KEY, "index", "0")
-    taken: Any = await redis.xreadgroup("index", "owner", {KEY: ">"})
-    ids = [entry_id for entry_id, _fields in taken[KEY.encode()]]
-    await redis.xclaim(KEY, "index", "owner", 0, ids[1:], retrycount=7, justid=True)
-    batches: list[list[tuple[str, int]]] = []
-    app = consumer(buries_crashed=False)
-
-    @app.on_batch("*", max_wait_s=0)
-    async def handle(entries: Sequence[Entry]) -> None:
-        batches.append([(entry.event.id, entry.deliveries) for entry in entries])
-
-    async with running(app, redis_url):
-        await eventually(lambda: settled(redis, KEY, "index"))
-
-    assert batches == [[(second.id, 8)], [(third.id, 8)], [(first.id, 2)]]
-    assert await letters(redis) == []
-
-
-async def test_stopping_a_consumer_in_good_order_counts_against_no_entry(
-    redis: Redis, redis_url: str
-) -> None:
-    is_away = True
-    tries = 0
-    handled: list[tuple[int, int]] = []
-    app = consumer()
-
-    @app.on("*")
-    async def handle(event: CommentEvent, entry: Entry) -> None:
-        nonlocal tries
-        if is_away:
-            tries += 1
-            raise Transient("away", retry_after_s=60)
-        handled.append((event.data.comment_id, entry.deliveries))
-
-    await publish(redis, KEY, [comment_event(number + 1) for number in range(4)])
-    for release in range(1, 8):  # more than the deliveries after which an entry is given up
-        async with running(app, redis_url):
-            await eventually(lambda tried=4 * release: tries >= tried)  # type: ignore[misc]
-    is_away = False
-    async with running(app, redis_url):
-        await eventually(lambda: settled(redis, KEY, "index"))
-
-    assert handled == [(number + 1, 1) for number in range(4)]
-    assert await letters(redis) == []
 
 
 async def test_entries_trimmed_unread_raise_the_alarm(redis: Redis, redis_url: str) -> None:
@@ -327,53 +243,6 @@ async def test_a_group_that_vanishes_is_made_anew_and_misses_nothing(
     assert set(handled.values()) == {1}
     assert len([line for line in logs if line["event"] == "reading failed"]) < 8
     assert [line for line in logs if line["event"] == "group was lost and made anew"]
-
-
-async def test_a_retried_dead_letter_comes_to_its_group_again(redis: Redis, redis_url: str) -> None:
-    is_broken = True
-    handled: list[Entry] = []
-    app = consumer(max_attempts=1)
-
-    @app.on("*")
-    async def handle(event: CommentEvent, entry: Entry) -> None:
-        if is_broken:
-            raise KeyError("a=FAKE access_token=FAKE-SECRET")
-        handled.append(entry)
-
-    event = comment_event(7)
-    await publish(redis, KEY, [event])
-    async with running(app, redis_url):
-        await eventually(lambda: settled(redis, KEY, "index"))
-        listed = json.loads(await gateway(redis_url, "dead", "list", "--json"))
-        shown = await gateway(redis_url, "dead", "show", listed["address"], "--group", "index")
-        is_broken = False
-        await gateway(redis_url, "dead", "retry", listed["address"], "--group", "index")
-        await eventually(lambda: len(handled) == 1)
-
-    assert listed["reason"] == "failed"
-    assert event.id in shown
-    assert "FAKE-SECRET" not in shown
-    assert (handled[0].id, handled[0].is_replay) == (listed["entry_id"], False)
-    assert await redis.xlen(DEAD) == 0
-    assert await redis.xlen("b24:replay:index:{0}") == 0  # deleted when it was acknowledged
-
-
-async def test_dropped_dead_letters_are_gone(redis: Redis, redis_url: str) -> None:
-    app = consumer()
-
-    @app.on("*")
-    async def handle(event: CommentEvent) -> None:
-        raise Reject("never")
-
-    await publish(redis, KEY, [comment_event(number + 1) for number in range(3)])
-    async with running(app, redis_url):
-        await eventually(lambda: settled(redis, KEY, "index"))
-
-    output = await gateway(
-        redis_url, "dead", "drop", "--group", "index", "--all", "--yes", "--json"
-    )
-    assert json.loads(output) == {"dropped": 3}
-    assert "no dead letters" in await gateway(redis_url, "dead", "list")
 
 
 async def test_the_event_of_a_comment_keeps_its_type(redis: Redis, redis_url: str) -> None:

@@ -1,28 +1,11 @@
-"""The sandbox in the eyes of b24pysdk, Bitrix24's own SDK: it calls over TLS, and reads every body.
+"""The sandbox in the eyes of b24pysdk, which calls it: tokens, comments, limits, errors."""
 
-https://github.com/bitrix24/b24pysdk. The authorization server's address is fixed in its code, so it
-is patched here. It is synchronous, and therefore called on threads.
-"""
-
-import asyncio
-import gc
-import ssl
 import time
-from collections.abc import AsyncIterator, Callable
-from functools import partial
-from pathlib import Path
-from typing import Any, TypeVar
-from urllib.parse import parse_qsl
+from typing import Any
 
-import psutil
 import pytest
-import trustme
-from aiohttp import web
-from aiohttp.test_utils import TestServer
-from b24pysdk import BitrixApp, BitrixToken, BitrixWebhook, Config
-from b24pysdk.api.requesters import BitrixOAuthRequester
+from b24pysdk import BitrixApp, BitrixToken, BitrixWebhook
 from b24pysdk.client import BaseClient
-from b24pysdk.credentials import OAuthEventData, OAuthPlacementData, OAuthWorkflowData
 from b24pysdk.errors import (
     BitrixAPIAccessDenied,
     BitrixAPIBadRequest,
@@ -41,92 +24,23 @@ from b24pysdk.errors.oauth import (
     BitrixOAuthNoAuthFound,
     BitrixOauthWrongClient,
 )
-from click.testing import CliRunner
 
-from gateway.cli import cli
-from gateway.sandbox.assembly import Sandbox, open_sandbox
-from gateway.sandbox.bodies import EVENTS
+from gateway.sandbox.assembly import Sandbox
 from gateway.sandbox.live_portal import LivePortal
-from tests.support.eventually import eventually
+from tests.integration.sandbox.official_sdk import (
+    UPDATE,
+    answered,
+    app,
+    client,
+    portal,
+    sandbox,
+    token,
+    token_of,
+)
 
-UPDATE = "onCrmTimelineCommentUpdate"
+__all__ = ["app", "client", "portal", "sandbox", "token"]
+
 HANDLER = "https://gateway.example.com/bitrix24/events"
-FORMS = [(event, form) for event, kind in EVENTS.items() for form in kind.forms]
-T = TypeVar("T")
-
-
-@pytest.fixture
-async def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
-    authority = trustme.CA()
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(tls)
-    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "authority.pem"))
-    async with open_sandbox(tls=tls) as one:
-        root = one.authorization_url
-        assert root.startswith("https://")
-        monkeypatch.setattr(BitrixOAuthRequester, "_OAUTH_TOKEN_URL", f"{root}oauth/token/")
-        monkeypatch.setattr(BitrixOAuthRequester, "_APP_INFO_URL", f"{root}rest/app.info/")
-        yield one
-        # Answers, which hang on exceptions, hold the SDK's sockets open; and asyncio, which closes
-        # TLS in several steps, complains of sockets that are open when its loop ends.
-        await eventually(lambda: not open_connections(), timeout_s=5)
-
-
-def open_connections() -> list[Any]:
-    """What this process has accepted, and not closed yet."""
-    gc.collect()
-    connections = psutil.Process().net_connections(kind="tcp4")
-    listening = {one.laddr for one in connections if one.status == psutil.CONN_LISTEN}
-    return [
-        one for one in connections if one.laddr in listening and one.status != psutil.CONN_LISTEN
-    ]
-
-
-@pytest.fixture
-async def portal(sandbox: Sandbox) -> LivePortal:
-    one = await sandbox.add_portal()
-    await one.install(None)
-    one.finish_installation()
-    return one
-
-
-@pytest.fixture
-def app(sandbox: Sandbox) -> BitrixApp:
-    application = sandbox.application
-    return BitrixApp(client_id=application.client_id, client_secret=application.client_secret)
-
-
-@pytest.fixture
-def token(portal: LivePortal, app: BitrixApp) -> BitrixToken:
-    return token_of(portal, app)
-
-
-@pytest.fixture
-def client(token: BitrixToken) -> BaseClient:
-    return token.get_client()
-
-
-def token_of(portal: LivePortal, app: BitrixApp) -> BitrixToken:
-    """A token that the SDK made of an opened page; of the address it keeps the host alone."""
-    opened = portal.open_page()
-    data = OAuthPlacementData.from_dict(opened.query | opened.form)
-    made = BitrixToken.from_oauth_placement_data(data, app)
-    assert (made.domain, made.auth_token) == (portal.domain, opened.form["AUTH_ID"])
-    return made
-
-
-async def answered(ask: Callable[[], T]) -> T:
-    def once() -> T:
-        # It repeats what is answered with 503, after seconds. This is set for each thread.
-        Config().default_max_retries = 1
-        return ask()
-
-    return await asyncio.to_thread(once)
-
-
-def read(body: bytes) -> OAuthEventData:
-    return OAuthEventData.from_dict(dict(parse_qsl(body.decode(), strict_parsing=True)))
 
 
 async def test_tokens_are_renewed_and_the_old_one_is_used_up(
@@ -324,79 +238,3 @@ async def test_renamed_portal_is_told(
     assert moved.value.redirect_url == f"{portal.endpoint}profile.json"
     token.domain = portal.domain
     assert await answered(lambda: token.get_client().profile().result["ID"]) == "1"
-
-
-async def test_every_body_that_a_portal_sends_is_read_and_proven_genuine(
-    sandbox: Sandbox, portal: LivePortal, app: BitrixApp
-) -> None:
-    bodies: list[bytes] = []
-
-    async def keep(request: web.Request) -> web.Response:
-        bodies.append(await request.read())
-        return web.Response()
-
-    receiver = web.Application()
-    receiver.router.add_post("/", keep)
-    async with TestServer(receiver) as server:
-        url = str(server.make_url("/"))
-        await portal.install(url)
-        token = token_of(portal, app)
-        client = token.get_client()
-        comments = [f"onCrmTimelineComment{what}" for what in ("Add", "Update", "Delete")]
-        for name in (*comments, "onAppTest", "onOfflineEvent", "onAppUninstall"):
-            assert await answered(client.event.bind(name, url).call)
-        queued = client.event.bind(UPDATE, "", event_type="offline")
-        assert await answered(lambda: queued.result)
-        portal.add_outgoing_webhook(url, ["comment.updated"])
-        comment_id = portal.comments.add(entity_type="deal", entity_id=1, text="x", author_id=7)
-        portal.comments.update(comment_id, text="y")
-        portal.comments.delete(comment_id)
-        # The SDK has no method of its own for this.
-        await answered(lambda: token.call_method("event.test", {"any": "data"}))
-        await portal.sent()
-        for event in map(read, bodies):
-            if not event.is_system:
-                info = await answered(partial(event.get_app_info, app))
-                assert event.validate_against_app_info(info)
-        await portal.uninstall(clean=True)
-        await portal.sent()
-
-    told = [read(body) for body in bodies]
-    assert [event.event for event in told] == [
-        "ONAPPINSTALL",
-        "ONCRMTIMELINECOMMENTADD",
-        "ONCRMTIMELINECOMMENTUPDATE",
-        "ONCRMTIMELINECOMMENTUPDATE",
-        "ONOFFLINEEVENT",
-        "ONCRMTIMELINECOMMENTDELETE",
-        "ONAPPTEST",
-        "ONAPPUNINSTALL",
-    ]
-    # The outgoing webhook's is one of them.
-    assert [number for number, event in enumerate(told) if event.is_system] == [3, 7]
-    assert told[1].data == {"FIELDS": {"ID": str(comment_id)}}
-
-
-@pytest.mark.parametrize(("event", "form"), FORMS)
-def test_every_body_of_trigger_is_read_or_known_not_to_be(
-    event: str, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    shown = CliRunner().invoke(cli, ["trigger", event, "--form", form, "--show"])
-    assert shown.exit_code == 0, shown.output
-    body = shown.output.strip().encode()
-
-    if event == "robot.activity":
-        robot = OAuthWorkflowData.from_dict(dict(parse_qsl(body.decode())))
-        assert robot.document_id == ["crm", "CCrmDocumentDeal", "DEAL_15"]
-        return
-    if form in ("webhook-three-keys", "as-documented"):
-        # Senders of before 2024, and the reference pages, have no event_handler_id; the SDK
-        # cannot do without.
-        with pytest.raises(OAuthEventData.ValidationError, match="event_handler_id"):
-            read(body)
-        return
-    told = read(body)
-    assert told.event == EVENTS[event].name.upper()
-    assert told.auth.member_id
-    assert told.is_system == (form != "app" or event == "app.uninstalled")

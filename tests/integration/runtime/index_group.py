@@ -1,0 +1,21 @@
+"""The group `index` on one partition, which most tests of the runtime use."""
+
+from typing import Any
+
+from redis.asyncio import Redis
+
+from consumers import Consumer
+from gateway.contract import DeadLetter
+
+KEY = "b24:events:{0}"
+
+
+DEAD = "b24:dead:index:{0}"
+
+
+def consumer(**options: Any) -> Consumer:
+    return Consumer(group="index", stream="events", **options)
+
+
+async def letters(redis: Redis) -> list[DeadLetter]:
+    return [DeadLetter.of(fields) for _id, fields in await redis.xrange(DEAD)]  # type: ignore[union-attr,arg-type]
