@@ -81,7 +81,7 @@ async def _look(settings: Settings, name: str | None) -> tuple[list[PortalStandi
     # What calls portals is imported by those who call them, not by those who list them.
     from gateway.bitrix24.connecting import connect  # noqa: PLC0415
     from gateway.missed_events.gap_book import GapBook  # noqa: PLC0415
-    from gateway.portal_health.report import Report  # noqa: PLC0415
+    from gateway.portal_health.report import PortalReport  # noqa: PLC0415
     from gateway.reconciler.process import lease_key  # noqa: PLC0415
 
     redis: Redis = connections.control(settings.redis.url)
@@ -91,7 +91,7 @@ async def _look(settings: Settings, name: str | None) -> tuple[list[PortalStandi
         async def missed(member_id: str, since: float) -> int:
             return sum(gap.events for gap in await gaps.of(member_id) if gap.last >= since)
 
-        report = Report(settings, redis, bitrix24, missed)
+        report = PortalReport(settings, redis, bitrix24, missed)
         standings = await report.standings(chosen(await report.portals(), name))
         return standings, bool(await redis.exists(lease_key(settings)))
 

@@ -16,7 +16,7 @@ from aiohttp import web
 from gateway import logs
 from gateway.commandline import settings_of
 from gateway.last_resort import end_within
-from gateway.reconciler.process import Process
+from gateway.reconciler.process import ReconcilerProcess
 from gateway.settings import Settings
 from gateway.web.admin import admin_app
 from gateway.web.listening import listen
@@ -48,19 +48,19 @@ def command(context: click.Context, *, once: bool) -> None:
 
 
 async def _once(settings: Settings) -> bool:
-    return await Process(settings).once()
+    return await ReconcilerProcess(settings).once()
 
 
 async def _run(settings: Settings) -> None:
     stop = _stop_on_signals(settings.reconcile.grace_s)
-    process = Process(settings)
+    process = ReconcilerProcess(settings)
     async with _listening(process, settings):
         await process.run(stop)
     log.info("stopped")
 
 
 @asynccontextmanager
-async def _listening(process: Process, settings: Settings) -> AsyncIterator[None]:
+async def _listening(process: ReconcilerProcess, settings: Settings) -> AsyncIterator[None]:
     app = admin_app(
         process.why_not_ready, why_not_alive=process.why_not_alive, hosts=settings.admin.hosts
     )

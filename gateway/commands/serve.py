@@ -7,7 +7,7 @@ import uvloop
 
 from gateway import logs
 from gateway.commandline import settings_of
-from gateway.web.listening import Alone
+from gateway.web.listening import SingleProcessPlace
 from gateway.web.serving import serve
 from gateway.web.workers import serve_by_workers
 
@@ -26,6 +26,6 @@ def command(context: click.Context) -> None:
     settings = settings_of(context)
     logs.configure(settings.log, process="serve")
     if settings.http.workers == 1:
-        uvloop.run(serve(settings, Alone(settings)))
+        uvloop.run(serve(settings, SingleProcessPlace(settings)))
     else:
         asyncio.run(serve_by_workers(settings))

@@ -30,13 +30,13 @@ from gateway.contract import (
 )
 from gateway.missed_events.comment_comparison import Entity, KnownEntity, Listing, ToldContent
 
-__all__ = ["ToldBook"]
+__all__ = ["CommentStates"]
 
 _PAGE: Final = 500
 _LISTED: Final = b"listed"
 
 
-class ToldBook:
+class CommentStates:
     """Every method raises one of connections.FAILURES, and may be repeated.
 
     `client` is a control client (gateway.redis_access.connections.control).

@@ -7,10 +7,10 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from gateway.bitrix24.client import PortalClient
-from gateway.missed_events.comment_states import ToldBook
+from gateway.missed_events.comment_states import CommentStates
 from gateway.missed_events.gap_book import GapBook
-from gateway.missed_events.online_events import Sightings
-from gateway.missed_events.portals_without_queue import QueueRefusals
+from gateway.missed_events.online_events import OnlineEvents
+from gateway.missed_events.portals_without_queue import PortalsWithoutQueue
 from gateway.publishing.publish_once import OncePublisher
 from gateway.publishing.spool.reports import complete_until_ms, read_reports
 from gateway.settings import Settings
@@ -29,11 +29,11 @@ class Dependencies(Struct, frozen=True, kw_only=True):
     redis: Redis
     client_of: Callable[[str], PortalClient]
     application_of: Callable[[str], PortalClient]
-    sightings: Sightings
+    sightings: OnlineEvents
     publisher: OncePublisher
     gaps: GapBook
-    refusals: QueueRefusals
-    told: ToldBook
+    refusals: PortalsWithoutQueue
+    told: CommentStates
     holds_back: Callable[[], bool]
 
     async def settled_until(self) -> float:

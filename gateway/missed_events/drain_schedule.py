@@ -7,10 +7,10 @@ last of them; so a signal that the portal left out is made up for by the one bef
 
 from collections.abc import Iterable
 
-__all__ = ["Waking"]
+__all__ = ["DrainSchedule"]
 
 
-class Waking:
+class DrainSchedule:
     """The portals that have signalled; times are seconds of one clock."""
 
     def __init__(self, *, settle_s: float) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from gateway.contract import COMMENT_UPDATED, CommentEvent
-from gateway.missed_events.online_events import Key, Sighting
+from gateway.missed_events.online_events import Key, OnlineEvent
 from gateway.missed_events.queue_rows import OfflineRow
 from gateway.missed_events.recovered_event import recovered_event, recovered_id
 from gateway.portals.directory import Portal
@@ -35,7 +35,7 @@ def first_look_s(rows: Sequence[OfflineRow], *, clock_ahead_s: float) -> float:
 
 
 def has_arrived(
-    row: OfflineRow, sighting: Sighting | None, *, tolerance_s: float, clock_ahead_s: float
+    row: OfflineRow, sighting: OnlineEvent | None, *, tolerance_s: float, clock_ahead_s: float
 ) -> bool:
     """Whether consumers were told of it online.
 
@@ -54,7 +54,7 @@ def has_arrived(
 
 def missed(
     rows: Sequence[OfflineRow],
-    sightings: Mapping[Key, Sighting],
+    sightings: Mapping[Key, OnlineEvent],
     *,
     member_id: str,
     tolerance_s: float,

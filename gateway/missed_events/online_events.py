@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from gateway.contract import EVENT_FIELD, EntryId, EventSubject, Streams
 
-__all__ = ["Key", "Sighting", "Sightings"]
+__all__ = ["Key", "OnlineEvent", "OnlineEvents"]
 
 _PAGE: Final = 1000
 _MAX_KEPT: Final = 200_000
@@ -37,7 +37,7 @@ class Key(NamedTuple):
         return EventSubject.of_comment(self.comment_id)
 
 
-class Sighting(NamedTuple):
+class OnlineEvent(NamedTuple):
     """The latest that was said of it: by the portal's clock, and by the gateway's (Unix seconds).
 
     Not necessarily by one and the same event.
@@ -46,9 +46,9 @@ class Sighting(NamedTuple):
     happened_at: float
     received_at: float
 
-    def with_later(self, other: "Sighting") -> "Sighting":
+    def with_later(self, other: "OnlineEvent") -> "OnlineEvent":
         """The latest of both."""
-        return Sighting(
+        return OnlineEvent(
             max(self.happened_at, other.happened_at), max(self.received_at, other.received_at)
         )
 
@@ -69,7 +69,7 @@ class _Event(Struct):
 _decode = msgspec.json.Decoder(_Event).decode
 
 
-class Sightings:
+class OnlineEvents:
     """Any number of tasks may ask at once; `client` is a control client."""
 
     def __init__(self, client: Redis, streams: Streams, *, kept_s: float) -> None:
@@ -77,7 +77,7 @@ class Sightings:
         self._streams = streams
         self._kept_ms = int(kept_s * 1000)
         # With the time of the entry (ms), about in its order.
-        self._kept: dict[Key, tuple[int, Sighting]] = {}
+        self._kept: dict[Key, tuple[int, OnlineEvent]] = {}
         self._kept_from_ms = 0
         self._read_to: dict[int, str] = {}
         self._lock = asyncio.Lock()
@@ -86,7 +86,7 @@ class Sightings:
         """How many are kept in memory."""
         return len(self._kept)
 
-    async def of(self, keys: Collection[Key], *, since_ms: int) -> Mapping[Key, Sighting]:
+    async def of(self, keys: Collection[Key], *, since_ms: int) -> Mapping[Key, OnlineEvent]:
         """What was stored about these at least from `since_ms` on (as in entries' ids), until now.
 
         Raises one of connections.FAILURES.
@@ -143,12 +143,14 @@ class Sightings:
 class _Page(NamedTuple):
     """What a part of a stream said, and where the next part begins."""
 
-    sightings: "tuple[tuple[int, Key, Sighting], ...]"
+    sightings: "tuple[tuple[int, Key, OnlineEvent], ...]"
     next: str
     is_last: bool
 
 
-def _sighting(entry_id: bytes, fields: Mapping[bytes, bytes]) -> tuple[int, Key, Sighting] | None:
+def _sighting(
+    entry_id: bytes, fields: Mapping[bytes, bytes]
+) -> tuple[int, Key, OnlineEvent] | None:
     """The time of an entry (ms) and what it says, if it is about a comment and came in online."""
     try:
         event = _decode(fields.get(EVENT_FIELD, b""))
@@ -159,5 +161,5 @@ def _sighting(entry_id: bytes, fields: Mapping[bytes, bytes]) -> tuple[int, Key,
     return (
         EntryId.of(entry_id).ms,
         Key(event.data.member_id, event.data.comment_id, event.type),
-        Sighting(event.time.timestamp(), event.receivedat.timestamp()),
+        OnlineEvent(event.time.timestamp(), event.receivedat.timestamp()),
     )

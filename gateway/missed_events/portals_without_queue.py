@@ -10,14 +10,14 @@ from redis.asyncio import Redis
 
 from gateway.portals.facts import PortalFacts
 
-__all__ = ["QueueRefusals"]
+__all__ = ["PortalsWithoutQueue"]
 
 log: Any = structlog.get_logger(__name__)
 
 _ASK_AGAIN_S: Final = 24 * 3600
 
 
-class QueueRefusals:
+class PortalsWithoutQueue:
     """What portals said when they were asked for their queue, or to fill it.
 
     Every method raises one of connections.FAILURES, and may be repeated.

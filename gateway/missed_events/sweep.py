@@ -49,7 +49,7 @@ _LOOK_S: Final = 1.0
 _GIVE_UP_S: Final = 600.0
 # When what was on its way has not passed by then, the next sweep begins anew.
 _BEFORE_S: Final = 60.0
-# Sightings are looked for from so long before the last list on, whatever the clocks are like.
+# Online events are looked for from so long before the last list on, whatever the clocks are like.
 
 
 class _Different(Struct, frozen=True):

@@ -10,7 +10,7 @@ from uuid_utils import uuid4
 from gateway.bitrix24.connecting import Bitrix24
 from gateway.portal_health.canary import ask_for_test
 from gateway.portal_health.checkup import Checkup
-from gateway.portal_health.silence_watch import Silence
+from gateway.portal_health.silence_watch import SilenceWatch
 from gateway.portal_health.troubles import PortalEventSink, Troubles
 from gateway.portals.directory import Portal
 from gateway.settings import Settings
@@ -21,7 +21,7 @@ __all__ = ["PortalHealth", "open_portal_health"]
 class PortalHealth(Struct, frozen=True):
     """Both look at one portal at a time, given it."""
 
-    silence: Silence
+    silence: SilenceWatch
     checkup: Checkup
 
 
@@ -40,7 +40,7 @@ def open_portal_health(
         application = bitrix24.application(portal.member_id)
         await ask_for_test(application, f"silence-{uuid4().hex}")
 
-    silence = Silence(client, troubles, settings.reconcile, prefix=prefix, ask=ask)
+    silence = SilenceWatch(client, troubles, settings.reconcile, prefix=prefix, ask=ask)
     try:
         yield PortalHealth(silence, checkup)
     finally:

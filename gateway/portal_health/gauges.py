@@ -5,12 +5,12 @@ from typing import Final, get_args
 from gateway import metrics
 from gateway.contract import PortalData, Trouble
 
-__all__ = ["Shown"]
+__all__ = ["PortalGauges"]
 
 _TROUBLES: Final[tuple[Trouble, ...]] = get_args(Trouble)
 
 
-class Shown:
+class PortalGauges:
     """The gauges of this process. What is not shown again for `life_s` is taken away.
 
     A portal that was removed would else look well, or ill, for ever; and so would all of them in a

@@ -29,7 +29,7 @@ from gateway.portals.registry import Registry, portals_among
 from gateway.settings import Settings
 from gateway.traffic.portal_traffic import Traffic, slot_at
 
-__all__ = ["Missed", "Report"]
+__all__ = ["Missed", "PortalReport"]
 
 _AT_ONCE: Final = 16
 _LATEST: Final = 500
@@ -40,7 +40,7 @@ Missed = Callable[[str, float], Awaitable[int]]
 afterwards."""
 
 
-class Report:
+class PortalReport:
     """Asks about portals; `now` gives Unix seconds. Raises what a control client raises."""
 
     def __init__(

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from gateway.bitrix24.errors import Bitrix24Error
 from gateway.contract import PortalData, timestamps
 from gateway.portal_health import silence_rule as ears
-from gateway.portal_health.gauges import Shown
+from gateway.portal_health.gauges import PortalGauges
 from gateway.portal_health.silence_rule import Hearing, SilenceRules
 from gateway.portal_health.state_store import PortalStateStore
 from gateway.portal_health.troubles import Troubles
@@ -20,7 +20,7 @@ from gateway.portals.directory import Portal
 from gateway.settings import ReconcileSettings
 from gateway.traffic.portal_traffic import SLOT_S, Traffic, slot_at
 
-__all__ = ["Ask", "Silence", "hearings"]
+__all__ = ["Ask", "SilenceWatch", "hearings"]
 
 log: Any = structlog.get_logger(__name__)
 
@@ -35,7 +35,7 @@ def hearings(client: Redis, *, prefix: str) -> PortalStateStore[Hearing]:
     return PortalStateStore(client, Hearing, prefix=prefix, field="hearing")
 
 
-class Silence:
+class SilenceWatch:
     """Looks whether portals are heard, and tells when one is not, or is again.
 
     `now` gives Unix seconds. To be closed when somebody else looks.
@@ -54,7 +54,7 @@ class Silence:
         self._traffic = Traffic(client, prefix=prefix)
         self._hearings = hearings(client, prefix=prefix)
         self._troubles = troubles
-        self._shown = Shown(life_s=_ROUNDS * settings.silence_every_s)
+        self._shown = PortalGauges(life_s=_ROUNDS * settings.silence_every_s)
         self._rules = SilenceRules.of(settings)
         self._ask = ask
         self._now = now

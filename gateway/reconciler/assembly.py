@@ -9,12 +9,12 @@ from typing import Final, Self
 from redis.asyncio import Redis
 
 from gateway.bitrix24.connecting import connect
-from gateway.missed_events.comment_states import ToldBook
+from gateway.missed_events.comment_states import CommentStates
 from gateway.missed_events.dependencies import Dependencies
 from gateway.missed_events.drain import Drain
 from gateway.missed_events.gap_book import GapBook
-from gateway.missed_events.online_events import Sightings
-from gateway.missed_events.portals_without_queue import QueueRefusals
+from gateway.missed_events.online_events import OnlineEvents
+from gateway.missed_events.portals_without_queue import PortalsWithoutQueue
 from gateway.missed_events.sweep import Sweep
 from gateway.portal_health.assembly import PortalHealth, open_portal_health
 from gateway.portals.directory import Directory, Portal
@@ -26,14 +26,14 @@ from gateway.reconciler.duties import Duty
 from gateway.reconciler.rounds import Rounds
 from gateway.settings import Settings
 
-__all__ = ["DRAIN", "Parts"]
+__all__ = ["DRAIN", "LeaderParts"]
 
 DRAIN: Final = "drain"
 _MORE_S: Final = 120.0
 # By how much longer than usual a drain may take before the streams are read a second time for it.
 
 
-class Parts:
+class LeaderParts:
     """What a leader works with, open from the start on: a wrong setting is told at once."""
 
     def __init__(self, settings: Settings, redis: Redis) -> None:
@@ -75,18 +75,18 @@ class Parts:
             redis=self._redis,
             client_of=self._bitrix24.portal,
             application_of=self._bitrix24.application,
-            sightings=Sightings(
+            sightings=OnlineEvents(
                 self._redis, settings.redis.streams, kept_s=own.settle_s + own.every_s + _MORE_S
             ),
             publisher=publisher,
             gaps=GapBook(self._redis, prefix=settings.redis.prefix),
-            told=ToldBook(
+            told=CommentStates(
                 self._redis,
                 settings.redis.streams,
                 max_entities=own.sweep_entities,
                 kept_days=own.sweep_days,
             ),
-            refusals=QueueRefusals(self._redis, prefix=settings.redis.prefix),
+            refusals=PortalsWithoutQueue(self._redis, prefix=settings.redis.prefix),
             holds_back=self._gate.is_any_closed,
         )
         try:

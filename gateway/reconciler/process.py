@@ -11,8 +11,8 @@ from uuid_utils import uuid4
 
 from gateway.bitrix24.offline_signals import take
 from gateway.errors import OperatorError
-from gateway.missed_events.drain_schedule import Waking
-from gateway.reconciler.assembly import DRAIN, Parts
+from gateway.missed_events.drain_schedule import DrainSchedule
+from gateway.reconciler.assembly import DRAIN, LeaderParts
 from gateway.reconciler.leadership import Leadership
 from gateway.reconciler.rounds import Rounds
 from gateway.redis_access import connections
@@ -20,7 +20,7 @@ from gateway.redis_access.leases import Leases
 from gateway.redis_access.redis_faults import failures_as
 from gateway.settings import Settings
 
-__all__ = ["Process", "lease_key"]
+__all__ = ["ReconcilerProcess", "lease_key"]
 
 log: Any = structlog.get_logger(__name__)
 
@@ -35,7 +35,7 @@ def lease_key(settings: Settings) -> str:
     return f"{settings.redis.prefix}:reconcile:lease"
 
 
-class Process:
+class ReconcilerProcess:
     """One process; `run` or `once` is called once."""
 
     def __init__(self, settings: Settings) -> None:
@@ -54,7 +54,7 @@ class Process:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Go rounds until `stop` is set; raises OperatorError for settings that cannot work."""
-        async with Parts(self._settings, self._redis) as parts:
+        async with LeaderParts(self._settings, self._redis) as parts:
 
             async def lead(winding_down: asyncio.Event) -> None:
                 async with parts.rounds() as rounds, asyncio.TaskGroup() as tasks:
@@ -71,7 +71,7 @@ class Process:
         leads, or if Redis does not answer.
         """
         went_well = False
-        async with Parts(self._settings, self._redis) as parts:
+        async with LeaderParts(self._settings, self._redis) as parts:
             done = asyncio.Event()
 
             async def lead(_: asyncio.Event) -> None:
@@ -96,7 +96,7 @@ class Process:
         """Let queues be drained when their portals say that something is in them."""
         own, prefix = self._settings.reconcile, self._settings.redis.prefix
         # A second more, since a row's time is in whole seconds.
-        waking = Waking(settle_s=own.settle_s + 1.0)
+        waking = DrainSchedule(settle_s=own.settle_s + 1.0)
         while True:
             try:
                 waking.signalled(await take(self._redis, prefix=prefix), time.monotonic())

@@ -18,7 +18,7 @@ from gateway.portals.directory import Portal
 from gateway.publishing.errors import StreamUnavailable
 from gateway.reconciler.absences import Absences
 from gateway.reconciler.duties import Duty, Timetable
-from gateway.reconciler.turn_places import Places
+from gateway.reconciler.turn_places import TurnPlaces
 from gateway.redis_access import connections
 from gateway.retention.episodes import Episodes
 
@@ -42,7 +42,7 @@ class Rounds:
         self._duties = duties
         self._portals = portals
         self._timetable = Timetable(duties)
-        self._places = {duty.name: Places(at_once) for duty in duties}
+        self._places = {duty.name: TurnPlaces(at_once) for duty in duties}
         self._absences = Absences()
         self._under_way = Errands("duties")
         self._episodes = Episodes()

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-__all__ = ["Places"]
+__all__ = ["TurnPlaces"]
 
 _KEPT_S: Final = 5.0
 """A portal that works answers several calls in that time. With 32 places, 1,000 portals of which a
@@ -19,7 +19,7 @@ some 800 turns go on without a place then, a task and a connection each."""
 _SHARE_OF_ABSENT: Final = 4
 
 
-class Places:
+class TurnPlaces:
     """The places of one duty; those who wait for one have it in their order."""
 
     def __init__(self, at_once: int) -> None:

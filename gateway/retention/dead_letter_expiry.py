@@ -9,7 +9,7 @@ from redis.exceptions import NoPermissionError
 from gateway import metrics
 from gateway.contract import EntryId, Streams
 
-__all__ = ["DeadLetters"]
+__all__ = ["DeadLetterExpiry"]
 
 log: Any = structlog.get_logger(__name__)
 
@@ -18,7 +18,7 @@ _EVERY_S: Final = 3600.0
 _DAY_MS: Final = 86_400_000
 
 
-class DeadLetters:
+class DeadLetterExpiry:
     """Dead letters of every group that there is or was; `client` is a control client."""
 
     def __init__(self, client: Redis, streams: Streams, *, kept_days: float) -> None:

@@ -16,7 +16,7 @@ from gateway.contract import Streams
 from gateway.redis_access.connections import FAILURES
 from gateway.redis_access.entry_count import counts_reads
 from gateway.redis_access.leases import Leases
-from gateway.retention.dead_letter_expiry import DeadLetters
+from gateway.retention.dead_letter_expiry import DeadLetterExpiry
 from gateway.retention.episodes import Episodes
 from gateway.retention.losses import balanced, removal
 from gateway.retention.precautions import dangers
@@ -55,7 +55,7 @@ class Retention:
         owner = str(uuid7())
         self._leases = Leases(client, owner=owner, life_ms=lease_ms)
         self._access = StreamAccess(client, owner=owner)
-        self._dead_letters = DeadLetters(client, streams, kept_days=settings.dead_letter_days)
+        self._dead_letters = DeadLetterExpiry(client, streams, kept_days=settings.dead_letter_days)
         self._relief = Relief(client, self._access, self._rules)
         self._leading: set[str] = set()
         self._before: dict[str, Mapping[str, GroupState]] = {}

@@ -38,7 +38,7 @@ from gateway.installation.page.view import page_of
 from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.web.fixed_answers import answer_to_a_look, last_answer
-from gateway.web.late_bodies import Bodies, is_expectation_unknown
+from gateway.web.late_bodies import LateBodies, is_expectation_unknown
 
 __all__ = ["InstallPage", "install_page"]
 
@@ -63,7 +63,7 @@ class InstallPage:
         self._handler = settings.handler_url
         self.path = settings.http.install_path
 
-    async def handle(self, request: web.BaseRequest, bodies: Bodies) -> web.Response:
+    async def handle(self, request: web.BaseRequest, bodies: LateBodies) -> web.Response:
         """Answer one request."""
         if request.method != "POST":
             return answer_to_a_look(request.method)
@@ -87,7 +87,7 @@ class InstallPage:
         return response
 
     async def _outcome(
-        self, request: web.BaseRequest, bodies: Bodies, reference: str
+        self, request: web.BaseRequest, bodies: LateBodies, reference: str
     ) -> InstallOutcome:
         try:
             one = await self._confirmed(request, bodies)
@@ -118,7 +118,7 @@ class InstallPage:
             trouble=trouble,
         )
 
-    async def _confirmed(self, request: web.BaseRequest, bodies: Bodies) -> Confirmed:
+    async def _confirmed(self, request: web.BaseRequest, bodies: LateBodies) -> Confirmed:
         try:
             body = await bodies.read(request)
             received_ms = time_ns() // 1_000_000

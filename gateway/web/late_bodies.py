@@ -15,12 +15,12 @@ from aiohttp.web_protocol import RequestHandler
 
 from gateway.settings import HttpSettings
 
-__all__ = ["Bodies", "is_expectation_unknown"]
+__all__ = ["LateBodies", "is_expectation_unknown"]
 
 _GO_ON: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Bodies:
+class LateBodies:
     """Reads what is still on its way, and knows which connections owe it."""
 
     def __init__(self, settings: HttpSettings) -> None:

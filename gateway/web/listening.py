@@ -11,7 +11,7 @@ from aiohttp import web
 from gateway.errors import OperatorError
 from gateway.settings import Settings
 
-__all__ = ["Alone", "Place", "WorkerPlace", "listen"]
+__all__ = ["ListeningPlace", "SingleProcessPlace", "WorkerPlace", "listen"]
 
 log: Any = structlog.get_logger(__name__)
 
@@ -19,7 +19,7 @@ _BACKLOG: Final = 1024
 # How many connections may wait to be accepted: a burst, or a second without the process.
 
 
-class Place(Protocol):
+class ListeningPlace(Protocol):
     """Where a receiver process listens, and who ends it."""
 
     is_supervised: bool
@@ -30,7 +30,7 @@ class Place(Protocol):
         ...
 
 
-class Alone:
+class SingleProcessPlace:
     """The only process of a receiver: it listens on the ports of the settings."""
 
     is_supervised = False

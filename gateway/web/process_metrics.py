@@ -11,10 +11,10 @@ from prometheus_client import ProcessCollector
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-__all__ = ["Processes"]
+__all__ = ["ProcessMetrics"]
 
 
-class Processes(Collector):
+class ProcessMetrics(Collector):
     """The `process_…` metrics of the processes in `pids`, by the name that they have there."""
 
     def __init__(self, pids: Mapping[str, int]) -> None:

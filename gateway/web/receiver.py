@@ -32,7 +32,7 @@ from gateway.web.fixed_answers import (
     unavailable,
 )
 from gateway.web.install_page import InstallPage
-from gateway.web.late_bodies import Bodies, is_expectation_unknown
+from gateway.web.late_bodies import LateBodies, is_expectation_unknown
 from gateway.web.protection.guard import Guard, clients_of
 from gateway.web.quarantining import Quarantining
 from gateway.web.unavailability import Unavailability
@@ -77,7 +77,7 @@ class Receiver:
         self._path = settings.path
         self._max_body_bytes = settings.max_body
         self._clients = clients_of(settings)
-        self.bodies = Bodies(settings)
+        self.bodies = LateBodies(settings)
 
     async def handle(self, request: web.BaseRequest) -> web.Response:
         """Answer one request."""

@@ -16,7 +16,7 @@ from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.web.admin import admin_app
 from gateway.web.assembly import ReceiverParts, assemble
-from gateway.web.listening import Place
+from gateway.web.listening import ListeningPlace
 
 __all__ = ["serve"]
 
@@ -26,7 +26,7 @@ _EXIT_S: Final = 1.0
 """How long the process may take to end after all that has been closed."""
 
 
-async def serve(settings: Settings, place: Place) -> None:
+async def serve(settings: Settings, place: ListeningPlace) -> None:
     """Receive deliveries until SIGTERM or SIGINT; then finish what is in flight, and return.
 
     A stop takes [http] grace_s at most; a second signal ends a process that is not supervised at

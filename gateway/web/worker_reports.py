@@ -19,7 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from gateway import metrics
 from gateway.web.metric_files import shrink
-from gateway.web.process_metrics import Processes
+from gateway.web.process_metrics import ProcessMetrics
 
 __all__ = ["WorkerReports"]
 
@@ -74,7 +74,7 @@ class WorkerReports:
         registry = CollectorRegistry()
         MultiProcessCollector(registry, path=str(self.metrics_dir))  # type: ignore[no-untyped-call]
         registry.register(metrics.WORKER_RESTARTS)
-        registry.register(Processes(self.pids))
+        registry.register(ProcessMetrics(self.pids))
         return generate_latest(registry)
 
     def forget(self, name: str) -> int:

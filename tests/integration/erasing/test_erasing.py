@@ -11,7 +11,7 @@ import pytest
 from consumers import CommentEvent, Consumer, Reject
 from gateway.contract import Streams
 from gateway.local.redis_server import RedisServer, free_port
-from gateway.missed_events.comment_states import ToldBook
+from gateway.missed_events.comment_states import CommentStates
 from gateway.portals.facts import PortalFacts
 from gateway.redis_access import connections
 from gateway.sandbox.assembly import open_sandbox
@@ -107,7 +107,7 @@ async def plant(scene: Scene, tmp_path: Path, stack: ExitStack) -> list[int]:
     await scene.until_out(4, timeout_s=60)
     await rejecting(scene, 4)
     await gateway(scene.url, "replay", "--group", "search", "--from", "1h")
-    told = ToldBook(scene.redis, STREAMS, max_entities=10, kept_days=14.0)
+    told = CommentStates(scene.redis, STREAMS, max_entities=10, kept_days=14.0)
     await told.catch_up()
     return ids
 

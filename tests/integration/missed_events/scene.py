@@ -18,7 +18,7 @@ from gateway.local.process_plan import environment
 from gateway.local.redis_server import free_port
 from gateway.missed_events.gap_book import GapBook
 from gateway.missed_events.gaps import Gap
-from gateway.reconciler.process import Process
+from gateway.reconciler.process import ReconcilerProcess
 from gateway.sandbox.assembly import Sandbox
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.plans import PlanName
@@ -140,7 +140,7 @@ class Scene:
 
     async def once(self) -> bool:
         """Go one round, within this process."""
-        return await Process(self.settings).once()
+        return await ReconcilerProcess(self.settings).once()
 
     def start(self, *arguments: str, module: str = "gateway") -> Reconciler:
         """Start a process of `gateway reconcile`."""

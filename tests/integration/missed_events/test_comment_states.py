@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 
 from gateway.contract import Comment, Streams, encode_event
 from gateway.missed_events.comment_comparison import Entity, Listing
-from gateway.missed_events.comment_states import ToldBook
+from gateway.missed_events.comment_states import CommentStates
 from tests.integration.runtime.running import comment_event
 
 STREAMS = Streams(partitions=2)
@@ -15,8 +15,8 @@ DEAL = Entity("deal", 15)
 
 
 @pytest.fixture
-def book(redis: Redis) -> ToldBook:
-    return ToldBook(redis, STREAMS, max_entities=5, kept_days=1)
+def book(redis: Redis) -> CommentStates:
+    return CommentStates(redis, STREAMS, max_entities=5, kept_days=1)
 
 
 async def tell(
@@ -34,13 +34,13 @@ async def tell(
     await redis.xadd(STREAMS.key("comments", partition), {"event": encode_event(told)})
 
 
-async def known_to(book: ToldBook, entity: Entity = DEAL) -> dict[int, str]:
+async def known_to(book: CommentStates, entity: Entity = DEAL) -> dict[int, str]:
     known = await book.known(PORTAL, entity)
     return {one: told.content_hash for one, told in known.told.items()}
 
 
 async def test_the_last_that_was_told_of_each_comment_is_known(
-    redis: Redis, book: ToldBook
+    redis: Redis, book: CommentStates
 ) -> None:
     await tell(redis, 1, "a")
     await tell(redis, 2, "b", partition=1)
@@ -56,19 +56,21 @@ async def test_the_last_that_was_told_of_each_comment_is_known(
         assert await known_to(book) == {1: "A", 2: "b"}
 
 
-async def test_another_process_goes_on_where_the_last_one_was(redis: Redis, book: ToldBook) -> None:
+async def test_another_process_goes_on_where_the_last_one_was(
+    redis: Redis, book: CommentStates
+) -> None:
     for number in range(1, 1200):
         await tell(redis, number, "text")
     await book.catch_up()
     await redis.xtrim(STREAMS.key("comments", 0), maxlen=0)
     await tell(redis, 1200, "text")
 
-    await ToldBook(redis, STREAMS, max_entities=5, kept_days=1).catch_up()
+    await CommentStates(redis, STREAMS, max_entities=5, kept_days=1).catch_up()
 
     assert len(await known_to(book)) == 1200
 
 
-async def test_a_list_is_noted_as_what_consumers_know(redis: Redis, book: ToldBook) -> None:
+async def test_a_list_is_noted_as_what_consumers_know(redis: Redis, book: CommentStates) -> None:
     await tell(redis, 1, "a")
     await tell(redis, 2, "b")
     await book.catch_up()
@@ -83,7 +85,7 @@ async def test_a_list_is_noted_as_what_consumers_know(redis: Redis, book: ToldBo
 
 
 async def test_what_consumers_were_told_since_the_list_is_not_overwritten(
-    redis: Redis, book: ToldBook
+    redis: Redis, book: CommentStates
 ) -> None:
     for comment_id in (1, 2, 3):
         await tell(redis, comment_id, "old")
@@ -101,7 +103,7 @@ async def test_what_consumers_were_told_since_the_list_is_not_overwritten(
 
 
 async def test_the_entities_heard_of_last_are_looked_after_those_listed_longest_ago_first(
-    redis: Redis, book: ToldBook
+    redis: Redis, book: CommentStates
 ) -> None:
     for number in range(1, 9):
         await tell(redis, number, "text", entity=Entity("deal", number))
@@ -120,7 +122,7 @@ async def test_the_entities_heard_of_last_are_looked_after_those_listed_longest_
     assert await book.entities("another portal") == []
 
 
-async def test_nothing_is_kept_for_ever(redis: Redis, book: ToldBook) -> None:
+async def test_nothing_is_kept_for_ever(redis: Redis, book: CommentStates) -> None:
     await tell(redis, 1, "a")
     await book.catch_up()
 

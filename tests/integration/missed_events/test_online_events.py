@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from gateway.contract import CommentEvent, EventSubject, Streams, encode_event
 from gateway.missed_events import online_events
-from gateway.missed_events.online_events import Key, Sightings
+from gateway.missed_events.online_events import Key, OnlineEvents
 from tests.integration.runtime.running import comment_event
 
 STREAMS = Streams(partitions=3)
@@ -28,7 +28,7 @@ async def put(redis: Redis, event: CommentEvent, *, ago_s: float) -> None:
     await redis.xadd(STREAMS.key("events", partition), {"event": encode_event(event)}, id=entry_id)
 
 
-async def seen(one: Sightings, comment_ids: range, *, ago_s: float) -> list[int]:
+async def seen(one: OnlineEvents, comment_ids: range, *, ago_s: float) -> list[int]:
     found = await one.of([key(n) for n in comment_ids], since_ms=NOW_MS - int(ago_s * 1000))
     return sorted(key.comment_id for key in found)
 
@@ -36,14 +36,14 @@ async def seen(one: Sightings, comment_ids: range, *, ago_s: float) -> list[int]
 async def test_old_and_new_entries_of_all_partitions_are_seen(redis: Redis) -> None:
     for number in range(1, 41):
         await put(redis, comment_event(number), ago_s=1000 - number * 20)
-    one = Sightings(redis, STREAMS, kept_s=300)
+    one = OnlineEvents(redis, STREAMS, kept_s=300)
 
     assert await seen(one, range(1, 50), ago_s=2000) == list(range(1, 41))
     assert await seen(one, range(1, 50), ago_s=305) == list(range(35, 41))
 
 
 async def test_what_comes_in_after_a_look_is_seen_by_the_next_one(redis: Redis) -> None:
-    one = Sightings(redis, STREAMS, kept_s=300)
+    one = OnlineEvents(redis, STREAMS, kept_s=300)
     assert await seen(one, range(1, 5), ago_s=60) == []
 
     await put(redis, comment_event(1), ago_s=-1)
@@ -57,7 +57,7 @@ async def test_the_latest_of_several_events_counts(redis: Redis) -> None:
     for ago_s, moment in ((500, "10:00:09"), (20, "10:00:03"), (10, "10:00:05")):
         told = f"2025-12-18T{moment}Z"
         await put(redis, replace(event, time=told, receivedat=told), ago_s=ago_s)
-    one = Sightings(redis, STREAMS, kept_s=100)
+    one = OnlineEvents(redis, STREAMS, kept_s=100)
 
     found = await one.of([key(7)], since_ms=NOW_MS - 1_000_000)
 
@@ -69,7 +69,7 @@ async def test_what_was_recovered_or_is_no_event_did_not_come_in(redis: Redis) -
     await put(redis, replace(comment_event(1), recovered=True), ago_s=10)
     await redis.xadd(STREAMS.key("events", 0), {"event": b"rubbish"})
     await redis.xadd(STREAMS.key("events", 0), {"other": b"field"})
-    one = Sightings(redis, STREAMS, kept_s=100)
+    one = OnlineEvents(redis, STREAMS, kept_s=100)
 
     assert await seen(one, range(1, 5), ago_s=60) == []
 
@@ -80,7 +80,7 @@ async def test_more_than_fits_in_memory_is_read_again(
     monkeypatch.setattr(online_events, "_MAX_KEPT", 50)
     for number in range(1, 201):
         await put(redis, comment_event(number), ago_s=300 - number)
-    one = Sightings(redis, STREAMS, kept_s=1000)
+    one = OnlineEvents(redis, STREAMS, kept_s=1000)
 
     assert await seen(one, range(1, 300), ago_s=900) == list(range(1, 201))
     assert len(one) <= 50

@@ -13,7 +13,7 @@ from gateway.portal_health.assembly import PortalHealth, open_portal_health
 from gateway.portal_health.silence_watch import hearings
 from gateway.portals.directory import Portal
 from gateway.publishing.publish_once import OncePublisher
-from gateway.reconciler.process import Process
+from gateway.reconciler.process import ReconcilerProcess
 from gateway.sandbox.live_portal import LivePortal
 from gateway.settings import Settings
 from gateway.traffic.portal_traffic import SLOT_S
@@ -79,7 +79,7 @@ async def test_the_process_binds_again_what_a_portal_has_lost(
 ) -> None:
     installed.forget_bindings()
 
-    assert await Process(settings).once()
+    assert await ReconcilerProcess(settings).once()
 
     assert len(installed.bindings.of(settings.bitrix24.client_id)) == 10
     assert [event.type for event in await troubles_on(gateway)] == ["bitrix24.portal.unbound"]

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from gateway.bitrix24.errors import Unauthorized
 from gateway.contract import PortalEvent, decode_event
-from gateway.portal_health.silence_watch import Silence
+from gateway.portal_health.silence_watch import SilenceWatch
 from gateway.portal_health.troubles import Troubles
 from gateway.portals.directory import Portal
 from gateway.publishing.errors import StreamUnavailable
@@ -33,7 +33,7 @@ class Leader:
         self.answer: Exception | None = None
         troubles = Troubles(redis, sink, prefix="b24", clock=lambda: int(self.at * 1e9))
         rules = ReconcileSettings(**{"silence_asks": False} | settings)
-        self.silence = Silence(
+        self.silence = SilenceWatch(
             redis, troubles, rules, prefix="b24", ask=self._ask, now=lambda: self.at
         )
 

@@ -1,8 +1,8 @@
-from gateway.missed_events.drain_schedule import Waking
+from gateway.missed_events.drain_schedule import DrainSchedule
 
 
 def test_a_signal_is_followed_when_its_change_has_settled() -> None:
-    waking = Waking(settle_s=60)
+    waking = DrainSchedule(settle_s=60)
     waking.signalled(["a"], 0)
 
     assert waking.due(59) == []
@@ -11,7 +11,7 @@ def test_a_signal_is_followed_when_its_change_has_settled() -> None:
 
 
 def test_the_last_of_several_signals_is_followed_too() -> None:
-    waking = Waking(settle_s=60)
+    waking = DrainSchedule(settle_s=60)
     for moment in (0, 10, 50):
         waking.signalled(["a"], moment)
 
@@ -22,7 +22,7 @@ def test_the_last_of_several_signals_is_followed_too() -> None:
 
 
 def test_signals_without_end_are_followed_once_in_each_time_of_settling() -> None:
-    waking = Waking(settle_s=60)
+    waking = DrainSchedule(settle_s=60)
     followed = []
     for second in range(600):
         waking.signalled(["a"], second)
@@ -32,7 +32,7 @@ def test_signals_without_end_are_followed_once_in_each_time_of_settling() -> Non
 
 
 def test_portals_do_not_wait_for_each_other() -> None:
-    waking = Waking(settle_s=60)
+    waking = DrainSchedule(settle_s=60)
     waking.signalled(["a"], 0)
     waking.signalled(["b"], 30)
 

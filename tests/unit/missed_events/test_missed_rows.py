@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gateway.contract import COMMENT_ADDED, COMMENT_DELETED, COMMENT_UPDATED, CommentType
 from gateway.missed_events.missed_rows import has_arrived, missed, recovered
-from gateway.missed_events.online_events import Key, Sighting
+from gateway.missed_events.online_events import Key, OnlineEvent
 from gateway.missed_events.queue_rows import OfflineRow
 from gateway.missed_events.recovered_event import recovered_id
 from gateway.portals.directory import Portal
@@ -24,7 +24,7 @@ def row(event_type: CommentType = COMMENT_UPDATED, *, changed_at: int = T) -> Of
 
 
 def arrived(
-    sighting: Sighting | None, event_type: CommentType = COMMENT_UPDATED, *, ahead_s: float = 0
+    sighting: OnlineEvent | None, event_type: CommentType = COMMENT_UPDATED, *, ahead_s: float = 0
 ) -> bool:
     return has_arrived(row(event_type), sighting, tolerance_s=2, clock_ahead_s=ahead_s)
 
@@ -35,27 +35,27 @@ def test_what_was_never_seen_has_not_arrived() -> None:
 
 @pytest.mark.parametrize("event_type", [COMMENT_ADDED, COMMENT_DELETED])
 def test_what_happens_once_has_arrived_whenever_it_was_seen(event_type: CommentType) -> None:
-    assert arrived(Sighting(T - 50, T - 50), event_type)
+    assert arrived(OnlineEvent(T - 50, T - 50), event_type)
 
 
 def test_an_update_has_arrived_by_an_event_of_its_time() -> None:
-    assert arrived(Sighting(T, T + 0.3))
-    assert arrived(Sighting(T - 2, T + 0.3))
+    assert arrived(OnlineEvent(T, T + 0.3))
+    assert arrived(OnlineEvent(T - 2, T + 0.3))
 
 
 def test_an_update_has_not_arrived_by_the_event_of_an_earlier_one() -> None:
-    assert not arrived(Sighting(T - 10, T - 9))
-    assert not arrived(Sighting(T - 3, T + 1))
+    assert not arrived(OnlineEvent(T - 10, T - 9))
+    assert not arrived(OnlineEvent(T - 3, T + 1))
 
 
 def test_an_update_has_arrived_by_any_event_that_came_in_later() -> None:
     """Of a change within a long request the event's time is its beginning, the row's its end."""
-    assert arrived(Sighting(T - 40, T + 2))
+    assert arrived(OnlineEvent(T - 40, T + 2))
 
 
 def test_when_it_came_in_is_compared_by_the_clock_of_the_portal() -> None:
-    ahead = Sighting(T - 40, T - 300 + 3)
-    behind = Sighting(T - 40, T + 3)
+    ahead = OnlineEvent(T - 40, T - 300 + 3)
+    behind = OnlineEvent(T - 40, T + 3)
 
     assert arrived(ahead, ahead_s=300)
     assert not arrived(ahead)
@@ -65,9 +65,9 @@ def test_when_it_came_in_is_compared_by_the_clock_of_the_portal() -> None:
 def test_only_the_same_kind_of_change_of_the_same_comment_counts() -> None:
     rows = [row(COMMENT_ADDED), row(COMMENT_UPDATED)]
     sightings = {
-        Key("m", 9, COMMENT_ADDED): Sighting(T, T),
-        Key("m", 8, COMMENT_UPDATED): Sighting(T, T),
-        Key("other", 9, COMMENT_UPDATED): Sighting(T, T),
+        Key("m", 9, COMMENT_ADDED): OnlineEvent(T, T),
+        Key("m", 8, COMMENT_UPDATED): OnlineEvent(T, T),
+        Key("other", 9, COMMENT_UPDATED): OnlineEvent(T, T),
     }
 
     found = missed(rows, sightings, member_id="m", tolerance_s=2, clock_ahead_s=0)

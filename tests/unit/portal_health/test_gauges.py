@@ -3,11 +3,11 @@
 from prometheus_client import REGISTRY
 
 from gateway import metrics
-from gateway.portal_health.gauges import Shown
+from gateway.portal_health.gauges import PortalGauges
 
 
 def test_of_a_portal_that_is_gone_no_gauge_stays() -> None:
-    shown = Shown(life_s=10.0)
+    shown = PortalGauges(life_s=10.0)
     shown.show("gone", last_event_at=1.0, troubles={}, now=0.0)
     metrics.QUEUE_DRAINED_SECONDS.labels("gone").set(1.0)
 
