@@ -1,6 +1,7 @@
 """The consumers of this project as processes, each as a user with just its documented rights."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,15 @@ from redis.asyncio import Redis
 from gateway.sandbox.assembly import open_sandbox
 from tests.integration.enricher.conftest import Scene
 from tests.integration.enricher.test_process import environment
+from tests.integration.notifier.processes import comment_event as notice_of
+from tests.integration.notifier.processes import is_reading, notifier_process
+from tests.integration.notifier.processes import publish as publish_notices
+from tests.integration.notifier.sinks import HttpSink, http_sink
 from tests.integration.runtime.running import comment_event, publish, settled
 from tests.integration.warehouse.test_process import environment as of_warehouse
 from tests.support.consumer_process import service
 from tests.support.eventually import eventually
-from tests.support.redis_users import rights_of
+from tests.support.redis_users import denied, rights_of
 
 EVENTS, COMMENTS = "b24:events:{0}", "b24:comments:{0}"
 
@@ -25,13 +30,6 @@ pytestmark = pytest.mark.timeout(300)  # processes that start
 async def scene(redis: Redis, redis_url: str) -> AsyncIterator[Scene]:
     async with open_sandbox() as sandbox:
         yield Scene(redis, redis_url, sandbox)
-
-
-async def denied(redis: Redis) -> list[str]:
-    """What Redis has refused, in its own words."""
-    client: Any = redis
-    rows = await client.execute_command("ACL", "LOG")
-    return sorted({f"{row['reason']} {row['object']}" for row in rows})
 
 
 @pytest.mark.parametrize("name", ["audit", "warehouse"])
@@ -69,3 +67,29 @@ async def test_the_documented_rights_of_the_enricher_suffice(
         await scene.until_out(3, timeout_s=60)  # it was asked for again
 
     assert await denied(scene.redis) == []
+
+
+async def test_the_documented_rights_of_the_notifier_suffice(
+    redis: Redis, users: Any, limited_url: str, tmp_path: Path
+) -> None:
+    """Changes of a comment that become one message; then once more, by the next process."""
+    await users(*rights_of("notifier"))
+    async with http_sink() as sink:
+        routes = f"""
+            allow_private = true
+            [[notifier.routes]]
+            urls = ["{sink.url}"]
+            window_s = 0.5
+        """
+        for comment_id in (1, 2):
+            with notifier_process(limited_url, routes, tmp_path):
+                await eventually(lambda: is_reading(redis), timeout_s=60)
+                await publish_notices(redis, notice_of(comment_id), notice_of(comment_id))
+                await eventually(partial(_has, sink, comment_id), timeout_s=60)
+                await eventually(lambda: settled(redis, COMMENTS, "notifier"))
+
+    assert await denied(redis) == []
+
+
+def _has(sink: HttpSink, count: int) -> bool:
+    return len(sink.received) == count

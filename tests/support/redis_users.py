@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-__all__ = ["limited_url", "rights_of", "users"]
+__all__ = ["denied", "limited_url", "rights_of", "users"]
 
 PAGE = Path(__file__).parents[2] / "docs" / "redis-rights.md"
 USER, PASSWORD = "limited", "fake-password"
@@ -18,6 +18,13 @@ def rights_of(name: str) -> list[str]:
     """The words after the password of the user that the page documents under this name."""
     (line,) = re.findall(rf"ACL SETUSER {name} on >\S+([^`]+)```", PAGE.read_text())
     return str(line).split()
+
+
+async def denied(redis: Redis) -> list[str]:
+    """What Redis has refused since the test began, each as its reason and what was refused."""
+    client: Any = redis
+    rows = await client.execute_command("ACL", "LOG")
+    return sorted({f"{row[b'reason'].decode()} {row[b'object'].decode()}" for row in rows})
 
 
 @pytest.fixture
