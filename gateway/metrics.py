@@ -44,6 +44,7 @@ __all__ = [
     "SPOOL_BYTES",
     "SPOOL_EVENTS",
     "SPOOL_OLDEST_SECONDS",
+    "SPOOL_SET_ASIDE_FILES",
     "STORED_EVENTS",
     "STORE_SECONDS",
     "STREAM_ENTRIES",
@@ -166,6 +167,12 @@ SPOOL_BYTES: Final = Gauge(
 SPOOL_OLDEST_SECONDS: Final = Gauge(
     "b24gw_spool_oldest_timestamp_seconds",
     "When the oldest event in the spool was put there (Unix time; 0 when it is empty).",
+    multiprocess_mode="mostrecent",
+)
+SPOOL_SET_ASIDE_FILES: Final = Gauge(
+    "b24gw_spool_set_aside_files",
+    "Files of the spool that were set aside on this machine, corrupt or of another version; their "
+    "events are not published until `gateway spool recover`.",
     multiprocess_mode="mostrecent",
 )
 DRAINED_EVENTS: Final = Counter(

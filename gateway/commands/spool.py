@@ -13,6 +13,7 @@ from gateway.errors import OperatorError
 from gateway.publishing.errors import SpoolUnavailable
 from gateway.publishing.spool.batch_file import SpoolFile
 from gateway.publishing.spool.salvage import Recovery, recover
+from gateway.publishing.spool.sqlite_database import set_aside_files
 from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.terminal import json_line
@@ -48,7 +49,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
         events=events,
         event_bytes=size,
         oldest_at=datetime.fromtimestamp(oldest_ms / 1000, UTC) if oldest_ms else None,
-        set_aside=[str(path) for path in _set_aside(Path(settings.spool.dir))],
+        set_aside=[str(path) for path in set_aside_files(Path(settings.spool.dir))],
     )
     if as_json:
         click.echo(json_line(found))
@@ -110,12 +111,3 @@ def _spool_of(settings: Settings) -> SpoolFile:
         return SpoolFile(directory, max_bytes=settings.spool.max_bytes, is_checked=False)
     except SpoolUnavailable as error:
         raise OperatorError(f"[spool] dir {directory} cannot be used: {error}") from error
-
-
-def _set_aside(directory: Path) -> list[Path]:
-    return sorted(
-        path
-        for label in ("corrupt", "other-version")
-        for path in directory.glob(f"spool.sqlite3.{label}-*")
-        if not path.name.endswith(("-wal", "-shm"))
-    )

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
 from gateway.cli import cli
 from gateway.contract import encode_event
 from gateway.publishing.spool.batch_file import SpooledBatch, SpoolFile
+from gateway.publishing.spool.store import Spool
 from tests.integration.runtime.running import comment_event
 
 Run = Callable[..., Result]
@@ -120,6 +122,24 @@ async def test_status_tells_what_waits_and_what_was_set_aside(
     assert "3 events wait" in result.output
     assert f"set aside: {aside}" in result.output
     assert '"events":3' in (await in_thread(run, "status", "--json")).output
+
+
+async def test_what_was_set_aside_is_a_metric_until_it_is_recovered(
+    redis: Redis, tmp_path: Path
+) -> None:
+    aside = set_aside(tmp_path, events_of(0, 1))
+    aside.with_name(f"{aside.name}-wal").touch()
+    spool = await Spool.open(tmp_path, max_bytes=1 << 20)
+    try:
+        await spool.measure()
+        counts = [REGISTRY.get_sample_value("b24gw_spool_set_aside_files")]
+        aside.unlink()
+        await spool.measure()
+        counts.append(REGISTRY.get_sample_value("b24gw_spool_set_aside_files"))
+    finally:
+        await spool.close()
+
+    assert counts == [1, 0]
 
 
 async def in_thread(run: Run, *words: str) -> Any:

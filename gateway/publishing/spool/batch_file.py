@@ -20,7 +20,7 @@ from gateway.durable_directory import make_directory
 from gateway.publishing.errors import SpoolUnavailable
 from gateway.publishing.spool.disk_errors import corrupt
 from gateway.publishing.spool.disk_reserve import SpoolReserve
-from gateway.publishing.spool.sqlite_database import SpoolDatabase, open_shared
+from gateway.publishing.spool.sqlite_database import SpoolDatabase, open_shared, set_aside_files
 
 __all__ = ["SpoolFile", "SpooledBatch"]
 
@@ -53,6 +53,7 @@ class SpoolFile:
             make_directory(directory)
         except OSError as error:
             raise SpoolUnavailable("broken", str(error)) from error
+        self._directory = directory
         self._reserve = SpoolReserve(directory)
         self._mark = open_shared(directory / "spool.mark")
         try:
@@ -199,6 +200,10 @@ class SpoolFile:
                 ).fetchone()
             )
         )
+
+    def set_aside_count(self) -> int:
+        """How many files were set aside here, whose events are not published."""
+        return len(set_aside_files(self._directory))
 
     def has_room(self) -> bool:
         """True if a batch of some size can be appended."""

@@ -27,11 +27,14 @@ from gateway.publishing.spool.disk_errors import corrupt, is_corrupt, unavailabl
 from gateway.publishing.spool.disk_reserve import SpoolReserve
 from gateway.publishing.spool.table_format import OtherFormat, bring_up_to_date, has_nothing
 
-__all__ = ["SpoolDatabase", "open_shared"]
+__all__ = ["SpoolDatabase", "open_shared", "set_aside_files"]
 
 log: Any = structlog.get_logger(__name__)
 T = TypeVar("T")
 
+_FILE: Final = "spool.sqlite3"
+_CORRUPT: Final = "corrupt"
+_OTHER_VERSION: Final = "other-version"
 _PAGE_BYTES: Final = 4096
 _LOG_PAGES: Final = 128
 # When SQLite folds its log into the file: the spool's reserve has to have room for that.
@@ -50,7 +53,7 @@ class SpoolDatabase:
         self, directory: Path, reserve: SpoolReserve, *, max_bytes: int, is_checked: bool
     ) -> None:
         self._is_checked = is_checked
-        self._path = directory / "spool.sqlite3"
+        self._path = directory / _FILE
         self._reserve = reserve
         self._max_pages = max(16, max_bytes // _PAGE_BYTES)
         self._connection: sqlite3.Connection | None = None
@@ -175,7 +178,7 @@ class SpoolDatabase:
                 log.info("the spool of another version was empty, and is begun anew", why=str(why))
                 return
             stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
-            label = "other-version" if isinstance(why, OtherFormat) else "corrupt"
+            label = _OTHER_VERSION if isinstance(why, OtherFormat) else _CORRUPT
             aside = f"{self._path}.{label}-{stamp}"
             for part in parts:
                 if part.exists():
@@ -189,6 +192,16 @@ class SpoolDatabase:
             error=str(why),
             what_to_do="gateway spool recover FILE, see docs/reliability.md",
         )
+
+
+def set_aside_files(directory: Path) -> list[Path]:
+    """The databases that were set aside in a directory, whose events are not published."""
+    return sorted(
+        path
+        for label in (_CORRUPT, _OTHER_VERSION)
+        for path in directory.glob(f"{_FILE}.{label}-*")
+        if not path.name.endswith(("-wal", "-shm"))
+    )
 
 
 @contextmanager

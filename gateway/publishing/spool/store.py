@@ -104,6 +104,7 @@ class Spool:
         metrics.SPOOL_EVENTS.set(events)
         metrics.SPOOL_BYTES.set(size)
         metrics.SPOOL_OLDEST_SECONDS.set(oldest_ms / 1000)
+        metrics.SPOOL_SET_ASIDE_FILES.set(await self._run(self._file.set_aside_count))
         return oldest_ms
 
     async def close(self) -> None:
