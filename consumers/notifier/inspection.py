@@ -12,6 +12,7 @@ from consumers.notifier.target_portals import in_reach
 from consumers.notifier.targets import SendOutcome
 from gateway.errors import OperatorError
 from gateway.redis_access import connections
+from gateway.redis_access.redis_faults import AWAY, failures_as
 from gateway.settings import Settings
 from gateway.terminal import json_line
 
@@ -81,14 +82,14 @@ def _text(line: dict[str, Any]) -> str:
 
 async def show_backlog(settings: Settings, *, as_json: bool, show: Show) -> None:
     """Show for each target how much waits, since when, and how long it is left alone."""
-    redis = connections.control(settings.redis.url)
-    try:
-        if not as_json:
-            show(f"{'target':24} {'waiting':>8} {'oldest':>9} {'paused':>8}")
+    if not as_json:
+        show(f"{'target':24} {'waiting':>8} {'oldest':>9} {'paused':>8}")
+    async with connections.control(settings.redis.url) as redis:
         for route in routes_of(settings):
             for channel in route.channels:
                 name = channel.target.name
-                line = await _state(Outbox(redis, prefix=settings.redis.prefix, name=name))
+                with failures_as(_out_of_reach, among=AWAY):
+                    line = await _state(Outbox(redis, prefix=settings.redis.prefix, name=name))
                 if as_json:
                     show(json_line({"target": name} | line))
                 else:
@@ -97,10 +98,10 @@ async def show_backlog(settings: Settings, *, as_json: bool, show: Show) -> None
                         for value in (line["oldest_s"], line["paused_s"])
                     )
                     show(f"{name:24} {line['waiting']:8} {oldest:>9} {paused:>8}")
-    except connections.AWAY as error:
-        raise OperatorError(f"Redis cannot be reached: {error}") from error
-    finally:
-        await redis.aclose()
+
+
+def _out_of_reach(error: Exception) -> OperatorError:
+    return OperatorError(f"Redis cannot be reached: {error}")
 
 
 async def _state(outbox: Outbox) -> dict[str, Any]:
