@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -23,6 +22,8 @@ from tests.support.eventually import eventually
 from tests.support.ledger import account_of
 from tests.support.load import Load
 from tests.support.receiver_process import Receiver
+from tests.support.small_disk import fill, small_disk
+from tests.support.spooled import until_drained
 from tests.support.stage import entries_on
 
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -43,15 +44,10 @@ class Broken:
 @pytest.fixture(params=["dead reader", "no reader", "full disk", "/dev/full"])
 def broken(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broken]:
     if request.param == "full disk":
-        directory = tmp_path / "small"
-        directory.mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(directory)]
-        if subprocess.run(mount, capture_output=True, check=False).returncode:
-            pytest.skip("no file system can be mounted here")
-        log = os.open(directory / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        yield Broken(log, lambda: _fill(directory / "filler"))
-        os.close(log)
-        subprocess.run(["umount", "--lazy", str(directory)], check=True)
+        with small_disk(tmp_path / "small", size="64k") as directory:
+            log = os.open(directory / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            yield Broken(log, lambda: fill(directory / "filler"))
+            os.close(log)
         return
     if request.param == "/dev/full":
         full = os.open("/dev/full", os.O_WRONLY)
@@ -71,12 +67,6 @@ def broken(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broken]:
 def _close(descriptor: int) -> None:
     with suppress(OSError):
         os.close(descriptor)
-
-
-def _fill(path: Path) -> None:
-    with path.open("wb", buffering=0) as filler, suppress(OSError):
-        while True:
-            filler.write(b"x" * 4096)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -107,6 +97,7 @@ async def test_a_receiver_whose_log_cannot_be_written_does_all_else(
                 assert await _probe(session, receiver, "healthz") == (200, "alive")
                 own_server.start()
                 await load.until_answered_from("stream", timeout_s=60)
+            await until_drained(tmp_path / "spool")
             assert await _probe(session, receiver, "readyz") == (200, "ready")
             assert await _probe(session, receiver, "healthz") == (200, "alive")
         dropped = sum(

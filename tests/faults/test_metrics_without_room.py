@@ -1,7 +1,5 @@
 """The disk on which workers keep their metrics fills up: that costs metrics, and no delivery."""
 
-import asyncio
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,20 +10,17 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.local.redis_server import RedisServer
 from gateway.web.metric_files import KINDS
+from tests.support.eventually import eventually
 from tests.support.load import Load
 from tests.support.receiver_process import Receiver, receiving
+from tests.support.small_disk import small_disk
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A small file system of its own for temporary files; skips the test where none can be had."""
-    directory = tmp_path / "tmp"
-    directory.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=32m", "none", str(directory)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("no file system can be mounted here")
-    yield directory
-    subprocess.run(["umount", "--lazy", str(directory)], check=True)
+    with small_disk(tmp_path / "tmp", size="32m") as directory:
+        yield directory
 
 
 def fill(directory: Path) -> None:
@@ -53,12 +48,16 @@ async def test_a_full_disk_costs_the_metrics_of_new_workers_and_no_delivery(
             are_there_in_full(disk)
             for worker in psutil.Process(receiver.pid).children():
                 worker.kill()
-            async with asyncio.timeout(60):
-                while receiver.log.count("this worker is without metrics") < 2:
-                    fill(disk)  # with what the dead did not need, too
-                    await asyncio.sleep(0.05)
-                while await probe(receiver) != 200:
-                    await asyncio.sleep(0.1)
+
+            def are_without() -> bool:
+                fill(disk)  # with what the dead did not need, too
+                return receiver.log.count("this worker is without metrics") == 2
+
+            async def is_ready() -> bool:
+                return await probe(receiver) == 200
+
+            await eventually(are_without, timeout_s=60)
+            await eventually(is_ready)
             await load.until_answered_from("stream", timeout_s=20)
         assert "SIGBUS" not in receiver.log
 

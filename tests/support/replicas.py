@@ -1,11 +1,11 @@
 """A primary with a replica."""
 
-import asyncio
 from pathlib import Path
 
 from redis.asyncio import Redis
 
 from gateway.local.redis_server import RedisServer, ServerBinary
+from tests.support.eventually import eventually
 
 
 def replica_of(primary: RedisServer, binary: ServerBinary, directory: Path) -> RedisServer:
@@ -22,11 +22,13 @@ def replica_of(primary: RedisServer, binary: ServerBinary, directory: Path) -> R
 
 async def until_in_step(primary: RedisServer, *, timeout_s: float = 15) -> None:
     """Wait until a replica of `primary` has all that was written so far."""
-    async with Redis.from_url(primary.url) as client, asyncio.timeout(timeout_s):
-        while True:
+    async with Redis.from_url(primary.url) as client:
+
+        async def is_in_step() -> bool:
             info = await client.info("replication")
-            if info.get("slave0", {}).get("state") == "online":
-                await client.set("in-step", 1)
-                if await client.wait(1, 1000):
-                    return
-            await asyncio.sleep(0.05)
+            if info.get("slave0", {}).get("state") != "online":
+                return False
+            await client.set("in-step", 1)
+            return bool(await client.wait(1, 1000))
+
+        await eventually(is_in_step, timeout_s=timeout_s)

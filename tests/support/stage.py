@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +11,6 @@ from redis.exceptions import ResponseError
 
 from gateway.contract import InvalidEvent, Streams, decode_event
 from gateway.local.redis_server import RedisServer, ServerBinary
-from gateway.publishing.spool.batch_file import SpoolFile
 from gateway.redis_access import connections
 from tests.integration.runtime.running import settled
 from tests.support.consumer_process import Worker
@@ -20,6 +19,7 @@ from tests.support.ledger import Account, Entry, account_of, entry_of
 from tests.support.load import Delivery, Load
 from tests.support.probes import Saying, Watch, lies_of_receiver
 from tests.support.receiver_process import Receiver
+from tests.support.spooled import spooled, until_drained
 
 __all__ = ["COUNTED", "SAFE", "Stage", "entries_on"]
 
@@ -127,11 +127,13 @@ class Stage:
 
     async def until_green(self, *, timeout_s: float = 20) -> None:
         """Wait until all probes of all workers say that all is well, as it is by now."""
-        async with asyncio.timeout(timeout_s):
-            for worker in self._workers:
-                for path in ("readyz", "healthz"):
-                    while await asyncio.to_thread(worker.probe, path) != 200:
-                        await asyncio.sleep(0.1)
+        for worker in self._workers:
+            for path in ("readyz", "healthz"):
+
+                async def is_green(worker: Worker = worker, path: str = path) -> bool:
+                    return await asyncio.to_thread(worker.probe, path) == 200
+
+                await eventually(is_green, timeout_s=timeout_s)
 
     def load(self, *receivers: Receiver, rate: float = _RATE) -> Load:
         """A load on these receivers."""
@@ -174,30 +176,24 @@ class Stage:
 
     async def until_spooled(self, events: int, *, timeout_s: float = 30) -> None:
         """Wait until so many events wait in the spool."""
-        async with asyncio.timeout(timeout_s):
-            with self._spool() as spool:
-                while spool.totals()[0] < events:
-                    await asyncio.sleep(0.02)
+        await eventually(lambda: spooled(self.spool_dir) >= events, timeout_s=timeout_s)
 
     async def until_draining(self, *, timeout_s: float = 20) -> bool:
         """Wait until the spool shrinks or is empty; whether something still waits there."""
-        async with asyncio.timeout(timeout_s):
-            with self._spool() as spool:
-                before = spool.totals()[0]
-                while (now := spool.totals()[0]) and now >= before:
-                    before = now
-                    await asyncio.sleep(0.002)
-        return now > 0
+        most = 0
+
+        def is_draining() -> bool:
+            nonlocal most
+            now = spooled(self.spool_dir)
+            most = max(most, now)
+            return now == 0 or now < most
+
+        await eventually(is_draining, timeout_s=timeout_s)
+        return spooled(self.spool_dir) > 0
 
     async def until_drained(self, *, timeout_s: float = 60) -> None:
         """Wait until no event waits in the spool."""
-        async with asyncio.timeout(timeout_s):
-            with self._spool() as spool:
-                while spool.totals()[0]:
-                    await asyncio.sleep(0.1)
-
-    def _spool(self) -> "closing[SpoolFile]":
-        return closing(SpoolFile(self.spool_dir, max_bytes=1 << 30, is_checked=False))
+        await until_drained(self.spool_dir, timeout_s=timeout_s)
 
     def close(self) -> None:
         """End every process that the stage started."""
