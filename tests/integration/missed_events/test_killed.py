@@ -20,11 +20,11 @@ COUNT = 30
 RIGGED = "tests.integration.missed_events.rigged"
 
 STEPS = [
-    "gateway.missed_events.portal_queue:OfflineQueue.reserve:after",
+    "gateway.missed_events.portal_queue:PortalQueue.reserve:after",
     "gateway.publishing.stream_writer:StreamWriter.write_once:after",  # of one of two partitions
     "gateway.publishing.publish_once:OncePublisher.publish:after",
     "gateway.missed_events.gap_book:GapBook.note:after",
-    "gateway.missed_events.portal_queue:OfflineQueue.clear:after",
+    "gateway.missed_events.portal_queue:PortalQueue.clear:after",
 ]
 
 
