@@ -43,7 +43,7 @@ _PATIENCE: Final = 4
 
 
 class Watch:
-    """What became of the background of one process; `stop` is called when it cannot go on."""
+    """Knows what became of the background of one process; `stop` is called when it cannot go on."""
 
     def __init__(self, stop: Callable[[], None]) -> None:
         self._stop = stop
@@ -97,7 +97,7 @@ def watched(stop: Callable[[], None]) -> Iterator[Watch]:
 
 
 class Background:
-    """A task that runs `work` from `start` until its owner ends it, by `close` or by `finish`.
+    """Runs `work` as a task from `start` until its owner ends it, by `close` or by `finish`.
 
     An error that nobody foresaw, or a return before its owner asked for it, makes the process end,
     since others count on what the task does. Where instead the work `begins_anew`, it is called
@@ -197,7 +197,7 @@ class Background:
 
 
 class Errands:
-    """Tasks that each do one thing and end, in no order; none is begun again."""
+    """Runs tasks that each do one thing and end, in no order; none is begun again."""
 
     def __init__(self, name: str) -> None:
         self._name = name

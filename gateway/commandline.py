@@ -28,7 +28,7 @@ _PRIVATE: Final = 0o077
 
 
 class CommandTable(click.Group):
-    """A group of the commands that `table` names, in its order; `module_of` imports a command's."""
+    """Groups the commands that `table` names, in its order; `module_of` imports a command's."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ _TICK_S: Final = 1.0
 
 
 class LineWriter:
-    """A stand-in for the file of `descriptor`, for those who log to a file; None is no file at all.
+    """Stands in for the file of `descriptor`, for those who log to a file; None is no file at all.
 
     `told_of` makes the line that says how many lines are missing. `each_second` gives lines that
     nobody has logged, such as those about others that were left out; it is called in the thread.

@@ -40,7 +40,7 @@ class Access(Protocol):
 
 
 class OAuthAccess:
-    """The right of the application that is installed in a portal."""
+    """Calls by the right of the application that is installed in a portal."""
 
     def __init__(self, member_id: str, refresher: Refresher) -> None:
         self._member_id = member_id
@@ -69,7 +69,7 @@ class OAuthAccess:
 
 
 class TokenAccess:
-    """The right of whoever holds these tokens, which are not stored (yet)."""
+    """Calls by the right of whoever holds these tokens, which are not stored (yet)."""
 
     def __init__(self, tokens: Tokens) -> None:
         self._grant = _grant(tokens)
@@ -88,7 +88,7 @@ class TokenAccess:
 
 
 class WebhookAccess:
-    """The right of the user who made an inbound webhook in the portal.
+    """Calls by the right of the user who made an inbound webhook in the portal.
 
     https://apidocs.bitrix24.com/local-integrations/local-webhooks.html
     """

@@ -17,7 +17,7 @@ __all__ = ["Applications", "host_of"]
 
 
 class Applications:
-    """All of them, in the order of the settings."""
+    """Holds all applications, in the order of the settings."""
 
     def __init__(self, listed: Iterable[AuthorizationServer]) -> None:
         self._listed = tuple(listed)

@@ -32,8 +32,8 @@ _MAX_AUTHORIZATION_BYTES: Final = 1 << 16
 
 
 class Bitrix24:
-    """All portals; where the settings name no application, `tokens` is None and there are no
-    `applications`.
+    """Gives the clients of all portals; where the settings name no application, `tokens` is None
+    and there are no `applications`.
     """
 
     def __init__(

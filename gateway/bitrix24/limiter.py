@@ -28,7 +28,7 @@ _SHARE_OF_BURST: Final = 0.9
 
 
 class Limiter:
-    """The buckets of all portals; `client` is a control client
+    """Keeps the buckets of all portals; `client` is a control client
     (gateway.redis_access.connections.control).
     """
 

@@ -16,7 +16,7 @@ _Place = tuple[str | None, ...]
 
 
 class Selection:
-    """What is wanted of a form: names of ours, and where the values stand, as PHP writes it
+    """Says what is wanted of a form: names of ours, and where the values stand, as PHP writes it
     (`auth[member_id]`). None of the places may lead to another one.
     """
 

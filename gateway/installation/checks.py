@@ -27,7 +27,9 @@ _NAME: Final = ":installations"
 
 
 class Checks:
-    """Gives out turns; `client` is a control client (gateway.redis_access.connections.control)."""
+    """Gives out turns to ask; `client` is a control client
+    (gateway.redis_access.connections.control).
+    """
 
     def __init__(self, client: Redis, *, prefix: str) -> None:
         self._limiter = Limiter(client, prefix=prefix, requests_per_s=_PER_S, burst=_BURST)

@@ -92,7 +92,7 @@ class Name(Struct, frozen=True, order=True):
 
 
 class UnderWay:
-    """A task that this process works at, and nobody else; to be finished or left."""
+    """Holds a task that this process works at, and nobody else; to be finished or left."""
 
     def __init__(self, task: Task, path: Path, descriptor: int) -> None:
         self.task = task
@@ -112,7 +112,7 @@ class UnderWay:
 
 
 class Journal:
-    """The tasks of this machine."""
+    """Keeps the tasks of this machine."""
 
     def __init__(self, spool_dir: Path) -> None:
         self._directory = spool_dir / _DIRECTORY

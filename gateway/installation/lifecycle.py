@@ -56,7 +56,7 @@ _MAX_BODY_BYTES: Final = 8192
 
 
 class Lifecycle:
-    """What a receiver process does about the application's life.
+    """Carries out what a receiver process has to do about the application's life.
 
     Without an application in the settings `installing` is None, and nothing is installed. `start`
     before the first delivery, `close` after the last one.

@@ -39,8 +39,8 @@ _USABLE_MS: Final = 3_600_000
 
 
 class Installing:
-    """What installations need beside the steps: who confirms and registers them, the vault in which
-    deliveries are sealed, and who binds a portal's events.
+    """Holds what installations need beside the steps: who confirms and registers them, the vault in
+    which deliveries are sealed, and who binds a portal's events.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Installing:
 
 
 class Steps:
-    """The steps of each kind of task; `installing` is None without an application."""
+    """Carries out the steps of each kind of task; `installing` is None without an application."""
 
     def __init__(
         self,

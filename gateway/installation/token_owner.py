@@ -31,7 +31,7 @@ _IN_TIME_S: Final = 4.0
 
 
 class Patience:
-    """How long all answers together may be waited for; waiting for a turn does not count."""
+    """Bounds how long all answers together may be waited for; waiting for a turn does not count."""
 
     def __init__(self) -> None:
         self._left_s = _IN_TIME_S
@@ -61,7 +61,7 @@ class TokenReport(Struct, frozen=True, kw_only=True):
 
 
 class TokenInquiry:
-    """Asks about claims."""
+    """Asks the authorization servers whose the token of a claim is."""
 
     def __init__(self, applications: Applications, checks: Checks) -> None:
         self._applications = applications

@@ -17,7 +17,7 @@ OWN_NAME = "up"
 
 
 class Console:
-    """An observer that prints to standard output.
+    """Observes processes, and prints to standard output.
 
     `welcome` is printed when all are ready; `before_stop` is called before any is stopped.
     """

@@ -41,7 +41,7 @@ _POLL_S: Final = 0.1
 
 
 class DemoPortal:
-    """A portal, and the application that it installs into the gateway at `sandbox`'s servers."""
+    """Plays a portal, and the application that it installs into the gateway at the `sandbox`."""
 
     def __init__(self, sandbox: Sandbox, portal: LivePortal, say: Say) -> None:
         self.sandbox = sandbox

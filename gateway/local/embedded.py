@@ -30,7 +30,7 @@ _START_S: Final = 60.0
 
 
 class EmbeddedRedis:
-    """A server that a supervisor can run as `child`, and its `url`."""
+    """Gives a server that a supervisor can run as `child`, and its `url`."""
 
     def __init__(self, server: RedisServer, lock: int) -> None:
         self.url = server.url

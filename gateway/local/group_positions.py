@@ -10,7 +10,7 @@ _MAX_ENTRIES = 1000
 
 
 class GroupPositions:
-    """The last entries that were seen on a stream, and who has acknowledged them."""
+    """Keeps the last entries that were seen on a stream, and who has acknowledged them."""
 
     def __init__(self) -> None:
         self._entries: dict[str, str] = {}

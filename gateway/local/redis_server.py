@@ -67,7 +67,7 @@ def free_port() -> int:
 
 
 class RedisServer:
-    """One server process on loopback. Its owner starts it, and stops it by its process id.
+    """Runs one server process on loopback. Its owner starts it, and stops it by its process id.
 
     `directory` holds its files. With `append_only` it survives being killed. `options` are
     further command-line options, as in `("--maxmemory", "10mb")`.

@@ -37,7 +37,9 @@ _LISTED: Final = b"listed"
 
 
 class CommentStates:
-    """Every method raises one of connections.FAILURES, and may be repeated.
+    """Keeps the last state that consumers saw of each comment.
+
+    Every method raises one of connections.FAILURES, and may be repeated.
 
     `client` is a control client (gateway.redis_access.connections.control).
     """

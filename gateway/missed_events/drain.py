@@ -47,7 +47,7 @@ class _State(Struct):
 
 
 class Drain:
-    """The duty; a portal's queue is drained by one task at a time.
+    """Drains a portal's queue, which is a duty; one task at a time does it.
 
     It does nothing for portals that have not installed the application.
     """

@@ -11,7 +11,7 @@ __all__ = ["DrainSchedule"]
 
 
 class DrainSchedule:
-    """The portals that have signalled; times are seconds of one clock."""
+    """Keeps the portals that have signalled; times are seconds of one clock."""
 
     def __init__(self, *, settle_s: float) -> None:
         self._settle_s = settle_s

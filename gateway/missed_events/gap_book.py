@@ -24,7 +24,7 @@ _decode = msgspec.json.Decoder(tuple[Gap, ...]).decode
 
 
 class GapBook:
-    """The gaps of all portals.
+    """Keeps the gaps of all portals.
 
     Every method raises one of connections.FAILURES when Redis does not do its part, and
     may be repeated. `client` is a control client (gateway.redis_access.connections.control).

@@ -70,7 +70,10 @@ _decode = msgspec.json.Decoder(_Event).decode
 
 
 class OnlineEvents:
-    """Any number of tasks may ask at once; `client` is a control client."""
+    """Finds on the stream what has come in online.
+
+    Any number of tasks may ask at once; `client` is a control client.
+    """
 
     def __init__(self, client: Redis, streams: Streams, *, kept_s: float) -> None:
         self._client = client

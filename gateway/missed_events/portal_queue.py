@@ -56,7 +56,7 @@ class Reservation(Struct, frozen=True, kw_only=True):
 
 
 class PortalQueue:
-    """The queue of one portal; every method raises Bitrix24Error.
+    """Works on the queue of one portal; every method raises Bitrix24Error.
 
     All but `reserve` may be repeated. `clock_ahead_s` is how far the portal's clock is ahead of
     this machine's, as of the last answer.

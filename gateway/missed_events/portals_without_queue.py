@@ -18,7 +18,7 @@ _ASK_AGAIN_S: Final = 24 * 3600
 
 
 class PortalsWithoutQueue:
-    """What portals said when they were asked for their queue, or to fill it.
+    """Keeps what portals said when they were asked for their queue, or to fill it.
 
     Every method raises one of connections.FAILURES, and may be repeated.
     """

@@ -69,7 +69,9 @@ class _Doubt(Struct):
 
 
 class Sweep:
-    """The duty; it does nothing for portals whose queue can be drained."""
+    """Compares a portal's comments, which is a duty; nothing is done for portals whose queue can be
+    drained.
+    """
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies

@@ -11,7 +11,7 @@ _TROUBLES: Final[tuple[Trouble, ...]] = get_args(Trouble)
 
 
 class PortalGauges:
-    """The gauges of this process. What is not shown again for `life_s` is taken away.
+    """Shows gauges of portals in this process. What is not shown again for `life_s` is taken away.
 
     A portal that was removed would else look well, or ill, for ever; and so would all of them in a
     process that does not lead any more.

@@ -29,7 +29,7 @@ class Remembered(Struct, Generic[T], frozen=True):
 
 
 class PortalStateStore(Generic[T]):
-    """One field of all portals' hashes.
+    """Keeps one field of all portals' hashes.
 
     Raises one of connections.FAILURES when Redis does not do its part; everything may be
     repeated. `client` is a control client (gateway.redis_access.connections.control) without

@@ -31,7 +31,7 @@ class _Slots(Struct, frozen=True, gc=False):
 
 
 class Directory:
-    """The registered portals, in memory: looking one up never does I/O.
+    """Holds the registered portals in memory: looking one up never does I/O.
 
     `settled` portals are there for good, learnt ones are replaced by `learn`. A portal that is
     both may send with the tokens of both, and is called as the settings say.

@@ -29,7 +29,7 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DiskCopy:
-    """The file in `directory`. Blocking; the directory must be there."""
+    """Writes and reads the file in `directory`. Blocking; the directory must be there."""
 
     def __init__(self, directory: Path, *, prefix: str) -> None:
         self._path = directory / FILE_NAME

@@ -62,7 +62,7 @@ _NAMES: Final = frozenset(Facts.__struct_fields__)
 
 
 class PortalFacts:
-    """The facts of all portals of one installation.
+    """Keeps the facts of all portals of one installation.
 
     Every method raises one of connections.FAILURES when Redis does not do its part, and
     may be repeated. `client` is a control client (gateway.redis_access.connections.control) without

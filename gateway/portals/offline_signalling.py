@@ -18,7 +18,7 @@ _AGAIN_S: Final = 5.0
 
 
 class OfflineSignals:
-    """The portals that have signalled, until Redis knows; while it is away they wait here."""
+    """Keeps the portals that have signalled until Redis knows; while it is away they wait here."""
 
     def __init__(self, client: Redis, *, prefix: str) -> None:
         self._client = client

@@ -79,7 +79,7 @@ def opened(kept: Sealed, vault: Vault) -> Delivery:
 
 
 class Quarantine:
-    """The quarantine of one installation.
+    """Keeps the quarantined deliveries of one installation.
 
     Every method raises one of connections.FAILURES when Redis does not do its part, and
     may be repeated. `client` is a control client (gateway.redis_access.connections.control).

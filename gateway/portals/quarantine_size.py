@@ -21,7 +21,9 @@ _OVERHEAD: Final = 512
 
 
 class QuarantineSize:
-    """The size, as all processes together keep it. Raises what the client raises."""
+    """Counts the quarantine's size, as all processes together keep it. Raises what the client
+    raises.
+    """
 
     def __init__(self, client: Redis, *, kept_ms: int, prefix: str) -> None:
         self._client = client

@@ -92,7 +92,7 @@ class _Value(Struct, frozen=True, omit_defaults=True):
 
 
 class Registry:
-    """The registrations of one installation.
+    """Keeps the registrations of one installation.
 
     Every method raises one of connections.FAILURES when Redis does not do its part, and
     may be repeated. `client` is a control client (gateway.redis_access.connections.control) without

@@ -76,7 +76,7 @@ class Observer(Protocol):
 
 
 class Supervisor:
-    """Children in tiers: a tier starts when the one before it is ready, and stops before it.
+    """Runs children in tiers: a tier starts when the one before it is ready, and stops before it.
 
     Children of one tier start and stop together. `farewell` is awaited before the first is
     stopped; it must end by itself, and raise nothing. Run it in the main thread.

@@ -29,7 +29,7 @@ class _Settled(asyncio.Future[Stored]):
 
 
 class Batch:
-    """Events of one partition in the order of their arrival."""
+    """Holds events of one partition in the order of their arrival."""
 
     __slots__ = ("events", "opened_at", "sequence", "settled")
 

@@ -31,7 +31,8 @@ def shall_close(share: float, max_share: float, *, is_closed: bool) -> bool:
 
 
 class MemoryGate:
-    """Looks once a second; while Redis is away, the gate stays as it is.
+    """Tells whether new events have to wait. It looks once a second; while Redis is away, the gate
+    stays as it is.
 
     Each partition has a gate of its own, since in a cluster it may have a server of its own.
     """

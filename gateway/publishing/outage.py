@@ -17,7 +17,8 @@ _AGAIN_S: Final = 60.0
 
 
 class SharedOutage:
-    """A trouble of one kind, which several may meet: it is over when it is for all of them.
+    """Tells of a trouble of one kind, which several may meet: it is over when it is for all of
+    them.
 
     `ends` is what is said then.
     """

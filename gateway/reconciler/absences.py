@@ -23,7 +23,7 @@ class _Absence(Struct):
 
 
 class Absences:
-    """The portals that did not answer when they were asked last, by member id."""
+    """Keeps the portals that did not answer when they were asked last, by member id."""
 
     def __init__(self) -> None:
         self._absent: dict[str, _Absence] = {}

@@ -34,7 +34,7 @@ _MORE_S: Final = 120.0
 
 
 class LeaderParts:
-    """What a leader works with, open from the start on: a wrong setting is told at once."""
+    """Holds what a leader works with, open from the start on: a wrong setting is told at once."""
 
     def __init__(self, settings: Settings, redis: Redis) -> None:
         self._settings = settings

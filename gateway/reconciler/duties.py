@@ -27,7 +27,7 @@ class Duty(Struct, frozen=True, kw_only=True):
 
 
 class Timetable:
-    """When each duty is due for each portal; times are seconds of one clock.
+    """Says when each duty is due for each portal; times are seconds of one clock.
 
     A portal that is new is due for everything at once.
     """

@@ -23,7 +23,7 @@ Work = Callable[[asyncio.Event], Awaitable[None]]
 
 
 class Leadership:
-    """The lease `key`, which lasts `life_s` and is renewed three times in that time."""
+    """Holds the lease `key`, which lasts `life_s` and is renewed three times in that time."""
 
     def __init__(self, leases: Leases, key: str, *, life_s: float, grace_s: float) -> None:
         self._leases = leases

@@ -36,7 +36,7 @@ def lease_key(settings: Settings) -> str:
 
 
 class ReconcilerProcess:
-    """One process; `run` or `once` is called once."""
+    """Looks after the portals as one process; `run` or `once` is called once."""
 
     def __init__(self, settings: Settings) -> None:
         own = settings.reconcile

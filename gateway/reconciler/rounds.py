@@ -32,7 +32,8 @@ EXPECTED: Final = (Bitrix24Error, StreamUnavailable, *connections.FAILURES)
 
 
 class Rounds:
-    """The rounds of one leader over the portals of `portals`: `at_once` have a place at each duty.
+    """Goes the rounds of one leader over the portals of `portals`: `at_once` have a place at each
+    duty.
 
     A portal that does not answer is asked rarely, by one duty at a time, and takes no place of
     those that do.

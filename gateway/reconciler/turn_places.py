@@ -20,7 +20,7 @@ _SHARE_OF_ABSENT: Final = 4
 
 
 class TurnPlaces:
-    """The places of one duty; those who wait for one have it in their order."""
+    """Gives out the places of one duty; those who wait for one have it in their order."""
 
     def __init__(self, at_once: int) -> None:
         self._usual = asyncio.Semaphore(at_once)

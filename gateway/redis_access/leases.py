@@ -16,8 +16,8 @@ __all__ = ["Leases"]
 
 
 class Leases:
-    """The leases of one process, which `owner` names; each lasts `life_ms` from when it was asked,
-    which has to be the same in all processes.
+    """Holds the leases of one process, which `owner` names; each lasts `life_ms` from when it was
+    asked, which has to be the same in all processes.
 
     `client` is a control client (gateway.redis_access.connections.control): everything here may be
     repeated.

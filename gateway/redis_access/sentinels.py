@@ -27,7 +27,7 @@ class SentinelRefuses(AuthenticationError):
 
 
 class Sentinels(Sentinel):
-    """The Sentinels of an address; `options` are for the connections to them."""
+    """Asks the Sentinels of an address; `options` are for the connections to them."""
 
     def __init__(self, address: RedisAddress, **options: Any) -> None:
         self._address = address
@@ -97,7 +97,7 @@ class Sentinels(Sentinel):
 
 
 class WaitingSentinelPool(SentinelConnectionPool, BlockingConnectionPool):
-    """Connections to the primary; who finds none free waits for one."""
+    """Pools connections to the primary; who finds none free waits for one."""
 
 
 def _reason(error: Exception) -> str:

@@ -19,7 +19,7 @@ _DAY_MS: Final = 86_400_000
 
 
 class DeadLetterExpiry:
-    """Dead letters of every group that there is or was; `client` is a control client."""
+    """Removes old dead letters of each group that there is or was; `client` is a control client."""
 
     def __init__(self, client: Redis, streams: Streams, *, kept_days: float) -> None:
         self._client = client

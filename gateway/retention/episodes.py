@@ -6,7 +6,7 @@ __all__ = ["Episodes"]
 
 
 class Episodes:
-    """The troubles that last; each is told when it begins, and again only after an end."""
+    """Keeps the troubles that last; each is told when it begins, and again only after an end."""
 
     def __init__(self) -> None:
         self._lasting: dict[str, frozenset[str]] = {}

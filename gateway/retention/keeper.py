@@ -41,7 +41,8 @@ _LEASE_LOOKS: Final = 3
 
 
 class Retention:
-    """Retention of one receiver process; all of them run it, one at a time trims a partition.
+    """Does the retention of one receiver process; all of them run it, one at a time trims a
+    partition.
 
     `client` is a control client, which this does not close. While Redis is away nothing is done.
     """

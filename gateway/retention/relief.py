@@ -36,7 +36,7 @@ class KeptPartition(Struct, frozen=True, kw_only=True):
 
 
 class Relief:
-    """Relief of the servers that the kept streams are on; `client` is a control client."""
+    """Relieves the servers that the kept streams are on; `client` is a control client."""
 
     def __init__(self, client: Redis, access: StreamAccess, rules: TrimRules) -> None:
         self._client = client

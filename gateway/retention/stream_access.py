@@ -38,7 +38,9 @@ class StreamLook(Struct, frozen=True, kw_only=True):
 
 
 class StreamAccess:
-    """Commands for one receiver process, which `owner` names; `client` may repeat any of them."""
+    """Sends commands for one receiver process, which `owner` names; `client` may repeat any of
+    them.
+    """
 
     def __init__(self, client: Redis, *, owner: str) -> None:
         self._client = client

@@ -20,7 +20,7 @@ __all__ = ["Sandbox", "open_sandbox"]
 
 
 class Sandbox:
-    """What `open_sandbox` gives.
+    """Runs an authorization server and the portals that are added to it; made by `open_sandbox`.
 
     `application` is the one that portals install if nothing else is said, `authorization` the
     server that knows it, at `authorization_url`. A second sandbox is another authorization server,

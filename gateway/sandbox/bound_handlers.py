@@ -42,7 +42,7 @@ class HandlerBinding(Struct, frozen=True, kw_only=True):
 
 
 class Bindings:
-    """All registrations of a portal."""
+    """Keeps all registrations of a portal."""
 
     def __init__(self) -> None:
         self._bindings: list[HandlerBinding] = []

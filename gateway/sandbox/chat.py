@@ -23,7 +23,7 @@ class ChatMessage(Struct, frozen=True, kw_only=True):
 
 
 class Chat:
-    """The messenger of one portal."""
+    """Keeps the messenger of one portal."""
 
     def __init__(self) -> None:
         self.notifications: list[Notification] = []

@@ -57,7 +57,7 @@ class TimelineComment(Struct, kw_only=True):
 
 
 class Comments:
-    """All comments of a portal. Without an `actor`, it is the author who acts, in the portal."""
+    """Keeps a portal's comments. Without an `actor`, it is the author who acts, in the portal."""
 
     def __init__(
         self, announce: Announce, clock: Callable[[], float], *, first_id: int = 1

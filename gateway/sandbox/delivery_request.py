@@ -33,7 +33,7 @@ class GatewayAnswer(Struct, frozen=True, kw_only=True):
 
 
 class DeliverySender:
-    """One client that sends to one URL; made by `sending`."""
+    """Sends to one URL, as one client; made by `sending`."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         self.url = url

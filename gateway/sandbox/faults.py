@@ -15,7 +15,7 @@ Mood = Callable[[web.Request, Mapping[str, Any]], Awaitable[web.StreamResponse |
 
 
 class Faults:
-    """Switches, all off at first. What is switched on stays so until it is switched off.
+    """Holds switches, all off at first. What is switched on stays so until it is switched off.
 
     * `is_down`: connections are closed without an answer.
     * `delay_s`: every answer comes so much later.

@@ -52,7 +52,7 @@ class Grant(Struct, frozen=True, kw_only=True):
 
 
 class Grants:
-    """All tokens in circulation; `clock` gives Unix seconds."""
+    """Keeps all tokens in circulation; `clock` gives Unix seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

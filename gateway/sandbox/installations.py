@@ -41,7 +41,7 @@ class Installation(Struct, frozen=True, kw_only=True):
 
 
 class Installations:
-    """Those of one portal, by the application's id.
+    """Keeps the installations of one portal, by the application's id.
 
     `nobody` gives the portal as it puts itself into a request in nobody's name: without tokens.
     """

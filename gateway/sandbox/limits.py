@@ -35,7 +35,7 @@ class LeakyBucket:
 
 
 class OperatingTime:
-    """The seconds that a method has worked for a caller within the last ten minutes.
+    """Counts the seconds that a method has worked for a caller within the last ten minutes.
 
     Time is booked in buckets of a minute, and becomes free again a bucket at a time.
     """

@@ -32,7 +32,7 @@ _UNINSTALL_EVENT = wire_name_of(APP_UNINSTALLED)
 
 
 class LivePortal:
-    """One portal of the sandbox; made by `Sandbox.add_portal`, which also serves it.
+    """Plays one portal of the sandbox; made by `Sandbox.add_portal`, which also serves it.
 
     * `comments`, `users`: what people do in it. Events follow.
     * `chat`: what they are told in the messenger.

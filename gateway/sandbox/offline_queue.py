@@ -31,7 +31,7 @@ class Row(Struct, kw_only=True):
 
 
 class OfflineQueue:
-    """All waiting events; every method is for one application and one of its sources."""
+    """Keeps all waiting events; every method is for one application and one of its sources."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

@@ -17,7 +17,7 @@ class _User(Struct, frozen=True):
 
 
 class Users:
-    """The portal's people; whoever writes a comment without being listed is an ordinary user."""
+    """Knows the portal's people; who writes a comment without being listed is an ordinary user."""
 
     def __init__(self) -> None:
         self._users = {ADMINISTRATOR: _User("Anna", "Smirnova", is_admin=True)}

@@ -56,7 +56,9 @@ def count_into(
 
 
 class Traffic:
-    """Reads it. `client` is a control client without decoding; raises what it raises."""
+    """Reads what portals sent. `client` is a control client without decoding; raises what it
+    raises.
+    """
 
     def __init__(self, client: Redis, *, prefix: str) -> None:
         self._client = client

@@ -32,8 +32,10 @@ _KEPT_S: Final = 180
 
 
 class RateWatch:
-    """Whoever accepts an event adds one to `counts[member_id]`, and that is all it costs there.
-    Counts that were added up are gone from it.
+    """Adds up what each portal sends, and warns of one that sends unusually much.
+
+    Whoever accepts an event adds one to `counts[member_id]`, and that is all it costs there. Counts
+    that were added up are gone from it.
 
     Every ten seconds the counts are added up in Redis, which is as exact as they are: an event may
     count for the next minute, and twice where Redis's answer was lost. While Redis is away, this

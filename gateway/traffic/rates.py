@@ -33,7 +33,7 @@ def alarming(tally: Tally, limit: int) -> list[str]:
 
 
 class LocalTally:
-    """What this process counted, for when it cannot be added to what others did."""
+    """Keeps what this process counted, for when it cannot be added to what others did."""
 
     def __init__(self) -> None:
         self._minutes: dict[int, Counter[str]] = {}

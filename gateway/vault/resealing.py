@@ -45,7 +45,7 @@ Census = dict[str, Counter[int | None]]
 
 
 class Resealing:
-    """Everything that is sealed under a prefix; raises what a control client raises."""
+    """Seals anew everything that is sealed under a prefix; raises what a control client raises."""
 
     def __init__(self, client: Redis, vault: Vault, *, prefix: str) -> None:
         self._client: Any = client

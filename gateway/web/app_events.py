@@ -36,7 +36,7 @@ class EventSink(Protocol):
 
 
 class AppEvents:
-    """Answers to deliveries that an application is told of itself, or nobody asked for.
+    """Answers deliveries that an application is told of itself, or nobody asked for.
 
     It counts the events of each portal in `counts`, as the receiver does those about comments.
     """

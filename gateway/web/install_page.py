@@ -50,7 +50,7 @@ _BINDING_S: Final = 20.0
 
 
 class InstallPage:
-    """Answers to what comes to `[http] install_path`."""
+    """Answers what comes to `[http] install_path`."""
 
     def __init__(
         self,

@@ -31,7 +31,7 @@ class ListeningPlace(Protocol):
 
 
 class SingleProcessPlace:
-    """The only process of a receiver: it listens on the ports of the settings."""
+    """Listens on the ports of the settings, for the only process of a receiver."""
 
     is_supervised = False
 
@@ -52,7 +52,7 @@ class SingleProcessPlace:
 
 
 class WorkerPlace:
-    """One of several workers.
+    """Listens where the supervisor says, for one of several workers.
 
     It listens on sockets that its supervisor bound and keeps open, and for the supervisor's
     questions on a file of its own.

@@ -15,7 +15,7 @@ __all__ = ["ProcessMetrics"]
 
 
 class ProcessMetrics(Collector):
-    """The `process_…` metrics of the processes in `pids`, by the name that they have there."""
+    """Gives the `process_…` metrics of the processes in `pids`, by their names in it."""
 
     def __init__(self, pids: Mapping[str, int]) -> None:
         self._pids = pids

@@ -39,7 +39,7 @@ _CLOSE_S: Final = 2.0
 
 
 class Quarantining:
-    """A bounded queue for each portal, and the task that empties them in turn."""
+    """Keeps a bounded queue for each portal, and empties them in turn, on a task of its own."""
 
     def __init__(self, quarantine: Quarantine, vault: Vault, portals: KnownPortals) -> None:
         self._quarantine = quarantine

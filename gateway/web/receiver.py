@@ -45,7 +45,7 @@ _FORM: Final = "application/x-www-form-urlencoded"
 
 
 class Receiver:
-    """The handler of everything that comes in on the public port.
+    """Handles everything that comes in on the public port.
 
     It counts the events of each portal in `counts`. `bodies` are those that are on their way.
     """

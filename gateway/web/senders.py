@@ -24,7 +24,7 @@ log: Any = structlog.get_logger(__name__)
 
 
 class Senders:
-    """The registered portals, kept up to date, and their rates; the quarantine for deliveries that
+    """Keeps the registered portals up to date, and their rates; the quarantine for deliveries that
     carry another token; and the guard, which knows the networks that may deliver.
 
     `start` before the first delivery, `close` after the last one. Raises OperatorError for a

@@ -23,7 +23,8 @@ __all__ = ["Storage"]
 
 
 class Storage:
-    """The publisher, the spool behind it with its drainer, and what keeps room on the streams.
+    """Holds the publisher, the spool behind it with its drainer, and what keeps room on the
+    streams.
 
     `start` before the first event. After the last request has been taken, `stop_draining`, and
     `close` when all of them are answered.

@@ -17,7 +17,7 @@ _MINUTE_S: Final = 60.0
 
 
 class Unavailability:
-    """The state in which deliveries are answered 503, of one receiver."""
+    """Keeps the state in which deliveries are answered 503, of one receiver."""
 
     def __init__(self) -> None:
         self._outage = SharedOutage(level="error", ends="deliveries are stored again")

@@ -41,7 +41,8 @@ class SpooledBatch(Struct, frozen=True):
 
 
 class SpoolFile:
-    """The file in `directory`, which is made if it is missing; `max_bytes` bounds its size.
+    """Keeps batches in the file in `directory`, which is made if it is missing; `max_bytes` bounds
+    its size.
 
     Several processes may use one file; an instance belongs to one thread. Opening reads the whole
     file to check it, unless `is_checked` is false. No method takes longer for a longer backlog,

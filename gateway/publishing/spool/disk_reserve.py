@@ -18,7 +18,7 @@ RESERVE_BYTES: Final = 1 << 20
 
 
 class SpoolReserve:
-    """The reserve in `directory`. Processes share it; all methods may be called at any time."""
+    """Keeps the reserve in `directory`. Processes share it; all methods may be called any time."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "spool.reserve"

@@ -42,7 +42,7 @@ _ROOM_PAGES: Final = 8  # a batch of thirty events, and the pages of the index
 
 
 class SpoolDatabase:
-    """The database in `directory`, which must be there; `max_bytes` bounds its size.
+    """Opens the database in `directory`, which must be there; `max_bytes` bounds its size.
 
     Several processes may use one; an instance belongs to one thread. Opening reads the whole file
     to check it, unless `is_checked` is false. Every method raises SpoolUnavailable when the file

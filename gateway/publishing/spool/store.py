@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Spool:
-    """Batches that wait on this machine until Redis takes them.
+    """Keeps batches on this machine until Redis takes them.
 
     The worker processes of a machine share it: what one of them spooled, all of them see.
     """

@@ -18,7 +18,7 @@ Network = IPv4Network | IPv6Network
 
 
 class Networks:
-    """A set of networks, in as few ranges as it takes."""
+    """Holds a set of networks, in as few ranges as it takes."""
 
     def __init__(self, networks: Iterable[Network] = ()) -> None:
         given = tuple(networks)
