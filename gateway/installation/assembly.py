@@ -104,5 +104,5 @@ async def open_application(
             Lifecycle(Journal(Path(settings.spool.dir)), steps, installing),
             OfflineSignals(control, prefix=prefix),
             installing,
-            EventTokens(tokens) if tokens is not None else None,
+            EventTokens(tokens, facts) if tokens is not None else None,
         )

@@ -19,7 +19,11 @@ from gateway.bitrix24.token_store import TokenStore
 from gateway.bitrix24.tokens import EventToken
 from gateway.inbound.form import FormError
 from gateway.inbound.selection import Selection
+from gateway.installation.uninstalling import is_of_application
 from gateway.php_numbers import integer_of
+from gateway.portals.application_tokens import digest_of
+from gateway.portals.facts import PortalFacts
+from gateway.redis_access.redis_faults import FAILURES
 
 __all__ = ["EventTokens", "event_token_of"]
 
@@ -29,7 +33,8 @@ _EVERY_S: Final = 1800.0
 _MAX_WAITING: Final = 100
 _LIFE_S: Final = 3600
 _SELECTION: Final = Selection(
-    access_token="auth[access_token]",  # noqa: S106 - where it stands
+    access_token="auth[access_token]",  # noqa: S106 - where it stands, here and below
+    application_token="auth[application_token]",  # noqa: S106
     user_id="auth[user_id]",
     expires="auth[expires]",
 )
@@ -38,8 +43,9 @@ _SELECTION: Final = Selection(
 class EventTokens:
     """Takes bodies of verified deliveries, and offers the tokens in them to the store."""
 
-    def __init__(self, tokens: TokenStore) -> None:
+    def __init__(self, tokens: TokenStore, facts: PortalFacts) -> None:
         self._tokens = tokens
+        self._facts = facts
         self._not_before: dict[str, float] = {}
         self._waiting: deque[tuple[str, bytes]] = deque()
         self._has_work = asyncio.Event()
@@ -71,22 +77,27 @@ class EventTokens:
             await self._has_work.wait()
 
     async def _offered(self, member_id: str, body: bytes) -> str:
-        token = event_token_of(body, now=int(time()))
-        if token is None:
+        found = event_token_of(body, now=int(time()))
+        if found is None:
             return "none"
+        token, digest = found
         try:
+            # After an installation of another application, the former one's still come in a while.
+            if not is_of_application(await self._facts.of(member_id), digest):
+                return "none"
             await self._tokens.offer(member_id, token)
-        except Bitrix24Error as error:
+        except (Bitrix24Error, *FAILURES) as error:
             log.warning("the token of an event is not kept", member_id=member_id, why=str(error))
             return "away"
         self._not_before[member_id] = monotonic() + _EVERY_S
         return "taken"
 
 
-def event_token_of(body: bytes, *, now: int) -> EventToken | None:
-    """The access token in a delivery; None if there is none that can be used. `now` is Unix time.
+def event_token_of(body: bytes, *, now: int) -> tuple[EventToken, bytes] | None:
+    """The access token in a delivery, and the digest of the application token that it came with.
 
-    None is good for longer than an hour from now, whatever the delivery says.
+    None if there is none that can be used. `now` is Unix time. No token is good for longer than an
+    hour from now, whatever the delivery says.
     """
     try:
         fields = _SELECTION.read(body)
@@ -96,4 +107,5 @@ def event_token_of(body: bytes, *, now: int) -> EventToken | None:
     expires_at = min(integer_of(fields.get("expires")) or 0, now + _LIFE_S)
     if not access_token or not user_id or expires_at <= now:
         return None
-    return EventToken(user_id=user_id, access_token=access_token, expires_at=expires_at)
+    token = EventToken(user_id=user_id, access_token=access_token, expires_at=expires_at)
+    return token, digest_of(fields.get("application_token", ""))

@@ -4,7 +4,14 @@ from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
 
-from gateway.contract import CommentData, CommentEvent, CommentType, source_of, timestamps
+from gateway.contract import (
+    CommentData,
+    CommentEvent,
+    CommentType,
+    EventSubject,
+    source_of,
+    timestamps,
+)
 from gateway.portals.directory import Portal
 
 __all__ = ["recovered_event", "recovered_id"]
@@ -25,7 +32,7 @@ def recovered_event(
         id=event_id,
         source=source_of(portal.member_id),
         type=event_type,
-        subject=f"comment/{comment_id}",
+        subject=str(EventSubject.of_comment(comment_id)),
         time=timestamps.seconds(happened_at),
         receivedat=timestamps.milliseconds_of(found_at),
         recovered=True,

@@ -5,7 +5,6 @@ https://apidocs.bitrix24.com/api-reference/events/event-offline-list.html
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, Final
 
 from gateway.bitrix24.answers import Answer, members_of
@@ -24,6 +23,7 @@ from gateway.bitrix24.errors import (
     UnknownName,
     Untrusted,
 )
+from gateway.contract import timestamps
 from gateway.portal_health.checkup import is_refusal
 from gateway.portal_health.standing import Answers, Cause
 
@@ -101,10 +101,10 @@ def _cause_of(error: Bitrix24Error) -> Cause:
 
 
 def _oldest(rows: Any) -> float | None:
-    """When the first row came into the queue, if it says so."""
+    """When the first row came into the queue, if it says so, with its zone."""
     for row in members_of(rows).values():
         try:
-            return datetime.fromisoformat(str(members_of(row).get("TIMESTAMP_X"))).timestamp()
+            return timestamps.moment_of(str(members_of(row).get("TIMESTAMP_X"))).timestamp()
         except ValueError:
             return None
     return None

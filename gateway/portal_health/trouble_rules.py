@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from gateway.contract import (
     PORTAL_RECOVERED,
     PORTAL_SILENT,
+    PORTAL_SUBJECT,
     PORTAL_TOKEN_EXPIRING,
     PORTAL_UNAUTHORIZED,
     PORTAL_UNBOUND,
@@ -95,7 +96,7 @@ def _event(event_type: PortalType, data: PortalData, occasion: Occasion) -> Port
         id=occasion.event_id,
         source=source_of(data.member_id),
         type=event_type,
-        subject="portal",
+        subject=PORTAL_SUBJECT,
         time=occasion.time,
         receivedat=timestamps.milliseconds(occasion.now_ms),
         data=data,

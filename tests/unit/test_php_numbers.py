@@ -113,8 +113,8 @@ def of_an_installation(text: str) -> int | None:
 def of_an_event_token(text: str) -> int | None:
     auth = {"access_token": "fake", "user_id": escaped(text), "expires": EXPIRES}
     body = "&".join(f"auth[{key}]={value}" for key, value in auth.items())
-    token = event_token_of(body.encode(), now=0)
-    return token.user_id if token else None
+    found = event_token_of(body.encode(), now=0)
+    return found[0].user_id if found else None
 
 
 def of_the_next_page(text: str) -> int | None:

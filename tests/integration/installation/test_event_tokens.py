@@ -6,10 +6,13 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 from prometheus_client import REGISTRY
+from redis.asyncio import Redis
 
 from gateway.bitrix24.connecting import Bitrix24, connect
 from gateway.bitrix24.token_store import TokenStore
 from gateway.installation.event_tokens import EventTokens
+from gateway.portals.application_tokens import digest_of
+from gateway.portals.facts import PortalFacts
 from gateway.sandbox.live_portal import LivePortal
 from tests.integration.installation.bodies import forged, post
 from tests.integration.installation.running import Gateway
@@ -37,6 +40,11 @@ async def store(bitrix24: Bitrix24, gateway: Gateway, portal: LivePortal) -> Tok
     client_id = gateway.settings.bitrix24.client_id
     await eventually(lambda: len(portal.bindings.of(client_id)) > 1)
     return bitrix24.tokens
+
+
+@pytest.fixture
+def facts(redis: Redis) -> PortalFacts:
+    return PortalFacts(redis, prefix="b24")
 
 
 def comment(portal: LivePortal) -> None:
@@ -67,12 +75,12 @@ async def test_the_token_of_an_event_takes_the_place_of_an_older_one(
 
 
 async def test_no_event_can_keep_a_token_for_longer_than_an_hour(
-    portal: LivePortal, gateway: Gateway, store: TokenStore
+    portal: LivePortal, gateway: Gateway, store: TokenStore, facts: PortalFacts
 ) -> None:
     comment(portal)
     await portal.sent()
     sent = next(one.body for one in portal.deliveries if one.event == "comment.added")
-    tokens = EventTokens(store)
+    tokens = EventTokens(store, facts)
     tokens.start()
 
     tokens.offer(portal.member_id, forged(sent, expires=str(int(time.time()) + YEAR_S)))
@@ -85,14 +93,32 @@ async def test_no_event_can_keep_a_token_for_longer_than_an_hour(
     assert kept.expires_at <= time.time() + 3601
 
 
+async def test_a_token_of_the_application_that_was_there_before_is_not_taken(
+    portal: LivePortal, gateway: Gateway, store: TokenStore, facts: PortalFacts
+) -> None:
+    comment(portal)
+    await portal.sent()
+    sent = next(one.body for one in portal.deliveries if one.event == "comment.added")
+    await facts.learn(portal.member_id, digest=digest_of("fake-token-of-another-one").hex())
+    before, none = await store.read(portal.member_id), looked_at("none")
+    tokens = EventTokens(store, facts)
+    tokens.start()
+
+    tokens.offer(portal.member_id, forged(sent, access_token="fake-newer", expires="9999999999"))
+
+    await eventually(lambda: looked_at("none") == none + 1)
+    await tokens.close()
+    assert await store.read(portal.member_id) == before
+
+
 async def test_after_a_token_was_taken_bodies_are_not_looked_at_for_half_an_hour(
-    portal: LivePortal, gateway: Gateway, store: TokenStore
+    portal: LivePortal, gateway: Gateway, store: TokenStore, facts: PortalFacts
 ) -> None:
     comment(portal)
     await portal.sent()
     sent = next(one.body for one in portal.deliveries if one.event == "comment.added")
     without = forged(sent, access_token=None)
-    tokens = EventTokens(store)
+    tokens = EventTokens(store, facts)
     tokens.start()
     taken, none = looked_at("taken"), looked_at("none")
 
