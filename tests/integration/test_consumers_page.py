@@ -28,7 +28,7 @@ def run(directory: Path, *command: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "MYPYPATH": str(PAGE.parents[1])},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         check=False,
     )
 

@@ -43,7 +43,7 @@ async def test_the_audit_log_and_the_warehouse_need_no_more_than_a_service(
     for _ in range(2):  # the second one finds what the first one has left
         await publish(redis, stream, [comment_event(2)])
         with service(limited_url, tmp_path, name=name, **more):
-            await eventually(lambda: settled(redis, stream, name), timeout_s=60)
+            await eventually(lambda: settled(redis, stream, name), timeout_s=90)
 
     assert await denied(redis) == []
 
@@ -59,12 +59,12 @@ async def test_the_documented_rights_of_the_enricher_suffice(
     )
     with service(limited_url, tmp_path, name="enricher", **again):
         await scene.happened(portal, one)
-        await scene.until_out(1, timeout_s=60)
+        await scene.until_out(1, timeout_s=90)
         portal.faults.is_down = True
         await scene.happened(portal, other)
-        await scene.until_out(2, timeout_s=60)
+        await scene.until_out(2, timeout_s=90)
         portal.faults.clear()
-        await scene.until_out(3, timeout_s=60)  # it was asked for again
+        await scene.until_out(3, timeout_s=90)  # it was asked for again
 
     assert await denied(scene.redis) == []
 
@@ -83,9 +83,9 @@ async def test_the_documented_rights_of_the_notifier_suffice(
         """
         for comment_id in (1, 2):
             with notifier_process(limited_url, routes, tmp_path):
-                await eventually(lambda: is_reading(redis), timeout_s=60)
+                await eventually(lambda: is_reading(redis), timeout_s=90)
                 await publish_notices(redis, notice_of(comment_id), notice_of(comment_id))
-                await eventually(partial(_has, sink, comment_id), timeout_s=60)
+                await eventually(partial(_has, sink, comment_id), timeout_s=90)
                 await eventually(lambda: settled(redis, COMMENTS, "notifier"))
 
     assert await denied(redis) == []

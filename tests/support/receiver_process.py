@@ -56,7 +56,7 @@ class Receiver(Program):
             | {f"GATEWAY_{name}": value for name, value in (settings or {}).items()},
         )
 
-    async def start(self, *, log: int | None = None, timeout_s: float = 20) -> None:
+    async def start(self, *, log: int | None = None, timeout_s: float = 40) -> None:
         """Start, and wait until it listens; `log` as of `launch`."""
         self.launch(log=log)
         await eventually(self._listens_or_has_ended, timeout_s=timeout_s)

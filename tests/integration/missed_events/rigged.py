@@ -6,10 +6,16 @@ nothing to do does not count. The signal comes once.
 
 import os
 import signal
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 from gateway.cli import main
+
+
+def after(method: Callable[..., Any]) -> str:
+    """The step that is over when this method of a class returns."""
+    return f"{method.__module__}:{method.__qualname__}:after"
 
 
 def rig(step: str, number: signal.Signals) -> None:

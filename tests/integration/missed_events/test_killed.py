@@ -9,9 +9,14 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import web
 
+from gateway.missed_events.gap_book import GapBook
+from gateway.missed_events.portal_queue import PortalQueue
+from gateway.publishing.publish_once import OncePublisher
+from gateway.publishing.stream_writer import StreamWriter
 from gateway.sandbox.assembly import Sandbox
 from gateway.sandbox.live_portal import LivePortal
 from tests.integration.missed_events.draining import add, reserved, until_drained, waiting
+from tests.integration.missed_events.rigged import after
 from tests.integration.missed_events.scene import Scene
 from tests.support.eventually import eventually
 from tests.support.lossy_proxy import LossyProxy
@@ -20,11 +25,11 @@ COUNT = 30
 RIGGED = "tests.integration.missed_events.rigged"
 
 STEPS = [
-    "gateway.missed_events.portal_queue:PortalQueue.reserve:after",
-    "gateway.publishing.stream_writer:StreamWriter.write_once:after",  # of one of two partitions
-    "gateway.publishing.publish_once:OncePublisher.publish:after",
-    "gateway.missed_events.gap_book:GapBook.note:after",
-    "gateway.missed_events.portal_queue:PortalQueue.clear:after",
+    after(PortalQueue.reserve),
+    after(StreamWriter.write_once),  # of one of two partitions
+    after(OncePublisher.publish),
+    after(GapBook.note),
+    after(PortalQueue.clear),
 ]
 
 

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from gateway.missed_events.gap_book import GapBook
+from gateway.publishing.publish_once import OncePublisher
 from gateway.sandbox.assembly import Sandbox
 from gateway.sandbox.live_portal import LivePortal
+from tests.integration.missed_events.rigged import after
 from tests.integration.missed_events.scene import Scene
 from tests.support.consumer_process import ConsumerProcess, service
 from tests.support.eventually import eventually
@@ -125,10 +128,7 @@ async def test_without_a_queue_it_is_not_asked_for_again_today(
 
 @pytest.mark.parametrize(
     "step",
-    [
-        "gateway.missed_events.gap_book:GapBook.note:after",
-        "gateway.publishing.publish_once:OncePublisher.publish:after",
-    ],
+    [after(GapBook.note), after(OncePublisher.publish)],
     ids=lambda step: step.partition(":")[2],
 )
 async def test_killed_in_the_middle_it_is_followed_by_one_that_goes_on(
