@@ -18,6 +18,7 @@ from gateway.installation.steps import Installing, Steps
 from gateway.installation.token_owner import TokenInquiry
 from gateway.installation.uninstalling import Uninstaller
 from gateway.portals.binding import bind_portal
+from gateway.portals.directory import portals_of
 from gateway.portals.facts import PortalFacts
 from gateway.portals.following import Follower
 from gateway.portals.offline_signalling import OfflineSignals
@@ -93,7 +94,11 @@ async def open_application(
             facts=facts,
             registry=registry,
             follower=follower,
-            settled=frozenset(portal.member_id for portal in settings.portals),
+            settled=frozenset(
+                (portal.member_id, digest)
+                for portal in portals_of(settings.portals)
+                for digest in portal.digests
+            ),
         )
         steps = Steps(
             publisher=publisher,

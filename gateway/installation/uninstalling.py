@@ -40,7 +40,8 @@ class Uninstallation(Struct, frozen=True, kw_only=True):
 class Uninstaller:
     """Takes away what an uninstallation ends; `tokens` is None without an application.
 
-    `settled` are the portals of the settings, which nothing here can change.
+    `settled` are the portals of the settings with the digests of their tokens, which nothing here
+    can change.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Uninstaller:
         facts: PortalFacts,
         registry: Registry,
         follower: Follower,
-        settled: Collection[str],
+        settled: Collection[tuple[str, bytes]],
     ) -> None:
         self._tokens = tokens
         self._facts = facts
@@ -79,7 +80,7 @@ class Uninstaller:
             token_digest=shown(one.digest),
             clean=one.clean,
         )
-        if member_id in self._settled:
+        if (member_id, one.digest) in self._settled:
             log.warning(
                 "an uninstalled portal stands in the settings: take its token out of [[portals]]",
                 member_id=member_id,
