@@ -6,6 +6,7 @@ None of them may acknowledge an event that nobody has handled.
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from textwrap import dedent
 
@@ -15,6 +16,9 @@ from redis.asyncio import Redis
 from tests.integration.runtime.running import comment_event, publish
 
 KEY = "b24:events:{0}"
+SCRIPTS = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"][
+    "scripts"
+]
 
 HEAD = """
 from consumers import CommentEvent, Consumer, Entry
@@ -146,6 +150,29 @@ def test_a_module_that_the_gateway_hides_is_to_be_renamed(tmp_path: Path) -> Non
 
     assert done.returncode == 2
     assert "gateway.py has the name of a package of the gateway" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["consumers.py", "consumers/__init__.py", ""])
+def test_what_hides_the_package_consumers_is_named(tmp_path: Path, name: str) -> None:
+    """As the console script, with PYTHONPATH=. in a directory that has a module so named."""
+    own = tmp_path / name
+    if name:
+        own.parent.mkdir(exist_ok=True)
+        own.write_text("raise SystemExit('imported')")
+    module, _, function = SCRIPTS["consumers"].partition(":")
+    done = subprocess.run(
+        [sys.executable, "-c", f"from {module} import {function}; {function}()", "--help"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert done.returncode == (2 if name else 0)
+    assert done.stderr.count("\n") == bool(name)
+    assert not name or f"{own} hides the package 'consumers'" in done.stderr
 
 
 async def test_a_type_that_this_version_does_not_know_is_only_a_warning(
