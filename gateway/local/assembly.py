@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from contextlib import AsyncExitStack
+from functools import partial
 from os.path import relpath
 from pathlib import Path
 from typing import Final
@@ -86,13 +87,19 @@ async def up(given: Settings, *, config: str | None, with_own_redis: bool, with_
             ),
             console,
             grace_s=settings.http.grace_s + _MORE_GRACE_S,
-            farewell=portal.farewell if portal else None,
+            farewell=partial(_farewell, settings, portal) if portal else None,
         )
         if portal is not None:
             await _with_demo(supervisor, settings, portal, console)
         else:
             await supervisor.run()
     console.said(OWN_NAME, "everything has ended")
+
+
+async def _farewell(settings: Settings, portal: DemoPortal) -> None:
+    """Let the portal go when nobody asks it for anything any more."""
+    await demo.until_handled(settings, streams_read(settings))
+    await portal.farewell()
 
 
 async def _with_demo(

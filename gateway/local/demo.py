@@ -21,12 +21,13 @@ from gateway.redis_access import connections
 from gateway.redis_access.connections import AWAY_OR_REFUSING
 from gateway.settings import Settings
 
-__all__ = ["NAMES", "run"]
+__all__ = ["NAMES", "run", "until_handled"]
 
 NAMES: Final = (demo_portal.NAME, "events", "comments", "notified")
 
 _POLL_S: Final = 0.2
 _GROUPS_WAIT_S: Final = 20.0
+_HANDLED_WAIT_S: Final = 3.0
 
 
 async def run(
@@ -47,6 +48,32 @@ async def run(
         for stream in dict.fromkeys(consumers.values()):
             for key in streams.keys(stream):
                 tasks.create_task(_watch(settings.redis.url, key, partial(say, stream), say))
+
+
+async def until_handled(settings: Settings, consumers: Mapping[str, str]) -> None:
+    """Wait until the groups are through with what is on their streams; for some seconds at most.
+
+    In the order of `consumers`, so that what one of them writes for others is there by their turn.
+    """
+    with suppress(TimeoutError, *AWAY_OR_REFUSING):
+        async with (
+            asyncio.timeout(_HANDLED_WAIT_S),
+            connections.control(settings.redis.url) as control,
+        ):
+            for group, stream in consumers.items():
+                for key in settings.redis.streams.keys(stream):
+                    while not await _is_through(control, key, group):  # noqa: ASYNC110 - they decide
+                        await asyncio.sleep(_POLL_S)
+
+
+async def _is_through(control: Redis, key: str, group: str) -> bool:
+    about: Any = await control.xinfo_stream(key)
+    groups: Any = await control.xinfo_groups(key)
+    return all(
+        (one["last-delivered-id"], one["pending"]) == (about["last-generated-id"], 0)
+        for one in groups
+        if one["name"] == group.encode()
+    )
 
 
 async def _until_groups(settings: Settings, consumers: Mapping[str, str]) -> None:
