@@ -5,7 +5,6 @@ The workers of a receiver add theirs up (gateway.web.workers), so every gauge sa
 https://prometheus.github.io/client_python/multiprocess/
 """
 
-import os
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -55,7 +54,6 @@ __all__ = [
     "UNREAD_REMOVED_ENTRIES",
     "WORKER_RESTARTS",
     "WOULD_REFUSE",
-    "end_series",
 ]
 
 DELIVERIES: Final = Counter(
@@ -289,15 +287,3 @@ SWEPT_ENTITIES: Final = Counter(
     "b24gw_swept_entities",
     "Entities whose comments were compared with what consumers were told.",
 )
-
-
-def end_series(gauge: Gauge, *labels: object) -> None:
-    """Let a gauge say no more of a subject that there is no more; harmless where it said nothing.
-
-    Workers share files of numbers, out of which none can be taken: there it becomes 0.
-    https://prometheus.github.io/client_python/multiprocess/
-    """
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        gauge.labels(*labels).set(0)
-    else:
-        gauge.remove(*labels)

@@ -1,7 +1,7 @@
 """Erases from what is no stream: hashes, sorted sets and keys, each with its owner's layout.
 
 A layout is told in the module of its owner; whoever changes one there changes it here, and
-tests/integration/test_erasing.py plants a text in all of them and looks for what is left.
+tests/integration/erasing/test_erasing.py plants a text in all of them and looks for what is left.
 """
 
 from collections.abc import AsyncIterator

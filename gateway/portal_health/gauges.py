@@ -4,6 +4,7 @@ from typing import Final, get_args
 
 from gateway import metrics
 from gateway.contract import PortalData, Trouble
+from gateway.metric_series import end_series
 
 __all__ = ["PortalGauges"]
 
@@ -49,7 +50,7 @@ class PortalGauges:
 
     def _hide(self, member_id: str) -> None:
         del self._shown_at[member_id]
-        metrics.end_series(metrics.PORTAL_LAST_EVENT_SECONDS, member_id)
-        metrics.end_series(metrics.QUEUE_DRAINED_SECONDS, member_id)
+        end_series(metrics.PORTAL_LAST_EVENT_SECONDS, member_id)
+        end_series(metrics.QUEUE_DRAINED_SECONDS, member_id)
         for trouble in _TROUBLES:
-            metrics.end_series(metrics.PORTAL_TROUBLE, member_id, trouble)
+            end_series(metrics.PORTAL_TROUBLE, member_id, trouble)

@@ -2,7 +2,7 @@
 
 Redis tells nobody: a group that is behind a trim goes on after the gap, and its lag is 0. But it
 counts the entries ever added, so those that are gone are known by number, and our own trims are
-counted with them (gateway.retention.books). What is left over, somebody else removed.
+counted with them (gateway/retention/books.lua). What is left over, somebody else removed.
 """
 
 from collections.abc import Mapping

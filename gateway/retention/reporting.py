@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from gateway import metrics
 from gateway.contract import EntryId
+from gateway.metric_series import end_series
 from gateway.retention.losses import Removal
 from gateway.retention.stream_state import StreamState
 from gateway.retention.trim_plan import Holder
@@ -39,9 +40,9 @@ class Telling(Struct, frozen=True):
         """Show no more of groups that are gone, nor of the stream if it is."""
         for group in groups:
             for gauge in (metrics.HELD_ENTRIES, metrics.HELD_SECONDS):
-                metrics.end_series(gauge, self.stream, self.partition, group)
+                end_series(gauge, self.stream, self.partition, group)
         if not has_stream:
-            metrics.end_series(metrics.STREAM_ENTRIES, self.stream, self.partition)
+            end_series(metrics.STREAM_ENTRIES, self.stream, self.partition)
 
     def holder(self, holder: Holder) -> None:
         """A group has begun to hold the stream."""

@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 
 from gateway import metrics
 from gateway.background import Background
+from gateway.metric_series import end_series
 from gateway.portals.directory import Directory
 from gateway.redis_access import connections
 from gateway.traffic.portal_traffic import count_into
@@ -108,8 +109,8 @@ class RateWatch:
         registered = {portal.member_id for portal in self._directory}
         for member_id in self._peaks.keys() - registered:
             del self._peaks[member_id]
-            metrics.end_series(metrics.PORTAL_EVENTS_PER_MINUTE, member_id)
-            metrics.end_series(metrics.PORTAL_PEAK_PER_MINUTE, member_id)
+            end_series(metrics.PORTAL_EVENTS_PER_MINUTE, member_id)
+            end_series(metrics.PORTAL_PEAK_PER_MINUTE, member_id)
         for member_id in registered:
             events = tally.previous.get(member_id, 0)
             self._peaks[member_id] = max(self._peaks[member_id], events)
