@@ -4,6 +4,7 @@ import asyncio
 
 from redis.asyncio import Redis
 
+from tests.support.eventually import eventually
 from tests.support.lossy_proxy import LossyProxy
 from tests.support.replicas import until_in_step
 from tests.support.stage import Stage
@@ -88,9 +89,9 @@ async def test_the_old_primary_lives_on_as_a_replica(stage: Stage) -> None:
 
 async def until_in_step_by_offset(primary: Redis, replica: Redis) -> None:
     """Wait until the replica has all that a paused primary wrote."""
-    async with asyncio.timeout(10):
-        while True:
-            ahead = (await primary.info("replication"))["master_repl_offset"]
-            if (await replica.info("replication"))["slave_repl_offset"] >= ahead:
-                return
-            await asyncio.sleep(0.01)
+
+    async def is_in_step() -> bool:
+        ahead = (await primary.info("replication"))["master_repl_offset"]
+        return bool((await replica.info("replication"))["slave_repl_offset"] >= ahead)
+
+    await eventually(is_in_step)

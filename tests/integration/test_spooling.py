@@ -23,6 +23,7 @@ from gateway.publishing.spool.reports import SpoolReporter, complete_until_ms, r
 from gateway.publishing.spool.store import Spool
 from gateway.publishing.stream_writer import stream_writer
 from gateway.redis_access import connections
+from tests.support.eventually import eventually
 from tests.support.lossy_proxy import LossyProxy
 
 Edge = Callable[..., Awaitable[Publisher]]
@@ -73,10 +74,20 @@ async def events_on(server: RedisServer) -> list[bytes]:
 
 
 async def until_there_are(server: RedisServer, count: int) -> list[bytes]:
-    async with asyncio.timeout(15):
-        while len(events := await events_on(server)) < count:
-            await asyncio.sleep(0.02)
-    return events
+    async def are_there() -> bool:
+        return len(await events_on(server)) >= count
+
+    await eventually(are_there)
+    return await events_on(server)
+
+
+async def until_live(publisher: Publisher, event: bytes) -> None:
+    """Publish an event again and again, until the spool is passed by."""
+
+    async def is_live() -> bool:
+        return await publisher.publish(event, 0) is Stored.STREAM
+
+    await eventually(is_live)
 
 
 async def test_events_wait_in_the_spool_while_redis_is_away_and_keep_their_order(
@@ -94,9 +105,7 @@ async def test_events_wait_in_the_spool_while_redis_is_away_and_keep_their_order
 
     assert set(stored[:59]) == {Stored.SPOOL}
     assert await until_there_are(own_server, 90) == sent
-    async with asyncio.timeout(5):
-        while await publisher.publish(b"live again", 0) is not Stored.STREAM:
-            await asyncio.sleep(0.05)
+    await until_live(publisher, b"live again")
 
 
 async def test_a_batch_that_was_written_though_redis_did_not_say_so_is_not_published_twice(
@@ -110,9 +119,7 @@ async def test_a_batch_that_was_written_though_redis_did_not_say_so_is_not_publi
         stored = await asyncio.gather(*(publisher.publish(b"%d" % n, 0) for n in range(20)))
 
         assert stored == [Stored.SPOOL] * 20
-        async with asyncio.timeout(10):
-            while await publisher.publish(b"last", 0) is not Stored.STREAM:
-                await asyncio.sleep(0.05)
+        await until_live(publisher, b"last")
     events = await events_on(own_server)
     assert events[:21] == [b"first", *(b"%d" % n for n in range(20))]
     assert set(events[21:]) == {b"last"}
@@ -160,9 +167,7 @@ async def test_a_full_spool_refuses_and_accepts_again_once_redis_took_its_events
     assert 10 < stored < 100
     events = await until_there_are(own_server, stored)
     assert [int(event[:5]) for event in events] == list(range(stored))
-    async with asyncio.timeout(5):
-        while await publisher.publish(b"99999", 0) is not Stored.STREAM:
-            await asyncio.sleep(0.05)
+    await until_live(publisher, b"99999")
 
 
 async def test_workers_of_one_machine_share_the_spool_and_one_of_them_drains(
@@ -192,14 +197,14 @@ async def test_a_spooled_batch_is_taken_however_long_after_newer_ones_it_comes(
     file.remove([batch.position for batch in missing])
 
     own_server.start()
-    while await publisher.publish(b"3", 0) is not Stored.STREAM:
-        await asyncio.sleep(0.05)
+    await until_live(publisher, b"3")
     file.append(missing)
     file.close()
 
-    async with asyncio.timeout(10):
-        while b"2" not in await events_on(own_server):
-            await asyncio.sleep(0.05)
+    async def is_there() -> bool:
+        return b"2" in await events_on(own_server)
+
+    await eventually(is_there)
 
 
 async def test_what_waits_in_a_spool_is_told_until_it_is_on_its_stream(
@@ -212,9 +217,10 @@ async def test_what_waits_in_a_spool_is_told_until_it_is_on_its_stream(
         reports, now_ms = await read_reports(client, prefix="b24")
         return complete_until_ms(reports, now_ms=now_ms, patience_s=3600), now_ms
 
-    async with asyncio.timeout(10):
-        while not (await read_reports(client, prefix="b24"))[0]:
-            await asyncio.sleep(0.02)
+    async def is_reported() -> bool:
+        return bool((await read_reports(client, prefix="b24"))[0])
+
+    await eventually(is_reported)
     own_server.kill()
     before_ms = time.time_ns() // 1_000_000
     await publisher.publish(b"event", 0)
@@ -223,9 +229,11 @@ async def test_what_waits_in_a_spool_is_told_until_it_is_on_its_stream(
     # Nobody has told anything since: up to the outage it is certain, and no further.
     assert (await complete_until())[0] <= before_ms
     await until_there_are(own_server, 1)
-    async with asyncio.timeout(10):
-        while (await complete_until())[0] <= before_ms:
-            await asyncio.sleep(0.02)
+
+    async def is_complete() -> bool:
+        return (await complete_until())[0] > before_ms
+
+    await eventually(is_complete)
     await client.aclose()
 
 
@@ -234,10 +242,11 @@ async def test_a_spool_keeps_its_name_when_the_receiver_starts_again(
 ) -> None:
     for _ in range(2):
         await edge(redis_url)
-    async with asyncio.timeout(10):
-        while not await redis.hlen("b24:spools"):
-            await asyncio.sleep(0.02)
 
+    async def is_named() -> bool:
+        return bool(await redis.hlen("b24:spools"))
+
+    await eventually(is_named)
     assert await redis.hlen("b24:spools") == 1
 
 

@@ -5,6 +5,8 @@ import contextlib
 from types import TracebackType
 from typing import Self
 
+from tests.support.eventually import eventually
+
 
 class LossyProxy:
     """Forwards to `port` on loopback; listens on a free port of its own.
@@ -41,9 +43,7 @@ class LossyProxy:
 
     async def until_lost(self, *, timeout_s: float = 10) -> None:
         """Wait until all replies that are to be lost are."""
-        async with asyncio.timeout(timeout_s):
-            while self._to_lose:
-                await asyncio.sleep(0.01)
+        await eventually(lambda: not self._to_lose, timeout_s=timeout_s)
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)

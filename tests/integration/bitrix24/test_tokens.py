@@ -20,6 +20,7 @@ from tests.integration.bitrix24.conftest import (
     type_of_connect,
 )
 from tests.integration.bitrix24.token_stores import kept_by, refreshes, store_of
+from tests.support.eventually import eventually
 
 
 async def test_expired_token_is_refreshed_and_stored(
@@ -67,14 +68,15 @@ async def test_pair_is_stored_even_if_everybody_who_waits_for_it_goes(
     portal.expire_tokens()
     sandbox.authorization.faults.delay_s = 0.3
     call = asyncio.create_task(gateway.portal(MEMBER_ID).call("app.info"))
-    while not sandbox.authorization.calls:
-        await asyncio.sleep(0.01)
+    await eventually(lambda: sandbox.authorization.calls)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    async with asyncio.timeout(5):
-        while await kept_by(gateway) == before:
-            await asyncio.sleep(0.02)
+
+    async def is_stored() -> bool:
+        return await kept_by(gateway) != before
+
+    await eventually(is_stored)
 
 
 async def test_pair_that_was_issued_while_redis_died_is_stored_when_it_is_back(
@@ -90,12 +92,9 @@ async def test_pair_that_was_issued_while_redis_died_is_stored_when_it_is_back(
         await store_of(gateway).install(installed)
         portal.expire_tokens()
         call = asyncio.create_task(gateway.portal(MEMBER_ID).call("app.info"))
-        while not sandbox.authorization.calls:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: sandbox.authorization.calls)
         own_server.kill()
-        async with asyncio.timeout(10):
-            while "wait for Redis" not in capsys.readouterr().out:
-                await asyncio.sleep(0.02)
+        await eventually(lambda: "wait for Redis" in capsys.readouterr().out)
         await asyncio.to_thread(own_server.start)
         await call
         assert (await kept_by(gateway)).refresh_token != installed.refresh_token

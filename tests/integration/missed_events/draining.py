@@ -1,10 +1,9 @@
 """What tests of draining share: changes in a portal, and rounds until its queue is empty."""
 
-import asyncio
-
 from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.offline_queue import Row
 from tests.integration.missed_events.scene import Scene
+from tests.support.eventually import eventually
 
 __all__ = ["add", "reserved", "until_drained", "waiting"]
 
@@ -27,12 +26,15 @@ def reserved(scene: Scene, portal: LivePortal) -> int:
     return sum(bool(row.process_id) for row in _rows(scene, portal))
 
 
-async def until_drained(scene: Scene, *portals: LivePortal, timeout_s: float = 15) -> None:
+async def until_drained(scene: Scene, *portals: LivePortal, timeout_s: float = 40) -> None:
     """Go rounds until the queues are empty."""
-    async with asyncio.timeout(timeout_s):
-        while any(waiting(scene, portal) for portal in portals):
+
+    async def is_drained() -> bool:
+        if any(waiting(scene, portal) for portal in portals):
             await scene.once()
-            await asyncio.sleep(0.1)
+        return not any(waiting(scene, portal) for portal in portals)
+
+    await eventually(is_drained, timeout_s=timeout_s)
 
 
 def _rows(scene: Scene, portal: LivePortal) -> list[Row]:

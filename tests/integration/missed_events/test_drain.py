@@ -266,7 +266,7 @@ async def test_a_long_outage_is_drained_in_parts(scene: Scene, portal: LivePorta
     comment_ids = add(portal, 2500)
     await portal.sent()
 
-    await until_drained(scene, portal, timeout_s=30)
+    await until_drained(scene, portal)
 
     assert sorted(await scene.told()) == [(one, "added", True) for one in comment_ids]
     (gap,) = await scene.gaps(portal)

@@ -64,10 +64,20 @@ async def calls_of(redis: Redis, command: str) -> int:
 
 
 async def until_it_knows_portals(redis: Redis) -> Reading:
-    async with asyncio.timeout(10):
-        while (reading := await registry_of(redis).read()).version is None:
-            await asyncio.sleep(0.005)
-    return reading
+    async def it_knows_some() -> bool:
+        return (await registry_of(redis).read()).version is not None
+
+    await eventually(it_knows_some)
+    return await registry_of(redis).read()
+
+
+async def until_asked(redis: Redis, *, times: int) -> None:
+    """Wait until a receiver has looked so often since the counts were set to zero."""
+
+    async def is_asked() -> bool:
+        return await calls_of(redis, "get") >= times
+
+    await eventually(is_asked)
 
 
 async def test_who_is_added_may_send_and_who_is_removed_may_not(
@@ -187,9 +197,11 @@ async def test_what_was_removed_does_not_come_back_with_the_others(
     # A receiver that had been switched off since before the removal is the first to put back.
     await redis.flushall()
     await registry_of(redis).put_back(former)
-    async with asyncio.timeout(10):
-        while len((await registry_of(redis).read()).registrations) != 1:
-            await asyncio.sleep(0.005)
+
+    async def one_is_left() -> bool:
+        return len((await registry_of(redis).read()).registrations) == 1
+
+    await eventually(one_is_left)
     await eventually(lambda: directory.find("m2") is None)
     assert not await registry_of(redis).put_back(former)
 
@@ -232,9 +244,7 @@ async def test_a_redis_that_takes_nothing_back_is_told_once_and_removes_nobody(
             await redis.flushall()
             await eventually(lambda: logs)
             await redis.config_resetstat()
-            async with asyncio.timeout(10):
-                while await calls_of(redis, "get") < 3:
-                    await asyncio.sleep(0.02)
+            await until_asked(redis, times=3)
     finally:
         await redis.config_set("maxmemory", "0")
 
@@ -263,7 +273,5 @@ async def test_following_costs_one_small_command_a_look(
     await followed(redis_url)
     await redis.config_resetstat()
 
-    async with asyncio.timeout(10):
-        while await calls_of(redis, "get") < 5:
-            await asyncio.sleep(0.02)
+    await until_asked(redis, times=5)
     assert await calls_of(redis, "hgetall") == 0

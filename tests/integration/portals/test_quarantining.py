@@ -1,6 +1,5 @@
 """Deliveries are put in quarantine beside the answers: bounded, counted, and never in the way."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -23,6 +22,7 @@ from tests.integration.portals.sealed_deliveries import (
     quarantine_of,
     receipt_ids,
 )
+from tests.support.eventually import eventually
 
 PORTALS = Directory(
     [
@@ -47,9 +47,7 @@ async def started(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 async def until_counted(result: str, count: float) -> None:
-    async with asyncio.timeout(10):
-        while counted(result) < count:
-            await asyncio.sleep(0.005)
+    await eventually(lambda: counted(result) >= count)
 
 
 async def test_what_is_offered_is_kept_under_its_receipt_id(

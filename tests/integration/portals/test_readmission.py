@@ -20,6 +20,7 @@ from gateway.portals.application_tokens import digest_of, shown
 from gateway.publishing.stream_writer import StreamWriter
 from gateway.sandbox.bodies import body_of
 from gateway.sandbox.portal import SANDBOX
+from tests.support.eventually import eventually
 from tests.support.receiver_process import Receiver, receiving
 
 NEW_TOKEN = "fake-token-after-the-rotation-00"
@@ -79,9 +80,10 @@ async def listed(portals: Portals) -> list[dict[str, Any]]:
 
 
 async def until_kept(portals: Portals, count: int) -> list[dict[str, Any]]:
-    async with asyncio.timeout(20):
-        while sum(row["count"] for row in await listed(portals)) < count:
-            await asyncio.sleep(0.05)
+    async def are_kept() -> bool:
+        return bool(sum(row["count"] for row in await listed(portals)) >= count)
+
+    await eventually(are_kept)
     return await listed(portals)
 
 
