@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -18,6 +20,10 @@ from gateway.errors import OperatorError
 __all__ = ["RedisServer", "ServerBinary", "find_server", "free_port", "wheel_server"]
 
 _OLDEST = (7, 0)
+_PORTS = range(16_384, 32_768)
+# Those from 32768 on are given to outgoing connections, from 49152 on by other systems than Linux:
+# https://docs.kernel.org/networking/ip-sysctl.html, ip_local_port_range
+_TRIES = 100
 _VERSION = re.compile(r"v=(\d+)\.(\d+)\.(\d+)")
 
 
@@ -59,11 +65,17 @@ def find_server() -> ServerBinary:
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port on loopback that nobody uses at this moment, and that no outgoing connection gets.
+
+    The system's own choice may be such a connection's a moment later, and is while a server that
+    had it restarts.
+    """
+    for _ in range(_TRIES):
+        with socket.socket() as probe, suppress(OSError):
+            port = secrets.choice(_PORTS)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OperatorError(f"no free TCP port from {_PORTS.start} to {_PORTS.stop - 1}")
 
 
 class RedisServer:

