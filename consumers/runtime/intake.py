@@ -44,6 +44,8 @@ class Intake:
     ) -> None:
         self._consumer = consumer
         self._tenure = tenure
+        self._epoch = tenure.epoch
+        self._partition = tenure.keys.partition
         self._gate = tenure.gate
         self._in_flight = tenure.in_flight
         self._work = work
@@ -158,8 +160,8 @@ class Intake:
             id=entry_id,
             entry=Entry(
                 stream=stream,
-                partition=self._tenure.keys.partition,
-                epoch=self._tenure.epoch,
+                partition=self._partition,
+                epoch=self._epoch,
                 id=original_id,
                 event=event,
                 raw=raw or b"",

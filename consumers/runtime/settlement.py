@@ -46,6 +46,7 @@ class Settlement:
         self, tenure: Tenure, *, max_dead_letters: int, emission: Emission | None = None
     ) -> None:
         self._tenure = tenure
+        self._rate = tenure.rate
         self._max_dead_letters = max_dead_letters
         self._emission = emission
         about = {"group": tenure.keys.group, "partition": tenure.keys.partition}
@@ -60,13 +61,13 @@ class Settlement:
     def acknowledge(self, held: Sequence[HeldEntry]) -> None:
         """Acknowledge with the next batch; handled entries count against dead letters."""
         self._acknowledging.put([(one.source, one.id) for one in held])
-        self._tenure.rate.handled(time.monotonic(), len(held))
+        self._rate.handled(time.monotonic(), len(held))
 
     def emit(self, done: Sequence[tuple[HeldEntry, Output]]) -> None:
         """Write what these became and acknowledge them, in the order in which they are given."""
         assert self._emission is not None  # noqa: S101 - a consumer that transforms has an output
         self._emission.emit(done)
-        self._tenure.rate.handled(time.monotonic(), len(done))
+        self._rate.handled(time.monotonic(), len(done))
 
     def drop(self, source: Source, entry_id: bytes) -> None:
         """Acknowledge an entry that nobody handles, with the next batch."""
@@ -97,14 +98,14 @@ class Settlement:
 
         Raises DeadLetterLimitReached, and LeftPending.
         """
-        if not self._tenure.rate.allows(time.monotonic(), letter.reason):
+        if not self._rate.allows(time.monotonic(), letter.reason):
             raise DeadLetterLimitReached(
                 f"{letter.group} would make a dead letter of {letter.entry_id} "
                 f"({letter.reason}: {letter.error}), but has made too many lately; "
                 "mend what fails, then start it again"
             )
         await self._send_letter(source, entry_id, letter, event_id=event_id)
-        self._tenure.rate.buried(time.monotonic(), letter.reason)
+        self._rate.buried(time.monotonic(), letter.reason)
         self._tenure.metrics.buried(letter.reason)
         self._tenure.in_flight.settle(source, (entry_id,))
         log.error(
