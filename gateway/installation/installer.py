@@ -72,17 +72,17 @@ class Installer:
         self._allow_portals = frozenset(name.lower() for name in allow_portals)
 
     async def confirm(
-        self, claim: Claim, *, received_ms: int, is_complete: bool = True, is_urgent: bool = True
+        self, claim: Claim, *, received_ms: int, is_complete: bool, urgent_for: str
     ) -> Confirmed:
         """The claimed installation as an authorization server, and then the portal, confirm it.
 
         `is_complete` is whether Bitrix24 has to take the application for installed already,
-        `is_urgent` whether somebody waits for the answer. Raises NotConfirmed, or
+        `urgent_for` who waits for the answer, empty if nobody does. Raises NotConfirmed, or
         InstallationDelayed if one of them cannot be asked in time.
         """
         patience = Patience()
-        with self._asking.place(is_urgent=is_urgent):
-            told = await self._asking.told(claim, patience=patience, is_urgent=is_urgent)
+        with self._asking.place(urgent_for=urgent_for):
+            told = await self._asking.told(claim, patience=patience, urgent_for=urgent_for)
             one = confirmed(
                 claim,
                 told.info,

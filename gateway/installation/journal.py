@@ -63,6 +63,11 @@ class Task(Struct, frozen=True, kw_only=True):
     content: bytes
     client: str = ""
 
+    @property
+    def party(self) -> str:
+        """On whose account it is: the client's, or the portal's with whose token it came."""
+        return self.client or self.member_id
+
 
 class Name(Struct, frozen=True, order=True):
     """What a task's file is called; names are in the order of receipt."""

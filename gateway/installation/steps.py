@@ -112,7 +112,10 @@ class Steps:
             raise NotConfirmed("unreadable")
         installer = self._installing.installer
         one = await installer.confirm(
-            claimed(delivery), received_ms=delivery.received_ms, is_urgent=is_urgent
+            claimed(delivery),
+            received_ms=delivery.received_ms,
+            is_complete=True,
+            urgent_for=task.party if is_urgent else "",
         )
         await installer.register(one)
         if task.kind == "install":  # else it was admitted and stored like any event

@@ -67,11 +67,11 @@ class TokenInquiry:
         self._applications = applications
         self._checks = checks
 
-    def place(self, *, is_urgent: bool) -> AbstractContextManager[None]:
+    def place(self, *, urgent_for: str) -> AbstractContextManager[None]:
         """To be held while a claim is looked into; as Checks.place."""
-        return self._checks.place(is_urgent=is_urgent)
+        return self._checks.place(urgent_for=urgent_for)
 
-    async def told(self, claim: Claim, *, patience: Patience, is_urgent: bool) -> TokenReport:
+    async def told(self, claim: Claim, *, patience: Patience, urgent_for: str) -> TokenReport:
         """What the first server says that knows the claimed token.
 
         Raises NotConfirmed if none does, or if the one that might says why it will not;
@@ -80,7 +80,7 @@ class TokenInquiry:
         servers = self._applications.servers(claim.server)
         later: InstallationDelayed | None = None
         for number, server in enumerate(servers):
-            await self._checks.turn(server.url, is_urgent=is_urgent)
+            await self._checks.turn(server.url, urgent_for=urgent_for)
             try:
                 async with patience.answer(of=len(servers) - number):
                     info = await _asked(server, claim)

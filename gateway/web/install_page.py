@@ -39,6 +39,7 @@ from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.web.fixed_answers import answer_to_a_look, last_answer
 from gateway.web.late_bodies import LateBodies, is_expectation_unknown
+from gateway.web.protection.guard import clients_of
 
 __all__ = ["InstallPage", "install_page"]
 
@@ -61,6 +62,7 @@ class InstallPage:
         self._installer = installer
         self._binds = binds
         self._handler = settings.handler_url
+        self._clients = clients_of(settings.http)
         self.path = settings.http.install_path
 
     async def handle(self, request: web.BaseRequest, bodies: LateBodies) -> web.Response:
@@ -131,7 +133,14 @@ class InstallPage:
             FormError,
         ) as error:
             raise NotConfirmed("no_form") from error
-        one = await self._installer.confirm(claim, received_ms=received_ms, is_complete=False)
+        one = await self._installer.confirm(
+            claim,
+            received_ms=received_ms,
+            is_complete=False,
+            urgent_for=self._clients.of(
+                request.remote, request.headers.getall("X-Forwarded-For", ())
+            ),
+        )
         if not is_opened_at(request.query.get("DOMAIN", ""), one.origins):
             raise NotConfirmed("other_domain", domain=one.domain)
         return one
