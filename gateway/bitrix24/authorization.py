@@ -5,7 +5,6 @@ https://apidocs.bitrix24.com/settings/oauth/simple-way.html
 """
 
 import time
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
@@ -81,10 +80,9 @@ class AuthorizationServer:
         url: str,
         client_id: str,
         client_secret: str,
-        clock: Callable[[], float] = time.time,
     ) -> None:
-        """`url` is the server's root; `clock` gives Unix seconds. Raises ValueError for a URL
-        that is neither https nor on this machine.
+        """`url` is the server's root. Raises ValueError for a URL that is neither https nor on this
+        machine.
         """
         self._transport = transport
         self.url = root = endpoint_of(url)
@@ -94,7 +92,6 @@ class AuthorizationServer:
         self._app_info_url = f"{root}rest/app.info"
         self._client_id = client_id
         self._client_secret = client_secret
-        self._clock = clock
 
     @property
     def client_id(self) -> str:
@@ -111,7 +108,7 @@ class AuthorizationServer:
         reply = await self._transport.post(
             self._app_info_url, msgspec.json.encode({"auth": access_token})
         )
-        tree = _answer(reply, now=self._clock(), secrets=(access_token,))
+        tree = _answer(reply, now=time.time(), secrets=(access_token,))
         try:
             info = msgspec.convert(tree.get("result"), _AppInfo, strict=False)
         except msgspec.ValidationError:
@@ -148,7 +145,7 @@ class AuthorizationServer:
             },
         )
         secrets = (self._client_secret, tokens.refresh_token, tokens.access_token)
-        now = self._clock()
+        now = time.time()
         tree = _answer(reply, now=now, secrets=secrets)
         try:
             issued = msgspec.convert(tree, _Issued, strict=False)

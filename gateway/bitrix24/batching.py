@@ -27,13 +27,13 @@ class Command(Struct, frozen=True):
     parameters: Mapping[str, Any] = {}
 
 
-def parameters_of(commands: Mapping[str, Command], *, halt: bool) -> dict[str, Any]:
-    """The parameters of `batch`; `halt` stops at the first command that fails.
+def parameters_of(commands: Mapping[str, Command]) -> dict[str, Any]:
+    """The parameters of `batch`, which does not stop at a command that fails.
 
     Raises ValueError for what is no method's name.
     """
     return {
-        "halt": int(halt),
+        "halt": 0,
         "cmd": {
             name: f"{method_name(command.method)}?{query_of(command.parameters)}"
             for name, command in commands.items()
@@ -51,10 +51,7 @@ def query_of(parameters: Mapping[str, Any]) -> str:
 def answers_of(
     tree: Any, names: Sequence[str], *, now: float, secrets: tuple[str, ...]
 ) -> dict[str, Answer | Bitrix24Error]:
-    """What each command came to, by its name; one that the portal says nothing of is MaybeDone.
-
-    After `halt`, commands behind the one that failed are among these.
-    """
+    """What each command came to, by its name; one that the portal says nothing of is MaybeDone."""
     parts = members_of(tree)
     results, errors, totals, nexts, times = (
         members_of(parts.get(key))

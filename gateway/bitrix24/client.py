@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -73,14 +73,12 @@ class PortalClient:
         transport: Transport,
         limiter: Limiter,
         call_timeout_s: float,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self._member_id = member_id
         self._access = access
         self._transport = transport
         self._limiter = limiter
         self._call_timeout_s = call_timeout_s
-        self._clock = clock
 
     async def call(
         self,
@@ -113,7 +111,6 @@ class PortalClient:
         self,
         commands: Mapping[str, Command],
         *,
-        halt: bool = False,
         is_repeatable: bool = False,
         timeout_s: float | None = None,
     ) -> dict[str, Answer | Bitrix24Error]:
@@ -121,9 +118,8 @@ class PortalClient:
 
         Raises Bitrix24Error if the batch as a whole failed, which is never a NotFound: that would
         be said of no command. Raises ValueError for more commands and for what is no method's name.
-        With `halt` the portal stops at the first command that fails, and the others are MaybeDone.
-        Without, commands that a limit stopped are sent again, as long as there is time. `timeout_s`
-        is for this batch, as for a call.
+        Commands that a limit stopped are sent again, as long as there is time. `timeout_s` is for
+        this batch, as for a call.
         """
         if len(commands) > MAX_COMMANDS:
             raise ValueError(f"{len(commands)} commands; a batch takes {MAX_COMMANDS}")
@@ -131,7 +127,7 @@ class PortalClient:
         left = dict(commands)
         call = self._started(_BATCH, {}, is_repeatable=is_repeatable, timeout_s=timeout_s)
         while left:
-            call.parameters = parameters_of(left, halt=halt)
+            call.parameters = parameters_of(left)
             call.methods = frozenset({_BATCH, *(command.method for command in left.values())})
             try:
                 refusals = {left[name].method: found[name] for name in left if name in found}
@@ -151,10 +147,8 @@ class PortalClient:
                     raise
                 return found | dict.fromkeys(left, error)
             found |= answers_of(
-                tree.get("result"), list(left), now=self._clock(), secrets=grant.secrets
+                tree.get("result"), list(left), now=time.time(), secrets=grant.secrets
             )
-            if halt:
-                break
             left = {name: left[name] for name in left if isinstance(found[name], Limited)}
         return {name: found[name] for name in commands}
 
@@ -223,7 +217,7 @@ class PortalClient:
         auth = {"auth": grant.token} if grant.token else {}
         body = msgspec.json.encode(dict(call.parameters) | auth)
         reply = await self._transport.post(method_url(grant.endpoint, call.method), body)
-        return answer_of(reply, now=self._clock(), secrets=grant.secrets)
+        return answer_of(reply, now=time.time(), secrets=grant.secrets)
 
     async def _obey_all(self, refusals: Mapping[str, Any], call: _Call) -> None:
         """Let no process send what the portal would refuse; `refusals` are by method."""

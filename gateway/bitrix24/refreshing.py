@@ -9,7 +9,6 @@ anybody uses it.
 import asyncio
 import random
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -37,7 +36,7 @@ class Refresher:
     """Gives out tokens, and new ones for rejected ones.
 
     `lock_life_s` must be longer than a request to the authorization server can take; after it, a
-    process that died with the lock no longer holds up others. `clock` gives Unix seconds.
+    process that died with the lock no longer holds up others.
     """
 
     def __init__(
@@ -46,12 +45,10 @@ class Refresher:
         applications: Applications,
         *,
         lock_life_s: float,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._applications = applications
         self._lock_life_s = lock_life_s
-        self._clock = clock
         self._under_way: dict[str, asyncio.Task[Tokens]] = {}
         self._not_due_before: dict[str, float] = {}
 
@@ -62,7 +59,7 @@ class Refresher:
         matter yet.
         """
         tokens = _required(await self._store.read(member_id))
-        now = self._clock()
+        now = time.time()
         if not tokens.is_due(now) or now < self._not_due_before.get(member_id, 0.0):
             return tokens
         try:
@@ -88,7 +85,7 @@ class Refresher:
 
     def is_worth_asking(self, tokens: Tokens) -> bool:
         """Whether the authorization server may know more than it said with these tokens."""
-        return self._clock() - tokens.renewed_at > _NEWS_AFTER_S
+        return time.time() - tokens.renewed_at > _NEWS_AFTER_S
 
     async def close(self) -> None:
         """Wait for refreshes under way; their outcome is their callers' concern."""

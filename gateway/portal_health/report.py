@@ -41,7 +41,7 @@ afterwards."""
 
 
 class PortalReport:
-    """Asks about portals; `now` gives Unix seconds. Raises what a control client raises."""
+    """Asks about portals. Raises what a control client raises."""
 
     def __init__(
         self,
@@ -49,15 +49,12 @@ class PortalReport:
         client: Redis,
         bitrix24: Bitrix24,
         missed: Missed,
-        *,
-        now: Callable[[], float] = time,
     ) -> None:
         prefix = settings.redis.prefix
         self._settings = settings
         self._client: Any = client
         self._bitrix24 = bitrix24
         self._missed = missed
-        self._now = now
         self._registry = Registry(client, prefix=prefix)
         self._facts = PortalFacts(client, prefix=prefix)
         self._hearings = hearings(client, prefix=prefix)
@@ -134,7 +131,7 @@ class PortalReport:
         return "none", None, Answers()
 
     async def _heard(self, member_id: str) -> Heard:
-        now = self._now()
+        now = time()
         hearing = (await self._hearings.read(member_id)).value
         hour = hour_of(slot_at(now))
         return Heard(

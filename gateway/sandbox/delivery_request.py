@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 import aiohttp
 from msgspec import Struct
@@ -15,7 +16,8 @@ _HEADERS = {
     "Content-Type": "application/x-www-form-urlencoded",
     "User-Agent": "Bitrix24 Webhook Engine",
 }
-_SHOWN_BODY = 200
+_SHOWN_BODY: Final = 200
+_TIMEOUT_S: Final = 30.0
 
 
 class NoAnswer(GatewayError):
@@ -59,8 +61,8 @@ class DeliverySender:
 
 
 @asynccontextmanager
-async def sending(url: str, *, timeout_s: float = 30.0) -> AsyncIterator[DeliverySender]:
+async def sending(url: str) -> AsyncIterator[DeliverySender]:
     """A sender to `url`, whose connections are closed at the end."""
-    timeout = aiohttp.ClientTimeout(total=timeout_s)
+    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         yield DeliverySender(session, url)

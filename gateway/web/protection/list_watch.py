@@ -1,7 +1,6 @@
 """Keeps the guard as a file says."""
 
 import asyncio
-from math import inf
 from pathlib import Path
 from time import monotonic, time
 from typing import Any, Final
@@ -32,7 +31,7 @@ class ListWatch:
     fetched anew, and senders may deliver that have come since.
     """
 
-    def __init__(self, guard: Guard, path: Path, *, max_age_s: float = inf) -> None:
+    def __init__(self, guard: Guard, path: Path, *, max_age_s: float) -> None:
         self._guard = guard
         self._path = path
         self._max_age_s = max_age_s

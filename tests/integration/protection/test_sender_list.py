@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,7 @@ async def test_a_file_that_is_empty_broken_or_gone_changes_nothing_and_is_told_o
 ) -> None:
     path, ours = tmp_path / "senders.txt", guard()
     path.write_bytes(GOOD)
-    watch = list_watch.ListWatch(ours, path)
+    watch = list_watch.ListWatch(ours, path, max_age_s=inf)
     assert watch.look()
 
     if content is None:

@@ -26,15 +26,15 @@ def test_nested_parameters_are_written_as_php_does() -> None:
 
 def test_commands_keep_their_names_and_order() -> None:
     commands = {"b": Command("app.info"), "a": Command("user.get", {"ID": 1})}
-    assert parameters_of(commands, halt=True) == {
-        "halt": 1,
+    assert parameters_of(commands) == {
+        "halt": 0,
         "cmd": {"b": "app.info?", "a": "user.get?ID=1"},
     }
 
 
 def test_method_of_a_command_cannot_bring_parameters() -> None:
     with pytest.raises(ValueError, match="no method's name"):
-        parameters_of({"a": Command("user.get?ADMIN=1")}, halt=False)
+        parameters_of({"a": Command("user.get?ADMIN=1")})
 
 
 def test_results_errors_and_silence_are_told_apart() -> None:
