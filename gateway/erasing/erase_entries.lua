@@ -8,22 +8,8 @@
 -- Pending ones are acknowledged, for nobody can handle them any more. What a group had still to read
 -- is counted under `erased` in its lease, where its consumer looks before it raises the alarm.
 -- Returns how many were there. May be repeated.
-local function parts(id)
-  local ms, number = string.match(id, '^(%d+)%-(%d+)$')
-  return tonumber(ms), tonumber(number)
-end
-local function before(a, b)
-  local a_ms, a_number = parts(a)
-  local b_ms, b_number = parts(b)
-  return a_ms < b_ms or (a_ms == b_ms and a_number < b_number)
-end
-local function named(reply)
-  local values = {}
-  for i = 1, #reply, 2 do
-    values[reply[i]] = reply[i + 1]
-  end
-  return values
-end
+-- uses: before
+-- uses: named
 local delivered = {}
 for _, row in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
   local group = named(row)

@@ -15,11 +15,7 @@
 -- Returns `kept`, `took_place`, `full` or `token_full`; the bytes that were added; and of what gave
 -- its place up, if anything, the bytes and the time of receipt. May be repeated: what is kept stays.
 -- What the user may not do is found before a delivery is kept that is in no list.
-local function refused(...)
-  if not redis.acl_check_cmd(...) then
-    return redis.error_reply('NOPERM this user may not ' .. select(1, ...) .. ' ' .. select(2, ...))
-  end
-end
+-- uses: refused
 local denial = refused('SET', KEYS[3], '', 'PX', ARGV[4])
   or refused('ZADD', KEYS[1], '0', '')
   or refused('ZINCRBY', KEYS[5], '1', '')

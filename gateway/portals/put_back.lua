@@ -9,11 +9,7 @@
 -- What another process put back gives way to a later version, and nothing else does. Returns 1 if
 -- the registrations are these now, else 0. May be repeated. What the user may not do is found before
 -- anything is deleted.
-local function refused(...)
-  if not redis.acl_check_cmd(...) then
-    return redis.error_reply('NOPERM this user may not ' .. select(1, ...) .. ' ' .. select(2, ...))
-  end
-end
+-- uses: refused
 local denial = refused('HSET', KEYS[1], '', '') or refused('SET', KEYS[2], '')
 if denial then
   return denial

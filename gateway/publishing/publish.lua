@@ -14,11 +14,7 @@
 -- them, so remembering the last one is enough. The shebang makes the server refuse the whole script
 -- when it is out of memory, rather than stop half-way; and what the user may not do is found before
 -- anything is written, or entries that nothing remembers would come again with each repetition.
-local function refused(...)
-  if not redis.acl_check_cmd(...) then
-    return redis.error_reply('NOPERM this user may not ' .. select(1, ...) .. ' ' .. select(2, ...))
-  end
-end
+-- uses: refused
 local denial = refused('XADD', KEYS[1], '*', 'event', '')
   or refused('SET', KEYS[2], '', 'EX', ARGV[1])
   or refused('EXPIRE', KEYS[2], ARGV[1])

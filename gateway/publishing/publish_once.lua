@@ -8,11 +8,7 @@
 --
 -- Returns how many events were appended by this call. What the user may not do is found before an id
 -- is remembered whose event then is not appended.
-local function refused(...)
-  if not redis.acl_check_cmd(...) then
-    return redis.error_reply('NOPERM this user may not ' .. select(1, ...) .. ' ' .. select(2, ...))
-  end
-end
+-- uses: refused
 local denial = refused('XADD', KEYS[1], '*', 'event', '')
   or refused('ZADD', KEYS[2], 'NX', '0', '')
   or refused('PEXPIRE', KEYS[2], ARGV[1])

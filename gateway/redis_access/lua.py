@@ -6,19 +6,26 @@ lets it run all the same, and `flags=no-writes` lets it run for users who may on
 https://redis.io/docs/latest/develop/programmability/lua-api/#script_flags
 """
 
+import re
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 from redis.asyncio import Redis
 
 __all__ = ["script", "source"]
 
+_USES: Final = re.compile(r"^-- uses: (\w+)\n", re.MULTILINE)
+
 
 @cache
 def source(package: str, path: str) -> str:
-    """The text of a script, whose file is at `path` in `package`, such as `lua/ack.lua`."""
-    return files(package).joinpath(path).read_text("utf-8")
+    """The text of a script, whose file is at `path` in `package`, such as `lua/ack.lua`.
+
+    Where a line says `-- uses: refused`, it has that function, whose file is beside this module.
+    """
+    text = files(package).joinpath(path).read_text("utf-8")
+    return _USES.sub(lambda line: source(__package__, f"{line[1]}.lua"), text)
 
 
 def script(client: Redis, package: str, path: str) -> Any:

@@ -6,13 +6,7 @@
 -- pending, first pending id that is there, pending before the first entry, first unread id}. What
 -- there is not is nil.
 -- A script, because Redis 7.0 refuses transactions when it is out of memory, even such as only read.
-local function named(reply)
-  local values = {}
-  for i = 1, #reply, 2 do
-    values[reply[i]] = reply[i + 1]
-  end
-  return values
-end
+-- uses: named
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local books = redis.call('HMGET', KEYS[2], 'own', 'others', 'max_deleted')

@@ -14,15 +14,8 @@ end
 if not redis.acl_check_cmd('HINCRBY', KEYS[3], 'own', '1') then
   return redis.error_reply('NOPERM this user may not HINCRBY ' .. KEYS[3])
 end
-local function parts(id)
-  local ms, number = string.match(id, '^(%d+)%-(%d+)$')
-  return tonumber(ms), tonumber(number)
-end
-local function before(a, b)
-  local a_ms, a_number = parts(a)
-  local b_ms, b_number = parts(b)
-  return a_ms < b_ms or (a_ms == b_ms and a_number < b_number)
-end
+-- uses: before
+-- uses: named
 local function first_id()
   local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
   return first and first[1]
@@ -42,10 +35,7 @@ if not first then
 end
 local behind = {}
 for _, row in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
-  local group = {}
-  for i = 1, #row, 2 do
-    group[row[i]] = row[i + 1]
-  end
+  local group = named(row)
   local name, delivered = group['name'], group['last-delivered-id']
   if not holds_nothing[name] then
     if not seen[name] or before(delivered, seen[name]) then

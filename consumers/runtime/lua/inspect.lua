@@ -7,21 +7,15 @@
 -- Before Redis 7.4 the count of entries read is neither in the append-only file nor replicated: after
 -- a restart or a failover it is too small, so it is not believed there; Valkey has kept it since 8.
 -- https://github.com/redis/redis/pull/12898
-local function map(flat)
-  local named = {}
-  for i = 1, #flat, 2 do
-    named[flat[i]] = flat[i + 1]
-  end
-  return named
-end
+-- uses: named
 local pending = redis.call('XPENDING', KEYS[1], ARGV[1])
 local again = redis.call('XPENDING', KEYS[2], ARGV[1])
-local stream = map(redis.call('XINFO', 'STREAM', KEYS[1]))
+local stream = named(redis.call('XINFO', 'STREAM', KEYS[1]))
 local group
 for _, flat in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
-  local named = map(flat)
-  if named['name'] == ARGV[1] then
-    group = named
+  local one = named(flat)
+  if one['name'] == ARGV[1] then
+    group = one
   end
 end
 local valkey = redis.VALKEY_VERSION_NUM
