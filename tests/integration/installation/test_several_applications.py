@@ -23,6 +23,7 @@ from gateway.settings import ApplicationSettings, Settings
 from tests.integration.installation.bodies import forged, genuine, post
 from tests.integration.installation.deliveries import install
 from tests.integration.installation.running import Gateway, open_gateway
+from tests.integration.installation.seen_secrets import secrets_of, seen_by
 from tests.support.eventually import eventually
 
 MADE_UP = "fake-token-that-is-made-up"
@@ -59,17 +60,6 @@ async def eastern(east: Sandbox) -> LivePortal:
 @pytest.fixture
 def settings(settings: Settings, sandbox: Sandbox, east: Sandbox) -> Settings:
     return with_applications(settings, listed(sandbox), listed(east))
-
-
-def secrets_of(sandbox: Sandbox) -> list[str]:
-    """All tokens that a server has given out, and its application's key."""
-    return [*sandbox.grants.tokens(), sandbox.application.client_secret]
-
-
-def seen_by(asked: Sandbox | LivePortal) -> str:
-    """All that a portal, or a server, was ever asked with."""
-    calls = asked.calls if isinstance(asked, LivePortal) else asked.authorization.calls
-    return str([call.parameters for call in calls])
 
 
 async def test_portals_of_two_servers_share_a_gateway_and_each_keeps_its_secrets(
