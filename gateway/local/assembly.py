@@ -38,6 +38,7 @@ __all__ = ["up"]
 
 _REDIS_DIR: Final = Path("var/redis")
 _WAITING: Final = f"waiting for an earlier run's Redis to leave {_REDIS_DIR}"
+_REDIS_WAIT_S: Final = 15.0
 # The receiver finishes what is in flight for [http] grace_s; the others are quicker.
 _MORE_GRACE_S: Final = 5.0
 
@@ -53,13 +54,17 @@ async def up(given: Settings, *, config: str | None, with_own_redis: bool, with_
     embedded: EmbeddedRedis | None = None
     portal: DemoPortal | None = None
     if not settings.vault.keys and is_available():
-        ensured_key()
+        ensured_key(KEY_FILE)
         vault = msgspec.structs.replace(settings.vault, keys=(f"file:{KEY_FILE}",))
         settings = msgspec.structs.replace(settings, vault=vault)
     async with AsyncExitStack() as stack:
         if with_own_redis:
             embedded = stack.enter_context(
-                embedded_redis(_REDIS_DIR, waiting=lambda: console.said(OWN_NAME, _WAITING))
+                embedded_redis(
+                    _REDIS_DIR,
+                    waiting=lambda: console.said(OWN_NAME, _WAITING),
+                    wait_s=_REDIS_WAIT_S,
+                )
             )
             redis = msgspec.structs.replace(settings.redis, url=embedded.url)
             settings = msgspec.structs.replace(settings, redis=redis)
@@ -152,6 +157,7 @@ def _lines(settings: Settings) -> Lines:
         (OWN_NAME, *NAMES, *demo.NAMES),
         in_colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR"),
         as_json=settings.log.format == "json",
+        zone=None,
     )
 
 

@@ -25,7 +25,6 @@ PORT: Final = 6390
 """Where it listens if it can, so that a second terminal finds it; 6379 is somebody else's."""
 
 _MAX_MEMORY: Final = "1gb"  # as in deploy/redis.conf
-_LOCK_WAIT_S: Final = 15.0
 _START_S: Final = 60.0
 
 
@@ -54,7 +53,7 @@ class EmbeddedRedis:
 
 @contextmanager
 def embedded_redis(
-    directory: Path, *, waiting: Callable[[], None], wait_s: float = _LOCK_WAIT_S
+    directory: Path, *, waiting: Callable[[], None], wait_s: float
 ) -> Iterator[EmbeddedRedis]:
     """A server with its append-only file in `directory`, which is locked meanwhile.
 

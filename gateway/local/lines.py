@@ -22,17 +22,18 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f\x80-\x9f]|\x1b(?
 class Lines:
     """Makes lines of `names`, each with its own colour if `in_colour`.
 
-    A JSON log line becomes a sentence with its keys after it, at its own time in `zone`; any other
-    line stays as it is. With `as_json` JSON lines stay too, for machines, and others become JSON.
+    A JSON log line becomes a sentence with its keys after it, at its own time in `zone` (None is
+    this machine's); any other line stays as it is. With `as_json` JSON lines stay too, and others
+    become JSON.
     """
 
     def __init__(
         self,
         names: Sequence[str],
         *,
-        in_colour: bool = False,
-        as_json: bool = False,
-        zone: tzinfo | None = None,
+        in_colour: bool,
+        as_json: bool,
+        zone: tzinfo | None,
     ) -> None:
         self._width = max(map(len, names))
         self._colours = {name: _NAMES[at % len(_NAMES)] for at, name in enumerate(names)}

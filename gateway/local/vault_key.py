@@ -15,7 +15,7 @@ KEY_FILE: Final = Path("var/vault.key")
 _KEY_BYTES: Final = 32  # https://github.com/fernet/spec/blob/master/Spec.md#key-format
 
 
-def ensured_key(path: Path = KEY_FILE) -> None:
+def ensured_key(path: Path) -> None:
     """Make sure that a Fernet key is in `path`, for its owner only.
 
     Several processes may do so at once, and all of them find the same key. Raises OperatorError.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import time, time_ns
 
 from msgspec import Struct
 from redis.asyncio import Redis
@@ -31,8 +32,8 @@ def open_portal_health(
 ) -> Iterator[PortalHealth]:
     """What is done, until somebody else leads. `client` is a control client without decoding."""
     prefix = settings.redis.prefix
-    troubles = Troubles(client, sink, prefix=prefix)
-    checkup = Checkup(client, bitrix24, troubles, settings)
+    troubles = Troubles(client, sink, prefix=prefix, clock=time_ns)
+    checkup = Checkup(client, bitrix24, troubles, settings, now=time)
 
     async def ask(portal: Portal) -> None:
         # What is silent has often lost its handlers, and then has none to test.
@@ -40,7 +41,7 @@ def open_portal_health(
         application = bitrix24.application(portal.member_id)
         await ask_for_test(application, f"silence-{uuid4().hex}")
 
-    silence = SilenceWatch(client, troubles, settings.reconcile, prefix=prefix, ask=ask)
+    silence = SilenceWatch(client, troubles, settings.reconcile, prefix=prefix, ask=ask, now=time)
     try:
         yield PortalHealth(silence, checkup)
     finally:

@@ -11,7 +11,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
-from time import time
 from typing import Any
 
 from redis.asyncio import Redis
@@ -46,7 +45,7 @@ class Checkup:
         troubles: Troubles,
         settings: Settings,
         *,
-        now: Callable[[], float] = time,
+        now: Callable[[], float],
     ) -> None:
         self._bitrix24 = bitrix24
         self._troubles = troubles

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from time import time
 from typing import Any, Final
 
 import structlog
@@ -49,7 +48,7 @@ class SilenceWatch:
         *,
         prefix: str,
         ask: Ask,
-        now: Callable[[], float] = time,
+        now: Callable[[], float],
     ) -> None:
         self._traffic = Traffic(client, prefix=prefix)
         self._hearings = hearings(client, prefix=prefix)

@@ -1,7 +1,6 @@
 """Tells troubles of portals once each: as an event on the stream, in the log, and as a metric."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from time import time_ns
 from typing import Any, Final, Protocol
 
 import structlog
@@ -52,7 +51,7 @@ class Troubles:
         sink: PortalEventSink,
         *,
         prefix: str,
-        clock: Callable[[], int] = time_ns,
+        clock: Callable[[], int],
     ) -> None:
         self._memory = ledgers(client, prefix=prefix)
         self._sink = sink

@@ -38,7 +38,7 @@ def vault_key(directory: Path) -> None:
 
 
 def data_of_redis(directory: Path) -> None:
-    with embedded_redis(directory, waiting=lambda: None):
+    with embedded_redis(directory, waiting=lambda: None, wait_s=0):
         pass
 
 

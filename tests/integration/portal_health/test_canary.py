@@ -6,6 +6,7 @@ Portal, receiver, enricher, audit log and notifier are real; the command is a pr
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from time import time_ns
 from typing import Any
 
 import pytest
@@ -96,7 +97,7 @@ async def test_a_trouble_passes_every_consumer_on_the_way_to_the_notifier(
     trouble = PortalData(
         member_id="m1", domain="m1.example", trouble="silent", since="2026-03-02T08:00:00Z"
     )
-    await Troubles(redis, sink, prefix="b24").began(trouble)
+    await Troubles(redis, sink, prefix="b24", clock=time_ns).began(trouble)
     await sink.close()
 
     async def is_through() -> bool:

@@ -114,7 +114,7 @@ async def test_what_the_gateway_told_and_keeps_is_shown(
     silence = PortalData(
         member_id=member_id, domain="x", trouble="silent", since="2026-03-02T08:00:00Z"
     )
-    await Troubles(redis, sink, prefix="b24").began(silence)
+    await Troubles(redis, sink, prefix="b24", clock=time.time_ns).began(silence)
     await sink.close()
     await GapBook(redis, prefix="b24").note(
         member_id, "p", gaps_of([now - 60, now - 61, now - 30 * 86400], "queue")

@@ -16,7 +16,8 @@ def shown(text: str, *, in_colour: bool = False, as_json: bool = False) -> str:
 
 def test_any_line_gets_its_time_and_the_name_of_its_process() -> None:
     assert shown("hello") == "12:00:00 audit  hello"
-    assert Lines(["a", "warehouse"], zone=UTC).line("a", "x", now=NOW) == "12:00:00 a          x"
+    lines = Lines(["a", "warehouse"], in_colour=False, as_json=False, zone=UTC)
+    assert lines.line("a", "x", now=NOW) == "12:00:00 a          x"
 
 
 def test_a_log_line_becomes_a_sentence_with_its_keys_at_its_own_time() -> None:
