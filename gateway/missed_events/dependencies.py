@@ -29,7 +29,7 @@ class Dependencies(Struct, frozen=True, kw_only=True):
     redis: Redis
     client_of: Callable[[str], PortalClient]
     application_of: Callable[[str], PortalClient]
-    sightings: OnlineEvents
+    online_events: OnlineEvents
     publisher: OncePublisher
     gaps: GapBook
     refusals: PortalsWithoutQueue

@@ -144,13 +144,13 @@ class Drain:
     async def _missed(
         self, member_id: str, rows: tuple[OfflineRow, ...], clock_ahead_s: float
     ) -> list[OfflineRow]:
-        sightings = await self._dependencies.sightings.of(
+        online = await self._dependencies.online_events.of(
             [key_of(member_id, row) for row in rows],
             since_ms=int(first_look_s(rows, clock_ahead_s=clock_ahead_s) * 1000),
         )
         return missed(
             rows,
-            sightings,
+            online,
             member_id=member_id,
             tolerance_s=self._own.tolerance_s,
             clock_ahead_s=clock_ahead_s,

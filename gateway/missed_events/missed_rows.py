@@ -35,26 +35,26 @@ def first_look_s(rows: Sequence[OfflineRow], *, clock_ahead_s: float) -> float:
 
 
 def has_arrived(
-    row: OfflineRow, sighting: OnlineEvent | None, *, tolerance_s: float, clock_ahead_s: float
+    row: OfflineRow, seen: OnlineEvent | None, *, tolerance_s: float, clock_ahead_s: float
 ) -> bool:
     """Whether consumers were told of it online.
 
     Events name a time that may be some seconds before that of their row: the portal notes both
     within one request, the row's at its end. `clock_ahead_s` is how far its clock is ahead of ours.
     """
-    if sighting is None:
+    if seen is None:
         return False
     if row.type != COMMENT_UPDATED:
         return True  # a comment is added once, and deleted once
     return (
-        sighting.happened_at >= row.changed_at - tolerance_s
-        or sighting.received_at >= row.changed_at - clock_ahead_s + _CERTAINLY_AFTER_S
+        seen.happened_at >= row.changed_at - tolerance_s
+        or seen.received_at >= row.changed_at - clock_ahead_s + _CERTAINLY_AFTER_S
     )
 
 
 def missed(
     rows: Sequence[OfflineRow],
-    sightings: Mapping[Key, OnlineEvent],
+    online: Mapping[Key, OnlineEvent],
     *,
     member_id: str,
     tolerance_s: float,
@@ -66,7 +66,7 @@ def missed(
         for row in rows
         if not has_arrived(
             row,
-            sightings.get(key_of(member_id, row)),
+            online.get(key_of(member_id, row)),
             tolerance_s=tolerance_s,
             clock_ahead_s=clock_ahead_s,
         )

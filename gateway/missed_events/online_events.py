@@ -106,9 +106,9 @@ class OnlineEvents:
                 page = _Page((), str(since_ms), is_last=False)
                 while not page.is_last:
                     page = await self._page(partition, page.next, str(kept_from_ms - 1))
-                    for _, key, sighting in page.sightings:
+                    for _, key, event in page.events:
                         if key in wanted:
-                            found[key] = found.get(key, sighting).with_later(sighting)
+                            found[key] = found.get(key, event).with_later(event)
         return found
 
     async def _catch_up(self) -> None:
@@ -118,9 +118,9 @@ class OnlineEvents:
             while not page.is_last:
                 page = await self._page(partition, page.next, "+")
                 self._read_to[partition] = page.next
-                for at_ms, key, sighting in page.sightings:
-                    _, before = self._kept.pop(key, (0, sighting))
-                    self._kept[key] = (at_ms, before.with_later(sighting))
+                for at_ms, key, event in page.events:
+                    _, before = self._kept.pop(key, (0, event))
+                    self._kept[key] = (at_ms, before.with_later(event))
                 self._forget(oldest_ms)
         self._forget(oldest_ms)
 
@@ -137,7 +137,7 @@ class OnlineEvents:
         key = self._streams.key("events", partition)
         entries: Any = await self._client.xrange(key, first, last, count=_PAGE)
         return _Page(
-            tuple(found for entry in entries if (found := _sighting(*entry)) is not None),
+            tuple(found for entry in entries if (found := _online_event(*entry)) is not None),
             f"({entries[-1][0].decode()}" if entries else first,
             is_last=len(entries) < _PAGE,
         )
@@ -146,12 +146,12 @@ class OnlineEvents:
 class _Page(NamedTuple):
     """What a part of a stream said, and where the next part begins."""
 
-    sightings: "tuple[tuple[int, Key, OnlineEvent], ...]"
+    events: "tuple[tuple[int, Key, OnlineEvent], ...]"
     next: str
     is_last: bool
 
 
-def _sighting(
+def _online_event(
     entry_id: bytes, fields: Mapping[bytes, bytes]
 ) -> tuple[int, Key, OnlineEvent] | None:
     """The time of an entry (ms) and what it says, if it is about a comment and came in online."""

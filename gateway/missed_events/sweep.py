@@ -175,7 +175,7 @@ class Sweep:
         if not keys:
             return missed
         since_ms = listed_ms - int(_BEFORE_S * 1000)
-        seen = await self._dependencies.sightings.of(keys, since_ms=since_ms)
+        seen = await self._dependencies.online_events.of(keys, since_ms=since_ms)
 
         def unseen(comment_ids: tuple[int, ...], event_type: CommentType) -> tuple[int, ...]:
             return tuple(one for one in comment_ids if Key(member_id, one, event_type) not in seen)

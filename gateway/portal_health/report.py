@@ -17,10 +17,10 @@ from gateway.bitrix24.tokens import Tokens
 from gateway.contract import EVENT_FIELD, CommentEvent, InvalidEvent, decode_event
 from gateway.portal_health.double_delivery import handlers_of_doubles
 from gateway.portal_health.portal_query import ask_application, ask_webhook, refused
-from gateway.portal_health.silence_watch import hearings
+from gateway.portal_health.silence_watch import silence_states
 from gateway.portal_health.standing import MISSED_DAYS, AccessKind, Answers, Heard, PortalStanding
-from gateway.portal_health.trouble_rules import Ledger
-from gateway.portal_health.troubles import ledgers
+from gateway.portal_health.trouble_rules import TroubleState
+from gateway.portal_health.troubles import trouble_states
 from gateway.portal_health.usual_rate import hour_of, usual_per_hour
 from gateway.portals.directory import Directory, Portal, portals_of
 from gateway.portals.facts import PortalFacts
@@ -57,8 +57,8 @@ class PortalReport:
         self._missed = missed
         self._registry = Registry(client, prefix=prefix)
         self._facts = PortalFacts(client, prefix=prefix)
-        self._hearings = hearings(client, prefix=prefix)
-        self._ledgers = ledgers(client, prefix=prefix)
+        self._silence_states = silence_states(client, prefix=prefix)
+        self._trouble_states = trouble_states(client, prefix=prefix)
         self._traffic = Traffic(client, prefix=prefix)
         self._quarantine = Quarantine(client, settings.quarantine, prefix=prefix)
         self._webhooks = {one.member_id for one in settings.portals if one.rest_webhook}
@@ -114,7 +114,7 @@ class PortalReport:
             erase_since=_seconds(facts.erasure_due_since),
             answers=answers,
             heard=msgspec.structs.replace(await self._heard(member_id), doubling=doubling),
-            troubles=((await self._ledgers.read(member_id)).value or Ledger()).lasting,
+            troubles=((await self._trouble_states.read(member_id)).value or TroubleState()).lasting,
         )
 
     async def _asked(self, portal: Portal) -> tuple[AccessKind, Tokens | None, Answers]:
@@ -132,12 +132,12 @@ class PortalReport:
 
     async def _heard(self, member_id: str) -> Heard:
         now = time()
-        hearing = (await self._hearings.read(member_id)).value
+        silence = (await self._silence_states.read(member_id)).value
         hour = hour_of(slot_at(now))
         return Heard(
             last_event_at=await self._traffic.last_event_at(member_id),
-            usual_per_hour=None if hearing is None else usual_per_hour(hearing.rhythm, hour),
-            listened_s=0.0 if hearing is None else hearing.watched_s,
+            usual_per_hour=None if silence is None else usual_per_hour(silence.rhythm, hour),
+            listened_s=0.0 if silence is None else silence.watched_s,
             missed=await self._missed(member_id, now - MISSED_DAYS * 86400),
             quarantined=await self._quarantine.count(member_id, now_ms=int(now * 1000)),
         )

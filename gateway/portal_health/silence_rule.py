@@ -14,11 +14,11 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.portal_health.usual_rate import Rhythm, learnt, surprise_of
+from gateway.portal_health.usual_rate import UsualRate, learnt, surprise_of
 from gateway.settings import ReconcileSettings
 from gateway.traffic.portal_traffic import SLOT_S, Slot, slot_at
 
-__all__ = ["Hearing", "SilenceRules", "by_now", "first_heard", "heard", "limit_of"]
+__all__ = ["SilenceRules", "SilenceState", "by_now", "first_heard", "heard", "limit_of"]
 
 _TIMES_USUAL: Final = 2.0
 _MAX_TIMES: Final = 4.0
@@ -51,7 +51,7 @@ class SilenceRules(Struct, frozen=True, kw_only=True):
         )
 
 
-class Hearing(Struct, frozen=True, kw_only=True):
+class SilenceState(Struct, frozen=True, kw_only=True):
     """What is known of one portal.
 
     `next_slot` is the first that is not learnt. Of the silence since the last slot with an event:
@@ -62,7 +62,7 @@ class Hearing(Struct, frozen=True, kw_only=True):
     """
 
     next_slot: int
-    rhythm: Rhythm = Rhythm()
+    rhythm: UsualRate = UsualRate()
     watched_s: float = 0.0
     silent_s: float = 0.0
     surprise: float = 0.0
@@ -71,24 +71,26 @@ class Hearing(Struct, frozen=True, kw_only=True):
     alarm_at: float | None = None
 
 
-def first_heard(now: float) -> Hearing:
+def first_heard(now: float) -> SilenceState:
     """The beginning, for a portal of which nothing is known."""
-    return Hearing(next_slot=slot_at(now))
+    return SilenceState(next_slot=slot_at(now))
 
 
-def by_now(hearing: Hearing, now: float) -> Hearing:
+def by_now(state: SilenceState, now: float) -> SilenceState:
     """As it is; what a clock that was ahead has learnt is not waited for, and begins at `now`."""
-    if hearing.next_slot <= slot_at(now) + 1:
-        return hearing
-    return replace(hearing, next_slot=slot_at(now), asked_at=None, alarm_at=None)
+    if state.next_slot <= slot_at(now) + 1:
+        return state
+    return replace(state, next_slot=slot_at(now), asked_at=None, alarm_at=None)
 
 
-def limit_of(hearing: Hearing, rules: SilenceRules) -> float:
+def limit_of(state: SilenceState, rules: SilenceRules) -> float:
     """How surprising a silence of this portal must be to be alarming."""
-    return max(rules.min_surprise, _TIMES_USUAL * hearing.longest)
+    return max(rules.min_surprise, _TIMES_USUAL * state.longest)
 
 
-def heard(hearing: Hearing, slots: Sequence[Slot], *, now: float, rules: SilenceRules) -> Hearing:
+def heard(
+    state: SilenceState, slots: Sequence[Slot], *, now: float, rules: SilenceRules
+) -> SilenceState:
     """What is known after these slots, which begin at `next_slot` and may leave out some.
 
     Those that are over are learnt. The one that `now` is in is looked at only: whether the portal
@@ -97,62 +99,62 @@ def heard(hearing: Hearing, slots: Sequence[Slot], *, now: float, rules: Silence
     """
     for slot in slots:
         if slot.number >= slot_at(now):
-            return _looked(hearing, slot, now=now, rules=rules)
-        hearing = _learnt(hearing, slot, rules)
-    return hearing
+            return _looked(state, slot, now=now, rules=rules)
+        state = _learnt(state, slot, rules)
+    return state
 
 
-def _learnt(hearing: Hearing, slot: Slot, rules: SilenceRules) -> Hearing:
+def _learnt(state: SilenceState, slot: Slot, rules: SilenceRules) -> SilenceState:
     """Whatever is silent while there is an alarm is no rhythm, so it is not learnt."""
     share = slot.watched_s / SLOT_S
     if slot.events:
-        hearing = _ended(hearing, rules)
-    elif hearing.alarm_at is not None or not share:
-        return replace(hearing, next_slot=slot.number + 1)
-    silence = _with(hearing, slot, share)
+        state = _ended(state, rules)
+    elif state.alarm_at is not None or not share:
+        return replace(state, next_slot=slot.number + 1)
+    silence = _with(state, slot, share)
     return replace(
-        hearing,
+        state,
         next_slot=slot.number + 1,
-        rhythm=learnt(hearing.rhythm, slot.number, events=slot.events, watched=share),
-        watched_s=hearing.watched_s + slot.watched_s,
+        rhythm=learnt(state.rhythm, slot.number, events=slot.events, watched=share),
+        watched_s=state.watched_s + slot.watched_s,
         silent_s=0.0 if slot.events else silence.silent_s,
         surprise=0.0 if slot.events else silence.surprise,
-        longest=round(hearing.longest * _FADE, _DIGITS),
+        longest=round(state.longest * _FADE, _DIGITS),
     )
 
 
-def _looked(hearing: Hearing, slot: Slot, *, now: float, rules: SilenceRules) -> Hearing:
+def _looked(state: SilenceState, slot: Slot, *, now: float, rules: SilenceRules) -> SilenceState:
     if slot.events:
-        return _ended(hearing, rules)
-    if hearing.alarm_at is not None or hearing.watched_s < rules.min_watched_s:
-        return hearing
+        return _ended(state, rules)
+    if state.alarm_at is not None or state.watched_s < rules.min_watched_s:
+        return state
     so_far_s = min(slot.watched_s, now - slot.number * SLOT_S)
-    silence = _with(hearing, slot, so_far_s / SLOT_S)
-    if silence.surprise <= limit_of(hearing, rules) or silence.silent_s < rules.min_silence_s:
-        return hearing
-    if rules.asks and hearing.asked_at is None:
-        return replace(hearing, asked_at=now)
-    has_had_time = not rules.asks or now - (hearing.asked_at or now) >= _ANSWER_S
-    return replace(hearing, alarm_at=now) if has_had_time else hearing
+    silence = _with(state, slot, so_far_s / SLOT_S)
+    if silence.surprise <= limit_of(state, rules) or silence.silent_s < rules.min_silence_s:
+        return state
+    if rules.asks and state.asked_at is None:
+        return replace(state, asked_at=now)
+    has_had_time = not rules.asks or now - (state.asked_at or now) >= _ANSWER_S
+    return replace(state, alarm_at=now) if has_had_time else state
 
 
-def _with(hearing: Hearing, slot: Slot, share: float) -> Hearing:
+def _with(state: SilenceState, slot: Slot, share: float) -> SilenceState:
     """The silence with this share of a slot added."""
-    surprise = hearing.surprise + surprise_of(hearing.rhythm, slot.number, share)
+    surprise = state.surprise + surprise_of(state.rhythm, slot.number, share)
     return replace(
-        hearing, silent_s=hearing.silent_s + share * SLOT_S, surprise=round(surprise, _DIGITS)
+        state, silent_s=state.silent_s + share * SLOT_S, surprise=round(surprise, _DIGITS)
     )
 
 
-def _ended(hearing: Hearing, rules: SilenceRules) -> Hearing:
+def _ended(state: SilenceState, rules: SilenceRules) -> SilenceState:
     """The silence is over; if the portal broke it unasked, how surprising it was is remembered."""
     most = _MAX_TIMES / _TIMES_USUAL * rules.min_surprise
-    surprise = 0.0 if hearing.asked_at is not None else min(hearing.surprise, most)
+    surprise = 0.0 if state.asked_at is not None else min(state.surprise, most)
     return replace(
-        hearing,
+        state,
         silent_s=0.0,
         surprise=0.0,
-        longest=max(hearing.longest, surprise),
+        longest=max(state.longest, surprise),
         asked_at=None,
         alarm_at=None,
     )

@@ -11,7 +11,7 @@ from gateway.bitrix24.errors import Bitrix24Error
 from gateway.contract import PortalData, timestamps
 from gateway.portal_health import silence_rule as ears
 from gateway.portal_health.gauges import PortalGauges
-from gateway.portal_health.silence_rule import Hearing, SilenceRules
+from gateway.portal_health.silence_rule import SilenceRules, SilenceState
 from gateway.portal_health.state_store import PortalStateStore
 from gateway.portal_health.troubles import Troubles
 from gateway.portal_health.usual_rate import hour_of, usual_per_hour
@@ -19,7 +19,7 @@ from gateway.portals.directory import Portal
 from gateway.settings import ReconcileSettings
 from gateway.traffic.portal_traffic import SLOT_S, Traffic, slot_at
 
-__all__ = ["Ask", "SilenceWatch", "hearings"]
+__all__ = ["Ask", "SilenceWatch", "silence_states"]
 
 log: Any = structlog.get_logger(__name__)
 
@@ -29,9 +29,9 @@ Ask = Callable[[Portal], Awaitable[None]]
 _ROUNDS: Final = 3
 
 
-def hearings(client: Redis, *, prefix: str) -> PortalStateStore[Hearing]:
+def silence_states(client: Redis, *, prefix: str) -> PortalStateStore[SilenceState]:
     """What is known of each portal's rhythm."""
-    return PortalStateStore(client, Hearing, prefix=prefix, field="hearing")
+    return PortalStateStore(client, SilenceState, prefix=prefix, field="hearing")
 
 
 class SilenceWatch:
@@ -51,7 +51,7 @@ class SilenceWatch:
         now: Callable[[], float],
     ) -> None:
         self._traffic = Traffic(client, prefix=prefix)
-        self._hearings = hearings(client, prefix=prefix)
+        self._states = silence_states(client, prefix=prefix)
         self._troubles = troubles
         self._shown = PortalGauges(life_s=_ROUNDS * settings.silence_every_s)
         self._rules = SilenceRules.of(settings)
@@ -64,11 +64,11 @@ class SilenceWatch:
         Raises one of connections.FAILURES or StreamUnavailable; may be repeated.
         """
         member_id, now = portal.member_id, self._now()
-        kept = await self._hearings.read(member_id)
+        kept = await self._states.read(member_id)
         before = ears.by_now(kept.value, now) if kept.value else ears.first_heard(now)
         slots = await self._traffic.slots(member_id, before.next_slot, slot_at(now))
         after = ears.heard(before, slots, now=now, rules=self._rules)
-        if after != kept.value and not await self._hearings.swap(member_id, kept, after):
+        if after != kept.value and not await self._states.swap(member_id, kept, after):
             return  # somebody else leads by now
         if after.asked_at is not None and before.asked_at is None:
             await self._test(portal)
@@ -98,14 +98,14 @@ class SilenceWatch:
             await self._ask(portal)
 
 
-def _silence_of(portal: Portal, hearing: Hearing, last_event_at: float | None) -> PortalData:
+def _silence_of(portal: Portal, state: SilenceState, last_event_at: float | None) -> PortalData:
     """The trouble; where nobody knows when the last event came, since the learnt silence began."""
-    assert hearing.alarm_at is not None  # noqa: S101 - the caller has seen to it
-    since = last_event_at or hearing.next_slot * SLOT_S - hearing.silent_s
+    assert state.alarm_at is not None  # noqa: S101 - the caller has seen to it
+    since = last_event_at or state.next_slot * SLOT_S - state.silent_s
     return PortalData(
         member_id=portal.member_id,
         domain=portal.domain,
         trouble="silent",
         since=timestamps.seconds(int(since)),
-        usual_per_hour=usual_per_hour(hearing.rhythm, hour_of(slot_at(hearing.alarm_at))),
+        usual_per_hour=usual_per_hour(state.rhythm, hour_of(slot_at(state.alarm_at))),
     )

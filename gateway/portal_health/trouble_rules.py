@@ -25,7 +25,7 @@ from gateway.contract import (
     timestamps,
 )
 
-__all__ = ["Ledger", "Occasion", "began", "happened", "over", "told"]
+__all__ = ["Occasion", "TroubleState", "began", "happened", "over", "told"]
 
 _TYPES: Final[dict[Trouble, PortalType]] = {
     "silent": PORTAL_SILENT,
@@ -35,7 +35,7 @@ _TYPES: Final[dict[Trouble, PortalType]] = {
 }
 
 
-class Ledger(Struct, frozen=True):
+class TroubleState(Struct, frozen=True):
     """Of one portal: the troubles that last, with what was told of them, and what is untold."""
 
     lasting: dict[Trouble, PortalData] = {}
@@ -54,25 +54,25 @@ class Occasion(Struct, frozen=True):
         return timestamps.seconds(self.now_ms // 1000)
 
 
-def began(ledger: Ledger, trouble: PortalData, occasion: Occasion) -> Ledger:
+def began(state: TroubleState, trouble: PortalData, occasion: Occasion) -> TroubleState:
     """A trouble is there; nothing new if it was there before."""
-    if trouble.trouble in ledger.lasting:
-        return ledger
-    noted = happened(ledger, trouble, occasion)
-    return replace(noted, lasting=ledger.lasting | {trouble.trouble: trouble})
+    if trouble.trouble in state.lasting:
+        return state
+    noted = happened(state, trouble, occasion)
+    return replace(noted, lasting=state.lasting | {trouble.trouble: trouble})
 
 
-def happened(ledger: Ledger, trouble: PortalData, occasion: Occasion) -> Ledger:
+def happened(state: TroubleState, trouble: PortalData, occasion: Occasion) -> TroubleState:
     """A trouble was there, and is mended already."""
     event = _event(_TYPES[trouble.trouble], trouble, occasion)
-    return replace(ledger, untold=(*ledger.untold, event))
+    return replace(state, untold=(*state.untold, event))
 
 
-def over(ledger: Ledger, trouble: Trouble, occasion: Occasion) -> Ledger:
+def over(state: TroubleState, trouble: Trouble, occasion: Occasion) -> TroubleState:
     """A trouble is not there, or not any more."""
-    if trouble not in ledger.lasting:
-        return ledger
-    begun = ledger.lasting[trouble]
+    if trouble not in state.lasting:
+        return state
+    begun = state.lasting[trouble]
     ended = PortalData(
         member_id=begun.member_id,
         domain=begun.domain,
@@ -81,14 +81,14 @@ def over(ledger: Ledger, trouble: Trouble, occasion: Occasion) -> Ledger:
         until=occasion.time,
     )
     event = _event(PORTAL_RECOVERED, ended, occasion)
-    lasting = {name: data for name, data in ledger.lasting.items() if name != trouble}
-    return Ledger(lasting=lasting, untold=(*ledger.untold, event))
+    lasting = {name: data for name, data in state.lasting.items() if name != trouble}
+    return TroubleState(lasting=lasting, untold=(*state.untold, event))
 
 
-def told(ledger: Ledger, event_ids: Collection[str]) -> Ledger:
+def told(state: TroubleState, event_ids: Collection[str]) -> TroubleState:
     """These events have been told."""
-    left = tuple(event for event in ledger.untold if event.id not in event_ids)
-    return replace(ledger, untold=left)
+    left = tuple(event for event in state.untold if event.id not in event_ids)
+    return replace(state, untold=left)
 
 
 def _event(event_type: PortalType, data: PortalData, occasion: Occasion) -> PortalEvent:

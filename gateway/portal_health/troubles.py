@@ -11,9 +11,9 @@ from gateway import metrics
 from gateway.contract import PORTAL_RECOVERED, PortalData, PortalEvent, Trouble, timestamps
 from gateway.portal_health import trouble_rules as books
 from gateway.portal_health.state_store import PortalStateStore
-from gateway.portal_health.trouble_rules import Ledger, Occasion
+from gateway.portal_health.trouble_rules import Occasion, TroubleState
 
-__all__ = ["PortalEventSink", "Troubles", "ledgers"]
+__all__ = ["PortalEventSink", "Troubles", "trouble_states"]
 
 log: Any = structlog.get_logger(__name__)
 
@@ -25,9 +25,9 @@ _BEGINNINGS: Final[dict[Trouble, str]] = {
 }
 
 
-def ledgers(client: Redis, *, prefix: str) -> PortalStateStore[Ledger]:
+def trouble_states(client: Redis, *, prefix: str) -> PortalStateStore[TroubleState]:
     """What is noted of each portal's troubles."""
-    return PortalStateStore(client, Ledger, prefix=prefix, field="troubles")
+    return PortalStateStore(client, TroubleState, prefix=prefix, field="troubles")
 
 
 class PortalEventSink(Protocol):
@@ -53,44 +53,46 @@ class Troubles:
         prefix: str,
         clock: Callable[[], int],
     ) -> None:
-        self._memory = ledgers(client, prefix=prefix)
+        self._states = trouble_states(client, prefix=prefix)
         self._sink = sink
         self._clock = clock
 
     async def lasting(self, member_id: str) -> dict[Trouble, PortalData]:
         """What is wrong with a portal now."""
-        return ((await self._memory.read(member_id)).value or Ledger()).lasting
+        return ((await self._states.read(member_id)).value or TroubleState()).lasting
 
     async def began(self, trouble: PortalData) -> None:
         """A trouble is there; it is told if it was not there before."""
-        await self._note(trouble.member_id, lambda ledger, now: books.began(ledger, trouble, now))
+        await self._note(trouble.member_id, lambda state, now: books.began(state, trouble, now))
 
     async def happened(self, trouble: PortalData) -> None:
         """A trouble was there, and is mended already."""
-        await self._note(
-            trouble.member_id, lambda ledger, now: books.happened(ledger, trouble, now)
-        )
+        await self._note(trouble.member_id, lambda state, now: books.happened(state, trouble, now))
 
     async def over(self, member_id: str, trouble: Trouble) -> None:
         """A trouble is not there; its end is told if it was there before."""
-        await self._note(member_id, lambda ledger, now: books.over(ledger, trouble, now))
+        await self._note(member_id, lambda state, now: books.over(state, trouble, now))
 
-    async def _note(self, member_id: str, change: Callable[[Ledger, Occasion], Ledger]) -> None:
+    async def _note(
+        self, member_id: str, change: Callable[[TroubleState, Occasion], TroubleState]
+    ) -> None:
         occasion = Occasion(str(uuid7()), self._clock() // 1_000_000)
-        ledger = await self._changed(member_id, lambda ledger: change(ledger, occasion))
-        if ledger.untold:
-            await self._sink.publish(ledger.untold)
-            for event in ledger.untold:
+        state = await self._changed(member_id, lambda state: change(state, occasion))
+        if state.untold:
+            await self._sink.publish(state.untold)
+            for event in state.untold:
                 _tell(event)
-            event_ids = [event.id for event in ledger.untold]
-            await self._changed(member_id, lambda ledger: books.told(ledger, event_ids))
+            event_ids = [event.id for event in state.untold]
+            await self._changed(member_id, lambda state: books.told(state, event_ids))
 
-    async def _changed(self, member_id: str, change: Callable[[Ledger], Ledger]) -> Ledger:
+    async def _changed(
+        self, member_id: str, change: Callable[[TroubleState], TroubleState]
+    ) -> TroubleState:
         while True:
-            kept = await self._memory.read(member_id)
-            ledger = kept.value or Ledger()
-            changed = change(ledger)
-            if changed == ledger or await self._memory.swap(member_id, kept, changed):
+            kept = await self._states.read(member_id)
+            state = kept.value or TroubleState()
+            changed = change(state)
+            if changed == state or await self._states.swap(member_id, kept, changed):
                 return changed
 
 

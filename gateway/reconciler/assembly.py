@@ -75,7 +75,7 @@ class LeaderParts:
             redis=self._redis,
             client_of=self._bitrix24.portal,
             application_of=self._bitrix24.application,
-            sightings=OnlineEvents(
+            online_events=OnlineEvents(
                 self._redis, settings.redis.streams, kept_s=own.settle_s + own.every_s + _MORE_S
             ),
             publisher=publisher,

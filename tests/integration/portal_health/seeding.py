@@ -2,21 +2,21 @@
 
 from redis.asyncio import Redis
 
-from gateway.portal_health.silence_rule import Hearing
-from gateway.portal_health.silence_watch import hearings
-from gateway.portal_health.usual_rate import HOURS, Rhythm
+from gateway.portal_health.silence_rule import SilenceState
+from gateway.portal_health.silence_watch import silence_states
+from gateway.portal_health.usual_rate import HOURS, UsualRate
 from gateway.traffic.portal_traffic import SLOT_S, count_into, slot_at
 
 __all__ = ["BUSY", "count", "known_for_weeks"]
 
-BUSY = Rhythm(watched=(30.0,) * HOURS, active=(29.0,) * HOURS, events=(300.0,) * HOURS)
+BUSY = UsualRate(watched=(30.0,) * HOURS, active=(29.0,) * HOURS, events=(300.0,) * HOURS)
 """Something comes in nearly every ten minutes, at all hours, sixty times an hour."""
 
 
 async def known_for_weeks(redis: Redis, member_id: str, *, now: float) -> None:
     """A busy portal that was listened to until the slot that `now` is in."""
-    memory = hearings(redis, prefix="b24")
-    known = Hearing(next_slot=slot_at(now), rhythm=BUSY, watched_s=30 * 86400.0)
+    memory = silence_states(redis, prefix="b24")
+    known = SilenceState(next_slot=slot_at(now), rhythm=BUSY, watched_s=30 * 86400.0)
     assert await memory.swap(member_id, await memory.read(member_id), known)
 
 

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from gateway.bitrix24.connecting import connect
 from gateway.contract import AppEvent
 from gateway.portal_health.assembly import PortalHealth, open_portal_health
-from gateway.portal_health.silence_watch import hearings
+from gateway.portal_health.silence_watch import silence_states
 from gateway.portals.directory import Portal
 from gateway.publishing.publish_once import OncePublisher
 from gateway.reconciler.process import ReconcilerProcess
@@ -54,7 +54,7 @@ async def test_a_portal_with_nothing_to_tell_answers_and_is_heard(
     await gateway.rates.measure(time())
     await health.silence.look(portal)
 
-    known = (await hearings(redis, prefix="b24").read(portal.member_id)).value
+    known = (await silence_states(redis, prefix="b24").read(portal.member_id)).value
     assert known is not None
     assert (known.asked_at, known.alarm_at, known.silent_s) == (None, None, 0.0)
     assert await troubles_on(gateway) == []

@@ -8,7 +8,7 @@ from cryptography.fernet import Fernet
 from gateway import settings
 from gateway.inbound.delivery import Delivery
 from gateway.portal_health.silence_rule import first_heard
-from gateway.portal_health.silence_watch import hearings
+from gateway.portal_health.silence_watch import silence_states
 from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory
 from gateway.portals.quarantine import Quarantine, opened, sealed
@@ -59,7 +59,7 @@ async def test_what_portals_send_is_counted_and_learnt_on_a_cluster(cluster_url:
         for minute in range(40):
             watch.counts.update(dict.fromkeys(NAMES, 1))
             await watch.measure(now + 60 * minute)
-        traffic, memory = Traffic(client, prefix="b24"), hearings(client, prefix="b24")
+        traffic, memory = Traffic(client, prefix="b24"), silence_states(client, prefix="b24")
         for name in NAMES:
             slots = await traffic.slots(name, slot_at(now), slot_at(now) + 3)
             assert [slot.events for slot in slots] == [10, 10, 10, 10]

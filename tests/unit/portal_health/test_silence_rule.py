@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from gateway.portal_health import silence_rule as ears
-from gateway.portal_health.silence_rule import Hearing, SilenceRules
-from gateway.portal_health.usual_rate import HOURS, Rhythm, chance, hour_of, usual_per_hour
+from gateway.portal_health.silence_rule import SilenceRules, SilenceState
+from gateway.portal_health.usual_rate import HOURS, UsualRate, chance, hour_of, usual_per_hour
 from gateway.settings import ReconcileSettings
 from gateway.traffic.portal_traffic import SLOT_S, Slot
 from tests.unit.portal_health.town import (
@@ -39,25 +39,23 @@ def nothing(_slot: int) -> int:
 
 
 @cache
-def acquainted(per_hour: float = 40) -> Hearing:
+def acquainted(per_hour: float = 40) -> SilenceState:
     """What is known of an office after four weeks, on a Monday at midnight."""
     _, known = alarms(listened(office(Random(1), per_hour=per_hour), slots=4 * WEEK))
     return known
 
 
-def at_work(known: Hearing, *, day: int, hour: int, per_hour: float = 40) -> Hearing:
+def at_work(known: SilenceState, *, day: int, hour: int, per_hour: float = 40) -> SilenceState:
     """What is known when the office has worked on until that day and hour of the next week."""
     slots = day * DAY + hour * HOUR
     company = office(Random(2), per_hour=per_hour)
-    _, known = alarms(listened(company, first=known.next_slot, slots=slots, hearing=known))
+    _, known = alarms(listened(company, first=known.next_slot, slots=slots, state=known))
     return known
 
 
-def told_after_h(known: Hearing, *, slots: int = WEEK) -> list[float]:
+def told_after_h(known: SilenceState, *, slots: int = WEEK) -> list[float]:
     """When the alarms come if it stops there, in hours since then."""
-    begun, _ = alarms(
-        listened(nothing, first=known.next_slot, slots=slots, hearing=known, looks=10)
-    )
+    begun, _ = alarms(listened(nothing, first=known.next_slot, slots=slots, state=known, looks=10))
     return [(at - known.next_slot * SLOT_S) / 3600 for at in begun]
 
 
@@ -109,7 +107,7 @@ def test_an_alarm_ends_with_the_first_event_and_a_second_one_begins_anew() -> No
 
     seen = [
         one.alarm_at is not None
-        for one in listened(broken, first=known.next_slot, slots=5 * DAY, hearing=known)
+        for one in listened(broken, first=known.next_slot, slots=5 * DAY, state=known)
     ]
 
     changes = [now for was, now in pairwise([False, *seen]) if was != now]
@@ -131,7 +129,7 @@ def test_a_portal_that_never_sent_anything_never_raises_an_alarm() -> None:
 def test_an_outage_of_all_receivers_is_not_the_portals_silence() -> None:
     known = at_work(acquainted(100), day=1, hour=10, per_hour=100)
 
-    away = listened(nothing, first=known.next_slot, slots=3 * DAY, hearing=known, watched_s=0)
+    away = listened(nothing, first=known.next_slot, slots=3 * DAY, state=known, watched_s=0)
 
     assert alarms(away) == ([], replace(known, next_slot=known.next_slot + 3 * DAY))
 
@@ -139,7 +137,7 @@ def test_an_outage_of_all_receivers_is_not_the_portals_silence() -> None:
 def test_a_rhythm_outlives_a_long_silence_that_was_told() -> None:
     known = acquainted()
 
-    begun, after = alarms(listened(nothing, first=known.next_slot, slots=10 * WEEK, hearing=known))
+    begun, after = alarms(listened(nothing, first=known.next_slot, slots=10 * WEEK, state=known))
 
     assert len(begun) == 1
     monday_noon = hour_of(MONDAY + 11 * HOUR)
@@ -159,7 +157,7 @@ def test_a_portal_that_can_be_asked_is_asked_first_and_told_two_minutes_later() 
     known = at_work(acquainted(), day=1, hour=10)
 
     seen = list(
-        listened(nothing, first=known.next_slot, slots=DAY, hearing=known, rules=ASKS, looks=20)
+        listened(nothing, first=known.next_slot, slots=DAY, state=known, rules=ASKS, looks=20)
     )
 
     asked_at = next(one.asked_at for one in seen if one.asked_at is not None)
@@ -202,32 +200,32 @@ rules_of_any_kind = st.builds(
 def test_whatever_comes_no_alarm_is_raised_in_a_slot_with_events_and_the_state_stays_small(
     given_slots: list[tuple[int, float, int]], rules: SilenceRules
 ) -> None:
-    number, hearing = 1000, ears.first_heard(1000 * SLOT_S)
+    number, state = 1000, ears.first_heard(1000 * SLOT_S)
     for events, watched_s, gap in given_slots:
         number += gap
         slot = Slot(number=number, events=events, watched_s=watched_s)
-        hearing = ears.heard(hearing, [slot], now=(number + 0.9) * SLOT_S, rules=rules)
+        state = ears.heard(state, [slot], now=(number + 0.9) * SLOT_S, rules=rules)
         if events:
-            assert hearing.alarm_at is None
-            assert hearing.asked_at is None
+            assert state.alarm_at is None
+            assert state.asked_at is None
         else:
-            assert hearing.alarm_at is None or hearing.watched_s >= rules.min_watched_s
-        hearing = ears.heard(hearing, [slot], now=(number + 1) * SLOT_S, rules=rules)
+            assert state.alarm_at is None or state.watched_s >= rules.min_watched_s
+        state = ears.heard(state, [slot], now=(number + 1) * SLOT_S, rules=rules)
         number += 1
-        assert hearing.next_slot == number
-        assert hearing.surprise >= 0
-        assert 0 <= hearing.longest <= 2 * rules.min_surprise
+        assert state.next_slot == number
+        assert state.surprise >= 0
+        assert 0 <= state.longest <= 2 * rules.min_surprise
     assert all(
         0 <= active <= watched + 1e-3
-        for active, watched in zip(hearing.rhythm.active, hearing.rhythm.watched, strict=True)
+        for active, watched in zip(state.rhythm.active, state.rhythm.watched, strict=True)
     )
-    assert len(msgspec.json.encode(hearing)) < 6000
-    assert msgspec.json.decode(msgspec.json.encode(hearing), type=Hearing) == hearing
+    assert len(msgspec.json.encode(state)) < 6000
+    assert msgspec.json.decode(msgspec.json.encode(state), type=SilenceState) == state
 
 
-def even_rhythm(share: float) -> Rhythm:
+def even_rhythm(share: float) -> UsualRate:
     """Something comes in this share of all slots, at all hours."""
-    return Rhythm(watched=(600.0,) * HOURS, active=(600 * share,) * HOURS)
+    return UsualRate(watched=(600.0,) * HOURS, active=(600 * share,) * HOURS)
 
 
 hours = st.lists(st.floats(0, 30), min_size=HOURS, max_size=HOURS).map(tuple)
@@ -238,7 +236,7 @@ def test_nothing_is_certain_and_an_hour_is_no_likelier_than_the_hours_around_it(
     watched: tuple[float, ...], more: tuple[float, ...], hour: int
 ) -> None:
     active = tuple(map(min, watched, more))
-    rhythm = Rhythm(watched=watched, active=active, events=more)
+    rhythm = UsualRate(watched=watched, active=active, events=more)
 
     found = chance(rhythm, hour)
 
@@ -252,12 +250,12 @@ def test_nothing_is_certain_and_an_hour_is_no_likelier_than_the_hours_around_it(
 def test_an_alarm_comes_when_the_silence_is_improbable_enough_however_often_one_looks(
     first: int, share: float
 ) -> None:
-    known = Hearing(next_slot=first, rhythm=even_rhythm(share), watched_s=1e9)
+    known = SilenceState(next_slot=first, rhythm=even_rhythm(share), watched_s=1e9)
     needed = RULES.min_surprise / -math.log1p(-chance(known.rhythm, 0))
     slots = math.ceil(2 * needed) + 4  # what is learnt meanwhile makes it a little less surprising
 
-    (often,), _ = alarms(listened(nothing, first=first, slots=slots, hearing=known, looks=10))
-    (seldom,), _ = alarms(listened(nothing, first=first, slots=slots, hearing=known, looks=2))
+    (often,), _ = alarms(listened(nothing, first=first, slots=slots, state=known, looks=10))
+    (seldom,), _ = alarms(listened(nothing, first=first, slots=slots, state=known, looks=2))
 
     assert (often - first * SLOT_S) / SLOT_S >= min(needed, RULES.min_silence_s / SLOT_S)
     assert 0 <= seldom - often <= SLOT_S / 2
@@ -268,7 +266,7 @@ def test_what_is_usual_is_told_in_events_an_hour() -> None:
     tuesday_10 = hour_of(MONDAY + DAY + 10 * HOUR)
 
     assert usual_per_hour(known.rhythm, tuesday_10) == pytest.approx(40, rel=0.35)
-    assert usual_per_hour(Rhythm(), tuesday_10) is None
+    assert usual_per_hour(UsualRate(), tuesday_10) is None
 
 
 def test_the_settings_become_the_rules() -> None:
@@ -292,7 +290,9 @@ def test_slots_that_were_missed_are_no_silence() -> None:
 
 def test_what_a_clock_that_was_ahead_has_learnt_does_not_stop_the_watch() -> None:
     now = 2000.0 * SLOT_S + 60
-    ahead = ears.Hearing(next_slot=60_000, asked_at=now + 9e8, alarm_at=now + 9e8, watched_s=9.0)
-    assert ears.by_now(ahead, now) == ears.Hearing(next_slot=2000, watched_s=9.0)
-    usual = ears.Hearing(next_slot=2000, asked_at=now - 5)
+    ahead = ears.SilenceState(
+        next_slot=60_000, asked_at=now + 9e8, alarm_at=now + 9e8, watched_s=9.0
+    )
+    assert ears.by_now(ahead, now) == ears.SilenceState(next_slot=2000, watched_s=9.0)
+    usual = ears.SilenceState(next_slot=2000, asked_at=now - 5)
     assert ears.by_now(usual, now) is usual

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.contract import PortalData, PortalEvent, Trouble, decode_event, encode_event
-from gateway.portal_health.trouble_rules import Ledger, Occasion, began, happened, over, told
+from gateway.portal_health.trouble_rules import Occasion, TroubleState, began, happened, over, told
 
 NAMES: tuple[Trouble, ...] = get_args(Trouble)
 
@@ -32,16 +32,16 @@ notes = st.lists(
 def test_of_each_trouble_beginnings_and_ends_take_turns_and_none_is_told_twice(
     given_notes: list[tuple[Any, Trouble, bool]],
 ) -> None:
-    ledger, events, numbers = Ledger(), [], count()
+    state, events, numbers = TroubleState(), [], count()
     for note, name, is_told in given_notes:
         subject = trouble(name) if note is began else name
-        ledger = note(ledger, subject, at(next(numbers)))
-        assert (name in ledger.lasting) == (note is began)
+        state = note(state, subject, at(next(numbers)))
+        assert (name in state.lasting) == (note is began)
         if is_told:
-            events += ledger.untold
-            ledger = told(ledger, [event.id for event in ledger.untold])
-            assert ledger.untold == ()
-    events += ledger.untold
+            events += state.untold
+            state = told(state, [event.id for event in state.untold])
+            assert state.untold == ()
+    events += state.untold
     for name in NAMES:
         kinds = [
             event.type == "bitrix24.portal.recovered"
@@ -50,13 +50,13 @@ def test_of_each_trouble_beginnings_and_ends_take_turns_and_none_is_told_twice(
         ]
         assert kinds == [number % 2 == 1 for number in range(len(kinds))]
     assert len({event.id for event in events}) == len(events)
-    assert msgspec.json.decode(msgspec.json.encode(ledger), type=Ledger) == ledger
+    assert msgspec.json.decode(msgspec.json.encode(state), type=TroubleState) == state
 
 
 def test_an_end_says_how_long_it_lasted_and_nothing_of_the_rest() -> None:
-    ledger = began(Ledger(), trouble("unauthorized", reason="invalid_grant"), at(0))
+    state = began(TroubleState(), trouble("unauthorized", reason="invalid_grant"), at(0))
 
-    *_, end = over(ledger, "unauthorized", at(60)).untold
+    *_, end = over(state, "unauthorized", at(60)).untold
 
     assert end.data == trouble("unauthorized", until="2025-12-18T12:01:00Z")
     assert end.receivedat == "2025-12-18T12:01:00.000Z"
@@ -65,14 +65,14 @@ def test_an_end_says_how_long_it_lasted_and_nothing_of_the_rest() -> None:
 def test_what_was_mended_at_once_is_told_each_time_and_lasts_not() -> None:
     mended = trouble("unbound", missing=("ONCRMTIMELINECOMMENTADD",), is_mended=True)
 
-    ledger = happened(happened(Ledger(), mended, at(0)), mended, at(1))
+    state = happened(happened(TroubleState(), mended, at(0)), mended, at(1))
 
-    assert ledger.lasting == {}
-    assert [event.data for event in ledger.untold] == [mended, mended]
+    assert state.lasting == {}
+    assert [event.data for event in state.untold] == [mended, mended]
 
 
 def test_what_is_told_is_an_event_of_the_contract() -> None:
-    (event,) = began(Ledger(), trouble("silent", usual_per_hour=4.5), at(0)).untold
+    (event,) = began(TroubleState(), trouble("silent", usual_per_hour=4.5), at(0)).untold
 
     again = decode_event(encode_event(event))
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 
 from gateway.portal_health import silence_rule as ears
-from gateway.portal_health.silence_rule import Hearing, SilenceRules
+from gateway.portal_health.silence_rule import SilenceRules, SilenceState
 from gateway.traffic.portal_traffic import SLOT_S, Slot
 
 WEEK = 7 * 24 * 3600 // SLOT_S
@@ -62,23 +62,23 @@ def listened(
     *,
     first: int = MONDAY,
     slots: int,
-    hearing: Hearing | None = None,
+    state: SilenceState | None = None,
     rules: SilenceRules = RULES,
     watched_s: float = SLOT_S,
     looks: int = 1,
-) -> Iterator[Hearing]:
+) -> Iterator[SilenceState]:
     """What is known after each look, `looks` of them in each slot, the last one at its end."""
-    hearing = hearing or ears.first_heard(first * SLOT_S)
+    state = state or ears.first_heard(first * SLOT_S)
     for number in range(first, first + slots):
         slot = Slot(number=number, events=company(number), watched_s=watched_s)
         for look in range(1, looks + 1):
             now = (number + look / looks) * SLOT_S
             last = [Slot(number=number + 1, events=0, watched_s=0)] if look == looks else []
-            hearing = ears.heard(hearing, [slot, *last], now=now, rules=rules)
-            yield hearing
+            state = ears.heard(state, [slot, *last], now=now, rules=rules)
+            yield state
 
 
-def alarms(seen: Iterator[Hearing]) -> tuple[list[float], Hearing]:
+def alarms(seen: Iterator[SilenceState]) -> tuple[list[float], SilenceState]:
     """When alarms began, and what is known at the end."""
     begun: list[float] = []
     was: float | None = None
