@@ -9,6 +9,9 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What builds the package is pinned as well: pip before 25.3 goes by the first variable for it, later ones by the second.
 PINNED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(PIP) install
 
+# Most tests wait for a process, a server or a lease: two at a time for each core.
+WORKERS ?= $(shell $(BIN)/python -c 'import os; print(2 * (os.cpu_count() or 1))')
+
 .DEFAULT_GOAL := help
 .PHONY: $(shell grep -oE '^[a-z-]+:' $(MAKEFILE_LIST) | tr -d :)
 
@@ -49,7 +52,7 @@ run: $(VENV)/run.stamp  ## everything on this machine, with a demo portal that s
 	$(BIN)/gateway up --demo
 
 test: $(VENV)/dev.stamp chromium  ## the tests, against real servers that they start themselves
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 chromium: $(VENV)/dev.stamp  ## a headless Chromium for the tests of pages, if this machine has none
 	@$(BIN)/python -m tests.browser.chromium

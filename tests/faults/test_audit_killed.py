@@ -13,7 +13,7 @@ from tests.support.consumer_process import service
 from tests.support.eventually import eventually
 
 KILLS = 4
-EVENTS_PER_LIFE = 3000
+EVENTS_PER_LIFE = 1500
 
 
 async def test_a_kill_loop_leaves_each_event_in_the_log_once(

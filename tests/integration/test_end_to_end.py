@@ -195,7 +195,7 @@ async def test_wire_bodies_reach_the_stream_and_all_consumers_and_no_secret_does
     with installation.running():
         await eventually(
             lambda: _are_ready(redis, installation.http_port),
-            timeout_s=60,
+            timeout_s=100,
         )
         answers = await post_all(installation.http_port)
 

@@ -84,7 +84,7 @@ async def test_every_consumer_buries_them_and_handles_what_is_behind(
             async def is_through(key: str = f"b24:{stream}:{{0}}", group: str = group) -> bool:
                 return await settled(redis, key, group)
 
-            await eventually(is_through, timeout_s=40)
+            await eventually(is_through, timeout_s=90)
         assert all(one.is_running for one in processes)
 
     for group in GROUPS:

@@ -116,10 +116,10 @@ class Scene:
     async def is_settled(self) -> bool:
         return await settled(self.redis, EVENTS, "enricher")
 
-    async def until_settled(self, *, timeout_s: float = 15) -> None:
+    async def until_settled(self, *, timeout_s: float = 40) -> None:
         await eventually(self.is_settled, timeout_s=timeout_s)
 
-    async def until_out(self, count: int, *, timeout_s: float = 15) -> None:
+    async def until_out(self, count: int, *, timeout_s: float = 40) -> None:
         async def is_there() -> bool:
             return int(await self.redis.xlen(COMMENTS)) >= count
 

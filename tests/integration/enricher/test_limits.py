@@ -14,6 +14,9 @@ from gateway.sandbox.live_portal import LivePortal
 from tests.integration.enricher.conftest import Scene
 from tests.support.eventually import eventually
 
+ROUNDS = 3
+"""What our own waiting costs it costs each time; a busy machine does not."""
+
 
 def batches(portal: LivePortal) -> list[int]:
     return [len(call.commands) for call in portal.calls if call.method == "batch"]
@@ -48,18 +51,23 @@ async def test_a_thousand_comments_take_twenty_full_requests_and_meet_no_limit(
 async def test_a_backlog_leaves_as_fast_as_the_limit_allows(scene: Scene) -> None:
     limits: dict[str, Any] = {"requests_per_s": 10.0, "burst": 5}
     portal = await scene.portal(**limits)
-    events = events_of(portal, scene.written(portal, 1500))
-    await scene.publish(events)
+    await scene.publish(events_of(portal, scene.written(portal, 1500)))
     async with scene.enriching(scene.settings(rest=limits)):
-        await scene.until_out(50)
-        began = time.monotonic()
-        await scene.until_out(1500)
-        took_s = time.monotonic() - began
+        for number in range(ROUNDS):
+            await scene.until_out(1500 * number + 50)
+            began = time.monotonic()
+            await scene.until_out(1500 * (number + 1))
+            took_s = time.monotonic() - began
+            # 30 requests, 4 of them at once: the rest at ten a second.
+            assert took_s > 2.0
+            if took_s < 4.0:
+                break
+            await scene.publish(events_of(portal, scene.written(portal, 1500)))
+        else:
+            pytest.fail(f"{took_s:.1f} s for a backlog of 30 requests")
 
-    assert batches(portal) == [50] * 30
+    assert batches(portal)[:30] == [50] * 30
     assert [call.error for call in portal.calls if call.error] == []
-    # 30 requests, 4 of them at once: the rest at ten a second.
-    assert 2.0 < took_s < 4.0
 
 
 async def test_a_trickle_of_comments_fills_requests_instead_of_the_limit(scene: Scene) -> None:
@@ -79,9 +87,6 @@ async def test_a_trickle_of_comments_fills_requests_instead_of_the_limit(scene: 
     assert batches(portal)[0] == 1
     assert len(batches(portal)) <= took_s + 3
 
-
-ROUNDS = 3
-"""What a portal in trouble costs others it costs them each time; a busy machine does not."""
 
 TROUBLES: dict[str, dict[str, Any]] = {"limit": {"requests_per_s": 1.0, "burst": 1.0}}
 
@@ -265,19 +270,18 @@ async def test_a_portal_that_is_always_at_its_limit_is_given_up_and_told_of(
 async def test_what_waits_to_be_asked_for_again_is_bounded_and_expires(scene: Scene) -> None:
     portal = await scene.portal()
     portal.faults.refusal = (403, "ACCESS_DENIED", "no")
-    settings = scene.settings(max_refetch=5, refetch_days=3e-5, refetch_after_s=0.6)
+    settings = scene.settings(max_refetch=5, refetch_days=6e-5, refetch_after_s=0.6)
     with capture_logs() as logs:
         async with scene.enriching(settings):
             await scene.publish(events_of(portal, scene.written(portal, 30)))
             await scene.until_settled()
-            assert await scene.redis.zcard("b24:refetch:{0}") > 5
-            assert 0 < await scene.redis.pttl("b24:refetch:{0}") <= 6000
+            assert 0 < await scene.redis.pttl("b24:refetch:{0}") <= 12_000
 
             async def is_bounded() -> bool:
-                return int(await scene.redis.zcard("b24:refetch:{0}")) == 5
+                queued = int(await scene.redis.zcard("b24:refetch:{0}"))
+                return queued == await scene.redis.hlen("b24:refetch:{0}:events") == 5
 
             await eventually(is_bounded)
-            assert await scene.redis.hlen("b24:refetch:{0}:events") == 5
             await eventually(lambda: is_gone(scene, "b24:refetch:{0}"))
 
     causes = [line["cause"] for line in logs if "asked for again" in line["event"]]
