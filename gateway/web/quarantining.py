@@ -36,6 +36,8 @@ _MAX_BODY_BYTES: Final = 2048
 # Three times what Bitrix24 sends about a comment.
 _FULL: Final[tuple[Verdict, ...]] = ("full", "token_full", "total_full", "no_memory")
 _CLOSE_S: Final = 2.0
+_MEASURE_S: Final = 30.0
+# What is kept becomes less by itself, by commands of operators, and by other receivers.
 
 
 class Quarantining:
@@ -80,6 +82,7 @@ class Quarantining:
             metrics.QUARANTINED.labels("away").inc(left)
 
     async def _run(self) -> None:
+        await self._measure()
         while not self._is_closing.is_set():
             if deliveries := self._taken():
                 await self._keep(deliveries)
@@ -88,7 +91,17 @@ class Quarantining:
                         await self._is_closing.wait()
             else:
                 self._has_work.clear()
-                await self._has_work.wait()
+                try:
+                    async with asyncio.timeout(_MEASURE_S):
+                        await self._has_work.wait()
+                except TimeoutError:
+                    await self._measure()
+
+    async def _measure(self) -> None:
+        """Show how much is kept now, if Redis says so."""
+        with suppress(*connections.FAILURES):
+            now_ms = time_ns() // 1_000_000
+            metrics.QUARANTINE_BYTES.set(await self._quarantine.bytes(now_ms=now_ms))
 
     def _taken(self) -> list[Delivery]:
         """The oldest of each portal, in turn: no portal's flood keeps another one's waiting."""

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from gateway.local.redis_server import RedisServer
 from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory, Portal
-from gateway.portals.quarantine import opened
+from gateway.portals.quarantine import opened, sealed
 from gateway.redis_access import connections
 from gateway.web import quarantining
 from gateway.web.quarantining import Quarantining
@@ -62,6 +62,31 @@ async def test_what_is_offered_is_kept_under_its_receipt_id(
     kept = await quarantine_of(redis).of(MEMBER)
     assert [opened(one, VAULT) for one in kept] == [delivery(number) for number in range(150)]
     assert {one.digest for one in kept} == {digest_of(OLD_TOKEN)}
+
+
+async def test_how_much_is_kept_is_shown_from_the_start_on_and_when_it_becomes_less(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quarantining, "_MEASURE_S", 0.05)
+    quarantine = quarantine_of(redis)
+    one = sealed(delivery(), digest_of(OLD_TOKEN), VAULT)
+    now_ms = delivery().received_ms
+    await quarantine.keep([one], now_ms=now_ms)
+    intake = Quarantining(quarantine, VAULT, PORTALS)
+    monkeypatch.setattr(quarantining, "time_ns", lambda: now_ms * 1_000_000)
+    intake.start()
+    try:
+        await eventually(lambda: shown_bytes() > 0)
+
+        await quarantine.remove([one])
+
+        await eventually(lambda: shown_bytes() == 0)
+    finally:
+        await intake.close()
+
+
+def shown_bytes() -> float:
+    return REGISTRY.get_sample_value("b24gw_quarantine_bytes") or 0.0
 
 
 @pytest.mark.parametrize(
