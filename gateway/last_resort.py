@@ -1,4 +1,4 @@
-"""The last resort of a process that was told to end: it ends in time, whatever still runs in it.
+"""Ends a process that was told to end, in time, whatever still runs in it: the last resort.
 
 An event loop bounds what it awaits, not a thread: one that a disk or a network mount holds up is
 waited for by `asyncio.run`
