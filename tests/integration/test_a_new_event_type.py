@@ -28,6 +28,7 @@ from gateway.local.redis_server import free_port
 from tests.integration.runtime.running import running
 from tests.support.connections import is_listening
 from tests.support.eventually import eventually
+from tests.support.program import Program
 
 ROOT: Final = Path(__file__).parents[2]
 TYPE: Final = "bitrix24.crm.deal.updated"
@@ -103,18 +104,15 @@ class Copy:
     @contextmanager
     def serving(self) -> Iterator[None]:
         """Its receiver."""
-        with (self.directory / "serve.log").open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "gateway", "serve"],
-                cwd=self.directory,
-                env=self._environment,
-                stderr=log,
-            )
-        try:
+        with Program(
+            (sys.executable, "-m", "gateway", "serve"),
+            log_file=self.directory / "serve.log",
+            environment=self._environment,
+            directory=self.directory,
+        ) as receiver:
+            receiver.launch()
             yield
-        finally:
-            process.terminate()
-            process.wait(20)
+            receiver.stop_blocking()
 
     async def is_listening(self) -> bool:
         return await is_listening(self.port)

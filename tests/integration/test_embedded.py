@@ -1,9 +1,8 @@
 """The directory, the lock and the port of the embedded server."""
 
 import socket
-import subprocess
 import sys
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from gateway.errors import OperatorError
 from gateway.local import embedded
 from gateway.local.embedded import EmbeddedRedis, embedded_redis
 from gateway.local.ports import is_taken
+from tests.support.program import piped
 
 
 def held(
@@ -36,17 +36,13 @@ def test_two_servers_never_share_a_directory(tmp_path: Path) -> None:
 
 
 def test_the_lock_is_held_as_long_as_the_server_lives(tmp_path: Path) -> None:
-    with held(tmp_path) as redis:
-        # Stands for the server: it inherits what the server inherits.
-        heir = subprocess.Popen(
-            [sys.executable, "-c", "input()"],
-            stdin=subprocess.PIPE,
-            pass_fds=redis.child.pass_fds,
-        )
-    with pytest.raises(OperatorError), held(tmp_path):
-        pass
-
-    heir.communicate(b"\n")
+    with ExitStack() as stack:
+        with held(tmp_path) as redis:
+            # Stands for the server: it inherits what the server inherits.
+            waits = [sys.executable, "-c", "input()"]
+            stack.enter_context(piped(waits, pass_fds=redis.child.pass_fds))
+        with pytest.raises(OperatorError), held(tmp_path):
+            pass
 
     with held(tmp_path):
         pass

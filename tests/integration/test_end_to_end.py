@@ -5,7 +5,6 @@ Every secret of the bodies is replaced by a sentinel that can be searched for af
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -25,6 +24,7 @@ from gateway.redis_access import connections
 from tests.integration.notifier.sinks import HttpSink, http_sink
 from tests.support.connections import is_listening
 from tests.support.eventually import eventually
+from tests.support.program import Program
 
 WIRE = Path(__file__).parent.parent / "wire"
 MEMBER_ID = "010b6886ebc205e43ae65000ee00addb"
@@ -73,25 +73,17 @@ class Installation:
         }
 
     @contextmanager
-    def process(self, *command: str) -> Iterator[subprocess.Popen[bytes]]:
-        log = self.directory / f"{'-'.join(command)}.log"
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", *command],
-                cwd=self.directory,
-                env=self._environment,
-                stdout=output,
-                stderr=output,
-            )
-        try:
+    def process(self, *command: str) -> Iterator[Program]:
+        with Program(
+            (sys.executable, "-m", *command),
+            log_file=self.directory / f"{'-'.join(command)}.log",
+            environment=self._environment,
+            directory=self.directory,
+        ) as process:
+            process.launch()
             yield process
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                assert process.wait(20) == 0, f"{command} did not stop cleanly:\n{log.read_text()}"
-            finally:
-                process.kill()
-                process.wait()
+            process.stop_blocking(timeout_s=60)
+            assert process.exit_code == 0, f"{command} did not stop cleanly:\n{process.log}"
 
     @contextmanager
     def running(self) -> Iterator[None]:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,7 +15,8 @@ import pytest
 from gateway.errors import OperatorError
 from gateway.processes import supervisor
 from gateway.processes.supervisor import Child, ChildFailed, Supervisor
-from tests.support.eventually import eventually
+from tests.support.eventually import eventually, eventually_blocking
+from tests.support.program import piped
 
 # Each says something, so that a test knows how far it has come.
 SLEEPS = "import time; print('up', flush=True); time.sleep(600)"
@@ -284,10 +284,10 @@ def test_no_child_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
         f"child = Child(name='a', argv=(sys.executable, '-c', {SLEEPS!r}))\n"
         "asyncio.run(Supervisor([[child]], Tell()).run())\n"
     )
-    with subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, text=True) as process:
+    with piped([sys.executable, program]) as process:
         assert process.stdout is not None
         pid = int(process.stdout.readline())
-        assert process.stdout.readline() == "up\n"
+        assert process.stdout.readline() == b"up\n"
         assert is_alive(pid)
         process.kill()
-        asyncio.run(eventually(lambda: not is_alive(pid)))
+        eventually_blocking(lambda: not is_alive(pid))

@@ -3,8 +3,8 @@
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -14,7 +14,7 @@ from msgspec import json
 
 from tests.support.eventually import eventually
 
-__all__ = ["ROOT", "Program", "surroundings"]
+__all__ = ["ROOT", "Program", "piped", "surroundings"]
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -152,3 +152,14 @@ class Program:
     def _running(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "it has not been started"
         return self._process
+
+
+@contextmanager
+def piped(argv: Sequence[str | Path], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is talked with by pipes: killed at the end, and its pipes closed."""
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen[bytes](argv, **pipes | options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()

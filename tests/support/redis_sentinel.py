@@ -1,6 +1,5 @@
 """A real Sentinel on loopback that watches one primary, for a test."""
 
-import subprocess
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from gateway.local.redis_server import RedisServer, ServerBinary, free_port
 from gateway.redis_access import connections
 from tests.support.eventually import eventually
+from tests.support.program import Program
 
 __all__ = ["sentinel_of"]
 
@@ -34,19 +34,18 @@ async def sentinel_of(
         *options,
     ]
     config = _written(directory, lines)
-    process = subprocess.Popen(  # noqa: ASYNC220 - returns at once
-        [binary.path, str(config), "--sentinel"], stdout=subprocess.DEVNULL
-    )
-    try:
+    with Program(
+        (binary.path, str(config), "--sentinel"),
+        log_file=directory / "sentinel.log",
+        environment={},
+    ) as process:
+        process.launch()
         client: Any = connections.control(f"redis://:{password}@127.0.0.1:{port}")
         try:
             await eventually(lambda: _answers(client))
         finally:
             await client.aclose()
         yield port
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def _written(directory: Path, lines: Sequence[str]) -> Path:

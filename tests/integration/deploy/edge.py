@@ -1,7 +1,6 @@
 """deploy/nginx.conf as a real nginx runs it."""
 
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -19,6 +18,7 @@ from gateway.local.redis_server import free_port
 from gateway.settings import HttpSettings
 from tests.integration.deploy.files import DEPLOY
 from tests.support.eventually import eventually
+from tests.support.program import Program
 
 __all__ = ["NAME", "PATH", "Edge", "open_edge"]
 
@@ -139,12 +139,8 @@ def _nginx(
     )
     binary = nginx_binary()
     binary.chmod(0o755)
-    with (directory / "nginx.log").open("wb") as log:
-        process = subprocess.Popen(
-            [binary, "-p", directory, "-c", directory / "nginx.conf"], stderr=log
-        )
-    try:
+    argv = (str(binary), "-p", str(directory), "-c", str(directory / "nginx.conf"))
+    with Program(argv, log_file=directory / "nginx.log", environment={}) as nginx:
+        nginx.launch()
         yield
-    finally:
-        process.terminate()
-        process.wait(10)
+        nginx.stop_blocking()

@@ -1,5 +1,3 @@
-import signal
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -10,6 +8,7 @@ from gateway.local.redis_server import ServerBinary, free_port
 from gateway.redis_access import connections
 from tests.integration.deploy.files import REDIS_CONF, example_env, services
 from tests.support.eventually import eventually
+from tests.support.program import Program
 
 PASSWORD = example_env()["REDIS_PASSWORD"]
 
@@ -26,14 +25,17 @@ def configured_port(
     }
     options = [str(REDIS_CONF) if mounted.get(word) == "./redis.conf" else word for word in command]
     port = free_port()
-    process = subprocess.Popen(
-        [server_binary.path, *options[1:], "--port", str(port)],
-        cwd=tmp_path_factory.mktemp("redis-conf"),
-        stdout=subprocess.DEVNULL,
-    )
-    yield port
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 0
+    directory = tmp_path_factory.mktemp("redis-conf")
+    with Program(
+        (server_binary.path, *options[1:], "--port", str(port)),
+        log_file=directory / "log",
+        environment={},
+        directory=directory,
+    ) as server:
+        server.launch()
+        yield port
+        server.stop_blocking()
+        assert server.exit_code == 0
 
 
 @pytest.fixture

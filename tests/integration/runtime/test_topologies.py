@@ -1,7 +1,6 @@
 """A consumer on a cluster of two nodes, and on a primary that a Sentinel names."""
 
 import asyncio
-import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,11 +12,12 @@ from redis.asyncio import Redis
 from consumers import CommentEvent, Consumer, Reject
 from gateway.contract import EventSubject, Streams, encode_event
 from gateway.errors import OperatorError
-from gateway.local.redis_server import RedisServer, ServerBinary, free_port
+from gateway.local.redis_server import RedisServer, ServerBinary
 from gateway.redis_access import connections
 from gateway.redis_access.redis_url import RedisAddress
 from tests.integration.runtime.running import comment_event, running
 from tests.support.eventually import eventually
+from tests.support.redis_sentinel import sentinel_of
 
 STREAMS = Streams(partitions=4)
 
@@ -73,30 +73,16 @@ async def sentinel_url(
         options=("--replicaof", f"127.0.0.1 {primary.port}", "--repl-diskless-sync-delay", "0"),
     )
     replica.start()
-    port = free_port()
-    config = tmp_path / "sentinel.conf"
-    config.write_text(
-        f"port {port}\nbind 127.0.0.1\ndir {tmp_path}\n"
-        f"sentinel monitor mine 127.0.0.1 {primary.port} 1\n"
-        "sentinel down-after-milliseconds mine 500\nsentinel failover-timeout mine 5000\n"
-    )
-    sentinel = subprocess.Popen(  # noqa: ASYNC220 - returns at once
-        [server_binary.path, str(config), "--sentinel"], stdout=subprocess.DEVNULL
-    )
-    client: Any = connections.control(f"redis://127.0.0.1:{port}")
+    options = ("sentinel down-after-milliseconds mine 500", "sentinel failover-timeout mine 5000")
+    async with sentinel_of(server_binary, tmp_path, primary, options=options) as port:
+        async with connections.control(f"redis://127.0.0.1:{port}") as client:
+            sentinel: Any = client
 
-    async def knows_the_replica() -> bool:
-        try:
-            replicas = await client.execute_command("SENTINEL", "REPLICAS", "mine")
-        except connections.AWAY:
-            return False
-        return len(replicas) == 1
+            async def knows_the_replica() -> bool:
+                return len(await sentinel.execute_command("SENTINEL", "REPLICAS", "mine")) == 1
 
-    await eventually(knows_the_replica)
-    await client.aclose()
-    yield f"redis+sentinel://127.0.0.1:{port}/mine", primary
-    sentinel.terminate()
-    sentinel.wait()
+            await eventually(knows_the_replica)
+        yield f"redis+sentinel://127.0.0.1:{port}/mine", primary
     primary.stop()
     replica.stop()
 

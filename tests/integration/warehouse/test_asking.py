@@ -1,7 +1,6 @@
 """`consumers warehouse query` and `erase --compact`."""
 
 import json
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from consumers.warehouse.row_loading import Warehouse
 from gateway.errors import OperatorError
 from tests.integration.warehouse.conftest import database_of
 from tests.integration.warehouse.loading import PORTAL, START, Target, entry, fetched, load
+from tests.support.program import piped
 
 HOLDER = """
 import sys, duckdb
@@ -72,11 +72,7 @@ def test_a_query_is_answered_as_a_table_and_as_json_and_changes_nothing(
 @pytest.mark.parametrize("kind", ["duckdb"], indirect=True)
 def test_a_query_waits_for_a_load_to_leave_the_file(warehouse: Warehouse, target: Target) -> None:
     load(warehouse, entry("added", 1))
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(target.destination.database)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as holder:
+    with piped([sys.executable, "-c", HOLDER, str(target.destination.database)]) as holder:
         assert holder.stdout is not None
         assert holder.stdin is not None
         holder.stdout.readline()

@@ -25,6 +25,7 @@ from tests.integration.runtime.running import comment_event, publish
 from tests.integration.warehouse.loading import ask_duckdb
 from tests.support.consumer_process import logged, service
 from tests.support.eventually import eventually
+from tests.support.program import piped
 
 KEY = "b24:comments:{0}"
 
@@ -52,14 +53,9 @@ while not sys.stdin.closed:
 def reading_all_the_time(database: Path, output: Path) -> Iterator[subprocess.Popen[bytes]]:
     with (
         output.open("wb") as answers,
-        subprocess.Popen(
-            [sys.executable, "-c", READER, str(database)], stdin=subprocess.PIPE, stdout=answers
-        ) as process,
+        piped([sys.executable, "-c", READER, str(database)], stdout=answers) as process,
     ):
-        try:
-            yield process
-        finally:
-            process.kill()
+        yield process
 
 
 def answered_in(answers: Path) -> int:
@@ -240,13 +236,10 @@ def test_a_file_that_another_process_holds_is_away(
     holder = (
         "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", holder, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
+    with piped([sys.executable, "-c", holder, str(path)]) as process:
         assert process.stdout is not None
         process.stdout.readline()
         result = run("backfill", "--from", "1h")
-        process.kill()
 
     assert isinstance(result.exception, OperatorError)
     assert "lock" in str(result.exception)

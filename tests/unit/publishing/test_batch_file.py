@@ -1,10 +1,7 @@
 """The spool's file: order, bounds, corruption, several processes."""
 
 import fcntl
-import os
-import signal
 import sqlite3
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +14,7 @@ from structlog.testing import capture_logs
 from gateway.publishing.errors import SpoolUnavailable
 from gateway.publishing.spool.batch_file import SpooledBatch, SpoolFile
 from gateway.publishing.spool.corrupt_file import salvage
+from tests.support.program import piped
 
 
 def batch(number: int, *, partition: int = 0, size: int = 10) -> SpooledBatch:
@@ -267,6 +265,7 @@ APPENDER = """
 import sys
 from pathlib import Path
 from gateway.publishing.spool.batch_file import SpooledBatch, SpoolFile
+from tests.support.program import piped
 file = SpoolFile(Path(sys.argv[1]), max_bytes=1 << 24)
 number = len(file.oldest(0, 100_000))
 while True:
@@ -280,15 +279,11 @@ def test_a_process_killed_while_it_appends_loses_nothing_that_it_confirmed(
     tmp_path: Path,
 ) -> None:
     for _ in range(5):
-        process = subprocess.Popen(
-            [sys.executable, "-c", APPENDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout is not None
-        confirmed = [int(process.stdout.readline()) for _ in range(20)]
-        os.kill(process.pid, signal.SIGKILL)
-        confirmed += [int(line) for line in process.stdout.read().split()]
-        process.wait()
-        process.stdout.close()
+        with piped([sys.executable, "-c", APPENDER, str(tmp_path)]) as process:
+            assert process.stdout is not None
+            confirmed = [int(process.stdout.readline()) for _ in range(20)]
+            process.kill()
+            confirmed += [int(line) for line in process.stdout.read().split()]
 
         file = SpoolFile(tmp_path, max_bytes=1 << 24)
         found = sequences(file)
