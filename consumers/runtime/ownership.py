@@ -88,13 +88,14 @@ class Ownership:
             self.beaten_at = time.monotonic()
             if failure is None:
                 await self._wait(stop)
-                failure = self._failure()
+                failure = self._forget_ended()
         for one in self._owned.values():
             one.partition.close()
         while self._owned:
             await asyncio.wait([one.task for one in self._owned.values()], timeout=_BEAT_S)
             unforeseen = await self._tried(self._renew)
-            failure = failure or self._failure() or unforeseen
+            ended = self._forget_ended()
+            failure = failure or ended or unforeseen
         self._outage.forget()
         try:
             async with asyncio.timeout(self._farewell_s):
@@ -202,7 +203,7 @@ class Ownership:
         await asyncio.wait(tasks, timeout=_BEAT_S, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
 
-    def _failure(self) -> BaseException | None:
+    def _forget_ended(self) -> BaseException | None:
         """Forget the partitions that have ended; the first failure among them."""
         failure: BaseException | None = None
         for number, one in list(self._owned.items()):

@@ -122,8 +122,10 @@ async def test_a_deploy_that_fails_every_entry_stops_before_the_stream_is_poured
     await publish(redis, KEY, [comment_event(number + 1) for number in range(100)])
     for _start in range(3):  # a supervisor starts it again and again
         with pytest.raises(DeadLetterLimitReached):
-            async with running(app, redis_url) as task:
-                await asyncio.wait((task,), timeout=10)
+            # The other partitions, of which nothing failed, end with it.
+            async with asyncio.timeout(30), running(app, redis_url, partitions=3) as task:
+                await asyncio.wait((task,), timeout=20)
+                assert task.done()
 
     assert len(await letters(redis)) <= 5 + 64  # those that were under way side by side
     assert (await redis.xpending(KEY, "index"))["pending"] >= 31
