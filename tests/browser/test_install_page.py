@@ -93,7 +93,7 @@ async def test_only_the_portal_may_show_the_page(
     await eventually(lambda: bool(stage.problems))
     assert "frame-ancestors" in stage.problems[0]
     assert stage.finishes == 0
-    assert stage.page.frames[1].url.startswith("chrome-error:")
+    await eventually(lambda: stage.page.frames[1].url.startswith("chrome-error:"))
 
 
 async def test_without_bitrix24s_script_the_page_says_that_it_is_not_finished(

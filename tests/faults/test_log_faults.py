@@ -85,8 +85,10 @@ async def test_a_receiver_whose_log_cannot_be_written_does_all_else(
         },
     ) as receiver:
         await receiver.start(log=broken.descriptor)
-        broken.breaks()
         async with aiohttp.ClientSession() as session:
+            # The port is open as soon as one of the workers is there.
+            await eventually(lambda: _is_ready(session, receiver))
+            broken.breaks()
             async with Load([receiver.port], rate=100) as load:
                 await load.until_answered_from("stream", timeout_s=20)
                 for _ in range(100):  # more lines than the pipe holds
@@ -186,6 +188,10 @@ async def _forged(session: aiohttp.ClientSession, receiver: Receiver) -> int:
     url = f"http://127.0.0.1:{receiver.port}/bitrix24/events"
     async with session.post(url, data=_FORGED, headers=_FORM) as response:
         return response.status
+
+
+async def _is_ready(session: aiohttp.ClientSession, receiver: Receiver) -> bool:
+    return (await _probe(session, receiver, "readyz"))[0] == 200
 
 
 async def _probe(session: aiohttp.ClientSession, receiver: Receiver, name: str) -> tuple[int, str]:
