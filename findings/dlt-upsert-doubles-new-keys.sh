@@ -26,7 +26,7 @@ python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" --disable-pip-version-check --quiet install dlt==1.31.0 duckdb==2.0.0
 cd "$folder"
 
-RUNTIME__DLTHUB_TELEMETRY=false timeout 120 venv/bin/python - 2>log <<'PYTHON' || { tail -3 log; exit 1; }
+RUNTIME__DLTHUB_TELEMETRY=false timeout 300 venv/bin/python - 2>log <<'PYTHON' || { tail -3 log; exit 1; }
 import sys
 
 import dlt
