@@ -201,10 +201,11 @@ class _OfCluster(RedisCluster):
         self._waits_s = waits_s
 
     async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
-        """Carry out a command; raises ConnectionError when another task closed its connection.
+        """Carry out a command; raises ConnectionError when another task has changed its ways.
 
         While nodes change their roles redis-py closes the connections of a cluster's client whoever
-        uses them, and then fails with an AttributeError of its own, which nobody would take for a
+        uses them, and takes slots and nodes out of its tables whoever looks for them. Then it fails
+        with an AttributeError, KeyError or IndexError of its own, which nobody would take for a
         reason to try again: https://github.com/redis/redis-py/issues/4287
         """
         if self._places is None:
@@ -226,6 +227,9 @@ class _OfCluster(RedisCluster):
             if error.obj is not None:
                 raise
             raise RedisConnectionError("closed meanwhile by another task") from error
+        except LookupError as error:
+            await self.aclose()  # so that the next command asks for the slots anew
+            raise RedisConnectionError("no node is known for this slot now") from error
 
 
 def _cluster(

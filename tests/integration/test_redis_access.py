@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import trustme
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from gateway.local.redis_server import RedisServer, ServerBinary, free_port
 from gateway.redis_access import connections
@@ -205,6 +206,19 @@ async def test_commands_wait_for_a_connection_to_the_primary_of_sentinels(
         url = f"redis+sentinel://127.0.0.1:{port}/mine"
         async with connections.control(url, max_connections=3) as redis:
             assert await many_at_once(redis) == 300
+
+
+async def test_a_slot_that_another_task_took_out_of_the_tables_is_away(cluster_url: str) -> None:
+    async with connections.control(cluster_url) as redis:
+        cluster: Any = redis
+        await redis.set("k", "v")
+        cluster.nodes_manager.slots_cache.clear()
+
+        with pytest.raises(RedisConnectionError, match="no node is known") as failed:
+            await redis.get("k")
+        assert fault_of(failed.value) is RedisFault.AWAY
+
+        assert await redis.get("k") == b"v"
 
 
 async def test_commands_wait_for_a_connection_to_a_node_of_a_cluster(cluster_url: str) -> None:
