@@ -5,13 +5,14 @@ gateway, the authorization server and the portal's REST are real servers.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from html import escape
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from playwright.async_api import Browser, Frame, Page, Route, async_playwright
+from playwright.async_api import Browser, Frame, Page, Playwright, Route, async_playwright
+from playwright.async_api import Error as BrowserError
 
 from gateway.installation.page.view import BX24_SCRIPT
 from gateway.sandbox.live_portal import LivePortal
@@ -98,19 +99,26 @@ class Stage:
 async def open_browser(chromium: Chromium) -> AsyncIterator[Browser]:
     """The browser, headless and without a sandbox of its own: containers give it none."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium.path,
-            env=dict(chromium.environment),
-            # The stand-in for the portal's page comes from nowhere, which Chromium takes for the
-            # internet, from where it does not let a page post to this machine.
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-features=LocalNetworkAccessChecks",
-            ],
-        )
+        browser = await _launched(playwright, chromium)
         yield browser
         await browser.close()
+
+
+async def _launched(playwright: Playwright, chromium: Chromium) -> Browser:
+    """The browser; of several that start at once, one ends by a signal of its own now and then."""
+    with suppress(BrowserError):
+        return await _launch(playwright, chromium)
+    return await _launch(playwright, chromium)
+
+
+async def _launch(playwright: Playwright, chromium: Chromium) -> Browser:
+    return await playwright.chromium.launch(
+        executable_path=chromium.path,
+        env=dict(chromium.environment),
+        # The stand-in for the portal's page comes from nowhere, which Chromium takes for the
+        # internet, from where it does not let a page post to this machine.
+        args=["--no-sandbox", "--disable-gpu", "--disable-features=LocalNetworkAccessChecks"],
+    )
 
 
 @asynccontextmanager

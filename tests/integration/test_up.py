@@ -88,6 +88,15 @@ async def up(directory: Path, *arguments: str, **environ: str) -> AsyncIterator[
     await eventually(lambda: not running.alive())
 
 
+async def ended(running: Up) -> int:
+    """Its exit code, once it has ended; it may give [consumers] grace_s to what is in hand."""
+    try:
+        async with asyncio.timeout(60):
+            return await running.process.wait()
+    except TimeoutError:
+        pytest.fail("\n".join(["has not ended:", *running.lines[-60:]]))
+
+
 def audited(directory: Path) -> set[str]:
     """The ids of the events in the audit log."""
     lines = [
@@ -130,8 +139,7 @@ async def test_an_event_goes_in_and_every_consumer_acts_on_it(tmp_path: Path) ->
         await running.until_printed(r"audit +comment/\d+ handled and acknowledged", after=seen)
 
         running.process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(30):
-            assert await running.process.wait() == 0, running.lines
+        assert await ended(running) == 0
         assert running.alive() == []
         assert not running.printed("Traceback|error:"), running.lines
 
@@ -148,8 +156,7 @@ async def test_after_a_kill_nothing_is_left_running_and_it_starts_again(tmp_path
         async with connections.control(url) as redis:
             assert await redis.xlen("b24:events:{0}") > 0
         running.process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(30):
-            assert await running.process.wait() == 0
+        assert await ended(running) == 0
 
 
 async def test_a_redis_that_is_set_is_used_and_lines_for_machines_are_json(
@@ -159,8 +166,7 @@ async def test_a_redis_that_is_set_is_used_and_lines_for_machines_are_json(
     async with up(tmp_path, **settings) as running:
         await running.until_printed("Ctrl-C stops everything")
         running.process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(30):
-            assert await running.process.wait() == 0
+        assert await ended(running) == 0
 
     told = [json.loads(line)["event"] for line in running.lines]
     assert not [event for event in told if event.startswith("redis started")]
