@@ -11,7 +11,6 @@ kinds of client, and none of them is for anything else:
   tasks may use one: who finds no connection free waits for one.
 """
 
-import asyncio
 from typing import Any, Final, cast
 
 from msgspec.structs import replace
@@ -20,7 +19,6 @@ from redis.asyncio import (
     Connection,
     ConnectionPool,
     Redis,
-    RedisCluster,
     SSLConnection,
     UnixDomainSocketConnection,
 )
@@ -31,6 +29,7 @@ from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.maint_notifications import MaintNotificationsConfig
 
+from gateway.redis_access.cluster_client import ClusterClient
 from gateway.redis_access.redis_faults import (
     AWAY,
     AWAY_OR_REFUSING,
@@ -192,56 +191,16 @@ class _OfSentinels(_OfServer):
         await self._sentinels.aclose()
 
 
-class _OfCluster(RedisCluster):
-    """A client whose commands wait for a connection, and fail as those of other clients do."""
-
-    def __init__(self, *, at_once: int | None, waits_s: float | None, **options: Any) -> None:
-        super().__init__(**options)
-        self._places = asyncio.Semaphore(at_once) if at_once and waits_s else None
-        self._waits_s = waits_s
-
-    async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
-        """Carry out a command; raises ConnectionError when another task has changed its ways.
-
-        While nodes change their roles redis-py closes the connections of a cluster's client whoever
-        uses them, and takes slots and nodes out of its tables whoever looks for them. Then it fails
-        with an AttributeError, KeyError or IndexError of its own, which nobody would take for a
-        reason to try again: https://github.com/redis/redis-py/issues/4287
-        """
-        if self._places is None:
-            return await self._carried_out(*args, **kwargs)
-        try:
-            async with asyncio.timeout(self._waits_s):
-                await self._places.acquire()
-        except TimeoutError as error:
-            raise RedisConnectionError("No connection available.") from error
-        try:
-            return await self._carried_out(*args, **kwargs)
-        finally:
-            self._places.release()
-
-    async def _carried_out(self, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return await super().execute_command(*args, **kwargs)
-        except AttributeError as error:
-            if error.obj is not None:
-                raise
-            raise RedisConnectionError("closed meanwhile by another task") from error
-        except LookupError as error:
-            await self.aclose()  # so that the next command asks for the slots anew
-            raise RedisConnectionError("no node is known for this slot now") from error
-
-
 def _cluster(
     address: RedisAddress,
     *,
     waits_s: float | None = None,
     max_connections: int | None = None,
     **options: Any,
-) -> RedisCluster:
+) -> ClusterClient:
     if max_connections:  # of each node; half of them is for pipelines
         options["max_connections"] = 2 * max_connections
-    return _OfCluster(
+    return ClusterClient(
         at_once=max_connections,
         waits_s=waits_s,
         startup_nodes=[ClusterNode(host, port) for host, port in address.nodes],

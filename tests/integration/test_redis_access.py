@@ -217,8 +217,12 @@ async def test_a_slot_that_another_task_took_out_of_the_tables_is_away(cluster_u
         with pytest.raises(RedisConnectionError, match="no node is known") as failed:
             await redis.get("k")
         assert fault_of(failed.value) is RedisFault.AWAY
-
         assert await redis.get("k") == b"v"
+
+        cluster.nodes_manager.slots_cache.clear()
+        with pytest.raises(RedisConnectionError, match="no node is known"):
+            await cluster.pipeline().get("k").execute()
+        assert await cluster.pipeline().get("k").execute() == [b"v"]
 
 
 async def test_commands_wait_for_a_connection_to_a_node_of_a_cluster(cluster_url: str) -> None:
