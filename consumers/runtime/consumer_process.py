@@ -29,7 +29,8 @@ from consumers.runtime.reader import ReadPace
 from consumers.runtime.standstill import Standstill
 from consumers.runtime.tenure import Tenure
 from consumers.runtime.unknown_streams import refuse_unknown
-from gateway.background import Background, watched
+from gateway.background import Background, owned, watched
+from gateway.ending import end
 from gateway.last_resort import end_within
 from gateway.redis_access import connections
 from gateway.redis_access.redis_url import RedisAddress
@@ -48,32 +49,41 @@ _PARTITIONS_PER_PACE: Final = 4
 async def run_until_signalled(consumer: Consumer, settings: Settings) -> None:
     """Consume until SIGTERM or SIGINT; a second signal ends the process where it stands.
 
-    So does the end of twice `grace_s`, if something holds the stop up.
+    So does the end of twice `grace_s`, if something holds up the stop, whatever it began with.
     """
     stop = asyncio.Event()
     most_s = 2 * settings.consumers.grace_s
+    is_told = False
 
     def told() -> None:
-        if stop.is_set():
+        nonlocal is_told
+        if is_told:
             os._exit(1)
-        end_within(most_s)
+        is_told = True
         stop.set()
+
+    async def bound_the_stop() -> None:
+        await stop.wait()
+        end_within(most_s)
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told)
+    bounding = owned(bound_the_stop())
     try:
         await run(consumer, settings, stop)
     finally:
         if not stop.is_set():
             end_within(most_s)
+        await end(bounding)
 
 
 async def run(consumer: Consumer, settings: Settings, stop: asyncio.Event) -> None:
     """Consume until `stop` is set; entries under way are finished and acknowledged first.
 
-    Raises DeadLetterLimitReached, OperatorError, BackgroundFailed, and what the service's own
-    contexts raise.
+    Sets `stop` itself when a part has failed, and ends in the same way. Raises
+    DeadLetterLimitReached, OperatorError, BackgroundFailed, and what the service's own contexts
+    raise.
     """
     refuse_idle(consumer)
     for pattern in doubts(consumer):

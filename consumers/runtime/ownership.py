@@ -79,7 +79,8 @@ class Ownership:
     async def run(self, stop: asyncio.Event) -> None:
         """Own a share until `stop` is set, then finish what is in hand and give everything up.
 
-        Raises what a partition raised, after all of them have ended; OperatorError if the server
+        Raises what a partition raised, after all of them have ended, and sets `stop` as soon as it
+        has raised that, for whoever bounds how long the end may take; OperatorError if the server
         denies this user the leases from the start.
         """
         failure: BaseException | None = None
@@ -89,6 +90,7 @@ class Ownership:
             if failure is None:
                 await self._wait(stop)
                 failure = self._forget_ended()
+        stop.set()
         for one in self._owned.values():
             one.partition.close()
         while self._owned:
