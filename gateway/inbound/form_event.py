@@ -114,74 +114,31 @@ def admitted_event(
             ),
         )
     else:
-        about = {
-            "receipt_id": receipt_id,
-            "member_id": member_id,
-            "domain": domain,
+        envelope = {
+            "id": receipt_id,
+            "source": source_of(member_id),
             "time": time,
-            "received_at": timestamps.milliseconds(received_ms),
+            "receivedat": timestamps.milliseconds(received_ms),
         }
-        if row.subject_kind == APP_SUBJECT:
-            event = _app_event(row.type, fields, **about)
-        else:
-            event = _other_event(row.type, f"{row.subject_kind}/{text}", fields, **about)
+        about = {"member_id": member_id, "domain": domain}
+        event = _not_of_a_comment(row, text, fields, envelope, about)
     return Admitted(event, member_id, EventSubject(row.subject_kind, subject_id))
 
 
-def _app_event(
-    event_type: Any,
-    fields: FormFields,
-    *,
-    receipt_id: str,
-    member_id: str,
-    domain: str,
-    time: str,
-    received_at: str,
-) -> AppEvent:
-    return AppEvent(
-        id=receipt_id,
-        source=source_of(member_id),
-        type=event_type,
-        subject=APP_SUBJECT,
-        time=time,
-        receivedat=received_at,
-        data=AppData(
-            member_id=member_id,
-            domain=domain,
-            user_id=_recurring(fields.user_id),
-            event_handler_id=_recurring(fields.event_handler_id),
-            clean=fields.clean == "1",
-            test=_test_id(fields.canary) if event_type == APP_TESTED else UNSET,
-        ),
+def _not_of_a_comment(
+    row: _Row, text: str | None, fields: FormFields, envelope: dict[str, Any], about: dict[str, Any]
+) -> AppEvent | OtherEvent:
+    about["user_id"] = _recurring(fields.user_id)
+    about["event_handler_id"] = _recurring(fields.event_handler_id)
+    if row.subject_kind != APP_SUBJECT:  # of which no more is known than what every form has
+        subject = f"{row.subject_kind}/{text}"
+        return OtherEvent(type=row.type, subject=subject, data=about, **envelope)
+    data = AppData(
+        clean=fields.clean == "1",
+        test=_test_id(fields.canary) if row.type == APP_TESTED else UNSET,
+        **about,
     )
-
-
-def _other_event(
-    event_type: str,
-    subject: str,
-    fields: FormFields,
-    *,
-    receipt_id: str,
-    member_id: str,
-    domain: str,
-    time: str,
-    received_at: str,
-) -> OtherEvent:
-    """An event of which no more is known than what every form has."""
-    return OtherEvent(
-        id=receipt_id,
-        source=source_of(member_id),
-        type=event_type,
-        subject=subject,
-        time=time,
-        receivedat=received_at,
-        data={
-            "member_id": member_id,
-            "domain": domain,
-            "user_id": _recurring(fields.user_id),
-            "event_handler_id": _recurring(fields.event_handler_id),
-        },
-    )
+    return AppEvent(type=row.type, subject=APP_SUBJECT, data=data, **envelope)
 
 
 def _test_id(text: str | None) -> str | None:
