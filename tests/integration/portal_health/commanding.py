@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -29,6 +30,9 @@ class Told(NamedTuple):
 
 Command = Callable[..., Awaitable[Told]]
 
+_PATIENCE_S = 60.0
+"""How long a command may take before it shows where it stands and ends."""
+
 
 @pytest.fixture
 def command(tmp_path: Path) -> Command:
@@ -41,12 +45,26 @@ def command(tmp_path: Path) -> Command:
             env={
                 "PATH": "",
                 "PYTHONPATH": str(Path(__file__).parents[3]),
+                "PYTHONFAULTHANDLER": "1",
                 **environment(Settings(), settings),
             },
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await process.communicate()
+        late: list[str] = []
+
+        def give_up() -> None:
+            late.append(f"gateway portals {' '.join(arguments)} still runs")
+            process.send_signal(signal.SIGABRT)
+
+        timer = asyncio.get_running_loop().call_later(_PATIENCE_S, give_up)
+        try:
+            out, err = await process.communicate()
+        finally:
+            timer.cancel()
+            if process.returncode is None:
+                process.kill()
+        assert not late, f"{late[0]} after {_PATIENCE_S:g} s: {err.decode()}"
         assert process.returncode is not None
         assert b"Traceback" not in err, err.decode()
         return Told(process.returncode, out.decode(), err.decode())
