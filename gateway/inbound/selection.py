@@ -5,14 +5,22 @@ yet. So of a thousand pairs only the wanted ones are looked at beyond their name
 value that comes more than once only the last is decoded.
 """
 
-from collections.abc import Iterable
 from typing import Final
+
+from msgspec import Struct, field
 
 from gateway.inbound.form import DEFAULT_LIMITS, Limits, Path, decoded_value, pairs_of
 
 __all__ = ["Selection"]
 
-_Place = tuple[str | None, ...]
+
+class _Branch(Struct, gc=False):
+    """Holds what is wanted of an array: our names of values by their keys, and further arrays."""
+
+    values: dict[str | None, str] = field(default_factory=dict)
+    arrays: "dict[str | None, _Branch]" = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+    """All our names in it and further in."""
 
 
 class Selection:
@@ -21,43 +29,37 @@ class Selection:
     """
 
     def __init__(self, **places: str) -> None:
-        self._names: Final[dict[_Place, str]] = {
-            _place(place): name for name, place in places.items()
-        }
-        self._beyond: Final[dict[_Place, list[_Place]]] = {}
-        for place in self._names:
-            for length in range(1, len(place)):
-                self._beyond.setdefault(place[:length], []).append(place)
-        self._first_keys: Final = frozenset(place[0] for place in self._names)
+        self._form: Final = _Branch()
+        for name, place in places.items():
+            *keys, last = place.replace("]", "").split("[")
+            branch = self._form
+            for key in keys:
+                branch = branch.arrays.setdefault(key, _Branch())
+                branch.names.append(name)
+            branch.values[last] = name
 
     def read(self, body: bytes, limits: Limits = DEFAULT_LIMITS) -> dict[str, str]:
         """The values by our names, as they stand in `parse_form(body, limits)`.
 
         Those that are absent, or arrays, are missing. Raises FormError as `parse_form` does.
         """
-        found: dict[_Place, bytes] = {}
+        found: dict[str, bytes] = {}
         for path, value in pairs_of(body, limits):
-            if path[0] in self._first_keys:
-                self._set(found, path, value)
-        return {self._names[place]: decoded_value(value) for place, value in found.items()}
+            self._set(found, path, value)
+        return {name: decoded_value(value) for name, value in found.items()}
 
-    def _set(self, found: dict[_Place, bytes], path: Path, value: bytes) -> None:
+    def _set(self, found: dict[str, bytes], path: Path, value: bytes) -> None:
         """What setting the value at a path does to the wanted values."""
-        replaced: Iterable[_Place] = ()
-        for length in range(1, len(path) + 1):
-            place = tuple(path[:length])
-            if place in self._names:
+        branch = self._form
+        for length, key in enumerate(path, start=1):
+            if name := branch.values.get(key):
                 if length == len(path):
-                    found[place] = value
+                    found[name] = value
                 else:  # an array from now on
-                    found.pop(place, None)
+                    found.pop(name, None)
                 return
-            if place not in self._beyond:
+            if key not in branch.arrays:
                 return
-            replaced = self._beyond[place]
-        for place in replaced:  # a string stands in place of the array that they were in
-            found.pop(place, None)
-
-
-def _place(text: str) -> _Place:
-    return tuple(text.replace("]", "").split("["))
+            branch = branch.arrays[key]
+        for name in branch.names:  # a string stands in place of the array that they were in
+            found.pop(name, None)

@@ -34,6 +34,8 @@ COSTLY_BODIES: Final = {
     "percent signs of the page": _of(b"%", b"AUTH_ID="),
     "half escapes": _of(b"%4"),
     "escapes": _of(b"%41"),
+    "escapes and percent signs": _of(b"%41%g"),
+    "control characters": _of(b"%\x01"),
     "escapes in a wanted value": _of(b"%41", b"auth[member_id]="),
     "escapes of what is no UTF-8": _of(b"%ff", b"event="),
     "backslashes": _of(b"\\", b"event="),

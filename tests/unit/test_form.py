@@ -72,6 +72,24 @@ def test_bytes_that_are_not_utf8_are_replaced_in_values() -> None:
     assert parse_form(b"a=%ff%d0%96\xfe") == {"a": "\ufffdЖ\ufffd"}
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (b"%", "%"),
+        (b"%%", "%%"),
+        (b"%%%41%%", "%%A%%"),
+        (b"%4", "%4"),
+        (b"%4%41", "%4A"),
+        (b"%g1%1g", "%g1%1g"),
+        (b"%01\x01%\x01", "\x01\x01%\x01"),
+        (b"%2541%25", "%41%"),
+        (b"\\x41%5cx41%\\", "\\x41\\x41%\\"),
+    ],
+)
+def test_a_percent_sign_that_starts_no_escape_is_itself(value: bytes, text: str) -> None:
+    assert parse_form(b"value=" + value + b"&name" + value) == {"value": text, "name" + text: ""}
+
+
 def test_a_refusal_quotes_nothing_of_the_body() -> None:
     with pytest.raises(FormError) as refusal:
         parse_form(b"auth[application_token][a][b][c][d][e]=fake-token")
