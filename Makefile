@@ -109,6 +109,9 @@ bench-drain: $(VENV)/dev.stamp  ## how fast a backlog leaves the spool while eve
 bench-memory: $(VENV)/dev.stamp  ## the receiver's memory over ten minutes, or MINUTES=n
 	$(BIN)/python -m tests.benchmarks.answers memory --minutes $(or $(MINUTES),10)
 
+bench-footprint: $(VENV)/dev.stamp  ## memory of each process of `gateway up`, and what starts cost; OTHER=another checkout
+	$(BIN)/python -m tests.benchmarks.footprint $(if $(OTHER),--other $(OTHER)) --events $(or $(EVENTS),100000)
+
 check: $(VENV)/dev.stamp  ## lint, format, types and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
