@@ -7,6 +7,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Final
 
+from gateway.absent_libraries import keep_out
 from gateway.commandline import command_line, run
 from gateway.errors import OperatorError
 
@@ -24,6 +25,7 @@ def _module_of(name: str) -> ModuleType:
     """The module of a command. Raises OperatorError if a library of its consumer is missing."""
     if name == "run":
         return import_module("consumers.commands.run")
+    keep_out()
     try:
         return import_module(f"consumers.{name}.commands")
     except ModuleNotFoundError as error:

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import Final
 
+from gateway.absent_libraries import keep_out
 from gateway.commandline import command_line, run
 
 __all__ = ["TABLE", "cli", "main"]
@@ -32,4 +33,5 @@ cli = command_line(
 
 def main() -> None:
     """The console script."""
+    keep_out()
     run(cli, name="gateway")

@@ -15,8 +15,6 @@ from typing import Any, Final
 import click
 
 from gateway.errors import BackgroundFailed, OperatorError
-from gateway.redis_access.redis_faults import ERRORS_OF_REDIS_PY, RedisFault, fault_of, predicate
-from gateway.redis_access.redis_url import RedisAddress
 from gateway.settings import Settings, load
 from gateway.terminal import printable
 
@@ -77,12 +75,11 @@ class CommandTable(click.Group):
         """Run the command; raises OperatorError where Redis does not do its part of it."""
         try:
             return super().invoke(ctx)
-        except ERRORS_OF_REDIS_PY as error:
-            if fault_of(error) is RedisFault.OURS or not isinstance(ctx.obj, Settings):
+        except Exception as error:
+            told = _failure_of_redis(error, ctx.obj)
+            if told is None:
                 raise
-            where = str(RedisAddress.of(ctx.obj.redis.url))
-            told = " ".join(f"{where} {predicate(error)}".split())
-            raise OperatorError(f"{told} ([redis] url)") from error
+            raise OperatorError(told) from error
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in `--help`, from the table alone."""
@@ -121,6 +118,23 @@ def _let_name_settings(command: click.Command) -> None:
 def _name_settings(context: click.Context, _option: click.Parameter, file: str | None) -> None:
     if file is not None:
         context.find_root().params["config"] = file
+
+
+def _failure_of_redis(error: Exception, settings: object) -> str | None:
+    """What an operator is told of it; None if it is no failure of Redis, or the mistake is ours."""
+    if "redis" not in sys.modules:
+        return None
+    # Here, since `--help` and commands without Redis would take twice as long with redis-py.
+    from gateway.redis_access import redis_faults  # noqa: PLC0415
+    from gateway.redis_access.redis_url import RedisAddress  # noqa: PLC0415
+
+    is_redis = isinstance(error, redis_faults.ERRORS_OF_REDIS_PY)
+    is_ours = redis_faults.fault_of(error) is redis_faults.RedisFault.OURS
+    if not is_redis or is_ours or not isinstance(settings, Settings):
+        return None
+    where = str(RedisAddress.of(settings.redis.url))
+    told = " ".join(f"{where} {redis_faults.predicate(error)}".split())
+    return f"{told} ([redis] url)"
 
 
 def settings_of(context: click.Context) -> Settings:

@@ -8,6 +8,6 @@ __all__ = ["build"]
 
 def build(settings: Settings) -> Consumer:
     """The audit consumer. Raises OperatorError for a signing key that cannot be used."""
-    from consumers.audit.consumer import consumer_of  # noqa: PLC0415 - needs cryptography
+    from consumers.audit.consumer import consumer_of  # noqa: PLC0415 - needs no name alone
 
     return consumer_of(settings)

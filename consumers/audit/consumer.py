@@ -19,7 +19,7 @@ from consumers.audit.chain_retention import compress_closed, remove_expired
 from consumers.audit.completeness import find_gap
 from consumers.audit.findings import Anchor
 from consumers.audit.metrics import GAPS
-from consumers.audit.signing import SigningKey
+from consumers.audit.records import Signer
 from gateway.background import Background
 from gateway.errors import GatewayError
 from gateway.redis_access import connections
@@ -171,7 +171,12 @@ def _end_of(chain: Chain) -> Anchor:
 def consumer_of(settings: Settings) -> Consumer:
     """The consumer that writes the log of the settings. Raises SettingsError, KeyUnusable."""
     audit = settings.audit
-    signer = SigningKey.of_setting(audit.signing_key)
+    signer: Signer | None = None
+    if audit.signing_key:
+        # Here, since a log that is not signed has no use for a library that takes 3 MB and 50 ms.
+        from consumers.audit.signing import SigningKey  # noqa: PLC0415
+
+        signer = SigningKey.of_setting(audit.signing_key)
     if signer is None:
         log.warning("audit log is chained but not signed", setting="[audit] signing_key is empty")
     options = ChainOptions(

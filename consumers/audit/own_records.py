@@ -21,7 +21,7 @@ from consumers.audit.records import (
     TombstoneRecord,
     signed_part,
 )
-from consumers.audit.signing import is_signed_by
+from consumers.audit.signatures import is_signed_by
 
 __all__ = ["OwnRecord", "OwnRecords", "Walked", "is_own"]
 

@@ -25,7 +25,7 @@ from consumers.audit.records import (
     hash_in,
     signed_part,
 )
-from consumers.audit.signing import is_signed_by
+from consumers.audit.signatures import is_signed_by
 from gateway.errors import GatewayError
 
 __all__ = ["InvalidProof", "NotProvable", "Proof", "check", "prove", "read"]

@@ -2,17 +2,15 @@
 
 import base64
 import os
-from functools import lru_cache
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from gateway.errors import OperatorError
 from gateway.settings import resolve_secret
 
-__all__ = ["KeyUnusable", "SigningKey", "generate", "is_signed_by", "public_key", "public_key_pem"]
+__all__ = ["KeyUnusable", "SigningKey", "generate", "public_key", "public_key_pem"]
 
 _SETTING = "[audit] signing_key"
 
@@ -98,20 +96,7 @@ def public_key(text: str) -> str:
 
 def public_key_pem(key: str) -> bytes:
     """The PEM form of a public key in hexadecimal, as openssl reads it."""
-    return _public(key).public_bytes(
+    public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key))
+    return public.public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-
-
-def is_signed_by(key: str, message: bytes, signature: str) -> bool:
-    """Whether `signature` is that of `key` over `message`; False for anything malformed."""
-    try:
-        _public(key).verify(bytes.fromhex(signature), message)
-    except (InvalidSignature, ValueError):
-        return False
-    return True
-
-
-@lru_cache(maxsize=64)
-def _public(key: str) -> Ed25519PublicKey:
-    return Ed25519PublicKey.from_public_bytes(bytes.fromhex(key))

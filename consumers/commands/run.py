@@ -1,20 +1,11 @@
 """`consumers run`: one consumer as this process."""
 
-import sys
-
 import click
-import structlog
-import uvloop
 
-from consumers.runtime.consumer_lookup import load_consumer
-from consumers.runtime.consumer_process import run_until_signalled
-from consumers.runtime.settlement import DeadLetterLimitReached
-from gateway import logs
+from gateway.absent_libraries import keep_out
 from gateway.commandline import settings_of
 
 __all__ = ["command"]
-
-log = structlog.get_logger()
 
 
 @click.command("run")
@@ -27,11 +18,9 @@ def command(context: click.Context, name: str) -> None:
     Exit code 3 says that too much could not be handled.
     """
     settings = settings_of(context)
-    module, _, is_of_a_service = name.partition(":")
-    own = [module.partition(".")[0]] if is_of_a_service else []
-    logs.configure(settings.log, process=name, own=own)
-    try:
-        uvloop.run(run_until_signalled(load_consumer(name, settings), settings))
-    except DeadLetterLimitReached as error:
-        log.error("stopped by the limit of dead letters", error=str(error))
-        sys.exit(3)
+    if ":" not in name:
+        keep_out()
+    # After it is known whose code this process runs, on which it depends what may be imported.
+    from consumers.runtime.consumer_main import consume  # noqa: PLC0415
+
+    consume(name, settings)
