@@ -80,8 +80,6 @@ class Notifier:
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
         """Run the senders; on leaving, let what is being sent end, for [consumers] grace_s."""
-        if not self._routes:
-            log.warning("notifier has no routes, nobody will be told of anything")
         redis = connections.control(self._settings.redis.url)
         try:
             senders = self.connect(redis)

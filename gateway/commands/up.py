@@ -6,6 +6,8 @@ import click
 
 from gateway.commandline import settings_of
 from gateway.local.assembly import up
+from gateway.local.process_plan import shared_modules
+from gateway.processes.fork_server import forked_server
 from gateway.settings import is_given
 
 __all__ = ["command"]
@@ -21,11 +23,15 @@ def command(context: click.Context, *, with_demo: bool) -> None:
     with its files in var/redis, unless [redis] url is set. Ctrl-C stops everything in order.
     """
     config = context.find_root().params["config"]
-    asyncio.run(
-        up(
-            settings_of(context),
-            config=config,
-            with_own_redis=not is_given("redis", "url", config),
-            with_demo=with_demo,
+    settings = settings_of(context)
+    # Before there is an event loop: what is forked has this process' one thread and nothing open.
+    with forked_server(shared_modules(settings, with_demo=with_demo)) as server:
+        asyncio.run(
+            up(
+                settings,
+                config=config,
+                server=server,
+                with_own_redis=not is_given("redis", "url", config),
+                with_demo=with_demo,
+            )
         )
-    )

@@ -30,6 +30,8 @@ from gateway.local.process_plan import (
 )
 from gateway.local.redis_server import free_port
 from gateway.local.vault_key import KEY_FILE, ensured_key
+from gateway.processes.fork_launcher import ForkLauncher
+from gateway.processes.fork_server import ForkServer
 from gateway.processes.supervisor import Supervisor
 from gateway.settings import Settings
 from gateway.vault.encryption import is_available
@@ -43,20 +45,23 @@ _REDIS_WAIT_S: Final = 15.0
 _MORE_GRACE_S: Final = 5.0
 
 
-async def up(given: Settings, *, config: str | None, with_own_redis: bool, with_demo: bool) -> None:
+async def up(
+    given: Settings,
+    *,
+    config: str | None,
+    server: ForkServer | None,
+    with_own_redis: bool,
+    with_demo: bool,
+) -> None:
     """Run everything until SIGINT or SIGTERM, and return when all of it has ended.
 
-    `config` is the file that the processes read, too. Raises OperatorError if something cannot
-    start.
+    `config` is the file that the processes read, too; `server` forks them, if there is one. Raises
+    OperatorError if something cannot start.
     """
-    settings = _with_ports(given)
+    settings = _with_vault(_with_ports(given))
     console = Console(_lines(settings))
     embedded: EmbeddedRedis | None = None
     portal: DemoPortal | None = None
-    if not settings.vault.keys and is_available():
-        ensured_key(KEY_FILE)
-        vault = msgspec.structs.replace(settings.vault, keys=(f"file:{KEY_FILE}",))
-        settings = msgspec.structs.replace(settings, vault=vault)
     async with AsyncExitStack() as stack:
         if with_own_redis:
             embedded = stack.enter_context(
@@ -93,6 +98,7 @@ async def up(given: Settings, *, config: str | None, with_own_redis: bool, with_
             console,
             grace_s=settings.http.grace_s + _MORE_GRACE_S,
             farewell=partial(_farewell, settings, portal) if portal else None,
+            launcher=stack.enter_context(ForkLauncher(server)) if server else None,
         )
         if portal is not None:
             await _with_demo(supervisor, settings, portal, console)
@@ -145,6 +151,15 @@ def _with_ports(settings: Settings) -> Settings:
                 f"set GATEWAY_{section.upper()}_PORT to another one, or to 0 for any free one"
             )
     return msgspec.structs.replace(settings, **chosen)
+
+
+def _with_vault(settings: Settings) -> Settings:
+    """The settings with a key of the vault, made here where there is none."""
+    if settings.vault.keys or not is_available():
+        return settings
+    ensured_key(KEY_FILE)
+    vault = msgspec.structs.replace(settings.vault, keys=(f"file:{KEY_FILE}",))
+    return msgspec.structs.replace(settings, vault=vault)
 
 
 def _command() -> str:

@@ -17,7 +17,7 @@ from gateway.durable_directory import make_directory
 from gateway.errors import OperatorError
 from gateway.local.ports import is_taken
 from gateway.local.redis_server import RedisServer, find_server, free_port
-from gateway.processes.supervisor import Child
+from gateway.processes.child import Child
 
 __all__ = ["PORT", "EmbeddedRedis", "embedded_redis"]
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from gateway.errors import OperatorError
-from gateway.processes.supervisor import Child
+from gateway.processes.child import Child
 from gateway.sandbox.grants import RegisteredApplication
 from gateway.sandbox.portal import SANDBOX
 from gateway.settings import NotifierSettings, PortalSettings, RouteSettings, Settings
@@ -20,6 +20,7 @@ __all__ = [
     "can_call_portals",
     "demo_settings",
     "environment",
+    "shared_modules",
     "streams_read",
     "tiers",
     "welcome",
@@ -31,6 +32,17 @@ RECONCILER: Final = "reconcile"
 NAMES: Final = ("redis", *CONSUMERS, RECONCILER, RECEIVER)
 
 _THIS_MACHINE: Final = ("127.0.0.1", "localhost")
+# Loaded once for all processes; named, since they are started by name, too. What loads into the
+# warehouse is left out: it is large, and there only while there is something to load.
+_SHARED: Final = (
+    "gateway.commands.serve",
+    "gateway.commands.reconcile",
+    "consumers.commands.run",
+    "consumers.runtime.consumer_main",
+    "consumers.audit.consumer",
+    "consumers.enricher.consumer",
+    "cryptography.fernet",  # there is a key of the vault in any case
+)
 # The exit code of gateway.commandline for what an operator has to mend.
 _FATAL: Final = {2: "what to mend is said above"}
 
@@ -104,6 +116,12 @@ def environment(given: Settings, wanted: Settings) -> dict[str, str]:
             if getattr(before, key) != getattr(after, key):
                 variables[f"GATEWAY_{section}_{key}".upper()] = _text(getattr(after, key))
     return variables
+
+
+def shared_modules(settings: Settings, *, with_demo: bool) -> Sequence[str]:
+    """What the processes import at their start, or most of them: Apprise where it has a use."""
+    notifies = settings.notifier.routes or with_demo
+    return (*_SHARED, f"consumers.notifier.{'notice_handler' if notifies else 'without_routes'}")
 
 
 def tiers(

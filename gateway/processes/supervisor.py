@@ -2,27 +2,23 @@
 
 Each child has a session of its own, so that Ctrl-C in a terminal reaches the supervisor alone,
 which then stops the children in order. A supervisor that dies takes its children with it
-(gateway.processes.tether). It knows nothing about what the children do.
+(gateway.processes.tether). It knows nothing about what the children do, or how they are started.
 """
 
 import asyncio
-import os
 import signal
-import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, Final, Protocol
-
-from msgspec import Struct
 
 from gateway.background import owned
 from gateway.backoff import Backoff
 from gateway.errors import OperatorError
-from gateway.processes import tether
+from gateway.processes.child import Child, ChildProcess, Launcher
+from gateway.processes.exec_launcher import ExecLauncher
 
-__all__ = ["Child", "ChildFailed", "Observer", "Supervisor", "how_it_ended"]
+__all__ = ["ChildFailed", "Observer", "Supervisor", "how_it_ended"]
 
 _BACKOFF: Final = Backoff(first_s=0.5, limit_s=30.0, jitter=0.0)
 """After so many quick deaths in a row."""
@@ -30,26 +26,6 @@ _STEADY_S: Final = 10.0
 _LAST_WORDS_S: Final = 1.0
 _CHUNK_BYTES: Final = 1 << 16
 _LONGEST_LINE_BYTES: Final = 1 << 20
-
-
-class Child(Struct, frozen=True, kw_only=True):
-    """A process to keep running.
-
-    `env` is added to the supervisor's own environment; `pass_fds` stay open in the child, which
-    reads `given` on its standard input. What it says goes to the observer, unless it
-    `shares_output` with the supervisor. `ready` returns when the child can be used, and raises
-    OperatorError if it never will be. `fatal` says, for exit codes after which a restart cannot
-    help, what the operator has to do; a child that once ran steadily is started again all the same.
-    """
-
-    name: str
-    argv: tuple[str, ...]
-    env: Mapping[str, str] = {}
-    pass_fds: tuple[int, ...] = ()
-    given: bytes = b""
-    shares_output: bool = False
-    ready: Callable[[], Awaitable[None]] | None = None
-    fatal: Mapping[int, str] = {}
 
 
 class ChildFailed(OperatorError):
@@ -78,8 +54,9 @@ class Observer(Protocol):
 class Supervisor:
     """Runs children in tiers: a tier starts when the one before it is ready, and stops before it.
 
-    Children of one tier start and stop together. `farewell` is awaited before the first is
-    stopped; it must end by itself, and raise nothing. Run it in the main thread.
+    Children of one tier start and stop together. `launcher` starts them. `farewell` is
+    awaited before the first is stopped; it must end by itself, and raise nothing. Run it in the
+    main thread.
     """
 
     def __init__(
@@ -89,7 +66,9 @@ class Supervisor:
         *,
         grace_s: float = 10.0,
         farewell: Callable[[], Awaitable[None]] | None = None,
+        launcher: Launcher | None = None,
     ) -> None:
+        self._launcher = launcher or ExecLauncher()
         self._observer = observer
         self._farewell = farewell
         self._grace_s = grace_s
@@ -103,7 +82,7 @@ class Supervisor:
         cancel: the children are stopped first.
         """
         told = _Told(self._observer)
-        tiers = [[_Kept(child, told) for child in tier] for tier in self._tiers]
+        tiers = [[_Kept(child, told, self._launcher) for child in tier] for tier in self._tiers]
         started: list[asyncio.Task[None]] = []
         with _signals() as signals:
             signalled = owned(signals.get())
@@ -152,12 +131,13 @@ class _Kept:
 
     task: asyncio.Task[None] | None = None
 
-    def __init__(self, child: Child, told: _Told) -> None:
+    def __init__(self, child: Child, told: _Told, launcher: Launcher) -> None:
         self.child = child
         self._told = told
+        self._launcher = launcher
         self._stopping = asyncio.Event()
         self._killing: asyncio.TimerHandle | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: ChildProcess | None = None
 
     async def keep(self) -> None:
         """Start it, and again whenever it dies; returns after `stop`, raises ChildFailed."""
@@ -191,39 +171,21 @@ class _Kept:
 
     def _send(self, number: signal.Signals) -> None:
         """SIGTERM is for the child, which stops its own; SIGKILL for its whole session."""
-        if self._process is None or self._process.returncode is not None:
-            return
-        with suppress(ProcessLookupError):
-            if number == signal.SIGKILL:
-                os.killpg(self._process.pid, number)
-            else:
-                self._process.send_signal(number)
+        if self._process is not None:
+            self._process.send(number)
 
     async def _run_once(self) -> int:
-        child = self.child
-        output = None if child.shares_output else asyncio.subprocess.PIPE
-        self._process = process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", str(Path(tether.__file__)), str(os.getpid())),
-            *child.argv,
-            stdin=asyncio.subprocess.PIPE if child.given else asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=asyncio.subprocess.STDOUT if output else None,
-            env={**os.environ, **child.env},
-            pass_fds=child.pass_fds,
-            start_new_session=True,
-        )
-        self._told(Observer.started, child.name, process.pid)
+        self._process = process = await self._launcher.launch(self.child)
+        self._told(Observer.started, self.child.name, process.pid)
         if self._stopping.is_set():  # told to while the process was being made: it did nothing yet
             self._send(signal.SIGKILL)
-        if process.stdin is not None:
-            process.stdin.write(child.given)
-            process.stdin.close()
-        reading = owned(self._read(process.stdout)) if process.stdout else None
+        reading = owned(self._read(process.output)) if process.output else None
         code = await process.wait()
         if reading is not None:
             # What the child started may hold the pipe open for ever.
             await asyncio.wait([reading], timeout=_LAST_WORDS_S)
             reading.cancel()
+            process.close()
         if self._killing is not None:
             self._killing.cancel()
         return code

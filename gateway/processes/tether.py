@@ -14,13 +14,18 @@ import sys
 _PR_SET_PDEATHSIG = 1
 
 
-def main() -> None:
-    """Tie, and become the program; exit code 127 if there is no such program."""
-    parent, program = int(sys.argv[1]), sys.argv[2:]
+def tie(parent: int) -> None:
+    """Have this process get SIGTERM when its parent dies; ends it if that has happened."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:  # it died before the call above
             sys.exit(1)
+
+
+def main() -> None:
+    """Tie, and become the program; exit code 127 if there is no such program."""
+    parent, program = int(sys.argv[1]), sys.argv[2:]
+    tie(parent)
     try:
         os.execvp(program[0], program)  # noqa: S606 - no shell is what we want
     except OSError as error:

@@ -20,7 +20,8 @@ from aiohttp import web
 
 from gateway import metrics
 from gateway.errors import OperatorError
-from gateway.processes.supervisor import Child, Supervisor, how_it_ended
+from gateway.processes.child import Child
+from gateway.processes.supervisor import Supervisor, how_it_ended
 from gateway.settings import Settings
 from gateway.web.admin import admin_app
 from gateway.web.listening import listen

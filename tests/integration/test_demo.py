@@ -131,7 +131,11 @@ async def running(demo: Demo) -> AsyncIterator[None]:
     """The demo, stopped with Ctrl-C."""
     task = asyncio.create_task(
         local_up.up(
-            load(environ=dict(os.environ)), config=None, with_own_redis=True, with_demo=True
+            load(environ=dict(os.environ)),
+            config=None,
+            server=None,
+            with_own_redis=True,
+            with_demo=True,
         )
     )
     try:

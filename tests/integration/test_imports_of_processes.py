@@ -28,7 +28,7 @@ PROCESSES: Final = {
     ("gateway", "reconcile"): _OF_CONSUMERS | _WITHOUT_KEYS | {"consumers", "sqlite3"},
     ("consumers", "run", "audit"): _OF_CONSUMERS | _WITHOUT_KEYS | {"sqlite3"},
     ("consumers", "run", "enricher"): _OF_CONSUMERS | _WITHOUT_KEYS | {"sqlite3"},
-    ("consumers", "run", "notifier"): {"dlt", "duckdb", "pyarrow", "sqlglot"} | _WITHOUT_KEYS,
+    ("consumers", "run", "notifier"): _OF_CONSUMERS | _WITHOUT_KEYS,  # nobody is to be told
     ("consumers", "run", "warehouse"): {"apprise", "jinja2"} | _WITHOUT_KEYS,
 }
 

@@ -14,7 +14,8 @@ import pytest
 
 from gateway.errors import OperatorError
 from gateway.processes import supervisor
-from gateway.processes.supervisor import Child, ChildFailed, Supervisor
+from gateway.processes.child import Child
+from gateway.processes.supervisor import ChildFailed, Supervisor
 from tests.support.eventually import eventually, eventually_blocking
 from tests.support.program import piped
 
@@ -274,7 +275,8 @@ def test_no_child_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     program = tmp_path / "supervise.py"
     program.write_text(
         "import asyncio, sys\n"
-        "from gateway.processes.supervisor import Child, Supervisor\n"
+        "from gateway.processes.child import Child\n"
+        "from gateway.processes.supervisor import Supervisor\n"
         "class Tell:\n"
         "    def started(self, name, pid): print(pid, flush=True)\n"
         "    def said(self, name, line): print(line, flush=True)\n"

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from gateway.errors import OperatorError
 from gateway.local.process_plan import can_call_portals, demo_settings, environment, tiers, welcome
-from gateway.processes.supervisor import Child
+from gateway.processes.child import Child
 from gateway.sandbox.grants import RegisteredApplication
 from gateway.sandbox.portal import SANDBOX
 from gateway.settings import (
