@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack
 from functools import partial
 from os.path import relpath
 from pathlib import Path
@@ -64,13 +64,7 @@ async def up(
     portal: DemoPortal | None = None
     async with AsyncExitStack() as stack:
         if with_own_redis:
-            embedded = stack.enter_context(
-                embedded_redis(
-                    _REDIS_DIR,
-                    waiting=lambda: console.said(OWN_NAME, _WAITING),
-                    wait_s=_REDIS_WAIT_S,
-                )
-            )
+            embedded = stack.enter_context(_own_redis(console))
             redis = msgspec.structs.replace(settings.redis, url=embedded.url)
             settings = msgspec.structs.replace(settings, redis=redis)
         if with_demo:
@@ -160,6 +154,11 @@ def _with_vault(settings: Settings) -> Settings:
     ensured_key(KEY_FILE)
     vault = msgspec.structs.replace(settings.vault, keys=(f"file:{KEY_FILE}",))
     return msgspec.structs.replace(settings, vault=vault)
+
+
+def _own_redis(console: Console) -> AbstractContextManager[EmbeddedRedis]:
+    waiting = partial(console.said, OWN_NAME, _WAITING)
+    return embedded_redis(_REDIS_DIR, waiting=waiting, wait_s=_REDIS_WAIT_S)
 
 
 def _command() -> str:
