@@ -136,6 +136,8 @@ def main() -> None:
     sides = [HERE]
     if options.other:
         sides.append(Checkout("before", Path(options.other).resolve()))
+    for side in sides:
+        side.compile()
     alone = started_alone(sides, options.rounds) if options.rounds else []
     of: dict[str, list[Footprint]] = {side.name: [] for side in sides}
     for _ in range(options.runs):
