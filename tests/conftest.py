@@ -1,7 +1,7 @@
 """Fixtures that every test may use: a real server on a free port, and the wire bodies."""
 
 import signal
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from gateway.local.redis_server import RedisServer, ServerBinary
 from gateway.redis_access import connections
 from tests.faults.report import write_report
+from tests.support import forked
 from tests.support.postgres import PostgresServer
 from tests.support.redis_cluster import redis_cluster, url_of
 from tests.support.server_matrix import HERE, NotHere, server_named
@@ -27,17 +28,27 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
-WIRE = Path(__file__).parent / "wire"
+TESTS = Path(__file__).parent
+WIRE = TESTS / "wire"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the matrix of servers out unless it is asked for: `make test-faults`."""
     if "matrix" in config.option.markexpr:
+        _prepare_processes(items)
         return
     matrix = [item for item in items if item.get_closest_marker("matrix")]
     if matrix:
         config.hook.pytest_deselected(items=matrix)
         items[:] = [item for item in items if not item.get_closest_marker("matrix")]
+    _prepare_processes(items)
+
+
+def _prepare_processes(items: Iterable[pytest.Item]) -> None:
+    """Have modules imported, while the first tests run, for those who start commands."""
+    start_commands = {TESTS / "integration", TESTS / "faults"}
+    if any(start_commands.intersection(item.path.parents) for item in items):
+        forked.prepare()
 
 
 @pytest.hookimpl(wrapper=True)

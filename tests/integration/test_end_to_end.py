@@ -79,6 +79,7 @@ class Installation:
             log_file=self.directory / f"{'-'.join(command)}.log",
             environment=self._environment,
             directory=self.directory,
+            is_executed=True,
         ) as process:
             process.launch()
             yield process

@@ -4,7 +4,6 @@ Whoever writes to the stream must not be able to stop those who read it: such an
 dead letter, and what stands behind it is handled.
 """
 
-import asyncio
 import json
 import os
 import sys
@@ -22,6 +21,7 @@ from tests.integration.runtime.running import gateway, settled
 from tests.integration.warehouse.test_process import environment as warehouse_environment
 from tests.support.consumer_process import service
 from tests.support.eventually import eventually
+from tests.support.starting import finished
 
 GOOD = comment_event(7)
 NESTED = b"[" * 5000 + b"]" * 5000
@@ -130,12 +130,9 @@ async def test_looking_at_the_stream_and_comparing_with_it_survives_them(
         await gateway(redis_url, *dead, *options)
     assert json.loads(await gateway(redis_url, "dead", "list", "--json"))["attempts"] == 0
 
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "consumers", "warehouse", "check", "--from", "10m"),
-        env=os.environ | {"GATEWAY_REDIS_URL": redis_url} | warehouse_environment(tmp_path),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+    done = await finished(
+        (sys.executable, "-m", "consumers", "warehouse", "check", "--from", "10m"),
+        environment=os.environ | {"GATEWAY_REDIS_URL": redis_url} | warehouse_environment(tmp_path),
     )
-    output, _none = await process.communicate()
-    assert process.returncode in (0, 1), output.decode()
-    assert "Traceback" not in output.decode()
+    assert done.returncode in (0, 1), done.stderr
+    assert "Traceback" not in done.stdout + done.stderr

@@ -24,6 +24,7 @@ from tests.support.ledger import Account, account_of
 from tests.support.load import FIRST_TS, Load, request_of
 from tests.support.receiver_process import Receiver
 from tests.support.stage import entries_on
+from tests.support.starting import finished_blocking
 
 GRACE_S = 25.0
 ONE_AND_TWO = pytest.mark.parametrize("workers", [1, 2])
@@ -261,14 +262,10 @@ def test_what_an_operator_has_to_mend_ends_all_workers_with_exit_code_2(tmp_path
 
 def serve(directory: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     """Another `gateway serve`, which cannot start."""
-    return subprocess.run(
-        [sys.executable, "-m", "gateway", "serve"],
-        cwd=directory,
-        env=os.environ
+    return finished_blocking(
+        (sys.executable, "-m", "gateway", "serve"),
+        directory=directory,
+        environment=os.environ
         | {"GATEWAY_ADMIN_PORT": str(free_port())}
         | {f"GATEWAY_{name}": value for name, value in settings.items()},
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
     )

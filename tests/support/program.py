@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import psutil
 from msgspec import json
 
 from tests.support.eventually import eventually
+from tests.support.forked import ROOT
+from tests.support.starting import Process, started
 
 __all__ = ["ROOT", "Program", "piped", "surroundings"]
-
-ROOT: Final = Path(__file__).parents[2]
 
 
 def surroundings() -> dict[str, str]:
@@ -32,6 +32,7 @@ class Program:
     """One program at a time, started within `with` only: when that is left, it has ended.
 
     What it prints is appended to `log_file`. `environment` comes on top of the surroundings.
+    One whose start is tried `is_executed`; others may be forked, see `tests.support.starting`.
     """
 
     def __init__(
@@ -41,12 +42,14 @@ class Program:
         log_file: Path,
         environment: Mapping[str, str],
         directory: Path | None = None,
+        is_executed: bool = False,
     ) -> None:
         self.log_file = log_file
         self._argv = argv
+        self._is_executed = is_executed
         self._directory = directory
         self._environment = surroundings() | dict(environment)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._is_entered = False
 
     def __enter__(self) -> Self:
@@ -97,13 +100,13 @@ class Program:
         assert self._is_entered, "a program is started within `with`, which ends it"
         assert not self.is_running
         with self.log_file.open("ab") as log_file:
-            self._process = subprocess.Popen(
+            self._process = started(
                 self._argv,
-                cwd=self._directory,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log_file,
-                stderr=log_file if log is None else log,
+                directory=self._directory,
+                environment=self._environment,
+                output=log_file.fileno(),
+                errors=log_file.fileno() if log is None else log,
+                is_executed=self._is_executed,
             )
 
     def kill(self) -> None:
@@ -146,10 +149,11 @@ class Program:
         except AssertionError as error:
             self.kill()
             raise AssertionError(f"has not ended:\n{self.log[-2000:]}") from error
+        assert process.returncode is not None
         return process.returncode
 
     @property
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> Process:
         assert self._process is not None, "it has not been started"
         return self._process
 

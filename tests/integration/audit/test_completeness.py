@@ -1,5 +1,6 @@
 """What was acknowledged and is not in the log any more is found, whoever took it away and how."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from gateway.redis_access.connections import control
 from tests.integration.audit.log_process import KEY, Log
 from tests.integration.runtime.running import comment_event, gateway, publish
 from tests.support.eventually import eventually
+from tests.support.starting import finished_blocking
 
 
 @pytest.fixture
@@ -26,11 +28,9 @@ def log(tmp_path: Path) -> "Log":
 
 
 def verify(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "consumers", "audit", "verify", str(root), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
+    return finished_blocking(
+        (sys.executable, "-m", "consumers", "audit", "verify", str(root), *arguments),
+        environment=os.environ,
     )
 
 

@@ -1,7 +1,6 @@
 """The audit consumer as a process, on a real Redis."""
 
 import os
-import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +22,7 @@ from tests.support.audit_log import entries, lines_of, verify_by_key, write
 from tests.support.consumer_process import logged, service
 from tests.support.eventually import eventually
 from tests.support.small_disk import small_disk
+from tests.support.starting import finished_blocking
 
 KEY = "b24:events:{0}"
 
@@ -95,12 +95,9 @@ async def test_the_log_of_a_process_without_a_key_is_chained_and_says_so(
 
 def test_a_key_that_cannot_be_used_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "wrong.key").write_text("not-a-key-but-still-a-secret")
-    done = subprocess.run(
-        [sys.executable, "-m", "consumers", "run", "audit"],
-        env={**os.environ, "GATEWAY_AUDIT_SIGNING_KEY": f"file:{tmp_path}/wrong.key"},
-        capture_output=True,
-        text=True,
-        check=False,
+    done = finished_blocking(
+        (sys.executable, "-m", "consumers", "run", "audit"),
+        environment={**os.environ, "GATEWAY_AUDIT_SIGNING_KEY": f"file:{tmp_path}/wrong.key"},
     )
     assert done.returncode == 2
     assert done.stderr == (

@@ -14,6 +14,7 @@ from consumers import Consumer
 from consumers.runtime.consumer_process import run
 from gateway.contract import CommentData, CommentEvent, encode_event, source_of
 from gateway.settings import ConsumersSettings, RedisSettings, Settings
+from tests.support.starting import finished
 
 
 def comment_event(comment_id: int, *, event_id: str | None = None) -> CommentEvent:
@@ -37,15 +38,12 @@ async def publish(redis: Redis, key: str, events: list[CommentEvent]) -> None:
 
 async def gateway(url: str, *arguments: str, **environ: str) -> str:
     """What a command of the gateway prints; a process, since consumers log in this one."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway", *arguments),
-        env=os.environ | {"GATEWAY_REDIS_URL": url} | environ,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+    done = await finished(
+        (sys.executable, "-m", "gateway", *arguments),
+        environment=os.environ | {"GATEWAY_REDIS_URL": url} | environ,
     )
-    output, errors = await process.communicate()
-    assert process.returncode == 0, errors.decode()
-    return output.decode()
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.integration.runtime.running import comment_event, publish
+from tests.support.starting import finished_blocking
 
 KEY = "b24:events:{0}"
 SCRIPTS = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"][
@@ -32,14 +33,10 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """`consumers run` in a directory with this module, until it has ended by itself."""
     (directory / "search_index.py").write_text(dedent(HEAD) + dedent(source))
-    return subprocess.run(
-        [sys.executable, "-m", "consumers", "run", name],
-        cwd=directory,
-        env={**os.environ, "GATEWAY_REDIS_URL": redis_url},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
+    return finished_blocking(
+        (sys.executable, "-m", "consumers", "run", name),
+        directory=directory,
+        environment={**os.environ, "GATEWAY_REDIS_URL": redis_url},
     )
 
 
