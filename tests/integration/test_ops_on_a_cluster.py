@@ -1,13 +1,14 @@
 """The operator's commands on a cluster, where the partitions lie on several nodes."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from consumers import CommentEvent, Consumer, Entry, Reject
 from gateway.contract import EventSubject, Streams, encode_event
 from gateway.redis_access import connections
 from tests.integration.runtime.running import comment_event, gateway, running
-from tests.integration.test_tail import line, tail_process
+from tests.integration.tail_process import TailProcess
 from tests.support.eventually import eventually
 
 STREAMS = Streams(partitions=4)
@@ -31,12 +32,13 @@ async def invoke(url: str, *arguments: str) -> list[Any]:
     return [json.loads(text) for text in output.splitlines()]
 
 
-async def test_tail_follows_the_partitions_of_all_nodes(cluster_url: str) -> None:
-    async with tail_process(cluster_url, "--since", "1h", "--count", "20", **PARTITIONS) as tail:
+async def test_tail_follows_the_partitions_of_all_nodes(cluster_url: str, tmp_path: Path) -> None:
+    arguments = ("--since", "1h", "--count", "20")
+    with TailProcess(tmp_path, cluster_url, *arguments, **PARTITIONS) as tail:
         await publish(cluster_url, 20)
-        subjects = [(await line(tail)).split("  ")[2] for _ in range(20)]
+        subjects = [(await tail.line()).split("  ")[2] for _ in range(20)]
 
-        assert await tail.wait() == 0
+        assert await tail.ended() == 0
     assert sorted(subjects) == sorted(f"comment/{number + 1}" for number in range(20))
 
 

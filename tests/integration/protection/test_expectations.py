@@ -2,12 +2,14 @@
 
 import asyncio
 import shutil
-from asyncio.subprocess import PIPE
+from pathlib import Path
 
 import pytest
 
 from tests.integration.protection.edge import BODY, FORM, HEAD, PATH, Serve, counted, post
 from tests.support.connections import connected
+from tests.support.program import surroundings
+from tests.support.starting import finished
 
 LENGTH = f"Content-Length: {len(BODY)}\r\n"
 GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -105,20 +107,19 @@ async def test_aiohttp_is_answered(serve: Serve) -> None:
     assert (await post(await serve(), expect100=True))[0] == 200
 
 
-async def test_curl_is_answered(serve: Serve) -> None:
+async def test_curl_is_answered(serve: Serve, tmp_path: Path) -> None:
     curl = shutil.which("curl")
     if curl is None:
         pytest.skip("curl is not installed on this machine")
     port = await serve()
+    body = tmp_path / "body"
+    body.write_bytes(BODY)
     # More patience than the test has: without an answer curl would wait for it.
     options = ("--silent", "--max-time", "10", "--expect100-timeout", "60")
-    process = await asyncio.create_subprocess_exec(
-        *(curl, *options, "--header", "Expect: 100-continue", "--data-binary", "@-"),
-        f"http://127.0.0.1:{port}{PATH}",
-        stdin=PIPE,
-        stdout=PIPE,
+    sent = ("--header", "Expect: 100-continue", "--data-binary", f"@{body}")
+
+    done = await finished(
+        (curl, *options, *sent, f"http://127.0.0.1:{port}{PATH}"), environment=surroundings()
     )
 
-    said, _ = await process.communicate(BODY)
-
-    assert said == b"ok"
+    assert done.stdout == "ok"
