@@ -51,6 +51,10 @@ $(VENV)/bench.stamp: pyproject.toml constraints.txt | $(BIN)/python
 run: $(VENV)/run.stamp  ## everything on this machine, with a demo portal that sends events
 	$(BIN)/gateway up --demo
 
+# Where this is set, as in containers, each of some hundred processes compiles all of the code anew, and each worker
+# rewrites the assertions of all tests.
+test: export PYTHONDONTWRITEBYTECODE :=
+
 # What fails beside others is tried once more by itself, and has to pass then: processes that are killed and frozen have
 # deadlines, and a machine may be busy.
 test: $(VENV)/dev.stamp chromium  ## the tests, against real servers that they start themselves

@@ -1,7 +1,6 @@
 """Every command starts in an interpreter that has imported nothing before; tests fork them else."""
 
 import sys
-from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -11,10 +10,10 @@ import gateway.cli
 from tests.support.program import surroundings
 from tests.support.starting import finished_blocking
 
-COMMANDS = chain(
-    (("gateway", name) for name in gateway.cli.TABLE),
-    (("consumers", name) for name in consumers.cli.TABLE),
-)
+COMMANDS = [
+    *(("gateway", name) for name in gateway.cli.TABLE),
+    *(("consumers", name) for name in consumers.cli.TABLE),
+]
 
 
 @pytest.mark.parametrize(("module", "name"), COMMANDS)
