@@ -15,6 +15,8 @@ from redis.asyncio import RedisCluster
 from redis.asyncio.cluster import ClusterPipeline
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from gateway.redis_access.closed_connections import closed_as_away
+
 __all__ = ["ClusterClient"]
 
 
@@ -55,7 +57,8 @@ class ClusterClient(RedisCluster):
     async def failing_as_others(self) -> AsyncIterator[None]:
         """Raise ConnectionError for what redis-py raises when another task has changed its ways."""
         try:
-            yield
+            with closed_as_away():
+                yield
         except AttributeError as error:
             if error.obj is not None:
                 raise

@@ -14,14 +14,7 @@ kinds of client, and none of them is for anything else:
 from typing import Any, Final, cast
 
 from msgspec.structs import replace
-from redis.asyncio import (
-    BlockingConnectionPool,
-    Connection,
-    ConnectionPool,
-    Redis,
-    SSLConnection,
-    UnixDomainSocketConnection,
-)
+from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelConnectionPool
@@ -29,6 +22,13 @@ from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.maint_notifications import MaintNotificationsConfig
 
+from gateway.redis_access.closed_connections import (
+    PrimaryConnection,
+    PrimaryTlsConnection,
+    SocketFileConnection,
+    TcpConnection,
+    TlsConnection,
+)
 from gateway.redis_access.cluster_client import ClusterClient
 from gateway.redis_access.redis_faults import (
     AWAY,
@@ -141,7 +141,8 @@ def _client(
     pool: ConnectionPool
     if address.kind == "sentinel":
         sentinels = Sentinels(address, **_ALWAYS)
-        options |= {"ssl": address.tls is not None, **(address.tls or {})}
+        kind = PrimaryConnection if address.tls is None else PrimaryTlsConnection
+        options |= {"connection_class": kind, **(address.tls or {})}
         if waits_s is None:
             pool = SentinelConnectionPool(  # type: ignore[no-untyped-call]
                 address.service, sentinels, **options
@@ -161,10 +162,10 @@ def _client(
 
 def _way_to(address: RedisAddress) -> dict[str, Any]:
     if address.path:
-        return {"connection_class": UnixDomainSocketConnection, "path": address.path}
+        return {"connection_class": SocketFileConnection, "path": address.path}
     ((host, port),) = address.nodes
     return {
-        "connection_class": Connection if address.tls is None else SSLConnection,
+        "connection_class": TcpConnection if address.tls is None else TlsConnection,
         "host": host,
         "port": port,
         **(address.tls or {}),

@@ -13,6 +13,7 @@ from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnec
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
 
+from gateway.redis_access.closed_connections import closed_as_away
 from gateway.redis_access.redis_faults import is_denied
 from gateway.redis_access.redis_url import RedisAddress
 
@@ -72,13 +73,14 @@ class Sentinels(Sentinel):
         raise (SentinelRefuses if is_refused else MasterNotFoundError)(told)
 
     async def _masters(self, number: int) -> dict[str, Any]:
-        try:
-            found: Any = await self.sentinels[number].sentinel_masters()
-        except AuthenticationError:
-            if self._address.sentinel_password or not self._address.password:
-                raise
-            await self._give_password(number)
-            found = await self.sentinels[number].sentinel_masters()
+        with closed_as_away():
+            try:
+                found: Any = await self.sentinels[number].sentinel_masters()
+            except AuthenticationError:
+                if self._address.sentinel_password or not self._address.password:
+                    raise
+                await self._give_password(number)
+                found = await self.sentinels[number].sentinel_masters()
         return dict(found)
 
     async def _give_password(self, number: int) -> None:

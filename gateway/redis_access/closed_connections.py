@@ -1,0 +1,64 @@
+"""Makes of writing to a connection that its peer has closed the failure that it is.
+
+uvloop, which all processes run on, raises a bare RuntimeError for it, and redis-py knows only
+asyncio's OSError: it happens between connecting and the first command, when a server or a proxy
+resets a connection at once. https://github.com/MagicStack/uvloop/blob/v0.22.1/uvloop/handles/handle.pyx
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from redis.asyncio import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+__all__ = [
+    "PrimaryConnection",
+    "PrimaryTlsConnection",
+    "SocketFileConnection",
+    "TcpConnection",
+    "TlsConnection",
+    "closed_as_away",
+]
+
+
+@contextmanager
+def closed_as_away() -> Iterator[None]:
+    """Raise ConnectionError for what uvloop raises where a connection is closed."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "is closed" not in str(error):
+            raise
+        raise RedisConnectionError("the other side has closed the connection") from error
+
+
+class _Connection(AbstractConnection):
+    async def send_packed_command(
+        self,
+        command: bytes | str | Iterable[bytes],
+        check_health: bool = True,  # noqa: FBT001, FBT002 - as in redis-py
+    ) -> None:
+        with closed_as_away():
+            await super().send_packed_command(command, check_health)
+
+
+class TcpConnection(_Connection, Connection):
+    """Leads to a server."""
+
+
+class TlsConnection(_Connection, SSLConnection):
+    """Leads to a server that asks for TLS."""
+
+
+class SocketFileConnection(_Connection, UnixDomainSocketConnection):
+    """Leads to a server on this machine."""
+
+
+class PrimaryConnection(_Connection, SentinelManagedConnection):
+    """Leads to the primary that the Sentinels name."""
+
+
+class PrimaryTlsConnection(_Connection, SentinelManagedSSLConnection):
+    """Leads to the primary that the Sentinels name, and that asks for TLS."""
