@@ -76,7 +76,7 @@ class Faults:
 
     async def one(self) -> None:
         """Something, chosen at random; returns when it is over."""
-        for worker in self._world.workers:
+        for worker in self._world.everybody:
             if worker.exit_code is not None:
                 self.ended_count += 1
                 print(

@@ -71,6 +71,11 @@ class World:
         """Those that may be hurt."""
         return [*self.services, self.enricher, self.warehouse, self.audit]
 
+    @property
+    def everybody(self) -> list[Worker]:
+        """All processes, none of which ends by itself."""
+        return [*self.workers, self.witness]
+
     def groups(self) -> dict[str, tuple[str, list[Worker]]]:
         """The stream of each group, and its processes."""
         return {
@@ -153,12 +158,11 @@ async def open_world(directory: Path) -> AsyncIterator[World]:
         ):
             portal = await sandbox.add_portal(member_id=PORTAL, requests_per_s=1000, burst=1000)
             world = World(directory, nodes, portal, postgres, database)
-            everybody = [*world.workers, world.witness]
             with ExitStack() as processes:
-                for worker in everybody:
+                for worker in world.everybody:
                     processes.enter_context(worker).launch()
                 yield world
-                for worker in everybody:
+                for worker in world.everybody:
                     await worker.stop()
     finally:
         postgres.remove()
