@@ -16,6 +16,7 @@ __all__ = [
     "DRAINED_EVENTS",
     "DUTY_FAILURES",
     "EVENT_TOKENS",
+    "FAST_LANE_EVENTS",
     "HELD_ENTRIES",
     "HELD_SECONDS",
     "INSTALLATIONS",
@@ -64,6 +65,10 @@ DELIVERIES: Final = Counter(
 )
 STORED_EVENTS: Final = Counter(
     "b24gw_stored_events", "Events stored and answered 200, by place (stream, spool).", ["place"]
+)
+FAST_LANE_EVENTS: Final = Counter(
+    "b24gw_fast_lane_events",
+    "Events of b24gw_stored_events_total whose deliveries took the fast lane ([http] fast_lane).",
 )
 STORE_SECONDS: Final = Histogram(
     "b24gw_store_seconds",

@@ -3,9 +3,15 @@
 import asyncio
 from enum import StrEnum
 from time import perf_counter
-from typing import Final
+from typing import Any, Final, Protocol
 
-__all__ = ["Batch", "Stored"]
+import structlog
+
+from gateway.publishing.errors import CannotStore
+
+__all__ = ["Batch", "Stored", "Waiter"]
+
+log: Any = structlog.get_logger(__name__)
 
 MAX_EVENTS: Final = 256
 # A batch holds the server for the time of its script: about 2 µs an event.
@@ -16,6 +22,18 @@ class Stored(StrEnum):
 
     STREAM = "stream"
     SPOOL = "spool"
+
+
+class Waiter(Protocol):
+    """Who wants to know what becomes of an event, and needs no future for it."""
+
+    def settled(self, stored: Stored) -> None:
+        """The event is stored."""
+        ...
+
+    def failed(self, error: CannotStore) -> None:
+        """The event is not stored."""
+        ...
 
 
 class _Settled(asyncio.Future[Stored]):
@@ -31,23 +49,46 @@ class _Settled(asyncio.Future[Stored]):
 class Batch:
     """Holds events of one partition in the order of their arrival."""
 
-    __slots__ = ("events", "opened_at", "sequence", "settled")
+    __slots__ = ("_future", "events", "is_settled", "opened_at", "sequence", "waiters")
 
     def __init__(self) -> None:
         self.events: list[bytes] = []
         self.sequence = 0
         self.opened_at = perf_counter()
-        self.settled: asyncio.Future[Stored] = _Settled()
+        self.is_settled = False
+        self.waiters: list[Waiter] = []
+        self._future: asyncio.Future[Stored] | None = None
 
     @property
     def is_full(self) -> bool:
         """True if the next event belongs into another batch."""
         return len(self.events) >= MAX_EVENTS
 
+    @property
+    def settled(self) -> asyncio.Future[Stored]:
+        """What requests wait for that have a task to wait in."""
+        if self._future is None:
+            self._future = _Settled()
+        return self._future
+
     def settle(self, stored: Stored) -> None:
         """Let the waiting requests answer 200."""
-        self.settled.set_result(stored)
+        self.is_settled = True
+        if self._future is not None:
+            self._future.set_result(stored)
+        for waiter in self.waiters:
+            try:
+                waiter.settled(stored)
+            except Exception:
+                log.exception("an event was stored, and its request not answered")
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: CannotStore) -> None:
         """Let the waiting requests answer 503."""
-        self.settled.set_exception(error)
+        self.is_settled = True
+        if self._future is not None:
+            self._future.set_exception(error)
+        for waiter in self.waiters:
+            try:
+                waiter.failed(error)
+            except Exception:
+                log.exception("an event was not stored, and its request not answered")

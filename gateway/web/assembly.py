@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
+import structlog
 from aiohttp import web
 from msgspec import Struct
 from redis.asyncio import Redis
@@ -13,14 +14,20 @@ from gateway.installation.assembly import ApplicationParts, open_application
 from gateway.publishing.durability import Ack, check_at_start
 from gateway.settings import Settings
 from gateway.web.app_events import AppEvents
+from gateway.web.fast_lane.aiohttp_fit import missing_in_aiohttp
+from gateway.web.fast_lane.lane import FastLane
+from gateway.web.fast_lane.lane_connection import LaneConnection
 from gateway.web.install_page import install_page
 from gateway.web.protection.descriptors import room_for
 from gateway.web.public_server import PublicServer
 from gateway.web.receiver import Receiver
 from gateway.web.senders import Senders
 from gateway.web.storage import Storage
+from gateway.web.unavailability import Unavailability
 
 __all__ = ["ReceiverParts", "assemble"]
+
+log: Any = structlog.get_logger(__name__)
 
 _LAST_REQUESTS_S: Final = 0.5
 # How long a stop waits for requests that are on their way on open connections: some round trips.
@@ -69,16 +76,26 @@ async def assemble(settings: Settings, control: Redis) -> AsyncIterator[Receiver
     async with open_application(settings, control, senders.follower) as application:
         await check_at_start(control, Ack.parse(settings.publish.ack))
         storage = await Storage.open(settings, control)
-        receiver = _receiver(settings, senders, application, storage)
+        unavailability = Unavailability()
+        receiver = _receiver(settings, senders, application, storage, unavailability)
         http = settings.http
-        server = PublicServer(receiver, http, max_connections=room_for(http.max_connections))
+        server = PublicServer(
+            receiver,
+            http,
+            max_connections=room_for(http.max_connections),
+            lane=_fast_lane(settings, senders, storage, unavailability),
+        )
         # aiohttp waits twice so long: for the requests under way, then for those it has cut off.
         public = web.ServerRunner(server, handle_signals=False, shutdown_timeout=http.grace_s / 2)
         yield ReceiverParts(senders, application, storage, server, public)
 
 
 def _receiver(
-    settings: Settings, senders: Senders, application: ApplicationParts, storage: Storage
+    settings: Settings,
+    senders: Senders,
+    application: ApplicationParts,
+    storage: Storage,
+    unavailability: Unavailability,
 ) -> Receiver:
     streams, counts = settings.redis.streams, senders.rates.counts
     return Receiver(
@@ -98,4 +115,24 @@ def _receiver(
         page=install_page(settings, application),
         quarantine=senders.quarantining,
         counts=counts,
+        unavailability=unavailability,
+    )
+
+
+def _fast_lane(
+    settings: Settings, senders: Senders, storage: Storage, unavailability: Unavailability
+) -> FastLane | None:
+    """The lane beside the receiver; None, and a word in the log, if there can be none."""
+    if not settings.http.fast_lane:
+        return None
+    if (why := missing_in_aiohttp(LaneConnection.__slots__)) is not None:
+        log.warning("no fast lane", why=why, what_it_costs="twice the CPU time per delivery")
+        return None
+    return FastLane(
+        senders.directory,
+        storage.publisher,
+        settings.redis.streams,
+        guard=senders.guard,
+        counts=senders.rates.counts,
+        unavailability=unavailability,
     )

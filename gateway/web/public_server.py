@@ -23,6 +23,8 @@ from aiohttp.web_protocol import RequestHandler
 from gateway import metrics
 from gateway.background import Background
 from gateway.settings import HttpSettings
+from gateway.web.fast_lane.lane import FastLane
+from gateway.web.fast_lane.lane_connection import LaneConnection
 from gateway.web.receiver import Receiver
 
 __all__ = ["PublicServer"]
@@ -73,19 +75,32 @@ class PublicServer(web.Server):
     those that are more than `max_connections`.
 
     aiohttp itself bounds the size of headers, and the idle time between requests, but not the
-    time until a connection's first request is complete; `sweep` does that.
+    time until a connection's first request is complete; `sweep` does that. With a `lane`, what it
+    takes passes aiohttp.
     """
 
-    def __init__(self, receiver: Receiver, settings: HttpSettings, *, max_connections: int) -> None:
+    def __init__(
+        self,
+        receiver: Receiver,
+        settings: HttpSettings,
+        *,
+        max_connections: int,
+        lane: FastLane | None = None,
+    ) -> None:
+        self._options: Final[dict[str, Any]] = {
+            "access_log": None,
+            "logger": _parser_log(),
+            "keepalive_timeout": settings.keepalive_s,
+            "lingering_time": _LINGER_S,
+            "auto_decompress": False,  # Bitrix24 compresses nothing; a bomb would
+        }
         super().__init__(
-            receiver.handle,
+            receiver.handle if lane is None else self._handle_beside_lane,
             request_factory=self._request,
-            access_log=None,
-            logger=_parser_log(),
-            keepalive_timeout=settings.keepalive_s,
-            lingering_time=_LINGER_S,
-            auto_decompress=False,  # Bitrix24 compresses nothing; a bomb would
+            **self._options,
         )
+        self._receiver = receiver
+        self._lane = lane
         self._bodies = receiver.bodies
         self._max_body_bytes = settings.max_body
         self._max_connections = max_connections
@@ -93,6 +108,12 @@ class PublicServer(web.Server):
         self._silent: dict[RequestHandler, float] = {}
         self._leaving: set[RequestHandler] = set()
         self._is_stopping = False
+
+    def __call__(self) -> RequestHandler:
+        """A connection that is about to be made."""
+        if self._lane is None:
+            return super().__call__()
+        return LaneConnection(self._lane, self, loop=self._loop, **self._options)
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         """A client connected; its first request is to be complete in time."""
@@ -106,6 +127,10 @@ class PublicServer(web.Server):
         self._silent.pop(handler, None)
         self._leaving.discard(handler)
         super().connection_lost(handler, exc)
+
+    def request_came(self, handler: RequestHandler) -> None:
+        """A client has said what it wants; it no longer owes its first request."""
+        self._silent.pop(handler, None)
 
     async def sweep(self) -> None:
         """Close, once a second, the connections that owe their first request for too long."""
@@ -136,6 +161,8 @@ class PublicServer(web.Server):
         has sent its request by then, and one that keeps an idle connection does not hold the stop.
         """
         self._is_stopping = True
+        if self._lane is not None:
+            self._lane.close()
         end = monotonic() + within_s
         while monotonic() < end:
             if not self.connections:
@@ -166,7 +193,15 @@ class PublicServer(web.Server):
 
     def _is_idle(self, handler: RequestHandler) -> bool:
         # There is no public way to ask; the tests tell when this one goes.
-        return handler not in self._silent and handler._current_request is None  # noqa: SLF001
+        is_in_lane = isinstance(handler, LaneConnection) and handler.is_answer_due
+        is_at_work = is_in_lane or handler._current_request is not None  # noqa: SLF001
+        return not is_at_work and handler not in self._silent
+
+    async def _handle_beside_lane(self, request: web.BaseRequest) -> web.Response:
+        response = await self._receiver.handle(request)
+        if isinstance(request.protocol, LaneConnection):
+            request.protocol.request_ended(request, response)
+        return response
 
     def _request(
         self,
@@ -176,10 +211,10 @@ class PublicServer(web.Server):
         writer: AbstractStreamWriter,
         task: "asyncio.Task[None]",
     ) -> web.BaseRequest:
-        self._silent.pop(protocol, None)
+        self.request_came(protocol)
         if self._is_stopping:
             message = message._replace(should_close=True)  # answered with `Connection: close`
-        return _Request(
+        request = _Request(
             message,
             payload,
             protocol,
@@ -188,3 +223,8 @@ class PublicServer(web.Server):
             self._loop,
             client_max_size=self._max_body_bytes,
         )
+        if isinstance(protocol, LaneConnection):
+            protocol.request_begins(
+                content_length=request.content_length or 0, is_complete=payload.is_eof()
+            )
+        return request

@@ -14,7 +14,7 @@ from aiohttp import web
 from uuid_utils import uuid7
 
 from gateway.contract import APP_SUBJECT, Streams, encode_event
-from gateway.inbound.admission import WRONG_TOKEN, Admitted, Ignored, KnownPortals, admit
+from gateway.inbound.admission import WRONG_TOKEN, Admitted, KnownPortals, admit
 from gateway.inbound.delivery import Delivery
 from gateway.inbound.errors import Forbidden, Malformed
 from gateway.inbound.form import FormError
@@ -63,6 +63,7 @@ class Receiver:
         page: InstallPage | None,
         quarantine: Quarantining | None,
         counts: dict[str, int],
+        unavailability: Unavailability,
     ) -> None:
         self._portals = portals
         self._sink = sink
@@ -73,7 +74,7 @@ class Receiver:
         self._page = page
         self._quarantine = quarantine
         self._counts = counts
-        self._unavailability = Unavailability()
+        self._unavailability = unavailability
         self._path = settings.path
         self._max_body_bytes = settings.max_body
         self._clients = clients_of(settings)
@@ -116,12 +117,7 @@ class Receiver:
         except (FormError, Malformed) as error:
             return answer(400, "bad request", "malformed", error.reason, event_id=receipt_id)
         except CannotStore as error:
-            return self._unavailability.answer(
-                error.reason,
-                event_id=receipt_id,
-                member_id=verdict.member_id,
-                **_subject_in_log(verdict),
-            )
+            return self._unavailability.answer(error.reason, verdict, event_id=receipt_id)
         except Exception:
             log.exception("delivery failed", event_id=receipt_id)
             return unavailable("internal", event_id=receipt_id)
@@ -193,10 +189,3 @@ class Receiver:
         if is_expectation_unknown(request):
             return last_answer(417, "expectation failed", "expectation")
         return None
-
-
-def _subject_in_log(verdict: Admitted | Ignored) -> dict[str, object]:
-    """The key under which a line names what an event is about: `comment_id`, `deal_id`."""
-    if isinstance(verdict, Ignored) or verdict.subject.id is None:
-        return {}
-    return {f"{verdict.subject.kind}_id": verdict.subject.id}

@@ -5,6 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
+from gateway.inbound.admission import Admitted, Ignored
 from gateway.publishing.outage import SharedOutage
 from gateway.web.fixed_answers import unavailable
 
@@ -24,8 +25,8 @@ class Unavailability:
         self._named = 0
         self._minute_began_at = -_MINUTE_S
 
-    def answer(self, reason: str, **about: object) -> web.Response:
-        """The answer to a delivery that cannot be stored now; `about` is what it was."""
+    def answer(self, reason: str, verdict: Admitted | Ignored, *, event_id: str) -> web.Response:
+        """The answer to a genuine delivery that cannot be stored now; `event_id` is the receipt."""
         self._outage.meets(
             "deliveries are answered 503 and lost", "all", events=1, reason=reason, status=503
         )
@@ -33,9 +34,22 @@ class Unavailability:
         if now - self._minute_began_at >= _MINUTE_S:
             self._minute_began_at, self._named = now, 0
         self._named += 1
-        return unavailable(reason, is_told=self._named <= _NAMED, **about)
+        return unavailable(
+            reason,
+            is_told=self._named <= _NAMED,
+            event_id=event_id,
+            member_id=verdict.member_id,
+            **_subject_in_log(verdict),
+        )
 
     def stored(self) -> None:
         """A delivery was stored."""
         if self._outage.lasts:
             self._outage.passed("all")
+
+
+def _subject_in_log(verdict: Admitted | Ignored) -> dict[str, object]:
+    """The key under which a line names what an event is about: `comment_id`, `deal_id`."""
+    if isinstance(verdict, Ignored) or verdict.subject.id is None:
+        return {}
+    return {f"{verdict.subject.kind}_id": verdict.subject.id}

@@ -11,21 +11,31 @@ from gateway.portals.registry import Registry
 from gateway.redis_access import connections
 from gateway.settings import HttpSettings, Settings, SpoolSettings
 from gateway.web.app_events import AppEvents, EventSink
-from gateway.web.protection.guard import guard_of
+from gateway.web.protection.guard import Guard, guard_of
 from gateway.web.receiver import Receiver
+from gateway.web.unavailability import Unavailability
 
 __all__ = ["bare_receiver"]
 
 
 @asynccontextmanager
 async def bare_receiver(
-    directory: Directory, sink: EventSink, http: HttpSettings, *, spool_dir: Path
+    directory: Directory,
+    sink: EventSink,
+    http: HttpSettings,
+    *,
+    spool_dir: Path,
+    counts: dict[str, int] | None = None,
+    guard: Guard | None = None,
 ) -> AsyncIterator[Receiver]:
-    """A receiver of these portals' events, without an application of its own in the settings."""
+    """A receiver of these portals' events, without an application of its own in the settings.
+
+    It counts the events of each portal in `counts`; `guard` is that of `http`, if none is given.
+    """
     settings = Settings(http=http, spool=SpoolSettings(dir=str(spool_dir)))
     control = connections.control("redis://127.0.0.1:1/0", timeout_s=0.1)  # never connected
     follower = Follower(directory, Registry(control, prefix=settings.redis.prefix))
-    counts: dict[str, int] = {}
+    counts = {} if counts is None else counts
     streams = settings.redis.streams
     async with open_application(settings, control, follower) as application:
         yield Receiver(
@@ -41,9 +51,10 @@ async def bare_receiver(
                 counts=counts,
             ),
             event_tokens=None,
-            guard=guard_of(http),
+            guard=guard or guard_of(http),
             page=None,
             quarantine=None,
             counts=counts,
+            unavailability=Unavailability(),
         )
     await control.aclose()

@@ -51,6 +51,8 @@ class HttpSettings(Section, frozen=True, kw_only=True):
     """A portal that sends more events a minute is told of, and nothing else; 0 for never."""
     workers: Annotated[int, Meta(ge=1, le=64)] = 1
     """How many processes share the port."""
+    fast_lane: bool = True
+    """Whether usual deliveries go past most of aiohttp, at half of the cost; see docs/http.md."""
     grace_s: Seconds = 20.0
     """How many seconds a stopping receiver gives the requests under way."""
 

@@ -53,6 +53,10 @@ class Guard:
         self._needs_found = False
         self._outsiders.clear()
 
+    def knows(self, peer: str | None, forwarded_for: Sequence[str]) -> bool:
+        """Whether `refuses` has looked at this client lately, and let it deliver."""
+        return self._outsiders.get((peer, *forwarded_for), "unknown") is None
+
     def refuses(self, peer: str | None, forwarded_for: Sequence[str]) -> str | None:
         """None if the client may deliver, else its address, for the log.
 

@@ -17,17 +17,18 @@ from pathlib import Path
 from typing import Final
 
 from gateway.local.redis_server import RedisServer, find_server
-from tests.benchmarks.ingest.contenders import Contender, commands, pin
+from tests.benchmarks.ingest.contenders import BEFORE, Contender, commands, pin
 
 BARS: Final = {
-    "bare aiohttp": 1.4,
+    BEFORE: 0.68,
+    "bare aiohttp": 0.85,
     "FastAPI + FastStream": 0.22,
     "plain aiohttp": 0.45,
     "node": 1.0,
 }
 
 
-async def run(turns: int) -> dict[str, float]:
+async def run(turns: int, before: Path | None) -> dict[str, float]:
     """Median CPU microseconds per event of each contender, in alternating turns."""
     with tempfile.TemporaryDirectory() as temporary:
         directory = Path(temporary)
@@ -42,7 +43,7 @@ async def run(turns: int) -> dict[str, float]:
         pin(0, is_server=False)
         contenders = [
             Contender(name, command, directory, server.url)
-            for name, command in commands(directory).items()
+            for name, command in commands(directory, before).items()
         ]
         try:
             for contender in contenders:
@@ -78,9 +79,12 @@ def table(micros: dict[str, float]) -> list[dict[str, object]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--turns", type=int, default=40, help="quarter-second turns of each")
+    parser.add_argument(
+        "--before", type=Path, metavar="DIR", help="another checkout, to be measured beside this"
+    )
     parser.add_argument("--json", metavar="FILE", help="write the table there, too")
     options = parser.parse_args()
-    rows = table(asyncio.run(run(options.turns)))
+    rows = table(asyncio.run(run(options.turns, options.before)))
     print(f"{'':24}{'µs CPU/event':>14}{'gateway is':>14}{'bar':>8}")
     for row in rows:
         ratio = "" if row["contender"] == "gateway" else f"{row['gateway_is_times']} x"

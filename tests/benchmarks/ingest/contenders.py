@@ -17,13 +17,14 @@ from typing import Final
 from gateway.local.redis_server import free_port
 from tests.benchmarks.load import Load, cpu_seconds
 
-__all__ = ["Contender", "bodies", "commands", "gateway_command", "pin"]
+__all__ = ["BEFORE", "Contender", "bodies", "commands", "gateway_command", "pin"]
 
 HERE: Final = Path(__file__).parent
 BODY: Final = (HERE.parent.parent / "wire" / "comment-updated.app.form").read_bytes()
 MEMBER_ID: Final = "010b6886ebc205e43ae65000ee00addb"
 TOKEN: Final = "3c6c9248ec54af6bea1159b43ee0ab32"
 TURN_S: Final = 0.25
+BEFORE: Final = "gateway before"
 ALL_CORES: Final = frozenset(os.sched_getaffinity(0))
 
 
@@ -69,7 +70,7 @@ class Contender:
         self.load = Load(self.port, bodies())
 
     async def open(self) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while True:
             with contextlib.suppress(OSError):
                 await self.load.open()
@@ -100,8 +101,8 @@ def gateway_command() -> list[str]:
     return [sys.executable, "-m", "gateway", "serve"]
 
 
-def commands(directory: Path) -> dict[str, list[str]]:
-    """The contenders that can run here."""
+def commands(directory: Path, before: Path | None) -> dict[str, list[str]]:
+    """The contenders that can run here; `before` is another checkout of the gateway."""
     python = sys.executable
     found = {
         "gateway": gateway_command(),
@@ -109,6 +110,8 @@ def commands(directory: Path) -> dict[str, list[str]]:
         "FastAPI + FastStream": [python, str(HERE / "fastapi_faststream.py")],
         "plain aiohttp": [python, str(HERE / "plain_aiohttp.py")],
     }
+    if before is not None:
+        found[BEFORE] = ["env", f"PYTHONPATH={before}", python, "-P", "-m", "gateway", "serve"]
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm:
         shutil.copytree(HERE / "node", directory / "node")

@@ -1,0 +1,141 @@
+"""Admits usual deliveries without aiohttp's request, and has their batch write the answers."""
+
+from time import time_ns
+from typing import Any, Final, Protocol
+
+import structlog
+from aiohttp import web
+from uuid_utils import uuid7
+
+from gateway.contract import APP_SUBJECT, Streams, encode_event
+from gateway.inbound.admission import Admitted, KnownPortals, admit
+from gateway.inbound.form_fields import extract
+from gateway.publishing.batch import Stored, Waiter
+from gateway.publishing.errors import CannotStore
+from gateway.web.fast_lane.known_heads import KnownHeads, whole_request
+from gateway.web.fast_lane.raw_answers import raw_answer, raw_stored_answer
+from gateway.web.protection.guard import Guard
+from gateway.web.unavailability import Unavailability
+
+__all__ = ["FastLane", "LaneClient", "LaneSink"]
+
+log: Any = structlog.get_logger(__name__)
+
+
+class LaneSink(Protocol):
+    """Where admitted events are stored."""
+
+    def store(self, event: bytes, partition: int, waiter: Waiter) -> None:
+        """Store an event and tell the waiter of it later; raises CannotStore, and tells nothing."""
+        ...
+
+
+class LaneClient(Protocol):
+    """The connection that a delivery came on."""
+
+    @property
+    def remote(self) -> str | None:
+        """The address of the peer."""
+        ...
+
+    def answer(self, answer: bytes) -> None:
+        """Answer the request that was taken; does nothing if the client went."""
+        ...
+
+
+class FastLane:
+    """Takes a delivery if aiohttp and the receiver would do nothing but store it: its head is
+    known (KnownHeads), its token is genuine, its event is about a subject of the portal, its
+    sender was allowed before and sent something lately.
+
+    Whatever else there is about a delivery, it is not taken, nothing has been done, and the
+    receiver, which sees the same bytes afterwards, has its reasons to answer as it does.
+    """
+
+    def __init__(
+        self,
+        portals: KnownPortals,
+        sink: LaneSink,
+        streams: Streams,
+        *,
+        guard: Guard | None,
+        counts: dict[str, int],
+        unavailability: Unavailability,
+    ) -> None:
+        self._portals = portals
+        self._sink = sink
+        self._streams = streams
+        self._guard = guard
+        self._counts = counts
+        self._unavailability = unavailability
+        self._heads: Final = KnownHeads()
+        self._is_closed = False
+
+    def take(self, data: bytes, client: LaneClient) -> bool:
+        """Whether a request that came in one read was taken; then `client` gets the answer."""
+        if self._is_closed:
+            return False
+        whole = whole_request(data)
+        if whole is None or (head := self._heads.find(whole.head)) is None:
+            return False
+        if self._guard is not None and not self._guard.knows(client.remote, head.forwarded_for):
+            return False
+        receipt_id = str(uuid7())
+        try:
+            verdict = admit(
+                extract(whole.body),
+                self._portals,
+                receipt_id=receipt_id,
+                received_ms=time_ns() // 1_000_000,
+            )
+        except Exception:  # noqa: BLE001 - the receiver, which meets it next, tells of it
+            return False
+        if not isinstance(verdict, Admitted) or verdict.subject.kind == APP_SUBJECT:
+            return False
+        if verdict.member_id not in self._counts:
+            return False
+        self._counts[verdict.member_id] += 1
+        partition = self._streams.partition_of(verdict.member_id, verdict.subject)
+        taken = _Taken(client, verdict, receipt_id, self._unavailability)
+        try:
+            self._sink.store(encode_event(verdict.event), partition, taken)
+        except CannotStore as error:
+            taken.failed(error)
+        return True
+
+    def close(self) -> None:
+        """Take nothing any more; what was taken is answered."""
+        self._is_closed = True
+
+    def learn(self, data: bytes, request: web.BaseRequest, response: web.StreamResponse) -> None:
+        """Remember a head after a delivery was stored that came with it, in one read."""
+        if "X-Event-Stored" in response.headers and (whole := whole_request(data)) is not None:
+            self._heads.learn(whole, request)
+
+
+class _Taken:
+    """Waits for the batch of one delivery."""
+
+    __slots__ = ("_client", "_receipt_id", "_unavailability", "_verdict")
+
+    def __init__(
+        self,
+        client: LaneClient,
+        verdict: Admitted,
+        receipt_id: str,
+        unavailability: Unavailability,
+    ) -> None:
+        self._client = client
+        self._verdict = verdict
+        self._receipt_id = receipt_id
+        self._unavailability = unavailability
+
+    def settled(self, stored: Stored) -> None:
+        self._unavailability.stored()
+        self._client.answer(raw_stored_answer(self._receipt_id, stored))
+
+    def failed(self, error: CannotStore) -> None:
+        unavailable = self._unavailability.answer(
+            error.reason, self._verdict, event_id=self._receipt_id
+        )
+        self._client.answer(raw_answer(unavailable))
