@@ -23,7 +23,7 @@ from gateway.publishing.spool.batch_file import SpooledBatch
 from gateway.publishing.spool.store import Spool
 from gateway.publishing.stream_writer import StreamWriter
 
-__all__ = ["PublishingOutages", "PartitionPublisher"]
+__all__ = ["PartitionPublisher", "PublishingOutages"]
 
 log: Any = structlog.get_logger(__name__)
 

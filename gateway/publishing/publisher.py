@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from gateway import metrics
 from gateway.publishing.batch import Batch, Stored, Waiter
 from gateway.publishing.errors import CannotStore
-from gateway.publishing.partition_publisher import PublishingOutages, PartitionPublisher
+from gateway.publishing.partition_publisher import PartitionPublisher, PublishingOutages
 from gateway.publishing.spool.store import Spool
 from gateway.publishing.stream_writer import stream_writer
 from gateway.settings import PublishSettings, RedisSettings
