@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from typing import Any, Final
 import psutil
 import pytest
 
+from gateway.local.process_plan import shared_modules
+from gateway.settings import Settings
 from tests.support.eventually import eventually_blocking
 from tests.support.program import ROOT, Program
 
@@ -119,6 +122,21 @@ def supervising(directory: Path, *names: str, how: str = "fork") -> Iterator[Sup
     ) as program:
         program.launch()
         yield program
+
+
+def test_what_is_shared_is_there_starts_no_thread_and_opens_nothing() -> None:
+    for with_demo in (False, True):
+        shared = shared_modules(Settings(), with_demo=with_demo)
+        code = (
+            "import importlib, json, os, sys\n"
+            f"for name in {shared!r}: importlib.import_module(name)\n"
+            "heavy = {'dlt', 'duckdb', 'pyarrow'} & sys.modules.keys()\n"
+            "files = [one for one in os.listdir('/proc/self/fd') if int(one) > 3]\n"
+            "print(json.dumps([len(os.listdir('/proc/self/task')), files, list(heavy)]))\n"
+        )
+        told = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+
+        assert json.loads(told.stdout) == [1, [], []]
 
 
 def is_alive(pid: int) -> bool:
