@@ -13,6 +13,7 @@ from gateway.processes.child import Child, ChildProcess
 from gateway.processes.exec_launcher import ExecLauncher
 from gateway.processes.fork_messages import (
     LONGEST_BYTES,
+    NOT_STARTED,
     REPORTS,
     Ended,
     Signal,
@@ -71,7 +72,7 @@ class ForkLauncher:
                 send_signal(pid, number)
 
     async def _fork(self, order: bytes) -> "_Forked | None":
-        """The process, once it is there; None if the server is not."""
+        """The process, once it is there; None if the server is not, or could not fork it."""
         reading, writing = os.pipe()
         output = asyncio.StreamReader()
         loop = asyncio.get_running_loop()
@@ -98,6 +99,8 @@ class ForkLauncher:
         """Take one report; the event loop calls again for the next."""
         try:
             packet = self._channel.recv(LONGEST_BYTES)
+        except BlockingIOError:
+            return
         except OSError:
             packet = b""
         if not packet:
@@ -110,8 +113,12 @@ class ForkLauncher:
                 self._running.pop(pid).ended.set_result(exit_code)
 
     def _started(self, pid: int) -> None:
-        self._running[pid] = forked = _Forked(pid, self)
         waiting = self._waiting.popleft()
+        if pid == NOT_STARTED:
+            if not waiting.done():
+                waiting.set_result(None)
+            return
+        self._running[pid] = forked = _Forked(pid, self)
         if waiting.done():  # whoever wanted it has been cancelled
             forked.send(signal.SIGKILL)
         else:

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 __all__ = [
     "LONGEST_BYTES",
+    "NOT_STARTED",
     "ORDERS",
     "REPORTS",
     "Ended",
@@ -41,8 +42,12 @@ class Signal(Struct, frozen=True, tag=True):
     number: int
 
 
+NOT_STARTED: Final = -1
+"""For a process id: the kernel refused."""
+
+
 class Started(Struct, frozen=True, tag=True):
-    """A process was forked; answers come in the order of the orders."""
+    """A process was forked, or was not; answers come in the order of the orders."""
 
     pid: int
 

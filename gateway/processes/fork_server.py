@@ -23,6 +23,7 @@ from msgspec import Struct
 from gateway.processes import tether
 from gateway.processes.fork_messages import (
     LONGEST_BYTES,
+    NOT_STARTED,
     ORDERS,
     Ended,
     Report,
@@ -120,12 +121,16 @@ class _Serving:
 
     def _start(self, start: Start, output: int) -> None:
         server = os.getpid()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:  # too many processes, or too little memory; those that run go on
+            pid = NOT_STARTED
         if pid == 0:
             self._let_go()
             become(start, output=output, parent=server)
         os.close(output)
-        self._running.add(pid)
+        if pid != NOT_STARTED:
+            self._running.add(pid)
         self._tell(Started(pid))
 
     def _let_go(self) -> None:

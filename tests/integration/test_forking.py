@@ -124,21 +124,6 @@ def supervising(directory: Path, *names: str, how: str = "fork") -> Iterator[Sup
         yield program
 
 
-def test_what_is_shared_is_there_starts_no_thread_and_opens_nothing() -> None:
-    for with_demo in (False, True):
-        shared = shared_modules(Settings(), with_demo=with_demo)
-        code = (
-            "import importlib, json, os, sys\n"
-            f"for name in {shared!r}: importlib.import_module(name)\n"
-            "heavy = {'dlt', 'duckdb', 'pyarrow'} & sys.modules.keys()\n"
-            "files = [one for one in os.listdir('/proc/self/fd') if int(one) > 3]\n"
-            "print(json.dumps([len(os.listdir('/proc/self/task')), files, list(heavy)]))\n"
-        )
-        told = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
-
-        assert json.loads(told.stdout) == [1, [], []]
-
-
 def is_alive(pid: int) -> bool:
     try:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
@@ -163,6 +148,21 @@ def test_children_have_what_the_parent_imported_and_nobody_imports_it_again(tmp_
         assert program.until("said", "uses") == f"True {server}"
         assert program.log.count("imported by") == 1
         assert f"imported by {program.pid}\n" in program.log
+
+
+def test_what_is_shared_is_there_starts_no_thread_and_opens_nothing() -> None:
+    for with_demo in (False, True):
+        shared = shared_modules(Settings(), with_demo=with_demo)
+        code = (
+            "import importlib, json, os, sys\n"
+            f"for name in {shared!r}: importlib.import_module(name)\n"
+            "heavy = {'dlt', 'duckdb', 'pyarrow'} & sys.modules.keys()\n"
+            "files = [one for one in os.listdir('/proc/self/fd') if int(one) > 3]\n"
+            "print(json.dumps([len(os.listdir('/proc/self/task')), files, list(heavy)]))\n"
+        )
+        told = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+
+        assert json.loads(told.stdout) == [1, [], []]
 
 
 def test_children_draw_random_numbers_of_their_own(tmp_path: Path) -> None:
