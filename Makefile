@@ -73,7 +73,7 @@ fuzz: $(VENV)/fuzz.stamp  ## look for bodies that break the decoder: a million, 
 record-php: $(VENV)/dev.stamp  ## ask the installed PHP anew how it reads the bodies of tests/fuzz
 	$(BIN)/python -m tests.fuzz.record_php
 
-bench-consume: $(VENV)/bench.stamp  ## the consumer runtime against FastStream and a plain loop
+bench-consume: $(VENV)/bench.stamp  ## the consumer runtime against FastStream, a plain loop and the checkout BEFORE
 	$(BIN)/python -m tests.benchmarks.bench_consume
 
 soak: $(VENV)/bench.stamp  ## an hour of random kills under load, or MINUTES=n; ends with the sums

@@ -35,9 +35,10 @@ class Batches:
     def submit(self, held: HeldEntry) -> None:
         """Take an entry, in the order in which they are handled."""
         held.arrived_at = self._loop.time()
-        self._waiting.append(held)
+        waiting = self._waiting
+        waiting.append(held)
         self._waiting_bytes += len(held.entry.raw)
-        if len(self._waiting) == 1 or self._is_full():
+        if len(waiting) == 1 or self._is_full():
             self._changed.set()
 
     async def alone(self, held: HeldEntry) -> None:
@@ -65,11 +66,14 @@ class Batches:
 
     def _batch(self) -> list[HeldEntry]:
         limits, size_bytes = self._limits, 0
+        waiting, most_bytes = self._waiting, limits.max_bytes
         batch: list[HeldEntry] = []
-        while self._waiting and len(batch) < limits.max_events and size_bytes < limits.max_bytes:
-            held = self._waiting.popleft()
+        for _ in range(min(len(waiting), limits.max_events)):
+            held = waiting.popleft()
             batch.append(held)
             size_bytes += len(held.entry.raw)
+            if size_bytes >= most_bytes:
+                break
         self._waiting_bytes -= size_bytes
         return batch
 

@@ -37,7 +37,7 @@ class DeadLetterRate:
         self.limit = limit
         self._known_partitions: set[int] = set()
         self._dead: deque[float] = deque()
-        self._handled: deque[tuple[float, int]] = deque()
+        self._handled: deque[list[int]] = deque()  # a second, and how many in it
         self._handled_count = 0
 
     def needs_history(self, partition: int) -> bool:
@@ -48,11 +48,11 @@ class DeadLetterRate:
 
     def handled(self, now: float, count: int = 1) -> None:
         """Note entries that were handled; counted by the second."""
-        second = float(int(now))
+        second = int(now)
         if self._handled and self._handled[-1][0] == second:
-            self._handled[-1] = (second, self._handled[-1][1] + count)
+            self._handled[-1][1] += count
         else:
-            self._handled.append((second, count))
+            self._handled.append([second, count])
             self._forget(now)
         self._handled_count += count
 

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from gateway.contract import AppEvent, CommentEvent, OtherEvent, PortalEvent
 
-__all__ = ["Entry", "Event", "HeldEntry", "Partition", "Source"]
+__all__ = ["DroppedEntry", "Entry", "Event", "HeldEntry", "Partition", "Source"]
 
 Event = CommentEvent | AppEvent | PortalEvent | OtherEvent
 
@@ -74,3 +74,10 @@ class HeldEntry(Struct, eq=False, kw_only=True, gc=False):
         """What has to be handled in order: all events of one subject of one portal."""
         event = self.entry.event
         return event.source + event.subject
+
+
+class DroppedEntry(Struct, frozen=True, gc=False):
+    """An entry that nobody handles, on its way out: where it was read, and its id there."""
+
+    source: Source
+    id: bytes

@@ -17,23 +17,22 @@ log = structlog.get_logger()
 _EVERY_S: Final = 60.0
 
 
-def tell_handled(group: str, done: Iterable[HeldEntry | None]) -> None:
-    """A line for each entry that is acknowledged; None stands for one that nobody handled."""
+def tell_handled(group: str, done: Iterable[HeldEntry]) -> None:
+    """A line for each entry that is acknowledged."""
     if not log.is_enabled_for(logging.DEBUG):
         return
     for held in done:
-        if held is not None:
-            entry = held.entry
-            log.debug(
-                "handled and acknowledged",
-                group=group,
-                stream=entry.stream,
-                partition=entry.partition,
-                entry_id=entry.id,
-                event_id=entry.event.id,
-                type=entry.event.type,
-                subject=entry.event.subject,
-            )
+        entry = held.entry
+        log.debug(
+            "handled and acknowledged",
+            group=group,
+            stream=entry.stream,
+            partition=entry.partition,
+            entry_id=entry.id,
+            event_id=entry.event.id,
+            type=entry.event.type,
+            subject=entry.event.subject,
+        )
 
 
 class Summary:

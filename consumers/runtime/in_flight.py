@@ -82,11 +82,6 @@ class InFlight:
         """Whether an entry is in hand or aside."""
         return entry_id in self._held.get(source, ())
 
-    def held(self, source: Source, entry_id: bytes) -> HeldEntry | None:
-        """An entry in hand; None if it is not, or nobody handles it."""
-        one = self._held.get(source, {}).get(entry_id)
-        return one if isinstance(one, HeldEntry) else None
-
     def was_handled(self, source: Source, entry_id: bytes, raw: bytes | None) -> bool:
         """Whether this very event was acknowledged at this place a moment ago."""
         recent, older = self._recent.get(source, {}), self._older.get(source, {})
@@ -94,13 +89,17 @@ class InFlight:
 
     def offer(self, held: HeldEntry) -> bool:
         """Take an entry if it is within its share; whether it is in hand, and not set aside."""
-        if self._shares is None or self._shares.admits(
+        if self._shares is None:
+            self._of(held.source)[held.id] = held
+            self._size_bytes += len(held.entry.raw)
+            return True
+        if self._shares.admits(
             held, count=len(self) - self.aside_count, size_bytes=self._size_bytes
         ):
             self.add(held.source, held.id, held)
             return True
         self._shares.set_aside(held)
-        self._held.setdefault(held.source, {})[held.id] = Aside(held.entry.deliveries)
+        self._of(held.source)[held.id] = Aside(held.entry.deliveries)
         self.aside_count += 1
         return False
 
@@ -121,7 +120,7 @@ class InFlight:
 
     def add(self, source: Source, entry_id: bytes, held: HeldEntry | None) -> None:
         """Take an entry; without `held` it is one that nobody handles, on its way out."""
-        entries = self._held.setdefault(source, {})
+        entries = self._of(source)
         if self.aside_count and isinstance(entries.get(entry_id), Aside):
             self.aside_count -= 1
         entries[entry_id] = held
@@ -167,6 +166,12 @@ class InFlight:
         if len(recent) > _RECENT:
             self._older[source] = self._recent.pop(source)
         self.changed.set()
+
+    def _of(self, source: Source) -> dict[bytes, HeldEntry | Aside | None]:
+        try:
+            return self._held[source]
+        except KeyError:
+            return self._held.setdefault(source, {})
 
     def _deliveries(self, source: Source, entry_id: bytes) -> int:
         one = self._held[source][entry_id]

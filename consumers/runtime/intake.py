@@ -88,11 +88,11 @@ class Intake:
         await self._take(source, ((entry_id, fields, 1) for entry_id, fields in page))
 
     async def _take(self, source: Source, page: Iterable[tuple[bytes, Fields, int]]) -> None:
-        submit = self._work.submit
+        offer, submit = self._in_flight.offer, self._work.submit
         for entry_id, fields, deliveries in page:
             admitted = self._admit(source, entry_id, fields, deliveries)
             if isinstance(admitted, HeldEntry):
-                if self._in_flight.offer(admitted):
+                if offer(admitted):
                     submit(admitted)
             elif admitted is not None:
                 await self._settlement.bury(source, entry_id, admitted, event_id=None)

@@ -32,7 +32,8 @@ class Lanes:
         self._gate = gate
         self._circuit = circuit
         self._loop = asyncio.get_running_loop()
-        self._lanes: dict[str, deque[HeldEntry]] = {}
+        # Lists, of which nearly all hold one entry, and none more than there are in hand.
+        self._lanes: dict[str, list[HeldEntry]] = {}
         self._ready: deque[str] = deque()
         self._timers: set[asyncio.TimerHandle] = set()
         self._workers: set[asyncio.Task[None]] = set()
@@ -47,7 +48,7 @@ class Lanes:
         if lane is not None:
             lane.append(held)
             return
-        self._lanes[name] = deque((held,))
+        self._lanes[name] = [held]
         self._ready.append(name)
         if len(self._workers) - self._busy < len(self._ready):
             self._serve()
@@ -56,7 +57,7 @@ class Lanes:
         """Handle an entry while nothing else runs; the first attempt has ended on return."""
         later = await self._attempt(held)
         if later is not None:
-            self._lanes.setdefault(held.lane, deque()).append(held)
+            self._lanes.setdefault(held.lane, []).append(held)
             self._postpone(held.lane, later)
 
     async def finish(self, timeout_s: float) -> None:
@@ -109,8 +110,8 @@ class Lanes:
             if later is None:
                 self._circuit.answered()
                 self._gate.resume()
-                lane.popleft()
-                if lane:
+                if len(lane) > 1:
+                    del lane[0]
                     ready.append(name)
                 else:
                     del self._lanes[name]

@@ -1,47 +1,19 @@
 """Counts what a consumer's process does, in a registry of its own."""
 
 import time
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from itertools import accumulate
-from typing import Final
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from msgspec import Struct
 from prometheus_client import CollectorRegistry, Counter, Gauge
-from prometheus_client.core import HistogramMetricFamily
-from prometheus_client.registry import Collector
 
 from consumers.runtime.entry import HeldEntry
+from consumers.runtime.loop_collectors import Durations, Results
 from consumers.runtime.partition_gauges import PartitionGauges
 
-__all__ = ["Durations", "Metrics", "Totals"]
+__all__ = ["Metrics", "Totals"]
 
-
-_BOUNDS: Final = (0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0, 3600.0)
-
-
-class Durations(Collector):
-    """Counts durations in a histogram with the label `group`; for the event loop's thread only."""
-
-    def __init__(self, name: str, meaning: str, group: str) -> None:
-        self._name = name
-        self._meaning = meaning
-        self._group = group
-        self._counts = [0] * (len(_BOUNDS) + 1)
-        self._sum_s = 0.0
-
-    def observe(self, seconds: float) -> None:
-        """Note one duration."""
-        self._counts[bisect_left(_BOUNDS, seconds)] += 1
-        self._sum_s += seconds
-
-    def collect(self) -> Iterator[HistogramMetricFamily]:
-        """What the registry asks for when somebody looks."""
-        family = HistogramMetricFamily(self._name, self._meaning, labels=("group",))
-        bounds = [*(str(bound) for bound in _BOUNDS), "+Inf"]
-        buckets = list(zip(bounds, accumulate(self._counts), strict=True))
-        family.add_metric((self._group,), buckets, sum_value=self._sum_s)
-        yield family
+_moment = datetime.fromisoformat
 
 
 class Totals(Struct, frozen=True):
@@ -61,17 +33,16 @@ class Metrics:
         self.of_partitions = PartitionGauges(group, self.registry)
         self._group = group
         self._handled_count = self._ignored_count = self._dead_letter_count = 0
-        self._failed_count = 0
-        events = self._counter(
-            "events_total",
-            "Entries this process is through with, by result: handled, ignored (no handler for "
-            "the type), dead (a dead letter), repeated (handled before, delivered again).",
-            label="result",
+        self._repeated_count = self._failed_count = 0
+        self.registry.register(
+            Results(
+                "b24_consumer_events_total",
+                "Entries this process is through with, by result: handled, ignored (no handler for "
+                "the type), dead (a dead letter), repeated (handled before, delivered again).",
+                group,
+                self._results,
+            )
         )
-        self._handled = events.labels(group, "handled")
-        self._ignored = events.labels(group, "ignored")
-        self._dead = events.labels(group, "dead")
-        self._repeated = events.labels(group, "repeated")
         self._handling = self._durations(
             "handling_seconds",
             "Time of one successful call of a handler, of an event or of a batch.",
@@ -131,23 +102,22 @@ class Metrics:
     def handled(self, batch: Sequence[HeldEntry], *, took_s: float) -> None:
         """Note a successful call of a handler."""
         self._handled_count += len(batch)
-        self._handled.inc(len(batch))
         self._handling.observe(took_s)
         now = time.time()
         observe = self._age.observe
         for held in batch:
             entry = held.entry
             if not entry.is_replay:
-                observe(max(0.0, now - entry.event.received_at.timestamp()))
+                age_s = now - _moment(entry.event.receivedat).timestamp()
+                observe(max(0.0, age_s))
 
     def ignored(self, count: int) -> None:
         """Note entries of types that no handler takes."""
         self._ignored_count += count
-        self._ignored.inc(count)
 
     def repeated(self, count: int) -> None:
         """Note entries that were delivered again after they had been handled."""
-        self._repeated.inc(count)
+        self._repeated_count += count
 
     def attempt_failed(self, outcome: str) -> None:
         """Note a call of a handler that raised."""
@@ -157,7 +127,6 @@ class Metrics:
     def buried(self, reason: str) -> None:
         """Note a dead letter."""
         self._dead_letter_count += 1
-        self._dead.inc()
         self._dead_letters.labels(self._group, reason).inc()
 
     def lost(self, cause: str, count: int) -> None:
@@ -179,6 +148,14 @@ class Metrics:
     def fails(self, seconds: float) -> None:
         """Note for how long something on Redis has failed."""
         self._failing_s.set(seconds)
+
+    def _results(self) -> Mapping[str, int]:
+        return {
+            "handled": self._handled_count,
+            "ignored": self._ignored_count,
+            "dead": self._dead_letter_count,
+            "repeated": self._repeated_count,
+        }
 
     def _counter(self, name: str, meaning: str, *, label: str | None = None) -> Counter:
         labels = ("group",) if label is None else ("group", label)

@@ -16,6 +16,7 @@ from consumers.runtime.group_inspection import GroupInspection
 from consumers.runtime.intake import Intake
 from consumers.runtime.lua_scripts import Acquired, LeaseNote
 from consumers.runtime.pending_entries import LOOK_ASIDE_S, MAX_ASIDE, OWNER, bring_back, resume
+from consumers.runtime.stream_pages import pages_of
 from consumers.runtime.tenure import Tenure
 from gateway.backoff import Backoff
 from gateway.contract import EntryId
@@ -138,6 +139,7 @@ class Reader:
         if not await intake.room():
             return
         self._client = client = await self._connect(self._keys.shared.key)
+        client.set_response_callback("XREADGROUP", pages_of)
         self._connection_id = await client.client_id()
         await ensure_groups(
             client, self._keys, start=self._consumer.start, known=self._position or None
@@ -157,7 +159,9 @@ class Reader:
         if not room or client is None:
             return False
         if self._inspection.is_due:
-            await self._inspect(client, intake)
+            inspection = await self._inspection.inspect()
+            if inspection.pending_count + inspection.redelivery_count > len(self._in_flight):
+                await self._resume(client, intake)
         block_s = self._pace().block_s
         if self._in_flight.aside_count:
             block_s = min(block_s, LOOK_ASIDE_S)
@@ -199,11 +203,6 @@ class Reader:
                 await intake.take_new(shared, page)
             else:  # the server has forgotten that it delivered these before
                 await intake.take(shared, page, {})
-
-    async def _inspect(self, client: Redis, intake: Intake) -> None:
-        inspection = await self._inspection.inspect()
-        if inspection.pending_count + inspection.redelivery_count > len(self._in_flight):
-            await self._resume(client, intake)
 
     async def _resume(self, client: Redis, intake: Intake) -> None:
         for source in (self._keys.shared, self._keys.redeliveries):

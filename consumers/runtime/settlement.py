@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from consumers.runtime.emission import Emission
-from consumers.runtime.entry import HeldEntry, Source
+from consumers.runtime.entry import DroppedEntry, HeldEntry, Source
 from consumers.runtime.handled_log import tell_handled
 from consumers.runtime.outlet import Outlet, send_patiently
 from consumers.runtime.tenure import Tenure
@@ -51,7 +51,7 @@ class Settlement:
         self._emission = emission
         about = {"group": tenure.keys.group, "partition": tenure.keys.partition}
         self._burying = tenure.outages.of("dead letter waits for Redis", **about)
-        self._acknowledging: Outlet[tuple[Source, bytes]] = Outlet(
+        self._acknowledging: Outlet[HeldEntry | DroppedEntry] = Outlet(
             self._acknowledge,
             most=_MAX_ACKNOWLEDGED,
             gate=tenure.gate,
@@ -60,7 +60,7 @@ class Settlement:
 
     def acknowledge(self, held: Sequence[HeldEntry]) -> None:
         """Acknowledge with the next batch; handled entries count against dead letters."""
-        self._acknowledging.put([(one.source, one.id) for one in held])
+        self._acknowledging.put(held)
         self._rate.handled(time.monotonic(), len(held))
 
     def emit(self, done: Sequence[tuple[HeldEntry, Output]]) -> None:
@@ -72,7 +72,7 @@ class Settlement:
     def drop(self, source: Source, entry_id: bytes) -> None:
         """Acknowledge an entry that nobody handles, with the next batch."""
         self._tenure.in_flight.add(source, entry_id, None)
-        self._acknowledging.put(((source, entry_id),))
+        self._acknowledging.put((DroppedEntry(source, entry_id),))
 
     async def bury_held(
         self, held: HeldEntry, *, reason: str, error: str, traceback: str, attempts: int
@@ -165,10 +165,10 @@ class Settlement:
         if not is_ours:
             raise LeftPending
 
-    async def _acknowledge(self, some: Sequence[tuple[Source, bytes]]) -> bool:
+    async def _acknowledge(self, some: Sequence[HeldEntry | DroppedEntry]) -> bool:
         keys, in_flight = self._tenure.keys, self._tenure.in_flight
-        shared = [entry_id for source, entry_id in some if not source.is_redelivery]
-        redelivered = [entry_id for source, entry_id in some if source.is_redelivery]
+        shared = [one.id for one in some if not one.source.is_redelivery]
+        redelivered = [one.id for one in some if one.source.is_redelivery]
         is_ours = await self._tenure.scripts.ack(
             (keys.lease, keys.shared.key, keys.redeliveries.key),
             epoch=self._tenure.epoch,
@@ -177,7 +177,7 @@ class Settlement:
             redelivered_ids=redelivered,
         )
         if is_ours:
-            tell_handled(keys.group, (in_flight.held(source, one) for source, one in some))
+            tell_handled(keys.group, (one for one in some if isinstance(one, HeldEntry)))
             in_flight.settle(keys.shared, shared)
             in_flight.settle(keys.redeliveries, redelivered)
         return is_ours

@@ -6,6 +6,7 @@ imports another part of the project.
 
 from gateway.contract.dead_letters import DeadLetter, Redelivery
 from gateway.contract.entry_id import EntryId
+from gateway.contract.event_json import InvalidEvent, decode_event, encode_event
 from gateway.contract.event_subject import (
     APP_SUBJECT,
     COMMENT_SUBJECT,
@@ -41,14 +42,11 @@ from gateway.contract.events import (
     CommentEvent,
     CommentFile,
     CommentType,
-    InvalidEvent,
     OtherEvent,
     PortalData,
     PortalEvent,
     PortalType,
     Trouble,
-    decode_event,
-    encode_event,
     source_of,
 )
 from gateway.contract.streams import EVENT_FIELD, KIND_FIELD, REPLAY_KIND, Streams

@@ -9,9 +9,8 @@ https://jcristharif.com/msgspec/structs.html#disabling-garbage-collection
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 __all__ = [
@@ -35,14 +34,11 @@ __all__ = [
     "CommentEvent",
     "CommentFile",
     "CommentType",
-    "InvalidEvent",
     "OtherEvent",
     "PortalData",
     "PortalEvent",
     "PortalType",
     "Trouble",
-    "decode_event",
-    "encode_event",
     "source_of",
 ]
 
@@ -81,10 +77,6 @@ PortalType = Literal[
     "bitrix24.portal.recovered",
 ]
 Trouble = Literal["silent", "unbound", "token_expiring", "unauthorized"]
-
-
-class InvalidEvent(ValueError):
-    """The bytes are not an event of this contract; trying again cannot help."""
 
 
 class CloudEvent(Struct, frozen=True, kw_only=True, gc=False):
@@ -238,49 +230,6 @@ class OtherEvent(CloudEvent, frozen=True, kw_only=True, gc=False):
     """An event of a type that this version of the contract does not describe."""
 
     data: dict[str, Any] = {}
-
-
-class _Typed(Struct):
-    type: str
-
-
-_typed = msgspec.json.Decoder(_Typed)
-_other = msgspec.json.Decoder(OtherEvent)
-_comment = msgspec.json.Decoder(CommentEvent)
-_app = msgspec.json.Decoder(AppEvent)
-_portal = msgspec.json.Decoder(PortalEvent)
-_decoders: dict[str, msgspec.json.Decoder[Any]] = {
-    **dict.fromkeys(get_args(CommentType), _comment),
-    **dict.fromkeys(get_args(AppType), _app),
-    **dict.fromkeys(get_args(PortalType), _portal),
-}
-_encoder = msgspec.json.Encoder()
-_moment = datetime.fromisoformat
-
-
-def decode_event(raw: bytes) -> CommentEvent | AppEvent | PortalEvent | OtherEvent:
-    """Read the `event` field of a stream entry.
-
-    Raises InvalidEvent for anything that is not a CloudEvent of this contract, and for nothing
-    else: also for times that cannot be read, and for JSON that is nested deeper than Python goes.
-    """
-    try:
-        event: CommentEvent | AppEvent | PortalEvent | OtherEvent = _decoders.get(
-            _typed.decode(raw).type, _other
-        ).decode(raw)
-        has_zones = _moment(event.receivedat).tzinfo and _moment(event.time).tzinfo
-    except RecursionError as error:
-        raise InvalidEvent("nested too deeply") from error
-    except ValueError as error:  # not JSON, not this contract, not a time
-        raise InvalidEvent(str(error)) from error
-    if not has_zones:
-        raise InvalidEvent("a time without an offset from UTC")
-    return event
-
-
-def encode_event(event: CloudEvent) -> bytes:
-    """Write an event as the `event` field of a stream entry."""
-    return _encoder.encode(event)
 
 
 def source_of(member_id: str) -> str:
