@@ -17,12 +17,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from ipaddress import ip_address, ip_network
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import requests
 
+from consumers.notifier.kept_connections import KeptConnections
 from consumers.notifier.special_networks import Network, is_public, undisguised
 from gateway.errors import OperatorError
 
@@ -78,10 +80,11 @@ class Fence:
 
 
 class Exchange:
-    """One sending of one message, and what was seen of it."""
+    """One sending of one message over the target's `connections`, and what was seen of it."""
 
-    def __init__(self, fence: Fence) -> None:
+    def __init__(self, fence: Fence, connections: KeptConnections) -> None:
         self.fence = fence
+        self.connections = connections
         self.status: int | None = None
         self.retry_after_s: float | None = None
         self.refused = False
@@ -161,7 +164,11 @@ def retry_after_s(header: str | None, *, now: datetime) -> float | None:
 def _install() -> None:
     """Set the two hooks, once for the process: an audit hook cannot be removed."""
     sys.addaudithook(_judge)
-    requests.Session.send = _seen(requests.Session.send)  # type: ignore[method-assign]
+    session = requests.Session
+    session.send = _seen(session.send)  # type: ignore[method-assign]
+    session.merge_environment_settings = _remembered(  # type: ignore[method-assign]
+        session.merge_environment_settings
+    )
 
 
 def _judge(event: str, arguments: tuple[Any, ...]) -> None:
@@ -185,11 +192,31 @@ def _judge(event: str, arguments: tuple[Any, ...]) -> None:
 
 def _seen(send: Callable[..., requests.Response]) -> Callable[..., requests.Response]:
     @wraps(send)
-    def sending(*arguments: Any, **options: Any) -> requests.Response:
-        response = send(*arguments, **options)
+    def sending(
+        session: requests.Session, request: requests.PreparedRequest, **options: Any
+    ) -> requests.Response:
         exchange = _under_way.get()
-        if exchange is not None:
-            exchange.answered(response.status_code, response.headers.get("Retry-After"))
+        if exchange is None:
+            return send(session, request, **options)
+        exchange.connections.lend(session)
+        response = send(session, request, **options)
+        exchange.connections.used()
+        exchange.answered(response.status_code, response.headers.get("Retry-After"))
         return response
 
     return sending
+
+
+def _remembered(merge: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    @wraps(merge)
+    def merging(
+        session: requests.Session, url: str, proxies: Any, *arguments: Any
+    ) -> dict[str, Any]:
+        exchange = _under_way.get()
+        find = partial(merge, session, url, proxies, *arguments)
+        is_plain = not (proxies or session.proxies or session.cert) and session.verify is True
+        if exchange is None or not is_plain or not session.trust_env:
+            return find()
+        return exchange.connections.environment((urlsplit(url)[:2], arguments), find)
+
+    return merging

@@ -8,6 +8,7 @@ threads of its own here.
 import asyncio
 import copy
 import logging
+import threading
 from functools import partial
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from apprise.url import URLBase
 from msgspec import Struct
 
 from consumers.notifier import bitrix24_plugin
+from consumers.notifier.kept_connections import KeptConnections
 from consumers.notifier.message_length import Room
 from consumers.notifier.network_fence import Exchange, Fence, watched
 from consumers.notifier.rendering import TargetMessage
@@ -77,7 +79,11 @@ class Target:
         self.deadline_s = max(1, len(plugin)) * (
             plugin.socket_connect_timeout + plugin.socket_read_timeout + rate_s
         )
-        self._threads = Threads(self.at_once, name=f"notify-{name}")
+        self._of_thread = threading.local()
+        self._connections = KeptConnections(self.at_once)
+        self._threads = Threads(
+            self.at_once, name=f"notify-{name}", at_rest=self._connections.close
+        )
 
     @property
     def member_id(self) -> str:
@@ -137,7 +143,7 @@ class Target:
         json://, xml://, form:// and of mails, as the tag of a notification in Bitrix24. Cancelling
         ends the wait, not a sending that has begun.
         """
-        exchange = Exchange(self._fence)
+        exchange = Exchange(self._fence, self._connections)
         try:
             async with asyncio.timeout(self.deadline_s):
                 return await self._threads.run(partial(self._send, message, message_id, exchange))
@@ -149,7 +155,7 @@ class Target:
         # because their headers differ for each message.
         plugin = self._plugin if self.at_once == 1 else copy.copy(self._plugin)
         _mark(plugin, message_id)
-        apprise = Apprise(asset=plugin.asset)
+        apprise = self._apprise()
         apprise.add(plugin)
         with watched(exchange):
             result = apprise.notify(
@@ -163,6 +169,14 @@ class Target:
             reason=_reason(result, exchange),
             retry_after_s=exchange.retry_after_s,
         )
+
+    def _apprise(self) -> Apprise:
+        """An empty Apprise of this thread's: making one looks for its translations on the disk."""
+        apprise: Apprise | None = getattr(self._of_thread, "apprise", None)
+        if apprise is None:
+            apprise = self._of_thread.apprise = Apprise(asset=self._plugin.asset)
+        apprise.clear()
+        return apprise
 
 
 def quieten_apprise() -> None:
