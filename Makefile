@@ -127,7 +127,7 @@ bench-consumers: bench-audit bench-notifier bench-warehouse  ## how fast the con
 bench-audit: $(VENV)/dev.stamp  ## how fast the audit log is written and verified
 	$(BIN)/python -m tests.benchmarks.bench_audit
 
-bench-notifier: $(VENV)/dev.stamp  ## how many notifications a second, and how much memory
+bench-notifier: $(VENV)/dev.stamp  ## how many notifications a second, how much memory, beside the checkout BEFORE
 	$(BIN)/python -m tests.benchmarks.bench_notifier
 
 bench-warehouse: $(VENV)/dev.stamp  ## how fast events get into DuckDB and PostgreSQL

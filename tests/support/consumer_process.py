@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import dedent
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Final
 
 from gateway.local.redis_server import free_port
@@ -122,12 +122,19 @@ def service(
 
 @contextmanager
 def configured_consumer(
-    name: str, settings: str, directory: Path, *, log: int | None = None
+    name: str,
+    settings: str,
+    directory: Path,
+    *,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    log: int | None = None,
 ) -> Iterator[ConsumerProcess]:
     """A started consumer with these settings (TOML) in a file; stopped at the end."""
     config = directory / "gateway.toml"
     config.write_text(dedent(settings))
-    with ConsumerProcess(name, directory, {}, options=("--config", str(config))) as process:
+    with ConsumerProcess(
+        name, directory, environment, options=("--config", str(config))
+    ) as process:
         process.launch(log=log)
         yield process
         process.stop_blocking()

@@ -1,8 +1,10 @@
 """The notifier as the process that operators run, and events for it."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
@@ -56,8 +58,12 @@ async def is_reading(redis: Redis) -> bool:
 
 
 def notifier_process(
-    redis_url: str, notifier: str, directory: Path
+    redis_url: str,
+    notifier: str,
+    directory: Path,
+    *,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> AbstractContextManager[ConsumerProcess]:
     """`consumers run notifier` with the settings `[notifier]`; stopped at the end, if it runs."""
     settings = f'[redis]\nurl = "{redis_url}"\n[notifier]\n{notifier}'
-    return configured_consumer("notifier", settings, directory)
+    return configured_consumer("notifier", settings, directory, environment=environment)
