@@ -12,7 +12,7 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -101,9 +101,16 @@ def memory_rows(of: dict[str, list[Footprint]]) -> list[dict[str, object]]:
                 row[f"{name}_{moment}_mb"] = round(median(each), 1)
             for index, what in enumerate(("cpu_s", "wall_s")):
                 times = [one.starts[process][index] for one in footprints if process in one.starts]
-                row[f"{name}_{what}"] = round(median(times), 2) if times else ""
+                row[f"{name}_{what}"] = round(median(times), 3) if times else ""
+        if len(of) > 1:
+            row["start_holds"] = _starts_in_half_the_time(row)
         rows.append(row)
     return rows
+
+
+def _starts_in_half_the_time(row: Mapping[str, Any]) -> bool | str:
+    now, before = row["now_cpu_s"], row["before_cpu_s"]
+    return bool(now <= START_BAR * before) if now and before else ""
 
 
 def _mb(parts: dict[str, float], process: str) -> float:
