@@ -4,8 +4,10 @@ A proof holds the record, the checkpoint that covers it, and the hashes on the w
 the root in the other. It is checked with SHA-256 and Ed25519 alone; docs/audit.md says how.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
+from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +15,8 @@ import msgspec
 from msgspec import Struct
 
 from consumers.audit import merkle
-from consumers.audit.day_files import day_files, open_lines
+from consumers.audit.day_files import DayFile, day_files, open_lines
+from consumers.audit.line_search import first_line, lines_from
 from consumers.audit.merkle import Step
 from consumers.audit.record_search import Hit
 from consumers.audit.records import (
@@ -31,6 +34,8 @@ from gateway.errors import GatewayError
 __all__ = ["InvalidProof", "NotProvable", "Proof", "check", "prove", "read"]
 
 _CHECKPOINT: Final = b'{"kind":"checkpoint",'
+_CHECKED_TOGETHER: Final = 1100
+"""Records that are looked through for the last checkpoint: the usual [audit] checkpoint_every."""
 
 
 class NotProvable(GatewayError):
@@ -52,24 +57,61 @@ class Proof(Struct, frozen=True, kw_only=True, tag_field="format", tag="audit-pr
 
 def prove(directory: Path, hit: Hit) -> Proof:
     """The proof of a record that a search found. Raises NotProvable."""
-    chain = directory / hit.chain
-    file = next(file for file in day_files(chain) if file.name == hit.file)
+    file = next(file for file in day_files(directory / hit.chain) if file.name == hit.file)
     leaves: list[bytes] = []
     index: int | None = None
-    with open_lines(file) as lines:
-        for number, line in enumerate(lines, 1):
+    with _lines_about(file, hit) as lines:
+        for line in lines:
             if not line.endswith(b"\n"):
                 break
             if not line.startswith(_CHECKPOINT):
-                if number == hit.number:
+                if line[:-1] == hit.line:
                     index = len(leaves)
-                # The hash in the line stands for the line: `check` recomputes those that matter.
-                leaves.append(bytes.fromhex(line[-67:-3].decode()))
+                leaves.append(_leaf(line))
             elif index is None:
                 leaves.clear()
             else:
                 return _proof(hit, merkle.path(leaves, index), line)
     raise NotProvable("no checkpoint covers the record yet; [audit] checkpoint_every_s says when")
+
+
+def _leaf(line: bytes) -> bytes:
+    """The hash in a line, which stands for the line: `check` recomputes those that matter.
+
+    A damaged line gets one that fits nothing.
+    """
+    try:
+        return bytes.fromhex(line[-67:-3].decode())
+    except ValueError:
+        return bytes(32)
+
+
+@contextmanager
+def _lines_about(file: DayFile, hit: Hit) -> Iterator[Iterator[bytes]]:
+    """The lines of a file from the last checkpoint before a record on, or from an earlier line."""
+    with open_lines(file) as lines:
+        if isinstance(lines, BufferedReader):  # not compressed
+            try:
+                _go_before(lines, hit.record.seq)
+            except InvalidRecord:  # damaged somewhere
+                lines.seek(0)
+        yield lines
+
+
+def _go_before(file: BufferedReader, seq: int) -> None:
+    """Leave the file at a line from which on all records up to one have the same checkpoint."""
+    back = _CHECKED_TOGETHER
+    while back < seq:
+        earliest = seq - back
+        begin = first_line(file, lambda line: decode(line).seq < earliest)  # noqa: B023 - used at once
+        if not begin:
+            break
+        between = lines_from(file, begin, first_line(file, lambda line: decode(line).seq < seq))
+        if any(line.startswith(_CHECKPOINT) for line in between):
+            file.seek(begin)
+            return
+        back *= 2
+    file.seek(0)
 
 
 def _proof(hit: Hit, path: tuple[Step, ...], line: bytes) -> Proof:

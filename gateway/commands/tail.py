@@ -2,17 +2,21 @@
 
 import asyncio
 from contextlib import aclosing, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import click
 
 from gateway.commandline import settings_of
+from gateway.contract import moment_in
 from gateway.moments import parse_moment, position_before
 from gateway.ops import entry_lines
 from gateway.ops.stream_following import follow
 from gateway.settings import Settings
 
 __all__ = ["command"]
+
+_CLOCKS_DIFFER: Final = timedelta(minutes=10)
 
 
 @click.command("tail")
@@ -44,7 +48,8 @@ def command(
     """Follow a stream without consuming it.
 
     Begins with what is stored from now on, and goes on until Ctrl-C; when Redis is away it waits.
-    Times are in UTC.
+    Times are in UTC. An event's id holds its time: with --event, nothing is read that was stored
+    before it.
     """
     settings = settings_of(context)
     wanted = entry_lines.EntryFilter(event_id=event_id, type=event_type, portal=portal)
@@ -53,11 +58,18 @@ def command(
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--stream") from error
     try:
-        after = position_before(parse_moment(since, now=datetime.now(UTC))) if since else None
+        begin = parse_moment(since, now=datetime.now(UTC)) if since else None
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--since") from error
+    after = position_before(_not_before(event_id, begin)) if begin else None
     with suppress(KeyboardInterrupt):
         asyncio.run(_tail(settings, keys, after, wanted, count=count, as_json=as_json))
+
+
+def _not_before(event_id: str | None, begin: datetime) -> datetime:
+    """Where to begin to look for an event: not before its receipt, as far as clocks differ."""
+    received_at = moment_in(event_id) if event_id else None
+    return begin if received_at is None else max(begin, received_at - _CLOCKS_DIFFER)
 
 
 async def _tail(
@@ -70,7 +82,10 @@ async def _tail(
     as_json: bool,
 ) -> None:
     shown = 0
-    async with aclosing(follow(settings.redis.url, keys, after=after, told=_tell)) as entries:
+    following = follow(
+        settings.redis.url, keys, after=after, told=_tell, containing=wanted.event_id
+    )
+    async with aclosing(following) as entries:
         async for entry in entries:
             if wanted.has(entry):
                 click.echo(entry_lines.as_json(entry) if as_json else entry_lines.as_line(entry))

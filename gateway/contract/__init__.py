@@ -6,6 +6,7 @@ imports another part of the project.
 
 from gateway.contract.dead_letters import DeadLetter, Redelivery
 from gateway.contract.entry_id import EntryId
+from gateway.contract.event_id import moment_in
 from gateway.contract.event_json import InvalidEvent, decode_event, encode_event
 from gateway.contract.event_subject import (
     APP_SUBJECT,
@@ -95,6 +96,7 @@ __all__ = [
     "Trouble",
     "decode_event",
     "encode_event",
+    "moment_in",
     "source_of",
     "types_about",
     "wire_name_of",

@@ -19,7 +19,7 @@ from gateway.redis_access.redis_url import RedisAddress
 __all__ = ["follow"]
 
 _BLOCK_S: Final = 2.0
-_COUNT: Final = 100
+_COUNT: Final = 500
 _AHEAD: Final = 200
 """Entries that were read and not yet taken; more wait on the server."""
 _LONGEST_PAUSE_S: Final = 5.0
@@ -31,11 +31,13 @@ async def follow(
     *,
     after: str | None = None,
     told: Callable[[str], None],
+    containing: str | None = None,
 ) -> AsyncGenerator[ReadEntry, None]:
     """The entries of all keys as they are stored, each key's in order, without an end.
 
-    Begins after the entry id `after`, else with what is stored from now on. While Redis is away it
-    keeps trying, tells that once and when Redis is back, and goes on where it was. Raises
+    Begins after the entry id `after`, else with what is stored from now on. With `containing`,
+    entries are left out, undecoded, none of whose fields has that text in it. While Redis is away
+    it keeps trying, tells that once and when Redis is back, and goes on where it was. Raises
     OperatorError if Redis answers that it will not do this, and AuthenticationError if it lets
     nobody in. Safe to cancel.
 
@@ -44,11 +46,12 @@ async def follow(
     """
     is_cluster = RedisAddress.of(url).kind == "cluster"
     absence = _Absence(told)
+    needle = (containing or "").encode()
     found: asyncio.Queue[ReadEntry | Exception] = asyncio.Queue(_AHEAD)
 
     async def read(some: Sequence[str]) -> None:
         try:
-            await _Follower(url, some, after, absence).run(found)
+            await _Follower(url, some, after, absence, needle).run(found)
         except Exception as error:  # noqa: BLE001 - whoever follows is told all of them
             await found.put(error)
 
@@ -86,11 +89,19 @@ class _Absence:
 class _Follower:
     """One connection, and how far it has read each of its keys."""
 
-    def __init__(self, url: str, keys: Sequence[str], after: str | None, absence: _Absence) -> None:
+    def __init__(
+        self,
+        url: str,
+        keys: Sequence[str],
+        after: str | None,
+        absence: _Absence,
+        needle: bytes,
+    ) -> None:
         self._url = url
         self._keys = keys
         self._positions: dict[Any, Any] = dict.fromkeys(keys, after) if after else {}
         self._absence = absence
+        self._needle = needle
         self._pause_s = 0.0
 
     async def run(self, found: asyncio.Queue[ReadEntry | Exception]) -> None:
@@ -120,12 +131,23 @@ class _Follower:
                 self._absence.ends(self)
                 self._pause_s = 0.0
                 for key, entries in page.items():
-                    for entry_id, fields in entries:
-                        await found.put(entry_of(key.decode(), entry_id.decode(), fields))
-                        self._positions[key.decode()] = entry_id.decode()
+                    await self._tell(found, key.decode(), entries)
         finally:
             with suppress(*AWAY):
                 await reader.aclose()
+
+    async def _tell(
+        self,
+        found: asyncio.Queue[ReadEntry | Exception],
+        key: str,
+        entries: Sequence[tuple[bytes, dict[bytes, bytes]]],
+    ) -> None:
+        needle = self._needle
+        for entry_id, fields in entries:
+            if any(needle in value for value in fields.values()):
+                await found.put(entry_of(key, entry_id.decode(), fields))
+                self._positions[key] = entry_id.decode()
+        self._positions[key] = entries[-1][0].decode()
 
 
 async def _end_of(reader: Redis, key: str) -> str:
