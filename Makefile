@@ -130,6 +130,9 @@ bench-audit: $(VENV)/dev.stamp  ## how fast the audit log is written and verifie
 bench-notifier: $(VENV)/dev.stamp  ## how many notifications a second, how much memory, beside the checkout BEFORE
 	$(BIN)/python -m tests.benchmarks.bench_notifier
 
+bench-growth: $(VENV)/dev.stamp  ## how the cost of looking for something grows with what there is
+	$(BIN)/python -m tests.benchmarks.bench_growth
+
 bench-warehouse: $(VENV)/dev.stamp  ## how fast events get into DuckDB and PostgreSQL
 	$(BIN)/python -m tests.benchmarks.bench_warehouse
 

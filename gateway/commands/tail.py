@@ -16,7 +16,8 @@ from gateway.settings import Settings
 
 __all__ = ["command"]
 
-_CLOCKS_DIFFER: Final = timedelta(minutes=10)
+_CLOCKS_DIFFER: Final = timedelta(minutes=1)
+"""More than those of machines that ask anybody for the time, and not much to read."""
 
 
 @click.command("tail")

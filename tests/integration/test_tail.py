@@ -4,6 +4,7 @@ import json
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from redis.asyncio import Redis
 
 from gateway.contract import encode_event
 from gateway.local.redis_server import RedisServer
+from gateway.missed_events.recovered_event import recovered_id
 from gateway.redis_access import connections
 from tests.integration.runtime.running import comment_event, publish
 from tests.integration.tail_process import TailProcess
@@ -59,6 +61,24 @@ async def test_since_shows_old_entries_first_and_filters_apply(redis: Redis, tai
 
     told = json.loads(await process.line())
     assert told["event"]["subject"] == "comment/2"
+    assert await process.ended() == 0
+
+
+async def test_an_event_is_looked_for_from_the_time_in_its_id_on(redis: Redis, tail: Tail) -> None:
+    received_at = datetime.now(UTC) - timedelta(hours=1)
+    event_id = recovered_id(received_at.timestamp(), "portal")
+    for minutes, subject in ((-2.0, 1), (-0.5, 2), (30.0, 3)):
+        at_ms = int((received_at + timedelta(minutes=minutes)).timestamp() * 1000)
+        event = encode_event(comment_event(subject, event_id=event_id))
+        await redis.xadd("b24:events:{0}", {"event": event}, id=f"{at_ms}-0")
+        await redis.xadd(
+            "b24:events:{0}", {"event": encode_event(comment_event(9))}, id=f"{at_ms}-1"
+        )
+
+    process = tail("--since", "1d", "--event", event_id, "--json", "--count", "2")
+
+    told = [json.loads(await process.line())["event"]["subject"] for _ in range(2)]
+    assert told == ["comment/2", "comment/3"]
     assert await process.ended() == 0
 
 
