@@ -1,5 +1,6 @@
 """Fixtures that every test may use: a real server on a free port, and the wire bodies."""
 
+import gc
 import signal
 from collections.abc import AsyncIterator, Generator, Iterable, Iterator
 from pathlib import Path
@@ -49,6 +50,11 @@ def _prepare_processes(items: Iterable[pytest.Item]) -> None:
     start_commands = {TESTS / "integration", TESTS / "faults"}
     if any(start_commands.intersection(item.path.parents) for item in items):
         forked.prepare()
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected out of garbage collection: it is there to the end."""
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
