@@ -1,4 +1,4 @@
-"""Has commands of tests forked by `tests.support.fork_server`: one for all workers of a run.
+"""Has commands of tests forked by `tests.support.shared_fork_server`: one for all workers of a run.
 
 There is one server for what the warehouse needs and one for the rest. Each begins with the first
 that asks for it, and ends with the last process of pytest that did.
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.support.eventually import eventually_blocking
-from tests.support.fork_server import LARGEST_REQUEST
+from tests.support.shared_fork_server import LARGEST_REQUEST
 
 __all__ = ["ROOT", "Forked", "can_be_forked", "prepare"]
 
@@ -127,7 +127,7 @@ def _kept(wanted: str) -> socket.socket:
 def _start_server(wanted: str, listener: socket.socket) -> None:
     """It goes on in the background; the process that was started ends at once."""
     subprocess.run(
-        [sys.executable, "-m", "tests.support.fork_server", wanted, str(listener.fileno())],
+        [sys.executable, "-m", "tests.support.shared_fork_server", wanted, str(listener.fileno())],
         cwd=ROOT,
         env={name: text for name, text in os.environ.items() if name not in _PUT_IN_PLACE},
         pass_fds=[listener.fileno()],

@@ -7,8 +7,8 @@ from typing import Any
 from consumers import CommentEvent, Consumer, Entry, Reject
 from gateway.contract import EventSubject, Streams, encode_event
 from gateway.redis_access import connections
+from tests.integration.commands.tail_process import TailProcess
 from tests.integration.runtime.running import comment_event, gateway, running
-from tests.integration.tail_process import TailProcess
 from tests.support.eventually import eventually
 
 STREAMS = Streams(partitions=4)

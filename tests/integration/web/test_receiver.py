@@ -20,7 +20,7 @@ from tests.support.bare_receiver import bare_receiver
 from tests.support.connections import connected
 from tests.support.eventually import eventually
 
-WIRE = Path(__file__).parent.parent / "wire"
+WIRE = Path(__file__).parents[2] / "wire"
 BODY = (WIRE / "comment-updated.app.form").read_bytes()
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 PATH = "/bitrix24/events"

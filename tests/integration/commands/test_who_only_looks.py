@@ -28,7 +28,7 @@ LOOKS = [
 
 def _rights() -> list[str]:
     """Those that docs/redis-rights.md gives to who only looks."""
-    text = (Path(__file__).parents[2] / "docs" / "redis-rights.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "redis-rights.md").read_text()
     rights = text.partition("ACL SETUSER looker on >fake-password\n")[2].partition("```")[0]
     return rights.split()
 

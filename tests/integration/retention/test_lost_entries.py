@@ -4,7 +4,7 @@ import time
 
 from redis.asyncio import Redis
 
-from tests.integration.trimmed_streams import (
+from tests.integration.retention.trimmed_streams import (
     KEY,
     OLD,
     STREAMS,

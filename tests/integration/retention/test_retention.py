@@ -11,7 +11,7 @@ from gateway.contract import EntryId
 from gateway.redis_access.leases import Leases
 from gateway.retention.stream_access import StreamAccess, StreamKeys
 from gateway.retention.trim_plan import TrimPlan
-from tests.integration.trimmed_streams import (
+from tests.integration.retention.trimmed_streams import (
     KEY,
     OLD,
     SIZE,

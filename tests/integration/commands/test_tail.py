@@ -15,8 +15,8 @@ from gateway.contract import encode_event
 from gateway.local.redis_server import RedisServer
 from gateway.missed_events.recovered_event import recovered_id
 from gateway.redis_access import connections
+from tests.integration.commands.tail_process import TailProcess
 from tests.integration.runtime.running import comment_event, publish
-from tests.integration.tail_process import TailProcess
 from tests.support.eventually import eventually
 
 Tail = Callable[..., TailProcess]

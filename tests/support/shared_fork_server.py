@@ -23,7 +23,7 @@ from pkgutil import walk_packages
 from types import FrameType
 from typing import Any, Final, NamedTuple
 
-__all__ = ["LARGEST_REQUEST", "ForkServer", "Request"]
+__all__ = ["LARGEST_REQUEST", "Request", "SharedForkServer"]
 
 LARGEST_REQUEST: Final = 1 << 17
 _OURS: Final = ("gateway", "consumers")
@@ -43,7 +43,7 @@ class Request(NamedTuple):
     environment: dict[str, str]
 
 
-class ForkServer:
+class SharedForkServer:
     """Serves connections, each for one process, until nobody is connected any more.
 
     A connection sends a request with three descriptors: standard input, output and error. It gets
@@ -161,7 +161,7 @@ def main() -> None:
     _import(wanted)
     gc.collect()
     gc.freeze()  # a child that ends would look at all of it, and copy it by that
-    request = ForkServer(socket.socket(fileno=int(descriptor))).serve()
+    request = SharedForkServer(socket.socket(fileno=int(descriptor))).serve()
     if request is not None:
         signal.signal(signal.SIGINT, interrupt)
         _become(request, paths)
