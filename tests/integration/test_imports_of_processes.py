@@ -80,3 +80,28 @@ async def test_a_command_without_redis_imports_nothing_of_a_network(
         assert await process.ended() == 0
 
     assert imported(tmp_path, _NETWORK) == set()
+
+
+_SERVICE: Final = """
+import structlog
+from consumers import CommentEvent, Consumer
+
+app = Consumer(group="mine", stream="events")
+
+@app.on("bitrix24.*")
+async def handle(event: CommentEvent) -> None: ...
+
+print("has rich" if structlog.dev.rich else "has none", flush=True)
+"""
+
+
+async def test_a_service_has_the_libraries_that_our_own_processes_keep_out(
+    tmp_path: Path, redis_url: str
+) -> None:
+    (tmp_path / "mine.py").write_text(_SERVICE)
+    with program(tmp_path, ("consumers", "run", "mine:app"), redis_url) as process:
+        process.launch()
+        await eventually(lambda: process.lines("health and metrics"), timeout_s=90)
+        assert await process.stop() == 0
+
+    assert "has rich" in process.log
