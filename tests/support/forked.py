@@ -31,9 +31,13 @@ _PUT_IN_PLACE: Final = ("PYTHONFAULTHANDLER", "PYTHONPATH")
 
 
 def can_be_forked(argv: Sequence[object], environment: Mapping[str, str]) -> bool:
-    """Whether it makes no difference: one of our commands, in an environment that begins alike."""
+    """Whether it makes no difference: one of our commands, in an environment that begins alike.
+
+    Under pytest only: soaks and benchmarks measure what a process takes that shares nothing.
+    """
     return (
         hasattr(os, "pidfd_open")
+        and "PYTEST_VERSION" in os.environ
         and tuple(argv[:2]) == (sys.executable, "-m")
         and argv[2] in ("gateway", "consumers")
         and environment.get("PYTHONPATH", str(ROOT)) == str(ROOT)

@@ -123,3 +123,9 @@ def test_no_two_forked_processes_draw_the_same(tmp_path: Path) -> None:
 def test_what_begins_otherwise_is_executed(argv: tuple[str, ...], changed: dict[str, str]) -> None:
     assert can_be_forked(GATEWAY, surroundings())
     assert not can_be_forked(argv, surroundings() | changed)
+
+
+def test_soaks_and_benchmarks_execute_what_they_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTEST_VERSION")
+
+    assert not can_be_forked(GATEWAY, surroundings())
