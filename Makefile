@@ -102,7 +102,10 @@ test-pythons:  ## the unit tests on each Python from 3.11 to 3.14 that this mach
 	$(PYTHON) -m tests.pythons $(TESTS)
 
 bench-ingest: $(VENV)/bench.stamp  ## CPU time per accepted event, next to a bare handler and to peers
-	$(BIN)/python -m tests.benchmarks.ingest
+	$(BIN)/python -m tests.benchmarks.ingest $(if $(BEFORE),--before $(BEFORE))
+
+bench-lone: $(VENV)/dev.stamp  ## CPU time of an event that comes alone, or beside BEFORE=DIR
+	$(BIN)/python -m tests.benchmarks.bench_lone $(if $(BEFORE),--before $(BEFORE))
 
 bench-answers: $(VENV)/dev.stamp  ## answer times at 1,000 events a second, with Redis and without
 	$(BIN)/python -m tests.benchmarks.answers times

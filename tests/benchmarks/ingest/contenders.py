@@ -17,7 +17,7 @@ from typing import Final
 from gateway.local.redis_server import free_port
 from tests.benchmarks.load import Load, cpu_seconds
 
-__all__ = ["BEFORE", "Contender", "bodies", "commands", "gateway_command", "pin"]
+__all__ = ["BEFORE", "Contender", "bodies", "commands", "gateway_command", "gateway_of", "pin"]
 
 HERE: Final = Path(__file__).parent
 BODY: Final = (HERE.parent.parent / "wire" / "comment-updated.app.form").read_bytes()
@@ -28,10 +28,15 @@ BEFORE: Final = "gateway before"
 ALL_CORES: Final = frozenset(os.sched_getaffinity(0))
 
 
-def bodies() -> Iterator[bytes]:
-    """The real-shaped body, each time for another comment."""
+def bodies(portals: int = 1) -> Iterator[bytes]:
+    """The real-shaped body, each time for another comment, of one portal after the other."""
     for number in itertools.count(1):
-        yield BODY.replace(b"=999", b"=%d" % number)
+        body = BODY.replace(b"=999", b"=%d" % number)
+        yield body.replace(MEMBER_ID.encode(), _member_id(number % portals).encode())
+
+
+def _member_id(number: int) -> str:
+    return f"{int(MEMBER_ID, 16) + number:0{len(MEMBER_ID)}x}"
 
 
 def pin(pid: int, *, is_server: bool) -> None:
@@ -42,13 +47,22 @@ def pin(pid: int, *, is_server: bool) -> None:
 
 
 class Contender:
-    """A server process on a free port."""
+    """A server process on a free port, to which so many `portals` send."""
 
-    def __init__(self, name: str, command: list[str], directory: Path, redis_url: str) -> None:
+    def __init__(
+        self, name: str, command: list[str], directory: Path, redis_url: str, *, portals: int = 1
+    ) -> None:
         self.name = name
         self.port = free_port()
         self.micros: list[float] = []
-        portal = {"member_id": MEMBER_ID, "domain": "acme.example", "application_tokens": [TOKEN]}
+        registered = [
+            {
+                "member_id": _member_id(number),
+                "domain": "acme.example",
+                "application_tokens": [TOKEN],
+            }
+            for number in range(portals)
+        ]
         environment = os.environ | {
             "PORT": str(self.port),
             "REDIS_URL": redis_url,
@@ -61,13 +75,13 @@ class Contender:
                 "GATEWAY_ADMIN_PORT": str(free_port()),
                 "GATEWAY_REDIS_URL": redis_url,
                 "GATEWAY_SPOOL_DIR": str(directory / "spool"),
-                "GATEWAY_PORTALS": json.dumps([portal]),
+                "GATEWAY_PORTALS": json.dumps(registered),
             }
         self.process = subprocess.Popen(
             command, env=environment, stderr=(directory / f"{self.port}.log").open("wb")
         )
         pin(self.process.pid, is_server=True)
-        self.load = Load(self.port, bodies())
+        self.load = Load(self.port, bodies(portals))
 
     async def open(self) -> None:
         deadline = time.monotonic() + 120
@@ -80,11 +94,20 @@ class Contender:
             await asyncio.sleep(0.1)
 
     async def turn(self, *, is_counted: bool) -> None:
+        """A quarter of a second as fast as it goes."""
         before = cpu_seconds(self.process.pid)
         answered = await self.load.as_fast_as_it_goes(TURN_S)
         spent = cpu_seconds(self.process.pid) - before
         if is_counted:
             self.micros.append(spent / answered * 1e6)
+
+    async def steady_turn(self, rate: float, seconds: float, *, is_counted: bool) -> None:
+        """Some seconds of so many events a second, each at its time."""
+        before, answered = cpu_seconds(self.process.pid), len(self.load.seconds)
+        await self.load.steadily(rate, seconds)
+        spent = cpu_seconds(self.process.pid) - before
+        if is_counted:
+            self.micros.append(spent / (len(self.load.seconds) - answered) * 1e6)
 
     def stop(self) -> None:
         self.load.close()
@@ -101,6 +124,11 @@ def gateway_command() -> list[str]:
     return [sys.executable, "-m", "gateway", "serve"]
 
 
+def gateway_of(checkout: Path) -> list[str]:
+    """The receiver of another checkout, with the libraries of this one."""
+    return ["env", f"PYTHONPATH={checkout}", sys.executable, "-P", "-m", "gateway", "serve"]
+
+
 def commands(directory: Path, before: Path | None) -> dict[str, list[str]]:
     """The contenders that can run here; `before` is another checkout of the gateway."""
     python = sys.executable
@@ -111,7 +139,7 @@ def commands(directory: Path, before: Path | None) -> dict[str, list[str]]:
         "plain aiohttp": [python, str(HERE / "plain_aiohttp.py")],
     }
     if before is not None:
-        found[BEFORE] = ["env", f"PYTHONPATH={before}", python, "-P", "-m", "gateway", "serve"]
+        found[BEFORE] = gateway_of(before)
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm:
         shutil.copytree(HERE / "node", directory / "node")
