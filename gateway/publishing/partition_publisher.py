@@ -130,9 +130,12 @@ class PartitionPublisher:
         """Let the requests that are being read now get into the batch.
 
         They arrive together and take a few turns of the event loop from socket to here, so the
-        batch is complete when a turn adds nothing to it. Nobody waits for a clock.
+        batch is complete when a turn adds nothing to it. Nobody waits for a clock. Those that have
+        a waiter take none: all that were read in the same turn are here.
         """
         batch, events = self._waiting[0], 0
+        if len(batch.waiters) == len(batch.events):
+            return
         while events < len(batch.events) and not batch.is_full:
             events = len(batch.events)
             await asyncio.sleep(0)
