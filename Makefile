@@ -5,6 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 FLOORS := build/floors
 OF_CONSUMERS := tests/unit/runtime tests/integration/runtime $(foreach one,enricher notifier warehouse,tests/unit/$(one) tests/integration/$(one))
+OF_AIOHTTP := tests/unit/test_aiohttp_fit.py tests/integration/fast_lane tests/integration/test_receiver.py
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What builds the package is pinned as well: pip before 25.3 goes by the first variable for it, later ones by the second.
 PINNED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(PIP) install
@@ -97,6 +98,16 @@ test-floors:  ## the consumers' tests with the oldest versions that pyproject.to
 	$(FLOORS)/bin/uv pip install --quiet --python $(FLOORS)/bin/python --resolution lowest-direct -e '.[all]'
 	$(FLOORS)/bin/uv pip install --quiet --python $(FLOORS)/bin/python -e '.[dev]'
 	$(FLOORS)/bin/python -m pytest $(or $(TESTS),$(OF_CONSUMERS)) -n 2 --dist loadfile
+
+test-aiohttp:  ## the receiver's tests with the oldest aiohttp that pyproject.toml admits and with the newest, in environments of their own
+	set -e; for one in --resolution=lowest-direct --upgrade; do \
+	  rm -rf $(FLOORS) && $(PYTHON) -m venv $(FLOORS); \
+	  $(FLOORS)/bin/python -m pip --disable-pip-version-check --quiet install uv; \
+	  $(FLOORS)/bin/uv pip install --quiet --python $(FLOORS)/bin/python -e '.[dev]'; \
+	  $(FLOORS)/bin/uv pip install --quiet --python $(FLOORS)/bin/python $$one "$$(sed -n 's/^ *"\(aiohttp>=[^"]*\)",$$/\1/p' pyproject.toml)"; \
+	  $(FLOORS)/bin/python -c 'import aiohttp; print("aiohttp", aiohttp.__version__)'; \
+	  $(FLOORS)/bin/python -m pytest $(OF_AIOHTTP) -q -n 2; \
+	done
 
 test-pythons:  ## the unit tests on each Python from 3.11 to 3.14 that this machine has, in environments of their own
 	$(PYTHON) -m tests.pythons $(TESTS)
