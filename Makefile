@@ -100,11 +100,11 @@ test-floors:  ## the consumers' tests with the oldest versions that pyproject.to
 	$(FLOORS)/bin/python -m pytest $(or $(TESTS),$(OF_CONSUMERS)) -n 2 --dist loadfile
 
 test-aiohttp:  ## the receiver's tests with the oldest aiohttp that pyproject.toml admits and with the newest, in environments of their own
-	set -e; for one in --resolution=lowest-direct --upgrade; do \
+	set -e; for one in == '>='; do \
 	  rm -rf $(FLOORS) && $(PYTHON) -m venv $(FLOORS); \
 	  $(FLOORS)/bin/python -m pip --disable-pip-version-check --quiet install uv; \
-	  $(FLOORS)/bin/uv pip install --quiet --python $(FLOORS)/bin/python -e '.[dev]'; \
-	  $(FLOORS)/bin/uv pip install --quiet --python $(FLOORS)/bin/python $$one "$$(sed -n 's/^ *"\(aiohttp>=[^"]*\)",$$/\1/p' pyproject.toml)"; \
+	  $(FLOORS)/bin/uv pip install --quiet --python $(FLOORS)/bin/python -e '.[dev]' \
+	    "$$(sed -n "s/^ *\"aiohttp>=\([^\"]*\)\",$$/aiohttp$$one\1/p" pyproject.toml)"; \
 	  $(FLOORS)/bin/python -c 'import aiohttp; print("aiohttp", aiohttp.__version__)'; \
 	  $(FLOORS)/bin/python -m pytest $(OF_AIOHTTP) -q -n 2; \
 	done

@@ -130,7 +130,7 @@ async def test_an_error_that_nobody_foresaw_costs_its_batch_and_no_other_one(
     assert await events_on(redis) == [b"stored"]
 
 
-async def test_what_waits_while_a_lane_fails_at_the_stop_is_answered(
+async def test_what_waits_while_publishing_fails_at_the_stop_is_answered(
     redis_url: str, opened: Opened
 ) -> None:
     def holds_back(_partition: int) -> bool:
