@@ -1,11 +1,14 @@
 """`make bench-growth`: how the cost of looking for something grows with what there is.
 
 Each look is a command of an operator, in a process of its own, at three sizes: what it takes of the
-processor, its own time and Redis's, with the start of the interpreter. The law is the exponent that
-fits the first and the last size: 0 is constant, 1 linear. Exit code 1 if one grows faster than it
-should. `GROWTH_SIZES=100000,1000000,3000000` are other sizes.
+processor, its own time and Redis's, with the start of the interpreter. So is the time that a long
+backlog of one portal costs others. The law is the exponent that fits the first and the last size:
+0 is constant, 1 linear. Exit code 1 if one grows faster than it should.
+`GROWTH_SIZES=100000,1000000,3000000` and `GROWTH_BACKLOGS` are other sizes.
 """
 
+import asyncio
+import logging
 import math
 import os
 import resource
@@ -18,6 +21,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import redis
+import structlog
 from msgspec import Struct
 
 from consumers.audit import signing
@@ -25,12 +29,17 @@ from consumers.audit.chain import Chain
 from consumers.audit.chain_options import ChainOptions
 from consumers.audit.signing import SigningKey
 from gateway.local.redis_server import RedisServer, find_server
+from tests.benchmarks.portal_backlog import waits_s
 from tests.support.audit_log import Clock, Given, entry, event_id
 
 SIZES: Final = [
     int(size) for size in os.environ.get("GROWTH_SIZES", "100000,300000,1000000").split(",")
 ]
 START: Final = datetime(2026, 11, 20, tzinfo=UTC)
+BACKLOGS: Final = [
+    int(size) for size in os.environ.get("GROWTH_BACKLOGS", "10000,30000,100000").split(",")
+]
+WAIT_BAR_S: Final = 5.0
 STREAM: Final = "b24:events:{0}"
 FILL: Final = (Path(__file__).parent / "growth_streams.lua").read_text()
 CONSTANT: Final = 0.3
@@ -147,17 +156,46 @@ def _given(number: int, moment: datetime) -> Given:
     return Given(it.id, it.raw.replace(event_id(number).encode(), own))
 
 
+def waits(directory: Path) -> list[Look]:
+    """Waits of 500 portals behind the backlog of one."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    server = RedisServer(find_server(), directory)
+    server.start()
+    try:
+        return [
+            Look(
+                f"500 portals' wait behind the events of one that {word}",
+                LINEAR,
+                asyncio.run(waits_s(server, BACKLOGS, hangs=hangs)),
+            )
+            for word, hangs in (("works", False), ("hangs", True))
+        ]
+    finally:
+        server.stop()
+
+
+def show(heading: str, looks: list[Look]) -> bool:
+    """Print costs and laws; whether none grows faster than it should."""
+    sizes = sorted(looks[0].costs)
+    print(f"{heading:60}{''.join(f'{size:>12,}' for size in sizes)}  grows as")
+    for look in looks:
+        costs = "".join(f"{look.costs[size]:12.2f}" for size in sizes)
+        verdict = "ok" if look.law <= look.most else "MISSED"
+        print(f"{look.name:60}{costs}  n^{look.law:.2f} (at most {look.most}) {verdict}")
+    return all(look.law <= look.most for look in looks)
+
+
 def main() -> None:
     """Measure, print, judge."""
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as directory:
-        looks = [*streams(Path(directory) / "redis"), *audit(Path(directory))]
-    heads = "".join(f"{size:>12,}" for size in SIZES)
-    print(f"{'seconds of CPU at':60}{heads}  grows as")
-    for look in looks:
-        costs = "".join(f"{look.costs[size]:12.2f}" for size in SIZES)
-        verdict = "ok" if look.law <= look.most else "MISSED"
-        print(f"{look.name:60}{costs}  n^{look.law:.2f} (at most {look.most}) {verdict}")
-    sys.exit(0 if all(look.law <= look.most for look in looks) else 1)
+        root = Path(directory)
+        is_good = show("seconds of CPU at", [*streams(root / "redis"), *audit(root)])
+        waiting = waits(root / "backlog")
+    is_good &= show("seconds on the clock behind", waiting)
+    longest_s = max(look.costs[max(BACKLOGS)] for look in waiting)
+    is_soon = longest_s <= WAIT_BAR_S
+    print(f"the longest {longest_s:.1f} s (bar {WAIT_BAR_S:.0f}) {'ok' if is_soon else 'MISSED'}")
+    sys.exit(0 if is_good and is_soon else 1)
 
 
 if __name__ == "__main__":
