@@ -232,7 +232,7 @@ class Chain:
         )
         self._at = at
         self._seen.add(fresh)
-        self._seen.reach(reached)
+        self._seen.reach(newest)
 
 
 def _tell_of(found: ReopenedChain, *, chain: str) -> None:

@@ -51,7 +51,7 @@ class SeenEntries:
         older = {
             entry_id
             for entry_id in entry_ids
-            if entry_id not in known and EntryId.of(entry_id) <= self._newest
+            if entry_id not in known and _place(entry_id) <= self._newest
         }
         return known | self._older.known_among(older) if older else known
 
@@ -60,10 +60,8 @@ class SeenEntries:
         self._newest = max(self._newest, EntryId.of(entry_id))
 
     def add(self, entry_ids: Iterable[str]) -> None:
-        """The chain now holds these, in this order."""
-        for entry_id in entry_ids:
-            self._recent[entry_id] = None
-            self._newest = max(self._newest, EntryId.of(entry_id))
+        """The chain now holds these, in this order; `reach` says how far it goes."""
+        self._recent |= dict.fromkeys(entry_ids)
         for entry_id in list(self._recent)[: len(self._recent) - _REMEMBERED]:
             del self._recent[entry_id]
 
@@ -74,7 +72,14 @@ class SeenEntries:
 
     def newest_with(self, entry_ids: Iterable[str]) -> str:
         """The highest id once these are added; `0-0` if there is none."""
-        return str(max([self._newest, *map(EntryId.of, entry_ids)]))
+        highest = max(entry_ids, key=_place, default="0-0")
+        return highest if _place(highest) > self._newest else self.newest
+
+
+def _place(entry_id: str) -> tuple[int, int]:
+    """An id that the server gave as two numbers: as EntryId.of, without its checks."""
+    ms, _, number = entry_id.partition("-")
+    return int(ms), int(number)
 
 
 class _OlderEntries:
