@@ -147,7 +147,8 @@ bench-notifier: $(VENV)/dev.stamp  ## how many notifications a second, how much 
 bench-growth: $(VENV)/dev.stamp  ## how the cost of looking for something grows with what there is
 	$(BIN)/python -m tests.benchmarks.bench_growth
 
-bench-warehouse: $(VENV)/dev.stamp  ## how fast events get into DuckDB and PostgreSQL
+bench-warehouse: $(VENV)/dev.stamp  ## how fast events get into DuckDB and PostgreSQL, which have ROWS=n
+	$(BIN)/python -m tests.benchmarks.warehouse_loads
 	$(BIN)/python -m tests.benchmarks.bench_warehouse
 
 findings:  ## show the surprises about other software in findings/ again: installs it from PyPI and Debian each time

@@ -14,6 +14,7 @@ os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 def build(settings: Settings) -> Consumer:
     """The warehouse consumer. Raises BadDestination for a destination that cannot be used."""
-    from consumers.warehouse.consumer import consumer_of  # noqa: PLC0415 - needs dlt and Arrow
+    # Of no use to the process that loads, which imports this package as well.
+    from consumers.warehouse.consumer import consumer_of  # noqa: PLC0415
 
     return consumer_of(settings)

@@ -11,10 +11,11 @@ import click
 import uvloop
 from redis.asyncio import Redis
 
-from consumers.warehouse.consumer import GROUP, opened
+from consumers.warehouse.consumer import GROUP
 from consumers.warehouse.destination import destination
 from consumers.warehouse.destination_errors import DestinationAway
 from consumers.warehouse.event_rows import Unfit
+from consumers.warehouse.opening import opened_on_thread
 from consumers.warehouse.query import answer, as_json, as_table
 from consumers.warehouse.row_loading import Warehouse
 from consumers.warehouse.stream_comparison import StreamComparison, backfill, compare
@@ -236,7 +237,7 @@ async def _compact(settings: Settings) -> None:
 
 
 def _warehouse(settings: Settings) -> AbstractAsyncContextManager[WarehouseThread]:
-    return opened(settings, destination(settings.warehouse.destination))
+    return opened_on_thread(settings.warehouse, destination(settings.warehouse.destination))
 
 
 @asynccontextmanager

@@ -10,8 +10,8 @@ from typing import Final
 
 import duckdb
 
+from consumers.warehouse.database import Database
 from consumers.warehouse.destination_errors import DestinationAway
-from consumers.warehouse.dlt_database import Database
 from consumers.warehouse.duckdb_file import patiently
 from consumers.warehouse.table_schema import COMMENT_EVENTS, ERASURES
 from gateway.errors import OperatorError

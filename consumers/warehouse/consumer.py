@@ -1,27 +1,23 @@
-"""Loads batches of the stream as a consumer, on one thread of their own."""
+"""Loads batches of the stream as a consumer, by a process of its own that does the loading."""
 
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
-from pathlib import Path
+from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
 
 from consumers import Consumer, Entry, Partition, Reject, Transient
-from consumers.warehouse import event_rows, metrics
+from consumers.warehouse import metrics
 from consumers.warehouse.destination import Destination, destination
 from consumers.warehouse.destination_errors import DestinationAway, Unusable
-from consumers.warehouse.dlt_database import Database
-from consumers.warehouse.dlt_workspace import Workspace
-from consumers.warehouse.row_loading import Warehouse
-from consumers.warehouse.warehouse_thread import CallThread, WarehouseThread
+from consumers.warehouse.loading_messages import Load, Opening, Prepare, RawEntry
+from consumers.warehouse.loading_process import LoadingProcess, RowUnfit
 from gateway.contract import EntryId
 from gateway.errors import GatewayError, OperatorError
 from gateway.settings import Settings
 
-__all__ = ["GROUP", "consumer_of", "opened"]
+__all__ = ["GROUP", "Loader", "consumer_of"]
 
 log = structlog.get_logger()
 
@@ -32,29 +28,10 @@ _MAX_BYTES: Final = 5 << 20
 
 _ANSWER_S: Final = 300.0
 """A load takes a second or two; a minute where the destination has much else to do."""
-_CLOSING_S: Final = 5.0
+_IDLE_S: Final = 60.0
+"""To begin a process takes half a second of CPU time, and 100 MB as long as it runs."""
 _BRIDGED_S: Final = 60.0
 """A destination that is started anew is back by then; at what lasts longer somebody has to look."""
-
-
-@asynccontextmanager
-async def opened(settings: Settings, target: Destination) -> AsyncIterator[WarehouseThread]:
-    """The warehouse of the settings; nothing of this process stays behind. Connects to nothing."""
-    thread = CallThread("warehouse")
-    try:
-        # dlt keeps its context for each thread.
-        workspace = await thread.call(Workspace, Path(settings.warehouse.work_dir))
-        database = Database(target, dataset=settings.warehouse.dataset, workspace=workspace)
-        warehouse = Warehouse(database)
-        try:
-            yield WarehouseThread(warehouse, thread)
-        finally:
-            # What still hangs is left to the end of the process.
-            with suppress(DestinationAway):
-                await thread.call(warehouse.close, within_s=_CLOSING_S)
-                await thread.call(workspace.close, within_s=_CLOSING_S)
-    finally:
-        thread.end()
 
 
 def consumer_of(settings: Settings) -> Consumer:
@@ -83,25 +60,30 @@ class Loader:
     def __init__(self, settings: Settings, target: Destination) -> None:
         self._settings = settings
         self._target = target
-        self._warehouse: WarehouseThread | None = None
+        self._process: LoadingProcess | None = None
         self._told: str | None = None
         self._failing_since: dict[int, float] = {}
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
-        """Hold the warehouse open, its tables made if it can be reached.
+        """Have a process to load with, and the tables made if the destination can be reached.
 
-        A destination that is away stops nothing: the first load tries again. Raises NewerTables,
-        and OperatorError for one that takes nothing until somebody changes something there.
+        One that is away stops nothing: the first load tries again. Raises OperatorError for tables
+        of a newer release, and for a destination that takes nothing until somebody changes
+        something there.
         """
-        async with opened(self._settings, self._target) as self._warehouse:
+        opening = Opening(warehouse=self._settings.warehouse, log=self._settings.log)
+        self._process = LoadingProcess(opening, idle_s=_IDLE_S)
+        try:
             try:
-                await self._warehouse.call(Warehouse.prepare, within_s=_ANSWER_S)
+                await self._process.call(Prepare(), within_s=_ANSWER_S)
             except Unusable as error:
                 raise OperatorError(f"[warehouse] destination: {error}") from error
             except DestinationAway as error:
                 self._tell_away(error)
             yield
+        finally:
+            await self._process.close()
 
     @asynccontextmanager
     async def partition_lifespan(self, partition: Partition) -> AsyncIterator[None]:
@@ -125,11 +107,12 @@ class Loader:
 
         Raises Transient while the destination is away, and Reject for an event that fits in no row.
         """
-        assert self._warehouse is not None, "within the lifespan"  # noqa: S101
+        assert self._process is not None, "within the lifespan"  # noqa: S101
         began = time.monotonic()
+        raw = [RawEntry(one.stream, one.partition, one.id, one.raw) for one in entries]
         try:
-            count, newest = await self._warehouse.call(_load, entries, within_s=_ANSWER_S)
-        except event_rows.Unfit as error:
+            count = await self._process.call(Load(raw), within_s=_ANSWER_S)
+        except RowUnfit as error:
             raise Reject(str(error)) from error
         except (DestinationAway, OperatorError) as error:
             self._failing_since.setdefault(entries[-1].partition, began)
@@ -145,7 +128,7 @@ class Loader:
         metrics.LOADED.inc(count)
         metrics.TOOK.observe(took_s)
         metrics.LAST_LOAD.set_to_current_time()
-        metrics.NEWEST_EVENT.set(newest)
+        metrics.NEWEST_EVENT.set(max(one.event.received_at.timestamp() for one in entries))
         position_s = EntryId.of(last.id).ms / 1000
         metrics.POSITION.labels(last.stream, last.partition).set(position_s)
         log.info(
@@ -166,9 +149,3 @@ class Loader:
             log.warning("destination is away", destination=self._target.label, error=str(error))
         else:
             log.error("destination refuses", destination=self._target.label, error=str(error))
-
-
-def _load(warehouse: Warehouse, entries: Sequence[Entry]) -> tuple[int, float]:
-    """How many rows were loaded, and when the newest event was received (seconds)."""
-    count = warehouse.load(event_rows.table(entries, loaded_at=datetime.now(UTC)))
-    return count, max(entry.event.received_at.timestamp() for entry in entries)

@@ -39,12 +39,17 @@ class Destination(Struct, frozen=True, kw_only=True):
     kind: str
     label: str
     arguments: dict[str, Any]
-    file_format: Literal["parquet", "csv", "insert_values"] = "parquet"
+    file_format: Literal["parquet", "insert_values"] = "parquet"
     merge: Merge = "upsert"
     table_format: Literal["iceberg", "delta"] | None = None
     database: Path | None = None
     has_comments: bool = False
     is_database: bool = True
+
+    @property
+    def is_straight(self) -> bool:
+        """Whether it is loaded by its own driver, and dlt only makes its tables."""
+        return self.kind in {"duckdb", "postgres"}
 
 
 # The module that has to be there, and the extra of this project that brings it.
@@ -163,7 +168,7 @@ def _postgres(parts: SplitResult) -> Destination:
         arguments={
             "credentials": parts._replace(scheme="postgresql", netloc=netloc, query=query).geturl(),
         },
-        file_format="csv",
+        file_format="insert_values",
         has_comments=True,
     )
 

@@ -9,8 +9,6 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from dlt.common.destination.exceptions import DestinationUndefinedEntity
-
 from gateway.errors import GatewayError
 
 __all__ = ["DestinationAway", "LackingTable", "RowsRefused", "Unusable", "cause_of", "refusal"]
@@ -43,6 +41,7 @@ class RowsRefused(GatewayError):
 _LACKING: Final = (
     *("42P01", "42703", "3F000"),
     *("CatalogException", "BinderException"),
+    "DestinationUndefinedEntity",
 )
 _ROWS: Final = ("22", "54")
 _OUT_OF_MEMORY: Final = "53200"
@@ -69,12 +68,14 @@ def refusal(error: BaseException) -> GatewayError:
     """What this exception means: DestinationAway and its kinds, or RowsRefused."""
     why = cause_of(error)
     for one in _chain(error):
-        name, code = type(one).__name__, str(getattr(one, "pgcode", None) or "")
-        if name == "OutOfMemoryException" or code == _OUT_OF_MEMORY:
+        # By their names: neither dlt nor a driver is imported for it.
+        names = {base.__name__ for base in type(one).__mro__}
+        code = str(getattr(one, "pgcode", None) or "")
+        if "OutOfMemoryException" in names or code == _OUT_OF_MEMORY:
             return RowsRefused(why, for_memory=True)
         if code.startswith(_ROWS):
             return RowsRefused(why, for_memory=False)
-        if code in _LACKING or name in _LACKING or isinstance(one, DestinationUndefinedEntity):
+        if code in _LACKING or not names.isdisjoint(_LACKING):
             return LackingTable(why)
         if code in _CODES:
             return Unusable(f"{why}: {_CODES[code]}")

@@ -1,10 +1,10 @@
-"""Merges rows, asks and executes in the destination, through dlt. Knows no table of ours by name.
+"""Makes tables, merges rows, asks and executes in the destination, through dlt.
 
-The file of an embedded DuckDB is open only inside `Database.session()`, and then for this process
-alone, as DuckDB has it (https://duckdb.org/docs/stable/connect/concurrency). In between anybody may
-open it.
+Every destination but DuckDB and PostgreSQL is loaded this way, and those two have their tables made
+and brought up to date by it: docs/decisions/0012-warehouse-loads.md.
 """
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -16,38 +16,33 @@ import dlt.destinations
 import pyarrow as pa
 from dlt.common.configuration.utils import get_resolved_traces
 
+from consumers.warehouse import event_rows
+from consumers.warehouse.database import NAMES
 from consumers.warehouse.destination import BadDestination, Destination
 from consumers.warehouse.destination_errors import LackingTable, cause_of, refusal
-from consumers.warehouse.dlt_workspace import Workspace
-from consumers.warehouse.duckdb_file import held
+from consumers.warehouse.dlt_surroundings import surround
 from consumers.warehouse.table_schema import TABLES, Table
+from consumers.warehouse.workspace import Workspace
 from gateway.errors import GatewayError
 
-__all__ = ["Database"]
+__all__ = ["DltDatabase"]
 
-# Readers hold the file for the length of a query; between two of them a load slips in.
-_LOCK_WAIT_S: Final = 5.0
-# Left alone, DuckDB takes 80 % of the machine's memory. Loads of 3 MB pass with this much.
-_DUCKDB: Final = {"memory_limit": "48MB", "threads": "1", "preserve_insertion_order": "false"}
-# Closing the file, DuckDB joins small row groups to a full one, and that needs more memory the
-# longer the texts are: with 30 KB each, more than it has. Then they stay small.
-_WITHOUT_JOINING: Final = {"max_vacuum_tasks": "0"}
 # dlt writes a row for each load, of which nothing here reads any: at one load each five seconds
 # there are 120,000 of a week.
 _LOADS_KEPT_FOR: Final = timedelta(days=7)
 _LOADS_BETWEEN_LOOKS: Final = 1_000
 
 
-class Database:
+class DltDatabase:
     """Reads and writes a dataset in a destination. All calls block, and belong on one thread."""
 
     def __init__(self, target: Destination, *, dataset: str, workspace: Workspace) -> None:
         self.target = target
         self.dataset = dataset
         self._workspace = workspace
+        surround(workspace.slot)
         self._opened_pipeline: Any = None
         self._merge_count = 0
-        self._duckdb = _DUCKDB
         self._is_doubted = False
 
     @property
@@ -65,26 +60,22 @@ class Database:
         # that was on the stack, rows included.
         get_resolved_traces().logging_enabled = False
         try:
-            if self.target.database is None:
-                yield
-            else:
-                with held(self.target.database, self._duckdb, wait_s=_LOCK_WAIT_S):
-                    yield
+            yield
         except GatewayError:
             raise
         except Exception as error:
             # Every destination brings a driver with exceptions of its own, and dlt passes them on.
             self._forget()
-            self._duckdb = _DUCKDB | _WITHOUT_JOINING
             told = refusal(error)
             self._is_doubted |= isinstance(told, LackingTable)
             raise told from error
 
-    def merge(self, table: Table, values: pa.Table) -> None:
-        """Load rows, replacing those with the same key; makes the table if it is not there.
+    def make(self, table: Table) -> None:
+        """Make the table if it is not there, and add the columns that it lacks."""
+        self.merge(table, event_rows.empty(table))
 
-        Columns that the table lacks are added. Each key may be there once in `values`.
-        """
+    def merge(self, table: Table, values: pa.Table) -> None:
+        """Load rows, replacing those with the same key; files are added to."""
         if self._is_doubted:
             self.distrust()
         disposition: Any = "append"
@@ -106,7 +97,7 @@ class Database:
             loader_file_format=self.target.file_format,
             table_format=self.target.table_format,
         )
-        self._workspace.remove_loaded()
+        self._remove_loaded()
         if self.target.is_database and self._merge_count % _LOADS_BETWEEN_LOOKS == 0:
             self.execute(
                 "DELETE FROM {_dlt_loads} WHERE inserted_at < %s",
@@ -128,9 +119,9 @@ class Database:
                 if not isinstance(refusal(error), LackingTable):
                     raise
 
-    def has(self, table: str) -> bool:
+    def has(self, name: str) -> bool:
         """Whether a table or a view of this name is there, and can be read."""
-        query = f"SELECT 1 FROM {{{table}}} WHERE 1 = 0"  # noqa: S608 - a name of ours
+        query = f"SELECT 1 FROM {{{name}}} WHERE 1 = 0"  # noqa: S608 - a name of ours
         with self._asking() as client:
             try:
                 with client.execute_query(_named(client, query)):
@@ -218,9 +209,14 @@ class Database:
             # time.
             arguments["staging_dataset_name_layout"] = f"%s_staging_{self._workspace.name}"
         try:
-            return _factory_of(self.target.kind)(**arguments)
+            return getattr(dlt.destinations, self.target.kind)(**arguments)
         except Exception as error:
             raise BadDestination(cause_of(error)) from error
+
+    def _remove_loaded(self) -> None:
+        """Remove what dlt keeps of each load that has ended, a dozen small files of each."""
+        for package in self._workspace.path.glob("*/load/loaded/*"):
+            shutil.rmtree(package, ignore_errors=True)
 
     def _forget(self) -> None:
         """Start anew after a failure: what was under way is loaded again from its entries."""
@@ -239,14 +235,6 @@ def _columns(table: Table) -> dict[str, Any]:
     }
 
 
-def _factory_of(kind: str) -> Any:
-    if kind == "postgres":
-        from consumers.warehouse.postgres_copy import postgres  # noqa: PLC0415 - an extra's driver
-
-        return postgres
-    return getattr(dlt.destinations, kind)
-
-
 def _empty(client: Any, table: str) -> None:
     try:
         client.execute_sql(f"DELETE FROM {client.make_qualified_table_name(table)}")  # noqa: S608
@@ -260,4 +248,4 @@ def _named(client: Any, statement: str) -> str:
     return statement.format(**names)
 
 
-_NAMES: Final = (*(table.name for table in TABLES), "comments", "_dlt_loads")
+_NAMES: Final = (*NAMES, "_dlt_loads")

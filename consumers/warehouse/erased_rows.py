@@ -1,6 +1,6 @@
 """Says which events concern what was erased on request. Does no I/O."""
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from datetime import datetime
 
 import pyarrow as pa
@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from gateway.contract import CommentEvent
 
-__all__ = ["ErasureRow", "is_erased", "without"]
+__all__ = ["ErasureRow", "Erasures"]
 
 
 class ErasureRow(Struct, frozen=True, kw_only=True):
@@ -22,26 +22,42 @@ class ErasureRow(Struct, frozen=True, kw_only=True):
     rows_erased: int
 
 
-def is_erased(event: CommentEvent, erasures: Collection[ErasureRow]) -> bool:
-    """Whether an erasure covers this event."""
-    return any(
-        event.data.member_id == erasure.member_id
-        and erasure.comment_id in {None, event.data.comment_id}
-        and event.received_at <= erasure.erased_at
-        for erasure in erasures
-    )
+class Erasures:
+    """Says what is erased, by its portal and comment: what it costs does not grow with the rows."""
 
+    def __init__(self, rows: Iterable[ErasureRow] = ()) -> None:
+        self._until: dict[tuple[str, int | None], datetime] = {}
+        for row in rows:
+            subject = (row.member_id, row.comment_id)
+            self._until[subject] = max(row.erased_at, self._until.get(subject, row.erased_at))
 
-def without(events: pa.Table, erasures: Collection[ErasureRow]) -> pa.Table:
-    """The rows of `comment_events` that no erasure covers."""
-    for erasure in erasures:
-        is_erased = pc.and_(
-            pc.equal(events["member_id"], erasure.member_id),
-            pc.less_equal(
-                events["received_at"], pa.scalar(erasure.erased_at, pa.timestamp("us", "UTC"))
-            ),
+    def covers(self, event: CommentEvent) -> bool:
+        """Whether this event was received before it was erased."""
+        data = event.data
+        received = event.received_at
+        return any(
+            until is not None and received <= until
+            for until in (
+                self._until.get((data.member_id, None)),
+                self._until.get((data.member_id, data.comment_id)),
+            )
         )
-        if erasure.comment_id is not None:
-            is_erased = pc.and_(is_erased, pc.equal(events["comment_id"], erasure.comment_id))
-        events = events.filter(pc.invert(is_erased))
-    return events
+
+    def without(self, events: pa.Table) -> pa.Table:
+        """The rows of `comment_events` that no erasure covers."""
+        if not self._until:
+            return events
+        comments = events.select(["member_id", "comment_id"]).group_by(["member_id", "comment_id"])
+        pairs = comments.aggregate([]).to_pylist()
+        subjects = {(pair["member_id"], pair["comment_id"]) for pair in pairs}
+        subjects |= {(member_id, None) for member_id, _ in subjects}
+        for member_id, comment_id in subjects & self._until.keys():
+            until = pa.scalar(self._until[member_id, comment_id], pa.timestamp("us", "UTC"))
+            is_erased = pc.and_(
+                pc.equal(events["member_id"], member_id),
+                pc.less_equal(events["received_at"], until),
+            )
+            if comment_id is not None:
+                is_erased = pc.and_(is_erased, pc.equal(events["comment_id"], comment_id))
+            events = events.filter(pc.invert(is_erased))
+        return events

@@ -6,7 +6,7 @@ NUL, which PostgreSQL refuses (https://www.postgresql.org/docs/current/datatype-
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -123,15 +123,19 @@ def _values(entry: Loadable) -> tuple[Any, ...]:
 def _table(values: Sequence[tuple[Any, ...]], loaded_at: datetime) -> pa.Table:
     columns = zip(*values, strict=True) if values else [()] * (len(COMMENT_EVENTS.columns) - 1)
     by_name = dict(zip((n for n in COMMENT_EVENTS.names if n != "loaded_at"), columns, strict=True))
-    by_name["loaded_at"] = (loaded_at.astimezone(UTC),) * len(values)
+    arrays = {
+        column.name: _array(column, by_name[column.name])
+        for column in COMMENT_EVENTS.columns
+        if column.name != "loaded_at"
+    }
+    arrays["loaded_at"] = pa.repeat(pa.scalar(loaded_at, _ARROW["timestamp"]), len(values))
     return pa.Table.from_arrays(
-        [_array(column, by_name[column.name]) for column in COMMENT_EVENTS.columns],
-        schema=arrow_schema(COMMENT_EVENTS),
+        [arrays[name] for name in COMMENT_EVENTS.names], schema=arrow_schema(COMMENT_EVENTS)
     )
 
 
 def _array(column: Column, values: Sequence[Any]) -> pa.Array:
-    if column.type == "timestamp" and column.name != "loaded_at":
+    if column.type == "timestamp":
         # Arrow reads RFC 3339, and refuses a time without a zone.
         return pa.array(values, pa.string()).cast(_ARROW["timestamp"])
     if column.type in {"text", "json"}:

@@ -14,9 +14,9 @@ from uuid_utils import uuid7
 
 from consumers.warehouse import event_rows
 from consumers.warehouse.compacting import compact
+from consumers.warehouse.database import Database
 from consumers.warehouse.destination_errors import DestinationAway, RowsRefused
-from consumers.warehouse.dlt_database import Database
-from consumers.warehouse.erased_rows import ErasureRow, without
+from consumers.warehouse.erased_rows import ErasureRow, Erasures
 from consumers.warehouse.known_erasures import KnownErasures
 from consumers.warehouse.load_portions import halves, parts, shortened
 from consumers.warehouse.table_making import Tables
@@ -87,7 +87,7 @@ class Warehouse:
                 )
             ]
 
-    def erasures(self) -> set[ErasureRow]:
+    def erasures(self) -> frozenset[ErasureRow]:
         """What has been erased on request."""
         with self._database.session():
             self._tables.ensure()
@@ -166,7 +166,7 @@ class Warehouse:
         with self._database.session():
             self._tables.ensure()
             erasures = self._tables.erasures()
-            kept = without(events, erasures)
+            kept = Erasures(erasures).without(events)
             if kept.num_rows:
                 self._database.merge(COMMENT_EVENTS, kept)
             # An erasure that came between the two questions has deleted before we loaded.

@@ -7,7 +7,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from consumers.warehouse import event_rows
-from consumers.warehouse.erased_rows import is_erased
+from consumers.warehouse.erased_rows import Erasures
 from consumers.warehouse.row_loading import Warehouse
 from consumers.warehouse.stream_range import Range, StreamEntry, pages, standing
 from consumers.warehouse.warehouse_thread import WarehouseThread
@@ -45,7 +45,7 @@ async def compare(
     found = StreamComparison()
     # Before anything else: what the group handles from now on is not missing either.
     standings = [await standing(redis, key, group) for key in streams.keys(wanted.stream)]
-    erasures = await warehouse.call(Warehouse.erasures)
+    erasures = Erasures(await warehouse.call(Warehouse.erasures))
     async for page in pages(redis, streams, wanted):
         found.compared += len(page)
         handled = []
@@ -53,7 +53,7 @@ async def compare(
             stands = standings[entry.partition]
             if stands is None or not stands.has_handled(entry):
                 found.waiting += 1
-            elif is_erased(entry.event, erasures):
+            elif erasures.covers(entry.event):
                 found.erased += 1
             else:
                 handled.append(entry)

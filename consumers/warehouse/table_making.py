@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import structlog
 
-from consumers.warehouse import comments_view, event_rows
-from consumers.warehouse.dlt_database import Database
+from consumers.warehouse import event_rows
+from consumers.warehouse.database import Database
 from consumers.warehouse.erased_rows import ErasureRow
 from consumers.warehouse.known_erasures import KnownErasures
 from consumers.warehouse.postgres_server import QUESTION, ServerFacts, refuse_unfit
@@ -26,17 +26,29 @@ _VIEW: Final = "comments"
 _ERASURES: Final = (
     "SELECT erasure_id, member_id, comment_id, erased_at, rows_erased FROM {erasures}"
 )
+# Their ids begin with the time.
+_ERASURES_STANDING: Final = "SELECT COUNT(*), MAX(erasure_id) FROM {erasures}"
 _WHOLE: Final = (
     "SELECT MAX(version) FROM {schema_versions} WHERE NOT EXISTS "
     "(SELECT 1 FROM {comment_events}, {erasures}, {comments} WHERE 1 = 0)"
 )
-# The unique one finds a row to replace; and of two processes that load the same event at once, one
-# fails and loads again.
-_POSTGRES_INDEXES: Final = (
-    "CREATE UNIQUE INDEX IF NOT EXISTS comment_events_by_id ON {comment_events} (event_id)",
-    "CREATE INDEX IF NOT EXISTS comment_events_of ON {comment_events} (member_id, comment_id)",
-    "CREATE INDEX IF NOT EXISTS comment_events_by_time ON {comment_events} (received_at)",
-)
+# By the unique ones a row finds the one that it replaces.
+_POSTGRES_INDEXES: Final = {
+    "comment_events_by_id": (
+        "CREATE UNIQUE INDEX IF NOT EXISTS {index} ON {comment_events} (event_id)"
+    ),
+    "erasures_by_id": "CREATE UNIQUE INDEX IF NOT EXISTS {index} ON {erasures} (erasure_id)",
+    "schema_versions_by_number": (
+        "CREATE UNIQUE INDEX IF NOT EXISTS {index} ON {schema_versions} (version)"
+    ),
+    "comment_events_of": (
+        "CREATE INDEX IF NOT EXISTS {index} ON {comment_events} (member_id, comment_id)"
+    ),
+    "comment_events_by_time": (
+        "CREATE INDEX IF NOT EXISTS {index} ON {comment_events} (received_at)"
+    ),
+}
+_INDEXED: Final = "".join(" AND to_regclass(%s) IS NOT NULL" for _ in _POSTGRES_INDEXES)
 
 
 class NewerTables(OperatorError):
@@ -57,6 +69,8 @@ class Tables:
         self._target = database.target
         self._known = known
         self._were_whole = False
+        self._standing: tuple[Any, ...] | None = None
+        self._erasures: frozenset[ErasureRow] = frozenset()
 
     def ensure(self) -> None:
         """Have all tables whole and of this version; a question if they are.
@@ -76,8 +90,18 @@ class Tables:
             self._make(found)
         self._were_whole = True
 
-    def erasures(self) -> set[ErasureRow]:
-        """What has been erased on request; kept on this machine as well."""
+    def erasures(self) -> frozenset[ErasureRow]:
+        """What has been erased on request; kept on this machine as well.
+
+        They are read when their number or the last of them is another one than before.
+        """
+        standing = next(iter(self._database.ask(_ERASURES_STANDING)), (0, None))
+        if standing != self._standing:
+            self._erasures = self._read_erasures()
+            self._standing = standing
+        return self._erasures
+
+    def _read_erasures(self) -> frozenset[ErasureRow]:
         names = ErasureRow.__struct_fields__
         found = {
             row[0]: ErasureRow(**dict(zip(names, row, strict=True)))
@@ -85,7 +109,7 @@ class Tables:
         }
         if self._target.is_database:
             self._known.note(found)
-        return set(found.values())
+        return frozenset(found.values())
 
     def _refuse_unfit_server(self) -> None:
         events = f"{self._database.dataset}.{COMMENT_EVENTS.name}"
@@ -94,8 +118,15 @@ class Tables:
 
     def _version(self) -> int:
         """The version of tables that are all there, else 0."""
-        query = _WHOLE if self._target.is_database else "SELECT MAX(version) FROM {schema_versions}"
-        return next((row[0] for row in self._database.ask(query)), None) or 0
+        query = _WHOLE
+        values: tuple[str, ...] = ()
+        if not self._target.is_database:
+            query = "SELECT MAX(version) FROM {schema_versions}"
+        elif self._target.kind == "postgres":
+            # A missing index is made again as a missing table is: nothing can be loaded without.
+            query += _INDEXED
+            values = tuple(f"{self._database.dataset}.{name}" for name in _POSTGRES_INDEXES)
+        return next((row[0] for row in self._database.ask(query, *values)), None) or 0
 
     def _make(self, found: int) -> None:
         missing = self._missing() if self._target.is_database else []
@@ -104,9 +135,11 @@ class Tables:
         self._database.distrust()
         erased = self._known.erasures.values() if "erasures" in missing else ()
         version = {"version": VERSION, "applied_at": datetime.now(UTC)}
-        self._database.merge(COMMENT_EVENTS, event_rows.empty(COMMENT_EVENTS))
-        self._database.merge(ERASURES, event_rows.rows(ERASURES, _records(erased)))
+        for table in (COMMENT_EVENTS, ERASURES, VERSIONS):
+            self._database.make(table)
         self._describe()
+        if erased:
+            self._database.merge(ERASURES, event_rows.rows(ERASURES, _records(erased)))
         # Last, so that an interruption anywhere leads to doing all of it again.
         self._database.merge(VERSIONS, event_rows.rows(VERSIONS, [version]))
         if is_lost:
@@ -133,9 +166,11 @@ class Tables:
                         f"{_text(column.description)}"
                     )
         if self._target.kind == "postgres":
-            for index in _POSTGRES_INDEXES:
-                database.execute(index)
+            for name, statement in _POSTGRES_INDEXES.items():
+                database.execute(statement.replace("{index}", name))
         if self._target.is_database:
+            from consumers.warehouse import comments_view  # noqa: PLC0415 - sqlglot is large
+
             database.execute(
                 "CREATE OR REPLACE VIEW {comments} AS "
                 + comments_view.select("{comment_events}", dialect=database.dialect)

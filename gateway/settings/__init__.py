@@ -14,6 +14,7 @@ from gateway.settings.sections.bitrix24_settings import ApplicationSettings, Bit
 from gateway.settings.sections.consumers_settings import ConsumersSettings
 from gateway.settings.sections.enricher_settings import EnricherSettings
 from gateway.settings.sections.http_settings import HttpSettings
+from gateway.settings.sections.log_settings import LogSettings
 from gateway.settings.sections.notifier_settings import NotifierSettings, RouteSettings
 from gateway.settings.sections.portal_settings import PortalSettings
 from gateway.settings.sections.publish_settings import PublishSettings
@@ -34,6 +35,7 @@ __all__ = [
     "ConsumersSettings",
     "EnricherSettings",
     "HttpSettings",
+    "LogSettings",
     "NotifierSettings",
     "PortalSettings",
     "PublishSettings",

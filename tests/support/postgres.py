@@ -56,6 +56,11 @@ class PostgresServer:
     def url(self, database: str = "postgres") -> str:
         return f"postgres://postgres:not-asked-for@127.0.0.1:{self.port}/{database}"
 
+    @property
+    def pid(self) -> int | None:
+        """Of the server's first process, whose children are its sessions."""
+        return self._process.pid if self._process else None
+
     def start(self) -> None:
         data = self._directory / "data"
         if not data.exists():

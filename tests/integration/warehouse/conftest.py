@@ -1,4 +1,4 @@
-"""A warehouse in each of the two destinations that are proven here.
+"""A warehouse in each of the two destinations that are proven here; or loaded by dlt, as others.
 
 Making the tables takes most of a second, so that one warehouse of each kind is emptied for each
 test; tests of the tables themselves ask for a `fresh` one.
@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from consumers.warehouse.database import Database
+from consumers.warehouse.database_choice import database_of as chosen_database
 from consumers.warehouse.destination import destination
-from consumers.warehouse.dlt_database import Database
-from consumers.warehouse.dlt_workspace import Workspace
+from consumers.warehouse.dlt_database import DltDatabase
 from consumers.warehouse.row_loading import Warehouse
+from consumers.warehouse.workspace import Workspace
 from tests.integration.warehouse.loading import Target, ask_duckdb
 from tests.support.postgres import PostgresServer
 
@@ -61,14 +63,15 @@ def new_target(kind: str, request: pytest.FixtureRequest, directory: Path) -> Ta
         name = server.new_database()
         return Target(destination(server.url(name)), server.asking(name))
     path = directory / "warehouse.duckdb"
-    return Target(destination(f"duckdb:///{path}"), ask_duckdb(str(path)))
+    return Target(destination(f"duckdb:///{path}"), ask_duckdb(str(path)), is_by_dlt=kind == "dlt")
 
 
 @contextmanager
 def database_of(target: Target, directory: Path) -> Iterator[Database]:
     """The destination as a process of its own opens it."""
     workspace = Workspace(directory)
-    database = Database(target.destination, dataset="bitrix24", workspace=workspace)
+    make = DltDatabase if target.is_by_dlt else chosen_database
+    database: Database = make(target.destination, dataset="bitrix24", workspace=workspace)
     try:
         yield database
     finally:

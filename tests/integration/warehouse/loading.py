@@ -98,10 +98,14 @@ def load(warehouse: Warehouse, *entries: StreamEntry) -> None:
 
 
 class Target(Struct):
-    """A destination under test, and a way to ask it that has nothing to do with the warehouse's."""
+    """A destination under test, and a way to ask it that has nothing to do with the warehouse's.
+
+    `is_by_dlt` says that it is loaded as those that have no straight way.
+    """
 
     destination: Destination
     ask: Callable[[str], list[tuple[Any, ...]]]
+    is_by_dlt: bool = False
 
     def dicts(self, query: str) -> list[dict[str, Any]]:
         """The rows of `SELECT column, ... FROM ...` by column name."""

@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from consumers.cli import cli
 from consumers.runtime.consumer_lookup import load_consumer
-from consumers.warehouse import dlt_database
+from consumers.warehouse import duckdb_database
 from gateway.contract import decode_event
 from gateway.errors import OperatorError
 from gateway.settings import Settings, WarehouseSettings
@@ -230,7 +230,7 @@ def test_without_a_record_nothing_is_erased(
 def test_a_file_that_another_process_holds_is_away(
     run: Any, on_stream: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dlt_database, "_LOCK_WAIT_S", 0.1)
+    monkeypatch.setattr(duckdb_database, "_LOCK_WAIT_S", 0.1)
     path = tmp_path / "warehouse.duckdb"
     duckdb.connect(str(path)).close()
     holder = (

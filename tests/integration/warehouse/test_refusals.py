@@ -15,6 +15,7 @@ from consumers.warehouse.destination import destination
 from consumers.warehouse.destination_errors import DestinationAway, Unusable
 from consumers.warehouse.row_loading import Warehouse
 from consumers.warehouse.warehouse_thread import CallThread
+from gateway.contract import encode_event
 from gateway.errors import OperatorError
 from gateway.settings import Settings, WarehouseSettings
 from tests.integration.warehouse.conftest import database_of
@@ -91,7 +92,14 @@ async def test_what_lasts_is_told_once_and_what_is_back_too(tmp_path: Path) -> N
     loader = Loader(settings, destination(url))
     event = entry("added", 1)
     entries = [
-        Entry(stream="events", partition=0, epoch=1, id=event.id, event=event.event, raw=b"")
+        Entry(
+            stream="events",
+            partition=0,
+            epoch=1,
+            id=event.id,
+            event=event.event,
+            raw=encode_event(event.event),
+        )
     ]
     async with loader.lifespan():
         whole = path.read_bytes()

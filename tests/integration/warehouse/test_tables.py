@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from consumers.warehouse import event_rows, table_making, table_schema
+from consumers.warehouse import table_making, table_schema
 from consumers.warehouse.row_loading import Warehouse
 from consumers.warehouse.table_making import NewerTables
 from tests.integration.warehouse.conftest import database_of
@@ -78,9 +78,7 @@ def test_tables_that_were_made_in_part_are_completed(fresh: Target, tmp_path: Pa
     with database_of(fresh, tmp_path / "work") as database:
         warehouse = Warehouse(database)
         with database.session():
-            database.merge(
-                table_schema.COMMENT_EVENTS, event_rows.empty(table_schema.COMMENT_EVENTS)
-            )
+            database.make(table_schema.COMMENT_EVENTS)
         load(warehouse, entry("added", 1))
 
         assert fresh.ask("SELECT comment_id FROM bitrix24.comments") == [(1,)]

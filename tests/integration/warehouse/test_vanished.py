@@ -116,6 +116,22 @@ def test_tables_that_only_dlt_believes_in_are_made(
     assert fresh.ask("SELECT COUNT(*) FROM bitrix24.comment_events") == [(2,)]
 
 
+@pytest.mark.parametrize("kind", ["postgres"], indirect=True)
+def test_an_index_that_is_dropped_is_made_again_before_the_next_load(
+    fresh: Target, tmp_path: Path, change: Callable[[str], None]
+) -> None:
+    """Without it no row would find the one that it replaces."""
+    with database_of(fresh, tmp_path / "work") as database:
+        warehouse = Warehouse(database)
+        came = entry("added", 1)
+        load(warehouse, came)
+        change("DROP INDEX bitrix24.comment_events_by_id")
+        load(warehouse, came, entry("added", 2))
+
+    assert_whole(fresh)
+    assert fresh.ask("SELECT COUNT(*) FROM bitrix24.comment_events") == [(2,)]
+
+
 @pytest.mark.parametrize("kind", ["duckdb"], indirect=True)
 def test_a_file_that_is_removed_is_begun_anew(fresh: Target, tmp_path: Path) -> None:
     assert fresh.destination.database is not None

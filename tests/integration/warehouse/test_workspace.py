@@ -9,9 +9,9 @@ from dlt.common.runtime import telemetry
 from consumers.warehouse import dlt_database as database_module
 from consumers.warehouse.destination import destination
 from consumers.warehouse.destination_errors import DestinationAway
-from consumers.warehouse.dlt_database import Database
-from consumers.warehouse.dlt_workspace import Workspace
+from consumers.warehouse.dlt_database import DltDatabase
 from consumers.warehouse.row_loading import Warehouse
+from consumers.warehouse.workspace import Workspace
 from tests.integration.warehouse.conftest import database_of
 from tests.integration.warehouse.loading import Target, ask_duckdb, entry, load
 
@@ -30,7 +30,9 @@ def test_dlt_hears_neither_the_environment_nor_files_of_its_own(
     file = tmp_path / "warehouse.duckdb"
 
     workspace = Workspace(tmp_path / "work")
-    database = Database(destination(f"duckdb:///{file}"), dataset="bitrix24", workspace=workspace)
+    database = DltDatabase(
+        destination(f"duckdb:///{file}"), dataset="bitrix24", workspace=workspace
+    )
     load(Warehouse(database), entry("added"))
     workspace.close()
 
@@ -73,6 +75,7 @@ def test_ten_loads_leave_as_many_files_as_three(fresh: Target, tmp_path: Path) -
     assert fresh.ask("SELECT COUNT(*) FROM bitrix24.comment_events") == [(10,)]
 
 
+@pytest.mark.parametrize("kind", ["dlt"], indirect=True)
 def test_what_dlt_noted_of_loads_long_ago_is_removed(
     fresh: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,8 @@ from dlt.destinations.impl.postgres.configuration import PostgresClientConfigura
 from consumers.warehouse import comments_view
 from consumers.warehouse import destination as module
 from consumers.warehouse.destination import BadDestination, destination
-from consumers.warehouse.dlt_workspace import Workspace
+from consumers.warehouse.dlt_surroundings import surround
+from consumers.warehouse.workspace import Workspace
 
 SERVERS = [
     (
@@ -39,6 +40,7 @@ SERVERS = [
 def workspace(tmp_path: Path) -> Iterator[None]:
     """dlt tied to our settings, as in a process: left alone it reports its use."""
     taken = Workspace(tmp_path / "work")
+    surround(taken.slot)
     yield
     taken.close()
 

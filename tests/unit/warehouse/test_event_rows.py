@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from consumers.warehouse import event_rows, table_schema
-from consumers.warehouse.erased_rows import ErasureRow, without
+from consumers.warehouse.erased_rows import ErasureRow, Erasures
 from consumers.warehouse.load_portions import parts
 from gateway.contract import Comment, CommentFile, OtherEvent
 from tests.integration.warehouse.loading import PORTAL, START, StreamEntry, entry
@@ -99,19 +99,17 @@ def test_what_was_erased_is_left_out() -> None:
     before = datetime.fromtimestamp(START.timestamp() + 10, UTC)
 
     def left(*erased: tuple[str, int | None, datetime]) -> list[tuple[str, int]]:
-        kept = without(
-            table,
-            [
-                ErasureRow(
-                    erasure_id=f"{number}",
-                    member_id=member_id,
-                    comment_id=comment_id,
-                    erased_at=erased_at,
-                    rows_erased=1,
-                )
-                for number, (member_id, comment_id, erased_at) in enumerate(erased)
-            ],
-        )
+        rows = [
+            ErasureRow(
+                erasure_id=f"{number}",
+                member_id=member_id,
+                comment_id=comment_id,
+                erased_at=erased_at,
+                rows_erased=1,
+            )
+            for number, (member_id, comment_id, erased_at) in enumerate(erased)
+        ]
+        kept = Erasures(rows).without(table)
         return list(zip(kept["member_id"].to_pylist(), kept["comment_id"].to_pylist(), strict=True))
 
     assert left((PORTAL, 1, before)) == [(PORTAL, 2), (PORTAL, 1), ("another", 1)]

@@ -1,0 +1,225 @@
+"""`make bench-warehouse`, second half: what a load costs, beside the least that does the same.
+
+The consumer's loading process gets raw entries over its socket and says when they are committed.
+Beside it, in the same rounds, rows that stand in Arrow already are written by hand: in PostgreSQL
+by COPY into a temporary table and INSERT … ON CONFLICT, in DuckDB by an insert from Arrow, MERGE.
+Each has a table of its own with ROWS rows, and opens and closes what it loads into, as a load does.
+
+CPU time is that of all that takes part: this process, the loading one, the database server. Means,
+because every dozenth load of DuckDB pays for the others: it joins their row groups.
+"""
+
+import asyncio
+import os
+import shutil
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from statistics import mean
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import duckdb
+import psutil
+import psycopg2
+import pyarrow as pa
+from pyarrow import csv
+
+from consumers import Entry
+from consumers.warehouse import event_rows
+from consumers.warehouse.loading_messages import Load, RawEntry
+from consumers.warehouse.loading_process import LoadingProcess
+from gateway.contract import encode_event
+from tests.benchmarks.prefilled_warehouse import loading, prefilled_duckdb, prefilled_postgres
+from tests.integration.runtime.running import comment_event
+from tests.support.postgres import PostgresServer
+
+LONE_BAR_MS: Final = 80
+POSTGRES_BAR: Final = 0.6
+DUCKDB_BAR: Final = 0.5
+MEMORY_BAR_MB: Final = 350
+BATCH: Final = 10_000
+LONE_ROUNDS: Final = 30
+ROUNDS: Final = 13
+"""Ten thousand rows each: as many as fill a row group of DuckDB, so that one is joined."""
+
+_ROWS: Final = int(os.environ.get("ROWS") or 0)
+
+
+def main() -> int:
+    return 1 if asyncio.run(_measured()) else 0
+
+
+async def _measured() -> list[str]:
+    missed = []
+    with TemporaryDirectory(prefix="bench-loads-", dir=Path.cwd()) as name:
+        root = Path(name)
+        (root / "ours").mkdir()
+        ours, theirs = root / "ours" / "warehouse.duckdb", root / "theirs.duckdb"
+        await prefilled_duckdb(ours, _ROWS)
+        shutil.copy(ours, theirs)
+        process = loading(f"duckdb:///{ours}", root)
+        missed += await _beside(
+            "DuckDB", process, lambda rows: _merged(theirs, rows), DUCKDB_BAR, server=None
+        )
+        postgres = PostgresServer()
+        try:
+            postgres.start()
+            database = await prefilled_postgres(postgres, _ROWS, root)
+            copy = await prefilled_postgres(postgres, _ROWS, root)
+            process = loading(postgres.url(database), root)
+            missed += await _beside(
+                "PostgreSQL",
+                process,
+                lambda rows: _upserted(postgres, copy, rows),
+                POSTGRES_BAR,
+                server=postgres.pid,
+            )
+        finally:
+            postgres.remove()
+    return missed
+
+
+async def _beside(
+    name: str,
+    process: LoadingProcess,
+    by_hand: Callable[[pa.Table], None],
+    bar: float,
+    *,
+    server: int | None,
+) -> list[str]:
+    """Print what loads of one row and of many cost, both ways; the names of the missed bars."""
+
+    async def through_the_consumer(entries: list[Entry]) -> None:
+        raw = [RawEntry(one.stream, one.partition, one.id, one.raw) for one in entries]
+        assert await process.call(Load(raw), within_s=600) == len(entries)
+
+    async def written_by_hand(rows: pa.Table) -> None:
+        by_hand(rows)
+
+    def cpu_s() -> float:
+        return sum(_cpu_s(pid) for pid in (os.getpid(), process.pid, server) if pid)
+
+    try:
+        await through_the_consumer(_entries(1))  # the process has begun, and has its libraries
+        costs: dict[int, tuple[list[float], list[float]]] = {}
+        making: list[float] = []
+        for count, rounds in ((1, LONE_ROUNDS), (BATCH, ROUNDS)):
+            costs[count] = [], []
+            for _ in range(rounds):
+                entries = _entries(count)
+                others, before_s = _entries(count), cpu_s()
+                rows = event_rows.table(others, loaded_at=datetime.now(UTC))
+                making.append(cpu_s() - before_s)
+                costs[count][0].append(await _cost(cpu_s, through_the_consumer(entries)))
+                costs[count][1].append(await _cost(cpu_s, written_by_hand(rows)))
+        assert process.pid is not None
+        peak_mb = _peak_mb(process.pid)
+    finally:
+        await process.close()
+    return _judged(name, costs, mean(making[LONE_ROUNDS:]), bar, peak_mb)
+
+
+def _judged(
+    name: str,
+    costs: dict[int, tuple[list[float], list[float]]],
+    making_s: float,
+    bar: float,
+    peak_mb: float,
+) -> list[str]:
+    lone_ms, plain_ms = (1000 * mean(side) for side in costs[1])
+    spent_s, plain_s = (mean(side) for side in costs[BATCH])
+    # COPY begins with the events, of which it needs text; an insert from Arrow with Arrow.
+    compared_s = plain_s if name == "DuckDB" else plain_s + making_s
+    print(
+        f"{name}, {_ROWS:,} rows before: a row alone {lone_ms:.0f} ms of CPU, by hand "
+        f"{plain_ms:.0f}; {BATCH:,} rows at {BATCH / spent_s:,.0f} a CPU second, by hand "
+        f"{BATCH / plain_s:,.0f} ({plain_s / spent_s:.2f} of it), with the rows made of decoded "
+        f"events {BATCH / (plain_s + making_s):,.0f} ({(plain_s + making_s) / spent_s:.2f})"
+    )
+    verdicts = {
+        f"{lone_ms:.0f} ms for a row, at most {LONE_BAR_MS}": lone_ms <= LONE_BAR_MS,
+        f"{compared_s / spent_s:.2f} of by hand, at least {bar}": compared_s >= bar * spent_s,
+        f"{peak_mb:.0f} MB resident, at most {MEMORY_BAR_MB}": peak_mb <= MEMORY_BAR_MB,
+    }
+    for what, holds in verdicts.items():
+        print(f"  {what}  {'ok' if holds else 'MISSED'}")
+    return [f"{name}: {what}" for what, holds in verdicts.items() if not holds]
+
+
+async def _cost(cpu_s: Callable[[], float], doing: Awaitable[None]) -> float:
+    before = cpu_s()
+    await doing
+    return cpu_s() - before
+
+
+def _entries(count: int) -> list[Entry]:
+    now_ms = int(time.time() * 1000)
+    events = [comment_event(number % 50_000 + 1) for number in range(count)]
+    return [
+        Entry(
+            stream="comments",
+            partition=0,
+            epoch=1,
+            id=f"{now_ms}-{number}",
+            event=event,
+            raw=encode_event(event),
+        )
+        for number, event in enumerate(events)
+    ]
+
+
+def _merged(path: Path, rows: pa.Table) -> None:
+    with closing(duckdb.connect(str(path))) as connection:
+        for setting in ("memory_limit = '48MB'", "threads = 1", "preserve_insertion_order = false"):
+            connection.execute(f"SET {setting}")
+        connection.register("came", rows)
+        connection.execute("CREATE TEMP TABLE staged AS SELECT * FROM came")
+        connection.execute(
+            "MERGE INTO bitrix24.comment_events AS old USING staged AS new "
+            "ON old.event_id = new.event_id "
+            "WHEN MATCHED THEN UPDATE BY NAME WHEN NOT MATCHED THEN INSERT BY NAME"
+        )
+
+
+def _upserted(server: PostgresServer, database: str, rows: pa.Table) -> None:
+    text = BytesIO()
+    csv.write_csv(rows, text, csv.WriteOptions(include_header=False))
+    text.seek(0)
+    names = ", ".join(rows.column_names)
+    taken = ", ".join(f"{name} = EXCLUDED.{name}" for name in rows.column_names)
+    with closing(psycopg2.connect(server.url(database))) as connection, connection.cursor() as own:
+        own.execute(
+            "CREATE TEMP TABLE staged ON COMMIT DROP AS "
+            f"SELECT {names} FROM bitrix24.comment_events WITH NO DATA"
+        )
+        own.copy_expert("COPY staged FROM STDIN WITH (FORMAT csv)", text)
+        own.execute(
+            f"INSERT INTO bitrix24.comment_events ({names}) SELECT {names} FROM staged "
+            f"ON CONFLICT (event_id) DO UPDATE SET {taken}"
+        )
+        connection.commit()
+
+
+def _cpu_s(pid: int) -> float:
+    """CPU time of a process, and of a server's sessions, those that have ended included."""
+    process = psutil.Process(pid)
+    if pid == os.getpid():
+        return float(sum(process.cpu_times()[:2]))
+    while True:
+        with suppress(psutil.NoSuchProcess):  # one has ended meanwhile
+            living_s = sum(sum(child.cpu_times()[:2]) for child in process.children())
+            return float(sum(process.cpu_times()[:4])) + living_s
+
+
+def _peak_mb(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(float(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
