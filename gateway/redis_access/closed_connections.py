@@ -2,7 +2,7 @@
 
 uvloop, which all processes run on, raises a bare RuntimeError for it, and redis-py knows only
 asyncio's OSError: it happens between connecting and the first command, when a server or a proxy
-resets a connection at once. https://github.com/MagicStack/uvloop/blob/v0.22.1/uvloop/handles/handle.pyx
+resets a connection at once. https://github.com/MagicStack/uvloop/blob/v0.23.0/uvloop/handles/handle.pyx
 """
 
 from collections.abc import Iterable, Iterator
