@@ -33,7 +33,7 @@ NAMES: Final = ("redis", *CONSUMERS, RECONCILER, RECEIVER)
 
 _THIS_MACHINE: Final = ("127.0.0.1", "localhost")
 # Loaded once for all processes; named, since they are started by name, too. What loads into the
-# warehouse is left out: it is large, and there only while there is something to load.
+# warehouse is none of them: it is a process that comes and goes, and imports for itself.
 _SHARED: Final = (
     "gateway.commands.serve",
     "gateway.commands.reconcile",
@@ -41,6 +41,7 @@ _SHARED: Final = (
     "consumers.runtime.consumer_main",
     "consumers.audit.consumer",
     "consumers.enricher.consumer",
+    "consumers.warehouse.consumer",
     "cryptography.fernet",  # there is a key of the vault in any case
 )
 # The exit code of gateway.commandline for what an operator has to mend.
