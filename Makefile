@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 FLOORS := build/floors
 OF_CONSUMERS := tests/unit/runtime tests/integration/runtime $(foreach one,enricher notifier warehouse,tests/unit/$(one) tests/integration/$(one))
-OF_AIOHTTP := tests/unit/test_aiohttp_fit.py tests/integration/fast_lane tests/integration/test_receiver.py
+OF_AIOHTTP := tests/unit/test_aiohttp_fit.py tests/integration/web
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What builds the package is pinned as well: pip before 25.3 goes by the first variable for it, later ones by the second.
 PINNED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(PIP) install

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from gateway.local.redis_server import RedisServer
-from tests.integration.fast_lane.requests import BODIES, SHAPES, USUAL, usual
-from tests.integration.fast_lane.twins import Twin, twin
+from tests.integration.web.fast_lane.requests import BODIES, SHAPES, USUAL, usual
+from tests.integration.web.fast_lane.twins import Twin, twin
 
 _TRIES = 5
 

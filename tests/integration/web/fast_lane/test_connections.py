@@ -12,8 +12,8 @@ from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from tests.integration.fast_lane.requests import USUAL, usual
-from tests.integration.fast_lane.twins import Twin, twin
+from tests.integration.web.fast_lane.requests import USUAL, usual
+from tests.integration.web.fast_lane.twins import Twin, twin
 from tests.support.eventually import eventually
 
 PAUSE_MS = 400
