@@ -128,6 +128,7 @@ class _Follower:
             block_ms = int(_BLOCK_S * 1000)
             while True:
                 page: Any = await reader.xread(self._positions, count=_COUNT, block=block_ms)
+                _raise_if_cancelled()
                 self._absence.ends(self)
                 self._pause_s = 0.0
                 for key, entries in page.items():
@@ -148,6 +149,13 @@ class _Follower:
                 await found.put(entry_of(key, entry_id.decode(), fields))
                 self._positions[key] = entry_id.decode()
         self._positions[key] = entries[-1][0].decode()
+
+
+def _raise_if_cancelled() -> None:
+    """End here, if redis-py has swallowed the cancellation (gateway/ending.py says how)."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def _end_of(reader: Redis, key: str) -> str:
