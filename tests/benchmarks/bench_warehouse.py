@@ -12,11 +12,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
+
+import psutil
 
 from gateway.local.redis_server import RedisServer, find_server
 from gateway.redis_access import connections
@@ -157,9 +160,13 @@ def judge(what: str, value: float, bar: float, unit: str) -> list[str]:
 
 
 def memory_mb(pid: int, field: str) -> float:
-    """A field of /proc/<pid>/status."""
-    status = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(float(line.split()[1]) / 1024 for line in status if line.startswith(field))
+    """A field of /proc/<pid>/status, with that of the process that loads for it."""
+    total = 0.0
+    for one in (pid, *(child.pid for child in psutil.Process(pid).children())):
+        with suppress(OSError):  # it has ended meanwhile
+            status = Path(f"/proc/{one}/status").read_text().splitlines()
+            total += sum(float(line.split()[1]) for line in status if line.startswith(field))
+    return total / 1024
 
 
 if __name__ == "__main__":
