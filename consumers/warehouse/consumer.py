@@ -12,7 +12,7 @@ from consumers.warehouse import metrics
 from consumers.warehouse.destination import Destination, destination
 from consumers.warehouse.destination_errors import DestinationAway, Unusable
 from consumers.warehouse.loading_messages import Load, Opening, Prepare, RawEntry
-from consumers.warehouse.loading_process import LoadingProcess, RowUnfit
+from consumers.warehouse.loading_process import LoadFailed, LoadingProcess, ProcessDied, RowUnfit
 from gateway.contract import EntryId
 from gateway.errors import GatewayError, OperatorError
 from gateway.settings import Settings
@@ -63,6 +63,7 @@ class Loader:
         self._process: LoadingProcess | None = None
         self._told: str | None = None
         self._failing_since: dict[int, float] = {}
+        self._died_at: dict[int, str] = {}
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
@@ -92,6 +93,7 @@ class Loader:
             yield
         finally:
             self._failing_since.pop(partition.number, None)
+            self._died_at.pop(partition.number, None)
 
     def why_not_ready(self) -> str | None:
         """None unless the loads of a partition have failed for a minute, however often tried."""
@@ -105,7 +107,9 @@ class Loader:
     async def load(self, entries: Sequence[Entry]) -> None:
         """Load entries of one partition; their rows are committed when it returns.
 
-        Raises Transient while the destination is away, and Reject for an event that fits in no row.
+        Raises Transient while the destination is away, Reject for an event that fits in no row, and
+        LoadFailed for entries with which the loading process has died twice, one time after the
+        other: then it is they, and the runtime looks for which of them.
         """
         assert self._process is not None, "within the lifespan"  # noqa: S101
         began = time.monotonic()
@@ -115,12 +119,15 @@ class Loader:
         except RowUnfit as error:
             raise Reject(str(error)) from error
         except (DestinationAway, OperatorError) as error:
+            if isinstance(error, ProcessDied):
+                self._count_death(entries[0], error)
             self._failing_since.setdefault(entries[-1].partition, began)
             self._tell_away(error)
             raise Transient(str(error)) from error
         took_s = time.monotonic() - began
         last = entries[-1]
         self._failing_since.pop(last.partition, None)
+        self._died_at.pop(last.partition, None)
         if self._told is not None:
             log.info("destination is back", destination=self._target.label)
             self._told = None
@@ -138,6 +145,12 @@ class Loader:
             rows=count,
             took_s=round(took_s, 3),
         )
+
+    def _count_death(self, first: Entry, death: ProcessDied) -> None:
+        """Raise LoadFailed if the process has died at a load from this entry on before."""
+        if self._died_at.get(first.partition) == first.id:
+            raise LoadFailed(f"twice in a row {death}") from death
+        self._died_at[first.partition] = first.id
 
     def _tell_away(self, error: GatewayError) -> None:
         """Say once for each cause that it cannot be loaded, and whether that passes by itself."""

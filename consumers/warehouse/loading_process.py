@@ -27,7 +27,7 @@ from consumers.warehouse.loading_messages import (
 )
 from gateway.errors import GatewayError, OperatorError
 
-__all__ = ["LoadFailed", "LoadingProcess", "RowUnfit"]
+__all__ = ["LoadFailed", "LoadingProcess", "ProcessDied", "RowUnfit"]
 
 log = structlog.get_logger()
 
@@ -41,6 +41,10 @@ class RowUnfit(GatewayError):
 
 class LoadFailed(GatewayError):
     """The loading process met an error that nothing there knows; its log has the traceback."""
+
+
+class ProcessDied(DestinationAway):
+    """The loading process ended in the middle of a call. Somebody killed it, or the call did."""
 
 
 class _Child:
@@ -114,7 +118,7 @@ class LoadingProcess:
             except (EOFError, OSError) as error:
                 self._child = None
                 code = await child.ended(_CLOSING_S)
-                raise DestinationAway(_how_it_ended(code, call)) from error
+                raise ProcessDied(_how_it_ended(code, call)) from error
             except BaseException:
                 await self._kill(child)
                 raise

@@ -13,6 +13,9 @@ import psutil
 import pytest
 from redis.asyncio import Redis
 
+from consumers import Entry, Transient
+from consumers.warehouse.consumer import Loader
+from consumers.warehouse.destination import destination
 from consumers.warehouse.destination_errors import DestinationAway
 from consumers.warehouse.loading_messages import Load, Opening, Prepare, RawEntry
 from consumers.warehouse.loading_process import LoadFailed, LoadingProcess
@@ -27,6 +30,8 @@ from tests.support.eventually import eventually
 from tests.support.program import piped
 
 IDLE_MB = 70
+SPENT_S = 0.05
+"""Of CPU time: it has begun, for a load that it has been given."""
 ROWS = "SELECT COUNT(*), COUNT(DISTINCT event_id) FROM bitrix24.comment_events"
 HOLDER = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
 PARENT = """
@@ -46,13 +51,17 @@ asyncio.run(main())
 """
 
 
-def process_for(directory: Path, *, idle_s: float) -> LoadingProcess:
-    settings = Settings(
+def settings_for(directory: Path) -> Settings:
+    return Settings(
         warehouse=WarehouseSettings(
             destination=f"duckdb:///{directory}/warehouse.duckdb",
             work_dir=str(directory / "work"),
         )
     )
+
+
+def process_for(directory: Path, *, idle_s: float) -> LoadingProcess:
+    settings = settings_for(directory)
     return LoadingProcess(Opening(warehouse=settings.warehouse, log=settings.log), idle_s=idle_s)
 
 
@@ -154,6 +163,51 @@ async def test_death_in_a_load_is_that_load_failed_and_the_next_one_is_whole(
 
 def spent_s(pid: int) -> float:
     return float(sum(psutil.Process(pid).cpu_times()[:2]))
+
+
+async def test_entries_with_which_it_dies_twice_in_a_row_are_to_blame(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    loader = Loader(settings, destination(settings.warehouse.destination))
+    first, second = ([delivered(entry("added", number))] for number in (1, 2))
+
+    async def dying(entries: list[Entry]) -> None:
+        await eventually(lambda: not loading_children())  # one that made the tables ends
+        loading = owned(loader.load(entries))
+        await eventually(lambda: any(spent_s(one) > SPENT_S for one in loading_children()))
+        for pid in loading_children():
+            os.kill(pid, signal.SIGKILL)
+        await loading
+
+    async with loader.lifespan():
+        with held(tmp_path):
+            with pytest.raises(Transient, match="ended with signal 9"):
+                await dying(first)
+            with pytest.raises(LoadFailed, match="twice in a row"):
+                await dying(first)
+            with pytest.raises(Transient, match="ended with signal 9"):
+                await dying(second)
+        await loader.load(second)
+        await loader.load(first)
+    assert rows(tmp_path) == (2, 2)
+
+
+def loading_children() -> list[int]:
+    return [
+        child.pid
+        for child in psutil.Process().children()
+        if "consumers.warehouse.loading_child" in child.cmdline()
+    ]
+
+
+def delivered(one: StreamEntry) -> Entry:
+    return Entry(
+        stream="events",
+        partition=0,
+        epoch=1,
+        id=one.id,
+        event=one.event,
+        raw=encode_event(one.event),
+    )
 
 
 async def test_death_between_loads_fails_none(process: LoadingProcess, tmp_path: Path) -> None:
