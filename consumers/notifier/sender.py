@@ -85,6 +85,7 @@ class TargetSender:
     async def finish(self) -> None:
         """Wait for what is under way."""
         await self._sending.finish()
+        self._target.close()
 
     async def abandon(self) -> int:
         """End what is under way where it stands; how many messages that is.

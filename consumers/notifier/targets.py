@@ -150,6 +150,10 @@ class Target:
         except TimeoutError:
             return SendOutcome(is_accepted=False, reason=f"no answer within {self.deadline_s:g} s")
 
+    def close(self) -> None:
+        """Close the connections that are kept; a message afterwards makes one anew."""
+        self._connections.close()
+
     def _send(self, message: TargetMessage, message_id: str, exchange: Exchange) -> SendOutcome:
         # A plugin with a rate remembers when it last sent, and has one thread; others are copied,
         # because their headers differ for each message.

@@ -32,14 +32,14 @@ def load_consumer(name: str, settings: Settings) -> Consumer:
         )
     try:
         module = importlib.import_module(f"consumers.{name}")
+        if not hasattr(module, "build"):
+            raise OperatorError(f"consumers.{name} is not a consumer")
+        built: Consumer = module.build(settings)  # which imports what these settings need
     except ModuleNotFoundError as error:
         raise OperatorError(
             f"consumer {name!r} needs the library {error.name!r}: "
             f"pip install 'bitrix24-event-gateway[{name}]'"
         ) from error
-    if not hasattr(module, "build"):
-        raise OperatorError(f"consumers.{name} is not a consumer")
-    built: Consumer = module.build(settings)
     return built
 
 

@@ -16,5 +16,7 @@ def build(settings: Settings) -> Consumer:
     """The warehouse consumer. Raises BadDestination for a destination that cannot be used."""
     # Of no use to the process that loads, which imports this package as well.
     from consumers.warehouse.consumer import consumer_of  # noqa: PLC0415
+    from consumers.warehouse.libraries import require_libraries  # noqa: PLC0415
 
+    require_libraries()
     return consumer_of(settings)

@@ -15,6 +15,7 @@ from consumers.warehouse.consumer import GROUP
 from consumers.warehouse.destination import destination
 from consumers.warehouse.destination_errors import DestinationAway
 from consumers.warehouse.event_rows import Unfit
+from consumers.warehouse.libraries import require_libraries
 from consumers.warehouse.opening import opened_on_thread
 from consumers.warehouse.query import answer, as_json, as_table
 from consumers.warehouse.row_loading import Warehouse
@@ -31,6 +32,8 @@ from gateway.settings import Settings
 from gateway.terminal import indented_json, json_line
 
 __all__ = ["command"]
+
+require_libraries()
 
 _SHOWN: Final = 20
 _WAIT_S: Final = 30.0

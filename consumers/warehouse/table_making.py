@@ -135,8 +135,10 @@ class Tables:
         self._database.distrust()
         erased = self._known.erasures.values() if "erasures" in missing else ()
         version = {"version": VERSION, "applied_at": datetime.now(UTC)}
-        for table in (COMMENT_EVENTS, ERASURES, VERSIONS):
+        for table in (COMMENT_EVENTS, ERASURES):
             self._database.make(table)
+        if self._target.is_database:  # of files it would be one more, without a row
+            self._database.make(VERSIONS)
         self._describe()
         if erased:
             self._database.merge(ERASURES, event_rows.rows(ERASURES, _records(erased)))

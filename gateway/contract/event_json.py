@@ -65,7 +65,8 @@ def _decoded(raw: bytes) -> CommentEvent | AppEvent | PortalEvent | OtherEvent:
     """The event, by the class of its type."""
     # Nearly all are about comments: what looks like one is read once instead of twice. Only what
     # has one of their types can be read as one, so a wrong guess costs time and nothing else.
-    if _COMMENT in raw:
+    # (A part of a larger message is a view, of which nobody can ask what is in it.)
+    if type(raw) is bytes and _COMMENT in raw:
         try:
             return _comment.decode(raw)
         except msgspec.ValidationError:

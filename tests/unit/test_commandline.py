@@ -167,3 +167,19 @@ def test_a_command_whose_library_is_missing_says_what_brings_it(command: str, li
         f"pip install 'bitrix24-event-gateway[{command}]'\n"
     )
     assert done.returncode == 2
+
+
+@pytest.mark.parametrize(("name", "library"), [("warehouse", "dlt"), ("warehouse", "pyarrow")])
+def test_a_consumer_whose_library_is_missing_says_what_brings_it(name: str, library: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHOUT_A_LIBRARY, library, "run", name],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stderr == (
+        f"consumers: consumer {name!r} needs the library {library!r}: "
+        f"pip install 'bitrix24-event-gateway[{name}]'\n"
+    )
+    assert done.returncode == 2

@@ -42,3 +42,12 @@ def test_a_type_given_twice_is_the_last_one() -> None:
 def test_a_comment_that_lacks_what_its_type_has_is_no_event() -> None:
     with pytest.raises(InvalidEvent, match="comment_id"):
         decode_event(changed(data={"member_id": "portal", "domain": "acme.example"}))
+
+
+def test_a_part_of_a_larger_message_is_read_without_a_copy() -> None:
+    class Letter(msgspec.Struct):
+        event: msgspec.Raw
+
+    event = comment_event(7)
+    letter = msgspec.json.decode(b'{"event":' + encode_event(event) + b"}", type=Letter)
+    assert decode_event(letter.event) == event

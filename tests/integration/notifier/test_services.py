@@ -63,6 +63,7 @@ async def told(url: str, world: Services, *notices: Notice) -> dict[str, Any]:
     world.answer = lambda _: web.Response(text="ok") if "slack" in url else web.json_response({})
     message = channel.templates.message(notices, channel.target.room)
     outcome = await channel.target.deliver(message, message_id="e1")
+    channel.target.close()
     assert outcome.is_accepted, outcome.reason
     return world.asked[-1].form
 
@@ -223,6 +224,7 @@ async def test_xml_can_be_read_whatever_stands_in_a_comment(world: Services) -> 
     )
     world.answer = answer
     outcome = await channel.target.deliver(message, message_id="e1")
+    channel.target.close()
 
     assert outcome.is_accepted, outcome.reason
     shown = "".join(ET.fromstring(received[0]).itertext())
