@@ -65,7 +65,8 @@ DEFAULT_LIMITS: Final = Limits()
 _APPENDING: Final = frozenset(["", *" \t\n\v\f\r"])
 _CLOSED_BRACKETS: Final = re.compile(r"(?:\[[^\]]*+\])*+")
 _SEPARATOR: Final = "\u0100"  # no byte
-_MARK: Final = 0x01
+_MARK: Final = "\x01"
+_MARK_ITSELF: Final = "\u0101"  # as above
 _IS_PERCENT_SIGN: Final = bytes(byte == ord("%") for byte in range(256))
 _IS_HEX_DIGIT: Final = bytes(chr(byte) in hexdigits for byte in range(256))
 
@@ -137,29 +138,32 @@ def _percent_decoded(encoded: list[bytes]) -> list[str]:
     joined = b"&".join(encoded).replace(b"+", b" ")
     if b"%" not in joined:
         return joined.decode("latin-1").split("&")
-    escaped = _escaping_percent_signs(joined)
-    apart = escaped.replace(b"\\", rb"\\").replace(b"&", _SEPARATOR.encode("unicode_escape"))
-    return apart.replace(b"%", rb"\x").decode("unicode_escape").split(_SEPARATOR)
+    marked = _marking_lone_signs(joined)
+    apart = marked.replace(b"\\", rb"\\").replace(b"&", _SEPARATOR.encode("unicode_escape"))
+    escapes = apart.replace(b"%01", _MARK_ITSELF.encode("unicode_escape")).replace(b"%", rb"\x")
+    decoded = escapes.decode("unicode_escape").replace(_MARK, "%").replace(_MARK_ITSELF, _MARK)
+    return decoded.split(_SEPARATOR)
 
 
-def _escaping_percent_signs(encoded: bytes) -> bytes:
-    """The same with `%25` for each `%` that starts no escape.
+def _marking_lone_signs(encoded: bytes) -> bytes:
+    """The same with a mark for each `%` that starts no escape, and `%01` for what is the mark.
 
-    The text is one integer here, a byte of it for each character, and so are the marks of what is
+    The text is one integer here, a byte of it for each character, and so are the notes of what is
     where; shifts bring the two digits of an escape under its sign. A regular expression takes
     three times as long for as many escapes as a body has room for.
     """
-    marking = encoded.replace(b"%c" % _MARK, b"%%%02x" % _MARK)  # so that no other is in the text
-    signs = int.from_bytes(marking.translate(_IS_PERCENT_SIGN), "little")
-    digits = int.from_bytes(marking.translate(_IS_HEX_DIGIT), "little")
+    text = encoded.replace(_MARK.encode(), b"%01")
+    signs = int.from_bytes(text.translate(_IS_PERCENT_SIGN), "little")
+    digits = int.from_bytes(text.translate(_IS_HEX_DIGIT), "little")
     alone = signs & ~(digits >> 8 & digits >> 16)
-    marked = int.from_bytes(marking, "little") - alone * (ord("%") - _MARK)
-    return marked.to_bytes(len(marking), "little").replace(b"%c" % _MARK, b"%25")
+    marked = int.from_bytes(text, "little") - alone * (ord("%") - ord(_MARK))
+    return marked.to_bytes(len(text), "little")
 
 
 def _utf8_name(name: str) -> str:
     """A name up to its first NUL byte, where PHP, which is written in C, sees its end."""
-    name, _, _ = name.partition("\0")
+    if "\0" in name:
+        name, _, _ = name.partition("\0")
     if name.isascii():
         return name
     try:
@@ -192,6 +196,8 @@ def _path(name: str, max_depth: int) -> Path | None:
 
 def _mangled(name: str) -> str:
     """A top-level name, which used to become a variable's, without what a variable cannot have."""
+    if name.isidentifier():
+        return name
     return name.replace(" ", "_").replace(".", "_").replace("[", "_")
 
 
