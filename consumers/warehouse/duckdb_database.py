@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from consumers.warehouse.destination import Destination
-from consumers.warehouse.duckdb_file import attached, held
+from consumers.warehouse.duckdb_file import attach, attached, held
 from consumers.warehouse.straight_database import StraightDatabase
 from consumers.warehouse.table_schema import Table
 from consumers.warehouse.workspace import Workspace
@@ -93,8 +93,7 @@ class DuckDbDatabase(StraightDatabase):
         self._opened.execute(f"DETACH {_NAME}")
         with held(self._path, self._settings, wait_s=_LOCK_WAIT_S):
             yield
-        quoted = str(self._path).replace("'", "''")
-        self._opened.execute(f"ATTACH '{quoted}' AS {_NAME}")
+        attach(self._opened, self._path, _NAME, wait_s=_LOCK_WAIT_S)
 
     def _has_failed(self) -> None:
         self._settings = _SETTINGS | _WITHOUT_JOINING

@@ -14,7 +14,7 @@ import duckdb
 
 from consumers.warehouse.destination_errors import DestinationAway, cause_of
 
-__all__ = ["attached", "held", "patiently"]
+__all__ = ["attach", "attached", "held", "patiently"]
 
 _LOCK_POLL_S: Final = 0.005
 _OWN: Final = 0o600
@@ -52,8 +52,7 @@ def attached(
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_if_empty(path)
-    quoted = str(path).replace("'", "''")
-    patiently(lambda: instance.execute(f"ATTACH '{quoted}' AS {name}"), path, wait_s=wait_s)
+    attach(instance, path, name, wait_s=wait_s)
     try:
         _narrow(path)
         yield
@@ -62,6 +61,12 @@ def attached(
         # Whatever state it is in, the file is free for others then.
         instance.close()
         raise
+
+
+def attach(instance: duckdb.DuckDBPyConnection, path: Path, name: str, *, wait_s: float) -> None:
+    """Have the file under this name in a running DuckDB; raises DestinationAway as `held` does."""
+    quoted = str(path).replace("'", "''")
+    patiently(lambda: instance.execute(f"ATTACH '{quoted}' AS {name}"), path, wait_s=wait_s)
 
 
 def patiently(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from math import isnan
 from typing import Any
 
 import pytest
@@ -116,6 +117,8 @@ async def test_a_consumer_stands_still_until_redis_is_full(stage: Stage) -> None
     assert all(f'"group": "{_GROUP}"' in line for line in lines(receiver, "a group holds"))
     labels = f'{{group="{_GROUP}",partition="0",stream="events"}}'
     (held,) = (line for line in metrics if line.startswith(f"b24gw_held_entries{labels}"))
-    assert float(held.split()[-1]) > 1000
+    held_count = float(held.split()[-1])
+    # Redis before 7.4 forgets what a group has read, so there it is not known.
+    assert isnan(held_count) if stage.binary.version < (7, 4) else held_count > 1000
     assert "b24gw_memory_gate_closed_partitions 2.0" in metrics
     stage.remark = COUNTED

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from consumers import CommentEvent, DeadLetterLimit, Entry, Reject, Transient
 from consumers.runtime.settlement import DeadLetterLimitReached
 from gateway.contract import COMMENT_UPDATED, encode_event
+from gateway.local.redis_server import ServerBinary
 from tests.integration.runtime.index_group import KEY, consumer, letters
 from tests.integration.runtime.running import comment_event, publish, running, settled
 from tests.support.eventually import eventually
@@ -88,7 +89,9 @@ async def test_an_entry_deleted_while_it_was_pending_is_acknowledged_and_counted
     assert [line for line in logs if line["event"] == "payload lost"]
 
 
-async def test_entries_trimmed_unread_raise_the_alarm(redis: Redis, redis_url: str) -> None:
+async def test_entries_trimmed_unread_raise_the_alarm(
+    redis: Redis, redis_url: str, server_binary: ServerBinary
+) -> None:
     handled: list[int] = []
     app = consumer()
 
@@ -105,8 +108,9 @@ async def test_entries_trimmed_unread_raise_the_alarm(redis: Redis, redis_url: s
         async with running(app, redis_url):
             await eventually(lambda: settled(redis, KEY, "index"))
 
-    (alarm,) = [line for line in logs if line["event"].startswith("entries were trimmed")]
-    assert alarm["entries"] == 15
+    alarms = [line["entries"] for line in logs if line["event"].startswith("entries were trimmed")]
+    # Nobody owned the partition meanwhile, and Redis before 7.4 forgets what a group has read.
+    assert alarms == ([] if server_binary.version < (7, 4) else [15])
     assert len(handled) == 15
 
 
