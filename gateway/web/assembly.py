@@ -135,4 +135,5 @@ def _fast_lane(
         guard=senders.guard,
         counts=senders.rates.counts,
         unavailability=unavailability,
+        max_body_bytes=settings.http.max_body,
     )

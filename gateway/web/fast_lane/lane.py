@@ -1,9 +1,8 @@
 """Admits usual deliveries without aiohttp's request, and has their batch write the answers."""
 
 from time import time_ns
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-import structlog
 from aiohttp import web
 from uuid_utils import uuid7
 
@@ -18,8 +17,6 @@ from gateway.web.protection.guard import Guard
 from gateway.web.unavailability import Unavailability
 
 __all__ = ["FastLane", "LaneClient", "LaneSink"]
-
-log: Any = structlog.get_logger(__name__)
 
 
 class LaneSink(Protocol):
@@ -61,6 +58,7 @@ class FastLane:
         guard: Guard | None,
         counts: dict[str, int],
         unavailability: Unavailability,
+        max_body_bytes: int,
     ) -> None:
         self._portals = portals
         self._sink = sink
@@ -68,6 +66,7 @@ class FastLane:
         self._guard = guard
         self._counts = counts
         self._unavailability = unavailability
+        self._max_body_bytes = max_body_bytes
         self._heads: Final = KnownHeads()
         self._is_closed = False
 
@@ -77,6 +76,8 @@ class FastLane:
             return False
         whole = whole_request(data)
         if whole is None or (head := self._heads.find(whole.head)) is None:
+            return False
+        if len(whole.body) > self._max_body_bytes:  # a head is known whatever its length
             return False
         if self._guard is not None and not self._guard.knows(client.remote, head.forwarded_for):
             return False

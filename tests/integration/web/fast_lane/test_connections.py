@@ -183,6 +183,20 @@ async def test_what_cannot_be_stored_is_answered_503_and_named(
     assert (line["reason"], line["comment_id"]) == ("queue_full", 999)
 
 
+@pytest.mark.parametrize("fast", [True, False])
+async def test_a_body_over_the_limit_is_refused_though_its_head_is_known(
+    redis_url: str, tmp_path: Path, *, fast: bool
+) -> None:
+    limit = len(USUAL) + 1
+    async with (
+        twin(redis_url, tmp_path, fast=fast, max_body=limit) as receiver,
+        in_lane(receiver) as client,
+    ):
+        for more, status in ((b"&", 200), (b"&a", 413)):
+            client.writer.write(usual(USUAL + more))
+            assert (await client.answer()).startswith(b"HTTP/1.1 %d" % status)
+
+
 async def test_only_a_client_that_the_guard_knows_takes_the_lane(
     redis_url: str, tmp_path: Path
 ) -> None:

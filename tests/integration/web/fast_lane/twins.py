@@ -126,6 +126,7 @@ async def twin(
             guard=guard,
             counts=counts,
             unavailability=Unavailability(),
+            max_body_bytes=http.max_body,
         )
         server = PublicServer(
             receiver, http, max_connections=http.max_connections, lane=lane if fast else None
