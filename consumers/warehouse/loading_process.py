@@ -25,6 +25,7 @@ from consumers.warehouse.loading_messages import (
     decode_reply,
     framed,
 )
+from gateway.closed_transports import closed_as_reset
 from gateway.errors import GatewayError, OperatorError
 
 __all__ = ["LoadFailed", "LoadingProcess", "ProcessDied", "RowUnfit"]
@@ -59,8 +60,9 @@ class _Child:
 
     async def ask(self, call: Call) -> Reply:
         """Its reply. Raises EOFError or an OSError if it is gone."""
-        self._writer.write(framed(call))
-        await self._writer.drain()
+        with closed_as_reset():
+            self._writer.write(framed(call))
+            await self._writer.drain()
         length = int.from_bytes(await self._reader.readexactly(LENGTH_BYTES))
         return decode_reply(await self._reader.readexactly(length))
 
@@ -138,12 +140,18 @@ class LoadingProcess:
     async def _begun(self) -> _Child:
         ours, theirs = socket.socketpair()
         with theirs:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "consumers.warehouse.loading_child", str(theirs.fileno())),
-                stdin=DEVNULL,
-                stdout=_STDERR,
-                pass_fds=(theirs.fileno(),),
-            )
+            command = (sys.executable, "-m", "consumers.warehouse.loading_child")
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *command,
+                    str(theirs.fileno()),
+                    stdin=DEVNULL,
+                    stdout=_STDERR,
+                    pass_fds=(theirs.fileno(),),
+                )
+            except OSError as error:  # no memory, too many processes: not the entries' fault
+                ours.close()
+                raise DestinationAway(f"no process to load with can be begun: {error}") from error
         reader, writer = await asyncio.open_connection(sock=ours)
         writer.write(framed(self._opening))
         return _Child(process, reader, writer)

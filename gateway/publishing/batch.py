@@ -1,6 +1,7 @@
 """Gathers events that go to a stream together, and the requests that wait for them."""
 
 import asyncio
+from collections.abc import Callable
 from enum import StrEnum
 from time import perf_counter
 from typing import Any, Final, Protocol
@@ -76,19 +77,19 @@ class Batch:
         self.is_settled = True
         if self._future is not None:
             self._future.set_result(stored)
-        for waiter in self.waiters:
-            try:
-                waiter.settled(stored)
-            except Exception:
-                log.exception("an event was stored, and its request not answered")
+        self._tell(lambda waiter: waiter.settled(stored))
 
     def fail(self, error: CannotStore) -> None:
         """Let the waiting requests answer 503."""
         self.is_settled = True
         if self._future is not None:
             self._future.set_exception(error)
+        self._tell(lambda waiter: waiter.failed(error))
+
+    def _tell(self, what: Callable[[Waiter], None]) -> None:
+        """Tell each waiter; one that fails costs nobody else the answer."""
         for waiter in self.waiters:
             try:
-                waiter.failed(error)
+                what(waiter)
             except Exception:
-                log.exception("an event was not stored, and its request not answered")
+                log.exception("a request was not answered")

@@ -1,8 +1,7 @@
-"""Makes of writing to a connection that its peer has closed the failure that it is.
+"""Makes of writing to a connection that its peer has closed the failure that it is to redis-py.
 
-uvloop, which all processes run on, raises a bare RuntimeError for it, and redis-py knows only
-asyncio's OSError: it happens between connecting and the first command, when a server or a proxy
-resets a connection at once. https://github.com/MagicStack/uvloop/blob/v0.23.0/uvloop/handles/handle.pyx
+It happens between connecting and the first command, when a server or a proxy resets a connection
+at once.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,6 +11,8 @@ from redis.asyncio import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
+
+from gateway.closed_transports import closed_as_reset
 
 __all__ = [
     "PrimaryConnection",
@@ -25,13 +26,12 @@ __all__ = [
 
 @contextmanager
 def closed_as_away() -> Iterator[None]:
-    """Raise ConnectionError for what uvloop raises where a connection is closed."""
+    """Raise redis-py's ConnectionError where a connection is closed."""
     try:
-        yield
-    except RuntimeError as error:
-        if "is closed" not in str(error):
-            raise
-        raise RedisConnectionError("the other side has closed the connection") from error
+        with closed_as_reset():
+            yield
+    except ConnectionResetError as error:
+        raise RedisConnectionError(str(error)) from error
 
 
 class _Connection(AbstractConnection):

@@ -212,6 +212,18 @@ def delivered(one: StreamEntry) -> Entry:
     )
 
 
+async def test_a_machine_that_begins_no_process_is_waited_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loading = process_for(tmp_path, idle_s=600)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", str(tmp_path / "nothing"))
+        with pytest.raises(DestinationAway, match="no process to load with can be begun"):
+            await loading.call(Prepare(), within_s=60)
+    await loading.call(Prepare(), within_s=60)
+    await loading.close()
+
+
 async def test_death_between_loads_fails_none(process: LoadingProcess, tmp_path: Path) -> None:
     pid = process.pid
     assert pid is not None
