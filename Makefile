@@ -144,8 +144,8 @@ bench-audit: $(VENV)/dev.stamp  ## how fast the audit log is written and verifie
 bench-notifier: $(VENV)/dev.stamp  ## how many notifications a second, how much memory, beside the checkout BEFORE
 	$(BIN)/python -m tests.benchmarks.bench_notifier
 
-bench-growth: $(VENV)/dev.stamp  ## how the cost of looking for something grows with what there is
-	$(BIN)/python -m tests.benchmarks.bench_growth
+bench-growth: $(VENV)/dev.stamp  ## how costs grow with what there is, or of PARTS="… …"
+	$(BIN)/python -m tests.benchmarks.growth $(PARTS)
 
 bench-warehouse: $(VENV)/dev.stamp  ## how fast events get into DuckDB and PostgreSQL, which have ROWS=n
 	$(BIN)/python -m tests.benchmarks.warehouse_loads

@@ -6,24 +6,52 @@ process, Redis in another.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
+import structlog
+
 from consumers.testing import comment_event
-from gateway.local.redis_server import RedisServer
+from gateway.local.redis_server import RedisServer, find_server
 from gateway.redis_access import connections
 from gateway.sandbox.assembly import open_sandbox
+from tests.benchmarks.growth.curve import LINEAR, Curve
 from tests.integration.enricher.conftest import COMMENTS, Scene
 
-__all__ = ["waits_s"]
+__all__ = ["curves"]
 
+_SIZES: Final = (10_000, 30_000, 100_000)
+_BAR_S: Final = 5.0
 _OTHERS: Final = 500
 _EACH: Final = 10
 _DEADLINE_S: Final = 300.0
 
 
-async def waits_s(server: RedisServer, sizes: Sequence[int], *, hangs: bool) -> dict[int, float]:
+def curves(directory: Path) -> list[Curve]:
+    """The waits of 500 portals behind the backlog of one that works, and of one that hangs."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    server = RedisServer(find_server(), directory)
+    server.start()
+    try:
+        return [
+            Curve(
+                name=f"500 portals' wait behind the events of one that {word}",
+                of="events",
+                unit="s on the clock",
+                costs=asyncio.run(_waits_s(server, _SIZES, hangs=hangs)),
+                most_exponent=LINEAR,
+                bar=_BAR_S,
+            )
+            for word, hangs in (("works", False), ("hangs", True))
+        ]
+    finally:
+        server.stop()
+
+
+async def _waits_s(server: RedisServer, sizes: Sequence[int], *, hangs: bool) -> dict[int, float]:
     """The seconds by the length of the backlog, whose portal hangs, or works and is slow."""
     return {size: await _wait_s(server, size, hangs=hangs) for size in sizes}
 
