@@ -13,6 +13,9 @@ PINNED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(
 # Most tests wait for a process, a server or a lease: two at a time for each core.
 WORKERS ?= $(shell $(BIN)/python -c 'import os; print(2 * (os.cpu_count() or 1))')
 
+# Benchmarks measure another checkout beside this one: `git worktree add DIR COMMIT` makes it.
+BESIDE = $(if $(BEFORE),--before $(BEFORE))
+
 .DEFAULT_GOAL := help
 .PHONY: $(shell grep -oE '^[a-z-]+:' $(MAKEFILE_LIST) | tr -d :)
 
@@ -74,8 +77,8 @@ fuzz: $(VENV)/fuzz.stamp  ## look for bodies that break the decoder: a million, 
 record-php: $(VENV)/dev.stamp  ## ask the installed PHP anew how it reads the bodies of tests/fuzz
 	$(BIN)/python -m tests.fuzz.record_php
 
-bench-consume: $(VENV)/bench.stamp  ## the consumer runtime against FastStream, a plain loop and the checkout BEFORE
-	$(BIN)/python -m tests.benchmarks.bench_consume
+bench-consume: $(VENV)/bench.stamp  ## the consumer runtime against FastStream, a plain loop, or BEFORE=DIR
+	$(BIN)/python -m tests.benchmarks.bench_consume $(BESIDE)
 
 soak: $(VENV)/bench.stamp  ## an hour of random kills under load, or MINUTES=n; ends with the sums
 	$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),60)
@@ -113,10 +116,10 @@ test-pythons:  ## the unit tests on each Python from 3.11 to 3.14 that this mach
 	$(PYTHON) -m tests.pythons $(TESTS)
 
 bench-ingest: $(VENV)/bench.stamp  ## CPU time per accepted event, next to a bare handler and to peers
-	$(BIN)/python -m tests.benchmarks.ingest $(if $(BEFORE),--before $(BEFORE))
+	$(BIN)/python -m tests.benchmarks.ingest $(BESIDE)
 
 bench-lone: $(VENV)/dev.stamp  ## CPU time of an event that comes alone, or beside BEFORE=DIR
-	$(BIN)/python -m tests.benchmarks.bench_lone $(if $(BEFORE),--before $(BEFORE))
+	$(BIN)/python -m tests.benchmarks.bench_lone $(BESIDE)
 
 bench-answers: $(VENV)/dev.stamp  ## answer times at 1,000 events a second, with Redis and without
 	$(BIN)/python -m tests.benchmarks.answers times
@@ -127,8 +130,8 @@ bench-drain: $(VENV)/dev.stamp  ## how fast a backlog leaves the spool while eve
 bench-memory: $(VENV)/dev.stamp  ## the receiver's memory over ten minutes, or MINUTES=n
 	$(BIN)/python -m tests.benchmarks.answers memory --minutes $(or $(MINUTES),10)
 
-bench-footprint: $(VENV)/dev.stamp  ## memory of each process of `gateway up`, and what starts cost; OTHER=another checkout
-	$(BIN)/python -m tests.benchmarks.footprint $(if $(OTHER),--other $(OTHER)) --events $(or $(EVENTS),100000)
+bench-footprint: $(VENV)/dev.stamp  ## memory of each process of `gateway up`, and what starts cost, or beside BEFORE=DIR
+	$(BIN)/python -m tests.benchmarks.footprint $(BESIDE) --events $(or $(EVENTS),100000)
 
 check: $(VENV)/dev.stamp  ## lint, format, types and import contracts
 	$(BIN)/ruff check .
@@ -141,15 +144,14 @@ bench-consumers: bench-audit bench-notifier bench-warehouse  ## how fast the con
 bench-audit: $(VENV)/dev.stamp  ## how fast the audit log is written and verified
 	$(BIN)/python -m tests.benchmarks.bench_audit
 
-bench-notifier: $(VENV)/dev.stamp  ## how many notifications a second, how much memory, beside the checkout BEFORE
-	$(BIN)/python -m tests.benchmarks.bench_notifier
+bench-notifier: $(VENV)/dev.stamp  ## how many notifications a second, how much memory, or beside BEFORE=DIR
+	$(BIN)/python -m tests.benchmarks.bench_notifier $(BESIDE)
 
 bench-growth: $(VENV)/dev.stamp  ## how costs grow with what there is, or of PARTS="… …"
 	$(BIN)/python -m tests.benchmarks.growth $(PARTS)
 
 bench-warehouse: $(VENV)/dev.stamp  ## how fast events get into DuckDB and PostgreSQL, which have ROWS=n
-	$(BIN)/python -m tests.benchmarks.warehouse_loads
-	$(BIN)/python -m tests.benchmarks.bench_warehouse
+	$(BIN)/python -m tests.benchmarks.bench_warehouse $(if $(ROWS),--rows $(ROWS))
 
 findings:  ## show the surprises about other software in findings/ again: installs it from PyPI and Debian each time
 	@failed=; for one in findings/*.sh; do echo "== $$one"; $$one || failed="$$failed $$one"; done; \

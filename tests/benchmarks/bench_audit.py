@@ -21,6 +21,9 @@ from consumers.audit.signing import SigningKey
 from gateway.contract import CommentEvent
 from gateway.local.redis_server import RedisServer, find_server
 from gateway.redis_access import connections
+from tests.benchmarks.figure import Figure, at_least, at_most
+from tests.benchmarks.load import cpu_seconds
+from tests.benchmarks.recorded_run import Recorder, arguments
 from tests.integration.runtime.running import comment_event, publish
 from tests.support.audit_log import entries
 
@@ -28,25 +31,26 @@ BATCH = 1000
 EVENTS = 300_000
 STREAMED = 100_000
 APPEND_BAR = 20_000
+CPU_BAR_US = 20
 VERIFY_BAR = 100_000
 MEMORY_BAR_MB = 300
 GROWTH_BAR_MB = 10
 
 
 def main() -> int:
-    print(f"load average before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs")
+    recorder = Recorder("audit", arguments(__doc__).parse_args().json)
     with TemporaryDirectory(prefix="bench-audit-", dir=Path.cwd()) as name:
         root = Path(name)
         public = signing.generate(root / "audit.key")
-        missed = [
+        figures = [
             *measure_append(root / "library", root / "audit.key"),
             *asyncio.run(measure_consumer(root, root / "audit.key")),
             *measure_verify(root / "library", public),
         ]
-    return 1 if missed else 0
+    return recorder.concluded(figures)
 
 
-def measure_append(directory: Path, key: Path) -> list[str]:
+def measure_append(directory: Path, key: Path) -> list[Figure]:
     options = ChainOptions(signer=SigningKey.of_setting(f"file:{key}"))
     chain = Chain.open(directory, "events", 0, options)
     spent = 0.0
@@ -58,10 +62,10 @@ def measure_append(directory: Path, key: Path) -> list[str]:
     chain.close()
     size = sum(path.stat().st_size for path in chain.directory.glob("*.jsonl"))
     print(f"{EVENTS:,} events, {size / EVENTS:.0f} bytes each, batches of {BATCH}, each fsynced")
-    return judge("append, the log by itself", EVENTS / spent, APPEND_BAR, "events/s")
+    return [at_least("append, the log by itself", EVENTS / spent, APPEND_BAR, "events/s")]
 
 
-async def measure_consumer(root: Path, key: Path) -> list[str]:
+async def measure_consumer(root: Path, key: Path) -> list[Figure]:
     server = RedisServer(find_server(), root / "redis")
     server.start()
     try:
@@ -78,7 +82,7 @@ async def publish_many(redis: object, events: list[CommentEvent]) -> None:
         await publish(redis, "b24:events:{0}", events[first : first + BATCH])  # type: ignore[arg-type]
 
 
-def consume(url: str, directory: Path, key: Path) -> list[str]:
+def consume(url: str, directory: Path, key: Path) -> list[Figure]:
     """From the first record to the last; the start of the interpreter does not count."""
     environment = {
         **os.environ,
@@ -92,17 +96,20 @@ def consume(url: str, directory: Path, key: Path) -> list[str]:
         [sys.executable, "-m", "consumers", "run", "audit"], env=environment
     ) as it:
         poll(lambda: logged(chain) > BATCH)
-        started, before = time.perf_counter(), logged(chain)
+        started, cpu_before_s = time.perf_counter(), cpu_seconds(it.pid)
+        before = logged(chain)
         poll(lambda: logged(chain) >= STREAMED / 4)
         early = memory_mb(it.pid)
         poll(lambda: logged(chain) >= STREAMED)
-        spent = time.perf_counter() - started
+        spent, cpu_s = time.perf_counter() - started, cpu_seconds(it.pid) - cpu_before_s
         end = memory_mb(it.pid)
         it.terminate()
+    count = STREAMED - before
     return [
-        *judge("append, stream to log", (STREAMED - before) / spent, APPEND_BAR, "events/s"),
-        *judge("memory of the consumer", end, MEMORY_BAR_MB, "MB", is_limit=True),
-        *judge("its growth, 25,000 to 100,000", end - early, GROWTH_BAR_MB, "MB", is_limit=True),
+        at_least("append, stream to log", count / spent, APPEND_BAR, "events/s"),
+        at_most("CPU time of an event, stream to log", cpu_s * 1e6 / count, CPU_BAR_US, "µs"),
+        at_most("memory of the consumer", end, MEMORY_BAR_MB, "MB"),
+        at_most("its growth, 25,000 to 100,000 events", end - early, GROWTH_BAR_MB, "MB"),
     ]
 
 
@@ -112,7 +119,7 @@ def logged(chain: Path) -> int:
     return signed.head.seq * 1000 // 1001 if signed else 0
 
 
-def measure_verify(directory: Path, public: str) -> list[str]:
+def measure_verify(directory: Path, public: str) -> list[Figure]:
     """As the command does it, in a process of its own; the start of the interpreter counts."""
     command = [sys.executable, "-m", "consumers", "audit", "verify", str(directory)]
     peak = 0.0
@@ -125,17 +132,9 @@ def measure_verify(directory: Path, public: str) -> list[str]:
     if it.returncode:
         raise SystemExit("the log that was just written is not whole")
     return [
-        *judge("verify", EVENTS / spent, VERIFY_BAR, "records/s"),
-        *judge("memory of verify", peak, MEMORY_BAR_MB, "MB", is_limit=True),
+        at_least("verify", EVENTS / spent, VERIFY_BAR, "records/s"),
+        at_most("memory of verify", peak, MEMORY_BAR_MB, "MB"),
     ]
-
-
-def judge(what: str, value: float, bar: float, unit: str, *, is_limit: bool = False) -> list[str]:
-    """Print a figure beside its bar; the list holds its name if it misses."""
-    holds = value <= bar if is_limit else value >= bar
-    sign = "<=" if is_limit else ">="
-    print(f"{what:32} {value:12,.0f} {unit:10} {sign} {bar:9,.0f}  {'ok' if holds else 'MISSED'}")
-    return [] if holds else [what]
 
 
 def memory_mb(pid: int) -> float:

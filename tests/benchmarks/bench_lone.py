@@ -4,16 +4,25 @@ Beside another checkout of the gateway (`--before DIR`), in alternating turns of
 figure is the median of the turns, and what the process does besides is in it.
 """
 
-import argparse
 import asyncio
 import statistics
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from gateway.local.redis_server import RedisServer, find_server
-from tests.benchmarks.ingest.contenders import BEFORE, Contender, gateway_command, gateway_of, pin
+from tests.benchmarks.figure import Bar, Figure, Side, ratio
+from tests.benchmarks.ingest.contenders import (
+    BEFORE,
+    GATEWAY,
+    Contender,
+    gateway_command,
+    gateway_of,
+    pin,
+)
+from tests.benchmarks.recorded_run import Recorder, arguments
 
 RATE: Final = 200
 PORTALS: Final = 50
@@ -23,7 +32,7 @@ BAR: Final = 0.5
 
 async def run(turns: int, before: Path | None) -> dict[str, float]:
     """Median CPU microseconds per event of each."""
-    commands = {"gateway": gateway_command()}
+    commands = {GATEWAY: gateway_command()}
     if before is not None:
         commands[BEFORE] = gateway_of(before)
     with tempfile.TemporaryDirectory() as temporary:
@@ -52,19 +61,21 @@ async def run(turns: int, before: Path | None) -> dict[str, float]:
         return {one.name: statistics.median(one.micros) for one in contenders}
 
 
+def figures(micros: Mapping[str, float]) -> list[Figure]:
+    """What an event costs, beside what it cost before where that was measured."""
+    name = f"CPU time of an event that comes alone, {RATE} a second"
+    ours = Side(GATEWAY, micros[GATEWAY], "µs")
+    if BEFORE not in micros:
+        return [Figure(name, ours.value, ours.unit)]
+    return [ratio(f"{name}, beside {BEFORE}", ours, Side(BEFORE, micros[BEFORE], "µs"), Bar(BAR))]
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = arguments(__doc__, is_compared=True)
     parser.add_argument("--turns", type=int, default=20, help="turns of a second, of each")
-    parser.add_argument("--before", type=Path, metavar="DIR", help="another checkout beside this")
     options = parser.parse_args()
-    micros = asyncio.run(run(options.turns, options.before))
-    for name, value in micros.items():
-        print(f"{name:20}{value:8.1f} µs CPU/event")
-    if options.before is None:
-        return 0
-    ratio = micros["gateway"] / micros[BEFORE]
-    print(f"{ratio:.3f} of before; bar {BAR}")
-    return int(ratio > BAR)
+    recorder = Recorder("lone", options.json)
+    return recorder.concluded(figures(asyncio.run(run(options.turns, options.before))))
 
 
 if __name__ == "__main__":

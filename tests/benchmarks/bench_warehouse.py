@@ -1,8 +1,8 @@
 """`make bench-warehouse`: how fast the stream gets into DuckDB and PostgreSQL, in what memory.
 
-The consumer is a process of its own that reads real Redis; the clock runs from the line in which it
-says that it has started until the last row is committed. The bars are those of docs/warehouse.md;
-the exit code is 1 if one is missed.
+First come loads by themselves (warehouse_loads.py). Then the consumer is a process of its own that
+reads real Redis; the clock runs from the line in which it says that it has started until the last
+row is committed. The bars are those of docs/warehouse.md; the exit code is 1 if one is missed.
 """
 
 import asyncio
@@ -23,6 +23,9 @@ import psutil
 
 from gateway.local.redis_server import RedisServer, find_server
 from gateway.redis_access import connections
+from tests.benchmarks.figure import Figure, at_least, at_most
+from tests.benchmarks.recorded_run import Recorder, arguments
+from tests.benchmarks.warehouse_loads import loads
 from tests.integration.runtime.running import comment_event, publish
 from tests.integration.warehouse.loading import ask_duckdb
 from tests.support.postgres import PostgresServer
@@ -36,7 +39,15 @@ GROWTH_BAR_MB = 30
 
 
 def main() -> int:
-    missed: list[str] = []
+    parser = arguments(__doc__)
+    parser.add_argument("--rows", type=int, default=100_000, help="in the tables before loads")
+    options = parser.parse_args()
+    recorder = Recorder("warehouse", options.json)
+    return recorder.concluded([*asyncio.run(loads(options.rows)), *from_the_stream()])
+
+
+def from_the_stream() -> list[Figure]:
+    """How fast the consumer loads what stands in Redis."""
     with TemporaryDirectory(prefix="bench-warehouse-", dir=Path.cwd()) as name:
         root = Path(name)
         server = RedisServer(find_server(), root / "redis")
@@ -45,19 +56,17 @@ def main() -> int:
         try:
             postgres.start()
             asyncio.run(publish_all(server.url))
-            print(f"{EVENTS:,} events of {COMMENTS:,} comments, loads of up to {BATCH:,}")
             file = root / "warehouse.duckdb"
-            missed += measure(
+            figures = measure(
                 "DuckDB", server.url, f"duckdb:///{file}", root, ask_duckdb(str(file))
             )
             asyncio.run(forget(server.url))
-            missed += measure(
+            return figures + measure(
                 "PostgreSQL", server.url, postgres.url(), root, postgres.asking("postgres")
             )
         finally:
             postgres.remove()
             server.stop()
-    return 1 if missed else 0
 
 
 async def publish_all(url: str) -> None:
@@ -84,7 +93,7 @@ def measure(
     destination: str,
     root: Path,
     ask: Callable[[str], list[tuple[Any, ...]]],
-) -> list[str]:
+) -> list[Figure]:
     log = root / f"{name}.log"
     environment = {
         **os.environ,
@@ -112,15 +121,11 @@ def measure(
     rows = ask("SELECT COUNT(*), COUNT(DISTINCT event_id) FROM bitrix24.comment_events")
     if rows != [(EVENTS, EVENTS)]:
         raise SystemExit(f"{name} has {rows}, not {EVENTS} rows")
-    began = time.perf_counter()
-    (comments,) = ask("SELECT COUNT(*) FROM bitrix24.comments")
-    print(f"{name}: {len(loads)} loads; all {comments[0]:,} rows of comments counted in "
-          f"{time.perf_counter() - began:.2f} s")  # fmt: skip
     return [
-        *judge(f"stream to {name}", EVENTS / spent, RATE_BAR, "events/s"),
-        *judge("memory, resident at most", peak, MEMORY_BAR_MB, "MB"),
-        *judge(
-            "its growth from the second third on",
+        at_least(f"stream to {name}", EVENTS / spent, RATE_BAR, "events/s"),
+        at_most(f"{name}: memory of the consumer, with its child", peak, MEMORY_BAR_MB, "MB"),
+        at_most(
+            f"{name}: its growth from the second third on",
             median(third) - median(second),
             GROWTH_BAR_MB,
             "MB",
@@ -150,13 +155,6 @@ def lines(log: Path) -> list[dict[str, Any]]:
 
 def moment(line: dict[str, Any]) -> datetime:
     return datetime.fromisoformat(line["timestamp"])
-
-
-def judge(what: str, value: float, bar: float, unit: str) -> list[str]:
-    """Print a figure beside its bar, for MB an upper one; the list holds its name if it misses."""
-    holds, sign = (value <= bar, "<=") if unit == "MB" else (value >= bar, ">=")
-    print(f"{what:36} {value:10,.0f} {unit:10} {sign} {bar:9,.0f}  {'ok' if holds else 'MISSED'}")
-    return [] if holds else [what]
 
 
 def memory_mb(pid: int, field: str) -> float:

@@ -1,18 +1,17 @@
-"""`make bench-warehouse`, second half: what a load costs, beside the least that does the same.
+"""What a load costs, beside the least that does the same: a part of `make bench-warehouse`.
 
 The consumer's loading process gets raw entries over its socket and says when they are committed.
 Beside it, in the same rounds, rows that stand in Arrow already are written by hand: in PostgreSQL
 by COPY into a temporary table and INSERT … ON CONFLICT, in DuckDB by an insert from Arrow, MERGE.
-Each has a table of its own with ROWS rows, and opens and closes what it loads into, as a load does.
+Each has a table of its own, which has rows already, and opens and closes what it loads into, as a
+load does.
 
 CPU time is that of all that takes part: this process, the loading one, the database server. Means,
 because every dozenth load of DuckDB pays for the others: it joins their row groups.
 """
 
-import asyncio
 import os
 import shutil
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
@@ -34,9 +33,12 @@ from consumers.warehouse import event_rows
 from consumers.warehouse.loading_messages import Load, RawEntry
 from consumers.warehouse.loading_process import LoadingProcess
 from gateway.contract import encode_event
+from tests.benchmarks.figure import Bar, Figure, Side, at_most, ratio
 from tests.benchmarks.prefilled_warehouse import loading, prefilled_duckdb, prefilled_postgres
 from tests.integration.runtime.running import comment_event
 from tests.support.postgres import PostgresServer
+
+__all__ = ["loads"]
 
 LONE_BAR_MS: Final = 80
 POSTGRES_BAR: Final = 0.6
@@ -47,32 +49,27 @@ LONE_ROUNDS: Final = 30
 ROUNDS: Final = 13
 """Ten thousand rows each: as many as fill a row group of DuckDB, so that one is joined."""
 
-_ROWS: Final = int(os.environ.get("ROWS") or 0)
 
-
-def main() -> int:
-    return 1 if asyncio.run(_measured()) else 0
-
-
-async def _measured() -> list[str]:
-    missed = []
+async def loads(rows: int) -> list[Figure]:
+    """What loads into tables of so many rows cost, of one row and of many."""
+    figures = []
     with TemporaryDirectory(prefix="bench-loads-", dir=Path.cwd()) as name:
         root = Path(name)
         (root / "ours").mkdir()
         ours, theirs = root / "ours" / "warehouse.duckdb", root / "theirs.duckdb"
-        await prefilled_duckdb(ours, _ROWS)
+        await prefilled_duckdb(ours, rows)
         shutil.copy(ours, theirs)
         process = loading(f"duckdb:///{ours}", root)
-        missed += await _beside(
+        figures += await _beside(
             "DuckDB", process, lambda rows: _merged(theirs, rows), DUCKDB_BAR, server=None
         )
         postgres = PostgresServer()
         try:
             postgres.start()
-            database = await prefilled_postgres(postgres, _ROWS, root)
-            copy = await prefilled_postgres(postgres, _ROWS, root)
+            database = await prefilled_postgres(postgres, rows, root)
+            copy = await prefilled_postgres(postgres, rows, root)
             process = loading(postgres.url(database), root)
-            missed += await _beside(
+            figures += await _beside(
                 "PostgreSQL",
                 process,
                 lambda rows: _upserted(postgres, copy, rows),
@@ -81,7 +78,7 @@ async def _measured() -> list[str]:
             )
         finally:
             postgres.remove()
-    return missed
+    return figures
 
 
 async def _beside(
@@ -91,8 +88,8 @@ async def _beside(
     bar: float,
     *,
     server: int | None,
-) -> list[str]:
-    """Print what loads of one row and of many cost, both ways; the names of the missed bars."""
+) -> list[Figure]:
+    """What loads of one row and of many cost, both ways."""
 
     async def through_the_consumer(entries: list[Entry]) -> None:
         raw = [RawEntry(one.stream, one.partition, one.id, one.raw) for one in entries]
@@ -121,34 +118,28 @@ async def _beside(
         peak_mb = _peak_mb(process.pid)
     finally:
         await process.close()
-    return _judged(name, costs, mean(making[LONE_ROUNDS:]), bar, peak_mb)
+    return _figures(name, costs, mean(making[LONE_ROUNDS:]), bar, peak_mb)
 
 
-def _judged(
+def _figures(
     name: str,
     costs: dict[int, tuple[list[float], list[float]]],
     making_s: float,
     bar: float,
     peak_mb: float,
-) -> list[str]:
+) -> list[Figure]:
     lone_ms, plain_ms = (1000 * mean(side) for side in costs[1])
-    spent_s, plain_s = (mean(side) for side in costs[BATCH])
+    spent_s, by_hand_s = (mean(side) for side in costs[BATCH])
     # COPY begins with the events, of which it needs text; an insert from Arrow with Arrow.
-    compared_s = plain_s if name == "DuckDB" else plain_s + making_s
-    print(
-        f"{name}, {_ROWS:,} rows before: a row alone {lone_ms:.0f} ms of CPU, by hand "
-        f"{plain_ms:.0f}; {BATCH:,} rows at {BATCH / spent_s:,.0f} a CPU second, by hand "
-        f"{BATCH / plain_s:,.0f} ({plain_s / spent_s:.2f} of it), with the rows made of decoded "
-        f"events {BATCH / (plain_s + making_s):,.0f} ({(plain_s + making_s) / spent_s:.2f})"
-    )
-    verdicts = {
-        f"{lone_ms:.0f} ms for a row, at most {LONE_BAR_MS}": lone_ms <= LONE_BAR_MS,
-        f"{compared_s / spent_s:.2f} of by hand, at least {bar}": compared_s >= bar * spent_s,
-        f"{peak_mb:.0f} MB resident, at most {MEMORY_BAR_MB}": peak_mb <= MEMORY_BAR_MB,
-    }
-    for what, holds in verdicts.items():
-        print(f"  {what}  {'ok' if holds else 'MISSED'}")
-    return [f"{name}: {what}" for what, holds in verdicts.items() if not holds]
+    compared_s = by_hand_s if name == "DuckDB" else by_hand_s + making_s
+    ours = Side("the consumer", BATCH / spent_s, "rows/CPU s")
+    theirs = Side("by hand", BATCH / compared_s, "rows/CPU s")
+    return [
+        at_most(f"{name}: CPU time of a load of one row", lone_ms, LONE_BAR_MS, "ms"),
+        Figure(f"{name}: the same by hand", plain_ms, "ms"),
+        ratio(f"{name}: {BATCH:,} rows, beside by hand", ours, theirs, Bar(bar, is_least=True)),
+        at_most(f"{name}: memory of the process that loads", peak_mb, MEMORY_BAR_MB, "MB"),
+    ]
 
 
 async def _cost(cpu_s: Callable[[], float], doing: Awaitable[None]) -> float:
@@ -219,7 +210,3 @@ def _cpu_s(pid: int) -> float:
 def _peak_mb(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(float(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

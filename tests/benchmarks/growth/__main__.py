@@ -4,14 +4,11 @@
 cost grows faster than it may, or is above its bar at the largest size.
 """
 
-import argparse
 import sys
-from pathlib import Path
-
-import msgspec
 
 from tests.benchmarks.growth.curve import Curve
 from tests.benchmarks.growth.figures import PARTS, curves
+from tests.benchmarks.recorded_run import Recorder, arguments
 
 
 def shown(curve: Curve) -> str:
@@ -26,20 +23,18 @@ def shown(curve: Curve) -> str:
     )
 
 
-def main() -> None:
+def main() -> int:
     """Measure, print, judge."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], metavar="PART")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    arguments = parser.parse_args()
+    options = parser.parse_args()
+    recorder = Recorder("growth", options.json)
     measured = []
-    for curve in curves(arguments.parts):
+    for curve in curves(options.parts):
         print(shown(curve), flush=True)
         measured.append(curve)
-    if arguments.json:
-        arguments.json.write_bytes(msgspec.json.format(msgspec.json.encode(measured)))
-    sys.exit(0 if all(curve.is_good for curve in measured) else 1)
+    return recorder.concluded(curves=measured)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,17 +7,18 @@ core to themselves, the load and Redis the others, so that no contender's caches
 what is only there to measure it.
 """
 
-import argparse
 import asyncio
-import json
 import statistics
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from gateway.local.redis_server import RedisServer, find_server
-from tests.benchmarks.ingest.contenders import BEFORE, Contender, commands, pin
+from tests.benchmarks.figure import Bar, Figure, Side, ratio
+from tests.benchmarks.ingest.contenders import BEFORE, GATEWAY, Contender, commands, pin
+from tests.benchmarks.recorded_run import Recorder, arguments
 
 BARS: Final = {
     BEFORE: 0.68,
@@ -61,40 +62,25 @@ async def run(turns: int, before: Path | None) -> dict[str, float]:
         return {contender.name: statistics.median(contender.micros) for contender in contenders}
 
 
-def table(micros: dict[str, float]) -> list[dict[str, object]]:
-    """The rows of the result, with the bars that were set for them."""
-    ours = micros["gateway"]
+def figures(micros: Mapping[str, float]) -> list[Figure]:
+    """What an event costs the gateway, beside each of the others."""
+    ours = Side(GATEWAY, micros[GATEWAY], "µs")
     return [
-        {
-            "contender": name,
-            "cpu_us_per_event": round(value, 1),
-            "gateway_is_times": round(ours / value, 3),
-            "bar": BARS.get(name),
-            "holds": name == "gateway" or ours / value <= BARS[name],
-        }
+        ratio(
+            f"CPU time of an event, beside {name}", ours, Side(name, value, "µs"), Bar(BARS[name])
+        )
         for name, value in micros.items()
+        if name != GATEWAY
     ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main() -> int:
+    parser = arguments(__doc__, is_compared=True)
     parser.add_argument("--turns", type=int, default=40, help="quarter-second turns of each")
-    parser.add_argument(
-        "--before", type=Path, metavar="DIR", help="another checkout, to be measured beside this"
-    )
-    parser.add_argument("--json", metavar="FILE", help="write the table there, too")
     options = parser.parse_args()
-    rows = table(asyncio.run(run(options.turns, options.before)))
-    print(f"{'':24}{'µs CPU/event':>14}{'gateway is':>14}{'bar':>8}")
-    for row in rows:
-        ratio = "" if row["contender"] == "gateway" else f"{row['gateway_is_times']} x"
-        bar = "" if row["bar"] is None else f"{row['bar']} x"
-        verdict = "" if row["bar"] is None else ("holds" if row["holds"] else "MISSED")
-        print(f"{row['contender']:24}{row['cpu_us_per_event']:>14}{ratio:>14}{bar:>8}  {verdict}")
-    if options.json:
-        Path(options.json).write_text(json.dumps(rows, indent=2) + "\n")
-    sys.exit(not all(row["holds"] for row in rows))
+    recorder = Recorder("ingest", options.json)
+    return recorder.concluded(figures(asyncio.run(run(options.turns, options.before))))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

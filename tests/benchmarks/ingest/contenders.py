@@ -17,13 +17,23 @@ from typing import Final
 from gateway.local.redis_server import free_port
 from tests.benchmarks.load import Load, cpu_seconds
 
-__all__ = ["BEFORE", "Contender", "bodies", "commands", "gateway_command", "gateway_of", "pin"]
+__all__ = [
+    "BEFORE",
+    "GATEWAY",
+    "Contender",
+    "bodies",
+    "commands",
+    "gateway_command",
+    "gateway_of",
+    "pin",
+]
 
 HERE: Final = Path(__file__).parent
 BODY: Final = (HERE.parent.parent / "wire" / "comment-updated.app.form").read_bytes()
 MEMBER_ID: Final = "010b6886ebc205e43ae65000ee00addb"
 TOKEN: Final = "3c6c9248ec54af6bea1159b43ee0ab32"
 TURN_S: Final = 0.25
+GATEWAY: Final = "gateway"
 BEFORE: Final = "gateway before"
 ALL_CORES: Final = frozenset(os.sched_getaffinity(0))
 
@@ -133,7 +143,7 @@ def commands(directory: Path, before: Path | None) -> dict[str, list[str]]:
     """The contenders that can run here; `before` is another checkout of the gateway."""
     python = sys.executable
     found = {
-        "gateway": gateway_command(),
+        GATEWAY: gateway_command(),
         "bare aiohttp": [python, str(HERE / "bare_aiohttp.py")],
         "FastAPI + FastStream": [python, str(HERE / "fastapi_faststream.py")],
         "plain aiohttp": [python, str(HERE / "plain_aiohttp.py")],
