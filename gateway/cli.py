@@ -12,6 +12,7 @@ TABLE: Final = {
     "serve": "The receiver: accepts deliveries and stores them as events.",
     "reconcile": "Find what the receiver missed, and publish it.",
     "up": "Run everything on this machine: Redis, receiver, consumers.",
+    "doctor": "What makes this installation unsafe or unready, and what to do about each.",
     "tail": "Follow a stream without consuming it.",
     "groups": "Each stream and group: length, lag, pending, dead letters, owner.",
     "dead": "Dead letters: list, show, retry, drop.",

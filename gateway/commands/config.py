@@ -1,11 +1,14 @@
 """`gateway config` shows what the processes would run with."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import click
 
 from gateway.commandline import settings_of
+from gateway.errors import SettingsError
+from gateway.settings import Settings
 from gateway.settings.masking import masked
 from gateway.terminal import indented_json, json_line
 
@@ -14,14 +17,36 @@ __all__ = ["command"]
 
 @click.command("config")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of TOML.")
+@click.option("--check", "is_check", is_flag=True, help="Only say whether processes start so.")
 @click.pass_context
-def command(context: click.Context, *, as_json: bool) -> None:
-    """Show the effective settings, secrets masked."""
+def command(context: click.Context, *, as_json: bool, is_check: bool) -> None:
+    r"""Show the effective settings, secrets masked.
+
+    With --check, nothing is shown: whatever a process would refuse to start with is told, one line
+    for each fault, and the exit code is 2, else 0. Connects to nothing, so it can be run before a
+    file is put in its place. What each key means: docs/settings.md.
+
+    \b
+    gateway config
+    gateway --config new.toml config --check
+    """
+    if is_check:
+        _check(settings_of(context))
+        return
     settings = masked(settings_of(context))
     if as_json:
         click.echo(indented_json(settings))
         return
     click.echo("\n\n".join("\n".join(_toml(name, section)) for name, section in settings.items()))
+
+
+def _check(settings: Settings) -> None:
+    # Here, since it takes what the whole receiver takes.
+    from gateway.doctor.settings_refusals import refusals  # noqa: PLC0415
+
+    if found := asyncio.run(refusals(settings)):
+        raise SettingsError("\n".join(found))
+    click.echo("these settings work")
 
 
 def _toml(name: str, section: Any) -> Iterator[str]:

@@ -10,11 +10,10 @@ from gateway import logs
 from gateway.bitrix24.errors import Bitrix24Error
 from gateway.bitrix24.token_store import TokenStore
 from gateway.commandline import settings_of
-from gateway.commands.portal_check import chosen
 from gateway.commands.row_output import Row, echo_rows
 from gateway.errors import OperatorError
 from gateway.ops.group_standings import standings
-from gateway.portals.directory import Directory, Portal, portals_of
+from gateway.portals.directory import Directory, Portal, chosen, portals_of
 from gateway.portals.registry import Registry, portals_among
 from gateway.redis_access import connections
 from gateway.settings import Settings

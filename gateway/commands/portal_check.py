@@ -6,21 +6,18 @@ from time import time
 from typing import Any, Final
 
 import click
-from redis.asyncio import Redis
 
 from gateway import logs
 from gateway.bitrix24.applications import host_of
 from gateway.commandline import settings_of
 from gateway.contract import timestamps
-from gateway.errors import OperatorError
 from gateway.ops.text_tables import table
 from gateway.portal_health.standing import MISSED_DAYS, PortalFault, PortalStanding, faults_of
-from gateway.portals.directory import Portal
 from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.terminal import json_line, printable
 
-__all__ = ["chosen", "command"]
+__all__ = ["command"]
 
 _HEAD: Final = (
     *("PORTAL", "MEMBER ID", "TOKENS", "REST", "APPLICATION", "GRANT", "BOUND", "QUEUE"),
@@ -68,32 +65,12 @@ def command(context: click.Context, *, portal: str | None, as_json: bool) -> Non
     context.exit(0 if is_cared_for and not any(faults.values()) else 1)
 
 
-def chosen(portals: Sequence[Portal], name: str | None) -> list[Portal]:
-    """Those that are meant by a member id or a domain; raises OperatorError if there are none."""
-    found = [one for one in portals if name in (None, one.member_id, one.domain)]
-    if name is not None and not found:
-        raise OperatorError(f"--portal {name}: not registered; see `gateway portals list`")
-    return found
-
-
 async def _look(settings: Settings, name: str | None) -> tuple[list[PortalStanding], bool]:
-    """How the portals stand, and whether somebody looks after them."""
     # What calls portals is imported by those who call them, not by those who list them.
-    from gateway.bitrix24.connecting import connect  # noqa: PLC0415
-    from gateway.missed_events.gap_book import GapBook  # noqa: PLC0415
-    from gateway.portal_health.report import PortalReport  # noqa: PLC0415
-    from gateway.reconciler.process import lease_key  # noqa: PLC0415
+    from gateway.doctor.portal_look import look_at_portals  # noqa: PLC0415
 
-    redis: Redis = connections.control(settings.redis.url)
-    async with redis, connect(settings) as bitrix24:
-        gaps = GapBook(redis, prefix=settings.redis.prefix)
-
-        async def missed(member_id: str, since: float) -> int:
-            return sum(gap.events for gap in await gaps.of(member_id) if gap.last >= since)
-
-        report = PortalReport(settings, redis, bitrix24, missed)
-        standings = await report.standings(chosen(await report.portals(), name))
-        return standings, bool(await redis.exists(lease_key(settings)))
+    async with connections.control(settings.redis.url) as redis:
+        return await look_at_portals(redis, settings, name)
 
 
 def _row(

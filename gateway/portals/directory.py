@@ -2,15 +2,16 @@
 tokens.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from msgspec import Struct
 
+from gateway.errors import OperatorError
 from gateway.portals.application_tokens import NO_DIGEST, digest_of, is_genuine
 from gateway.settings import PortalSettings, resolve_secret
 
-__all__ = ["Directory", "Portal", "portals_of"]
+__all__ = ["Directory", "Portal", "chosen", "portals_of"]
 
 
 class Portal(Struct, frozen=True, kw_only=True):
@@ -102,3 +103,11 @@ def _merged(portals: Iterable[Portal]) -> dict[str, Portal]:
 
 def _filled(digests: tuple[bytes, ...], width: int) -> tuple[bytes, ...]:
     return digests + (NO_DIGEST,) * (width - len(digests))
+
+
+def chosen(portals: Sequence[Portal], name: str | None) -> list[Portal]:
+    """Those that are meant by a member id or a domain; raises OperatorError if there are none."""
+    found = [one for one in portals if name in (None, one.member_id, one.domain)]
+    if name is not None and not found:
+        raise OperatorError(f"--portal {name}: not registered; see `gateway portals list`")
+    return found

@@ -80,7 +80,7 @@ class Retention:
     async def look_once(self) -> None:
         """Look at everything once; raises RedisError."""
         found = dangers(await self._client.info("memory"), await self._client.info("persistence"))
-        for danger in sorted(self._episodes.begun("redis", found)):
+        for danger in sorted(self._episodes.begun("redis", map(str, found))):
             log.warning("redis can lose events", why=danger, what_to_do="see docs/retention.md")
         self._counts_reads = counts_reads(await self._client.info("server"))
         kept = []

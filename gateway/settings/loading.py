@@ -20,7 +20,7 @@ from gateway.settings.service_links import is_service_link
 from gateway.settings.tree import Settings
 from gateway.settings.wording import in_words
 
-__all__ = ["is_given", "load"]
+__all__ = ["is_given", "load", "settings_file"]
 
 _CONFIG_VARIABLE = "GATEWAY_CONFIG"
 _DEFAULT_FILE = "gateway.toml"
@@ -35,6 +35,16 @@ def load(config: str | None = None, environ: Mapping[str, str] | None = None) ->
     environ = os.environ if environ is None else environ
     path, tree = _file(config, environ)
     return _Loading(str(path)).settings(tree, environ)
+
+
+def settings_file(
+    config: str | None = None, environ: Mapping[str, str] | None = None
+) -> Path | None:
+    """The file that `load` reads; None if it is the default and not there."""
+    environ = os.environ if environ is None else environ
+    given = config or environ.get(_CONFIG_VARIABLE)
+    path = Path(given or _DEFAULT_FILE)
+    return path if given or path.exists() else None
 
 
 def is_given(
@@ -53,9 +63,8 @@ def is_given(
 
 def _file(config: str | None, environ: Mapping[str, str]) -> tuple[Path, dict[str, Any]]:
     """The file that is read, and what it holds: nothing, if it is the default and not there."""
-    given = config or environ.get(_CONFIG_VARIABLE)
-    path = Path(given or _DEFAULT_FILE)
-    return path, _read_file(path) if given or path.exists() else {}
+    path = settings_file(config, environ)
+    return (Path(_DEFAULT_FILE), {}) if path is None else (path, _read_file(path))
 
 
 def _read_file(path: Path) -> dict[str, Any]:

@@ -151,7 +151,7 @@ def test_dangers_are_an_eviction_policy_no_memory_limit_and_no_append_only_file(
 
     found = dangers({"maxmemory_policy": "allkeys-lru", "maxmemory": 0}, {"aof_enabled": 0})
 
-    told = [text.split(" is ")[0] for text in found]
+    told = [danger.what.split(" is ")[0] for danger in found]
     assert told == ["maxmemory-policy", "maxmemory", "appendonly"]
 
 
