@@ -3,11 +3,9 @@
 import asyncio
 import os
 import signal
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
-from uuid import uuid4
 
 import structlog
 from redis.asyncio import Redis
@@ -31,6 +29,8 @@ from consumers.runtime.tenure import Tenure
 from consumers.runtime.unknown_streams import refuse_unknown
 from gateway.background import Background, owned, watched
 from gateway.ending import end
+from gateway.heartbeats.heartbeat import beating
+from gateway.heartbeats.process_report import ProcessReport, instance_id
 from gateway.last_resort import end_within
 from gateway.redis_access import connections
 from gateway.redis_access.redis_url import RedisAddress
@@ -106,7 +106,7 @@ async def run(consumer: Consumer, settings: Settings, stop: asyncio.Event) -> No
             lease_s=settings.consumers.lease_s,
             stuck_s=settings.consumers.stuck_s,
         )
-        await stack.enter_async_context(
+        address = await stack.enter_async_context(
             listening(
                 settings.consumers.host,
                 settings.consumers.port,
@@ -116,13 +116,34 @@ async def run(consumer: Consumer, settings: Settings, stop: asyncio.Event) -> No
             )
         )
         await stack.enter_async_context(_beside(standstill.run, name="standstill"))
-        await stack.enter_async_context(
-            _beside(Summary(consumer.group, metrics).run, name="summary")
-        )
+        summary = Summary(consumer.group, metrics)
+        await stack.enter_async_context(_beside(summary.run, name="summary"))
         await refuse_unknown(control, settings.redis.streams, consumer.stream, stop)
+        report = _reporting(consumer, ownership, health, address)
+        await stack.enter_async_context(
+            beating(control, report, prefix=settings.redis.prefix, instance=ownership.member)
+        )
         log.info("consumer started", group=consumer.group, stream=consumer.stream)
         await ownership.run(stop)
     log.info("consumer stopped", group=consumer.group)
+
+
+def _reporting(
+    consumer: Consumer, ownership: Ownership, health: Health, address: str
+) -> Callable[[], Awaitable[ProcessReport]]:
+    """What the process says of itself in its heartbeats."""
+
+    async def report() -> ProcessReport:
+        return ProcessReport.of_this_process(
+            "consumer",
+            why_not=await health.why_not_ready(),
+            group=consumer.group,
+            stream=consumer.stream,
+            admin=address,
+            partitions=tuple(sorted(one.keys.partition for one in ownership.partitions)),
+        )
+
+    return report
 
 
 @asynccontextmanager
@@ -184,7 +205,7 @@ def _ownership(
             )
             for partition in range(streams.partitions)
         ],
-        member=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
+        member=instance_id(),
         members_key=streams.members(consumer.group),
         scripts=scripts,
         lease_s=settings.consumers.lease_s,

@@ -105,10 +105,11 @@ class Health:
 @asynccontextmanager
 async def listening(
     host: str, port: int, health: Health, metrics: Metrics, *, hosts: Collection[str] = ()
-) -> AsyncIterator[None]:
-    """Answer `/healthz`, `/readyz` and `/metrics`; raises OperatorError if the port is taken.
+) -> AsyncIterator[str]:
+    """Answer `/healthz`, `/readyz` and `/metrics` meanwhile; on which host and port.
 
-    `hosts` are the names that it answers to beside addresses and `localhost`.
+    Raises OperatorError if the port is taken. `hosts` are the names that it answers to beside
+    addresses and `localhost`.
     """
 
     async def healthz(_request: web.Request) -> web.Response:
@@ -136,8 +137,9 @@ async def listening(
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
             raise OperatorError(f"[consumers] host and port: {error.strerror}") from error
-        log.info("health and metrics", url=f"http://{host}:{runner.addresses[0][1]}/metrics")
-        yield
+        address = f"{host}:{runner.addresses[0][1]}"
+        log.info("health and metrics", url=f"http://{address}/metrics")
+        yield address
     finally:
         await runner.cleanup()
 

@@ -39,6 +39,8 @@ class _Owned(Struct):
 class Ownership:
     """Owns the partitions of one process; `own` makes the runtime of one whose lease was taken.
 
+    `member` is what this process is called among those of its group.
+
     What it gives up at the end it tells Redis for `farewell_s` at most each, for leases and members
     run out by themselves.
     """
@@ -57,7 +59,7 @@ class Ownership:
         own: Callable[[PartitionKeys, Acquired], OwnedPartition],
     ) -> None:
         self._partitions = partitions
-        self._member = member
+        self.member = member
         self._members_key = members_key
         self._scripts = scripts
         self._lease_s = lease_s
@@ -101,7 +103,7 @@ class Ownership:
         self._outage.forget()
         try:
             async with asyncio.timeout(self._farewell_s):
-                await self._scripts.leave(self._members_key, self._member)
+                await self._scripts.leave(self._members_key, self.member)
         except AWAY_OR_REFUSING as error:
             log.warning("leaving without a word", error=f"{type(error).__name__}: {error}")
         if failure is not None:
@@ -133,8 +135,8 @@ class Ownership:
             await self._share_out()
 
     async def _share_out(self) -> None:
-        members = await self._scripts.beat(self._members_key, self._member, ttl_ms=self._ttl_ms)
-        share = share_of(self._member, members, len(self._partitions))
+        members = await self._scripts.beat(self._members_key, self.member, ttl_ms=self._ttl_ms)
+        share = share_of(self.member, members, len(self._partitions))
         for number, one in self._owned.items():
             if number not in share and not one.partition.gate.is_closed:
                 log.info("partition handed over", partition=number)
@@ -143,7 +145,7 @@ class Ownership:
 
     async def _take(self, keys: PartitionKeys) -> None:
         asked_at = time.monotonic()
-        acquired = await self._scripts.acquire(keys.lease, self._member, ttl_ms=self._ttl_ms)
+        acquired = await self._scripts.acquire(keys.lease, self.member, ttl_ms=self._ttl_ms)
         if acquired is None:
             return
         log.info(
@@ -167,7 +169,7 @@ class Ownership:
             try:
                 async with asyncio.timeout(self._farewell_s):
                     await self._scripts.release(
-                        keys.lease, self._member, partition.epoch, partition.kept
+                        keys.lease, self.member, partition.epoch, partition.kept
                     )
                 log.info("partition released", group=keys.group, partition=keys.partition)
             except AWAY_OR_REFUSING as error:
@@ -188,7 +190,7 @@ class Ownership:
         async with asyncio.timeout(self._lease_s / 3):
             held = await self._scripts.renew(
                 [(one.keys.lease, one.epoch, one.kept) for one in some],
-                self._member,
+                self.member,
                 ttl_ms=self._ttl_ms,
             )
         for partition, is_held in zip(some, held, strict=True):

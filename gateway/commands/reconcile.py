@@ -54,13 +54,14 @@ async def _once(settings: Settings) -> bool:
 async def _run(settings: Settings) -> None:
     stop = _stop_on_signals(settings.reconcile.grace_s)
     process = ReconcilerProcess(settings)
-    async with _listening(process, settings):
-        await process.run(stop)
+    async with _listening(process, settings) as address:
+        await process.run(stop, admin=address)
     log.info("stopped")
 
 
 @asynccontextmanager
-async def _listening(process: ReconcilerProcess, settings: Settings) -> AsyncIterator[None]:
+async def _listening(process: ReconcilerProcess, settings: Settings) -> AsyncIterator[str]:
+    """Answer probes meanwhile; on which host and port."""
     app = admin_app(
         process.why_not_ready, why_not_alive=process.why_not_alive, hosts=settings.admin.hosts
     )
@@ -68,8 +69,9 @@ async def _listening(process: ReconcilerProcess, settings: Settings) -> AsyncIte
     own = settings.reconcile
     try:
         await listen(runner, own.host, own.port, name="[reconcile] port")
-        log.info("health and metrics", url=f"http://{own.host}:{runner.addresses[0][1]}/metrics")
-        yield
+        address = f"{own.host}:{runner.addresses[0][1]}"
+        log.info("health and metrics", url=f"http://{address}/metrics")
+        yield address
     finally:
         await runner.cleanup()
 

@@ -35,6 +35,11 @@ class Leadership:
         self.beaten_at = time.monotonic()
         self.is_connected = False
 
+    @property
+    def is_leading(self) -> bool:
+        """Whether this process is the one that works."""
+        return self._task is not None
+
     async def run(self, work: Work, stop: asyncio.Event) -> None:
         """Lead whenever nobody else does, until `stop` is set; raises what the work raised.
 

@@ -1,16 +1,15 @@
 """Runs the process of `gateway reconcile`: leads if nobody else does, and then goes its rounds."""
 
 import asyncio
-import os
-import socket
 import time
 from typing import Any, Final
 
 import structlog
-from uuid_utils import uuid4
 
 from gateway.bitrix24.offline_signals import take
 from gateway.errors import OperatorError
+from gateway.heartbeats.heartbeat import beating
+from gateway.heartbeats.process_report import ProcessReport, instance_id
 from gateway.missed_events.drain_schedule import DrainSchedule
 from gateway.reconciler.assembly import DRAIN, LeaderParts
 from gateway.reconciler.leadership import Leadership
@@ -42,18 +41,27 @@ class ReconcilerProcess:
         own = settings.reconcile
         self._settings = settings
         self._redis = connections.control(settings.redis.url)
-        self._leases = Leases(
-            self._redis,
-            owner=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
-            life_ms=round(own.lease_s * 1000),
-        )
+        self._instance = instance_id()
+        self._leases = Leases(self._redis, owner=self._instance, life_ms=round(own.lease_s * 1000))
         self._lease = lease_key(settings)
         self._leadership = Leadership(
             self._leases, self._lease, life_s=own.lease_s, grace_s=own.grace_s
         )
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Go rounds until `stop` is set; raises OperatorError for settings that cannot work."""
+    async def run(self, stop: asyncio.Event, *, admin: str) -> None:
+        """Go rounds until `stop` is set, and say so by heartbeats; `admin` is where its health is.
+
+        Raises OperatorError for settings that cannot work.
+        """
+
+        async def report() -> ProcessReport:
+            return ProcessReport.of_this_process(
+                "reconcile",
+                why_not=await self.why_not_ready(),
+                admin=admin,
+                leads=self._leadership.is_leading,
+            )
+
         async with LeaderParts(self._settings, self._redis) as parts:
 
             async def lead(winding_down: asyncio.Event) -> None:
@@ -62,7 +70,9 @@ class ReconcilerProcess:
                     await rounds.run(winding_down)
                     listening.cancel()
 
-            await self._leadership.run(lead, stop)
+            prefix = self._settings.redis.prefix
+            async with beating(self._redis, report, prefix=prefix, instance=self._instance):
+                await self._leadership.run(lead, stop)
 
     async def once(self) -> bool:
         """Go one round; whether everything went well for every portal.

@@ -25,6 +25,11 @@ class ListeningPlace(Protocol):
     is_supervised: bool
     """True if another process decides when the time to stop is over."""
 
+    @property
+    def worker(self) -> str | None:
+        """What the supervisor calls this process, if there is one."""
+        ...
+
     async def open(self, public: web.BaseRunner, private: web.BaseRunner) -> None:
         """Listen for deliveries and for operators, and say so; raises OperatorError."""
         ...
@@ -34,6 +39,7 @@ class SingleProcessPlace:
     """Listens on the ports of the settings, for the only process of a receiver."""
 
     is_supervised = False
+    worker = None
 
     def __init__(self, settings: Settings) -> None:
         self._http = settings.http
@@ -60,7 +66,8 @@ class WorkerPlace:
 
     is_supervised = True
 
-    def __init__(self, listeners: Sequence[int], admin_socket: Path) -> None:
+    def __init__(self, worker: str, listeners: Sequence[int], admin_socket: Path) -> None:
+        self.worker = worker
         self._listeners = listeners
         self._admin_socket = admin_socket
 

@@ -9,8 +9,11 @@ from typing import Any, Final
 
 import structlog
 from aiohttp import web
+from redis.asyncio import Redis
 
 from gateway.background import Watch, watched
+from gateway.heartbeats.heartbeat import Heartbeat
+from gateway.heartbeats.process_report import ProcessReport, instance_id
 from gateway.last_resort import end_within
 from gateway.redis_access import connections
 from gateway.settings import Settings
@@ -41,17 +44,19 @@ async def serve(settings: Settings, place: ListeningPlace) -> None:
             parts = await opening.enter_async_context(assemble(settings, control))
             opened = opening.pop_all()
         private = _admin_listener(settings, parts, watch)
+        heartbeat = _heartbeat(settings, control, parts, place.worker)
         try:
             await parts.start()
             _spare_the_collector()
             await place.open(parts.public, private)
+            heartbeat.start()
             async with parts.server.sweeping():
                 await stopping.wait()
             log.info("stopping")
         finally:
             try:
                 async with asyncio.timeout(settings.http.grace_s):
-                    await parts.close()
+                    await asyncio.gather(parts.close(), heartbeat.close())
                     await private.cleanup()
                     await opened.aclose()
             except TimeoutError:
@@ -71,6 +76,23 @@ def _admin_listener(settings: Settings, parts: ReceiverParts, watch: Watch) -> w
         handle_signals=False,
         shutdown_timeout=1.0,
     )
+
+
+def _heartbeat(
+    settings: Settings, control: Redis, parts: ReceiverParts, worker: str | None
+) -> Heartbeat:
+    admin = settings.admin
+
+    async def report() -> ProcessReport:
+        return ProcessReport.of_this_process(
+            "receiver",
+            why_not=await parts.storage.readiness.why_not_ready(),
+            worker=worker,
+            admin=f"{admin.host}:{admin.port}",
+            spool=await parts.storage.spool_state(),
+        )
+
+    return Heartbeat(control, report, prefix=settings.redis.prefix, instance=instance_id())
 
 
 def _spare_the_collector() -> None:

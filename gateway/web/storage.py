@@ -8,6 +8,7 @@ from typing import Self
 
 from redis.asyncio import Redis
 
+from gateway.heartbeats.process_report import SpoolState
 from gateway.publishing.errors import SpoolUnavailable
 from gateway.publishing.memory_gate import MemoryGate
 from gateway.publishing.publisher import Publisher
@@ -34,6 +35,7 @@ class Storage:
         redis, publish = settings.redis, settings.publish
         directory = Path(settings.spool.dir)
         self._spool = spool
+        self._directory, self._max_bytes = directory.absolute(), settings.spool.max_bytes
         self._gate = MemoryGate(
             control, redis.streams, max_share=settings.retention.max_memory_share
         )
@@ -61,6 +63,23 @@ class Storage:
         """Start all of it."""
         for part in (self.publisher, self._drainer, self._gate, self._retention):
             part.start()
+
+    async def spool_state(self) -> SpoolState | None:
+        """How the spool is; None if it cannot be read, of which the drainer tells."""
+        try:
+            events, size, oldest_ms = await self._spool.totals()
+            set_aside = await self._spool.set_aside_count()
+        except SpoolUnavailable:
+            return None
+        return SpoolState(
+            id=self._reporter.spool_id,
+            directory=str(self._directory),
+            events=events,
+            bytes=size,
+            max_bytes=self._max_bytes,
+            oldest_ms=oldest_ms,
+            set_aside=set_aside,
+        )
 
     async def stop_draining(self) -> None:
         """End what nobody who sent an event waits for."""

@@ -43,7 +43,7 @@ def main(*, why_not_measured: str = "") -> None:
     logs.configure(settings.log, process=assignment.name)
     if why_not_measured:
         log.error("this worker is without metrics", reason=why_not_measured)
-    place = WorkerPlace(assignment.listeners, Path(assignment.admin_socket))
+    place = WorkerPlace(assignment.name, assignment.listeners, Path(assignment.admin_socket))
     try:
         uvloop.run(serve(settings, place))
     except OperatorError as error:

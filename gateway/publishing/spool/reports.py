@@ -76,7 +76,7 @@ class SpoolReporter:
         self._client = client
         self._tell_script = lua.script(client, "gateway.publishing.spool", "tell_spool.lua")
         self._key = _key(prefix)
-        self._spool_id = _spool_id(directory)
+        self.spool_id = _spool_id(directory)
         self._tried_at = float("-inf")
         self._was_empty = True
 
@@ -88,7 +88,7 @@ class SpoolReporter:
             return
         self._tried_at = time.monotonic()
         try:
-            await self._tell_script(keys=[self._key], args=[self._spool_id, oldest_ms, _FORGET_S])
+            await self._tell_script(keys=[self._key], args=[self.spool_id, oldest_ms, _FORGET_S])
         except connections.FAILURES as error:
             log.debug("the spool is not told of", error=str(error))
             return
@@ -104,7 +104,7 @@ class SpoolReporter:
             await self.tell(oldest_ms)
             return
         try:
-            await self._client.hdel(self._key, self._spool_id)
+            await self._client.hdel(self._key, self.spool_id)
         except connections.FAILURES as error:
             log.debug("the spool is not told of", error=str(error))
 

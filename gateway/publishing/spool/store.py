@@ -98,13 +98,21 @@ class Spool:
             return error.reason
         return None if has_room else "full"
 
+    async def totals(self) -> tuple[int, int, int]:
+        """How many events wait, how many bytes they take, and since when (Unix ms, 0 if none)."""
+        return await self._run(self._file.totals)
+
+    async def set_aside_count(self) -> int:
+        """How many files were set aside here, whose events are not published."""
+        return await self._run(self._file.set_aside_count)
+
     async def measure(self) -> int:
         """Bring the gauges up to date; since when the oldest event waits (Unix ms), 0 for none."""
-        events, size, oldest_ms = await self._run(self._file.totals)
+        events, size, oldest_ms = await self.totals()
         metrics.SPOOL_EVENTS.set(events)
         metrics.SPOOL_BYTES.set(size)
         metrics.SPOOL_OLDEST_SECONDS.set(oldest_ms / 1000)
-        metrics.SPOOL_SET_ASIDE_FILES.set(await self._run(self._file.set_aside_count))
+        metrics.SPOOL_SET_ASIDE_FILES.set(await self.set_aside_count())
         return oldest_ms
 
     async def close(self) -> None:
