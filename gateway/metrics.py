@@ -3,11 +3,14 @@
 The workers of a receiver add theirs up (gateway.web.workers), so every gauge says by its
 `multiprocess_mode` how, and none may use `set_function`, which prometheus_client cannot add up:
 https://prometheus.github.io/client_python/multiprocess/
+None has a series for each portal: their gauges are ranked, and counters do not name them.
 """
 
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
+
+from gateway.ranked_gauge import RankedGauge
 
 __all__ = [
     "AGED_DEAD_LETTERS",
@@ -24,10 +27,10 @@ __all__ = [
     "MEMORY_GATE_CLOSED",
     "MEMORY_SHARE",
     "OFFLINE_ROWS",
+    "PORTALS_IN_TROUBLE",
     "PORTAL_ALARMS",
     "PORTAL_EVENTS_PER_MINUTE",
     "PORTAL_LAST_EVENT_SECONDS",
-    "PORTAL_PEAK_PER_MINUTE",
     "PORTAL_TROUBLE",
     "PORTAL_TROUBLES",
     "PUBLISH_FAILURES",
@@ -41,6 +44,7 @@ __all__ = [
     "RECOVERED_EVENTS",
     "SENDER_LIST_SECONDS",
     "SENDER_NETWORKS",
+    "SENDING_PORTALS",
     "SPOOL_BYTES",
     "SPOOL_EVENTS",
     "SPOOL_OLDEST_SECONDS",
@@ -103,22 +107,19 @@ SENDER_LIST_SECONDS: Final = Gauge(
     "When that list was last read from its source (Unix time).",
     multiprocess_mode="mostrecent",
 )
-PORTAL_EVENTS_PER_MINUTE: Final = Gauge(
+PORTAL_EVENTS_PER_MINUTE: Final = RankedGauge(
     "b24gw_portal_events_per_minute",
-    "Events of a registered portal in the last full minute, at all receivers together.",
-    ["member_id"],
-    multiprocess_mode="mostrecent",
+    "Events in the last full minute, at all receivers together, of the twenty registered portals "
+    "that sent most.",
 )
-PORTAL_PEAK_PER_MINUTE: Final = Gauge(
-    "b24gw_portal_peak_events_per_minute",
-    "The largest number of events of a registered portal in a minute since the start.",
-    ["member_id"],
-    multiprocess_mode="max",
+SENDING_PORTALS: Final = Gauge(
+    "b24gw_sending_portals",
+    "Portals that sent events in the last full minute, at all receivers together.",
+    multiprocess_mode="mostrecent",
 )
 PORTAL_ALARMS: Final = Counter(
     "b24gw_portal_alarms",
     "Minutes in which a registered portal sent more events than [http] alarm_per_minute.",
-    ["member_id"],
 )
 INSTALLATIONS: Final = Counter(
     "b24gw_installations",
@@ -237,29 +238,32 @@ MEMORY_GATE_CLOSED: Final = Gauge(
     "Partitions whose new events wait in the spool, since their server is nearly out of memory.",
     multiprocess_mode="mostrecent",
 )
-PORTAL_LAST_EVENT_SECONDS: Final = Gauge(
+PORTAL_LAST_EVENT_SECONDS: Final = RankedGauge(
     "b24gw_portal_last_event_timestamp_seconds",
-    "When the last event of a registered portal was received (Unix time); from the leading "
-    "process of `gateway reconcile`.",
-    ["member_id"],
-    multiprocess_mode="mostrecent",
+    "When the last event of a registered portal was received (Unix time), of the twenty that are "
+    "quiet for longest; from the leading process of `gateway reconcile`.",
+    smallest=True,
 )
-PORTAL_TROUBLE: Final = Gauge(
+PORTAL_TROUBLE: Final = RankedGauge(
     "b24gw_portal_trouble",
-    "1 while a registered portal is in trouble (silent, unbound, token_expiring, unauthorized), "
-    "else 0; from the leading process of `gateway reconcile`.",
-    ["member_id", "trouble"],
+    "1 while a registered portal is in trouble (silent, unbound, token_expiring, unauthorized), of "
+    "a hundred at most; from the leading process of `gateway reconcile`.",
+    ("member_id", "trouble"),
+    most=100,
+)
+PORTALS_IN_TROUBLE: Final = Gauge(
+    "b24gw_portals_in_trouble",
+    "Registered portals that are in trouble; from the leading process of `gateway reconcile`.",
+    ["trouble"],
     multiprocess_mode="mostrecent",
 )
 PORTAL_TROUBLES: Final = Counter(
     "b24gw_portal_troubles",
     "Troubles of portals that were told, those that were mended at once included.",
-    ["member_id", "trouble"],
+    ["trouble"],
 )
 REBOUND_HANDLERS: Final = Counter(
-    "b24gw_rebound_handlers",
-    "Event handlers that a portal had lost, and that were bound again.",
-    ["member_id"],
+    "b24gw_rebound_handlers", "Event handlers that portals had lost, and that were bound again."
 )
 RECONCILE_LEADS: Final = Gauge(
     "b24gw_reconcile_leads",
@@ -273,8 +277,9 @@ DUTY_FAILURES: Final = Counter(
 )
 RECOVERED_EVENTS: Final = Counter(
     "b24gw_recovered_events",
-    "Missed events that were found and published, by how they were found (queue, sweep).",
-    ["member_id", "way"],
+    "Missed events that were found and published, by how they were found (queue, sweep); `gateway "
+    "portals gaps` names the portals.",
+    ["way"],
 )
 OFFLINE_ROWS: Final = Counter(
     "b24gw_offline_rows",
@@ -282,11 +287,11 @@ OFFLINE_ROWS: Final = Counter(
     "be (arrived, missed, unreadable).",
     ["result"],
 )
-QUEUE_DRAINED_SECONDS: Final = Gauge(
+QUEUE_DRAINED_SECONDS: Final = RankedGauge(
     "b24gw_queue_drained_timestamp_seconds",
-    "When a portal's queue of offline events was last drained (Unix time).",
-    ["member_id"],
-    multiprocess_mode="mostrecent",
+    "When a portal's queue of offline events was last drained (Unix time), of the twenty for which "
+    "that is longest ago.",
+    smallest=True,
 )
 SWEPT_ENTITIES: Final = Counter(
     "b24gw_swept_entities",

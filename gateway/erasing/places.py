@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from gateway.contract import Streams
 from gateway.erasing.subject import Subject
+from gateway.traffic.minute_ranking import ranking_pattern
 
 __all__ = [
     "erase_access",
@@ -91,9 +92,10 @@ async def erase_books(redis: Redis, prefix: str, member_id: str) -> int:
     count += await _delete_all(redis, f"{prefix}:rest:{of_portal}:*")
     for name in ("gaps", "no-queue", "care"):
         count += int(await redis.delete(f"{prefix}:{name}:{of_portal}"))
-    for name in ("traffic", "rates"):
-        async for key in _keys(redis, f"{prefix}:{name}:*"):
-            count += int(await _answer(redis.hdel(key, member_id)))
+    async for key in _keys(redis, f"{prefix}:traffic:*"):
+        count += int(await _answer(redis.hdel(key, member_id)))
+    async for key in _keys(redis, ranking_pattern(prefix)):
+        count += int(await redis.zrem(key, member_id))
     return count + int(await redis.zrem(f"{prefix}:offline-signals", member_id))
 
 

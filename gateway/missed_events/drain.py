@@ -13,6 +13,7 @@ the next one, and goes the same way from step 2 on: what was published is not pu
 docs/decisions/0009-missed-events.md
 """
 
+import time
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -83,7 +84,7 @@ class Drain:
             return None
         if not is_empty:
             return 0.0
-        metrics.QUEUE_DRAINED_SECONDS.labels(portal.member_id).set_to_current_time()
+        metrics.QUEUE_DRAINED_SECONDS.set(portal.member_id, value=time.time())
         return self._own.settle_s if state.has_reservations else None
 
     async def _drain(self, portal: Portal, state: _State) -> bool:
@@ -164,7 +165,7 @@ class Drain:
         published = await self._dependencies.publisher.publish(events)
         gaps = gaps_of((row.changed_at for row in rows), "queue")
         await self._dependencies.gaps.note(portal.member_id, process_id, gaps)
-        metrics.RECOVERED_EVENTS.labels(portal.member_id, "queue").inc(published)
+        metrics.RECOVERED_EVENTS.labels("queue").inc(published)
         log.warning(
             "missed events recovered",
             member_id=portal.member_id,

@@ -198,7 +198,7 @@ class Sweep:
                 portal.member_id, f"sweep:{event.id}", gaps_of([found_at], "sweep")
             )
         published = await self._dependencies.publisher.publish(events)
-        metrics.RECOVERED_EVENTS.labels(portal.member_id, "sweep").inc(published)
+        metrics.RECOVERED_EVENTS.labels("sweep").inc(published)
         log.warning(
             "missed events recovered",
             member_id=portal.member_id,

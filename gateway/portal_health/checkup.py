@@ -130,7 +130,7 @@ class Checkup:
         """Tell of what the portal had lost, and of what it does not bind."""
         failed = {str(one): why for one, why in bound.failed.items() if not one.is_offline}
         regained = {str(one) for one in bound.bound} & set(names)
-        metrics.REBOUND_HANDLERS.labels(portal.member_id).inc(len(regained))
+        metrics.REBOUND_HANDLERS.inc(len(regained))
         since = self._now() if facts.bound_at is None else facts.bound_at.timestamp()
         if failed:
             await self._troubles.began(

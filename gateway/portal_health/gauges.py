@@ -1,10 +1,11 @@
 """Shows metrics about portals for as long as the portals are looked after here, and no longer."""
 
+from collections import Counter
+from collections.abc import Collection
 from typing import Final, get_args
 
 from gateway import metrics
-from gateway.contract import PortalData, Trouble
-from gateway.metric_series import end_series
+from gateway.contract import Trouble
 
 __all__ = ["PortalGauges"]
 
@@ -21,6 +22,8 @@ class PortalGauges:
     def __init__(self, *, life_s: float) -> None:
         self._life_s = life_s
         self._shown_at: dict[str, float] = {}
+        self._troubles: dict[str, frozenset[Trouble]] = {}
+        self._troubled: Counter[Trouble] = Counter()
         self._cleaned_at = 0.0
 
     def show(
@@ -28,15 +31,14 @@ class PortalGauges:
         member_id: str,
         *,
         last_event_at: float | None,
-        troubles: dict[Trouble, PortalData],
+        troubles: Collection[Trouble],
         now: float,
     ) -> None:
         """Show a portal; `last_event_at` and `now` are Unix seconds."""
         self._shown_at[member_id] = now
         if last_event_at is not None:
-            metrics.PORTAL_LAST_EVENT_SECONDS.labels(member_id).set(last_event_at)
-        for trouble in _TROUBLES:
-            metrics.PORTAL_TROUBLE.labels(member_id, trouble).set(trouble in troubles)
+            metrics.PORTAL_LAST_EVENT_SECONDS.set(member_id, value=last_event_at)
+        self._show_troubles(member_id, troubles)
         if now - self._cleaned_at > self._life_s:
             self._cleaned_at = now
             for other, at in list(self._shown_at.items()):
@@ -50,7 +52,19 @@ class PortalGauges:
 
     def _hide(self, member_id: str) -> None:
         del self._shown_at[member_id]
-        end_series(metrics.PORTAL_LAST_EVENT_SECONDS, member_id)
-        end_series(metrics.QUEUE_DRAINED_SECONDS, member_id)
+        metrics.PORTAL_LAST_EVENT_SECONDS.end(member_id)
+        metrics.QUEUE_DRAINED_SECONDS.end(member_id)
+        self._show_troubles(member_id, ())
+
+    def _show_troubles(self, member_id: str, troubles: Collection[Trouble]) -> None:
+        before, now = self._troubles.pop(member_id, frozenset()), frozenset(troubles)
+        if now:
+            self._troubles[member_id] = now
+        for trouble in before - now:
+            metrics.PORTAL_TROUBLE.end(member_id, trouble)
+        for trouble in now - before:
+            metrics.PORTAL_TROUBLE.set(member_id, trouble, value=1.0)
+        self._troubled.subtract(before)
+        self._troubled.update(now)
         for trouble in _TROUBLES:
-            end_series(metrics.PORTAL_TROUBLE, member_id, trouble)
+            metrics.PORTALS_IN_TROUBLE.labels(trouble).set(self._troubled[trouble])

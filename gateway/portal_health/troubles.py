@@ -113,7 +113,7 @@ def _tell(event: PortalEvent) -> None:
             **about,
         )
         return
-    metrics.PORTAL_TROUBLES.labels(data.member_id, data.trouble).inc()
+    metrics.PORTAL_TROUBLES.labels(data.trouble).inc()
     if data.usual_per_hour is not None:
         about["usual_per_hour"] = round(data.usual_per_hour, 1)
     if data.missing:

@@ -16,7 +16,9 @@ from typing import Any, Final
 from msgspec import Struct
 from redis.asyncio import Redis
 
-__all__ = ["KEPT_SLOTS", "SLOT_S", "Slot", "Traffic", "count_into", "slot_at"]
+from gateway.redis_access import lua
+
+__all__ = ["KEPT_SLOTS", "SLOT_S", "Slot", "Traffic", "TrafficCounter", "slot_at"]
 
 SLOT_S: Final = 600
 KEPT_SLOTS: Final = 24 * 3600 // SLOT_S
@@ -40,19 +42,32 @@ def slot_at(now: float) -> int:
     return int(now // SLOT_S)
 
 
-def count_into(
-    pipeline: Any, added: Mapping[str, int], *, prefix: str, now: float, watched_s: float
-) -> None:
-    """Add what a receiver counted in the last `watched_s` seconds; appends commands."""
-    key = f"{prefix}:traffic:{slot_at(now)}"
-    pipeline.hincrby(key, _WATCHED, round(watched_s))
-    for member_id, events in added.items():
-        pipeline.hincrby(key, member_id, events)
-    pipeline.expire(key, (KEPT_SLOTS + 1) * SLOT_S)
-    if added:
-        last = f"{prefix}:traffic:last"
-        pipeline.hset(last, mapping=dict.fromkeys(added, int(now)))
-        pipeline.expire(last, _LAST_KEPT_S)
+class TrafficCounter:
+    """Adds to what portals sent. `client` is a control client; raises what it raises."""
+
+    def __init__(self, client: Redis, *, prefix: str) -> None:
+        self._client = client
+        self._prefix = prefix
+        self._count_slot = lua.script(client, "gateway.traffic", "count_slot.lua")
+
+    async def watched(self, seconds: float, *, now: float) -> None:
+        """Add that a receiver was there to count for the last so many seconds."""
+        await self._add({_WATCHED: round(seconds)}, now=now)
+
+    async def count(self, added: Mapping[str, int], *, now: float) -> None:
+        """Add what portals sent just now; of some portals, to keep nobody for long."""
+        await self._add(added, now=now)
+        last = f"{self._prefix}:traffic:last"
+        noted: Any = self._client.hset(last, mapping=dict.fromkeys(added, int(now)))
+        await noted
+        await self._client.expire(last, _LAST_KEPT_S)
+
+    async def _add(self, added: Mapping[str, int], *, now: float) -> None:
+        pairs = (value for pair in added.items() for value in pair)
+        await self._count_slot(
+            keys=[f"{self._prefix}:traffic:{slot_at(now)}"],
+            args=[(KEPT_SLOTS + 1) * SLOT_S, *pairs],
+        )
 
 
 class Traffic:

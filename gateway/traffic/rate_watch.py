@@ -1,15 +1,16 @@
 """Measures what each portal sends, over all receivers, and tells of one that sends unusually much.
 
-    b24:rates:<Unix time / 60>   hash: member id -> events in that minute; kept for three minutes
-
-and what gateway.traffic.portal_traffic keeps for longer.
-
-Nothing is ever dropped for it: a portal that imports ten thousand deals is a good customer.
+The minutes are kept by gateway.traffic.minute_ranking, and gateway.traffic.portal_traffic keeps
+more for longer. Nothing is ever dropped for it: a portal that imports ten thousand deals is a good
+customer.
 """
 
 import asyncio
-from collections import defaultdict
+import heapq
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from itertools import islice
+from operator import itemgetter
 from time import time
 from typing import Any, Final
 
@@ -18,10 +19,10 @@ from redis.asyncio import Redis
 
 from gateway import metrics
 from gateway.background import Background
-from gateway.metric_series import end_series
 from gateway.portals.directory import Directory
 from gateway.redis_access import connections
-from gateway.traffic.portal_traffic import count_into
+from gateway.traffic.minute_ranking import Busiest, MinuteRanking
+from gateway.traffic.portal_traffic import TrafficCounter
 from gateway.traffic.rates import LocalTally, Tally, alarming
 
 __all__ = ["RateWatch"]
@@ -29,7 +30,9 @@ __all__ = ["RateWatch"]
 log: Any = structlog.get_logger(__name__)
 
 _EVERY_S: Final = 10.0
-_KEPT_S: Final = 180
+_SLICE: Final = 200
+"""Portals that are added up before others have their turn: half a millisecond."""
+_SHOWN: Final = 20
 
 
 class RateWatch:
@@ -45,13 +48,12 @@ class RateWatch:
 
     def __init__(self, client: Redis, directory: Directory, *, prefix: str, limit: int) -> None:
         self.counts: dict[str, int] = {}
-        self._client = client
         self._directory = directory
-        self._prefix = prefix
         self._limit = limit
+        self._ranking = MinuteRanking(client, prefix=prefix)
+        self._traffic = TrafficCounter(client, prefix=prefix)
         self._local = LocalTally()
         self._shown_minute = 0
-        self._peaks: defaultdict[str, int] = defaultdict(int)
         # Events are stored whether they are measured or not.
         self._measuring = Background(self._run, name="portal rates", begins_anew=True)
 
@@ -64,15 +66,44 @@ class RateWatch:
         await self._measuring.close()
 
     async def measure(self, now: float) -> None:
-        """Add up what was counted since the last time; `now` is Unix time in seconds."""
+        """Add up what was counted since the last time; `now` is Unix time in seconds.
+
+        Others have their turn after each few portals.
+        """
         minute = int(now // 60)
         added = dict(self.counts)
         self.counts.clear()
-        tally = self._local.add(minute, added)
-        with suppress(*connections.FAILURES):
-            tally = await self._shared(minute, added, now=now)
+        is_shared = await self._is_noted(now)
+        for some in _slices(added):
+            tally = self._local.add(minute, some)
+            if is_shared:
+                try:
+                    tally = await self._ranking.add(minute, some)
+                    await self._traffic.count(some, now=now)
+                except connections.FAILURES:
+                    is_shared = False  # whoever is away is not asked for each slice
+            self._tell(tally)
+            await asyncio.sleep(0)
+        if minute != self._shown_minute:
+            self._shown_minute = minute
+            await self._show(minute - 1)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            await self.measure(time())
+
+    async def _is_noted(self, now: float) -> bool:
+        """Note that this receiver was there to count; whether that was possible."""
+        try:
+            await self._traffic.watched(_EVERY_S, now=now)
+        except connections.FAILURES:
+            return False
+        return True
+
+    def _tell(self, tally: Tally) -> None:
         for member_id in alarming(tally, self._limit):
-            metrics.PORTAL_ALARMS.labels(member_id).inc()
+            metrics.PORTAL_ALARMS.inc()
             if tally.previous.get(member_id, 0) <= self._limit:  # else it is told already
                 log.warning(
                     "a portal sends unusually much; nothing is dropped",
@@ -80,39 +111,24 @@ class RateWatch:
                     events=tally.current[member_id],
                     alarm_per_minute=self._limit,
                 )
-        if minute != self._shown_minute:
-            self._shown_minute = minute
-            self._show(tally)
 
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(_EVERY_S)
-            await self.measure(time())
-
-    async def _shared(self, minute: int, added: dict[str, int], *, now: float) -> Tally:
-        key, key_before = f"{self._prefix}:rates:{minute}", f"{self._prefix}:rates:{minute - 1}"
-        async with self._client.pipeline(transaction=False) as pipeline:
-            for member_id, count in added.items():
-                pipeline.hincrby(key, member_id, count)
-            pipeline.expire(key, _KEPT_S)
-            pipeline.hgetall(key_before)
-            count_into(pipeline, added, prefix=self._prefix, now=now, watched_s=_EVERY_S)
-            results = await pipeline.execute()
-        totals, previous = results[: len(added)], results[len(added) + 1]
-        return Tally(
-            added,
-            dict(zip(added, totals, strict=True)),
-            {member_id.decode(): int(count) for member_id, count in previous.items()},
+    async def _show(self, minute: int) -> None:
+        own = self._local.of(minute)
+        events = dict(heapq.nlargest(_SHOWN, own.items(), key=itemgetter(1)))
+        busiest = Busiest(events, len(own))
+        with suppress(*connections.FAILURES):
+            busiest = await self._ranking.busiest(minute, _SHOWN)
+        metrics.PORTAL_EVENTS_PER_MINUTE.replace(
+            {
+                member_id: events
+                for member_id, events in busiest.events.items()
+                if self._directory.find(member_id) is not None
+            }
         )
+        metrics.SENDING_PORTALS.set(busiest.sending_count)
 
-    def _show(self, tally: Tally) -> None:
-        registered = {portal.member_id for portal in self._directory}
-        for member_id in self._peaks.keys() - registered:
-            del self._peaks[member_id]
-            end_series(metrics.PORTAL_EVENTS_PER_MINUTE, member_id)
-            end_series(metrics.PORTAL_PEAK_PER_MINUTE, member_id)
-        for member_id in registered:
-            events = tally.previous.get(member_id, 0)
-            self._peaks[member_id] = max(self._peaks[member_id], events)
-            metrics.PORTAL_EVENTS_PER_MINUTE.labels(member_id).set(events)
-            metrics.PORTAL_PEAK_PER_MINUTE.labels(member_id).set(self._peaks[member_id])
+
+def _slices(added: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    left = iter(added.items())
+    while some := dict(islice(left, _SLICE)):
+        yield some

@@ -45,4 +45,8 @@ class LocalTally:
         }
         current = self._minutes.setdefault(minute, Counter())
         current.update(added)
-        return Tally(added, current, self._minutes.get(minute - 1, {}))
+        return Tally(added, current, self.of(minute - 1))
+
+    def of(self, minute: int) -> Mapping[str, int]:
+        """What was counted in a minute, if that is not long over."""
+        return self._minutes.get(minute, {})

@@ -15,10 +15,10 @@ from typing import Final
 
 __all__ = ["KINDS", "allocate", "shrink"]
 
-KINDS: Final = ("counter", "gauge_livesum", "gauge_max", "gauge_mostrecent", "histogram")
+KINDS: Final = ("counter", "gauge_livesum", "gauge_mostrecent", "histogram")
 """What prometheus_client has a file of for each process: types, and modes of gauges."""
-_SIZE: Final = 2 << 20
-# Some 14,000 labelled values of each kind: two are there for each portal. Beyond, it makes its
+_SIZE: Final = 512 << 10
+# Some 3,500 labelled values of each kind, of which 64 partitions have a third. Beyond, it makes its
 # files larger by itself, and sparse.
 _HEAD: Final = 8
 _USED: Final = struct.Struct("i")

@@ -5,7 +5,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from tests.benchmarks.growth import looking_at_audit, looking_at_streams, portal_backlog
+from tests.benchmarks.growth import (
+    looking_at_audit,
+    looking_at_streams,
+    portal_backlog,
+    receiver_standstill,
+)
 from tests.benchmarks.growth.curve import Curve
 
 __all__ = ["PARTS", "curves"]
@@ -14,6 +19,7 @@ PARTS: Final[Mapping[str, Callable[[Path], list[Curve]]]] = {
     "streams": looking_at_streams.curves,
     "audit": looking_at_audit.curves,
     "backlog": portal_backlog.curves,
+    "receiver": receiver_standstill.curves,
 }
 
 

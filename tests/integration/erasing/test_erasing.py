@@ -15,7 +15,8 @@ from gateway.missed_events.comment_states import CommentStates
 from gateway.portals.facts import PortalFacts
 from gateway.redis_access import connections
 from gateway.sandbox.assembly import open_sandbox
-from gateway.traffic.portal_traffic import count_into
+from gateway.traffic.minute_ranking import MinuteRanking
+from gateway.traffic.portal_traffic import TrafficCounter
 from tests.integration.enricher.conftest import COMMENTS, Scene
 from tests.integration.enricher.test_process import environment
 from tests.integration.erasing.everything import everything, in_files, keys_with
@@ -119,9 +120,8 @@ async def test_of_a_portal_nothing_is_left_in_redis_nor_in_its_rewritten_file(
         await plant(scene, tmp_path, stack)
         digest = await digest_of_planted(scene)
         await PortalFacts(scene.redis, prefix="b24").learn(PORTAL, domain="acme.example")
-        async with scene.redis.pipeline() as pipeline:
-            count_into(pipeline, {PORTAL: 4}, prefix="b24", now=time.time(), watched_s=10)
-            await pipeline.execute()
+        await TrafficCounter(scene.redis, prefix="b24").count({PORTAL: 4}, now=time.time())
+        await MinuteRanking(scene.redis, prefix="b24").add(int(time.time() // 60), {PORTAL: 4})
         for name in ("gaps", "no-queue", "care", "oauth"):
             await scene.redis.hset(f"b24:{name}:{{{PORTAL}}}", "sealed", "x")
         await scene.redis.set(f"b24:quarantine:{{{PORTAL}}}:a", "x")

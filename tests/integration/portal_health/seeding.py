@@ -5,7 +5,7 @@ from redis.asyncio import Redis
 from gateway.portal_health.silence_rule import SilenceState
 from gateway.portal_health.silence_watch import silence_states
 from gateway.portal_health.usual_rate import HOURS, UsualRate
-from gateway.traffic.portal_traffic import SLOT_S, count_into, slot_at
+from gateway.traffic.portal_traffic import SLOT_S, TrafficCounter, slot_at
 
 __all__ = ["BUSY", "count", "known_for_weeks"]
 
@@ -22,10 +22,11 @@ async def known_for_weeks(redis: Redis, member_id: str, *, now: float) -> None:
 
 async def count(redis: Redis, events: dict[str, int], *, first: float, last: float) -> None:
     """What a receiver counts that is there from `first` to `last`: so many events in each slot."""
+    traffic = TrafficCounter(redis, prefix="b24")
     at = first
     while at < last:
         watched_s = min((slot_at(at) + 1) * SLOT_S, last) - at
-        async with redis.pipeline(transaction=False) as pipeline:
-            count_into(pipeline, events, prefix="b24", now=at, watched_s=watched_s)
-            await pipeline.execute()
+        await traffic.watched(watched_s, now=at)
+        if events:
+            await traffic.count(events, now=at)
         at += watched_s

@@ -96,7 +96,7 @@ async def test_a_silence_is_told_once_by_all_leaders_and_its_end_once(
         ("a trouble of a portal is over", recovered.id, "info"),
     ]
     assert logs[1]["lasted_s"] == 5420
-    assert shown("b24gw_portal_trouble", trouble="silent") == 0
+    assert shown("b24gw_portal_trouble", trouble="silent") is None
     assert shown("b24gw_portal_last_event_timestamp_seconds") == silent_from + 4800
 
 
@@ -184,20 +184,19 @@ async def test_metrics_are_shown_for_as_long_as_somebody_looks(
     await count(redis, {"m1": 1}, first=NOON, last=NOON + 10)
     leader = Leader(redis, sink)
     await leader.look(NOON + 10)
-    assert shown("b24gw_portal_trouble", trouble="unbound") == 0
+    assert shown("b24gw_portal_last_event_timestamp_seconds") == NOON
 
     other = Portal(member_id="m2", domain="m2.example", digests=())
     for minute in range(1, 8):  # the first one is not registered any more
         leader.at = NOON + 60 * minute
         await leader.silence.look(other)
-    assert shown("b24gw_portal_trouble", trouble="unbound") is None
     assert shown("b24gw_portal_last_event_timestamp_seconds") is None
 
+    await count(redis, {"m2": 1}, first=NOON, last=NOON + 10)
+    await leader.silence.look(other)
+    assert shown("b24gw_portal_last_event_timestamp_seconds", member_id="m2") == NOON
     leader.silence.close()
-    assert (
-        REGISTRY.get_sample_value("b24gw_portal_trouble", {"member_id": "m2", "trouble": "silent"})
-        is None
-    )
+    assert shown("b24gw_portal_last_event_timestamp_seconds", member_id="m2") is None
 
 
 async def test_what_is_remembered_ends_by_itself(redis: Redis, sink: OncePublisher) -> None:

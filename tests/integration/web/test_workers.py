@@ -18,6 +18,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.local.redis_server import RedisServer, free_port
+from gateway.redis_access import connections
+from gateway.sandbox.portal import SANDBOX
+from gateway.traffic.minute_ranking import MinuteRanking
 from tests.support.connections import connected
 from tests.support.eventually import eventually
 from tests.support.ledger import Account, account_of
@@ -105,6 +108,25 @@ async def test_all_workers_serve_the_port_and_their_metrics_are_added_up(fleet: 
     assert await fleet.admin("/healthz") == (200, "alive")
     assert await fleet.admin("/readyz") == (200, "ready")
     assert await fleet.receiver.stop() == 0
+
+
+async def test_the_busiest_portals_are_shown_once_for_all_workers(fleet: Fleet) -> None:
+    minute = int(time.time() // 60)
+    async with connections.control(fleet.server.url) as redis:
+        for one in (minute - 1, minute, minute + 1):
+            await MinuteRanking(redis, prefix="b24").add(
+                one, {SANDBOX.member_id: 70, "stranger": 99}
+            )
+    await fleet.start(2)
+
+    async def is_shown() -> bool:
+        return await fleet.metric("b24gw_portal_events_per_minute") == 70
+
+    await eventually(is_shown, timeout_s=30)  # each worker looks every ten seconds
+    _, text = await fleet.admin("/metrics?name[]=b24gw_portal_events_per_minute")
+    assert [line for line in text.splitlines() if not line.startswith("#")] == [
+        f'b24gw_portal_events_per_minute{{member_id="{SANDBOX.member_id}"}} 70.0'
+    ]
 
 
 async def test_a_killed_worker_is_started_again_and_nothing_that_was_answered_is_lost(
