@@ -11,9 +11,9 @@ __all__ = ["ROLES", "Role", "sample_of"]
 Role: TypeAlias = str
 
 _CONSUMER: Final = (
-    "ping time eval eval_ro evalsha script|load client|id client|unblock hget hmget hset hdel "
-    "zadd zrem zrange zremrangebyscore xreadgroup xack xclaim xadd xdel xlen xpending xrange "
-    "xrevrange xgroup|create xinfo|stream xinfo|groups"
+    "ping time eval eval_ro evalsha script|load client|id client|unblock hget hgetall hmget hset "
+    "hdel expire zadd zrem zrange zremrangebyscore xreadgroup xack xclaim xadd xdel xlen xpending "
+    "xrange xrevrange xgroup|create xinfo|stream xinfo|groups"
 )
 ROLES: Final[dict[Role, tuple[str, ...]]] = {
     role: tuple(commands.split())
