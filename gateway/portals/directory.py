@@ -2,7 +2,7 @@
 tokens.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -39,15 +39,40 @@ class Directory:
     """
 
     def __init__(self, settled: Iterable[Portal] = ()) -> None:
-        self._settled: Final = tuple(settled)
+        self._settled: Final = _merged(settled)
         self.learn(())
 
     def learn(self, portals: Iterable[Portal]) -> None:
         """Replace all learnt portals by these."""
-        known = _merged((*self._settled, *portals))
+        known = _merged((*self._settled.values(), *portals))
+        self._fill(known, max((len(portal.digests) for portal in known.values()), default=1))
+
+    def learn_some(self, portals: Iterable[Portal]) -> None:
+        """Replace these learnt portals, one of each id, or add them; the others stay.
+
+        Claims are compared with no fewer digests than before, whatever becomes of the portal that
+        had most.
+        """
+        for portal in portals:
+            settled = self._settled.get(portal.member_id)
+            known = _merged(one for one in (settled, portal) if one is not None)[portal.member_id]
+            if len(known.digests) > self._width:
+                self._fill({one.member_id: one for one in self}, len(known.digests))
+            self._slots[known.member_id] = _Slots(known, _filled(known.digests, self._width))
+
+    def forget_others(self, member_ids: Container[str]) -> None:
+        """Forget the learnt portals whose ids are not among these."""
+        for member_id in [one for one in self._slots if one not in member_ids]:
+            settled = self._settled.get(member_id)
+            if settled is None:
+                del self._slots[member_id]
+            else:
+                self._slots[member_id] = _Slots(settled, _filled(settled.digests, self._width))
+
+    def _fill(self, known: Mapping[str, Portal], width: int) -> None:
         # Everybody is compared with as many digests as the portal that has most, so that time
         # tells neither who is registered, nor how many tokens there are, nor which one it was.
-        width = max((len(portal.digests) for portal in known.values()), default=1)
+        self._width = width
         self._slots = {
             member_id: _Slots(portal, _filled(portal.digests, width))
             for member_id, portal in known.items()

@@ -40,6 +40,8 @@ MEMBER_ID: Final = re.compile(r"[0-9A-Za-z_.-]{1,64}")
 DOMAIN: Final = re.compile(r"[0-9A-Za-z_.:-]{1,255}")
 """What a portal may be called: a host name, with a port if need be."""
 _DIGEST_BYTES: Final = 32
+_PAGE: Final = 200
+"""Registrations that are read before others have their turn: a millisecond."""
 _PUT_BACK: Final = lua.source("gateway.portals", "put_back.lua")
 _PUT_BACK_MARK: Final = "back:"
 
@@ -119,6 +121,26 @@ class Registry:
         now = datetime.now(UTC)
         registrations = tuple(one for one in readable if not one.has_ended(now))
         return Reading(_text(version), registrations, len(found) - len(readable))
+
+    async def read_in_pages(self) -> Reading:
+        """As `read`, a few at a time, so that an event loop is never kept for long.
+
+        A change meanwhile may be part of it or not: the version is that of before, and another by
+        then, so that whoever looks again reads again.
+        """
+        version = await self.version()
+        found: dict[bytes, Registration] = {}
+        unreadable, cursor, now = set(), 0, datetime.now(UTC)
+        while True:
+            page: Any = self._client.hscan(self._key, cursor, count=_PAGE)
+            cursor, fields = await page
+            for field, raw in fields.items():
+                if (one := _registration(field, raw)) is None:
+                    unreadable.add(field)
+                elif not one.has_ended(now):
+                    found[field] = one
+            if not int(cursor):
+                return Reading(version, tuple(found.values()), len(unreadable))
 
     async def add(self, member_id: str, domain: str, digest: bytes, *, now: datetime) -> None:
         """Let a portal send with one more token; one that it has is registered anew.

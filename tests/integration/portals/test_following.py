@@ -115,6 +115,23 @@ async def test_a_start_knows_the_portals_of_redis_before_the_first_delivery(
     assert directory.verify("m1", "fake-token")
 
 
+async def test_many_portals_are_read_a_few_at_a_time(
+    redis: Redis, redis_url: str, followed: Followed
+) -> None:
+    directory = await followed(redis_url)
+    await redis.config_resetstat()
+    await asyncio.gather(*(add(redis, f"m{number}", "fake-token") for number in range(1000)))
+
+    await eventually(lambda: len(directory) == 1001)
+    assert await calls_of(redis, "hgetall") == 0
+    assert await calls_of(redis, "hscan") >= 3
+    in_pages, at_once = await registry_of(redis).read_in_pages(), await registry_of(redis).read()
+    assert in_pages.version == at_once.version
+    assert sorted(one.member_id for one in in_pages.registrations) == sorted(
+        one.member_id for one in at_once.registrations
+    )
+
+
 async def test_two_changes_at_once_do_not_undo_each_other(redis: Redis) -> None:
     await asyncio.gather(*(add(redis, "m1", f"fake-{number}") for number in range(20)))
 

@@ -109,6 +109,45 @@ def test_a_claim_holds_if_and_only_if_somebody_registered_it(
     assert (directory.verify(member_id, token) is not None) == (is_registered and token != "")
 
 
+@given(portals, portals, portals, names, tokens)
+def test_portals_that_are_learnt_one_by_one_are_those_that_are_learnt_at_once(
+    settled: list[Portal],
+    before: list[Portal],
+    after: list[Portal],
+    member_id: str,
+    token: str,
+) -> None:
+    after = list({one.member_id: one for one in after}.values())
+    at_once, by_turns = Directory(settled), Directory(settled)
+    at_once.learn(after)
+    by_turns.learn(before)
+
+    for one in after:
+        by_turns.learn_some([one])
+    by_turns.forget_others({one.member_id for one in after})
+
+    assert set(by_turns) == set(at_once)
+    assert by_turns.verify(member_id, token) == at_once.verify(member_id, token)
+
+
+def test_a_portal_with_more_tokens_than_any_widens_what_every_claim_is_compared_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    directory = Directory([portal("one", "fake-a")])
+    directory.learn_some([portal("two", "fake-b", "fake-c", "fake-d")])
+    compared = []
+
+    def counting(one: bytes, other: bytes) -> bool:
+        compared.append(one)
+        return hmac.compare_digest(one, other)
+
+    monkeypatch.setattr(application_tokens, "compare_digest", counting)
+    for member_id in ("one", "two", "nobody"):
+        directory.verify(member_id, "fake-a")
+
+    assert len(compared) == 3 * 3
+
+
 @pytest.mark.parametrize("reference", ["env:FAKE_UNSET_TOKEN", "file:/nowhere/token", ""])
 def test_a_token_that_is_missing_or_empty_stops_the_start(reference: str) -> None:
     settings = PortalSettings(member_id="m1", domain="m1.example", application_tokens=(reference,))
