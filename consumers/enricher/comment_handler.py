@@ -64,7 +64,8 @@ class Handling:
 
     def _result(self, entry: Entry, event: CommentEvent, told: Told) -> Output | Exception:
         if isinstance(told, Wait):
-            return Transient("the portal does not answer", retry_after_s=told.seconds)
+            why = f": {told.why}" if told.why else ""
+            return Transient(f"the portal does not answer{why}", retry_after_s=told.seconds)
         metrics.COMMENTS.labels(told.state).inc()
         if told.state == "unavailable":
             metrics.UNAVAILABLE.labels(told.reason).inc()

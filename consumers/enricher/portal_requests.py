@@ -111,7 +111,12 @@ class PortalRequests:
             return outcome
         now = self._clock()
         self._failing_comments.failed(
-            key, outcome.reason, asked_at=asked_at, now=now, retry_in_s=outcome.retry_in_s
+            key,
+            outcome.reason,
+            asked_at=asked_at,
+            now=now,
+            retry_in_s=outcome.retry_in_s,
+            why=outcome.why,
         )
         return _as_told(self._failing_comments.stance(key, now))
 
@@ -122,6 +127,7 @@ class PortalRequests:
             asked_at=asked_at,
             now=self._clock(),
             retry_in_s=away.retry_in_s,
+            why=away.why,
         )
         if is_first:
             metrics.FAILING.set(len(self._failing))

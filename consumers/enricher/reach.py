@@ -19,9 +19,10 @@ class Ask(Struct, frozen=True):
 
 
 class Wait(Struct, frozen=True):
-    """Ask in so many seconds."""
+    """Ask in so many seconds; `why` is how it failed last, for people."""
 
     seconds: float
+    why: str = ""
 
 
 class PortalGivenUp(Struct, frozen=True):
@@ -47,9 +48,16 @@ class Reach(Struct):
     _failures: int = 0
     _ask_at: float = 0.0
     _reason: str = ""
+    _why: str = ""
 
     def failed(
-        self, reason: str, *, asked_at: float, now: float, retry_in_s: float | None = None
+        self,
+        reason: str,
+        *,
+        asked_at: float,
+        now: float,
+        retry_in_s: float | None = None,
+        why: str = "",
     ) -> None:
         """Note that a call which began at `asked_at` had no answer.
 
@@ -63,6 +71,7 @@ class Reach(Struct):
         self._failures += 1
         self._failed_at = now
         self._reason = reason
+        self._why = f"{reason}: {why}" if why else reason
         self._ask_at = now + max(self.backoff.delay_s(self._failures), retry_in_s or 0.0)
 
     def stance(self, now: float) -> Stance:
@@ -72,7 +81,7 @@ class Reach(Struct):
         give_up_at = self._failing_since + self.give_up_after_s
         if now >= give_up_at:
             return PortalGivenUp(self._reason)
-        return Wait(min(self._ask_at, give_up_at) - now)
+        return Wait(min(self._ask_at, give_up_at) - now, self._why)
 
 
 class Reaches(Generic[Key]):
@@ -91,14 +100,21 @@ class Reaches(Generic[Key]):
         return Ask() if reach is None else reach.stance(now)
 
     def failed(
-        self, key: Key, reason: str, *, asked_at: float, now: float, retry_in_s: float | None
+        self,
+        key: Key,
+        reason: str,
+        *,
+        asked_at: float,
+        now: float,
+        retry_in_s: float | None,
+        why: str = "",
     ) -> bool:
         """Note a failure as `Reach.failed` does; whether it is the first one."""
         reach = self._failing.get(key)
         is_first = reach is None
         if reach is None:
             reach = self._failing[key] = Reach(self._give_up_after_s)
-        reach.failed(reason, asked_at=asked_at, now=now, retry_in_s=retry_in_s)
+        reach.failed(reason, asked_at=asked_at, now=now, retry_in_s=retry_in_s, why=why)
         return is_first
 
     def answered(self, key: Key) -> bool:

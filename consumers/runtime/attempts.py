@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from consumers.runtime.consumer import Consumer, EventHandler
 from consumers.runtime.entry import HeldEntry
 from consumers.runtime.exceptions import Reject
+from consumers.runtime.handlers import name_of
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.redaction import describe
 from consumers.runtime.retry_policy import Bury, PostponedEntries, RetryPolicy, Split, TryLater
@@ -31,6 +32,11 @@ class Settling(Protocol):
 
     def emit(self, done: Sequence[tuple[HeldEntry, Output]]) -> None:
         """Take note that these are done and what they became; returns before the server knows."""
+
+    def failed(
+        self, some: Sequence[HeldEntry], *, error: str, is_transient: bool, handler: str
+    ) -> None:
+        """Take note that an attempt with these has failed, which will be made again."""
 
     async def bury_held(
         self, held: HeldEntry, *, reason: str, error: str, traceback: str, attempts: int
@@ -187,11 +193,21 @@ class Attempts:
                 attempts=held.entry.attempt,
             )
             return None
+        self._settling.failed(
+            batch,
+            error=describe(error),
+            is_transient=verdict.is_transient,
+            handler=self._handler_name(batch[0]),
+        )
         for held in batch:
             held.entry = replace(held.entry, attempt=held.entry.attempt + 1)
             held.delays = held.delays + 1 if verdict.is_transient else 0
             held.failures += not verdict.is_transient
         return verdict
+
+    def _handler_name(self, held: HeldEntry) -> str:
+        handler = self._consumer.handler_of(held.entry.event.type)
+        return name_of(handler.call) if handler is not None else ""
 
     def _tell(
         self,

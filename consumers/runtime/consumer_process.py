@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.consumer_checks import doubts, refuse_idle
 from consumers.runtime.dead_letter_limit import DeadLetterRate
+from consumers.runtime.failure_records import FailureRecords
 from consumers.runtime.gate import Gate
 from consumers.runtime.handled_log import Summary
 from consumers.runtime.health import Health, listening
@@ -179,6 +180,7 @@ def _ownership(
             epoch=acquired.epoch,
             gate=Gate(limit=consumer.concurrency),
             in_flight=in_flight_of(consumer),
+            failures=FailureRecords(control, keys, epoch=acquired.epoch),
             scripts=scripts,
             metrics=metrics,
             rate=rate,

@@ -51,15 +51,19 @@ class Emission:
         self._outlet.check()
 
     async def _send(self, some: Sequence[tuple[HeldEntry, Output]]) -> bool:
-        keys = self._tenure.keys
+        keys, failures = self._tenure.keys, self._tenure.failures
+        noted = failures.fields_of((held.source, held.id) for held, _output in some)
+        own = (keys.shared.key, keys.redeliveries.key, keys.failures)
         is_ours = await self._tenure.scripts.emit(
-            (keys.lease, keys.output, keys.emitted, keys.shared.key, keys.redeliveries.key),
+            (keys.lease, keys.output, keys.emitted, *own),
             epoch=self._tenure.epoch,
             group=keys.group,
             max_remembered=_MAX_REMEMBERED,
             emitted=[_emitted(held, output) for held, output in some],
+            noted=noted,
         )
         if is_ours:
+            failures.forget(noted)
             tell_handled(keys.group, (held for held, _output in some))
             for held, _output in some:
                 self._tenure.in_flight.settle(held.source, (held.id,))

@@ -7,12 +7,20 @@ several times and bury it.
 
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
+from functools import wraps
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from consumers.runtime.entry import Entry
 from gateway.contract import AppEvent, CommentEvent, OtherEvent, PortalEvent
 
-__all__ = ["BatchFunction", "EventFunction", "InvalidHandler", "of_entry", "refuse_unfit"]
+__all__ = [
+    "BatchFunction",
+    "EventFunction",
+    "InvalidHandler",
+    "name_of",
+    "of_entry",
+    "refuse_unfit",
+]
 
 EventFunction = (
     Callable[[CommentEvent], Awaitable[None]]
@@ -59,8 +67,14 @@ def refuse_unfit(function: object, *, decorator: str, takes_entries: bool) -> No
 def of_entry(function: Callable[..., Awaitable[None]]) -> Callable[[Entry], Awaitable[None]]:
     """A fit function as one of the entry alone, whether it takes the event or the entry as well."""
     if len(_parameters(function)) == 1:
-        return lambda entry: function(entry.event)
-    return lambda entry: function(entry.event, entry)
+        return wraps(function)(lambda entry: function(entry.event))
+    return wraps(function)(lambda entry: function(entry.event, entry))
+
+
+def name_of(function: Callable[..., object]) -> str:
+    """What a handler is called in its module, for people."""
+    own = inspect.unwrap(function)
+    return str(getattr(own, "__qualname__", type(own).__qualname__))
 
 
 def _is_async(function: object) -> bool:

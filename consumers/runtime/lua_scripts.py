@@ -130,36 +130,41 @@ class Scripts:
 
     async def ack(
         self,
-        keys: tuple[str, str, str],
+        keys: tuple[str, str, str, str],
         *,
         epoch: int,
         group: str,
         ids: Sequence[bytes],
         redelivered_ids: Sequence[bytes],
+        noted: Sequence[str] = (),
     ) -> bool:
         """Acknowledge; false if another process owns the partition now.
 
-        `keys` are the lease, the stream and the redeliveries.
+        `keys` are the lease, the stream, the redeliveries and the failed attempts; `noted` are the
+        fields of these in the last.
         """
-        args = [epoch, group, len(ids), *ids, *redelivered_ids]
+        counts = (len(ids), len(redelivered_ids))
+        args = [epoch, group, *counts, *ids, *redelivered_ids, *noted]
         return bool(await self._ack(keys=keys, args=args) == 1)
 
     async def emit(
         self,
-        keys: tuple[str, str, str, str, str],
+        keys: tuple[str, str, str, str, str, str],
         *,
         epoch: int,
         group: str,
         max_remembered: int,
         emitted: Sequence[Emitted],
+        noted: Sequence[str] = (),
     ) -> bool:
         """Write and acknowledge, each entry once; false if another process owns the partition now.
 
-        `keys` are the lease, the output, the memory of what was written, the stream and the
-        redeliveries. Raises ResponseError, with whole entries done or not begun.
+        `keys` are the lease, the output, the memory of what was written, the stream, the
+        redeliveries and the failed attempts; `noted` are the fields of these in the last. Raises
+        ResponseError, with whole entries done or not begun.
         """
         numbers = {key: number for number, key in enumerate(keys, start=1)}
-        args: list[Any] = [epoch, group, max_remembered]
+        args: list[Any] = [epoch, group, max_remembered, len(noted), *noted]
         for one in emitted:
             args += (int(one.is_redelivery), one.id, int(one.is_old), len(one.events), *one.events)
             args.append(len(one.writes))
@@ -170,7 +175,7 @@ class Scripts:
 
     async def bury(
         self,
-        keys: tuple[str, str, str],
+        keys: tuple[str, str, str, str],
         *,
         epoch: int,
         group: str,
@@ -178,13 +183,16 @@ class Scripts:
         max_count: int,
         is_redelivery: bool,
         fields: dict[str, bytes | str | int],
+        noted: str = "",
     ) -> bool:
         """Move an entry to the dead letters; false if another process owns the partition now.
 
-        `keys` are the lease, the entry's stream and the dead letters; `is_redelivery` says that the
-        stream is that of the group's redeliveries, from which the entry is deleted.
+        `keys` are the lease, the entry's stream, the dead letters and the failed attempts; `noted`
+        is its field in the last. `is_redelivery` says that the stream is that of the group's
+        redeliveries, from which the entry is deleted.
         """
         args: list[Any] = [epoch, group, entry_id, max_count, "delete" if is_redelivery else "keep"]
+        args.append(noted)
         for name, value in fields.items():
             args += (name, value)
         return bool(await self._bury(keys=keys, args=args) >= 0)
@@ -216,9 +224,9 @@ class Scripts:
     async def rehearse(self, keys: Sequence[str], *, group: str) -> None:
         """Try what a group has to be allowed on a partition, to no effect.
 
-        `keys` are the lease, the stream, the redeliveries, the dead letters and, if there is an
-        output, that and the memory of what was written. Raises ResponseError if this user lacks a
-        right.
+        `keys` are the lease, the stream, the redeliveries, the dead letters, the failed attempts
+        and, if there is an output, that and the memory of what was written. Raises ResponseError
+        if this user lacks a right.
         """
         await self._rehearse(keys=keys, args=[group])
 

@@ -16,6 +16,7 @@ class PartitionKeys(Struct, frozen=True, kw_only=True):
     shared: Source
     redeliveries: Source
     dead: str
+    failures: str
     lease: str
     output: str
     emitted: str
@@ -31,6 +32,7 @@ class PartitionKeys(Struct, frozen=True, kw_only=True):
             shared=Source(stream, streams.key(stream, partition), is_redelivery=False),
             redeliveries=Source("replay", streams.replay(group, partition), is_redelivery=True),
             dead=streams.dead(group, partition),
+            failures=streams.failures(group, partition),
             lease=streams.lease(group, partition),
             output=streams.key(output, partition) if output else "",
             emitted=streams.emitted(group, partition),

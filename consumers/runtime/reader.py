@@ -149,6 +149,7 @@ class Reader:
         if self._tenure.rate.needs_history(self._keys.partition):
             await self._inspection.recall_dead_letters(client, now_ms=inspection.now_ms)
         await self._rehearse()
+        await self._tenure.failures.inherit()
         await self._resume(client, intake)
         self.is_connected = True
 
@@ -220,7 +221,7 @@ class Reader:
         keys = self._keys
         output = (keys.output, keys.emitted) if keys.output else ()
         await self._tenure.scripts.rehearse(
-            (keys.lease, keys.shared.key, keys.redeliveries.key, keys.dead, *output),
+            (keys.lease, keys.shared.key, keys.redeliveries.key, keys.dead, keys.failures, *output),
             group=keys.group,
         )
 

@@ -69,6 +69,12 @@ class Settlement:
         self._emission.emit(done)
         self._rate.handled(time.monotonic(), len(done))
 
+    def failed(
+        self, some: Sequence[HeldEntry], *, error: str, is_transient: bool, handler: str
+    ) -> None:
+        """Let operators see how the last attempt with these entries has failed."""
+        self._tenure.failures.failed(some, error=error, is_transient=is_transient, handler=handler)
+
     def drop(self, source: Source, entry_id: bytes) -> None:
         """Acknowledge an entry that nobody handles, with the next batch."""
         self._tenure.in_flight.add(source, entry_id, None)
@@ -133,6 +139,7 @@ class Settlement:
                 entries=len(self._tenure.in_flight),
             )
         self._burying.forget()
+        await self._tenure.failures.close(max(0.0, ends_at - time.monotonic()))
 
     def check(self) -> None:
         """Raise what ended the acknowledging or the writing, if nobody had foreseen it."""
@@ -143,17 +150,19 @@ class Settlement:
     async def _send_letter(
         self, source: Source, entry_id: bytes, letter: DeadLetter, *, event_id: str | None
     ) -> None:
-        keys, gate = self._tenure.keys, self._tenure.gate
+        keys, gate, failures = self._tenure.keys, self._tenure.gate, self._tenure.failures
+        noted = failures.fields_of([(source, entry_id)])
         try:
             is_ours = await send_patiently(
                 lambda: self._tenure.scripts.bury(
-                    (keys.lease, source.key, keys.dead),
+                    (keys.lease, source.key, keys.dead, keys.failures),
                     epoch=self._tenure.epoch,
                     group=keys.group,
                     entry_id=entry_id,
                     max_count=self._max_dead_letters,
                     is_redelivery=source.is_redelivery,
                     fields=letter.fields(),
+                    noted="".join(noted),
                 ),
                 gate=gate,
                 outage=self._burying,
@@ -164,19 +173,27 @@ class Settlement:
             raise LeftPending from error
         if not is_ours:
             raise LeftPending
+        failures.forget(noted)
 
     async def _acknowledge(self, some: Sequence[HeldEntry | DroppedEntry]) -> bool:
-        keys, in_flight = self._tenure.keys, self._tenure.in_flight
+        keys, in_flight, failures = (
+            self._tenure.keys,
+            self._tenure.in_flight,
+            self._tenure.failures,
+        )
+        noted = failures.fields_of((one.source, one.id) for one in some)
         shared = [one.id for one in some if not one.source.is_redelivery]
         redelivered = [one.id for one in some if one.source.is_redelivery]
         is_ours = await self._tenure.scripts.ack(
-            (keys.lease, keys.shared.key, keys.redeliveries.key),
+            (keys.lease, keys.shared.key, keys.redeliveries.key, keys.failures),
             epoch=self._tenure.epoch,
             group=keys.group,
             ids=shared,
             redelivered_ids=redelivered,
+            noted=noted,
         )
         if is_ours:
+            failures.forget(noted)
             tell_handled(keys.group, (one for one in some if isinstance(one, HeldEntry)))
             in_flight.settle(keys.shared, shared)
             in_flight.settle(keys.redeliveries, redelivered)

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from consumers.runtime.dead_letter_limit import DeadLetterRate
+from consumers.runtime.failure_records import FailureRecords
 from consumers.runtime.gate import Gate
 from consumers.runtime.in_flight import InFlight
 from consumers.runtime.lua_scripts import Scripts
@@ -16,14 +17,15 @@ __all__ = ["Tenure"]
 class Tenure(Struct, frozen=True, eq=False, kw_only=True):
     """A partition in the hands of this process, for as long as its lease has this epoch.
 
-    `gate` and `in_flight` are of this partition and this tenure alone; `scripts`, `metrics`, `rate`
-    and `outages` are those of the process.
+    `gate`, `in_flight` and `failures` are of this partition and this tenure alone; `scripts`,
+    `metrics`, `rate` and `outages` are those of the process.
     """
 
     keys: PartitionKeys
     epoch: int
     gate: Gate
     in_flight: InFlight
+    failures: FailureRecords
     scripts: Scripts
     metrics: Metrics
     rate: DeadLetterRate

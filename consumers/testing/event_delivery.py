@@ -65,6 +65,11 @@ class _List:
             self.delivered.writes += output.writes
         self.acknowledge([held for held, _output in done])
 
+    def failed(
+        self, some: Sequence[HeldEntry], *, error: str, is_transient: bool, handler: str
+    ) -> None:
+        del some, error, is_transient, handler  # it is made again, and only that counts here
+
     async def bury_held(
         self, held: HeldEntry, *, reason: str, error: str, traceback: str, attempts: int
     ) -> None:

@@ -50,6 +50,7 @@ from gateway.contract.events import (
     Trouble,
     source_of,
 )
+from gateway.contract.failed_attempts import FailedAttempt
 from gateway.contract.streams import EVENT_FIELD, KIND_FIELD, REPLAY_KIND, Streams
 
 __all__ = [
@@ -86,6 +87,7 @@ __all__ = [
     "EntryId",
     "EventSubject",
     "EventType",
+    "FailedAttempt",
     "InvalidEvent",
     "OtherEvent",
     "PortalData",

@@ -66,6 +66,10 @@ class Streams(Struct, frozen=True, kw_only=True):
         """The key of the events that went out without their comment, by when it is asked for."""
         return f"{self.prefix}:refetch:{{{partition}}}"
 
+    def failures(self, group: str, partition: int) -> str:
+        """The key of the last failed attempts of what a group has in hand of one partition."""
+        return f"{self.prefix}:failures:{group}:{{{partition}}}"
+
     def lease(self, group: str, partition: int) -> str:
         """The key that says which process of a group owns a partition."""
         return f"{self.prefix}:lease:{group}:{{{partition}}}"

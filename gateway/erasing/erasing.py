@@ -62,6 +62,7 @@ def _walks(
     walks["comments"] = lambda: entries.erase_entries(redis, streams, "comments", subject)
     walks["redeliveries"] = lambda: entries.erase_redeliveries(redis, streams, subject)
     walks["dead letters"] = lambda: entries.erase_dead_letters(redis, streams, subject)
+    walks["failed attempts"] = lambda: places.erase_failures(redis, streams, subject)
     walks["notices that waited"] = lambda: places.erase_notices(redis, prefix, subject)
     walks["comments to be asked for"] = lambda: places.erase_refetches(redis, streams, subject)
     walks["snapshots"] = lambda: places.erase_snapshots(redis, streams, subject)

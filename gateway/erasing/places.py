@@ -17,6 +17,7 @@ from gateway.traffic.minute_ranking import ranking_pattern
 __all__ = [
     "erase_access",
     "erase_books",
+    "erase_failures",
     "erase_notices",
     "erase_refetches",
     "erase_snapshots",
@@ -43,6 +44,21 @@ async def erase_notices(redis: Redis, prefix: str, subject: Subject) -> int:
                 pipeline.hdel(key, *fields)
                 pipeline.zrem(key.removesuffix("notices") + "due", *fields)
                 count += int((await pipeline.execute())[0])
+    return count
+
+
+async def erase_failures(redis: Redis, streams: Streams, subject: Subject) -> int:
+    """Forget how groups failed with it (consumers.runtime.failure_records): errors quote texts."""
+    before, _, _after = streams.failures("*", 0).partition("*")
+    count = 0
+    async for key in _keys(redis, f"{before}*"):
+        fields = [
+            field
+            async for field, value in redis.hscan_iter(key, count=_SCAN)
+            if subject.has_failure(value)
+        ]
+        if fields:
+            count += int(await _answer(redis.hdel(key, *fields)))
     return count
 
 

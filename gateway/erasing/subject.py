@@ -4,7 +4,14 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.contract import CommentEvent, InvalidEvent, decode_event, source_of
+from gateway.contract import (
+    CommentEvent,
+    EventSubject,
+    FailedAttempt,
+    InvalidEvent,
+    decode_event,
+    source_of,
+)
 
 __all__ = ["Subject"]
 
@@ -39,6 +46,16 @@ class Subject(Struct, frozen=True, kw_only=True):
         if self.comment_id is None:
             return True
         return isinstance(event, CommentEvent) and event.data.comment_id == self.comment_id
+
+    def has_failure(self, value: bytes) -> bool:
+        """Whether the record of a failed attempt is about it."""
+        record = FailedAttempt.of(value)
+        if record is None:
+            return self.comment_id is None and self.member_id.encode() in value
+        return record.portal == self.member_id and (
+            self.comment_id is None
+            or record.subject == str(EventSubject.of_comment(self.comment_id))
+        )
 
     def has_notice(self, field: str, value: bytes) -> bool:
         """Whether a waiting notice is about it: under `<member_id>:<comment_id>`, or under the id

@@ -1,19 +1,29 @@
 #!lua flags=allow-oom
 -- Acknowledge entries of the stream KEYS[2] and of the redeliveries KEYS[3] for the group ARGV[2],
 -- if the lease KEYS[1] still has the epoch ARGV[1]; returns 1, or -1 if another process owns the
--- partition. ARGV[3] is how many of the ids from ARGV[4] on belong to KEYS[2].
+-- partition. ARGV[3] and ARGV[4] are how many ids follow of KEYS[2] and of KEYS[3]; behind them stand
+-- the fields of the hash KEYS[4] in which failed attempts of these entries were noted.
 -- A redelivery is for this group alone, so it is deleted as well. Idempotent.
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if epoch and epoch ~= ARGV[1] then
   return -1
 end
-local last = 3 + ARGV[3]
-for first = 4, last, 1000 do
-  redis.call('XACK', KEYS[2], ARGV[2], unpack(ARGV, first, math.min(first + 999, last)))
+local first = 5
+local function some(count, act)
+  local last = first + count - 1
+  for at = first, last, 1000 do
+    act(at, math.min(at + 999, last))
+  end
+  first = last + 1
 end
-for first = last + 1, #ARGV, 1000 do
-  local upto = math.min(first + 999, #ARGV)
-  redis.call('XACK', KEYS[3], ARGV[2], unpack(ARGV, first, upto))
-  redis.call('XDEL', KEYS[3], unpack(ARGV, first, upto))
-end
+some(ARGV[3], function(from, upto)
+  redis.call('XACK', KEYS[2], ARGV[2], unpack(ARGV, from, upto))
+end)
+some(ARGV[4], function(from, upto)
+  redis.call('XACK', KEYS[3], ARGV[2], unpack(ARGV, from, upto))
+  redis.call('XDEL', KEYS[3], unpack(ARGV, from, upto))
+end)
+some(#ARGV - first + 1, function(from, upto)
+  redis.call('HDEL', KEYS[4], unpack(ARGV, from, upto))
+end)
 return 1

@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- Move the entry ARGV[3] of the stream KEYS[2] to the dead letters KEYS[3] of the group ARGV[2],
 -- if the lease KEYS[1] still has the epoch ARGV[1]. ARGV[4] is about how many dead letters are
--- kept, ARGV[5] is `delete` for an entry that only this group has; the dead letter's fields follow.
+-- kept, ARGV[5] is `delete` for an entry that only this group has, ARGV[6] the field of the hash KEYS[4]
+-- in which its failed attempts were noted, or empty; the dead letter's fields follow.
 -- Returns 1, 0 if it was moved before, -1 if another process owns the partition. Idempotent: an
 -- entry that is no longer pending is looked for among the last dead letters, since it may also be
 -- missing because the group was deleted.
@@ -20,7 +21,7 @@ if pending.err or #pending == 0 then
       end
     end
   end
-  local fields = {unpack(ARGV, 6)}
+  local fields = {unpack(ARGV, 7)}
   for _, letter in ipairs(redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', 100)) do
     if value(letter[2], 'entry_id') == value(fields, 'entry_id')
       and value(letter[2], 'stream') == value(fields, 'stream')
@@ -32,11 +33,13 @@ end
 -- What may be refused is tried before what doubles: a user without the right to acknowledge would
 -- get one more dead letter with each try. There is no entry 0-0.
 redis.call('XACK', KEYS[2], ARGV[2], '0-0')
+redis.call('HDEL', KEYS[4], '')
 if ARGV[5] == 'delete' then
   redis.call('XDEL', KEYS[2], '0-0')
 end
-redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[4], '*', unpack(ARGV, 6))
+redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[4], '*', unpack(ARGV, 7))
 redis.call('XACK', KEYS[2], ARGV[2], ARGV[3])
+redis.call('HDEL', KEYS[4], ARGV[6])
 if ARGV[5] == 'delete' then
   redis.call('XDEL', KEYS[2], ARGV[3])
 end

@@ -3,8 +3,9 @@
 -- has the epoch ARGV[1]; returns 1, or -1 if another process owns the partition.
 -- KEYS[2] is the output, KEYS[3] the memory of the last ARGV[3] entries that were written before
 -- this call, and of those of this one, KEYS[4]
--- the stream, KEYS[5] the redeliveries; the keys of further writes follow.
--- ARGV from 4 on, for each entry: 0 if it is of KEYS[4] and 1 if of KEYS[5]; its id; 1 if what it
+-- the stream, KEYS[5] the redeliveries, KEYS[6] the hash of failed attempts; the keys of further
+-- writes follow.
+-- ARGV from 4 on: how many fields of KEYS[6] are over with these entries, and these; for each entry: 0 if it is of KEYS[4] and 1 if of KEYS[5]; its id; 1 if what it
 -- became is old; how many events, and these; how many writes, and for each: command, number of its
 -- key in KEYS, how many arguments, and these.
 -- An entry that is remembered was written before, and is only acknowledged. What can fail or be
@@ -28,9 +29,14 @@ end
 redis.call('XACK', KEYS[4], ARGV[2], '0-0')
 redis.call('XACK', KEYS[5], ARGV[2], '0-0')
 redis.call('XDEL', KEYS[5], '0-0')
+redis.call('HDEL', KEYS[6], '')
 redis.call('ZADD', KEYS[3], 'XX', now, '')
 redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1 - tonumber(ARGV[3]))
 redis.call('EXPIRE', KEYS[3], 604800)
+local noted = {}
+for i = 1, tonumber(take()) do
+  noted[i] = take()
+end
 while at <= #ARGV do
   local own, id, is_old = take() == '1', take(), take() == '1'
   local name = (own and 'own:' or 'shared:') .. id
@@ -63,4 +69,7 @@ while at <= #ARGV do
   end
 end
 redis.call('EXPIRE', KEYS[3], 604800)
+if #noted > 0 then
+  redis.call('HDEL', KEYS[6], unpack(noted))
+end
 return 1

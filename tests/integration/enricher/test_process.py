@@ -12,9 +12,10 @@ from redis.asyncio import Redis
 from consumers import Partition
 from consumers.enricher.refetch_queue import RefetchQueue
 from consumers.testing import comment_event
-from gateway.contract import Streams, encode_event
+from gateway.contract import FailedAttempt, Streams, encode_event
 from tests.integration.enricher.conftest import COMMENTS, Scene
 from tests.support.consumer_process import logged, service
+from tests.support.eventually import eventually
 
 
 def environment(scene: Scene, **more: str) -> dict[str, str]:
@@ -84,6 +85,34 @@ async def test_what_portals_are_called_by_is_nowhere_to_be_seen(
         assert len(place) > 1000
         for secret in (portal.webhook_code, down.webhook_code, scene.key):
             assert secret.encode() not in place
+
+
+async def test_a_portal_that_does_not_answer_is_recorded_with_its_reason(
+    scene: Scene, redis_url: str, tmp_path: Path
+) -> None:
+    portal = await scene.portal("down")
+    portal.faults.page = 502
+    with service(
+        redis_url,
+        tmp_path,
+        name="enricher",
+        **environment(scene, GATEWAY_ENRICHER_GIVE_UP_AFTER_S="600"),
+    ):
+        event = await scene.happened(portal, *scene.written(portal, 1))
+
+        async def recorded() -> list[FailedAttempt | None]:
+            values: Any = await scene.redis.hvals("b24:failures:enricher:{0}")
+            return [FailedAttempt.of(value) for value in values]
+
+        (record,) = await eventually(recorded)
+        assert record is not None
+        assert (record.event_id, record.portal) == (event.id, "down")
+        assert record.is_transient
+        assert "502" in record.error
+        assert portal.webhook_code not in record.error
+        portal.faults.clear()
+        await scene.until_settled()
+        assert await recorded() == []
 
 
 async def test_an_event_comes_again_once_however_often_the_step_is_repeated(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from consumers import CommentEvent, Consumer, Reject
+from consumers import CommentEvent, Consumer, Reject, Transient
 from gateway.contract import Streams
 from gateway.local.redis_server import RedisServer, free_port
 from gateway.missed_events.comment_states import CommentStates
@@ -75,6 +75,23 @@ async def rejecting(scene: Scene, count: int) -> None:
         await eventually(are_dead)
 
 
+async def failing(scene: Scene) -> None:
+    """A service that will try again, and says of what it tried last."""
+    app = Consumer(group="mail", stream="comments")
+
+    @app.on("*")
+    async def handle(event: CommentEvent) -> None:
+        raise Transient(f"cannot send {event.data.comment}")
+
+    async with running(app, scene.url):
+
+        async def are_recorded() -> bool:
+            records = await scene.redis.hvals("b24:failures:mail:{0}")
+            return any(PLANTED.encode() in record for record in records)
+
+        await eventually(are_recorded)
+
+
 async def plant(scene: Scene, tmp_path: Path, stack: ExitStack) -> list[int]:
     """Let the enricher, a notifier whose target is away, and a service handle two comments."""
     portal = await scene.portal(PORTAL)
@@ -107,6 +124,7 @@ async def plant(scene: Scene, tmp_path: Path, stack: ExitStack) -> list[int]:
         await scene.happened(portal, comment_id)
     await scene.until_out(4, timeout_s=60)
     await rejecting(scene, 4)
+    await failing(scene)
     await gateway(scene.url, "replay", "--group", "search", "--from", "1h")
     told = CommentStates(scene.redis, STREAMS, max_entities=10, kept_days=14.0)
     await told.catch_up()
@@ -130,6 +148,7 @@ async def test_of_a_portal_nothing_is_left_in_redis_nor_in_its_rewritten_file(
         of_portal = {name.split("{")[0] for name in await keys_with(scene.redis, PORTAL)}
         assert before >= {
             *("b24:comments:", "b24:dead:search:", "b24:replay:search:", "b24:told:"),
+            "b24:failures:mail:",
         }
         assert of_portal >= {
             *before,
@@ -151,7 +170,8 @@ async def test_of_a_portal_nothing_is_left_in_redis_nor_in_its_rewritten_file(
     # The processes have ended in order, and put nothing back.
     assert await keys_with(scene.redis, PLANTED, digest, PORTAL) == []
     assert set(report["erased"]["found"]) == {
-        *("events", "comments", "redeliveries", "dead letters", "notices that waited"),
+        *("events", "comments", "redeliveries", "dead letters", "failed attempts"),
+        "notices that waited",
         *("comments to be asked for", "snapshots", "hashes of texts", "books of the portal"),
         *("tokens", "facts"),
     }
@@ -174,6 +194,7 @@ async def test_of_a_comment_no_command_reads_a_text_any_more_and_the_others_stay
         "comments": 2,
         "redeliveries": 2,
         "dead letters": 2,
+        "failed attempts": 1,
         "notices that waited": 1,
         "comments to be asked for": 1,
         "snapshots": 1,

@@ -66,7 +66,8 @@ async def test_the_documented_rights_are_enough(redis: Redis, restricted: str) -
     "missing",
     [
         *("xreadgroup", "xack", "xdel", "xadd", "xpending", "xinfo|stream", "xgroup|create"),
-        *("time", "hget", "hmget", "hset", "zadd", "zrange", "evalsha", "client|id"),
+        *("time", "hget", "hmget", "hset", "hdel", "hgetall", "expire"),
+        *("zadd", "zrange", "evalsha", "client|id"),
     ],
 )
 async def test_a_right_that_is_missing_ends_the_consumer_with_one_line(
@@ -128,7 +129,7 @@ class Halfway:
             failed_at="2026-01-01T00:00:00Z",
         )
         await self._scripts.bury(
-            ("b24:lease:index:{0}", KEY, "b24:dead:index:{0}"),
+            ("b24:lease:index:{0}", KEY, "b24:dead:index:{0}", "b24:failures:index:{0}"),
             epoch=self._epoch,
             group="index",
             entry_id=self._entry_id,
@@ -141,7 +142,7 @@ class Halfway:
         await self._scripts.emit(
             (
                 *("b24:lease:index:{0}", "b24:comments:{0}", "b24:emitted:index:{0}"),
-                *(KEY, "b24:replay:index:{0}"),
+                *(KEY, "b24:replay:index:{0}", "b24:failures:index:{0}"),
             ),
             epoch=self._epoch,
             group="index",

@@ -33,7 +33,7 @@ def test_after_a_failure_comments_wait_and_then_it_is_asked_again() -> None:
 
 
 def test_what_the_portal_asks_for_is_waited_for() -> None:
-    assert failing(100.0, retry_in_s=300.0).stance(100.0) == Wait(300.0)
+    assert failing(100.0, retry_in_s=300.0).stance(100.0) == Wait(300.0, "unreachable")
 
 
 def test_after_the_time_to_give_up_nobody_waits_and_it_is_asked_nonetheless() -> None:
@@ -50,7 +50,7 @@ def test_waiting_ends_at_the_time_to_give_up() -> None:
 
     stance = reach.stance(699.0)
 
-    assert stance == Wait(1.0)
+    assert stance == Wait(1.0, "unreachable")
     assert reach.stance(700.0) == PortalGivenUp("unreachable")
 
 
