@@ -13,14 +13,18 @@ from types import ModuleType
 from typing import Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from gateway.errors import BackgroundFailed, OperatorError
-from gateway.settings import Settings, load
+from gateway.settings import Settings, load, load_here
 from gateway.terminal import printable
 
 __all__ = ["CommandTable", "command_line", "run", "settings_of"]
 
-_CONFIG_HELP: Final = "Settings; default: $GATEWAY_CONFIG, else ./gateway.toml, if there is one."
+_CONFIG_HELP: Final = (
+    "Settings; before the command or behind it. Default: $GATEWAY_CONFIG, else ./gateway.toml, if "
+    "there is one, else those of the `gateway up` that runs in this directory."
+)
 _PRIVATE: Final = 0o077
 # Comments stand in the warehouse's file, in Redis's, in the audit log and in the spool.
 
@@ -66,7 +70,7 @@ class CommandTable(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the arguments; without any the help is the answer, and no fault."""
-        if not args:
+        if not args and not ctx.resilient_parsing:  # a TAB parses, too
             click.echo(ctx.get_help(), color=ctx.color)
             ctx.exit()
         return super().parse_args(ctx, args)
@@ -81,6 +85,15 @@ class CommandTable(click.Group):
                 raise
             raise OperatorError(told) from error
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The names and options that begin so, from the table alone."""
+        names = [
+            CompletionItem(name, help=summary)
+            for name, summary in self.table.items()
+            if name.startswith(incomplete)
+        ]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in `--help`, from the table alone."""
         if not self.table:
@@ -94,7 +107,8 @@ def command_line(
 ) -> CommandTable:
     """A command line with the options that both have: `--config` and `--version`."""
     group = CommandTable(module_of=module_of, table=table, summary=summary)
-    group.params.append(click.Option(["--config"], metavar="FILE", help=_CONFIG_HELP))
+    config = click.Option(["--config"], metavar="FILE", type=click.Path(), help=_CONFIG_HELP)
+    group.params.append(config)
     return click.version_option(package_name="bitrix24-event-gateway")(group)
 
 
@@ -103,11 +117,12 @@ def _let_name_settings(command: click.Command) -> None:
     if isinstance(command, click.Group):
         for below in command.commands.values():
             _let_name_settings(below)
-    elif all(one.name != "config" for one in command.params):
+    if all(one.name != "config" for one in command.params):
         command.params.append(
             click.Option(
                 ["--config"],
                 metavar="FILE",
+                type=click.Path(),
                 hidden=True,  # the root's help has it
                 expose_value=False,
                 callback=_name_settings,
@@ -137,13 +152,15 @@ def _failure_of_redis(error: Exception, settings: object) -> str | None:
     return f"{told} ([redis] url)"
 
 
-def settings_of(context: click.Context) -> Settings:
+def settings_of(context: click.Context, *, are_of_running_up: bool = True) -> Settings:
     """The settings, read when a command needs them, so that `--help` works without any.
 
-    Raises SettingsError naming every fault.
+    Those of the `gateway up` that runs in this directory are theirs unless others are named; with
+    `are_of_running_up` false it is as if none ran. Raises SettingsError naming every fault.
     """
     root = context.find_root()
-    settings = load(root.params["config"])
+    config = root.params["config"]
+    settings = load_here(config)[0] if are_of_running_up else load(config)
     root.obj = settings
     return settings
 

@@ -1,5 +1,7 @@
 """`consumers run`: one consumer as this process."""
 
+from typing import Final
+
 import click
 
 from gateway.absent_libraries import keep_out
@@ -8,8 +10,15 @@ from gateway.commandline import settings_of
 __all__ = ["command"]
 
 
+_OURS: Final = ("audit", "enricher", "notifier", "warehouse")
+
+
+def _begun(_context: click.Context, _argument: click.Parameter, begun: str) -> list[str]:
+    return [name for name in _OURS if name.startswith(begun)]
+
+
 @click.command("run")
-@click.argument("name")
+@click.argument("name", shell_complete=_begun)
 @click.pass_context
 def command(context: click.Context, name: str) -> None:
     """Run a consumer: audit, notifier, warehouse, enricher, or module:object of your own.

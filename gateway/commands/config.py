@@ -8,8 +8,9 @@ import click
 
 from gateway.commandline import settings_of
 from gateway.errors import SettingsError
-from gateway.settings import Settings
+from gateway.settings import Settings, load_here
 from gateway.settings.masking import masked
+from gateway.settings.running_up import FILE
 from gateway.terminal import indented_json, json_line
 
 __all__ = ["command"]
@@ -22,6 +23,9 @@ __all__ = ["command"]
 def command(context: click.Context, *, as_json: bool, is_check: bool) -> None:
     r"""Show the effective settings, secrets masked.
 
+    Where a `gateway up` runs in this directory they are its own, unless others are named, as they
+    are for every command; a line on standard error says so.
+
     With --check, nothing is shown: whatever a process would refuse to start with is told, one line
     for each fault, and the exit code is 2, else 0. Connects to nothing, so it can be run before a
     file is put in its place. What each key means: docs/settings.md.
@@ -31,9 +35,12 @@ def command(context: click.Context, *, as_json: bool, is_check: bool) -> None:
     gateway --config new.toml config --check
     """
     if is_check:
-        _check(settings_of(context))
+        _check(settings_of(context, are_of_running_up=False))
         return
-    settings = masked(settings_of(context))
+    shown, running = load_here(context.find_root().params["config"])
+    if running is not None:
+        click.echo(f"of the running `gateway up`, process {running.pid} ({FILE})", err=True)
+    settings = masked(shown)
     if as_json:
         click.echo(indented_json(settings))
         return

@@ -23,7 +23,7 @@ def command(context: click.Context, *, with_demo: bool) -> None:
     with its files in var/redis, unless [redis] url is set. Ctrl-C stops everything in order.
     """
     config = context.find_root().params["config"]
-    settings = settings_of(context)
+    settings = settings_of(context, are_of_running_up=False)
     # Before there is an event loop: what is forked has this process' one thread and nothing open.
     with forked_server(shared_modules(settings, with_demo=with_demo)) as server:
         asyncio.run(

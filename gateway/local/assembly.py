@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.errors import OperatorError
+from gateway.errors import OperatorError, SettingsError
 from gateway.local import demo
 from gateway.local.console import OWN_NAME, Console
 from gateway.local.demo_portal import DemoPortal, open_demo_portal
@@ -33,7 +33,8 @@ from gateway.local.vault_key import KEY_FILE, ensured_key
 from gateway.processes.fork_launcher import ForkLauncher
 from gateway.processes.fork_server import ForkServer
 from gateway.processes.supervisor import Supervisor
-from gateway.settings import Settings
+from gateway.settings import Settings, load, settings_file
+from gateway.settings.running_up import RunningUp, left_for_commands
 from gateway.vault.encryption import is_available
 
 __all__ = ["up"]
@@ -82,6 +83,7 @@ async def up(
             own_redis=embedded.name if embedded else None,
             with_demo=with_demo,
         )
+        stack.enter_context(left_for_commands(_running(config, settings)))
         supervisor = Supervisor(
             tiers(
                 config,
@@ -99,6 +101,20 @@ async def up(
         else:
             await supervisor.run()
     console.said(OWN_NAME, "everything has ended")
+
+
+def _running(config: str | None, settings: Settings) -> RunningUp:
+    """What commands in this directory are told of these settings."""
+    file = settings_file(config)
+    try:
+        of_file = load(None if file is None else str(file), {})
+    except SettingsError:  # it takes the environment to make sense of it
+        of_file = Settings()
+    return RunningUp(
+        pid=os.getpid(),
+        config=None if file is None else str(file.absolute()),
+        variables=environment(of_file, settings),
+    )
 
 
 async def _farewell(settings: Settings, portal: DemoPortal) -> None:

@@ -170,10 +170,10 @@ def welcome(
         f"  audit log              {settings.audit.dir}/",
         f"  warehouse              {shown['warehouse']['destination']}",
     ]
-    url = f"GATEWAY_REDIS_URL={shown['redis']['url']} " if own_redis else ""
     lines += [
-        "in another terminal:",
-        f"  {url}{command} tail",
+        "in another terminal, in this directory:",
+        f"  {command} status",
+        f"  {command} tail",
         f"  {command} trigger comment.updated --url {settings.http.local_url}",
     ]
     if with_demo:

@@ -8,6 +8,7 @@ are JSON; a list of plain words may also be separated by commas.
 from gateway.errors import SettingsError
 from gateway.secret_references import resolve_secret
 from gateway.settings.loading import is_given, load, settings_file
+from gateway.settings.running_up import load_here
 from gateway.settings.sections.admin_settings import AdminSettings
 from gateway.settings.sections.audit_settings import AuditSettings
 from gateway.settings.sections.bitrix24_settings import ApplicationSettings, Bitrix24Settings
@@ -51,6 +52,7 @@ __all__ = [
     "WarehouseSettings",
     "is_given",
     "load",
+    "load_here",
     "resolve_secret",
     "settings_file",
 ]

@@ -20,7 +20,9 @@ _INTRODUCTION = """\
 
 One tree for every process. It is read from a TOML file (`--config FILE`, else the file that
 `GATEWAY_CONFIG` names, else `./gateway.toml` if there is one), then from the environment, which
-wins. A wrong value or an unknown key stops the start with one line for each fault.
+wins. A wrong value or an unknown key stops the start with one line for each fault. Commands that
+are called in the directory of a running `gateway up` work with its settings (`var/up.json`, for its
+user alone), unless a file is named, or there, that it has not read itself; the environment wins.
 
 * In the environment, a list is a JSON list, or words separated by commas.
 * A *secret* is the value itself, or better a reference to it: `env:NAME` (a variable) or

@@ -66,6 +66,22 @@ def test_a_command_that_is_mistyped_is_answered_with_the_nearest(given: str, nea
     assert f"No such command '{given}'. Did you mean '{near}'?" in shown.output
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("dead", "lst"), "No such command 'lst'. Did you mean 'list'?"),
+        (("portals", "quarantine", "lits"), "No such command 'lits'. Did you mean 'list'?"),
+        (("groups", "--jsn"), "No such option '--jsn'. Did you mean '--json'?"),
+        (("dead", "list", "--grop", "x"), "No such option '--grop'. Did you mean '--group'?"),
+    ],
+)
+def test_so_are_commands_below_and_options(given: tuple[str, ...], said: str) -> None:
+    shown = CliRunner().invoke(gateway.cli.cli, given)
+
+    assert shown.exit_code == 2
+    assert said in shown.output
+
+
 @pytest.mark.parametrize("root", ROOTS, ids=["gateway", "consumers"])
 def test_the_bare_command_is_its_help_on_standard_output(root: CommandTable) -> None:
     shown = CliRunner().invoke(root, [])
@@ -119,14 +135,16 @@ def test_what_a_command_writes_is_for_its_own_user_alone(
     assert (tmp_path / "directory").stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.parametrize("command", [("config",), ("portals", "list")])
-def test_the_settings_may_be_named_behind_the_command(
-    command: tuple[str, ...], tmp_path: Path
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_the_settings_may_be_named_before_within_and_behind_the_command(
+    place: int, tmp_path: Path
 ) -> None:
     config = tmp_path / "other.toml"
     config.write_text("[nonsense]\n")
+    words = ["portals", "list"]
+    words[place:place] = ["--config", str(config)]
 
-    shown = CliRunner().invoke(gateway.cli.cli, [*command, "--config", str(config)])
+    shown = CliRunner().invoke(gateway.cli.cli, words)
 
     assert isinstance(shown.exception, SettingsError)
     assert "nonsense" in str(shown.exception)

@@ -88,6 +88,17 @@ async def up(directory: Path, *arguments: str, **environ: str) -> AsyncIterator[
     await eventually(lambda: not running.alive())
 
 
+async def said_here(directory: Path, module: str, *arguments: str) -> str:
+    """What a command says that is called in the directory, and told of no settings."""
+    inherited = {key: text for key, text in os.environ.items() if not key.startswith("GATEWAY_")}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module, *arguments), cwd=directory, env=inherited, stdout=PIPE
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output
+    return output.decode()
+
+
 async def ended(running: Up) -> int:
     """Its exit code, once it has ended; it may give [consumers] grace_s to what is in hand."""
     try:
@@ -130,6 +141,10 @@ async def test_an_event_goes_in_and_every_consumer_acts_on_it(tmp_path: Path) ->
         assert event_id in audited(tmp_path)
         assert (tmp_path / "var" / "vault.key").stat().st_mode & 0o777 == 0o600
         assert not running.printed("no quarantine")
+        shown = await said_here(tmp_path, "gateway", "portals", "list", "--json")
+        assert "sandbox.bitrix24.example" in shown
+        shown = await said_here(tmp_path, "consumers", "notifier", "check")
+        assert "demo" in shown
         await eventually(lambda: event_id in loaded(tmp_path), timeout_s=20)
 
         seen = len(running.lines)
@@ -142,6 +157,7 @@ async def test_an_event_goes_in_and_every_consumer_acts_on_it(tmp_path: Path) ->
         assert await ended(running) == 0
         assert running.alive() == []
         assert not running.printed("Traceback|error:"), running.lines
+        assert not (tmp_path / "var" / "up.json").exists()
 
 
 async def test_after_a_kill_nothing_is_left_running_and_it_starts_again(tmp_path: Path) -> None:
