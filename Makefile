@@ -61,12 +61,15 @@ test: export PYTHONDONTWRITEBYTECODE :=
 
 # What fails beside others is tried once more by itself, and has to pass then: processes that are killed and frozen have
 # deadlines, and a machine may be busy.
-test: $(VENV)/dev.stamp chromium  ## the tests, against real servers that they start themselves
+test: $(VENV)/dev.stamp chromium promtool  ## the tests, against real servers that they start themselves
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal || { [ $$? = 1 ] && echo "once more, one by one:" \
 	  && $(BIN)/python -m pytest --last-failed --last-failed-no-failures none; }
 
 chromium: $(VENV)/dev.stamp  ## a headless Chromium for the tests of pages, if this machine has none
 	@$(BIN)/python -m tests.browser.chromium
+
+promtool: $(VENV)/dev.stamp  ## a promtool for the tests of alerts, if this machine has none
+	@$(BIN)/python -m tests.support.promtool
 
 screenshots: chromium  ## the pictures of pages in docs/images
 	$(BIN)/python -m tests.browser.screenshots
@@ -161,10 +164,11 @@ format: $(VENV)/dev.stamp  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)/dev.stamp  ## write docs/settings.md, docs/schema and the list in docs/map.md anew from the code
+docs: $(VENV)/dev.stamp  ## write docs/settings.md, docs/schema, docs/metrics.md and the list in docs/map.md anew from the code
 	$(BIN)/python -m gateway.settings.reference > docs/settings.md
 	$(BIN)/python -m gateway.contract.schema docs/schema
 	$(BIN)/python -m tests.code_map docs/map.md
+	$(BIN)/python -m tests.metric_reference docs/metrics.md
 
 wheel: $(BIN)/python  ## a wheel in dist/, to install the gateway or the consumers' library from
 	$(PIP) wheel --no-deps --wheel-dir dist .

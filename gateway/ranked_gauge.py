@@ -37,7 +37,7 @@ class RankedGauge(Collector):
     ) -> None:
         self.name: Final = name
         self._documentation = documentation
-        self._labels = labels
+        self.labels: Final = labels
         self._most = most
         self._choose = heapq.nsmallest if smallest else heapq.nlargest
         self._values: dict[tuple[str, ...], float] = {}
@@ -57,11 +57,11 @@ class RankedGauge(Collector):
 
     def describe(self) -> list[Metric]:
         """The gauge without its values, so that nothing is collected to register it."""
-        return [GaugeMetricFamily(self.name, self._documentation, labels=self._labels)]
+        return [GaugeMetricFamily(self.name, self._documentation, labels=self.labels)]
 
     def collect(self) -> Iterator[Metric]:
         """The subjects that stand out, the first first."""
-        family = GaugeMetricFamily(self.name, self._documentation, labels=self._labels)
+        family = GaugeMetricFamily(self.name, self._documentation, labels=self.labels)
         for labels, value in self._choose(self._most, self._values.items(), key=itemgetter(1)):
             family.add_metric(labels, value)
         yield family

@@ -36,6 +36,7 @@ from gateway.last_resort import end_within
 from gateway.redis_access import connections
 from gateway.redis_access.redis_url import RedisAddress
 from gateway.settings import Settings
+from gateway.vital_metrics import tell_build
 
 __all__ = ["run", "run_until_signalled"]
 
@@ -89,6 +90,7 @@ async def run(consumer: Consumer, settings: Settings, stop: asyncio.Event) -> No
     refuse_idle(consumer)
     for pattern in doubts(consumer):
         log.warning("this version knows of no event of this type", pattern=pattern)
+    tell_build()
     metrics = Metrics(consumer.group)
     standstill = Standstill(metrics.stood_still)
     outages = Outages(standstill.explains)

@@ -55,17 +55,20 @@ class Metrics:
             "failed_attempts_total",
             "Calls of a handler that raised, by outcome: failed, transient, split, dead.",
             label="outcome",
+            values=("failed", "transient", "split", "dead"),
         )
         self._dead_letters = self._counter(
             "dead_letters_total",
             "Dead letters made, by reason: undecodable, rejected, failed, crashed.",
             label="reason",
+            values=("undecodable", "rejected", "failed", "crashed"),
         )
         self._lost = self._counter(
             "entries_lost_total",
             "Entries that disappeared before they were handled: trimmed (or deleted) unread, or "
             "with their payload gone while they were pending. Alarm on any.",
             label="cause",
+            values=("trimmed", "payload"),
         )
         self._of_the_process()
 
@@ -157,9 +160,15 @@ class Metrics:
             "repeated": self._repeated_count,
         }
 
-    def _counter(self, name: str, meaning: str, *, label: str | None = None) -> Counter:
+    def _counter(
+        self, name: str, meaning: str, *, label: str | None = None, values: Sequence[str] = ()
+    ) -> Counter:
+        """A counter that is shown at 0 for each of these values of its label."""
         labels = ("group",) if label is None else ("group", label)
-        return Counter(f"b24_consumer_{name}", meaning, labels, registry=self.registry)
+        counter = Counter(f"b24_consumer_{name}", meaning, labels, registry=self.registry)
+        for value in values:
+            counter.labels(self._group, value)
+        return counter
 
     def _durations(self, name: str, meaning: str) -> Durations:
         durations = Durations(f"b24_consumer_{name}", meaning, self._group)

@@ -1,6 +1,5 @@
 """`gateway config` shows what the processes would run with."""
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -49,6 +48,8 @@ def command(context: click.Context, *, as_json: bool, is_check: bool) -> None:
 
 def _check(settings: Settings) -> None:
     # Here, since it takes what the whole receiver takes.
+    import asyncio  # noqa: PLC0415
+
     from gateway.doctor.settings_refusals import refusals  # noqa: PLC0415
 
     if found := asyncio.run(refusals(settings)):

@@ -10,6 +10,7 @@ from gateway.bitrix24.offline_signals import take
 from gateway.errors import OperatorError
 from gateway.heartbeats.heartbeat import beating
 from gateway.heartbeats.process_report import ProcessReport, instance_id
+from gateway.label_values import begin_reconcile_at_zero
 from gateway.missed_events.drain_schedule import DrainSchedule
 from gateway.reconciler.assembly import DRAIN, LeaderParts
 from gateway.reconciler.leadership import Leadership
@@ -18,6 +19,7 @@ from gateway.redis_access import connections
 from gateway.redis_access.leases import Leases
 from gateway.redis_access.redis_faults import failures_as
 from gateway.settings import Settings
+from gateway.vital_metrics import tell_build
 
 __all__ = ["ReconcilerProcess", "lease_key"]
 
@@ -62,6 +64,8 @@ class ReconcilerProcess:
                 leads=self._leadership.is_leading,
             )
 
+        tell_build()
+        begin_reconcile_at_zero()
         async with LeaderParts(self._settings, self._redis) as parts:
 
             async def lead(winding_down: asyncio.Event) -> None:

@@ -14,9 +14,11 @@ from redis.asyncio import Redis
 from gateway.background import Watch, watched
 from gateway.heartbeats.heartbeat import Heartbeat
 from gateway.heartbeats.process_report import ProcessReport, instance_id
+from gateway.label_values import begin_receiver_at_zero
 from gateway.last_resort import end_within
 from gateway.redis_access import connections
 from gateway.settings import Settings
+from gateway.vital_metrics import tell_build
 from gateway.web.admin import admin_app
 from gateway.web.assembly import ReceiverParts, assemble
 from gateway.web.listening import ListeningPlace
@@ -36,6 +38,8 @@ async def serve(settings: Settings, place: ListeningPlace) -> None:
     once. Raises OperatorError if the settings cannot work on this machine, BackgroundFailed if a
     part of the receiver that cannot be begun anew has ended.
     """
+    tell_build()
+    begin_receiver_at_zero()
     stopping = _stop_on_signals(settings.http.grace_s, is_supervised=place.is_supervised)
     with watched(stopping.set) as watch:
         async with AsyncExitStack() as opening:
