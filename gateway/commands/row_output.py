@@ -1,5 +1,7 @@
 """Prints rows for people and for programs."""
 
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 
 import click
@@ -7,7 +9,7 @@ import click
 from gateway.ops.text_tables import table
 from gateway.terminal import json_line
 
-__all__ = ["Row", "echo_rows"]
+__all__ = ["Row", "echo_rows", "terminal_width"]
 
 Row = Mapping[str, str | int | float | None]
 
@@ -25,3 +27,8 @@ def echo_rows(rows: Sequence[Row], *, as_json: bool, empty: str) -> None:
         click.echo(table(head, [tuple(row.values()) for row in rows]))
     else:
         click.echo(empty)
+
+
+def terminal_width() -> int | None:
+    """The columns of the terminal; None for a file or a pipe, where nothing is to be cut off."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

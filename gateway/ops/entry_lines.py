@@ -19,7 +19,7 @@ from gateway.contract import (
 )
 from gateway.terminal import json_line, printable
 
-__all__ = ["EntryFilter", "ReadEntry", "as_json", "as_line", "entry_of", "keys_of"]
+__all__ = ["EntryFilter", "ReadEntry", "as_json", "as_line", "entry_of", "keys_of", "portal_names"]
 
 _LONGEST_TEXT: Final = 80
 
@@ -53,7 +53,7 @@ class EntryFilter(Struct, frozen=True, kw_only=True):
         return (
             self.event_id in (None, event.id)
             and (self.type is None or any(fnmatchcase(name, self.type) for name in names))
-            and self.portal in (None, *_portal_names(event))
+            and self.portal in (None, *portal_names(event))
         )
 
 
@@ -104,6 +104,15 @@ def as_json(entry: ReadEntry) -> str:
         return as_json(replace(entry, event=None))
 
 
+def portal_names(
+    event: CommentEvent | AppEvent | PortalEvent | OtherEvent,
+) -> tuple[str, str | None]:
+    """The member id and the domain of the portal that an event is of, as far as it says so."""
+    if isinstance(event, OtherEvent):
+        return event.source.rpartition(":")[2], None
+    return event.data.member_id, event.data.domain or None
+
+
 def _text_of(entry: ReadEntry) -> dict[str, str]:
     """The fields beside the event, whoever wrote them."""
     return {
@@ -133,9 +142,3 @@ def _event_words(entry: ReadEntry) -> list[str]:
 
 def _short(event_type: str) -> str:
     return event_type.removeprefix("bitrix24.").removeprefix("crm.timeline.")
-
-
-def _portal_names(event: CommentEvent | AppEvent | PortalEvent | OtherEvent) -> tuple[str, ...]:
-    if isinstance(event, OtherEvent):
-        return (event.source.rpartition(":")[2],)
-    return (event.data.member_id, event.data.domain)

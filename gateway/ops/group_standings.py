@@ -1,18 +1,16 @@
 """Asks of each stream and group how far it is, what is pending, and who owns it."""
 
-from typing import Any, Final
+from typing import Any
 
 from msgspec import Struct
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, ResponseError
 
 from gateway.contract import EntryId, Streams
-from gateway.redis_access import lua
+from gateway.ops.partition_owners import now_ms_at, owner_of
 from gateway.redis_access.entry_count import count_entries, counts_reads
 
 __all__ = ["GroupStanding", "right_lag", "standings"]
-
-_CLOCK: Final = lua.source("gateway.ops", "clock.lua")
 
 
 class GroupStanding(Struct, frozen=True, kw_only=True):
@@ -79,16 +77,13 @@ async def _of_partition(
             return []
         raise
     groups: Any = await redis.xinfo_groups(key)
-    asked: Any = redis.eval_ro(_CLOCK, 1, key)
-    clock = await asked
-    now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
+    now_ms = await now_ms_at(redis, key)
     last_id = info["last-generated-id"].decode()
     found = []
     for row in groups:
         group = row["name"].decode()
         pending: Any = await redis.xpending(key, group)
-        lease: Any = await redis.hmget(streams.lease(group, partition), "owner", "until", "epoch")
-        is_owned = lease[0] is not None and int(lease[1] or 0) > now_ms
+        owner = await owner_of(redis, streams, group, partition, now_ms=now_ms)
         delivered_id = row["last-delivered-id"].decode()
         lag = right_lag(
             lag=row["lag"] if is_counting else None,
@@ -111,8 +106,8 @@ async def _of_partition(
                 oldest_pending_s=max(0.0, (now_ms - oldest_ms) / 1000) if oldest_ms else 0.0,
                 redeliveries=await redis.xlen(streams.replay(group, partition)),
                 dead_letters=await redis.xlen(streams.dead(group, partition)),
-                owner=lease[0].decode() if is_owned and lease[0] else None,
-                epoch=int(lease[2]) if lease[2] else None,
+                owner=owner.name,
+                epoch=owner.epoch,
                 delivered_id=delivered_id,
             )
         )

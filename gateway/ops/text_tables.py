@@ -1,18 +1,34 @@
 """Writes tables for a terminal: columns as wide as their widest cell."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from gateway.terminal import printable
 
-__all__ = ["table"]
+__all__ = ["span", "table"]
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Lines of left-aligned columns; numbers to the right; None as `-`."""
+_LEAST_WIDTH: Final = 20
+
+
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[object]], *, width: int | None = None
+) -> str:
+    """Lines of left-aligned columns; numbers to the right; None as `-`.
+
+    With a `width`, that of the terminal, the last column is cut to what is left of it.
+    """
     cells = [
         list(head),
         *(["-" if cell is None else printable(str(cell)) for cell in row] for row in rows),
     ]
+    if width is not None:
+        left = width - sum(max(map(len, column)) + 2 for column in zip(*cells, strict=True))
+        room = max(_LEAST_WIDTH, left + 2 + max(len(line[-1]) for line in cells))
+        cells = [
+            [*line[:-1], line[-1] if len(line[-1]) <= room else f"{line[-1][: room - 1]}…"]
+            for line in cells
+        ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     is_number = [
         bool(rows) and all(isinstance(row[i], int | float | None) for row in rows)
@@ -27,5 +43,14 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     )
 
 
-def _shown(cell: object) -> str:
-    return "-" if cell is None else printable(str(cell))
+def span(seconds: float) -> str:
+    """A span of time by its two largest units: `3s`, `12m`, `2h05m`, `4d03h`."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86_400
+    if minutes < 60:
+        return f"{minutes}m{whole % 60:02d}s" if minutes < 10 else f"{minutes}m"
+    if days < 1:
+        return f"{hours}h{minutes % 60:02d}m"
+    return f"{days}d{hours % 24:02d}h"

@@ -13,6 +13,7 @@ from gateway.redis_access import connections
 
 COMMANDS = [
     ["groups"],
+    ["pending", "--group", "index"],
     ["dead", "list"],
     ["dead", "show", "--group", "index", "0/1-0"],
     ["dead", "retry", "--group", "index", "--all"],

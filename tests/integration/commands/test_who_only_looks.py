@@ -15,6 +15,7 @@ from tests.integration.runtime.running import comment_event, publish
 KEY = "b24:events:{0}"
 LOOKS = [
     ["groups"],
+    ["pending", "--group", "index"],
     ["dead", "list"],
     ["dead", "show", "--group", "index", "0/1-1"],
     ["tail", "--since", "1h", "--count", "1"],
