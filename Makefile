@@ -136,6 +136,15 @@ bench-memory: $(VENV)/dev.stamp  ## the receiver's memory over ten minutes, or M
 bench-footprint: $(VENV)/dev.stamp  ## memory of each process of `gateway up`, and what starts cost, or beside BEFORE=DIR
 	$(BIN)/python -m tests.benchmarks.footprint $(BESIDE) --events $(or $(EVENTS),100000)
 
+bench-report: $(VENV)/bench.stamp  ## all of the page on performance: what was not run yet, RUNS=3 times, or ONLY="… …"
+	$(BIN)/python -m tests.benchmarks.report run $(ONLY) $(if $(RUNS),--runs $(RUNS))
+
+bench-page: $(VENV)/bench.stamp  ## docs/performance.md and its pictures, of what has been run
+	$(BIN)/python -m tests.benchmarks.report page
+
+bench-profile: $(VENV)/bench.stamp  ## where processes spend their time, for that page, or of ONLY="… …"
+	$(BIN)/python -m tests.benchmarks.report profile $(ONLY)
+
 check: $(VENV)/dev.stamp  ## lint, format, types and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

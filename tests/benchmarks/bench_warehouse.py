@@ -121,15 +121,11 @@ def measure(
     rows = ask("SELECT COUNT(*), COUNT(DISTINCT event_id) FROM bitrix24.comment_events")
     if rows != [(EVENTS, EVENTS)]:
         raise SystemExit(f"{name} has {rows}, not {EVENTS} rows")
+    growth = median(third) - median(second)
     return [
-        at_least(f"stream to {name}", EVENTS / spent, RATE_BAR, "events/s"),
-        at_most(f"{name}: memory of the consumer, with its child", peak, MEMORY_BAR_MB, "MB"),
-        at_most(
-            f"{name}: its growth from the second third on",
-            median(third) - median(second),
-            GROWTH_BAR_MB,
-            "MB",
-        ),
+        at_least("events a second from the stream", EVENTS / spent, RATE_BAR, "/s", of=name),
+        at_most("memory of consumer and child", peak, MEMORY_BAR_MB, "MB", of=name),
+        at_most("its growth from the second third on", growth, GROWTH_BAR_MB, "MB", of=name),
     ]
 
 

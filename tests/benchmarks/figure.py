@@ -33,13 +33,20 @@ class Side(Struct, frozen=True):
 
 
 class Figure(Struct, frozen=True):
-    """Something measured once. Its name is what it is known by over several runs."""
+    """Something measured once. It is known over several runs by its name and what it is of."""
 
     name: str
     value: float
     unit: str = ""
     bar: Bar | None = None
     sides: tuple[Side, ...] = ()
+    of: str = ""
+    """Which of several that are measured alike: a process, a destination."""
+
+    @property
+    def words(self) -> str:
+        """What it is of, and its name."""
+        return f"{self.of}: {self.name}" if self.of else self.name
 
     @property
     def holds(self) -> bool:
@@ -47,26 +54,24 @@ class Figure(Struct, frozen=True):
         return self.bar is None or self.bar.is_met_by(self.value)
 
 
-def at_most(name: str, value: float, limit: float, unit: str = "") -> Figure:
+def at_most(name: str, value: float, limit: float, unit: str = "", *, of: str = "") -> Figure:
     """A figure that has to stay below something."""
-    return Figure(name, value, unit, Bar(limit))
+    return Figure(name, value, unit, Bar(limit), of=of)
 
 
-def at_least(name: str, value: float, limit: float, unit: str = "") -> Figure:
+def at_least(name: str, value: float, limit: float, unit: str = "", *, of: str = "") -> Figure:
     """A figure that has to reach something."""
-    return Figure(name, value, unit, Bar(limit, is_least=True))
+    return Figure(name, value, unit, Bar(limit, is_least=True), of=of)
 
 
-def ratio(name: str, ours: Side, theirs: Side, bar: Bar | None = None) -> Figure:
+def ratio(name: str, ours: Side, theirs: Side, bar: Bar | None = None, *, of: str = "") -> Figure:
     """How many times the other's our side is. ZeroDivisionError where the other has nothing."""
-    return Figure(name, ours.value / theirs.value, "×", bar, (ours, theirs))
+    return Figure(name, ours.value / theirs.value, "×", bar, (ours, theirs), of)
 
 
 def rounded(value: float) -> str:
     """To three digits, as many as a figure is worth; whole numbers from a hundred on."""
-    if abs(value) >= 100 or value == int(value):
-        return f"{value:,.0f}"
-    return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def judged(figures: Iterable[Figure]) -> bool:
@@ -76,6 +81,6 @@ def judged(figures: Iterable[Figure]) -> bool:
         verdict = "    " if one.bar is None else ("ok  " if one.holds else "MISS")
         bar = "" if one.bar is None else f" ({one.bar})"
         sides = ", ".join(f"{side.name} {rounded(side.value)} {side.unit}" for side in one.sides)
-        print(f"{verdict} {one.name}: {rounded(one.value)} {one.unit}{bar}", sides, sep="  ")
+        print(f"{verdict} {one.words}: {rounded(one.value)} {one.unit}{bar}", sides, sep="  ")
         hold &= one.holds
     return hold

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.local.redis_server import find_server
 from tests.benchmarks.figure import Figure, judged
@@ -68,12 +69,18 @@ class Recorder:
                 commit=_commit(),
                 load_before=round(self._load, 2),
                 machine=_this_machine(),
-                figures=list(figures),
+                figures=[_short(figure) for figure in figures],
                 curves=list(curves),
             )
             self._file.parent.mkdir(parents=True, exist_ok=True)
             self._file.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1) + b"\n")
         return 0 if hold else 1
+
+
+def _short(figure: Figure) -> Figure:
+    """With no more digits than mean something."""
+    sides = tuple(replace(side, value=float(f"{side.value:.5g}")) for side in figure.sides)
+    return replace(figure, value=float(f"{figure.value:.5g}"), sides=sides)
 
 
 def arguments(about: str, *, is_compared: bool = False) -> ArgumentParser:

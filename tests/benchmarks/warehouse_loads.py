@@ -135,10 +135,16 @@ def _figures(
     ours = Side("the consumer", BATCH / spent_s, "rows/CPU s")
     theirs = Side("by hand", BATCH / compared_s, "rows/CPU s")
     return [
-        at_most(f"{name}: CPU time of a load of one row", lone_ms, LONE_BAR_MS, "ms"),
-        Figure(f"{name}: the same by hand", plain_ms, "ms"),
-        ratio(f"{name}: {BATCH:,} rows, beside by hand", ours, theirs, Bar(bar, is_least=True)),
-        at_most(f"{name}: memory of the process that loads", peak_mb, MEMORY_BAR_MB, "MB"),
+        at_most("CPU time of a load of one row", lone_ms, LONE_BAR_MS, "ms", of=name),
+        Figure("CPU time of the same by hand", plain_ms, "ms", of=name),
+        ratio(
+            f"rows a CPU second, {BATCH:,} in a load, beside by hand",
+            ours,
+            theirs,
+            Bar(bar, is_least=True),
+            of=name,
+        ),
+        at_most("memory of the process that loads", peak_mb, MEMORY_BAR_MB, "MB", of=name),
     ]
 
 

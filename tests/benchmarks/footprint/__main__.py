@@ -48,28 +48,29 @@ def started_alone(sides: Sequence[Checkout], rounds: int) -> list[Figure]:
             server.stop()
     return [
         _beside(
-            f"as a program, {command}: {what}",
+            f"{what}, as a program",
             [
                 Side(side.checkout.name, getattr(side.typical(command), field), unit)
                 for side in starts
             ],
             bar,
+            of=command,
         )
         for command in COMMANDS
         for what, field, unit, bar in (
-            ("CPU time until it is ready", "cpu_s", "s", START_BAR),
-            ("time until it is ready", "wall_s", "s", None),
-            ("memory then", "pss_mb", "MB", None),
+            ("CPU time of a start", "cpu_s", "s", START_BAR),
+            ("time of a start", "wall_s", "s", None),
+            ("memory after the start", "pss_mb", "MB", None),
         )
     ]
 
 
-def _beside(name: str, sides: Sequence[Side], most: float | None = None) -> Figure:
+def _beside(name: str, sides: Sequence[Side], most: float | None = None, *, of: str) -> Figure:
     """A figure of one side, or the ratio of two."""
     if len(sides) == 1:
-        return Figure(name, sides[0].value, sides[0].unit)
+        return Figure(name, sides[0].value, sides[0].unit, of=of)
     now, before = sides
-    return ratio(f"{name}, beside {before.name}", now, before, Bar(most) if most else None)
+    return ratio(name, now, before, Bar(most) if most else None, of=of)
 
 
 class Footprint(Struct, frozen=True):
@@ -102,28 +103,28 @@ def together(of: dict[str, list[Footprint]], events: int) -> list[Figure]:
     moments = (("at rest", "at_rest"), (f"idle after {events:,} events", "after_work"))
     figures = [
         _beside(
-            f"in `gateway up`, {process}: memory {when}",
+            f"memory {when}",
             [
                 Side(name, median(_mb(getattr(one, moment), process) for one in runs), "MB")
                 for name, runs in of.items()
             ],
             BAR_RATIO if process == ALL and moment == "after_work" else None,
+            of=process,
         )
         for process in (*OWN, "redis", ALL)
         for when, moment in moments
     ]
     now_mb = median(_mb(one.after_work, ALL) for one in of[HERE.name])
-    figures.append(
-        at_most(f"in `gateway up`, all without Redis, {moments[1][0]}", now_mb, BAR_MB, "MB")
-    )
+    figures.append(at_most(f"memory of {ALL}, {moments[1][0]}", now_mb, BAR_MB, "MB"))
     return figures + [
         _beside(
-            f"in `gateway up`, {process}: {what} until it is ready",
+            f"{what} of a start in `gateway up`",
             [
                 Side(name, median(one.starts[process][index] for one in runs), "s")
                 for name, runs in of.items()
             ],
             START_BAR,
+            of=process,
         )
         for process in COMMANDS
         for index, what in enumerate(("CPU time", "time"))
@@ -148,14 +149,13 @@ def main() -> int:
         sides.append(Checkout("before", options.before.resolve()))
     for side in sides:
         side.compile()
-    figures = started_alone(sides, options.rounds) if options.rounds else []
+    alone = started_alone(sides, options.rounds) if options.rounds else []
     of: dict[str, list[Footprint]] = {side.name: [] for side in sides}
     for _ in range(options.runs):
         for side in sides:
             of[side.name].append(asyncio.run(taken(side, options.events, options.rest)))
-    if options.runs:
-        figures += together(of, options.events)
-    return recorder.concluded(figures)
+    installed_together = together(of, options.events) if options.runs else []
+    return recorder.concluded([*installed_together, *alone])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Makes docs/performance.md: runs the benchmarks, takes medians, draws, writes."""
