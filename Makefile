@@ -178,6 +178,7 @@ docs: $(VENV)/dev.stamp  ## write docs/settings.md, docs/schema, docs/metrics.md
 	$(BIN)/python -m gateway.contract.schema docs/schema
 	$(BIN)/python -m tests.code_map docs/map.md
 	$(BIN)/python -m tests.metric_reference docs/metrics.md
+	$(BIN)/python -m tests.dashboards deploy/grafana/dashboards
 
 wheel: $(BIN)/python  ## a wheel in dist/, to install the gateway or the consumers' library from
 	$(PIP) wheel --no-deps --wheel-dir dist .

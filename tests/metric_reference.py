@@ -39,7 +39,8 @@ Python's own `process_…` and `python_…`.
 * Over gauges of streams and portals, which every receiver shows, take the `max`; over counters
   the sum.
 * [deploy/prometheus](../deploy/prometheus) has a configuration to scrape all of it, and alerts,
-  each with [a page of what to do](runbook/README.md).
+  each with [a page of what to do](runbook/README.md); [deploy/grafana](../deploy/grafana/README.md)
+  has dashboards.
 
 This page is made from the code by `make docs`.
 """

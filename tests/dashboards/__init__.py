@@ -1,0 +1,1 @@
+"""The dashboards in deploy/grafana, and how they are made."""
