@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from consumers.runtime.consumer import Consumer, EventHandler
 from consumers.runtime.entry import HeldEntry
 from consumers.runtime.exceptions import Reject
-from consumers.runtime.handlers import name_of
+from consumers.runtime.handlers import BatchFunction, name_of
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.redaction import describe
 from consumers.runtime.retry_policy import Bury, PostponedEntries, RetryPolicy, Split, TryLater
@@ -76,11 +76,13 @@ class Attempts:
             took_s = self._took_s(started)
             return await self._follow((held,), error, self._verdict((held,), error), took_s=took_s)
         self._settling.acknowledge((held,))
-        self._count((held,), took_s=self._took_s(started))
+        _count(self._metrics, (held,), took_s=self._took_s(started))
         return None
 
-    async def on_batch(self, batch: Sequence[HeldEntry]) -> TryLater | Split | None:
-        """Call the handler of a batch; None when all of its entries are settled.
+    async def on_batch(
+        self, batch: Sequence[HeldEntry], call: BatchFunction | None = None
+    ) -> TryLater | Split | None:
+        """Have a batch handled, by `call` or its handler; None when all entries are settled.
 
         A batch whose attempts are used up shall be tried in halves, down to single entries, so
         that only those become dead letters that fail by themselves.
@@ -90,12 +92,12 @@ class Attempts:
         started = time.monotonic()
         try:
             with self._tracing.span(batch):
-                await handler.call([held.entry for held in batch])
+                await (call or handler.call)([held.entry for held in batch])
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - it may raise anything
             _raise_if_this_task_ends(error)
             return await self._follow_batch(batch, error, took_s=self._took_s(started))
         self._settling.acknowledge(batch)
-        self._count(batch, took_s=self._took_s(started))
+        _count(self._metrics, batch, took_s=self._took_s(started))
         return None
 
     async def on_transform(
@@ -138,7 +140,7 @@ class Attempts:
                 late.setdefault(verdict.is_transient, []).append((held, result, verdict))
         if done:
             self._settling.emit(done)
-            self._count([held for held, _output in done], took_s=took_s)
+            _count(self._metrics, [held for held, _output in done], took_s=took_s)
         for held, error, bury in dead:
             await self._follow((held,), error, bury, took_s=took_s)
         for group in late.values():
@@ -149,13 +151,6 @@ class Attempts:
         return PostponedEntries(
             left, max(one[2].pause_s for group in late.values() for one in group)
         )
-
-    def _count(self, batch: Sequence[HeldEntry], *, took_s: float) -> None:
-        """Note a success, which nothing here may undo: the effect is there."""
-        try:
-            self._metrics.handled(batch, took_s=took_s)
-        except Exception as error:  # noqa: BLE001 - numbers are worth no second effect
-            log.warning("handled entries were not measured", error=describe(error))
 
     def _took_s(self, started: float) -> float:
         self.ended_at = time.monotonic()
@@ -250,3 +245,11 @@ def _raise_if_this_task_ends(error: BaseException) -> None:
     task = asyncio.current_task()
     if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
         raise error
+
+
+def _count(metrics: Metrics, batch: Sequence[HeldEntry], *, took_s: float) -> None:
+    """Note a success, which nothing here may undo: the effect is there."""
+    try:
+        metrics.handled(batch, took_s=took_s)
+    except Exception as error:  # noqa: BLE001 - numbers are worth no second effect
+        log.warning("handled entries were not measured", error=describe(error))

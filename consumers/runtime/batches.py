@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
+from consumers.runtime.batch_retries import BatchRetries
 from consumers.runtime.consumer import BatchHandler
 from consumers.runtime.entry import HeldEntry
 from consumers.runtime.gate import Gate
@@ -24,6 +25,7 @@ class Batches:
     ) -> None:
         self._attempt = attempt
         self._gate = gate
+        self._retries = BatchRetries(attempt, gate)
         self._limits = limits
         self._waiting_bytes = 0
         self._loop = asyncio.get_running_loop()
@@ -59,7 +61,7 @@ class Batches:
     async def _work(self) -> None:
         try:
             while await self._is_due():
-                await self._settle(self._batch())
+                await self._retries.settle(self._batch())
         except BaseException:
             self._gate.close()
             raise
@@ -100,26 +102,6 @@ class Batches:
         if self._is_full():
             return 0.0
         return self._waiting[0].arrived_at + self._limits.max_wait_s - self._loop.time()
-
-    async def _settle(self, batch: Sequence[HeldEntry]) -> None:
-        """Try until every entry is settled, in halves where that helps, or the gate closes."""
-        while not self._gate.is_closed:
-            later = await self._attempt(batch)
-            if later is None:
-                return
-            if isinstance(later, Split):
-                middle = len(batch) // 2
-                await self._settle(batch[:middle])
-                await self._settle(batch[middle:])
-                return
-            await self._gate.closed(later.pause_s)
-            await self._admission()
-
-    async def _admission(self) -> None:
-        """Wait until the gate admits a batch, or closes."""
-        while not (self._gate.admits(0) or self._gate.is_closed):
-            self._changed.clear()
-            await self._changed.wait()
 
     async def _change(self, timeout_s: float | None) -> None:
         try:

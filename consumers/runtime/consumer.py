@@ -39,13 +39,15 @@ class BatchHandler(Struct, frozen=True):
     """A function called for up to `max_events` entries of a partition, in their order.
 
     It is called when that many are there, or `max_bytes` of their JSON, or `max_wait_s` seconds
-    after the first of them came.
+    after the first of them came. With `across_partitions` that is of all partitions that the
+    process owns, in one call.
     """
 
     call: Callable[[Sequence[Entry]], Awaitable[None]]
     max_events: int
     max_wait_s: float
     max_bytes: int
+    across_partitions: bool = False
 
 
 Handler = EventHandler | BatchHandler | TransformHandler
@@ -144,12 +146,16 @@ class Consumer:
         max_events: int = 1000,
         max_wait_s: float = 1.0,
         max_bytes: int = 16 << 20,
+        across_partitions: bool = False,
     ) -> Callable[[_OnBatch], _OnBatch]:
         """Handle the events whose type matches `pattern` in batches, one batch at a time.
 
         The function takes a sequence of entries of one partition, in their order. All of them are
         acknowledged when it returns. A batch ends with the entry that brings its JSON to
         `max_bytes`; about one and a half times that is in memory for each partition.
+
+        With `across_partitions` a batch has entries of all partitions of this process, and each
+        partition's are acknowledged by themselves. It may go on when another process has taken one.
         """
         _refuse_function(pattern, "@app.on_batch")
 
@@ -162,7 +168,8 @@ class Consumer:
                 raise ValueError(
                     "max_events and max_bytes are at least 1, and max_wait_s not negative"
                 )
-            self.batch_handler = BatchHandler(function, max_events, max_wait_s, max_bytes)
+            limits = max_events, max_wait_s, max_bytes, across_partitions
+            self.batch_handler = BatchHandler(function, *limits)
             self._add(pattern, self.batch_handler)
             return function
 

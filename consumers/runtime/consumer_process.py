@@ -18,6 +18,7 @@ from consumers.runtime.gate import Gate
 from consumers.runtime.handled_log import Summary
 from consumers.runtime.health import Health, listening
 from consumers.runtime.in_flight import in_flight_of
+from consumers.runtime.joint_calls import JointCalls
 from consumers.runtime.lua_scripts import Acquired, Scripts
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.outages import Outages
@@ -25,10 +26,12 @@ from consumers.runtime.ownership import Ownership
 from consumers.runtime.partition import OwnedPartition
 from consumers.runtime.partition_keys import PartitionKeys
 from consumers.runtime.reader import ReadPace
+from consumers.runtime.retry_policy import RetryPolicy
 from consumers.runtime.standstill import Standstill
 from consumers.runtime.tenure import Tenure
 from consumers.runtime.unknown_streams import refuse_unknown
 from gateway.background import Background, owned, watched
+from gateway.contract import Streams
 from gateway.ending import end
 from gateway.heartbeats.heartbeat import beating
 from gateway.heartbeats.process_report import ProcessReport, instance_id
@@ -168,6 +171,7 @@ def _ownership(
     rate = DeadLetterRate(consumer.dead_letter_limit)
     farewell_s = settings.consumers.grace_s / 8
     longest_block_s = settings.consumers.lease_s / 2
+    calls = _joint_calls(consumer)
 
     def pace() -> ReadPace:
         factor = max(1.0, len(ownership.partitions) / _PARTITIONS_PER_PACE)
@@ -181,7 +185,9 @@ def _ownership(
             keys=keys,
             epoch=acquired.epoch,
             gate=Gate(limit=consumer.concurrency),
-            in_flight=in_flight_of(consumer),
+            in_flight=in_flight_of(
+                consumer, hands=lambda: [one.in_flight for one in ownership.partitions]
+            ),
             failures=FailureRecords(control, keys, epoch=acquired.epoch),
             scripts=scripts,
             metrics=metrics,
@@ -196,19 +202,11 @@ def _ownership(
             settings=settings.consumers,
             farewell_s=farewell_s,
             pace=pace,
+            calls=calls,
         )
 
     ownership = Ownership(
-        [
-            PartitionKeys.of(
-                streams,
-                group=consumer.group,
-                stream=consumer.stream,
-                partition=partition,
-                output=consumer.output,
-            )
-            for partition in range(streams.partitions)
-        ],
+        _partition_keys(consumer, streams),
         member=instance_id(),
         members_key=streams.members(consumer.group),
         scripts=scripts,
@@ -219,3 +217,25 @@ def _ownership(
         own=own,
     )
     return ownership
+
+
+def _joint_calls(consumer: Consumer) -> JointCalls | None:
+    """The calls that the partitions of this process have in common, if its handler wants that."""
+    handler = consumer.batch_handler
+    if handler is None or not handler.across_partitions:
+        return None
+    return JointCalls(handler, RetryPolicy.of(consumer).is_transient)
+
+
+def _partition_keys(consumer: Consumer, streams: Streams) -> list[PartitionKeys]:
+    """Those of all partitions that there are."""
+    return [
+        PartitionKeys.of(
+            streams,
+            group=consumer.group,
+            stream=consumer.stream,
+            partition=partition,
+            output=consumer.output,
+        )
+        for partition in range(streams.partitions)
+    ]

@@ -1,7 +1,7 @@
 """Holds the entries in hand: what was delivered to this process and is not acknowledged yet."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Final
 
 from consumers.runtime.consumer import Consumer
@@ -33,7 +33,8 @@ class InFlight:
     then has lost that as well.
 
     With `shares`, no key fills all of it: what is set aside counts as delivered to this process,
-    and takes no room.
+    and takes no room. With `hands`, all that it names have `max_entries` and `max_bytes` in common;
+    as much again is divided among them, so that none waits for what fills the rest.
     """
 
     def __init__(
@@ -43,7 +44,9 @@ class InFlight:
         max_bytes: int,
         remembers: bool = True,
         shares: Shares | None = None,
+        hands: "Callable[[], Collection[InFlight]] | None" = None,
     ) -> None:
+        self._hands = hands
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._remembers = remembers
@@ -69,14 +72,31 @@ class InFlight:
         Reading one entry each time that one is done would cost a round trip for each.
         """
         count = len(self) - self.aside_count
-        room = self._max_entries - count
-        room_bytes = self._max_bytes - self._size_bytes
-        if 4 * room < self._max_entries or 4 * room_bytes < self._max_bytes:
-            return 0
-        if not self._size_bytes:
-            return min(room, _UNSEEN)
-        # As many as there is room for if they are like those in hand.
-        return max(1, min(room, room_bytes * count // self._size_bytes))
+        if self._hands is None:
+            room = _worth_reading(self._max_entries - count, self._max_entries)
+            room_bytes = _worth_reading(self._max_bytes - self._size_bytes, self._max_bytes)
+            return self._as_large_as_those_in_hand(room, room_bytes)
+        hands = self._hands()
+        number = max(1, len(hands))
+        share, share_bytes = max(1, self._max_entries // number), self._max_bytes // number
+        own = self._as_large_as_those_in_hand(
+            _worth_reading(share - count, share),
+            _worth_reading(share_bytes - self._size_bytes, share_bytes),
+        )
+        if own:
+            return own
+        # Not all that is left: others may be asking at the same moment.
+        left = self._max_entries - sum(len(hand) for hand in hands)
+        left_bytes = self._max_bytes - sum(hand.size_bytes for hand in hands)
+        return self._as_large_as_those_in_hand(
+            _worth_reading(left, self._max_entries) // number,
+            _worth_reading(left_bytes, self._max_bytes) // number,
+        )
+
+    @property
+    def size_bytes(self) -> int:
+        """The JSON in hand."""
+        return self._size_bytes
 
     def has(self, source: Source, entry_id: bytes) -> bool:
         """Whether an entry is in hand or aside."""
@@ -167,6 +187,15 @@ class InFlight:
             self._older[source] = self._recent.pop(source)
         self.changed.set()
 
+    def _as_large_as_those_in_hand(self, room: int, room_bytes: int) -> int:
+        """How many more entries there is room for if they are like those in hand."""
+        if not room or not room_bytes:
+            return 0
+        if not self._size_bytes:
+            return min(room, _UNSEEN)
+        count = len(self) - self.aside_count
+        return max(1, min(room, room_bytes * count // self._size_bytes))
+
     def _of(self, source: Source) -> dict[bytes, HeldEntry | Aside | None]:
         try:
             return self._held[source]
@@ -179,8 +208,16 @@ class InFlight:
         return one.deliveries if isinstance(one, Aside) else one.entry.deliveries
 
 
-def in_flight_of(consumer: Consumer) -> InFlight:
-    """As many entries as this consumer needs in hand to be busy."""
+def _worth_reading(room: int, most: int) -> int:
+    """The room that is left of `most`, if it is not too little to read for."""
+    return room if 4 * room >= most else 0
+
+
+def in_flight_of(consumer: Consumer, *, hands: Callable[[], Collection[InFlight]]) -> InFlight:
+    """As many entries as this consumer needs in hand to be busy.
+
+    `hands` are those of all partitions of the process, among which a joint batch is made.
+    """
     if consumer.output is not None:
         shares = Shares(
             lambda held: consumer.transform_of(held.entry.event.type).key(held.entry.event),
@@ -194,4 +231,5 @@ def in_flight_of(consumer: Consumer) -> InFlight:
     return InFlight(
         batches.max_events + min(batches.max_events, _MAX_AHEAD),
         max_bytes=batches.max_bytes * 3 // 2,
+        hands=hands if batches.across_partitions else None,
     )

@@ -9,6 +9,7 @@ from consumers.runtime.batches import Batches
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.entry import Entry, HeldEntry, Source
 from consumers.runtime.gatherings import Gatherings
+from consumers.runtime.joint_batches import JointBatches
 from consumers.runtime.lanes import Lanes
 from consumers.runtime.pending_entries import Fields
 from consumers.runtime.redaction import describe
@@ -38,7 +39,7 @@ class Intake:
         consumer: Consumer,
         tenure: Tenure,
         *,
-        work: Lanes | Batches | Gatherings,
+        work: Lanes | Batches | JointBatches | Gatherings,
         settlement: Settlement,
         block_s: Callable[[], float],
     ) -> None:

@@ -19,7 +19,10 @@ from consumers.runtime.emission import Emission
 from consumers.runtime.entry import Partition, Source
 from consumers.runtime.gate import Circuit
 from consumers.runtime.gatherings import Gatherings
+from consumers.runtime.in_flight import InFlight
 from consumers.runtime.intake import Intake
+from consumers.runtime.joint_batches import JointBatches
+from consumers.runtime.joint_calls import JointCalls
 from consumers.runtime.lanes import Lanes
 from consumers.runtime.lua_scripts import Acquired, LeaseNote
 from consumers.runtime.pending_entries import OWNER
@@ -36,11 +39,14 @@ __all__ = ["OwnedPartition"]
 
 log = structlog.get_logger()
 
-Work = Lanes | Batches | Gatherings
+Work = Lanes | Batches | JointBatches | Gatherings
 
 
 class OwnedPartition:
-    """Reads and handles until `close`; `gate` has to be extended with each renewal of the lease."""
+    """Reads and handles until `close`; `gate` has to be extended with each renewal of the lease.
+
+    `calls` are those of the process, of a consumer whose batches are of all its partitions.
+    """
 
     def __init__(
         self,
@@ -52,6 +58,7 @@ class OwnedPartition:
         settings: ConsumersSettings,
         farewell_s: float,
         pace: Callable[[], ReadPace],
+        calls: JointCalls | None = None,
     ) -> None:
         self.keys = tenure.keys
         self.epoch = tenure.epoch
@@ -63,6 +70,7 @@ class OwnedPartition:
         self._settings = settings
         self._farewell_s = farewell_s
         self._pace = pace
+        self._calls = calls
         self._reader = Reader(
             consumer,
             tenure,
@@ -71,6 +79,11 @@ class OwnedPartition:
             pace=pace,
         )
         self._attempts: Attempts | None = None
+
+    @property
+    def in_flight(self) -> InFlight:
+        """The entries in hand."""
+        return self._in_flight
 
     @property
     def kept(self) -> LeaseNote:
@@ -172,16 +185,19 @@ class OwnedPartition:
 
     def _work(self, settlement: Settlement) -> Work:
         consumer = self._consumer
-        policy = RetryPolicy(
-            max_attempts=consumer.max_attempts,
-            transient=consumer.transient,
-            backoff=consumer.backoff,
-        )
+        policy = RetryPolicy.of(consumer)
         self._attempts = attempts = Attempts(consumer, policy, settlement, self._metrics)
         if consumer.output is not None:
             return Gatherings(attempts.on_transform, consumer.transform_of, self.gate)
         if consumer.batch_handler is None:
             return Lanes(attempts.on_event, self.gate, Circuit(consumer.backoff))
+        if self._calls is not None:
+            return JointBatches(
+                attempts.on_batch,
+                self.gate,
+                self._calls,
+                by_itself=consumer.batch_handler.call,
+            )
         return Batches(attempts.on_batch, self.gate, consumer.batch_handler)
 
     async def _read(self, work: Work, settlement: Settlement) -> None:

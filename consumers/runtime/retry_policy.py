@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from consumers.runtime.consumer import Consumer
 from consumers.runtime.entry import HeldEntry
 from consumers.runtime.exceptions import Reject, Transient
 from gateway.backoff import Backoff
@@ -53,6 +54,15 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
     max_attempts: int
     transient: tuple[type[Exception], ...] = ()
     backoff: Backoff = Backoff()
+
+    @classmethod
+    def of(cls, consumer: Consumer) -> "RetryPolicy":
+        """What the consumer has declared."""
+        return cls(
+            max_attempts=consumer.max_attempts,
+            transient=consumer.transient,
+            backoff=consumer.backoff,
+        )
 
     def verdict(self, error: BaseException, *, failures: int, delays: int) -> TryLater | Bury:
         """What to do after `error`, with the counts of failures and delays before it.

@@ -1,7 +1,7 @@
 """Loads batches of the stream as a consumer, by a process of its own that does the loading."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -50,6 +50,7 @@ def consumer_of(settings: Settings) -> Consumer:
         max_events=options.max_events,
         max_wait_s=options.max_wait_s,
         max_bytes=_MAX_BYTES,
+        across_partitions=True,
     )(loader.load)
     return consumer
 
@@ -105,7 +106,7 @@ class Loader:
         return f"{self._target.label} has taken no rows for {lasts_s:.0f} s: {self._told}"
 
     async def load(self, entries: Sequence[Entry]) -> None:
-        """Load entries of one partition; their rows are committed when it returns.
+        """Load entries of any partitions; their rows are committed when it returns.
 
         Raises Transient while the destination is away, Reject for an event that fits in no row, and
         LoadFailed for entries with which the loading process has died twice, one time after the
@@ -114,20 +115,23 @@ class Loader:
         assert self._process is not None, "within the lifespan"  # noqa: S101
         began = time.monotonic()
         raw = [RawEntry(one.stream, one.partition, one.id, one.raw) for one in entries]
+        firsts = {one.partition: one.id for one in reversed(entries)}
+        lasts = {one.partition: one for one in entries}
         try:
             count = await self._process.call(Load(raw), within_s=_ANSWER_S)
         except RowUnfit as error:
             raise Reject(str(error)) from error
         except (DestinationAway, OperatorError) as error:
             if isinstance(error, ProcessDied):
-                self._count_death(entries[0], error)
-            self._failing_since.setdefault(entries[-1].partition, began)
+                self._count_death(firsts, error)
+            for partition in lasts:
+                self._failing_since.setdefault(partition, began)
             self._tell_away(error)
             raise Transient(str(error)) from error
         took_s = time.monotonic() - began
-        last = entries[-1]
-        self._failing_since.pop(last.partition, None)
-        self._died_at.pop(last.partition, None)
+        for partition in lasts:
+            self._failing_since.pop(partition, None)
+            self._died_at.pop(partition, None)
         if self._told is not None:
             log.info("destination is back", destination=self._target.label)
             self._told = None
@@ -136,21 +140,26 @@ class Loader:
         metrics.TOOK.observe(took_s)
         metrics.LAST_LOAD.set_to_current_time()
         metrics.NEWEST_EVENT.set(max(one.event.received_at.timestamp() for one in entries))
-        position_s = EntryId.of(last.id).ms / 1000
-        metrics.POSITION.labels(last.stream, last.partition).set(position_s)
+        for last in lasts.values():
+            position_s = EntryId.of(last.id).ms / 1000
+            metrics.POSITION.labels(last.stream, last.partition).set(position_s)
         log.info(
             "batch loaded",
-            partition=last.partition,
+            partitions=len(lasts),
             events=len(entries),
             rows=count,
             took_s=round(took_s, 3),
         )
 
-    def _count_death(self, first: Entry, death: ProcessDied) -> None:
-        """Raise LoadFailed if the process has died at a load from this entry on before."""
-        if self._died_at.get(first.partition) == first.id:
+    def _count_death(self, firsts: Mapping[int, str], death: ProcessDied) -> None:
+        """Raise LoadFailed if the process has died before at a load from one of these entries on.
+
+        Given is the first entry of each partition in the load.
+        """
+        again = [one for one, first in firsts.items() if self._died_at.get(one) == first]
+        self._died_at.update(firsts)
+        if again:
             raise LoadFailed(f"twice in a row {death}") from death
-        self._died_at[first.partition] = first.id
 
     def _tell_away(self, error: GatewayError) -> None:
         """Say once for each cause that it cannot be loaded, and whether that passes by itself."""

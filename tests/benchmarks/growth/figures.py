@@ -10,6 +10,7 @@ from tests.benchmarks.growth import (
     looking_at_streams,
     portal_backlog,
     receiver_standstill,
+    warehouse_partitions,
 )
 from tests.benchmarks.growth.curve import Curve
 
@@ -20,6 +21,7 @@ PARTS: Final[Mapping[str, Callable[[Path], list[Curve]]]] = {
     "audit": looking_at_audit.curves,
     "backlog": portal_backlog.curves,
     "receiver": receiver_standstill.curves,
+    "partitions": warehouse_partitions.curves,
 }
 
 

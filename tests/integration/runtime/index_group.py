@@ -8,8 +8,6 @@ from consumers import Consumer
 from gateway.contract import DeadLetter
 
 KEY = "b24:events:{0}"
-
-
 DEAD = "b24:dead:index:{0}"
 
 
@@ -17,5 +15,6 @@ def consumer(**options: Any) -> Consumer:
     return Consumer(group="index", stream="events", **options)
 
 
-async def letters(redis: Redis) -> list[DeadLetter]:
-    return [DeadLetter.of(fields) for _id, fields in await redis.xrange(DEAD)]  # type: ignore[union-attr,arg-type]
+async def letters(redis: Redis, *, partition: int = 0) -> list[DeadLetter]:
+    dead = await redis.xrange(f"b24:dead:index:{{{partition}}}")
+    return [DeadLetter.of(fields) for _id, fields in dead]  # type: ignore[union-attr,arg-type]
