@@ -98,10 +98,10 @@ async def measured(entries: int, rounds: int, before: Path | None) -> list[Figur
         server = RedisServer(find_server(), Path(directory))
         server.start()
         try:
+            waits = await waits_s(server, Path(directory))
+            await empty(server)
             await fill(server, entries)
             figures = await compare(server, contenders(entries, before), rounds)
-            await empty(server)
-            waits = await waits_s(server, Path(directory))
         finally:
             server.stop()
     p50, p99 = (1000 * waits[int(share * (len(waits) - 1))] for share in (0.5, 0.99))

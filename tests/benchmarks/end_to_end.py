@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from gateway.local.redis_server import RedisServer
@@ -16,14 +17,26 @@ __all__ = ["waits_s"]
 _SERVICE: Final = "tests.benchmarks.latency_service:app"
 _RATE: Final = 1000.0
 _SECONDS: Final = 10.0
+_TRIES: Final = 3
 
 
 async def waits_s(server: RedisServer, directory: Path) -> list[float]:
     """The waits in seconds, sorted; below zero where the handler was faster than the answer.
 
-    Receiver, Redis, consumer and the load are four processes on this machine.
+    The server is emptied first. Receiver, Redis, consumer and the load are four processes on this
+    machine, which has to hold the rate: it is tried three times, then SystemExit.
     """
+    for _ in range(_TRIES):
+        async with connections.control(server.url, timeout_s=10) as redis:
+            await redis.flushall()
+        with TemporaryDirectory(dir=directory) as own:
+            if waits := await _waits_s(server, Path(own)):
+                return waits
+    raise SystemExit(f"this machine is too busy for {_RATE:.0f} events a second")
 
+
+async def _waits_s(server: RedisServer, directory: Path) -> list[float]:
+    """The waits of one try; none if too few events were accepted."""
     async with (
         connections.control(server.url) as redis,
         receiving(directory, server.url) as receiver,
@@ -40,6 +53,7 @@ async def waits_s(server: RedisServer, directory: Path) -> list[float]:
             await consumer.stop()
             starts = {event_id: float(at) for event_id, at in consumer.effects()}
     accepted = [delivery for delivery in load.deliveries if delivery.is_accepted]
-    assert len(accepted) > 0.8 * _RATE * _SECONDS, f"only {len(accepted)} were accepted"
+    if len(accepted) < 0.8 * _RATE * _SECONDS:
+        return []
     assert starts.keys() >= {delivery.event_id for delivery in accepted}
     return sorted(starts[delivery.event_id] - delivery.answered_at for delivery in accepted)

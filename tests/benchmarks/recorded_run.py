@@ -57,6 +57,7 @@ class Recorder:
         self._file = file
         self._began_at = datetime.now(UTC)
         self._load = os.getloadavg()[0]
+        self._commit = _commit()
 
     def concluded(self, figures: Sequence[Figure] = (), curves: Sequence[Curve] = ()) -> int:
         """Print the figures, write the file if one is wanted; the exit code, 1 for a missed bar."""
@@ -66,7 +67,7 @@ class Recorder:
                 benchmark=self._benchmark,
                 began_at=self._began_at.replace(microsecond=0),
                 took_s=round((datetime.now(UTC) - self._began_at).total_seconds(), 1),
-                commit=_commit(),
+                commit=self._commit,
                 load_before=round(self._load, 2),
                 machine=_this_machine(),
                 figures=[_short(figure) for figure in figures],
@@ -112,11 +113,11 @@ def _processor() -> str:
 
 
 def _commit() -> str:
-    """The checkout's commit, with a plus where something in it was changed since."""
+    """The checkout's commit, with a plus where its code was changed since."""
 
     def git(*words: str) -> str:
         command = ("git", "-C", str(_ROOT), *words)
         return subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()
 
-    changed = git("status", "--porcelain", "--untracked-files=no")
+    changed = git("status", "--porcelain", "--untracked-files=no", "gateway", "consumers", "tests")
     return git("rev-parse", "--short", "HEAD") + ("+" if changed else "")

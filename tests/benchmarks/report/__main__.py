@@ -27,8 +27,10 @@ from tests.benchmarks.report.plan import (
     RUNS,
     Benchmark,
 )
-from tests.benchmarks.report.profile import profiled
+from tests.benchmarks.report.profile import Profile
 from tests.benchmarks.report.results import read, updated, written
+from tests.benchmarks.report.sampling import profiled
+from tests.benchmarks.report.start_imports import imported
 
 
 def run(names: Sequence[str], count: int, before: Path) -> list[str]:
@@ -57,9 +59,15 @@ def profile(names: Sequence[str]) -> None:
     for one in PROFILED:
         if one.benchmark in names:
             print(f"== {one.of}", flush=True)
-            found = profiled(one.benchmark, one.of, one.arguments, one.process, RUNS)
-            text = msgspec.json.format(msgspec.json.encode(found), indent=1)
-            (RUNS / f"profile-{one.benchmark}.json").write_bytes(text)
+            _keep(profiled(one.benchmark, one.of, one.arguments, one.process, RUNS))
+    if "footprint" in names:
+        print("== imports of the receiver", flush=True)
+        _keep(imported())
+
+
+def _keep(found: Profile) -> None:
+    text = msgspec.json.format(msgspec.json.encode(found), indent=1)
+    (RUNS / f"profile-{found.name}.json").write_bytes(text)
 
 
 def make_page() -> None:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["reason_for"]
+__all__ = ["REASONS", "reason_for"]
 
-_REASONS: Final[Mapping[str, str]] = {}
+REASONS: Final[Mapping[str, str]] = {}
 """By the beginning of a figure's or a curve's name."""
 
 
 def reason_for(name: str) -> str:
     """Why a figure misses its bar; empty where nobody has written it down."""
-    return next((why for start, why in _REASONS.items() if name.startswith(start)), "")
+    return next((why for start, why in REASONS.items() if name.startswith(start)), "")

@@ -16,10 +16,10 @@ from tests.benchmarks.report.profile import Profile
 from tests.benchmarks.report.results import Results
 from tests.benchmarks.report.tables import tables
 
-__all__ = ["page"]
+__all__ = ["Judged", "barred", "page"]
 
 
-class _Judged(Struct, frozen=True):
+class Judged(Struct, frozen=True):
     """Something that has a bar: its name, and which of several it is of."""
 
     name: str
@@ -72,26 +72,27 @@ def _machine(runs: Sequence[RecordedRun]) -> Iterator[str]:
 
 def _glance(results: Results) -> str:
     """How many of all bars hold."""
-    found = [one.is_met for it in BENCHMARKS for one in _barred(results.of(it.name))]
+    found = [one.is_met for it in BENCHMARKS for one in barred(results.of(it.name))]
     others = "[what was not reached](#what-was-not-reached) has the others"
     return f"{sum(found)} of {len(found)} bars hold; {others}."
 
 
-def _barred(runs: Sequence[RecordedRun]) -> list[_Judged]:
+def barred(runs: Sequence[RecordedRun]) -> list[Judged]:
+    """All figures and curves of a benchmark that have a bar, by their medians."""
     return [
         *(
-            _Judged(one.name, one.of, one.is_met)
+            Judged(one.name, one.of, one.is_met)
             for one in medians.summaries(runs)
             if one.bar is not None
         ),
-        *(_Judged(one.name, "", one.is_good) for one in medians.curves(runs)),
+        *(Judged(one.name, "", one.is_good) for one in medians.curves(runs)),
     ]
 
 
 def _not_reached(results: Results) -> Iterator[str]:
     """What misses its bar, why, and the profiles that show it."""
     for benchmark in BENCHMARKS:
-        missed = [one for one in _barred(results.of(benchmark.name)) if not one.is_met]
+        missed = [one for one in barred(results.of(benchmark.name)) if not one.is_met]
         for name in dict.fromkeys(one.name for one in missed):
             of = ", ".join(one.of for one in missed if one.name == name and one.of)
             which = f" ({of})" if of else ""
@@ -103,14 +104,9 @@ def _not_reached(results: Results) -> Iterator[str]:
 
 
 def _profile(it: Profile) -> Iterator[str]:
-    kernel = it.system_s / (it.user_s + it.system_s)
-    yield (
-        f"Where the time goes in {it.of}: the kernel has {kernel:.0%} of its CPU time. "
-        f"Of {it.samples:,} samples that hold the interpreter's lock, without imports, and each "
-        "without what it calls:"
-    )
+    yield it.about
     yield ""
-    yield "| Module | Part |"
+    yield "| | Part |"
     yield "|---|---|"
     for part in it.parts:
         yield f"| `{part.where}` | {part.share:.0%} |"
