@@ -11,6 +11,7 @@ __all__ = ["TABLE", "cli", "main"]
 TABLE: Final = {
     "serve": "The receiver: accepts deliveries and stores them as events.",
     "reconcile": "Find what the receiver missed, and publish it.",
+    "status": "Whether everything is well: Redis, spools, groups, processes, portals.",
     "up": "Run everything on this machine: Redis, receiver, consumers.",
     "doctor": "What makes this installation unsafe or unready, and what to do about each.",
     "tail": "Follow a stream without consuming it.",

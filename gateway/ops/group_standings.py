@@ -1,6 +1,7 @@
 """Asks of each stream and group how far it is, what is pending, and who owns it."""
 
-from typing import Any
+import asyncio
+from typing import Any, Final
 
 from msgspec import Struct
 from redis.asyncio import Redis
@@ -12,20 +13,26 @@ from gateway.redis_access.entry_count import count_entries, counts_reads
 
 __all__ = ["GroupStanding", "right_lag", "standings"]
 
+_AT_ONCE: Final = 16
+
 
 class GroupStanding(Struct, frozen=True, kw_only=True):
     """A group on one partition of a stream; `lag` is how many entries it has not been given yet.
 
-    Ages are in seconds by the server's clock. `owner` is the process that holds the lease.
+    Ages are in seconds by the server's clock: of the oldest entry that was given and is not
+    acknowledged, and of the oldest one that was not given. `added_count` is how many entries the
+    stream has ever had. `owner` is the process that holds the lease.
     """
 
     stream: str
     partition: int
     group: str
     length: int
+    added_count: int = 0
     lag: int
     pending: int
     oldest_pending_s: float
+    oldest_waiting_s: float = 0.0
     redeliveries: int
     dead_letters: int
     owner: str | None
@@ -51,11 +58,20 @@ def right_lag(
 async def standings(redis: Redis, streams: Streams) -> list[GroupStanding]:
     """All groups of all streams; streams that are not there are left out. Only reads."""
     is_counting = await _is_counting(redis)
-    found = []
-    for stream in ("events", "comments"):
-        for partition in range(streams.partitions):
-            found += await _of_partition(redis, streams, stream, partition, is_counting=is_counting)
-    return found
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def of(stream: str, partition: int) -> list[GroupStanding]:
+        async with places:
+            return await _of_partition(redis, streams, stream, partition, is_counting=is_counting)
+
+    found = await asyncio.gather(
+        *(
+            of(stream, partition)
+            for stream in ("events", "comments")
+            for partition in range(streams.partitions)
+        )
+    )
+    return [standing for some in found for standing in some]
 
 
 async def _is_counting(redis: Redis) -> bool:
@@ -95,15 +111,18 @@ async def _of_partition(
         if lag is None:
             lag = await count_entries(redis, key, f"({delivered_id}", last_id)
         oldest_ms = EntryId.of(pending["min"]).ms if pending["min"] else None
+        waiting_ms = await _first_ms(redis, key, delivered_id) if lag else None
         found.append(
             GroupStanding(
                 stream=stream,
                 partition=partition,
                 group=group,
                 length=info["length"],
+                added_count=info["entries-added"],
                 lag=lag,
                 pending=pending["pending"],
                 oldest_pending_s=max(0.0, (now_ms - oldest_ms) / 1000) if oldest_ms else 0.0,
+                oldest_waiting_s=max(0.0, (now_ms - waiting_ms) / 1000) if waiting_ms else 0.0,
                 redeliveries=await redis.xlen(streams.replay(group, partition)),
                 dead_letters=await redis.xlen(streams.dead(group, partition)),
                 owner=owner.name,
@@ -112,3 +131,9 @@ async def _of_partition(
             )
         )
     return found
+
+
+async def _first_ms(redis: Redis, key: str, after: str) -> int | None:
+    """When the first entry behind an id was stored, in Unix ms."""
+    rows: Any = await redis.xrange(key, f"({after}", count=1)
+    return EntryId.of(rows[0][0]).ms if rows else None

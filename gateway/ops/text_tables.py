@@ -1,6 +1,6 @@
 """Writes tables for a terminal: columns as wide as their widest cell."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from gateway.terminal import printable
@@ -12,9 +12,14 @@ _LEAST_WIDTH: Final = 20
 
 
 def table(
-    head: Sequence[str], rows: Sequence[Sequence[object]], *, width: int | None = None
+    head: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    width: int | None = None,
+    right: Collection[str] = (),
 ) -> str:
-    """Lines of left-aligned columns; numbers to the right; None as `-`.
+    """Lines of left-aligned columns; numbers, and columns named in `right`, to the right; None as
+    `-`.
 
     With a `width`, that of the terminal, the last column is cut to what is left of it.
     """
@@ -30,14 +35,15 @@ def table(
             for line in cells
         ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    is_number = [
-        bool(rows) and all(isinstance(row[i], int | float | None) for row in rows)
-        for i in range(len(head))
+    are_right = [
+        name in right
+        or (bool(rows) and all(isinstance(row[i], int | float | None) for row in rows))
+        for i, name in enumerate(head)
     ]
     return "\n".join(
         "  ".join(
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(line, widths, is_number, strict=True)
+            cell.rjust(room) if is_right else cell.ljust(room)
+            for cell, room, is_right in zip(line, widths, are_right, strict=True)
         ).rstrip()
         for line in cells
     )
