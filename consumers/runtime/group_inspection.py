@@ -14,7 +14,7 @@ from consumers.runtime.tenure import Tenure
 from gateway.background import Errands
 from gateway.contract import DeadLetter, EntryId
 from gateway.redis_access.connections import AWAY_OR_REFUSING
-from gateway.redis_access.entry_count import count_entries
+from gateway.redis_access.entry_count import CountedStream, count_entries
 
 __all__ = ["GroupInspection"]
 
@@ -102,12 +102,13 @@ class GroupInspection:
         return inspection
 
     async def _count(self, client: Redis, inspection: Inspection) -> None:
-        """Count what was left at an inspection, on the side: millions of entries take seconds."""
+        """Count what was left at an inspection, on the side."""
         keys = self._tenure.keys
         first, last = f"({inspection.delivered_id}", inspection.last_id
         with suppress(*AWAY_OR_REFUSING):  # the next beginning counts again
-            left = await count_entries(client, keys.shared.key, first, last)
-            self._progress.counted(left)
+            stream = CountedStream(keys.shared.key, keys.marks)
+            left = await count_entries(client, stream, first, last)
+            self._progress.counted(left.count, is_estimate=left.is_estimate)
             self._tenure.metrics.of_partitions.lags(keys.partition, self._progress.lag)
 
     def _tell(self, inspection: Inspection, lost: int) -> None:

@@ -30,19 +30,25 @@ class GroupProgress:
         self._added_count: int | None = None
         self._read_count = 0
         self._growth = 0
+        self._is_estimate = False
 
     def begin(self, inspection: Inspection) -> int:
         """Start the account before a read, or anew after one that failed; the entries lost."""
         self._read_count = self._growth = 0
+        self._is_estimate = False
         self._added_count = inspection.added_count
         left, believed = _left(inspection), _believed_left(inspection)
         self.lag = believed if left is None else left
         return self._missed_since(left, believed)
 
-    def counted(self, left: int) -> None:
-        """Set the lag, where it could not be told, to what was left at the beginning, and since."""
+    def counted(self, left: int, *, is_estimate: bool = False) -> None:
+        """Set the lag, where it could not be told, to what was left at the beginning, and since.
+
+        By an estimate no loss is told, until the group has come to where the rest is certain.
+        """
         if self.lag is None:
             self.lag = max(0, left + self._growth)
+            self._is_estimate = is_estimate
 
     def read(self, count: int) -> None:
         """Note entries that were delivered."""
@@ -56,13 +62,15 @@ class GroupProgress:
         self._growth += growth
         if self.lag is not None:
             self.lag += growth
+            if self._is_estimate:
+                self.lag = max(0, self.lag)
         self._added_count = inspection.added_count
         self._read_count = 0
         left = _left(inspection)
         if left is None:
             return 0
-        lost = 0 if self.lag is None else self.lag - left
-        self.lag = left
+        lost = 0 if self.lag is None or self._is_estimate else self.lag - left
+        self.lag, self._is_estimate = left, False
         self._missed_since(left, _believed_left(inspection))
         return max(lost, 0)
 

@@ -14,6 +14,7 @@ class PartitionKeys(Struct, frozen=True, kw_only=True):
     group: str
     partition: int
     shared: Source
+    marks: str
     redeliveries: Source
     dead: str
     failures: str
@@ -30,6 +31,7 @@ class PartitionKeys(Struct, frozen=True, kw_only=True):
             group=group,
             partition=partition,
             shared=Source(stream, streams.key(stream, partition), is_redelivery=False),
+            marks=streams.retention_marks(stream, partition),
             redeliveries=Source("replay", streams.replay(group, partition), is_redelivery=True),
             dead=streams.dead(group, partition),
             failures=streams.failures(group, partition),

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 
 import click
 from msgspec import Struct
@@ -13,7 +13,7 @@ from gateway.commandline import settings_of
 from gateway.contract import Streams
 from gateway.ops import dead_letter_access as ops
 from gateway.ops.dead_letter_access import DeadLetterAddress, StoredLetter
-from gateway.ops.text_tables import table
+from gateway.ops.text_tables import TablePages
 from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.terminal import json_line, printable, printable_lines
@@ -25,6 +25,8 @@ _REASON = click.option(
     "--reason", metavar="CODE", help="Only these: undecodable, rejected, failed, crashed."
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
+_HEAD: Final = ("ADDRESS", "GROUP", "FAILED", "REASON", "ATTEMPTS", "ENTRY", "ERROR")
+_Change = Callable[[Redis, Streams, str, list[DeadLetterAddress]], Awaitable[int]]
 
 
 class _Choice(Struct, frozen=True):
@@ -68,26 +70,40 @@ def list_letters(
     context: click.Context, *, group: str | None, reason: str | None, as_json: bool
 ) -> None:
     """List dead letters, oldest first."""
-    settings = settings_of(context)
-    found = asyncio.run(_find(settings, group, reason))
-    if as_json:
-        for stored in found:
-            click.echo(json_line(_plain(stored, is_whole=False)))
-        return
-    head = ("ADDRESS", "GROUP", "FAILED", "REASON", "ATTEMPTS", "ENTRY", "ERROR")
-    rows = [
-        (
-            stored.address,
-            stored.letter.group,
-            stored.letter.failed_at,
-            stored.letter.reason,
-            stored.letter.attempts,
-            f"{stored.letter.stream}/{stored.letter.entry_id}",
-            stored.letter.error[:60],
-        )
-        for stored in found
-    ]
-    click.echo(table(head, rows) if rows else "no dead letters")
+    asyncio.run(_list(settings_of(context), group, reason, as_json=as_json))
+
+
+async def _list(
+    settings: Settings, group: str | None, reason: str | None, *, as_json: bool
+) -> None:
+    pages = TablePages(_HEAD)
+    is_any = False
+    async with connections.control(settings.redis.url) as redis:
+        streams = settings.redis.streams
+        for name in [group] if group else await ops.groups_with_dead_letters(redis, streams):
+            newest = await ops.newest_letters(redis, streams, name)
+            async for some in ops.dead_letters(redis, streams, name, newest, reason=reason):
+                is_any = True
+                if as_json:
+                    for stored in some:
+                        click.echo(json_line(_plain(stored, is_whole=False)))
+                else:
+                    click.echo(pages.page([_row(stored) for stored in some]))
+    if not is_any and not as_json:
+        click.echo("no dead letters")
+
+
+def _row(stored: StoredLetter) -> tuple[object, ...]:
+    letter = stored.letter
+    return (
+        stored.address,
+        letter.group,
+        letter.failed_at,
+        letter.reason,
+        letter.attempts,
+        f"{letter.stream}/{letter.entry_id}",
+        letter.error[:60],
+    )
 
 
 @command.command("show")
@@ -97,7 +113,7 @@ def list_letters(
 @click.pass_context
 def show(context: click.Context, *, address: str, group: str, as_json: bool) -> None:
     """Show one dead letter with its event."""
-    found = asyncio.run(_find(settings_of(context), group, None, _addresses([address])))
+    found = asyncio.run(_at(settings_of(context), group, _addresses([address])))
     if not found:
         raise click.ClickException(f"{group} has no dead letter {address}")
     plain = _plain(found[0], is_whole=True)
@@ -118,8 +134,7 @@ def show(context: click.Context, *, address: str, group: str, as_json: bool) -> 
 @click.pass_context
 def retry(context: click.Context, *, choice: _Choice, as_json: bool) -> None:
     """Give dead letters back to their group, and to no other; it handles them like new ones."""
-    settings = settings_of(context)
-    count = asyncio.run(_change(settings, choice.group, _letters(settings, choice), ops.retry))
+    count = asyncio.run(_change(settings_of(context), choice, ops.retry))
     click.echo(json_line({"retried": count}) if as_json else f"given back: {count}")
 
 
@@ -130,29 +145,32 @@ def retry(context: click.Context, *, choice: _Choice, as_json: bool) -> None:
 @click.pass_context
 def drop(context: click.Context, *, choice: _Choice, as_json: bool, is_sure: bool) -> None:
     """Delete dead letters for good. The events stay on their stream as long as it keeps them."""
-    settings = settings_of(context)
-    letters = _letters(settings, choice)
-    if letters and choice.is_all and not is_sure:
-        click.confirm(
-            f"delete {len(letters)} dead letters of {choice.group}?", abort=True, err=True
-        )
-    count = asyncio.run(_change(settings, choice.group, letters, ops.drop))
+    count = asyncio.run(_change(settings_of(context), choice, ops.drop, is_sure=is_sure))
     click.echo(json_line({"dropped": count}) if as_json else f"dropped: {count}")
 
 
-def _letters(settings: Settings, choice: _Choice) -> list[DeadLetterAddress]:
-    found = asyncio.run(_find(settings, choice.group, choice.reason, choice.addresses))
-    return [stored.address for stored in found]
-
-
 async def _change(
-    settings: Settings,
-    group: str,
-    letters: list[DeadLetterAddress],
-    change: Callable[[Redis, Streams, str, list[DeadLetterAddress]], Awaitable[int]],
+    settings: Settings, choice: _Choice, change: _Change, *, is_sure: bool = True
 ) -> int:
+    """Change the letters of a choice that are there now; how many were still there.
+
+    Whoever is not sure is asked first where it is about all of them.
+    """
+    streams, group, reason = settings.redis.streams, choice.group, choice.reason
     async with connections.control(settings.redis.url) as redis:
-        return await change(redis, settings.redis.streams, group, letters)
+        if not choice.is_all:
+            found = await ops.letters_at(redis, streams, group, choice.addresses, reason=reason)
+            return await change(redis, streams, group, [stored.address for stored in found])
+        newest = await ops.newest_letters(redis, streams, group)
+        if not is_sure:
+            pages = ops.dead_letters(redis, streams, group, newest, reason=reason)
+            count = sum([len(some) async for some in pages])
+            if count:
+                click.confirm(f"delete {count} dead letters of {group}?", abort=True, err=True)
+        count = 0
+        async for some in ops.dead_letters(redis, streams, group, newest, reason=reason):
+            count += await change(redis, streams, group, [stored.address for stored in some])
+        return count
 
 
 def _addresses(texts: tuple[str, ...] | list[str]) -> list[DeadLetterAddress]:
@@ -162,22 +180,11 @@ def _addresses(texts: tuple[str, ...] | list[str]) -> list[DeadLetterAddress]:
         raise click.BadParameter(str(error), param_hint="ADDRESS") from error
 
 
-async def _find(
-    settings: Settings,
-    group: str | None,
-    reason: str | None,
-    addresses: list[DeadLetterAddress] | None = None,
+async def _at(
+    settings: Settings, group: str, addresses: list[DeadLetterAddress]
 ) -> list[StoredLetter]:
-    streams = settings.redis.streams
     async with connections.control(settings.redis.url) as redis:
-        groups = [group] if group else await ops.groups_with_dead_letters(redis, streams)
-        return [
-            stored
-            for name in groups
-            async for stored in ops.dead_letters(
-                redis, streams, name, reason=reason, addresses=addresses or ()
-            )
-        ]
+        return await ops.letters_at(redis, settings.redis.streams, group, addresses)
 
 
 def _plain(stored: StoredLetter, *, is_whole: bool) -> dict[str, object]:

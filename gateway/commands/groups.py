@@ -25,7 +25,7 @@ def command(context: click.Context, *, as_json: bool) -> None:
             click.echo(json_line(standing))
         return
     head = ("STREAM", "GROUP", "LENGTH", "LAG", "PENDING", "OLDEST", "AGAIN", "DEAD", "OWNER")
-    click.echo(table(head, [_row(standing) for standing in found]))
+    click.echo(table(head, [_row(standing) for standing in found], right=("LAG",)))
 
 
 async def _standings(settings: Settings) -> list[GroupStanding]:
@@ -38,7 +38,7 @@ def _row(standing: GroupStanding) -> tuple[object, ...]:
         f"{standing.stream}/{standing.partition}",
         standing.group,
         standing.length,
-        standing.lag,
+        f"~{standing.lag}" if standing.lag_is_estimate else standing.lag,
         standing.pending,
         f"{standing.oldest_pending_s:.0f}s" if standing.pending else None,
         standing.redeliveries,

@@ -8,6 +8,7 @@ import click
 from gateway.commandline import settings_of
 from gateway.ops.redelivery import Replay, count_replay, parse_bound, replay, stream_of_group
 from gateway.redis_access import connections
+from gateway.redis_access.entry_count import EntryCount
 from gateway.settings import Settings
 from gateway.terminal import json_line
 
@@ -62,7 +63,8 @@ def command(
         )
     )
     if as_json:
-        click.echo(json_line({"entries": count, "dry_run": dry_run}))
+        about = {"is_estimate": count.is_estimate} if dry_run else {}
+        click.echo(json_line({"entries": count.count, "dry_run": dry_run} | about))
     else:
         click.echo(f"{count} entries {'would be' if dry_run else 'were'} given to {group} again")
 
@@ -81,7 +83,7 @@ async def _run(
     per_second: float,
     is_silent: bool,
     dry_run: bool,
-) -> int:
+) -> EntryCount:
     streams = settings.redis.streams
     async with connections.publisher(settings.redis.url, timeout_s=10) as redis:
         wanted = Replay(
@@ -93,7 +95,7 @@ async def _run(
         )
         if dry_run:
             return await count_replay(redis, streams, wanted)
-        return await replay(redis, streams, wanted, per_second=per_second, told=_told)
+        return EntryCount(await replay(redis, streams, wanted, per_second=per_second, told=_told))
 
 
 def _told(count: int) -> None:

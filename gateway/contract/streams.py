@@ -86,6 +86,10 @@ class Streams(Struct, frozen=True, kw_only=True):
         """The key of the record of what was removed from a stream's partition, and by whom."""
         return f"{self.prefix}:retention:{stream}:{{{partition}}}"
 
+    def retention_marks(self, stream: str, partition: int) -> str:
+        """The key of the notes of how many entries a stream's partition has had up to an id."""
+        return f"{self.prefix}:retention:{stream}:{{{partition}}}:marks"
+
     def partition_of(self, member_id: str, subject: EventSubject) -> int:
         """The partition of a subject: the same on every machine and in every version.
 

@@ -20,15 +20,15 @@ ROLES: Final[dict[Role, tuple[str, ...]]] = {
     for role, commands in {
         "receiver": (
             "ping eval evalsha script|load multi exec exists get mget set del expire pexpire pttl "
-            "time info scan hget hset hdel hincrby hmget hgetall zadd zcard zcount zincrby zrange "
-            "zrem zremrangebyrank zremrangebyscore strlen xadd xrange xtrim xpending xinfo|stream "
-            "xinfo|groups"
+            "time info scan hget hset hdel hincrby hmget hgetall hscan zadd zcard zcount zincrby "
+            "zrange zrevrange zscore zrem zremrangebyrank zremrangebyscore strlen xadd xrange "
+            "xtrim xpending xinfo|stream xinfo|groups"
         ),
         "reconciler": (
             "ping eval evalsha script|load multi exec exists get mget set del expire pexpire pttl "
-            "time info hget hset hdel hincrby hmget hgetall hlen hvals zadd zcard zrange zrem "
-            "zpopmin zscore zremrangebyrank zremrangebyscore xadd xrange xpending xinfo|stream "
-            "xinfo|groups"
+            "time info hget hset hdel hincrby hmget hgetall hscan hlen hvals zadd zcard zrange "
+            "zrem zpopmin zscore zremrangebyrank zremrangebyscore xadd xrange xpending "
+            "xinfo|stream xinfo|groups"
         ),
         "service": _CONSUMER,
     }.items()

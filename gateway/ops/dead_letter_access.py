@@ -1,6 +1,6 @@
 """Reads dead letters for operators, gives them back to their group, or drops them."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -15,10 +15,12 @@ __all__ = [
     "dead_letters",
     "drop",
     "groups_with_dead_letters",
+    "letters_at",
+    "newest_letters",
     "retry",
 ]
 
-_PAGE: Final = 500
+_PAGE: Final = 100
 
 
 class DeadLetterAddress(Struct, frozen=True):
@@ -59,33 +61,59 @@ async def groups_with_dead_letters(redis: Redis, streams: Streams) -> list[str]:
     return sorted(groups)
 
 
+async def newest_letters(redis: Redis, streams: Streams, group: str) -> dict[int, str]:
+    """The id of the newest dead letter of each partition that has any."""
+    newest = {}
+    for partition in range(streams.partitions):
+        found: Any = await redis.xrevrange(streams.dead(group, partition), count=1)
+        if found:
+            newest[partition] = found[0][0].decode()
+    return newest
+
+
 async def dead_letters(
+    redis: Redis, streams: Streams, group: str, newest: Mapping[int, str], *, reason: str | None
+) -> AsyncIterator[list[StoredLetter]]:
+    """The dead letters of a group up to the newest ones, oldest first in each partition.
+
+    They come in lists of a hundred at most, however many there are; those of a list may be gone
+    when the next one is asked for.
+    """
+    for partition, last in newest.items():
+        after, page = "-", None
+        while page is None or len(page) == _PAGE:
+            page = await _page(redis, streams.dead(group, partition), after, last)
+            letters = [_stored(partition, letter_id, fields) for letter_id, fields in page]
+            if some := [one for one in letters if reason in (None, one.letter.reason)]:
+                yield some
+            if page:
+                after = f"({page[-1][0].decode()}"
+
+
+async def letters_at(
     redis: Redis,
     streams: Streams,
     group: str,
+    addresses: Sequence[DeadLetterAddress],
     *,
     reason: str | None = None,
-    addresses: Sequence[DeadLetterAddress] = (),
-) -> AsyncIterator[StoredLetter]:
-    """The dead letters of a group, oldest first in each partition; or those at `addresses`."""
-    for partition in range(streams.partitions):
-        wanted = {address.id for address in addresses if address.partition == partition}
-        if addresses and not wanted:
-            continue
-        after = "-"
-        while True:
-            page: Any = await redis.xrange(streams.dead(group, partition), after, "+", count=_PAGE)
-            for letter_id, fields in page:
-                stored = StoredLetter(
-                    DeadLetterAddress(partition, letter_id.decode()), DeadLetter.of(fields)
-                )
-                if wanted and stored.address.id not in wanted:
-                    continue
-                if reason is None or stored.letter.reason == reason:
-                    yield stored
-            if len(page) < _PAGE:
-                break
-            after = f"({page[-1][0].decode()}"
+) -> list[StoredLetter]:
+    """The dead letters at these addresses, as far as they are there; each is read by its id."""
+    found = []
+    for partition, ids in _by_partition(addresses):
+        for one in ids:
+            page = await _page(redis, streams.dead(group, partition), one, one)
+            found += [_stored(partition, letter_id, fields) for letter_id, fields in page]
+    return [one for one in found if reason in (None, one.letter.reason)]
+
+
+async def _page(redis: Redis, key: str, first: str, last: str) -> list[Any]:
+    page: Any = await redis.xrange(key, first, last, count=_PAGE)
+    return list(page)
+
+
+def _stored(partition: int, letter_id: bytes, fields: dict[bytes, bytes]) -> StoredLetter:
+    return StoredLetter(DeadLetterAddress(partition, letter_id.decode()), DeadLetter.of(fields))
 
 
 async def retry(

@@ -9,7 +9,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from gateway.contract import EntryId, Streams
 from gateway.ops.partition_owners import now_ms_at, owner_of
-from gateway.redis_access.entry_count import count_entries, counts_reads
+from gateway.redis_access.entry_count import CountedStream, count_entries, counts_reads
 
 __all__ = ["GroupStanding", "right_lag", "standings"]
 
@@ -19,9 +19,10 @@ _AT_ONCE: Final = 16
 class GroupStanding(Struct, frozen=True, kw_only=True):
     """A group on one partition of a stream; `lag` is how many entries it has not been given yet.
 
-    Ages are in seconds by the server's clock: of the oldest entry that was given and is not
-    acknowledged, and of the oldest one that was not given. `added_count` is how many entries the
-    stream has ever had. `owner` is the process that holds the lease.
+    Above 20,000 it may be an estimate (`lag_is_estimate`). Ages are in seconds by the server's
+    clock: of the oldest entry that was given and is not acknowledged, and of the oldest one that
+    was not given. `added_count` is how many entries the stream has ever had. `owner` is the process
+    that holds the lease.
     """
 
     stream: str
@@ -30,6 +31,7 @@ class GroupStanding(Struct, frozen=True, kw_only=True):
     length: int
     added_count: int = 0
     lag: int
+    lag_is_estimate: bool = False
     pending: int
     oldest_pending_s: float
     oldest_waiting_s: float = 0.0
@@ -108,8 +110,11 @@ async def _of_partition(
             first_id=info["first-entry"][0].decode() if info["first-entry"] else None,
             last_id=last_id,
         )
+        is_estimate = lag is None
         if lag is None:
-            lag = await count_entries(redis, key, f"({delivered_id}", last_id)
+            counted = CountedStream(key, streams.retention_marks(stream, partition))
+            left = await count_entries(redis, counted, f"({delivered_id}", last_id)
+            lag, is_estimate = left.count, left.is_estimate
         oldest_ms = EntryId.of(pending["min"]).ms if pending["min"] else None
         waiting_ms = await _first_ms(redis, key, delivered_id) if lag else None
         found.append(
@@ -120,6 +125,7 @@ async def _of_partition(
                 length=info["length"],
                 added_count=info["entries-added"],
                 lag=lag,
+                lag_is_estimate=is_estimate,
                 pending=pending["pending"],
                 oldest_pending_s=max(0.0, (now_ms - oldest_ms) / 1000) if oldest_ms else 0.0,
                 oldest_waiting_s=max(0.0, (now_ms - waiting_ms) / 1000) if waiting_ms else 0.0,

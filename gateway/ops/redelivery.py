@@ -16,7 +16,7 @@ from gateway.errors import OperatorError
 from gateway.moments import parse_moment
 from gateway.redis_access import lua
 from gateway.redis_access.connections import AWAY
-from gateway.redis_access.entry_count import count_entries
+from gateway.redis_access.entry_count import CountedStream, EntryCount, count_entries
 
 __all__ = ["Replay", "count_replay", "parse_bound", "replay", "stream_of_group"]
 
@@ -64,10 +64,16 @@ async def stream_of_group(redis: Redis, streams: Streams, group: str) -> str:
     return found[0]
 
 
-async def count_replay(redis: Redis, streams: Streams, replay: Replay) -> int:
-    """How many entries a replay would give."""
-    keys = streams.keys(replay.stream)
-    return sum([await count_entries(redis, key, replay.first, replay.last) for key in keys])
+async def count_replay(redis: Redis, streams: Streams, replay: Replay) -> EntryCount:
+    """How many entries a replay would give; of many an estimate."""
+    total = EntryCount(0)
+    for partition in range(streams.partitions):
+        stream = CountedStream(
+            streams.key(replay.stream, partition),
+            streams.retention_marks(replay.stream, partition),
+        )
+        total += await count_entries(redis, stream, replay.first, replay.last)
+    return total
 
 
 async def replay(

@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.terminal import printable
 
-__all__ = ["span", "table"]
+__all__ = ["TablePages", "span", "table"]
 
 
 _LEAST_WIDTH: Final = 20
@@ -23,30 +23,52 @@ def table(
 
     With a `width`, that of the terminal, the last column is cut to what is left of it.
     """
-    cells = [
-        list(head),
-        *(["-" if cell is None else printable(str(cell)) for cell in row] for row in rows),
-    ]
-    if width is not None:
-        left = width - sum(max(map(len, column)) + 2 for column in zip(*cells, strict=True))
-        room = max(_LEAST_WIDTH, left + 2 + max(len(line[-1]) for line in cells))
-        cells = [
-            [*line[:-1], line[-1] if len(line[-1]) <= room else f"{line[-1][: room - 1]}…"]
-            for line in cells
+    return TablePages(head, width=width, right=right).page(rows)
+
+
+class TablePages:
+    """Writes a table page by page, with its head on the first; columns only become wider."""
+
+    def __init__(
+        self, head: Sequence[str], *, width: int | None = None, right: Collection[str] = ()
+    ) -> None:
+        self._above = [list(head)]
+        self._widths = [0] * len(head)
+        self._width = width
+        self._is_right = [name in right for name in head]
+
+    def page(self, rows: Sequence[Sequence[object]]) -> str:
+        """The lines of the next rows."""
+        cells = [*self._above, *([_shown(cell) for cell in row] for row in rows)]
+        self._above = []
+        if self._width is not None:
+            cells = _cut(cells, self._width)
+        columns = zip(self._widths, zip(*cells, strict=True), strict=True)
+        self._widths = [max(before, *map(len, column)) for before, column in columns]
+        are_right = [
+            named or (bool(rows) and all(isinstance(row[i], int | float | None) for row in rows))
+            for i, named in enumerate(self._is_right)
         ]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    are_right = [
-        name in right
-        or (bool(rows) and all(isinstance(row[i], int | float | None) for row in rows))
-        for i, name in enumerate(head)
-    ]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(room) if is_right else cell.ljust(room)
-            for cell, room, is_right in zip(line, widths, are_right, strict=True)
-        ).rstrip()
+        return "\n".join(
+            "  ".join(
+                cell.rjust(room) if is_right else cell.ljust(room)
+                for cell, room, is_right in zip(line, self._widths, are_right, strict=True)
+            ).rstrip()
+            for line in cells
+        )
+
+
+def _shown(cell: object) -> str:
+    return "-" if cell is None else printable(str(cell))
+
+
+def _cut(cells: list[list[str]], width: int) -> list[list[str]]:
+    left = width - sum(max(map(len, column)) + 2 for column in zip(*cells, strict=True))
+    room = max(_LEAST_WIDTH, left + 2 + max(len(line[-1]) for line in cells))
+    return [
+        [*line[:-1], line[-1] if len(line[-1]) <= room else f"{line[-1][: room - 1]}…"]
         for line in cells
-    )
+    ]
 
 
 def span(seconds: float) -> str:

@@ -15,6 +15,7 @@ from gateway.background import Background
 from gateway.contract import Streams
 from gateway.redis_access.connections import FAILURES
 from gateway.redis_access.entry_count import counts_reads
+from gateway.redis_access.entry_marks import EntryMarks
 from gateway.redis_access.leases import Leases
 from gateway.retention.dead_letter_expiry import DeadLetterExpiry
 from gateway.retention.episodes import Episodes
@@ -60,6 +61,7 @@ class Retention:
         self._relief = Relief(client, self._access, self._rules)
         self._leading: set[str] = set()
         self._before: dict[str, Mapping[str, GroupState]] = {}
+        self._marks: dict[str, EntryMarks] = {}
         self._episodes = Episodes()
         self._counts_reads = False
         self._is_away = False
@@ -93,6 +95,7 @@ class Retention:
                     stream=self._streams.key(stream, partition),
                     lease=lease,
                     books=self._streams.retention_books(stream, partition),
+                    marks=self._streams.retention_marks(stream, partition),
                 )
                 one = await self._keep(keys, Telling(stream, partition, keys.stream), leads=leads)
                 if one is not None:
@@ -153,8 +156,11 @@ class Retention:
         if not leads:
             return None
         await self._check_books(keys, telling, look, before)
+        marks = self._marks.setdefault(keys.marks, EntryMarks(self._client, keys.marks))
         if look.state is None:
+            await marks.forget()
             return None
+        await marks.note(look.state.last, look.state.added)
         plan = plan_for(look.state, self._rules, now_ms=look.now_ms)
         holders = {holder.group: holder for holder in plan.holders}
         for group in sorted(self._episodes.begun(keys.stream, holders)):

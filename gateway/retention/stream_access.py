@@ -27,6 +27,7 @@ class StreamKeys(Struct, frozen=True, kw_only=True):
     stream: str
     lease: str
     books: str
+    marks: str
 
 
 class StreamLook(Struct, frozen=True, kw_only=True):

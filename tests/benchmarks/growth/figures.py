@@ -7,6 +7,7 @@ from typing import Final
 
 from tests.benchmarks.growth import (
     looking_at_audit,
+    looking_at_dead_letters,
     looking_at_streams,
     portal_backlog,
     receiver_standstill,
@@ -18,6 +19,7 @@ __all__ = ["PARTS", "curves"]
 
 PARTS: Final[Mapping[str, Callable[[Path], list[Curve]]]] = {
     "streams": looking_at_streams.curves,
+    "dead-letters": looking_at_dead_letters.curves,
     "audit": looking_at_audit.curves,
     "backlog": portal_backlog.curves,
     "receiver": receiver_standstill.curves,

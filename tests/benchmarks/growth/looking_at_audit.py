@@ -8,7 +8,7 @@ from consumers.audit import signing
 from consumers.audit.chain import Chain
 from consumers.audit.chain_options import ChainOptions
 from consumers.audit.signing import SigningKey
-from tests.benchmarks.growth.command_costs import cost_s
+from tests.benchmarks.growth.command_costs import cost_of
 from tests.benchmarks.growth.curve import CONSTANT, Curve
 from tests.benchmarks.growth.event_ids import id_at
 from tests.support.audit_log import Clock, Given, entry, event_id
@@ -41,8 +41,8 @@ def curves(directory: Path) -> list[Curve]:
         middle = size // 2
         wanted = id_at(_START + timedelta(seconds=middle // 1000 * 1000 * _STEP_S), middle)
         at = ("--dir", str(directory / "log"))
-        shown[size] = cost_s("consumers", "audit", "show", "--event", wanted, *at)
-        proved[size] = cost_s("consumers", "audit", "prove", wanted, *at)
+        shown[size] = cost_of("consumers", "audit", "show", "--event", wanted, *at).cpu_s
+        proved[size] = cost_of("consumers", "audit", "prove", wanted, *at).cpu_s
     chain.close()
     return [
         Curve(

@@ -76,3 +76,43 @@ async def test_nobody_is_asked_with_yes_or_for_letters_that_were_named(letters: 
     sure = await invoked("drop", "--group", "index", "--all", "--yes")
 
     assert (named.output, sure.output) == ("dropped: 1\n", "dropped: 1\n")
+
+
+async def many(redis: Redis, count: int) -> None:
+    async with redis.pipeline(transaction=False) as pipeline:
+        for number in range(1, count + 1):
+            fields: Any = {"event": "{}", "group": "index", "entry_id": f"{number}-0"}
+            pipeline.xadd(LETTERS, fields | {"reason": "crashed" if number % 2 else "failed"})
+        await pipeline.execute()
+
+
+async def calls_of(redis: Redis, command: str) -> int:
+    stats: Any = await redis.info("commandstats")
+    return int(stats.get(f"cmdstat_{command}", {"calls": 0})["calls"])
+
+
+async def test_many_letters_are_listed_and_changed_a_few_at_a_time(letters: Redis) -> None:
+    await many(letters, 1_000)
+    await letters.config_resetstat()
+
+    listed = (await invoked("list")).output.splitlines()
+
+    assert await calls_of(letters, "xrange") == 11
+    assert listed[0].startswith("ADDRESS")
+    assert [line.split()[4] for line in listed[3:]] == [f"/{n}-0" for n in range(1, 1_001)]
+
+    given_back = await invoked("retry", "--group", "index", "--all", "--reason", "crashed")
+    assert given_back.output == "given back: 500\n"
+    assert await letters.xlen(LETTERS) == 502
+    assert await letters.xlen("b24:replay:index:{0}") == 500
+
+
+async def test_one_letter_among_many_is_read_by_its_id(letters: Redis) -> None:
+    await many(letters, 1_000)
+    address = json.loads((await invoked("list", "--json")).output.splitlines()[600])["address"]
+    await letters.config_resetstat()
+
+    shown = await invoked("show", address, "--group", "index", "--json")
+
+    assert json.loads(shown.output)["entry_id"] == "599-0"
+    assert await calls_of(letters, "xrange") == 1

@@ -75,7 +75,10 @@ async def test_groups_dead_letters_and_replays_work_on_all_nodes(cluster_url: st
         rows = await invoke(cluster_url, "groups")
 
     assert shown["reason"] == "rejected"
-    assert (retried, counted) == ([{"retried": 12}], [{"entries": 12, "dry_run": True}])
+    assert (retried, counted) == (
+        [{"retried": 12}],
+        [{"entries": 12, "dry_run": True, "is_estimate": False}],
+    )
     assert replayed == [{"entries": 12, "dry_run": False}]
     assert [entry.is_replay for entry in handled] == [False] * 12 + [True] * 12
     assert {entry.event.id for entry in handled} == {event.id for event in events}

@@ -156,6 +156,7 @@ async def test_a_plan_is_void_when_the_world_has_changed_since(
         stream=KEY,
         lease=STREAMS.retention_lease(0),
         books=STREAMS.retention_books("events", 0),
+        marks=STREAMS.retention_marks("events", 0),
     )
     access = StreamAccess(redis, owner="us")
     assert await Leases(redis, owner="us", life_ms=60_000).hold(keys.lease)

@@ -161,6 +161,29 @@ def test_a_lag_that_was_counted_meanwhile_has_grown_by_what_came_and_less_what_w
     assert progress.lag == 21
 
 
+def test_by_an_estimate_no_loss_is_told_and_the_lag_is_exact_again_at_the_end() -> None:
+    midst = replace(
+        START,
+        length=90_000,
+        added_count=90_000,
+        first_id="1-0",
+        last_id="90000-0",
+        delivered_id="5-0",
+        read_count=-1,
+    )
+    progress = GroupProgress()
+    progress.begin(midst)
+    progress.counted(95_000, is_estimate=True)
+    progress.read(89_995)
+    at_the_end = replace(midst, delivered_id="90000-0")
+
+    assert progress.inspected(at_the_end) == 0
+    assert progress.lag == 0
+
+    trimmed = replace(at_the_end, length=10, added_count=90_100, first_id="90091-0")
+    assert progress.inspected(replace(trimmed, last_id="90100-0")) == 90
+
+
 def test_each_entry_that_was_erased_counts_once_and_the_others_are_lost() -> None:
     progress = GroupProgress()
 
