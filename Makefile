@@ -173,9 +173,10 @@ format: $(VENV)/dev.stamp  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)/dev.stamp  ## write docs/settings.md, docs/schema, docs/metrics.md and the list in docs/map.md anew from the code
+docs: $(VENV)/dev.stamp  ## write docs/settings.md, docs/schema, docs/cli.md with the tables of commands, and the list in docs/map.md anew from the code
 	$(BIN)/python -m gateway.settings.reference > docs/settings.md
 	$(BIN)/python -m gateway.contract.schema docs/schema
+	$(BIN)/python -m tests.command_pages docs/cli.md
 	$(BIN)/python -m tests.code_map docs/map.md
 	$(BIN)/python -m tests.metric_reference docs/metrics.md
 	$(BIN)/python -m tests.dashboards deploy/grafana/dashboards

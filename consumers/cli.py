@@ -4,6 +4,7 @@ What is about one consumer lives in its package, in the module `commands`.
 """
 
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Final
 
@@ -11,7 +12,7 @@ from gateway.absent_libraries import keep_out
 from gateway.commandline import command_line, run
 from gateway.errors import OperatorError
 
-__all__ = ["TABLE", "cli", "main"]
+__all__ = ["DECLARED", "TABLE", "cli", "main"]
 
 TABLE: Final = {
     "run": "Run a consumer: audit, notifier, warehouse, enricher, or module:object of your own.",
@@ -19,6 +20,8 @@ TABLE: Final = {
     "notifier": "Check the notifier's routes, and see what waits for its targets.",
     "warehouse": "Ask the warehouse with SQL, compare it with the stream, load it again, erase.",
 }
+
+DECLARED: Final = Path(__file__).with_name("commands") / "declared"
 
 
 def _module_of(name: str) -> ModuleType:
@@ -38,6 +41,7 @@ def _module_of(name: str) -> ModuleType:
 cli = command_line(
     module_of=_module_of,
     table=TABLE,
+    declared_in=DECLARED,
     summary="Run consumers of the gateway's streams, and look after what they produced.",
 )
 

@@ -1,12 +1,13 @@
 """Runs the command `gateway`, each of whose commands is a module of gateway.commands."""
 
 from importlib import import_module
+from pathlib import Path
 from typing import Final
 
 from gateway.absent_libraries import keep_out
 from gateway.commandline import command_line, run
 
-__all__ = ["TABLE", "cli", "main"]
+__all__ = ["DECLARED", "TABLE", "cli", "main"]
 
 TABLE: Final = {
     "serve": "The receiver: accepts deliveries and stores them as events.",
@@ -26,10 +27,12 @@ TABLE: Final = {
     "erase": "Erase what Redis holds of a portal, or of one comment of it.",
     "config": "Show the effective settings, secrets masked.",
 }
+DECLARED: Final = Path(__file__).with_name("commands") / "declared"
 
 cli = command_line(
     module_of=lambda name: import_module(f"gateway.commands.{name}"),
     table=TABLE,
+    declared_in=DECLARED,
     summary="Receive Bitrix24 events, store them on Redis Streams, and look after the streams.",
 )
 

@@ -9,12 +9,14 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
 import click
 from click.shell_completion import CompletionItem
 
+from gateway.declared_commands import declared
 from gateway.errors import BackgroundFailed, OperatorError
 from gateway.settings import Settings, load, load_here
 from gateway.terminal import printable
@@ -25,12 +27,16 @@ _CONFIG_HELP: Final = (
     "Settings; before the command or behind it. Default: $GATEWAY_CONFIG, else ./gateway.toml, if "
     "there is one, else those of the `gateway up` that runs in this directory."
 )
+_HELP: Final = frozenset(("-h", "--help"))
 _PRIVATE: Final = 0o077
 # Comments stand in the warehouse's file, in Redis's, in the audit log and in the spool.
 
 
 class CommandTable(click.Group):
-    """Groups the commands that `table` names, in its order; `module_of` imports a command's."""
+    """Groups the commands that `table` names, in its order; `module_of` imports a command's.
+
+    In the directory `declared_in` a file for each says what it takes (gateway.declared_commands).
+    """
 
     def __init__(
         self,
@@ -38,10 +44,12 @@ class CommandTable(click.Group):
         module_of: Callable[[str], ModuleType],
         table: Mapping[str, str],
         summary: str,
+        declared_in: Path | None,
     ) -> None:
-        super().__init__(help=summary, context_settings={"help_option_names": ["-h", "--help"]})
+        super().__init__(help=summary, context_settings={"help_option_names": sorted(_HELP)})
         self.table = table
-        self._module_of = module_of
+        self.module_of = module_of
+        self._declared_in = declared_in
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """The names, in the order of the table."""
@@ -49,17 +57,16 @@ class CommandTable(click.Group):
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command itself; this imports its module."""
-        if cmd_name not in self.table:
-            return None
-        command = self._module_of(cmd_name).command
-        assert isinstance(command, click.Command)  # noqa: S101 - tells the type checker
-        _let_name_settings(command)
-        return command
+        return self._command(cmd_name) if cmd_name in self.table else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that was asked for; one that there is not is answered with the nearest."""
+        if ctx.resilient_parsing or not _HELP.isdisjoint(args[1:]):
+            told = self._declared(args[0])
+            if told is not None:
+                return args[0], told, args[1:]
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -67,6 +74,22 @@ class CommandTable(click.Group):
             if not near:
                 raise
             raise click.UsageError(f"{error.message} Did you mean {near[0]!r}?", ctx) from None
+
+    def _declared(self, name: str) -> click.Command | None:
+        """A command that only knows what it takes; None where nothing says that."""
+        if self._declared_in is None or name not in self.table:
+            return None
+        try:
+            table = (self._declared_in / f"{name}.json").read_bytes()
+            return declared(table, lambda: self._command(name))
+        except (OSError, ValueError):
+            return None
+
+    def _command(self, name: str) -> click.Command:
+        command = self.module_of(name).command
+        assert isinstance(command, click.Command)  # noqa: S101 - tells the type checker
+        _let_name_settings(command)
+        return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the arguments; without any the help is the answer, and no fault."""
@@ -103,10 +126,14 @@ class CommandTable(click.Group):
 
 
 def command_line(
-    *, module_of: Callable[[str], ModuleType], table: Mapping[str, str], summary: str
+    *,
+    module_of: Callable[[str], ModuleType],
+    table: Mapping[str, str],
+    summary: str,
+    declared_in: Path | None = None,
 ) -> CommandTable:
     """A command line with the options that both have: `--config` and `--version`."""
-    group = CommandTable(module_of=module_of, table=table, summary=summary)
+    group = CommandTable(module_of=module_of, table=table, summary=summary, declared_in=declared_in)
     config = click.Option(["--config"], metavar="FILE", type=click.Path(), help=_CONFIG_HELP)
     group.params.append(config)
     return click.version_option(package_name="bitrix24-event-gateway")(group)

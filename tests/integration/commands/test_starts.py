@@ -19,11 +19,12 @@ COMMANDS = [
 @pytest.mark.parametrize(("module", "name"), COMMANDS)
 def test_a_command_starts_by_itself(tmp_path: Path, module: str, name: str) -> None:
     done = finished_blocking(
-        (sys.executable, "-m", module, name, "--help"),
+        (sys.executable, "-m", module, name, "--what-there-is-not"),
         directory=tmp_path,
         environment=surroundings(),
         is_executed=True,
     )
 
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"Usage: {module} {name} ")
+    # Help is answered without the command; so that it is asked, it is asked for what it has not.
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"Usage: {module} {name} ")
