@@ -34,19 +34,22 @@ class Batches:
         gate.on_change(self._changed.set)
         self._worker = owned(self._work())
 
-    def submit(self, held: HeldEntry) -> None:
-        """Take an entry, in the order in which they are handled."""
-        held.arrived_at = self._loop.time()
-        waiting = self._waiting
-        waiting.append(held)
-        self._waiting_bytes += len(held.entry.raw)
-        if len(waiting) == 1 or self._is_full():
+    def submit(self, some: Sequence[HeldEntry]) -> None:
+        """Take entries, in the order in which they are handled."""
+        now, size_bytes = self._loop.time(), 0
+        for held in some:
+            held.arrived_at = now
+            size_bytes += len(held.entry.raw)
+        is_first = not self._waiting
+        self._waiting.extend(some)
+        self._waiting_bytes += size_bytes
+        if is_first or self._is_full():
             self._changed.set()
 
     async def alone(self, held: HeldEntry) -> None:
         """Handle an entry as a batch of its own; the first attempt has ended on return."""
         if await self._attempt((held,)) is not None:
-            self.submit(held)
+            self.submit((held,))
 
     async def finish(self, timeout_s: float) -> None:
         """Wait for the batch under way, once the gate is closed; then cancel it."""
@@ -69,6 +72,11 @@ class Batches:
     def _batch(self) -> list[HeldEntry]:
         limits, size_bytes = self._limits, 0
         waiting, most_bytes = self._waiting, limits.max_bytes
+        if len(waiting) <= limits.max_events and self._waiting_bytes <= most_bytes:
+            whole = list(waiting)
+            waiting.clear()
+            self._waiting_bytes = 0
+            return whole
         batch: list[HeldEntry] = []
         for _ in range(min(len(waiting), limits.max_events)):
             held = waiting.popleft()

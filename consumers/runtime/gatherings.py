@@ -98,9 +98,14 @@ class Gatherings:
         """Whether nothing waits or is under way, and nothing is remembered of what was."""
         return not self._queues
 
-    def submit(self, held: HeldEntry) -> None:
-        """Take an entry; those of one subject in the order in which they are handled."""
-        held.arrived_at = self._loop.time()
+    def submit(self, some: Iterable[HeldEntry]) -> None:
+        """Take entries; those of one subject in the order in which they are handled."""
+        now = self._loop.time()
+        for held in some:
+            held.arrived_at = now
+            self._submit(held)
+
+    def _submit(self, held: HeldEntry) -> None:
         queue = self._queue_of(held)
         subject = held.lane
         if subject in queue.under_way:

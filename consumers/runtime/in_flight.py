@@ -107,18 +107,25 @@ class InFlight:
         recent, older = self._recent.get(source, {}), self._older.get(source, {})
         return raw is not None and hash(raw) in (recent.get(entry_id), older.get(entry_id))
 
-    def offer(self, held: HeldEntry) -> bool:
-        """Take an entry if it is within its share; whether it is in hand, and not set aside."""
-        if self._shares is None:
-            self._of(held.source)[held.id] = held
-            self._size_bytes += len(held.entry.raw)
-            return True
-        if self._shares.admits(
-            held, count=len(self) - self.aside_count, size_bytes=self._size_bytes
-        ):
+    def offer(self, source: Source, some: Sequence[HeldEntry]) -> Sequence[HeldEntry]:
+        """Take entries of a source, each if it is within its share; those that are in hand.
+
+        The others are set aside.
+        """
+        if self._shares is not None:
+            return [held for held in some if self._offer(self._shares, held)]
+        entries, size_bytes = self._of(source), 0
+        for held in some:
+            entries[held.id] = held
+            size_bytes += len(held.entry.raw)
+        self._size_bytes += size_bytes
+        return some
+
+    def _offer(self, shares: Shares, held: HeldEntry) -> bool:
+        if shares.admits(held, count=len(self) - self.aside_count, size_bytes=self._size_bytes):
             self.add(held.source, held.id, held)
             return True
-        self._shares.set_aside(held)
+        shares.set_aside(held)
         self._of(held.source)[held.id] = Aside(held.entry.deliveries)
         self.aside_count += 1
         return False
@@ -172,17 +179,22 @@ class InFlight:
 
     def settle(self, source: Source, ids: Sequence[bytes]) -> None:
         """Let go of entries that the server knows to be done."""
+        if not ids:
+            return
         entries = self._held.get(source, {})
         recent = self._recent.setdefault(source, {})
+        shares, remembers, size_bytes = self._shares, self._remembers, 0
         for entry_id in ids:
             held = entries.pop(entry_id, None)
             if not isinstance(held, HeldEntry):
                 continue
-            self._size_bytes -= len(held.entry.raw)
-            if self._shares is not None:
-                self._shares.settled(held)
-            if self._remembers:
-                recent[entry_id] = hash(held.entry.raw)
+            raw = held.entry.raw
+            size_bytes += len(raw)
+            if shares is not None:
+                shares.settled(held)
+            if remembers:
+                recent[entry_id] = hash(raw)
+        self._size_bytes -= size_bytes
         if len(recent) > _RECENT:
             self._older[source] = self._recent.pop(source)
         self.changed.set()

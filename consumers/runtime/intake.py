@@ -75,35 +75,47 @@ class Intake:
         deliveries: Mapping[bytes, int],
     ) -> None:
         """Take entries in hand; those without fields have lost their payload."""
-        await self._take(
-            source,
-            (
-                (entry_id, fields, deliveries.get(entry_id, 1))
-                for entry_id, fields in page
-                if not self._is_known(source, entry_id, fields)
-            ),
-        )
+        for entry_id, fields in page:
+            if not self._is_known(source, entry_id, fields):
+                await self._take(source, ((entry_id, fields, deliveries.get(entry_id, 1)),))
 
     async def take_new(self, source: Source, page: Sequence[tuple[bytes, Fields]]) -> None:
         """Take entries whose ids are higher than all before, which nobody can have had yet."""
         await self._take(source, ((entry_id, fields, 1) for entry_id, fields in page))
 
     async def _take(self, source: Source, page: Iterable[tuple[bytes, Fields, int]]) -> None:
-        offer, submit = self._in_flight.offer, self._work.submit
+        admit = self._admit
+        taken: list[HeldEntry] = []
         for entry_id, fields, deliveries in page:
-            admitted = self._admit(source, entry_id, fields, deliveries)
+            admitted = admit(source, entry_id, fields, deliveries)
             if isinstance(admitted, HeldEntry):
-                if offer(admitted):
-                    submit(admitted)
-            elif admitted is not None:
-                await self._settlement.bury(source, entry_id, admitted, event_id=None)
+                taken.append(admitted)
+                continue
+            # Those before it come first, and need not wait for Redis to take a letter.
+            self._hand_over(source, taken)
+            taken = []
+            await self._dispose(source, entry_id, admitted)
+        self._hand_over(source, taken)
+
+    def _hand_over(self, source: Source, taken: Sequence[HeldEntry]) -> None:
+        if taken:
+            self._work.submit(self._in_flight.offer(source, taken))
+
+    async def _dispose(self, source: Source, entry_id: bytes, letter: DeadLetter | None) -> None:
+        """Be rid of an entry that is not handled."""
+        if letter is not None:
+            await self._settlement.bury(source, entry_id, letter, event_id=None)
+        else:
+            self._settlement.drop(source, entry_id)
 
     def take_back(self, source: Source, entry_id: bytes, fields: Fields, deliveries: int) -> None:
         """Take an entry that was set aside."""
         admitted = self._admit(source, entry_id, fields, deliveries)
         if isinstance(admitted, HeldEntry):
             self._in_flight.add(source, entry_id, admitted)
-            self._work.submit(admitted)
+            self._work.submit((admitted,))
+        elif admitted is None:
+            self._settlement.drop(source, entry_id)
 
     def pass_over(self, source: Source, entry_id: bytes) -> None:
         """Forget an entry that was set aside, and erased meanwhile."""
@@ -117,8 +129,8 @@ class Intake:
         if isinstance(admitted, HeldEntry):
             self._in_flight.add(source, entry_id, admitted)
             await self._work.alone(admitted)
-        elif admitted is not None:
-            await self._settlement.bury(source, entry_id, admitted, event_id=None)
+        else:
+            await self._dispose(source, entry_id, admitted)
 
     async def condemn(
         self, source: Source, entry_id: bytes, fields: Fields, deliveries: int
@@ -126,6 +138,7 @@ class Intake:
         """Make a dead letter of an entry that ended too many processes."""
         if not fields:
             self._lost(source, entry_id)
+            self._settlement.drop(source, entry_id)
             return
         error = f"{deliveries} processes took it in hand and ended before they reported back"
         letter = self._letter(
@@ -136,7 +149,7 @@ class Intake:
     def _admit(
         self, source: Source, entry_id: bytes, fields: Fields, deliveries: int
     ) -> HeldEntry | DeadLetter | None:
-        """The entry to be taken, or what it becomes instead; None if nobody has to handle it."""
+        """The entry to be taken, or what it becomes instead; None if it is to be dropped."""
         raw = fields.get(EVENT_FIELD)
         if raw is None and not fields:
             self._lost(source, entry_id)
@@ -149,7 +162,6 @@ class Intake:
             )
         if self._consumer.handler_of(event.type) is None:
             self._tenure.metrics.ignored(1)
-            self._settlement.drop(source, entry_id)
             return None
         if source.is_redelivery:
             stream, original_id, is_replay = _origin(fields)
@@ -185,7 +197,6 @@ class Intake:
         """The entry was trimmed or deleted while it was pending: nobody can handle it any more."""
         self._tenure.metrics.lost("payload", 1)
         log.error("payload lost", stream=source.key, entry_id=entry_id.decode())
-        self._settlement.drop(source, entry_id)
 
     def _letter(
         self,

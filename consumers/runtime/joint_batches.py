@@ -50,19 +50,21 @@ class JointBatches:
             return None
         return self._waiting[0].arrived_at
 
-    def submit(self, held: HeldEntry) -> None:
-        """Take an entry, in the order in which they are handled."""
-        held.arrived_at = self._loop.time()
+    def submit(self, some: Sequence[HeldEntry]) -> None:
+        """Take entries, in the order in which they are handled."""
+        now, size_bytes = self._loop.time(), 0
+        for held in some:
+            held.arrived_at = now
+            size_bytes += len(held.entry.raw)
         is_first = not self._waiting
-        size_bytes = len(held.entry.raw)
-        self._waiting.append(held)
+        self._waiting.extend(some)
         self._waiting_bytes += size_bytes
-        self._calls.came(size_bytes, is_first=is_first)
+        self._calls.came(len(some), size_bytes, is_first=is_first)
 
     async def alone(self, held: HeldEntry) -> None:
         """Handle an entry as a batch of its own; the first attempt has ended on return."""
         if await self._attempt_alone((held,)) is not None:
-            self.submit(held)
+            self.submit((held,))
 
     def begin(self, most_events: int, most_bytes: int) -> tuple[int, int]:
         """Let a batch within these limits come to the call; how many events and bytes it has."""
@@ -113,10 +115,9 @@ class JointBatches:
     def _put_back(self, batch: Sequence[HeldEntry]) -> None:
         """Let a batch wait again, before what has come meanwhile."""
         self._waiting.extendleft(reversed(batch))
-        for held in batch:
-            size_bytes = len(held.entry.raw)
-            self._waiting_bytes += size_bytes
-            self._calls.came(size_bytes, is_first=False)
+        size_bytes = sum(len(held.entry.raw) for held in batch)
+        self._waiting_bytes += size_bytes
+        self._calls.came(len(batch), size_bytes, is_first=False)
 
     def _look_if_any(self) -> None:
         if self._waiting:

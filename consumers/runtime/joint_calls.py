@@ -69,10 +69,10 @@ class JointCalls:
         self._members.remove(member)
         self.went(count, size_bytes)
 
-    def came(self, size_bytes: int, *, is_first: bool) -> None:
-        """Note an entry that waits; `is_first` if none did in its partition."""
+    def came(self, count: int, size_bytes: int, *, is_first: bool) -> None:
+        """Note entries that wait; `is_first` if none did in their partition."""
         was_full = self._is_full
-        self._count += 1
+        self._count += count
         self._size_bytes += size_bytes
         if is_first or (self._is_full and not was_full):
             self.look()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from consumers.runtime.entry import HeldEntry
 from consumers.runtime.gate import Circuit, Gate
@@ -41,16 +41,18 @@ class Lanes:
         self._failure: BaseException | None = None
         gate.on_change(self._serve)
 
-    def submit(self, held: HeldEntry) -> None:
-        """Take an entry; those of one comment in the order in which they are handled."""
-        name = held.lane
-        lane = self._lanes.get(name)
-        if lane is not None:
-            lane.append(held)
-            return
-        self._lanes[name] = [held]
-        self._ready.append(name)
-        if len(self._workers) - self._busy < len(self._ready):
+    def submit(self, some: Iterable[HeldEntry]) -> None:
+        """Take entries; those of one comment in the order in which they are handled."""
+        lanes, ready = self._lanes, self._ready
+        for held in some:
+            name = held.lane
+            lane = lanes.get(name)
+            if lane is not None:
+                lane.append(held)
+            else:
+                lanes[name] = [held]
+                ready.append(name)
+        if len(self._workers) - self._busy < len(ready):
             self._serve()
 
     async def alone(self, held: HeldEntry) -> None:

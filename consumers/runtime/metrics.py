@@ -107,12 +107,12 @@ class Metrics:
         self._handled_count += len(batch)
         self._handling.observe(took_s)
         now = time.time()
-        observe = self._age.observe
+        ages_s = []
         for held in batch:
             entry = held.entry
             if not entry.is_replay:
-                age_s = now - _moment(entry.event.receivedat).timestamp()
-                observe(max(0.0, age_s))
+                ages_s.append(now - _moment(entry.event.receivedat).timestamp())
+        self._age.observe_all(ages_s)
 
     def ignored(self, count: int) -> None:
         """Note entries of types that no handler takes."""

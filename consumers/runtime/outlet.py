@@ -119,8 +119,10 @@ class Outlet(Generic[T]):
         )
         if not is_ours:
             return False
+        if len(some) == len(self._waiting):
+            self._waiting.clear()
+            return True
         for _ in some:
             self._waiting.popleft()
-        if self._waiting:
-            self._changed.set()
+        self._changed.set()
         return True

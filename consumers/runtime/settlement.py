@@ -183,7 +183,9 @@ class Settlement:
         )
         noted = failures.fields_of((one.source, one.id) for one in some)
         shared = [one.id for one in some if not one.source.is_redelivery]
-        redelivered = [one.id for one in some if one.source.is_redelivery]
+        redelivered = []
+        if len(shared) < len(some):
+            redelivered = [one.id for one in some if one.source.is_redelivery]
         is_ours = await self._tenure.scripts.ack(
             (keys.lease, keys.shared.key, keys.redeliveries.key, keys.failures),
             epoch=self._tenure.epoch,

@@ -119,7 +119,7 @@ async def deliver_events(
                 if consumer.handler_of(event.type) is None:
                     outlet.ignore(event)
                 else:
-                    work.submit(_held(consumer.stream, number, event, is_replay=is_replay))
+                    work.submit((_held(consumer.stream, number, event, is_replay=is_replay),))
             async with asyncio.timeout(timeout_s):
                 await outlet.done.wait()
         finally:

@@ -6,10 +6,12 @@ at once.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any, Final
 
 from redis.asyncio import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
+from redis.connection import HiredisRespSerializer
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from gateway.closed_transports import closed_as_reset
@@ -24,6 +26,9 @@ __all__ = [
 ]
 
 
+_BY_HIREDIS: Final = HiredisRespSerializer()
+
+
 @contextmanager
 def closed_as_away() -> Iterator[None]:
     """Raise redis-py's ConnectionError where a connection is closed."""
@@ -35,6 +40,15 @@ def closed_as_away() -> Iterator[None]:
 
 
 class _Connection(AbstractConnection):
+    def pack_command(self, *args: Any) -> list[bytes]:
+        """Pack a command as redis-py's synchronous client does, by hiredis.
+
+        The asynchronous one joins bytes for each argument, at three times the cost: for each entry
+        that is acknowledged a tenth of all that it costs.
+        """
+        packed: list[bytes] = _BY_HIREDIS.pack(*args)
+        return packed
+
     async def send_packed_command(
         self,
         command: bytes | str | Iterable[bytes],

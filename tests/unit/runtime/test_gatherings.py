@@ -61,7 +61,7 @@ class Bench:
 
     def submit(self, *entries: tuple[str, int]) -> None:
         for number, (portal, comment_id) in enumerate(entries, start=1):
-            self.work.submit(held(portal, comment_id, number))
+            self.work.submit([held(portal, comment_id, number)])
 
     async def end(self) -> None:
         self.gate.close()
@@ -119,7 +119,7 @@ async def test_entries_of_one_comment_are_one_of_a_batch_and_never_in_two_at_a_t
     bench.submit(("a", 1), ("a", 1), ("a", 2), ("a", 1))
     await eventually(lambda: bench.batches == [[1, 2, 4, 3]])
     for number, comment_id in enumerate([2, 3, 1, 2], start=5):
-        bench.work.submit(held("a", comment_id, number))
+        bench.work.submit([held("a", comment_id, number)])
     await eventually(lambda: bench.batches == [[1, 2, 4, 3], [6]])
     open_door.set()
     await eventually(lambda: len(bench.batches) == 3)
@@ -141,8 +141,8 @@ async def test_a_key_that_fails_waits_alone_and_is_then_tried_by_one_batch() -> 
     bench.submit(*[("a", comment) for comment in range(1, 10)], ("b", 1))
     await eventually(lambda: [10] in bench.batches)
     tried = len(bench.batches)
-    bench.work.submit(held("a", 1, 11))
-    bench.work.submit(held("b", 2, 12))
+    bench.work.submit([held("a", 1, 11)])
+    bench.work.submit([held("b", 2, 12)])
     await eventually(lambda: [12] in bench.batches)
     assert len(bench.batches) == tried + 1
     await eventually(lambda: len(bench.batches) > tried + 1)
@@ -273,9 +273,9 @@ async def test_a_subject_that_has_to_wait_keeps_no_other_one_of_its_key_waiting(
     bench.submit(("a", 1), ("a", 2), ("a", 1), ("a", 3))
     await eventually(lambda: len(bench.batches) == 1)
     for number in (5, 6):
-        bench.work.submit(held("a", number, number))
+        bench.work.submit([held("a", number, number)])
         await eventually(lambda: bench.batches[-1] == [number], timeout_s=0.15)  # noqa: B023
-    bench.work.submit(held("a", 1, 7))
+    bench.work.submit([held("a", 1, 7)])
     await eventually(lambda: len(bench.batches) == 4)
     await bench.end()
 

@@ -47,7 +47,7 @@ class Partitions:
         for _ in range(count):
             one = held(partition, len(self.calls))
             one.entry = replace(one.entry, partition=partition)
-            self.work[partition].submit(one)
+            self.work[partition].submit([one])
 
     async def finish(self) -> None:
         for gate in self.gates:

@@ -68,7 +68,7 @@ async def test_one_comment_is_handled_in_order_and_others_meanwhile() -> None:
     gate = open_gate()
     lanes = Lanes(attempt, gate, Circuit(Backoff()))
     for number in range(200):
-        lanes.submit(held(number % 10 + 1, number))
+        lanes.submit([held(number % 10 + 1, number)])
     await eventually(lambda: sum(map(len, seen.values())) == 200)
     gate.close()
     await lanes.finish(1)
@@ -92,7 +92,7 @@ async def test_a_failing_comment_keeps_only_itself_waiting() -> None:
     gate = open_gate(limit=1)
     lanes = Lanes(attempt, gate, Circuit(Backoff()))
     for number, comment_id in enumerate([1, 1, 2, 2, 3]):
-        lanes.submit(held(comment_id, number))
+        lanes.submit([held(comment_id, number)])
     await eventually(lambda: len(done) == 5)
     gate.close()
     await lanes.finish(1)
@@ -112,7 +112,7 @@ async def test_when_everything_fails_the_partition_pauses_and_probes() -> None:
     gate = open_gate()
     lanes = Lanes(attempt, gate, Circuit(Backoff(first_s=0.05, limit_s=0.05), threshold=3))
     for number in range(50):
-        lanes.submit(held(number + 1, number))
+        lanes.submit([held(number + 1, number)])
     await asyncio.sleep(0.3)
     while_away = calls
     assert gate.is_paused
@@ -133,7 +133,7 @@ async def test_nothing_is_started_once_the_lease_has_run_out() -> None:
 
     gate = Gate(limit=8)
     lanes = Lanes(attempt, gate, Circuit(Backoff()))
-    lanes.submit(held(1, 1))
+    lanes.submit([held(1, 1)])
     await asyncio.sleep(0)
     assert seen == []
 
@@ -153,7 +153,7 @@ async def test_a_batch_goes_out_when_it_is_full_or_its_oldest_has_waited() -> No
     gate = open_gate()
     work = Batches(attempt, gate, batches_of(10, max_wait_s=0.05))
     for number in range(25):
-        work.submit(held(1, number))
+        work.submit([held(1, number)])
     await eventually(lambda: batches == [10, 10, 5])
     gate.close()
     await work.finish(1)
@@ -170,10 +170,10 @@ async def test_a_batch_goes_out_when_its_events_are_large_enough_together() -> N
     of_three = 3 * len(held(1, 1).entry.raw)
     work = Batches(attempt, gate, batches_of(10, max_wait_s=3600, max_bytes=of_three))
     for number in range(7):
-        work.submit(held(1, number))
+        work.submit([held(1, number)])
     await eventually(lambda: batches == [3, 3])
     for number in range(7, 9):
-        work.submit(held(1, number))
+        work.submit([held(1, number)])
     await eventually(lambda: batches == [3, 3, 3])
     gate.close()
     await work.finish(1)
@@ -188,8 +188,8 @@ async def test_an_event_larger_than_a_batch_is_a_batch_of_its_own() -> None:
 
     gate = open_gate()
     work = Batches(attempt, gate, batches_of(10, max_wait_s=3600, max_bytes=1))
-    work.submit(held(1, 1))
-    work.submit(held(1, 2))
+    work.submit([held(1, 1)])
+    work.submit([held(1, 2)])
     await eventually(lambda: batches == [1, 1])
     gate.close()
     await work.finish(1)
@@ -211,7 +211,7 @@ async def test_a_batch_with_a_bad_entry_is_halved_until_that_one_is_alone() -> N
     gate = open_gate()
     work = Batches(attempt, gate, batches_of(16))
     for number in range(16):
-        work.submit(held(1, number))
+        work.submit([held(1, number)])
     await eventually(lambda: len(handled) == 15)
     gate.close()
     await work.finish(1)
@@ -232,10 +232,10 @@ async def test_a_comment_that_comes_later_does_not_wait_for_the_handlers_under_w
     gate = open_gate(limit=4)
     lanes = Lanes(attempt, gate, Circuit(Backoff()))
     for count in range(1, 5):  # one at a time, as a quiet stream brings them
-        lanes.submit(held(count, count))
+        lanes.submit([held(count, count)])
         await eventually(lambda expected=count: len(started) == expected)  # type: ignore[misc]
-    lanes.submit(held(5, 5))
-    lanes.submit(held(6, 6))
+    lanes.submit([held(5, 5)])
+    lanes.submit([held(6, 6)])
     await asyncio.sleep(0)
     assert len(started) == 4
     released.set()
