@@ -18,6 +18,7 @@ __all__ = [
     "DELIVERIES",
     "DRAINED_EVENTS",
     "DUTY_FAILURES",
+    "DUTY_WAIT_SECONDS",
     "EVENT_TOKENS",
     "FAST_LANE_EVENTS",
     "HELD_ENTRIES",
@@ -141,9 +142,7 @@ EVENT_TOKENS: Final = Counter(
     ["result"],
 )
 BATCH_EVENTS: Final = Histogram(
-    "b24gw_batch_events",
-    "Events per batch.",
-    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
+    "b24gw_batch_events", "Events per batch.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
 )
 PUBLISH_SECONDS: Final = Histogram(
     "b24gw_publish_seconds",
@@ -240,14 +239,12 @@ MEMORY_GATE_CLOSED: Final = Gauge(
 )
 PORTAL_LAST_EVENT_SECONDS: Final = RankedGauge(
     "b24gw_portal_last_event_timestamp_seconds",
-    "When the last event of a registered portal was received (Unix time), of the twenty that are "
-    "quiet for longest; from the leading process of `gateway reconcile`.",
+    "When the last event of a portal came (Unix time), of the twenty that are quiet for longest.",
     smallest=True,
 )
 PORTAL_TROUBLE: Final = RankedGauge(
     "b24gw_portal_trouble",
-    "1 while a registered portal is in trouble (silent, unbound, token_expiring, unauthorized), of "
-    "a hundred at most; from the leading process of `gateway reconcile`.",
+    "1 while a portal is in trouble; a hundred are shown at most.",
     ("member_id", "trouble"),
     most=100,
 )
@@ -275,6 +272,12 @@ DUTY_FAILURES: Final = Counter(
     "How often something that `gateway reconcile` does for a portal failed, by what it is.",
     ["duty"],
 )
+DUTY_WAIT_SECONDS: Final = Histogram(
+    "b24gw_duty_wait_seconds",
+    "For how long something that `gateway reconcile` does for a portal was due when it began.",
+    ["duty"],
+    buckets=(0.1, 1, 6, 10, 30, 60, 120, 300, 900, 3600),
+)
 RECOVERED_EVENTS: Final = Counter(
     "b24gw_recovered_events",
     "Missed events that were found and published, by how they were found (queue, sweep); `gateway "
@@ -289,11 +292,9 @@ OFFLINE_ROWS: Final = Counter(
 )
 QUEUE_DRAINED_SECONDS: Final = RankedGauge(
     "b24gw_queue_drained_timestamp_seconds",
-    "When a portal's queue of offline events was last drained (Unix time), of the twenty for which "
-    "that is longest ago.",
+    "When a portal's queue was last drained (Unix time), of the twenty where it is longest ago.",
     smallest=True,
 )
 SWEPT_ENTITIES: Final = Counter(
-    "b24gw_swept_entities",
-    "Entities whose comments were compared with what consumers were told.",
+    "b24gw_swept_entities", "Entities whose comments were compared with what consumers were told."
 )

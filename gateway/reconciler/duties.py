@@ -37,8 +37,8 @@ class Timetable:
         self._due_at: dict[tuple[str, str], float] = {}
         self._under_way: set[tuple[str, str]] = set()
 
-    def due(self, member_ids: Collection[str], now: float) -> list[tuple[Duty, str]]:
-        """What is to be begun now, for these portals; all others are forgotten.
+    def due(self, member_ids: Collection[str], now: float) -> list[tuple[Duty, str, float]]:
+        """What is to be begun now, for these portals, and since when; all others are forgotten.
 
         Whoever asks begins it, and says when it is `done`.
         """
@@ -47,10 +47,10 @@ class Timetable:
         for duty in self._duties.values():
             for member_id in member_ids:
                 key = (duty.name, member_id)
-                if key not in self._under_way and self._due_at.get(key, now) <= now:
+                if key not in self._under_way and (since := self._due_at.get(key, now)) <= now:
                     self._under_way.add(key)
                     self._due_at[key] = now + duty.every_s
-                    found.append((duty, member_id))
+                    found.append((duty, member_id, since))
         return found
 
     def done(self, duty: Duty, member_id: str) -> None:

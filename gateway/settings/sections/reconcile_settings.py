@@ -20,9 +20,10 @@ class ReconcileSettings(Section, frozen=True, kw_only=True):
     """How many seconds a stopping process gives what it has in hand."""
     lease_s: Annotated[float, Meta(ge=2)] = 10.0
     """How many seconds after the death of the leading process another one takes over."""
-    max_portals_at_once: Positive = 32
-    """How many portals have a turn at the same time at each of four duties; those that do not
-    answer have a quarter of it to themselves."""
+    max_portals_at_once: Positive = 256
+    """How many portals have a turn at the same time at each of four duties, at most. There are 32
+    such places, and more where many portals or slow ones would else not be through in half of the
+    duty's interval; portals that do not answer have a quarter of 32 to themselves."""
     every_s: Seconds = 300.0
     """How many seconds pass between two looks at a portal's queue that has not called for one."""
     settle_s: Seconds = 60.0

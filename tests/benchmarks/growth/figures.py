@@ -10,6 +10,7 @@ from tests.benchmarks.growth import (
     looking_at_dead_letters,
     looking_at_streams,
     portal_backlog,
+    portals_looked_after,
     receiver_standstill,
     warehouse_partitions,
 )
@@ -23,6 +24,7 @@ PARTS: Final[Mapping[str, Callable[[Path], list[Curve]]]] = {
     "audit": looking_at_audit.curves,
     "backlog": portal_backlog.curves,
     "receiver": receiver_standstill.curves,
+    "reconcile": portals_looked_after.curves,
     "partitions": warehouse_partitions.curves,
 }
 

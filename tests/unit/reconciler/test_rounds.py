@@ -187,6 +187,52 @@ async def test_a_hundred_portals_that_hang_cost_nine_hundred_others_nothing(
     assert set(asked.values()) <= {1}
 
 
+async def test_of_many_portals_that_are_due_few_are_tasks_and_all_have_their_turn_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(going_round, "_LOOK_S", 0.01)
+    drained: list[str] = []
+    most = 0
+
+    async def drain(portal: Portal) -> None:
+        nonlocal most
+        most = max(most, len(asyncio.all_tasks()))
+        await asyncio.sleep(0)
+        drained.append(portal.member_id)
+
+    portals = crowd(5_000)
+    going = Rounds([Duty(name="drain", every_s=3600, carry_out=drain)], portals, at_once=32)
+    await run_until(going, lambda: len(drained) >= 5_000, timeout_s=30)
+
+    assert drained == [portal.member_id for portal in portals]
+    assert most < 600
+
+
+async def test_a_portal_that_is_gone_before_its_turn_has_none_and_has_one_if_it_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(going_round, "_LOOK_S", 0.01)
+    monkeypatch.setattr(going_round, "_AHEAD", 1)
+    portals, gone = crowd(2), crowd(2)[1]
+    drained: list[str] = []
+
+    async def drain(portal: Portal) -> None:
+        drained.append(portal.member_id)
+        if portal.member_id == "m0" and gone in portals:
+            portals.remove(gone)
+
+    going = Rounds([Duty(name="drain", every_s=0.05, carry_out=drain)], portals, at_once=32)
+    running = asyncio.ensure_future(going.run(asyncio.Event()))
+    await eventually(lambda: len(drained) >= 3)
+    assert set(drained) == {"m0"}
+
+    portals.append(gone)
+    drained.clear()
+    await eventually(lambda: "m1" in drained)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_a_portal_that_signals_is_asked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(going_round, "_LOOK_S", 0.01)
     turns = 0

@@ -9,8 +9,8 @@ DRAIN = Duty(name="drain", every_s=300, carry_out=nothing)
 SWEEP = Duty(name="sweep", every_s=900, carry_out=nothing)
 
 
-def names(found: list[tuple[Duty, str]]) -> list[tuple[str, str]]:
-    return [(duty.name, member_id) for duty, member_id in found]
+def names(found: list[tuple[Duty, str, float]]) -> list[tuple[str, str]]:
+    return [(duty.name, member_id) for duty, member_id, _since in found]
 
 
 def test_a_new_portal_is_due_for_everything_at_once() -> None:
@@ -22,11 +22,18 @@ def test_a_new_portal_is_due_for_everything_at_once() -> None:
 
 def test_each_duty_has_a_period_of_its_own() -> None:
     table = Timetable([DRAIN, SWEEP])
-    for duty, member_id in table.due(["a"], 0):
+    for duty, member_id, _since in table.due(["a"], 0):
         table.done(duty, member_id)
 
     assert table.due(["a"], 299) == []
     assert names(table.due(["a"], 300)) == [("drain", "a")]
+
+
+def test_what_is_due_says_since_when() -> None:
+    table = Timetable([DRAIN])
+    table.done(*table.due(["a"], 0)[0][:2])
+
+    assert table.due(["a"], 400) == [(DRAIN, "a", 300)]
 
 
 def test_what_is_under_way_is_not_begun_again() -> None:
