@@ -22,6 +22,15 @@ TABLE: Final = {
 }
 
 DECLARED: Final = Path(__file__).with_name("commands") / "declared"
+_SUMMARY: Final = """\
+Run consumers of the gateway's streams, and look after what they produced.
+
+`--help` behind a command says the rest; docs/cli.md has all of it.
+
+\b
+consumers run audit
+consumers audit verify var/audit
+"""
 
 
 def _module_of(name: str) -> ModuleType:
@@ -42,7 +51,7 @@ cli = command_line(
     module_of=_module_of,
     table=TABLE,
     declared_in=DECLARED,
-    summary="Run consumers of the gateway's streams, and look after what they produced.",
+    summary=_SUMMARY,
 )
 
 

@@ -28,12 +28,21 @@ TABLE: Final = {
     "config": "Show the effective settings, secrets masked.",
 }
 DECLARED: Final = Path(__file__).with_name("commands") / "declared"
+_SUMMARY: Final = """\
+Receive Bitrix24 events, store them on Redis Streams, and look after the streams.
+
+`--help` behind a command says the rest; docs/cli.md has all of it.
+
+\b
+gateway up --demo
+gateway status --config /etc/gateway/gateway.toml
+"""
 
 cli = command_line(
     module_of=lambda name: import_module(f"gateway.commands.{name}"),
     table=TABLE,
     declared_in=DECLARED,
-    summary="Receive Bitrix24 events, store them on Redis Streams, and look after the streams.",
+    summary=_SUMMARY,
 )
 
 

@@ -15,7 +15,7 @@ import consumers.cli
 import gateway.cli
 from gateway.declared_commands import described
 
-__all__ = ["PROGRAMS", "page", "paths", "tables"]
+__all__ = ["PROGRAMS", "examples_of", "page", "paths", "tables"]
 
 PROGRAMS = {
     "gateway": (gateway.cli.cli, gateway.cli.DECLARED),
@@ -61,6 +61,12 @@ def _below(
             below = command.get_command(context, name)
             assert below is not None
             yield from _below((*path, name), below, context)
+
+
+def examples_of(text: str) -> list[str]:
+    """The lines of a help that call a command."""
+    lines = map(str.strip, text.splitlines())
+    return [line for line in lines if line.startswith(tuple(f"{name} " for name in PROGRAMS))]
 
 
 def page() -> str:

@@ -69,13 +69,27 @@ class _RecordType(click.ParamType[tuple[str, int]]):
 
 @click.group("audit")
 def command() -> None:
-    """Check the audit log, look into it, and prove what it holds."""
+    r"""Check the audit log, look into it, and prove what it holds.
+
+    More: docs/audit.md.
+
+    \b
+    consumers audit verify var/audit
+    consumers audit show --event 01a20519-8d87-7177-989d-ac8da4341f00
+    """
 
 
 @command.command()
 @click.argument("file", type=click.Path(path_type=Path))
 def keygen(file: Path) -> None:
-    """Make an Ed25519 key: the private one in FILE, the public one in FILE.pub."""
+    r"""Make an Ed25519 key: the private one in FILE, the public one in FILE.pub.
+
+    More: docs/audit.md.
+
+    \b
+    consumers audit keygen audit.key
+    consumers audit keygen /etc/gateway/audit.key
+    """
     public = signing.generate(file)
     click.echo(f"private key   {file}   keep it off the machine's backups of the log")
     click.echo(f"public key    {file}.pub   give it to whoever verifies")
@@ -121,9 +135,14 @@ def verify(
     partitions: int | None,
     as_json: bool,
 ) -> None:
-    """Check the log in DIRECTORY; exit code 1 if it is not whole.
+    r"""Check the log in DIRECTORY; exit code 1 if it is not whole.
 
-    Names the first record of each partition that is changed, missing or out of order.
+    Names the first record of each partition that is changed, missing or out of order. More:
+    docs/audit.md.
+
+    \b
+    consumers audit verify var/audit
+    consumers audit verify var/audit --key audit.key.pub --anchors anchors.txt
     """
     known = {signing.public_key(key) for key in keys}
     noted = [*anchors, *(anchors_in(anchor_file) if anchor_file else ())]
@@ -189,7 +208,14 @@ def show(
     directory: Path | None,
     as_json: bool,
 ) -> None:
-    """Find records; --json gives their exact lines. Exit code 1 if there are none."""
+    r"""Find records; --json gives their exact lines. Exit code 1 if there are none.
+
+    More: docs/audit.md.
+
+    \b
+    consumers audit show --event 01a20519-8d87-7177-989d-ac8da4341f00
+    consumers audit show --portal 010b6886ebc205e43ae65000ee00addb --from 2h --json
+    """
     wanted = RecordQuery(event_id=event_id, member_id=member_id, since=since, until=until)
     count = 0
     for count, hit in enumerate(search(_directory(context, directory), wanted), 1):
@@ -226,7 +252,14 @@ def _row(*cells: str) -> str:
 @_Dir
 @click.pass_context
 def prove_command(context: click.Context, event_id: str, *, directory: Path | None) -> None:
-    """Print, as JSON, what a third party needs to check that an event is in the log."""
+    r"""Print, as JSON, what a third party needs to check that an event is in the log.
+
+    More: docs/audit.md.
+
+    \b
+    consumers audit prove 01a20519-8d87-7177-989d-ac8da4341f00
+    consumers audit prove 01a20519-8d87-7177-989d-ac8da4341f00 --dir var/audit
+    """
     root = _directory(context, directory)
     hit = next(search(root, RecordQuery(event_id=event_id)), None)
     if hit is None:
@@ -243,7 +276,14 @@ def prove_command(context: click.Context, event_id: str, *, directory: Path | No
 @_Keys
 @_Json
 def verify_proof(file: BinaryIO, *, keys: tuple[str, ...], as_json: bool) -> None:
-    """Check a proof that `prove` printed; FILE may be `-`. Exit code 1 if it proves nothing."""
+    r"""Check a proof that `prove` printed; FILE may be `-`. Exit code 1 if it proves nothing.
+
+    More: docs/audit.md.
+
+    \b
+    consumers audit verify-proof proof.json
+    consumers audit verify-proof proof.json --key audit.key.pub
+    """
     try:
         record, checkpoint = check(
             read(file.read()), keys={signing.public_key(key) for key in keys}

@@ -21,10 +21,14 @@ def _begun(_context: click.Context, _argument: click.Parameter, begun: str) -> l
 @click.argument("name", shell_complete=_begun)
 @click.pass_context
 def command(context: click.Context, name: str) -> None:
-    """Run a consumer: audit, notifier, warehouse, enricher, or module:object of your own.
+    r"""Run a consumer: audit, notifier, warehouse, enricher, or module:object of your own.
 
     The first SIGTERM or SIGINT finishes the entries under way; the second ends the process at once.
-    Exit code 3 says that too much could not be handled.
+    Exit code 3 says that too much could not be handled. More: docs/consumers.md.
+
+    \b
+    consumers run audit
+    consumers run search_index:app
     """
     settings = settings_of(context)
     if ":" not in name:

@@ -12,7 +12,14 @@ __all__ = ["command"]
 
 @click.group("notifier")
 def command() -> None:
-    """Check the notifier's routes, and see what waits for its targets."""
+    r"""Check the notifier's routes, and see what waits for its targets.
+
+    More: docs/notifier.md.
+
+    \b
+    consumers notifier check
+    consumers notifier backlog
+    """
 
 
 @command.command("check")
@@ -21,10 +28,14 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of text.")
 @click.pass_context
 def check(context: click.Context, *, only: str | None, is_sending: bool, as_json: bool) -> None:
-    """Render a sample of every message for every target.
+    r"""Render a sample of every message for every target.
 
     Exit code 0 when all of it works; 1 when a target did not accept a sample; 2 for settings that
-    cannot work.
+    cannot work. More: docs/notifier.md.
+
+    \b
+    consumers notifier check
+    consumers notifier check --route sales --send
     """
     settings = settings_of(context)
     is_good = asyncio.run(
@@ -37,5 +48,12 @@ def check(context: click.Context, *, only: str | None, is_sending: bool, as_json
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of a table.")
 @click.pass_context
 def backlog(context: click.Context, *, as_json: bool) -> None:
-    """Show what waits for each target, and which targets are left alone after failures."""
+    r"""Show what waits for each target, and which targets are left alone after failures.
+
+    More: docs/notifier.md.
+
+    \b
+    consumers notifier backlog
+    consumers notifier backlog --json
+    """
     asyncio.run(show_backlog(settings_of(context), as_json=as_json, show=click.echo))

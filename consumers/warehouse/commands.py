@@ -76,16 +76,29 @@ def _range(function: Callable[..., None]) -> Callable[..., None]:
 
 @click.group("warehouse")
 def command() -> None:
-    """Ask the warehouse with SQL, compare it with the stream, load it again, erase."""
+    r"""Ask the warehouse with SQL, compare it with the stream, load it again, erase.
+
+    More: docs/warehouse.md.
+
+    \b
+    consumers warehouse query "SELECT count(*) FROM comment_events"
+    consumers warehouse check --from 1d
+    """
 
 
 @command.command()
 @_range
 def check(settings: Settings, wanted: Range, *, as_json: bool) -> None:
-    """Name the events that were handled and that the warehouse lacks. Exit code 1 if there are any.
+    r"""Name the events that were handled and that the warehouse lacks.
+
+    Exit code 1 if there are any.
 
     Events that wait for the consumer are counted apart. What was trimmed from the stream cannot be
-    compared.
+    compared. More: docs/warehouse.md.
+
+    \b
+    consumers warehouse check --from 1d
+    consumers warehouse check --from 2d --to 1d --json
     """
     found = _run(_check(settings, wanted))
     if as_json:
@@ -105,7 +118,14 @@ def check(settings: Settings, wanted: Range, *, as_json: bool) -> None:
 @command.command("backfill")
 @_range
 def backfill_command(settings: Settings, wanted: Range, *, as_json: bool) -> None:
-    """Load a range of the stream again, beside the running consumer. Rows are not doubled."""
+    r"""Load a range of the stream again, beside the running consumer. Rows are not doubled.
+
+    More: docs/warehouse.md.
+
+    \b
+    consumers warehouse backfill --from 2d --to 1d
+    consumers warehouse backfill --from 2026-01-31T00:00:00Z --stream events
+    """
     count = _run(_backfill(settings, wanted))
     click.echo(json_line({"loaded": count}) if as_json else f"{count} events loaded")
 
@@ -115,10 +135,14 @@ def backfill_command(settings: Settings, wanted: Range, *, as_json: bool) -> Non
 @click.option("--json", "is_json", is_flag=True, help="One JSON object for each row.")
 @click.pass_context
 def query(context: click.Context, *, sql: str, is_json: bool) -> None:
-    """Ask the warehouse with SQL; it can change nothing.
+    r"""Ask the warehouse with SQL; it can change nothing.
 
     Names of tables need no schema: "SELECT * FROM comments". While a load has the file of DuckDB,
-    it waits for up to half a minute.
+    it waits for up to half a minute. More: docs/warehouse.md.
+
+    \b
+    consumers warehouse query "SELECT count(*) FROM comment_events"
+    consumers warehouse query --json "SELECT * FROM comment_events LIMIT 2"
     """
     settings = _settings(context)
     options = settings.warehouse
@@ -161,13 +185,17 @@ def erase(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Erase all rows of a portal, or with --comment of one comment of it. Cannot be undone.
+    r"""Erase all rows of a portal, or with --comment of one comment of it. Cannot be undone.
 
     No replay and no backfill brings back what was received until now. The erasure is recorded in
     the warehouse (table erasures) and, through the stream, in the audit log.
 
     DuckDB and PostgreSQL leave the bytes on the disk until they use the room again; --compact does
     not. What other places still hold: docs/warehouse.md.
+
+    \b
+    consumers warehouse erase --portal 010b6886ebc205e43ae65000ee00addb --reason T-1234
+    consumers warehouse erase --comment 999 --compact
     """
     settings = _settings(context)
     if member_id is None:

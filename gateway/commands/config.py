@@ -31,7 +31,7 @@ def command(context: click.Context, *, as_json: bool, is_check: bool) -> None:
 
     \b
     gateway config
-    gateway --config new.toml config --check
+    gateway config --check --config new.toml
     """
     if is_check:
         _check(settings_of(context, are_of_running_up=False))

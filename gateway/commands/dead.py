@@ -58,7 +58,14 @@ def _chosen(function: Callable[..., None]) -> Callable[..., None]:
 
 @click.group("dead")
 def command() -> None:
-    """Dead letters: list, show, retry, drop."""
+    r"""Dead letters: list, show, retry, drop.
+
+    More: docs/consumers.md.
+
+    \b
+    gateway dead list --group notifier
+    gateway dead retry --group notifier --all
+    """
 
 
 @command.command("list")
@@ -69,7 +76,15 @@ def command() -> None:
 def list_letters(
     context: click.Context, *, group: str | None, reason: str | None, as_json: bool
 ) -> None:
-    """List dead letters, oldest first."""
+    r"""List dead letters, oldest first.
+
+    ADDRESS is what the other commands take, ENTRY where the event stands on the stream, ATTEMPTS
+    how often it was tried. More: docs/consumers.md.
+
+    \b
+    gateway dead list
+    gateway dead list --group notifier --reason rejected --json
+    """
     asyncio.run(_list(settings_of(context), group, reason, as_json=as_json))
 
 
@@ -112,7 +127,14 @@ def _row(stored: StoredLetter) -> tuple[object, ...]:
 @_JSON
 @click.pass_context
 def show(context: click.Context, *, address: str, group: str, as_json: bool) -> None:
-    """Show one dead letter with its event."""
+    r"""Show one dead letter with its event.
+
+    More: docs/consumers.md.
+
+    \b
+    gateway dead show --group notifier 0/1795381890441-0
+    gateway dead show --group notifier 0/1795381890441-0 --json
+    """
     found = asyncio.run(_at(settings_of(context), group, _addresses([address])))
     if not found:
         raise click.ClickException(f"{group} has no dead letter {address}")
@@ -133,7 +155,14 @@ def show(context: click.Context, *, address: str, group: str, as_json: bool) -> 
 @_JSON
 @click.pass_context
 def retry(context: click.Context, *, choice: _Choice, as_json: bool) -> None:
-    """Give dead letters back to their group, and to no other; it handles them like new ones."""
+    r"""Give dead letters back to their group, and to no other; it handles them like new ones.
+
+    More: docs/consumers.md.
+
+    \b
+    gateway dead retry --group notifier 0/1795381890441-0
+    gateway dead retry --group notifier --reason failed --all
+    """
     count = asyncio.run(_change(settings_of(context), choice, ops.retry))
     click.echo(json_line({"retried": count}) if as_json else f"given back: {count}")
 
@@ -144,7 +173,14 @@ def retry(context: click.Context, *, choice: _Choice, as_json: bool) -> None:
 @click.option("--yes", "is_sure", is_flag=True, help="Do not ask before --all are deleted.")
 @click.pass_context
 def drop(context: click.Context, *, choice: _Choice, as_json: bool, is_sure: bool) -> None:
-    """Delete dead letters for good. The events stay on their stream as long as it keeps them."""
+    r"""Delete dead letters for good. The events stay on their stream as long as it keeps them.
+
+    More: docs/consumers.md.
+
+    \b
+    gateway dead drop --group notifier 0/1795381890441-0
+    gateway dead drop --group notifier --reason rejected --all
+    """
     count = asyncio.run(_change(settings_of(context), choice, ops.drop, is_sure=is_sure))
     click.echo(json_line({"dropped": count}) if as_json else f"dropped: {count}")
 

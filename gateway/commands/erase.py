@@ -72,7 +72,7 @@ def command(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Erase what Redis holds of a portal, or of one comment of it.
+    r"""Erase what Redis holds of a portal, or of one comment of it.
 
     Texts on the streams, dead letters, redeliveries, notices that wait (nobody is told of them any
     more), what is to be asked for again, snapshots, hashes; of a portal also its events, its
@@ -80,6 +80,10 @@ def command(
     erasure is recorded, through the stream, in the audit log.
     Exit code 1 if something still came up in the last walk, or the file was not rewritten: repeat
     it. docs/personal-data.md has every place.
+
+    \b
+    gateway erase --portal 010b6886ebc205e43ae65000ee00addb --comment 999 --reason T-1234
+    gateway erase --portal 010b6886ebc205e43ae65000ee00addb --rewrite-aof --yes
     """
     if not MEMBER_ID.fullmatch(member_id):
         raise click.BadParameter("letters, digits, `_`, `.`, `-`; up to 64", param_hint="--portal")

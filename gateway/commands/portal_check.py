@@ -30,9 +30,16 @@ _HEAD: Final = (
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per portal.")
 @click.pass_context
 def command(context: click.Context, *, portal: str | None, as_json: bool) -> None:
-    """How portals stand: reachable, bound, heard; and what to mend.
+    r"""How portals stand: reachable, bound, heard; and what to mend.
 
-    Asks each portal, and changes nothing. Ends with 1 if something must be mended.
+    Asks each portal, and changes nothing. Ends with 1 if something must be mended. REST is by what
+    it is called, GRANT how long its refresh token lasts, BOUND how many events it is asked for,
+    QUEUE what waits there, USUAL how many events come in such an hour, HEARD for how long that was
+    learnt, MISSED what was found afterwards. More: docs/portals.md.
+
+    \b
+    gateway portals check
+    gateway portals check --portal acme.bitrix24.com --json
     """
     settings = settings_of(context)
     logs.configure(settings.log, process="portals")  # refused tokens are told, and not on stdout

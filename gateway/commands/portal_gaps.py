@@ -22,10 +22,14 @@ __all__ = ["command"]
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per gap.")
 @click.pass_context
 def command(context: click.Context, *, member_id: str | None, as_json: bool) -> None:
-    """Stretches of time of which events were missed, and recovered.
+    r"""Stretches of time of which events were missed, and recovered.
 
     FIRST and LAST are when the events happened, by the portal's clock. Found in a sweep, when they
-    happened is not known: then it is when they were found.
+    happened is not known: then it is when they were found. More: docs/missed-events.md.
+
+    \b
+    gateway portals gaps
+    gateway portals gaps --portal 010b6886ebc205e43ae65000ee00addb --json
     """
     found = asyncio.run(_gaps(settings_of(context), member_id))
     rows = [_row(portal, gap) for portal, gaps in found for gap in gaps]

@@ -59,10 +59,15 @@ def _chosen(*, needs_portal: bool) -> Callable[[Any], Any]:
 
 @click.group("quarantine")
 def command() -> None:
-    """Deliveries of registered portals that came with a token that is not registered.
+    r"""Deliveries of registered portals that came with a token that is not registered.
 
     They are kept, encrypted, because a token that was changed in Bitrix24 makes genuine deliveries
-    look like that. Register the token (`gateway portals add`), then admit them.
+    look like that. Register the token (`gateway portals add`), then admit them. More:
+    docs/portals.md.
+
+    \b
+    gateway portals quarantine list
+    gateway portals quarantine admit
     """
 
 
@@ -70,7 +75,14 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per token.")
 @click.pass_context
 def list_(context: click.Context, *, as_json: bool) -> None:
-    """How many are kept, a line for each portal and token, with the newest of them."""
+    r"""How many are kept, a line for each portal and token, with the newest of them.
+
+    More: docs/portals.md.
+
+    \b
+    gateway portals quarantine list
+    gateway portals quarantine list --json
+    """
 
     async def rows(room: _Room) -> list[Row]:
         found: list[Row] = []
@@ -106,7 +118,14 @@ def show(
     receipt_id: str | None,
     as_json: bool,
 ) -> None:
-    """Each delivery of a portal, in the order of receipt."""
+    r"""Each delivery of a portal, in the order of receipt.
+
+    More: docs/portals.md.
+
+    \b
+    gateway portals quarantine show 010b6886ebc205e43ae65000ee00addb
+    gateway portals quarantine show 010b6886ebc205e43ae65000ee00addb --token-digest 3fa9 --json
+    """
 
     async def rows(room: _Room) -> list[Row]:
         kept = await room.quarantine.of(member_id)
@@ -134,10 +153,15 @@ def admit(
     token_digest: str | None,
     receipt_id: str | None,
 ) -> None:
-    """Publish those whose token is registered now; of all portals, or of one.
+    r"""Publish those whose token is registered now; of all portals, or of one.
 
     Each becomes the event that it would have been, with its id and time of receipt, behind the
-    events that came since. Admitting twice publishes once. Exit code 1 if some remain.
+    events that came since. Admitting twice publishes once. Exit code 1 if some remain. More:
+    docs/portals.md.
+
+    \b
+    gateway portals quarantine admit
+    gateway portals quarantine admit 010b6886ebc205e43ae65000ee00addb --token-digest 3fa9
     """
 
     async def readmitted(room: _Room) -> Readmission:
@@ -175,7 +199,14 @@ def drop(
     receipt_id: str | None,
     is_sure: bool,
 ) -> None:
-    """Remove deliveries of a portal from the quarantine, for good."""
+    r"""Remove deliveries of a portal from the quarantine, for good.
+
+    More: docs/portals.md.
+
+    \b
+    gateway portals quarantine drop 010b6886ebc205e43ae65000ee00addb
+    gateway portals quarantine drop 010b6886ebc205e43ae65000ee00addb --token-digest 3fa9 --yes
+    """
 
     async def chosen(room: _Room) -> list[Sealed]:
         return _those(await room.quarantine.of(member_id), token_digest, receipt_id)

@@ -33,10 +33,14 @@ _SECONDS_NOTE: Final = "Receivers know it within seconds."
 
 @click.group("portals")
 def command() -> None:
-    """Registered portals: who may send, and how they stand.
+    r"""Registered portals: who may send, and how they stand.
 
     Portals stand in the settings ([[portals]]), or are added here while the gateway runs. Tokens
-    are kept as digests, and never shown.
+    are kept as digests, and never shown. More: docs/portals.md.
+
+    \b
+    gateway portals list
+    gateway portals check --portal acme.bitrix24.com
     """
 
 
@@ -50,11 +54,15 @@ command.add_command(portal_canary.command)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per token.")
 @click.pass_context
 def list_(context: click.Context, *, as_json: bool) -> None:
-    """All registered portals, a line for each of their tokens.
+    r"""All registered portals, a line for each of their tokens.
 
     ACCESS is how a portal is called: by the application since it was installed, or by a webhook of
     the settings; APPLICATION and AUTHORIZATION SERVER say which one it has installed. Portals that
-    have uninstalled are listed as long as their data is to be erased.
+    have uninstalled are listed as long as their data is to be erased. More: docs/portals.md.
+
+    \b
+    gateway portals list
+    gateway portals list --json
     """
     settings = settings_of(context)
     registrations = _ask(settings, _registrations)
@@ -66,10 +74,15 @@ def list_(context: click.Context, *, as_json: bool) -> None:
 @click.argument("member_id")
 @click.pass_context
 def erased(context: click.Context, *, member_id: str) -> None:
-    """Say that the data of a portal, which asked for it, is erased everywhere else.
+    r"""Say that the data of a portal, which asked for it, is erased everywhere else.
 
     Erases what Redis still holds of it, the mark included, as `gateway erase --portal` does; of a
-    portal that is registered again only the mark, for the rest may be of its new time.
+    portal that is registered again only the mark, for the rest may be of its new time. More:
+    docs/personal-data.md.
+
+    \b
+    gateway portals erased 010b6886ebc205e43ae65000ee00addb
+    gateway portals erased 010b6886ebc205e43ae65000ee00addb --config other.toml
     """
     settings = settings_of(context)
 
@@ -105,10 +118,14 @@ def erased(context: click.Context, *, member_id: str) -> None:
 )
 @click.pass_context
 def add(context: click.Context, *, member_id: str, domain: str | None, token: str) -> None:
-    """Let a portal send with one more token.
+    r"""Let a portal send with one more token.
 
     A portal may have several: one of the application and of each outgoing webhook, and during a
-    rotation the old one and the new one.
+    rotation the old one and the new one. More: docs/portals.md.
+
+    \b
+    gateway portals add 010b6886ebc205e43ae65000ee00addb --domain acme.bitrix24.com --token -
+    gateway portals add 010b6886ebc205e43ae65000ee00addb --token env:ACME_APPLICATION_TOKEN
     """
     member_id, domain = member_id.strip(), domain and domain.strip().lower()
     if not MEMBER_ID.fullmatch(member_id):
@@ -138,7 +155,14 @@ def add(context: click.Context, *, member_id: str, domain: str | None, token: st
 )
 @click.pass_context
 def remove(context: click.Context, *, member_id: str, token_digest: str | None) -> None:
-    """Let a portal, or one of its tokens, no longer send."""
+    r"""Let a portal, or one of its tokens, no longer send.
+
+    More: docs/portals.md.
+
+    \b
+    gateway portals remove 010b6886ebc205e43ae65000ee00addb
+    gateway portals remove 010b6886ebc205e43ae65000ee00addb --token-digest 3fa9
+    """
     settings = settings_of(context)
 
     async def forget(registry: Registry) -> list[Registration]:

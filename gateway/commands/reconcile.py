@@ -33,12 +33,16 @@ _EXIT_S: Final = 5.0
 @click.option("--once", is_flag=True, help="Look after each portal once, and end.")
 @click.pass_context
 def command(context: click.Context, *, once: bool) -> None:
-    """Find what the receiver missed, and publish it.
+    r"""Find what the receiver missed, and publish it.
 
-    Any number of processes may run; one of them works, and another one goes on when it dies.
-    Health and metrics are on [reconcile] host and port. SIGTERM or Ctrl-C ends the process when
-    what is in hand is done, a second one at once. With --once the exit code is 1 if something went
-    wrong for a portal.
+    Any number of processes may run; one of them works, and another one goes on when it dies. Health
+    and metrics are on [reconcile] host and port. SIGTERM or Ctrl-C ends the process when what is in
+    hand is done, a second one at once. With --once the exit code is 1 if something went wrong for a
+    portal. More: docs/missed-events.md.
+
+    \b
+    gateway reconcile
+    gateway reconcile --once
     """
     settings = settings_of(context)
     logs.configure(settings.log, process="reconcile")

@@ -40,11 +40,16 @@ def command(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Give one group old events again.
+    r"""Give one group old events again.
 
     They are flagged as a replay, so that nobody is notified twice.
 
-    TIME is when the gateway stored the event. Each comment's events come in their order.
+    TIME is when the gateway stored the event. Each comment's events come in their order. More:
+    docs/consumers.md.
+
+    \b
+    gateway replay --group warehouse --from 2h --dry-run
+    gateway replay --group warehouse --from 2026-01-31T00:00:00Z --to 1d --rate 100
     """
     now = datetime.now(UTC)
     try:

@@ -17,11 +17,15 @@ __all__ = ["command"]
 @click.command("serve")
 @click.pass_context
 def command(context: click.Context) -> None:
-    """The receiver: accepts deliveries and stores them as events.
+    r"""The receiver: accepts deliveries and stores them as events.
 
-    Answers on [http] host and port, by as many processes as [http] workers says; health and
-    metrics are on [admin] host and port. SIGTERM or Ctrl-C stops accepting, finishes what is in
-    flight, and ends with exit code 0; a second one ends everything at once.
+    Answers on [http] host and port, by as many processes as [http] workers says; health and metrics
+    are on [admin] host and port. SIGTERM or Ctrl-C stops accepting, finishes what is in flight, and
+    ends with exit code 0; a second one ends everything at once. More: docs/http.md.
+
+    \b
+    gateway serve
+    gateway serve --config /etc/gateway/gateway.toml
     """
     settings = settings_of(context)
     logs.configure(settings.log, process="serve")

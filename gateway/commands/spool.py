@@ -34,14 +34,28 @@ class Status(Struct):
 
 @click.group("spool")
 def command() -> None:
-    """Events that wait on this machine; recover a file that was set aside."""
+    r"""Events that wait on this machine; recover a file that was set aside.
+
+    More: docs/reliability.md.
+
+    \b
+    gateway spool status
+    gateway spool recover var/spool/spool.sqlite3.corrupt-1
+    """
 
 
 @command.command("status")
 @_JSON
 @click.pass_context
 def status(context: click.Context, *, as_json: bool) -> None:
-    """Show how much waits, since when, and which files were set aside as corrupt or unreadable."""
+    r"""Show how much waits, since when, and which files were set aside as corrupt or unreadable.
+
+    The bytes are those of the events alone. More: docs/reliability.md.
+
+    \b
+    gateway spool status
+    gateway spool status --json
+    """
     settings = settings_of(context)
     with closing(_spool_of(settings)) as spool:
         events, size, oldest_ms = spool.totals()
@@ -72,10 +86,15 @@ def status(context: click.Context, *, as_json: bool) -> None:
 def recover_file(
     context: click.Context, *, file: Path, even_if_trimmed: bool, as_json: bool
 ) -> None:
-    """Put the events of a set-aside FILE back into the spool.
+    r"""Put the events of a set-aside FILE back into the spool.
 
     Those that are on their stream or in the spool already are left out, so that nothing is
-    published twice. The receiver publishes the others; it may go on running. FILE stays.
+    published twice. The receiver publishes the others; it may go on running. FILE stays. More:
+    docs/reliability.md.
+
+    \b
+    gateway spool recover var/spool/spool.sqlite3.corrupt-1
+    gateway spool recover --even-if-trimmed --json var/spool/spool.sqlite3.corrupt-1
     """
     found = asyncio.run(_recover(settings_of(context), file, even_if_trimmed=even_if_trimmed))
     if as_json:

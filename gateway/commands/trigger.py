@@ -54,10 +54,15 @@ def command(
     show: bool,
     as_json: bool,
 ) -> None:
-    """Send a realistic Bitrix24 request to a URL.
+    r"""Send a realistic Bitrix24 request to a URL.
 
     EVENT is what happened, as `comment.updated`; --list shows all of them. Ends with 0 if every
-    request was answered with 200, else with 1.
+    request was answered with 200, else with 1. More: docs/sandbox.md.
+
+    \b
+    gateway trigger comment.updated
+    gateway trigger comment.added --comment-id 7 --show
+    gateway trigger --list
     """
     if is_list:
         _list(as_json=as_json)

@@ -17,10 +17,16 @@ __all__ = ["command"]
 @click.option("--demo", "with_demo", is_flag=True, help="With a sandbox portal that sends events.")
 @click.pass_context
 def command(context: click.Context, *, with_demo: bool) -> None:
-    """Run everything on this machine: Redis, receiver, consumers.
+    r"""Run everything on this machine: Redis, receiver, consumers.
 
     Each runs as a process of its own and is started again if it dies. Redis is an embedded server
     with its files in var/redis, unless [redis] url is set. Ctrl-C stops everything in order.
+    Commands that are called in this directory meanwhile work with its settings. More:
+    docs/sandbox.md.
+
+    \b
+    gateway up --demo
+    gateway up --config my.toml
     """
     config = context.find_root().params["config"]
     settings = settings_of(context, are_of_running_up=False)

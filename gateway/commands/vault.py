@@ -18,16 +18,28 @@ __all__ = ["command"]
 
 @click.group("vault")
 def command() -> None:
-    """What is kept encrypted, by which keys; seal it anew."""
+    r"""What is kept encrypted, by which keys; seal it anew.
+
+    More: docs/portals.md.
+
+    \b
+    gateway vault check
+    gateway vault rotate
+    """
 
 
 @command.command("check")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per kind and key.")
 @click.pass_context
 def check(context: click.Context, *, as_json: bool) -> None:
-    """How much is sealed by which key; a key without anything may be taken out of the settings.
+    r"""How much is sealed by which key; a key without anything may be taken out of the settings.
 
-    KEY 1 is the newest. Ends with 1 if something is sealed by a key that is not listed.
+    KEY 1 is the newest. Ends with 1 if something is sealed by a key that is not listed. More:
+    docs/portals.md.
+
+    \b
+    gateway vault check
+    gateway vault check --json
     """
     settings = settings_of(context)
     census = asyncio.run(_census(settings))
@@ -38,10 +50,15 @@ def check(context: click.Context, *, as_json: bool) -> None:
 @command.command("rotate")
 @click.pass_context
 def rotate(context: click.Context) -> None:
-    """Seal anew, by the newest key, what an older one has sealed; may be repeated.
+    r"""Seal anew, by the newest key, what an older one has sealed; may be repeated.
 
     Run it when every process has the new key, which is when all have been started again: until
-    then, some seal by the old one. Then `gateway vault check` says which key is unused.
+    then, some seal by the old one. Then `gateway vault check` says which key is unused. More:
+    docs/portals.md.
+
+    \b
+    gateway vault rotate
+    gateway vault rotate --config /etc/gateway/gateway.toml
     """
     count = asyncio.run(_reseal(settings_of(context)))
     click.echo(f"{count} sealed anew")
