@@ -1,7 +1,6 @@
 """Gathers events that go to a stream together, and the requests that wait for them."""
 
 import asyncio
-from collections.abc import Callable
 from enum import StrEnum
 from time import perf_counter
 from typing import Any, Final, Protocol
@@ -50,20 +49,32 @@ class _Settled(asyncio.Future[Stored]):
 class Batch:
     """Holds events of one partition in the order of their arrival."""
 
-    __slots__ = ("_future", "events", "is_settled", "opened_at", "sequence", "waiters")
+    __slots__ = (
+        *("_future", "events", "is_settled", "left_at", "opened_at", "publish_s"),
+        *("sequence", "waiters"),
+    )
 
     def __init__(self) -> None:
         self.events: list[bytes] = []
         self.sequence = 0
         self.opened_at = perf_counter()
+        self.left_at = 0.0
+        """When it was first sent to Redis, by `perf_counter`."""
+        self.publish_s = 0.0
+        """How long Redis took for it; 0 if it did not take it."""
         self.is_settled = False
         self.waiters: list[Waiter] = []
         self._future: asyncio.Future[Stored] | None = None
 
     @property
     def is_full(self) -> bool:
-        """True if the next event belongs into another batch."""
-        return len(self.events) >= MAX_EVENTS
+        """True if the next event belongs into another batch: also once this one has a number."""
+        return self.sequence > 0 or len(self.events) >= MAX_EVENTS
+
+    @property
+    def has_only_waiters(self) -> bool:
+        """Whether nobody waits for it in a task."""
+        return len(self.waiters) == len(self.events)
 
     @property
     def settled(self) -> asyncio.Future[Stored]:
@@ -77,19 +88,19 @@ class Batch:
         self.is_settled = True
         if self._future is not None:
             self._future.set_result(stored)
-        self._tell(lambda waiter: waiter.settled(stored))
+        for waiter in self.waiters:
+            try:
+                waiter.settled(stored)
+            except Exception:  # costs nobody else the answer
+                log.exception("a request was not answered")
 
     def fail(self, error: CannotStore) -> None:
         """Let the waiting requests answer 503."""
         self.is_settled = True
         if self._future is not None:
             self._future.set_exception(error)
-        self._tell(lambda waiter: waiter.failed(error))
-
-    def _tell(self, what: Callable[[Waiter], None]) -> None:
-        """Tell each waiter; one that fails costs nobody else the answer."""
         for waiter in self.waiters:
             try:
-                what(waiter)
+                waiter.failed(error)
             except Exception:
                 log.exception("a request was not answered")

@@ -1,95 +1,82 @@
 """Stores the events of one partition in batches: on its stream, else in the spool.
 
 Batching is natural: while one batch is on its way, the next one fills; there is no timer, and an
-event that comes alone waits for nobody.
+event that comes alone waits for nobody. As long as nothing is unusual, batches go the direct way,
+without a task; what does not go that way, and what did not end well on it, is the task's.
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
-from time import perf_counter
 from typing import Any
 
 import structlog
-from uuid_utils import uuid7
 
-from gateway import metrics
 from gateway.background import Background
-from gateway.contract import Streams
-from gateway.publishing.batch import Batch, Stored
-from gateway.publishing.errors import CannotStore, SpoolUnavailable, StreamUnavailable
-from gateway.publishing.outage import SharedOutage
-from gateway.publishing.spool.batch_file import SpooledBatch
-from gateway.publishing.spool.store import Spool
+from gateway.publishing.batch import Batch, Stored, Waiter
+from gateway.publishing.batch_figures import BatchFigures
+from gateway.publishing.direct_way import DirectWay
+from gateway.publishing.errors import CannotStore
+from gateway.publishing.producer import Producer
 from gateway.publishing.stream_writer import StreamWriter
 
-__all__ = ["PartitionPublisher", "PublishingOutages"]
+__all__ = ["PartitionPublisher"]
 
 log: Any = structlog.get_logger(__name__)
 
 
-class PublishingOutages:
-    """Tells of the troubles of all partitions, which have one Redis and one spool.
-
-    In a cluster one may be well while another is not.
-    """
-
-    def __init__(self) -> None:
-        self.redis = SharedOutage(level="warning", ends="redis takes batches again")
-        self.spool = SharedOutage(
-            level="error", ends="the spool takes batches again, or has none to take"
-        )
-
-
 class PartitionPublisher:
-    """Stores the batches of one partition, one after the other.
-
-    To Redis it is a producer that numbers its batches, and Redis takes a lower number than the
-    last one for a batch that it has. So one that has spooled becomes a new producer before it
-    writes to Redis again: what it left in the spool is still taken, whenever it comes and
-    whatever happened to the spool meanwhile.
-    """
+    """Stores the batches of one partition, one after the other."""
 
     def __init__(
         self,
         partition: int,
         writer: StreamWriter,
-        spool: Spool,
-        streams: Streams,
-        outages: PublishingOutages,
+        producer: Producer,
         *,
         deadline_s: float,
         on_taken: Callable[[int], None],
-        holds_back: Callable[[int], bool],
     ) -> None:
         self._partition = partition
         self._writer = writer
-        self._spool = spool
-        self._streams = streams
-        self._outages = outages
-        self._become_new_producer()
-        self._deadline_s = deadline_s
+        self._producer = producer
         self._on_taken = on_taken
-        self._holds_back = holds_back
+        self._figures = BatchFigures()
         self._waiting: deque[Batch] = deque()
-        self._has_work = asyncio.Event()
+        self._in_doubt: Batch | None = None  # the task has to find out what became of it
+        self._is_storing = False  # the task is
+        self._is_sparse = False  # the last batch was one event
+        self._tells_all = False
+        self._has_work = asyncio.Event()  # for the task
         self._is_closing = False
+        self._direct = DirectWay(writer, deadline_s=deadline_s, on_end=self._settle_directly)
         # Begun anew at once: requests wait, and the batch that it failed with has been answered.
         self._publishing = Background(
             self._run, name=f"publisher lane {partition}", begins_anew=True, longest_pause_s=0.0
         )
 
-    def add(self, event: bytes) -> Batch:
-        """Put an event into the batch that fills; returns that batch."""
-        if not self._waiting or self._waiting[-1].is_full:
+    def add(self, event: bytes, waiter: Waiter | None = None) -> Batch:
+        """Put an event, and who is to be told of it, into the batch that fills; returns that."""
+        is_new = not self._waiting or self._waiting[-1].is_full
+        if is_new:
             self._waiting.append(Batch())
-            self._has_work.set()
         batch = self._waiting[-1]
         batch.events.append(event)
+        if waiter is not None:
+            batch.waiters.append(waiter)
+        if is_new and not self._is_busy:
+            if waiter is None:
+                self._has_work.set()
+            elif self._is_sparse:
+                self._go_on()
+            else:  # those that are read in this turn go with it
+                asyncio.get_running_loop().call_soon(self._go_on)
         return batch
 
     def start(self) -> None:
         """Start storing what is added."""
+        self._tells_all = log.is_enabled_for(logging.DEBUG)
         self._publishing.start()
 
     async def close(self) -> None:
@@ -99,27 +86,88 @@ class PartitionPublisher:
         try:
             await self._publishing.finish()
         finally:
-            while self._waiting:  # only if it was cut off, or has failed just now
-                self._waiting.popleft().fail(CannotStore("internal"))
+            # Only if it was cut off, or has failed just now.
+            for batch in (self._direct.batch, self._in_doubt, *self._waiting):
+                if batch is not None:
+                    batch.fail(CannotStore("internal"))
+            self._waiting.clear()
+            self._direct.close()
+            self._figures.observe()
         await self._writer.close()
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether a batch is under way; then the next one leaves when it is settled."""
+        return self._direct.batch is not None or self._is_storing or self._in_doubt is not None
+
+    def _go_on(self) -> None:
+        """Send the oldest batch that waits, or have the task store it."""
+        if self._is_busy:
+            return
+        if self._waiting:
+            try:
+                if self._leaves_directly(self._waiting[0]):
+                    return
+            except Exception:
+                log.exception("a batch did not go the direct way")
+        if self._waiting or self._is_closing:
+            self._has_work.set()
+
+    def _leaves_directly(self, batch: Batch) -> bool:
+        """Send a batch without the task, if nothing is unusual; whether it was sent."""
+        if self._is_closing or not batch.has_only_waiters or not self._producer.is_undisturbed():
+            return False
+        self._producer.number(batch)
+        if not self._direct.begin(self._producer.memory, batch):
+            return False
+        self._waiting.popleft()
+        self._on_taken(len(batch.events))
+        return True
+
+    def _settle_directly(self, batch: Batch, ids: bytes | None) -> None:
+        if ids is None:
+            self._in_doubt = batch
+            self._has_work.set()
+            return
+        try:
+            batch.settle(Stored.STREAM)
+            self._figures.stored(batch, Stored.STREAM)
+            self._is_sparse = len(batch.events) == 1
+            if self._tells_all:
+                log.debug("batch published", partition=self._partition, entries=ids.decode())
+        finally:
+            self._go_on()
 
     async def _run(self) -> None:
         while True:
-            while not self._waiting:
-                if self._is_closing:
-                    return
+            if self._in_doubt is not None or (self._waiting and self._direct.batch is None):
+                await self._take_up()
+            elif self._is_closing and self._direct.batch is None:
+                return
+            else:
                 self._has_work.clear()
                 await self._has_work.wait()
-            await self._gathered()
-            await self._settle(self._waiting.popleft())
+
+    async def _take_up(self) -> None:
+        """Store the batch that is in doubt, else the oldest that waits."""
+        self._is_storing = True
+        try:
+            batch = self._in_doubt
+            if batch is None:
+                await self._gathered()
+                batch = self._waiting.popleft()
+                self._on_taken(len(batch.events))
+            await self._settle(batch)
+        finally:
+            self._in_doubt, self._is_storing = None, False
+            self._go_on()
 
     async def _settle(self, batch: Batch) -> None:
         """Store a batch, and let the requests that wait for it know; they do, whatever happens."""
         try:
-            self._on_taken(len(batch.events))
-            stored = await self._store(batch)
+            stored = await self._producer.store(batch)
             batch.settle(stored)
-            self._count(batch, stored)
+            self._figures.stored(batch, stored)
         except CannotStore as error:
             batch.fail(error)
         finally:
@@ -134,107 +182,8 @@ class PartitionPublisher:
         a waiter take none: all that were read in the same turn are here.
         """
         batch, events = self._waiting[0], 0
-        if len(batch.waiters) == len(batch.events):
+        if batch.has_only_waiters:
             return
         while events < len(batch.events) and not batch.is_full:
             events = len(batch.events)
             await asyncio.sleep(0)
-
-    def _count(self, batch: Batch, stored: Stored) -> None:
-        """Once per batch: observing each event would cost as much as reading it."""
-        metrics.STORED_EVENTS.labels(stored).inc(len(batch.events))
-        metrics.STORE_SECONDS.observe(perf_counter() - batch.opened_at)
-        metrics.BATCH_EVENTS.observe(len(batch.events))
-        if batch.waiters:
-            metrics.FAST_LANE_EVENTS.inc(len(batch.waiters))
-
-    async def _store(self, batch: Batch) -> Stored:
-        has_backlog = self._spool.has_backlog(self._partition)
-        if has_backlog or self._holds_back(self._partition):
-            try:
-                return await self._to_spool(batch)  # behind the older events that wait there
-            except SpoolUnavailable as error:
-                if has_backlog and error.reason not in {"full", "busy"}:
-                    raise CannotStore("spool_" + error.reason) from error
-            # There is no room there: order, and sparing Redis, give way to storing.
-        try:
-            stored = await self._to_stream(batch)
-        except StreamUnavailable as error:
-            return await self._to_spool_instead(batch, error)
-        self._outages.redis.passed(self._partition)
-        if not has_backlog:
-            self._outages.spool.passed(self._partition)
-        return stored
-
-    async def _to_spool_instead(self, batch: Batch, error: StreamUnavailable) -> Stored:
-        metrics.PUBLISH_FAILURES.labels(error.reason).inc()
-        what_became = "nor did the spool: its events are answered 503"
-        try:
-            stored = await self._to_spool(batch)
-            what_became = "it goes to the spool"
-        except SpoolUnavailable as spool_error:
-            raise CannotStore("spool_" + spool_error.reason) from spool_error
-        finally:
-            self._outages.redis.meets(
-                f"redis did not take a batch; {what_became}",
-                self._partition,
-                events=len(batch.events),
-                partition=self._partition,
-                reason=error.reason,
-                error=error.detail,
-            )
-        return stored
-
-    async def _to_stream(self, batch: Batch) -> Stored:
-        if self._has_spooled:
-            self._become_new_producer()
-        self._sequence += 1
-        batch.sequence = self._sequence
-        started = perf_counter()
-        ids = await self._write(batch)
-        metrics.PUBLISH_SECONDS.observe(perf_counter() - started)
-        log.debug("batch published", partition=self._partition, entries=ids.decode())
-        return Stored.STREAM
-
-    def _become_new_producer(self) -> None:
-        self._producer_id = str(uuid7())
-        self._memory = self._streams.producer(self._partition, self._producer_id)
-        self._sequence = 0
-        self._has_spooled = False
-
-    async def _write(self, batch: Batch) -> bytes:
-        """Write, and once more if the connection was lost: the script makes that safe."""
-        first = ""
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                try:
-                    return await self._writer.write(self._memory, batch.sequence, batch.events)
-                except StreamUnavailable as error:
-                    if error.reason != "away":
-                        raise
-                    first = f"; before that {error.detail}"
-                return await self._writer.write(self._memory, batch.sequence, batch.events)
-        except TimeoutError as error:
-            raise StreamUnavailable("away", f"no answer in {self._deadline_s} s{first}") from error
-
-    async def _to_spool(self, batch: Batch) -> Stored:
-        if not batch.sequence:  # it was not sent to Redis under a number before
-            self._sequence += 1
-            batch.sequence = self._sequence
-        self._has_spooled = True
-        try:
-            await self._spool.append(
-                SpooledBatch(self._partition, self._producer_id, batch.sequence, batch.events)
-            )
-        except SpoolUnavailable as error:
-            self._outages.spool.meets(
-                "the spool did not take a batch",
-                self._partition,
-                events=len(batch.events),
-                partition=self._partition,
-                error=str(error),
-            )
-            raise
-        self._outages.spool.passed(self._partition)
-        log.debug("batch spooled", partition=self._partition, events=len(batch.events))
-        return Stored.SPOOL

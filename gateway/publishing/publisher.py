@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable
 from gateway import metrics
 from gateway.publishing.batch import Batch, Stored, Waiter
 from gateway.publishing.errors import CannotStore
-from gateway.publishing.partition_publisher import PartitionPublisher, PublishingOutages
+from gateway.publishing.partition_publisher import PartitionPublisher
+from gateway.publishing.producer import Producer, PublishingOutages
 from gateway.publishing.spool.store import Spool
 from gateway.publishing.stream_writer import stream_writer
 from gateway.settings import PublishSettings, RedisSettings
@@ -35,21 +36,29 @@ class Publisher:
         holds_back: Callable[[int], bool],
     ) -> None:
         self._max_queued = settings.max_queued
-        self._queued = 0
-        self._outages = outages = PublishingOutages()
-        self._partitions = [
-            PartitionPublisher(
+        self._queued = self._told_queued = 0
+        self._outages = PublishingOutages()
+        self._partitions = []
+        for partition in range(redis.partitions):
+            writer = stream_writer(redis, settings, partition)
+            producer = Producer(
                 partition,
-                stream_writer(redis, settings, partition),
+                writer,
                 spool,
                 redis.streams,
-                outages,
+                self._outages,
                 deadline_s=settings.deadline_s,
-                on_taken=self._taken,
                 holds_back=holds_back,
             )
-            for partition in range(redis.partitions)
-        ]
+            self._partitions.append(
+                PartitionPublisher(
+                    partition,
+                    writer,
+                    producer,
+                    deadline_s=settings.deadline_s,
+                    on_taken=self._taken,
+                )
+            )
 
     def publish(self, event: bytes, partition: int) -> Awaitable[Stored]:
         """Store an event; what is returned waits until it is stored, and says where.
@@ -58,21 +67,21 @@ class Publisher:
         raises it if too many events wait already. A caller that is cancelled learns it when its
         batch is settled.
         """
-        return self._filling(event, partition).settled
+        return self._filling(event, partition, None).settled
 
     def store(self, event: bytes, partition: int, waiter: Waiter) -> None:
         """Store an event, and tell a waiter what `publish` returns or raises for it.
 
         The call itself raises as that of `publish` does; then the waiter is told nothing.
         """
-        self._filling(event, partition).waiters.append(waiter)
+        self._filling(event, partition, waiter)
 
-    def _filling(self, event: bytes, partition: int) -> Batch:
+    def _filling(self, event: bytes, partition: int, waiter: Waiter | None) -> Batch:
         """The batch that an event is in now."""
         if self._queued >= self._max_queued:
             raise CannotStore("queue_full")
         self._queued += 1
-        return self._partitions[partition].add(event)
+        return self._partitions[partition].add(event, waiter)
 
     @property
     def is_refused(self) -> bool:
@@ -90,4 +99,6 @@ class Publisher:
 
     def _taken(self, events: int) -> None:
         self._queued -= events
-        metrics.QUEUED_EVENTS.set(self._queued)
+        if self._queued != self._told_queued:
+            self._told_queued = self._queued
+            metrics.QUEUED_EVENTS.set(self._queued)

@@ -1,7 +1,7 @@
 """Writes batches to a stream in one atomic, repeatable script call, at a chosen durability."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha1
 from typing import Any, Final, NamedTuple
 
@@ -14,6 +14,7 @@ from gateway.publishing.durability import Ack, NotDurable, waits_for_disk
 from gateway.publishing.errors import StreamUnavailable
 from gateway.redis_access import connections, lua
 from gateway.redis_access.connections import AWAY, RedisFault, fault_of
+from gateway.redis_access.direct_calls import DirectCalls
 from gateway.settings import PublishSettings, RedisSettings
 
 __all__ = ["NumberedBatch", "StreamWriter", "stream_writer"]
@@ -62,8 +63,62 @@ class StreamWriter:
         self._wait: tuple[Any, ...] | None = None
         self._wanted: tuple[int, ...] = ()
         self._knows_server = not ack.fsynced
+        self._direct: DirectCalls | None = None
+        self._tell: Callable[[bytes | None], None] | None = None
         if ack.replicas:
             self._wait, self._wanted = ("WAIT", ack.replicas, self._wait_ms), (ack.replicas,)
+
+    def begin(
+        self,
+        memory: str,
+        sequence: int,
+        events: list[bytes],
+        tell: Callable[[bytes | None], None],
+    ) -> bool:
+        """Append a batch as `write` does, but without a task: whether that was begun.
+
+        It is not if there is something to connect, to find out or to wait for first. If it is,
+        `tell` is called in a later turn: with the entries' ids, or with None if only `write` can
+        say what became of the batch. Until then nothing else is to be called but `abandon`.
+        """
+        if self._wait is not None or not self._knows_server:
+            return False
+        if self._direct is None:
+            self._direct = self._direct_calls()
+        if self._direct is None or not self._direct.is_usable:
+            return False
+        command: tuple[Any, ...] = ("EVALSHA", _PUBLISH.sha, 2, self._stream, memory, REMEMBER_S)
+        self._direct.call(
+            pack_command((*command, sequence, len(events), *events)),
+            self._replied,
+        )
+        self._tell = tell
+        return True
+
+    def abandon(self) -> None:
+        """End what was begun, without a word to who is to be told."""
+        self._forget_server()
+        self._tell = None
+        if self._direct is not None:
+            self._direct.abandon()
+
+    def _replied(self, reply: object) -> None:
+        tell, self._tell = self._tell, None
+        if tell is None:
+            return
+        if type(reply) is list:
+            tell(reply[0])
+        else:  # refused, or lost
+            self._forget_server()
+            tell(None)
+
+    def _direct_calls(self) -> DirectCalls | None:
+        """On the connection of the client, if it has one, and only one."""
+        connection = None if isinstance(self._client, RedisCluster) else self._client.connection
+        transport = None if connection is None else connection.transport
+        if transport is None or transport.is_closing():
+            return None
+        return DirectCalls(transport)
 
     async def write(self, memory: str, sequence: int, events: list[bytes]) -> bytes:
         """Append one batch, as `write_all` does; returns the entries' ids, separated by spaces."""
@@ -102,6 +157,9 @@ class StreamWriter:
 
     async def _carried_out(self, script: _Script, arguments: list[Any]) -> Any:
         """What a script returned, at the durability asked for; raises StreamUnavailable."""
+        if self._direct is not None:
+            self._direct.give_back()
+            self._direct = None
         try:
             if not self._knows_server:
                 await self._get_to_know_server()

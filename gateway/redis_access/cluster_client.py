@@ -15,7 +15,7 @@ from redis.asyncio import RedisCluster
 from redis.asyncio.cluster import ClusterPipeline
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from gateway.redis_access.closed_connections import closed_as_away
+from gateway.redis_access.connection_kinds import closed_as_away
 
 __all__ = ["ClusterClient"]
 

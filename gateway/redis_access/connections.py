@@ -22,14 +22,14 @@ from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.maint_notifications import MaintNotificationsConfig
 
-from gateway.redis_access.closed_connections import (
+from gateway.redis_access.cluster_client import ClusterClient
+from gateway.redis_access.connection_kinds import (
     PrimaryConnection,
     PrimaryTlsConnection,
     SocketFileConnection,
     TcpConnection,
     TlsConnection,
 )
-from gateway.redis_access.cluster_client import ClusterClient
 from gateway.redis_access.redis_faults import (
     AWAY,
     AWAY_OR_REFUSING,

@@ -13,7 +13,7 @@ from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnec
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
 
-from gateway.redis_access.closed_connections import closed_as_away
+from gateway.redis_access.connection_kinds import closed_as_away
 from gateway.redis_access.redis_faults import is_denied
 from gateway.redis_access.redis_url import RedisAddress
 

@@ -178,18 +178,22 @@ class SpoolFile:
                 raise
             self._database.change(delete_after_folding_the_log)
 
-    def shrink(self) -> None:
-        """Give disk space back if nothing waits: 8 MiB a call, which takes some 25 ms."""
+    def shrink(self) -> bool:
+        """Give disk space back if nothing waits: 8 MiB a call, which takes some 25 ms.
 
-        def cut(connection: sqlite3.Connection) -> None:
+        Whether there was none to give.
+        """
+
+        def cut(connection: sqlite3.Connection) -> bool:
             (free,) = connection.execute("PRAGMA freelist_count").fetchone()
             is_empty = connection.execute("SELECT 1 FROM batch LIMIT 1").fetchone() is None
             if free and is_empty:
                 # As a script: `execute` would end it after the first page.
                 connection.executescript(f"PRAGMA incremental_vacuum({_CUT_PAGES})")
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            return not free
 
-        self._database.change(cut)
+        return self._database.change(cut)
 
     def totals(self) -> tuple[int, int, int]:
         """How many events wait, how many bytes they take, and since when (Unix ms, 0 if none)."""

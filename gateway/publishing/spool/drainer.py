@@ -65,6 +65,7 @@ class Drainer:
             directory / "drainer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
         )
         self._drained_count = 0  # since the spool was empty
+        self._is_shrunk = False
         self._redis_fails = SharedOutage(
             level="warning", ends="redis is back: what waits in the spool is published"
         )
@@ -92,7 +93,9 @@ class Drainer:
             try:
                 oldest_ms = await self._spool.measure()
                 if self._is_leader():
-                    pause_s = await self._drain_once()
+                    pause_s = _LOOK_S
+                    if oldest_ms or not self._is_shrunk:  # a spool at rest costs one look
+                        pause_s = await self._drain_once()
                     # Of before: what has been drained since is on its stream, the rest is younger.
                     await self._reporter.tell(oldest_ms)
                 failures = 0
@@ -118,8 +121,9 @@ class Drainer:
             if self._drained_count:
                 log.info("the spool is empty again", published_events=self._drained_count)
                 self._drained_count = 0
-            await self._spool.shrink()
+            self._is_shrunk = await self._spool.shrink()
             return _LOOK_S
+        self._is_shrunk = False
         # Half of the time at most: the other half belongs to the events that come in now.
         return perf_counter() - started
 

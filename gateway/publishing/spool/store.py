@@ -86,9 +86,9 @@ class Spool:
         """Forget batches that are on their stream."""
         await self._run(lambda: self._file.remove([batch.position for batch in batches]))
 
-    async def shrink(self) -> None:
-        """Give back some of the disk space that an empty spool still takes."""
-        await self._run(self._file.shrink)
+    async def shrink(self) -> bool:
+        """Give back some of the disk space that an empty spool takes; whether it took none."""
+        return await self._run(self._file.shrink)
 
     async def why_no_room(self) -> str | None:
         """None if the spool can take events now, else a short reason."""
@@ -108,11 +108,13 @@ class Spool:
 
     async def measure(self) -> int:
         """Bring the gauges up to date; since when the oldest event waits (Unix ms), 0 for none."""
-        events, size, oldest_ms = await self.totals()
+        (events, size, oldest_ms), set_aside = await self._run(
+            lambda: (self._file.totals(), self._file.set_aside_count())
+        )
         metrics.SPOOL_EVENTS.set(events)
         metrics.SPOOL_BYTES.set(size)
         metrics.SPOOL_OLDEST_SECONDS.set(oldest_ms / 1000)
-        metrics.SPOOL_SET_ASIDE_FILES.set(await self.set_aside_count())
+        metrics.SPOOL_SET_ASIDE_FILES.set(set_aside)
         return oldest_ms
 
     async def close(self) -> None:

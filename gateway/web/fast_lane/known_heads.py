@@ -18,23 +18,47 @@ MAX_HEAD_BYTES: Final = 1024
 # A megabyte at most. Bitrix24 sends from dozens of addresses, which a proxy writes into the head.
 
 _END: Final = b"\r\n\r\n"
+_MOST_DIGITS: Final = 6
 _LENGTH: Final = re.compile(rb"\r\nContent-Length: ([1-9][0-9]{0,5})\r\n")
 
 
 class KnownHead(Struct, frozen=True, gc=False):
-    """What the guard looks at in a head: the X-Forwarded-For headers in their order."""
+    """A head, `before` and `behind` the digits of its Content-Length, and what the guard looks at
+    in it: the X-Forwarded-For headers in their order.
+    """
 
+    before: bytes
+    behind: bytes
     forwarded_for: tuple[str, ...]
+
+    def body_of(self, data: bytes) -> bytes | None:
+        """The body of what came in one read, if that is one whole request with this head.
+
+        Says what `whole_request` and `find` say, at a third of the cost, to who guesses right.
+        """
+        start = len(self.before)
+        stop = data.find(b"\r", start, start + _MOST_DIGITS + 1)
+        if stop < 0 or not (data.startswith(self.before) and data.startswith(self.behind, stop)):
+            return None
+        body = data[stop + len(self.behind) :]
+        return body if body and data[start:stop] == b"%d" % len(body) else None
 
 
 class WholeRequest(Struct, frozen=True, gc=False):
     """Bytes that came in one read, taken apart as one whole request with a body.
 
-    `head` is without the digits of its Content-Length, which are those of the body's real length.
+    `before` and `behind` are its head, without the digits of its Content-Length, which are those of
+    the body's real length.
     """
 
-    head: bytes
+    before: bytes
+    behind: bytes
     body: bytes
+
+    @property
+    def head(self) -> bytes:
+        """All but the digits and the body."""
+        return self.before + self.behind
 
 
 class KnownHeads:
@@ -56,7 +80,11 @@ class KnownHeads:
             return
         if len(self._heads) >= MAX_HEADS:
             self._heads.clear()
-        self._heads[whole.head] = KnownHead(tuple(request.headers.getall("X-Forwarded-For", ())))
+        self._heads[whole.head] = KnownHead(
+            whole.before,
+            whole.behind,
+            tuple(request.headers.getall("X-Forwarded-For", ())),
+        )
 
     def __len__(self) -> int:
         return len(self._heads)
@@ -69,7 +97,7 @@ def whole_request(data: bytes) -> WholeRequest | None:
     if length is None or end + int(length[1]) != len(data):
         return None
     start, stop = length.span(1)
-    return WholeRequest(data[:start] + data[stop:end], data[end:])
+    return WholeRequest(data[:start], data[stop:end], data[end:])
 
 
 def _is_ordinary(request: web.BaseRequest, body_length: int) -> bool:

@@ -4,6 +4,7 @@ from time import time_ns
 from typing import Final, Protocol
 
 from aiohttp import web
+from msgspec import Struct
 from uuid_utils import uuid7
 
 from gateway.contract import APP_SUBJECT, Streams, encode_event
@@ -11,7 +12,7 @@ from gateway.inbound.admission import Admitted, KnownPortals, admit
 from gateway.inbound.form_fields import extract
 from gateway.publishing.batch import Stored, Waiter
 from gateway.publishing.errors import CannotStore
-from gateway.web.fast_lane.known_heads import KnownHeads, whole_request
+from gateway.web.fast_lane.known_heads import KnownHead, KnownHeads, whole_request
 from gateway.web.fast_lane.raw_answers import raw_answer, raw_stored_answer
 from gateway.web.protection.guard import Guard
 from gateway.web.unavailability import Unavailability
@@ -29,6 +30,9 @@ class LaneSink(Protocol):
 
 class LaneClient(Protocol):
     """The connection that a delivery came on."""
+
+    known_head: KnownHead | None
+    """That of its last delivery, which that of the next one will be."""
 
     @property
     def remote(self) -> str | None:
@@ -74,17 +78,21 @@ class FastLane:
         """Whether a request that came in one read was taken; then `client` gets the answer."""
         if self._is_closed:
             return False
-        whole = whole_request(data)
-        if whole is None or (head := self._heads.find(whole.head)) is None:
-            return False
-        if len(whole.body) > self._max_body_bytes:  # a head is known whatever its length
+        head = client.known_head
+        body = None if head is None else head.body_of(data)
+        if head is None or body is None:
+            whole = whole_request(data)
+            if whole is None or (head := self._heads.find(whole.head)) is None:
+                return False
+            client.known_head, body = head, whole.body
+        if len(body) > self._max_body_bytes:  # a head is known whatever its length
             return False
         if self._guard is not None and not self._guard.knows(client.remote, head.forwarded_for):
             return False
         receipt_id = str(uuid7())
         try:
             verdict = admit(
-                extract(whole.body),
+                extract(body),
                 self._portals,
                 receipt_id=receipt_id,
                 received_ms=time_ns() // 1_000_000,
@@ -114,29 +122,20 @@ class FastLane:
             self._heads.learn(whole, request)
 
 
-class _Taken:
+class _Taken(Struct, frozen=True, gc=False):
     """Waits for the batch of one delivery."""
 
-    __slots__ = ("_client", "_receipt_id", "_unavailability", "_verdict")
-
-    def __init__(
-        self,
-        client: LaneClient,
-        verdict: Admitted,
-        receipt_id: str,
-        unavailability: Unavailability,
-    ) -> None:
-        self._client = client
-        self._verdict = verdict
-        self._receipt_id = receipt_id
-        self._unavailability = unavailability
+    client: LaneClient
+    verdict: Admitted
+    receipt_id: str
+    unavailability: Unavailability
 
     def settled(self, stored: Stored) -> None:
-        self._unavailability.stored()
-        self._client.answer(raw_stored_answer(self._receipt_id, stored))
+        self.unavailability.stored()
+        self.client.answer(raw_stored_answer(self.receipt_id, stored))
 
     def failed(self, error: CannotStore) -> None:
-        unavailable = self._unavailability.answer(
-            error.reason, self._verdict, event_id=self._receipt_id
+        unavailable = self.unavailability.answer(
+            error.reason, self.verdict, event_id=self.receipt_id
         )
-        self._client.answer(raw_answer(unavailable))
+        self.client.answer(raw_answer(unavailable))

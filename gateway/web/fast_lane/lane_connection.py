@@ -6,6 +6,7 @@ from typing import Any, Final, Protocol
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from gateway.web.fast_lane.known_heads import KnownHead
 from gateway.web.fast_lane.lane import FastLane
 
 __all__ = ["LaneConnection"]
@@ -31,11 +32,15 @@ class LaneConnection(RequestHandler):
     not asked any more.
     """
 
-    __slots__ = ("_answered", "_at_boundary", "_behind", "_is_due", "_lane", "_read", "_server")
+    __slots__ = (
+        *("_answered", "_at_boundary", "_behind", "_is_due", "_lane", "_read", "_server"),
+        "known_head",
+    )
 
     def __init__(self, lane: FastLane, server: Any, **options: Any) -> None:
         super().__init__(server, **options)
         self._lane = lane
+        self.known_head: KnownHead | None = None
         self._server: _Server = server
         self._at_boundary = True
         self._is_due = False

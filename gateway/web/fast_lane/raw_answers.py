@@ -13,10 +13,10 @@ _REASONS: Final = {200: "OK", 503: "Service Unavailable"}
 _STORED: Final = (
     "HTTP/1.1 200 OK\r\n"
     "Content-Type: text/plain; charset=utf-8\r\n"
-    "X-Event-Id: {event_id}\r\n"
-    "X-Event-Stored: {stored}\r\n"
+    "X-Event-Id: %s\r\n"
+    "X-Event-Stored: %s\r\n"
     "Content-Length: 2\r\n"
-    "Date: {date}\r\n"
+    "Date: %s\r\n"
     "\r\n"
     "ok"
 )
@@ -24,7 +24,7 @@ _STORED: Final = (
 
 def raw_stored_answer(event_id: str, stored: Stored) -> bytes:
     """What `fixed_answers.stored_answer` is on the wire."""
-    return _STORED.format(event_id=event_id, stored=stored, date=rfc822_formatted_time()).encode()
+    return (_STORED % (event_id, stored, rfc822_formatted_time())).encode()
 
 
 def raw_answer(response: web.Response) -> bytes:

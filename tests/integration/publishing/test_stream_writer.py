@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from gateway import settings
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.stream_writer import NumberedBatch, StreamWriter, stream_writer
+from tests.support.eventually import eventually
 
 STREAM = "b24:events:{0}"
 FIRST, SECOND = "b24:producer:{0}:first", "b24:producer:{0}:second"
@@ -69,3 +70,20 @@ async def test_a_server_without_memory_takes_all_of_them_or_none(
         await redis.config_set("maxmemory", "0")
 
     assert await redis.exists(STREAM, FIRST, SECOND) == 0
+
+
+async def test_a_connected_writer_begins_a_batch_without_a_task_and_can_be_waited_for_after_it(
+    redis: Redis, writer: StreamWriter
+) -> None:
+    told: list[bytes | None] = []
+    assert not writer.begin(FIRST, 1, [b"a"], told.append), "it has no connection yet"
+    await writer.write(FIRST, 1, [b"a"])
+
+    assert writer.begin(FIRST, 2, [b"b", b"c"], told.append)
+    await eventually(lambda: told)
+    ids = await writer.write(FIRST, 3, [b"d"])
+
+    entries = await entries_on(redis)
+    assert [event for _, event in entries] == [b"a", b"b", b"c", b"d"]
+    assert told == [b" ".join(entry_id for entry_id, _ in entries[1:3])]
+    assert ids == entries[3][0]

@@ -1,12 +1,14 @@
-"""Makes of writing to a connection that its peer has closed the failure that it is to redis-py.
+"""Adapts redis-py's connections to what is needed of them here.
 
-It happens between connecting and the first command, when a server or a proxy resets a connection
-at once.
+Writing to one that its peer has closed is the failure that it is to redis-py: that happens between
+connecting and the first command, when a server or a proxy resets a connection at once. Commands are
+packed by hiredis. And the transport may be lent (gateway.redis_access.direct_calls).
 """
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from redis.asyncio import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.connection import AbstractConnection
@@ -48,6 +50,11 @@ class _Connection(AbstractConnection):
         """
         packed: list[bytes] = _BY_HIREDIS.pack(*args)
         return packed
+
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """What carries its bytes, for who wants no task to wait for them; None if there is none."""
+        return None if self._writer is None else cast("asyncio.Transport", self._writer.transport)
 
     async def send_packed_command(
         self,

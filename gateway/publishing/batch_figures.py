@@ -1,0 +1,52 @@
+"""Counts what was stored, and how long that took, at little cost to an event that comes alone."""
+
+import asyncio
+from time import perf_counter
+from typing import Final
+
+from gateway import metrics
+from gateway.publishing.batch import Batch, Stored
+
+__all__ = ["BatchFigures"]
+
+_LATER_S: Final = 0.5
+_AT_ONCE: Final = 256
+# Bounds what is noted between two looks.
+
+
+class BatchFigures:
+    """Counts events at once, and observes the times and sizes of batches half a second later.
+
+    Then many are observed one after the other, which costs a fifth of what each costs by itself,
+    when the processor has other work in its caches.
+    """
+
+    def __init__(self) -> None:
+        self._on_stream = metrics.STORED_EVENTS.labels(Stored.STREAM)
+        self._in_spool = metrics.STORED_EVENTS.labels(Stored.SPOOL)
+        self._noted: list[tuple[int, float, float]] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    def stored(self, batch: Batch, place: Stored) -> None:
+        """All events of a batch have been stored, just now."""
+        counter = self._on_stream if place is Stored.STREAM else self._in_spool
+        counter.inc(len(batch.events))
+        if batch.waiters:
+            metrics.FAST_LANE_EVENTS.inc(len(batch.waiters))
+        self._noted.append((len(batch.events), perf_counter() - batch.opened_at, batch.publish_s))
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_LATER_S, self.observe)
+        elif len(self._noted) >= _AT_ONCE:
+            self.observe()
+
+    def observe(self) -> None:
+        """Observe what was noted until now."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        noted, self._noted = self._noted, []
+        for events, store_s, publish_s in noted:
+            metrics.BATCH_EVENTS.observe(events)
+            metrics.STORE_SECONDS.observe(store_s)
+            if publish_s:
+                metrics.PUBLISH_SECONDS.observe(publish_s)
