@@ -10,6 +10,7 @@ import msgspec
 
 from consumers.audit import signing
 from consumers.audit.anchoring import anchors_in
+from consumers.audit.argument_types import AnchorType, RecordType
 from consumers.audit.chain_verification import verify_chain
 from consumers.audit.day_files import chains
 from consumers.audit.findings import Anchor, ChainFault, ChainReport
@@ -35,36 +36,6 @@ _Dir = click.option(
     type=click.Path(path_type=Path),
     help="The log; default: the setting [audit] dir.",
 )
-
-
-class _AnchorType(click.ParamType[Anchor]):
-    """A line that `verify` printed, or the consumer logged."""
-
-    name = "anchor"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Anchor:
-        """Read it."""
-        try:
-            return Anchor.of(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class _RecordType(click.ParamType[tuple[str, int]]):
-    """A record of a chain by its number."""
-
-    name = "record"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, int]:
-        """Read it."""
-        chain, _, seq = str(value).partition(":")
-        if not chain or not seq.isdecimal():
-            self.fail(f"{value!r}: give it as `verify` printed it, such as events-0:12", param, ctx)
-        return chain, int(seq)
 
 
 @click.group("audit")
@@ -104,7 +75,7 @@ def keygen(file: Path) -> None:
     "--anchor",
     "anchors",
     multiple=True,
-    type=_AnchorType(),
+    type=AnchorType(),
     metavar="CHAIN:SEQ:HASH",
     help="A record that has to be there, noted earlier and elsewhere. May be repeated.",
 )
@@ -119,7 +90,7 @@ def keygen(file: Path) -> None:
     "--known-gap",
     "known_gaps",
     multiple=True,
-    type=_RecordType(),
+    type=RecordType(),
     metavar="CHAIN:SEQ",
     help="A record that tells of missing entries, which is no news. May be repeated.",
 )

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from urllib.parse import urlsplit
 
 import click
@@ -67,10 +67,7 @@ def command(
     if is_list:
         _list(as_json=as_json)
         return
-    if event not in EVENTS:
-        raise click.BadParameter(f"must be one of {', '.join(EVENTS)}", param_hint="EVENT")
-    if form not in EVENTS[event].forms:
-        raise click.BadParameter(f"{event} has no form {form}", param_hint="--form")
+    event = _known(event, form)
     settings = settings_of(context)
     portal = choose_portal(settings, member_id=member_id, domain=domain, token=token)
     user = {
@@ -86,19 +83,42 @@ def command(
     if urlsplit(target).scheme not in ("http", "https"):
         raise click.BadParameter("must begin with http:// or https://", param_hint="--url")
 
-    async def send() -> bool:
-        is_fine = True
-        async with sending(target) as sender:
-            async for _ in _in_step(repeat, per_s=rate):
-                answer = await sender.send(_body(event, portal, comment_id, form))
-                click.echo(_line(event, form, answer, as_json=as_json))
-                is_fine &= answer.status == 200
-        return is_fine
+    def body() -> bytes:
+        return _body(event, portal, comment_id, form)
+
+    def tell(answer: GatewayAnswer) -> None:
+        click.echo(_line(event, form, answer, as_json=as_json))
 
     try:
-        context.exit(0 if asyncio.run(send()) else 1)
+        is_fine = asyncio.run(_send(target, body, _in_step(repeat, per_s=rate), tell))
     except NoAnswer as error:
         raise click.ClickException(f"no answer from {error}") from error
+    context.exit(0 if is_fine else 1)
+
+
+def _known(event: str | None, form: Form) -> str:
+    """The event; raises BadParameter if there is no such one, or none in this form."""
+    if event not in EVENTS:
+        raise click.BadParameter(f"must be one of {', '.join(EVENTS)}", param_hint="EVENT")
+    if form not in EVENTS[event].forms:
+        raise click.BadParameter(f"{event} has no form {form}", param_hint="--form")
+    return event
+
+
+async def _send(
+    target: str,
+    body: Callable[[], bytes],
+    steps: AsyncIterator[int],
+    tell: Callable[[GatewayAnswer], None],
+) -> bool:
+    """Send a body at each step; whether all were answered with 200."""
+    is_fine = True
+    async with sending(target) as sender:
+        async for _ in steps:
+            answer = await sender.send(body())
+            tell(answer)
+            is_fine &= answer.status == 200
+    return is_fine
 
 
 async def _in_step(times: int, *, per_s: float) -> AsyncIterator[int]:
