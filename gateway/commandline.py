@@ -89,6 +89,7 @@ class CommandTable(click.Group):
         command = self.module_of(name).command
         assert isinstance(command, click.Command)  # noqa: S101 - tells the type checker
         _let_name_settings(command)
+        _let_keep_lines(command)
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -155,6 +156,18 @@ def _let_name_settings(command: click.Command) -> None:
                 callback=_name_settings,
             )
         )
+
+
+def _let_keep_lines(command: click.Command) -> None:
+    r"""Keep the lines of paragraphs of a help that begin with `\b`, as raw docstrings write it.
+
+    https://click.palletsprojects.com/en/stable/documentation/#preventing-rewrapping
+    """
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            _let_keep_lines(below)
+    if command.help is not None:
+        command.help = command.help.replace("\\b\n", "\b\n")
 
 
 def _name_settings(context: click.Context, _option: click.Parameter, file: str | None) -> None:

@@ -1,4 +1,4 @@
-"""Reads a moment in the past as an operator types it, and finds it as a position in a stream."""
+"""Reads moments as an operator types them, and finds past ones as positions in a stream."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -8,9 +8,9 @@ import click
 
 from gateway.contract import EntryId
 
-__all__ = ["Moment", "parse_moment", "position_before"]
+__all__ = ["Deadline", "Moment", "parse_deadline", "parse_moment", "position_before"]
 
-_AGO: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
+_SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -19,7 +19,7 @@ def parse_moment(text: str, *, now: datetime) -> datetime:
 
     Raises ValueError, with a sentence for people.
     """
-    if match := _AGO.fullmatch(text.strip().lower()):
+    if match := _SPAN.fullmatch(text.strip().lower()):
         try:
             return now - timedelta(**{_UNITS[match[2]]: float(match[1])})
         except OverflowError:
@@ -31,6 +31,45 @@ def parse_moment(text: str, *, now: datetime) -> datetime:
             f"{text}: neither a time ago (90s, 10m, 2h, 1d) nor a time (2026-01-31T12:00:00Z)"
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def parse_deadline(text: str, *, now: datetime) -> datetime:
+    """`90s`, `10m`, `2h` or `1d` from `now`, or an ISO 8601 time behind it (UTC without a zone).
+
+    Raises ValueError, with a sentence for people.
+    """
+    if match := _SPAN.fullmatch(text.strip().lower()):
+        try:
+            return now + timedelta(**{_UNITS[match[2]]: float(match[1])})
+        except OverflowError:
+            raise ValueError(f"{text}: too late") from None
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ValueError(
+            f"{text}: neither a time from now (90s, 10m, 2h, 1d) nor a time (2027-01-31T12:00:00Z)"
+        ) from None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if moment <= now:
+        raise ValueError(f"{text}: is over")
+    return moment
+
+
+class Deadline(click.ParamType[datetime]):
+    """The type of an option that is a moment to come, as `parse_deadline` reads it."""
+
+    name = "time"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Read it."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            return parse_deadline(str(value), now=datetime.now(UTC))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class Moment(click.ParamType[datetime]):

@@ -114,7 +114,8 @@ def _of_runtime() -> list[MetricRow]:
     metrics = Metrics("group")
     metrics.of_partitions.owns(0, 1)
     metrics.of_partitions.stands(0, lag=0, pending=0, oldest_s=0.0, dead=0)
-    metrics.of_partitions.works(0, in_hand=0, is_paused=False)
+    metrics.of_partitions.works(0, in_hand=0, parked=0, is_failing=False)
+    metrics.of_partitions.paused(0, as_a_whole=False, in_part=False)
     return sorted(_row(one, _sampled_labels(one)) for one in metrics.registry.collect())
 
 

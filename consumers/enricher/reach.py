@@ -38,7 +38,8 @@ class Reach(Struct):
     """Counts how often something failed that has not answered since, and says when to ask again.
 
     Once it has failed for `give_up_after_s`, nobody waits for it any more; it is asked nonetheless
-    whenever a pause is over, so that its answering is noticed.
+    whenever a pause is over, so that its answering is noticed. Time in which it could have been
+    asked and was not does not count.
     """
 
     give_up_after_s: float
@@ -68,6 +69,9 @@ class Reach(Struct):
             self._failing_since = now
         elif asked_at < self._failed_at:
             return
+        else:
+            # Nobody has waited while nobody asked: the portal was paused, or nothing came of it.
+            self._failing_since += max(0.0, asked_at - self._ask_at)
         self._failures += 1
         self._failed_at = now
         self._reason = reason

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from consumers.runtime.batch_retries import BatchRetries
 from consumers.runtime.consumer import BatchHandler
 from consumers.runtime.entry import HeldEntry
 from consumers.runtime.gate import Gate
+from consumers.runtime.intervening import Intervening
 from consumers.runtime.retry_policy import Split, TryLater
 from gateway.background import owned
 
@@ -22,10 +23,12 @@ class Batches:
         attempt: Callable[[Sequence[HeldEntry]], Awaitable[TryLater | Split | None]],
         gate: Gate,
         limits: BatchHandler,
+        intervening: Intervening | None = None,
     ) -> None:
         self._attempt = attempt
         self._gate = gate
-        self._retries = BatchRetries(attempt, gate)
+        self._retries = BatchRetries(attempt, gate, intervening, parked=self._part)
+        self._intervening = intervening
         self._limits = limits
         self._waiting_bytes = 0
         self._loop = asyncio.get_running_loop()
@@ -51,6 +54,11 @@ class Batches:
         if await self._attempt((held,)) is not None:
             self.submit((held,))
 
+    def sweep(self) -> None:
+        """Take out what waits here and has to wait elsewhere from now on."""
+        self._part()
+        self._retries.intervene()
+
     async def finish(self, timeout_s: float) -> None:
         """Wait for the batch under way, once the gate is closed; then cancel it."""
         self._changed.set()
@@ -60,6 +68,12 @@ class Batches:
             await asyncio.gather(self._worker, return_exceptions=True)
         elif (error := self._worker.exception()) is not None:
             raise error
+
+    def _part(self, lanes: Collection[str] = ()) -> None:
+        """Park of what waits what has to; `lanes` have to in any case."""
+        if self._intervening is not None:
+            self._waiting = deque(self._intervening.parted(self._waiting, lanes))
+            self._waiting_bytes = sum(len(held.entry.raw) for held in self._waiting)
 
     async def _work(self) -> None:
         try:

@@ -27,6 +27,7 @@ from consumers.runtime.partition import OwnedPartition
 from consumers.runtime.partition_keys import PartitionKeys
 from consumers.runtime.reader import ReadPace
 from consumers.runtime.retry_policy import RetryPolicy
+from consumers.runtime.standing_interventions import StandingInterventions
 from consumers.runtime.standstill import Standstill
 from consumers.runtime.tenure import Tenure
 from consumers.runtime.unknown_streams import refuse_unknown
@@ -168,6 +169,7 @@ def _ownership(
 ) -> Ownership:
     streams = settings.redis.streams
     scripts = Scripts(control)
+    wishes = StandingInterventions(control, streams, consumer.group)
     rate = DeadLetterRate(consumer.dead_letter_limit)
     farewell_s = settings.consumers.grace_s / 8
     longest_block_s = settings.consumers.lease_s / 2
@@ -193,6 +195,7 @@ def _ownership(
             metrics=metrics,
             rate=rate,
             outages=outages,
+            wishes=wishes,
         )
         return OwnedPartition(
             consumer,
@@ -214,6 +217,7 @@ def _ownership(
         farewell_s=farewell_s,
         one_by_one=RedisAddress.of(settings.redis.url).kind == "cluster",
         outages=outages,
+        wishes=wishes,
         own=own,
     )
     return ownership

@@ -5,11 +5,13 @@ from typing import Final
 
 from msgspec import Struct
 
+from gateway.contract import STRUCK
+
 __all__ = ["DeadLetterLimit", "DeadLetterRate"]
 
 # What nobody can read is the fault of whoever wrote it: no consumer is mended for it, and none may
-# be stopped by it, however often somebody writes such things.
-_NOT_THE_CONSUMERS_FAULT: Final = frozenset({"undecodable"})
+# be stopped by it, however often somebody writes such things. What is struck, an operator wanted.
+_NOT_THE_CONSUMERS_FAULT: Final = frozenset({"undecodable", STRUCK})
 
 
 class DeadLetterLimit(Struct, frozen=True):
@@ -27,7 +29,8 @@ class DeadLetterLimit(Struct, frozen=True):
 class DeadLetterRate:
     """Counts the dead letters and handled entries of the last window of one process.
 
-    `reason` is that of a dead letter; those that nobody can read (`undecodable`) are never counted.
+    `reason` is that of a dead letter; those that nobody can read (`undecodable`), and those that an
+    operator wanted (`struck`), are never counted.
     Dead letters that earlier processes made in the window count as well, so that a supervisor
     that starts a broken consumer again and again does not pour the stream away bit by bit. Those
     that an operator has retried or dropped do not.

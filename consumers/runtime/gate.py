@@ -1,4 +1,5 @@
-"""Says whether handlers may be started: only while the lease is held, and not during a pause.
+"""Says whether handlers may be started: while the lease is held, and neither in a pause of
+failures nor in one of an operator.
 
 The gate opens and closes; the circuit says when everything fails, so that it has to pause.
 """
@@ -18,7 +19,8 @@ class Gate:
     """Admits calls of handlers: it is asked before each, so that even a frozen process finds out.
 
     `width` is how many may run at a time: the limit, 0 in a pause, 1 to probe after it. Whoever
-    waits is called when that may have changed.
+    waits is called when that may have changed. While `is_on_hold` an operator wants nothing to be
+    handled, nor to be read.
     """
 
     def __init__(self, *, limit: int) -> None:
@@ -26,6 +28,7 @@ class Gate:
         self._now = time.monotonic
         self._limit = limit
         self._width = limit
+        self.is_on_hold = False
         self._valid_until = 0.0
         self._closed = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -44,7 +47,10 @@ class Gate:
     def admits(self, running: int) -> bool:
         """Whether one more may be started while `running` are under way."""
         return (
-            running < self._width and not self._closed.is_set() and self._now() < self._valid_until
+            running < self._width
+            and not self.is_on_hold
+            and not self._closed.is_set()
+            and self._now() < self._valid_until
         )
 
     def holds_for(self, seconds: float) -> bool:
@@ -52,7 +58,7 @@ class Gate:
         return self._now() + seconds < self._valid_until
 
     def on_change(self, listener: Callable[[], None]) -> None:
-        """Call `listener` when more may be started than before, and when the gate closes."""
+        """Call `listener` when more may be started than before, and when nothing may any more."""
         self._listeners.append(listener)
 
     def extend(self, valid_until: float) -> None:
@@ -74,6 +80,12 @@ class Gate:
                 self._timer.cancel()
                 self._timer = None
             self._width = self._limit
+            self._tell()
+
+    def hold(self, *, is_on: bool) -> None:
+        """Start nothing while an operator wants that; what is under way ends as it will."""
+        if is_on != self.is_on_hold:
+            self.is_on_hold = is_on
             self._tell()
 
     def close(self) -> None:

@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from consumers.runtime.entry import HeldEntry
 from consumers.runtime.gate import Gate
-from consumers.runtime.retry_policy import PostponedEntries, Split
+from consumers.runtime.intervening import Intervening
+from consumers.runtime.retry_policy import PostponedEntries, Split, of_halves
 from consumers.runtime.transforms import TransformHandler
 from gateway.background import owned
 from gateway.ending import end
@@ -70,6 +71,23 @@ class _Queue(Struct, eq=False):
         if front:
             self.waiting = front | self.waiting
 
+    async def passed(
+        self, batch: Sequence[HeldEntry], intervening: Intervening
+    ) -> Sequence[HeldEntry]:
+        """What of a batch need not wait; the rest takes along what came behind it."""
+        passed = await intervening.passed(batch)
+        for subject in passed.parked_lanes:
+            intervening.parted(self.behind.pop(subject, ()), passed.parked_lanes)
+        return passed.held
+
+    def part(self, parted: Callable[[list[HeldEntry]], list[HeldEntry]]) -> None:
+        """Keep of what waits what is left of it."""
+        for waiting in (self.waiting, self.behind):
+            for subject, held in list(waiting.items()):
+                waiting[subject] = parted(held)
+                if not waiting[subject]:
+                    del waiting[subject]
+
 
 class Gatherings:
     """Collects entries by key and subject, and hands them to `attempt` in batches."""
@@ -81,10 +99,12 @@ class Gatherings:
         ],
         handler_of: Callable[[str], TransformHandler],
         gate: Gate,
+        intervening: Intervening | None = None,
     ) -> None:
         self._attempt = attempt
         self._handler_of = handler_of
         self._gate = gate
+        self._intervening = intervening
         self._loop = asyncio.get_running_loop()
         self._queues: dict[tuple[int, str], _Queue] = {}
         self._shut_out: dict[tuple[int, str], _Queue] = {}
@@ -126,7 +146,14 @@ class Gatherings:
         """Handle an entry while nothing else runs; the first attempt has ended on return."""
         queue = self._queue_of(held)
         queue.under_way.add(held.lane)
-        self._return(queue, (held,), await self._settled(queue.handler, (held,)))
+        self._return(queue, (held,), await self._tried(queue, (held,)))
+
+    def sweep(self) -> None:
+        """Take out what waits here and has to wait elsewhere from now on."""
+        if self._intervening is not None:
+            for queue in list(self._queues.values()):
+                queue.part(self._intervening.parted)
+                self._look(queue)
 
     async def finish(self, timeout_s: float) -> None:
         """Wait for the handlers under way, once the gate is closed; then cancel what is left.
@@ -203,7 +230,7 @@ class Gatherings:
             self._let_in()
 
     async def _handle(self, queue: _Queue, batch: Sequence[HeldEntry]) -> None:
-        postponed = await self._settled(queue.handler, batch)
+        postponed = await self._tried(queue, batch)
         queue.batch_count -= 1
         self._return(queue, batch, postponed)
 
@@ -239,6 +266,12 @@ class Gatherings:
         pause = self._loop.call_later(pause_s, over)
         self._pauses.add(pause)
 
+    async def _tried(self, queue: _Queue, batch: Sequence[HeldEntry]) -> PostponedEntries | None:
+        """Try what of a batch an operator does not want to wait."""
+        if self._intervening is not None and self._intervening.is_on:
+            batch = await queue.passed(batch, self._intervening)
+        return await self._settled(queue.handler, batch) if batch else None
+
     async def _settled(
         self, handler: TransformHandler, batch: Sequence[HeldEntry]
     ) -> PostponedEntries | None:
@@ -254,11 +287,4 @@ class Gatherings:
         late = {held.lane for held in first.held} if first else set()
         rest = [held for held in batch[middle:] if held.lane not in late]
         second = await self._settled(handler, rest) if rest else None
-        halves = [half for half in (first, second) if half is not None]
-        if not halves:
-            return None
-        left = {id(held) for half in halves for held in half.held}
-        # Of the first half that is all: what else it had of these subjects has been handled.
-        waits = [held for held in batch[:middle] if id(held) in left]
-        waits += [held for held in batch[middle:] if id(held) in left or held.lane in late]
-        return PostponedEntries(waits, max(half.pause_s for half in halves))
+        return of_halves(batch, first, second)

@@ -83,6 +83,11 @@ class Health:
             reasons.append(reason)
         return await self._with_background(reasons)
 
+    @property
+    def remarks(self) -> list[str]:
+        """What somebody should know of a process that is ready: what an operator has paused."""
+        return [f"paused: {pause}" for pause in self._ownership.wishes.pauses]
+
     def observe(self) -> None:
         """Bring the gauges of this process up to date."""
         self._metrics.fails(self._outages.longest_s)
@@ -116,7 +121,7 @@ async def listening(
         return _answer(await health.why_not_alive())
 
     async def readyz(_request: web.Request) -> web.Response:
-        return _answer(await health.why_not_ready())
+        return _answer(await health.why_not_ready(), health.remarks)
 
     async def show(_request: web.Request) -> web.Response:
         health.observe()
@@ -144,5 +149,6 @@ async def listening(
         await runner.cleanup()
 
 
-def _answer(reason: str | None) -> web.Response:
-    return web.Response(status=503 if reason else 200, text=reason or "ok")
+def _answer(reason: str | None, remarks: Collection[str] = ()) -> web.Response:
+    text = "\n".join([reason or "ok", *remarks])
+    return web.Response(status=503 if reason else 200, text=text)

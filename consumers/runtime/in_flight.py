@@ -2,10 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Sequence
+from sys import intern
 from typing import Final
 
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.entry import HeldEntry, Source
+from consumers.runtime.hand_room import Fill, room_of, room_together
+from consumers.runtime.handled_memory import HandledMemory
+from consumers.runtime.parking import Parking
 from consumers.runtime.shares import Aside, Key, Shares
 from gateway.contract import EntryId
 
@@ -19,22 +23,18 @@ _MAX_AHEAD: Final = 5000
 _MAX_BYTES: Final = 64 << 20
 """JSON in hand, except for handlers of batches, which say themselves how much they want."""
 
-_RECENT: Final = 5000
-_UNSEEN: Final = 1000
-"""How many are taken at first, while nothing in hand tells how large they are."""
-
 
 class InFlight:
     """Keeps entries by source and id, and the last ones that were acknowledged.
 
     A server that lost its memory of deliveries (a failover, a deleted group) delivers again what
-    is in hand, and what was acknowledged a moment ago. Both are recognised here; the latter only
-    if the hand `remembers`. It must not where what a handler does is kept by the same server, which
-    then has lost that as well.
+    is in hand, and what was acknowledged a moment ago. Both are recognised; the latter only if the
+    hand `remembers`: not where the same server keeps what a handler does, and has lost that too.
 
     With `shares`, no key fills all of it: what is set aside counts as delivered to this process,
-    and takes no room. With `hands`, all that it names have `max_entries` and `max_bytes` in common;
-    as much again is divided among them, so that none waits for what fills the rest.
+    and takes no room. Nor does what is parked, of which `parking` notes whose it is. With `hands`,
+    all that it names have `max_entries` and `max_bytes` in common. While `settled_meanwhile` is a
+    set, it gets the ids of all that is settled.
     """
 
     def __init__(
@@ -47,56 +47,38 @@ class InFlight:
         hands: "Callable[[], Collection[InFlight]] | None" = None,
     ) -> None:
         self._hands = hands
-        self._max_entries = max_entries
-        self._max_bytes = max_bytes
-        self._remembers = remembers
+        self._most = Fill(max_entries, max_bytes)
+        self._memory = HandledMemory() if remembers else None
         self._size_bytes = 0
         self._shares = shares
         self.aside_count = 0
+        self.parking = Parking()
+        self.settled_meanwhile: set[bytes] | None = None
         self.changed = asyncio.Event()
         self._held: dict[Source, dict[bytes, HeldEntry | Aside | None]] = {}
-        # Two generations: forgetting the older one as a whole costs nothing for each entry.
-        self._recent: dict[Source, dict[bytes, int]] = {}
-        self._older: dict[Source, dict[bytes, int]] = {}
 
     def __len__(self) -> int:
         return sum(map(len, self._held.values()))
 
     def count(self, source: Source) -> int:
-        """How many entries of a source are in hand or aside."""
-        return len(self._held.get(source, ()))
+        """How many entries of a source are in hand, aside or parked."""
+        return len(self._held.get(source, ())) + self.parking.count(source)
 
     def room(self) -> int:
-        """How many more entries may be taken, by their number and their size; 0 for few.
-
-        Reading one entry each time that one is done would cost a round trip for each.
-        """
-        count = len(self) - self.aside_count
+        """How many more entries may be taken; 0 for few."""
         if self._hands is None:
-            room = _worth_reading(self._max_entries - count, self._max_entries)
-            room_bytes = _worth_reading(self._max_bytes - self._size_bytes, self._max_bytes)
-            return self._as_large_as_those_in_hand(room, room_bytes)
-        hands = self._hands()
-        number = max(1, len(hands))
-        share, share_bytes = max(1, self._max_entries // number), self._max_bytes // number
-        own = self._as_large_as_those_in_hand(
-            _worth_reading(share - count, share),
-            _worth_reading(share_bytes - self._size_bytes, share_bytes),
-        )
-        if own:
-            return own
-        # Not all that is left: others may be asking at the same moment.
-        left = self._max_entries - sum(len(hand) for hand in hands)
-        left_bytes = self._max_bytes - sum(hand.size_bytes for hand in hands)
-        return self._as_large_as_those_in_hand(
-            _worth_reading(left, self._max_entries) // number,
-            _worth_reading(left_bytes, self._max_bytes) // number,
-        )
+            return room_of(self.fill, self._most)
+        return room_together(self.fill, self._most, [hand.fill for hand in self._hands()])
 
     @property
-    def size_bytes(self) -> int:
-        """The JSON in hand."""
-        return self._size_bytes
+    def fill(self) -> Fill:
+        """What is in hand, and not aside."""
+        return Fill(len(self) - self.aside_count, self._size_bytes)
+
+    @property
+    def delivered_count(self) -> int:
+        """How many entries are in hand, aside or parked: all that this process knows pending."""
+        return sum(map(self.count, {*self._held, *self.parking.sources}))
 
     def has(self, source: Source, entry_id: bytes) -> bool:
         """Whether an entry is in hand or aside."""
@@ -104,8 +86,8 @@ class InFlight:
 
     def was_handled(self, source: Source, entry_id: bytes, raw: bytes | None) -> bool:
         """Whether this very event was acknowledged at this place a moment ago."""
-        recent, older = self._recent.get(source, {}), self._older.get(source, {})
-        return raw is not None and hash(raw) in (recent.get(entry_id), older.get(entry_id))
+        memory = self._memory
+        return memory is not None and raw is not None and memory.has(source, entry_id, raw)
 
     def offer(self, source: Source, some: Sequence[HeldEntry]) -> Sequence[HeldEntry]:
         """Take entries of a source, each if it is within its share; those that are in hand.
@@ -126,7 +108,8 @@ class InFlight:
             self.add(held.source, held.id, held)
             return True
         shares.set_aside(held)
-        self._of(held.source)[held.id] = Aside(held.entry.deliveries)
+        portal = intern(held.entry.event.source)
+        self._of(held.source)[held.id] = Aside(held.entry.deliveries, portal)
         self.aside_count += 1
         return False
 
@@ -136,7 +119,7 @@ class InFlight:
             return
         count = len(self) - self.aside_count
         for key, some in self._shares.wanted(
-            most=min(most, self._max_entries - count), count=count, size_bytes=self._size_bytes
+            most=min(most, self._most.entries - count), count=count, size_bytes=self._size_bytes
         ):
             yield key, [(source, one, self._deliveries(source, one)) for source, one in some]
 
@@ -164,9 +147,38 @@ class InFlight:
         }
 
     def oldest(self, source: Source) -> str | None:
-        """The lowest id in hand."""
+        """No id in hand, aside or parked is lower; None if there is none."""
         entries = self._held.get(source)
-        return next(iter(entries)).decode() if entries else None
+        held = next(iter(entries)) if entries else None
+        ids = [one for one in (held, self.parking.first(source)) if one is not None]
+        return min(ids, key=EntryId.of).decode() if ids else None
+
+    def park(self, held: HeldEntry, *, with_portal: bool) -> None:
+        """Park an entry that is in hand, and that nobody handles at the moment."""
+        del self._held[held.source][held.id]
+        self._size_bytes -= len(held.entry.raw)
+        if self._shares is not None:
+            self._shares.settled(held)
+        event = held.entry.event
+        subject = None if with_portal else event.subject
+        self.parking.uncount(held.source, held.id, held.entry.deliveries)
+        self.parking.park_again(held.source, held.id, event.source, subject)
+        self.changed.set()
+
+    def look_through_parked(self) -> None:
+        """Begin to look through all that is parked, and all that is aside: it is parked first."""
+        if self.aside_count:
+            for source, entries in self._held.items():
+                for entry_id, one in list(entries.items()):
+                    if isinstance(one, Aside):
+                        del entries[entry_id]
+                        self.parking.uncount(source, entry_id, one.deliveries)
+                        self.parking.park_again(source, entry_id, one.portal, None)
+            self.aside_count = 0
+        if self._shares is not None:
+            self._shares.forget_aside()
+        if not self.parking.is_empty:
+            self.parking.begin()
 
     def left(self, source: Source) -> dict[int, list[bytes]]:
         """The ids of what nobody has handled yet, by the count of deliveries before this one."""
@@ -181,9 +193,11 @@ class InFlight:
         """Let go of entries that the server knows to be done."""
         if not ids:
             return
+        if self.settled_meanwhile is not None:
+            self.settled_meanwhile.update(ids)
         entries = self._held.get(source, {})
-        recent = self._recent.setdefault(source, {})
-        shares, remembers, size_bytes = self._shares, self._remembers, 0
+        shares, memory, size_bytes = self._shares, self._memory, 0
+        recent = memory.latest(source) if memory is not None else None
         for entry_id in ids:
             held = entries.pop(entry_id, None)
             if not isinstance(held, HeldEntry):
@@ -192,21 +206,12 @@ class InFlight:
             size_bytes += len(raw)
             if shares is not None:
                 shares.settled(held)
-            if remembers:
+            if recent is not None:
                 recent[entry_id] = hash(raw)
         self._size_bytes -= size_bytes
-        if len(recent) > _RECENT:
-            self._older[source] = self._recent.pop(source)
+        if memory is not None:
+            memory.forget(source)
         self.changed.set()
-
-    def _as_large_as_those_in_hand(self, room: int, room_bytes: int) -> int:
-        """How many more entries there is room for if they are like those in hand."""
-        if not room or not room_bytes:
-            return 0
-        if not self._size_bytes:
-            return min(room, _UNSEEN)
-        count = len(self) - self.aside_count
-        return max(1, min(room, room_bytes * count // self._size_bytes))
 
     def _of(self, source: Source) -> dict[bytes, HeldEntry | Aside | None]:
         try:
@@ -218,11 +223,6 @@ class InFlight:
         one = self._held[source][entry_id]
         assert one is not None  # noqa: S101 - nobody asks about what is on its way out
         return one.deliveries if isinstance(one, Aside) else one.entry.deliveries
-
-
-def _worth_reading(room: int, most: int) -> int:
-    """The room that is left of `most`, if it is not too little to read for."""
-    return room if 4 * room >= most else 0
 
 
 def in_flight_of(consumer: Consumer, *, hands: Callable[[], Collection[InFlight]]) -> InFlight:

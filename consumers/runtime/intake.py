@@ -9,6 +9,7 @@ from consumers.runtime.batches import Batches
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.entry import Entry, HeldEntry, Source
 from consumers.runtime.gatherings import Gatherings
+from consumers.runtime.intervening import Intervening
 from consumers.runtime.joint_batches import JointBatches
 from consumers.runtime.lanes import Lanes
 from consumers.runtime.pending_entries import Fields
@@ -41,26 +42,26 @@ class Intake:
         *,
         work: Lanes | Batches | JointBatches | Gatherings,
         settlement: Settlement,
+        intervening: Intervening,
         block_s: Callable[[], float],
     ) -> None:
         self._consumer = consumer
         self._tenure = tenure
-        self._epoch = tenure.epoch
-        self._partition = tenure.keys.partition
+        self._place = tenure.keys.partition, tenure.epoch
         self._gate = tenure.gate
         self._in_flight = tenure.in_flight
         self._work = work
         self._settlement = settlement
+        self._intervening = intervening
         self._block_s = block_s
         self._gate.on_change(self._in_flight.changed.set)
 
     async def room(self) -> int:
-        """Wait until entries may be taken, and say how many; 0 if none any more.
+        """Wait until entries may be taken, and say how many; 0 if none any more, or on hold.
 
-        The lease has to outlast a blocking read: what a former owner is given by the server,
-        the new owner would not see.
+        The lease has to outlast a blocking read: its new owner would not see what comes of that.
         """
-        while not self._gate.is_closed:
+        while not self._gate.is_closed and not self._gate.is_on_hold:
             room = self._in_flight.room()
             if room and self._gate.holds_for(self._block_s()):
                 return room
@@ -73,23 +74,30 @@ class Intake:
         source: Source,
         page: Sequence[tuple[bytes, Fields]],
         deliveries: Mapping[bytes, int],
+        *,
+        may_wait: bool = True,
     ) -> None:
-        """Take entries in hand; those without fields have lost their payload."""
+        """Take entries in hand, or park them if they `may_wait`; without fields they are lost."""
         for entry_id, fields in page:
             if not self._is_known(source, entry_id, fields):
-                await self._take(source, ((entry_id, fields, deliveries.get(entry_id, 1)),))
+                one = entry_id, fields, deliveries.get(entry_id, 1)
+                await self._take(source, (one,), may_wait=may_wait)
 
     async def take_new(self, source: Source, page: Sequence[tuple[bytes, Fields]]) -> None:
         """Take entries whose ids are higher than all before, which nobody can have had yet."""
         await self._take(source, ((entry_id, fields, 1) for entry_id, fields in page))
 
-    async def _take(self, source: Source, page: Iterable[tuple[bytes, Fields, int]]) -> None:
+    async def _take(
+        self, source: Source, page: Iterable[tuple[bytes, Fields, int]], *, may_wait: bool = True
+    ) -> None:
         admit = self._admit
+        parks = self._intervening.parks if may_wait and self._intervening.may_park else None
         taken: list[HeldEntry] = []
         for entry_id, fields, deliveries in page:
             admitted = admit(source, entry_id, fields, deliveries)
             if isinstance(admitted, HeldEntry):
-                taken.append(admitted)
+                if parks is None or not parks(admitted):
+                    taken.append(admitted)
                 continue
             # Those before it come first, and need not wait for Redis to take a letter.
             self._hand_over(source, taken)
@@ -128,7 +136,8 @@ class Intake:
         admitted = self._admit(source, entry_id, fields, deliveries)
         if isinstance(admitted, HeldEntry):
             self._in_flight.add(source, entry_id, admitted)
-            await self._work.alone(admitted)
+            if (await self._intervening.passed((admitted,))).held:
+                await self._work.alone(admitted)
         else:
             await self._dispose(source, entry_id, admitted)
 
@@ -168,13 +177,14 @@ class Intake:
         else:
             stream, original_id = source.name, entry_id.decode()
             is_replay = fields.get(KIND_FIELD) == REPLAY_KIND
+        partition, epoch = self._place
         return HeldEntry(
             source=source,
             id=entry_id,
             entry=Entry(
                 stream=stream,
-                partition=self._partition,
-                epoch=self._epoch,
+                partition=partition,
+                epoch=epoch,
                 id=original_id,
                 event=event,
                 raw=raw or b"",
@@ -187,11 +197,11 @@ class Intake:
         """Whether an entry that comes again is in hand still, or was handled a moment ago."""
         if self._in_flight.has(source, entry_id):
             return True
-        if self._in_flight.was_handled(source, entry_id, fields.get(EVENT_FIELD)):
+        was_handled = self._in_flight.was_handled(source, entry_id, fields.get(EVENT_FIELD))
+        if was_handled:
             self._tenure.metrics.repeated(1)
             self._settlement.drop(source, entry_id)
-            return True
-        return False
+        return was_handled
 
     def _lost(self, source: Source, entry_id: bytes) -> None:
         """The entry was trimmed or deleted while it was pending: nobody can handle it any more."""

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from consumers.runtime.batch_retries import BatchRetries
 from consumers.runtime.entry import HeldEntry
 from consumers.runtime.gate import Gate
 from consumers.runtime.handlers import BatchFunction
+from consumers.runtime.intervening import Intervening
 from consumers.runtime.joint_calls import JointCalls
 from consumers.runtime.retry_policy import Split, TryLater
 from gateway.background import owned
@@ -30,12 +31,16 @@ class JointBatches:
         calls: JointCalls,
         *,
         by_itself: BatchFunction,
+        intervening: Intervening | None = None,
     ) -> None:
         self._attempt = attempt
         self._gate = gate
         self._calls = calls
         self._by_itself = by_itself
-        self._retries = BatchRetries(self._attempt_alone, gate)
+        self._retries = BatchRetries(
+            self._attempt_alone, gate, intervening, parked=self._part_waiting
+        )
+        self._intervening = intervening
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[HeldEntry] = deque()
         self._waiting_bytes = 0
@@ -76,8 +81,19 @@ class JointBatches:
             size_bytes += len(held.entry.raw)
         self._waiting_bytes -= size_bytes
         self._calls.went(len(batch), size_bytes)
+        if self._intervening is not None and self._intervening.is_on:
+            batch = self._parted(batch)
+            size_bytes = sum(len(held.entry.raw) for held in batch)
+            if not batch:
+                return 0, 0
         self._handling = owned(self._handle(batch))
         return len(batch), size_bytes
+
+    def sweep(self) -> None:
+        """Take out what waits here and has to wait elsewhere from now on."""
+        self._part_waiting()
+        self._retries.intervene()
+        self._calls.resume()
 
     async def finish(self, timeout_s: float) -> None:
         """Wait for the batch under way, once the gate is closed; then cancel it.
@@ -95,7 +111,12 @@ class JointBatches:
 
     async def _handle(self, batch: Sequence[HeldEntry]) -> None:
         try:
-            outcome = await self._attempt(batch, self._calls.joined)
+            is_joined = self._intervening is None or not self._intervening.strikes(batch)
+            if is_joined:
+                outcome = await self._attempt(batch, self._calls.joined)
+            else:  # a call is not kept waiting for what becomes of dead letters
+                outcome = None
+                await self._retries.settle(batch)
             is_away = isinstance(outcome, TryLater) and outcome.is_transient
             if not is_away:
                 await self._retries.follow(batch, outcome)
@@ -106,8 +127,26 @@ class JointBatches:
         if isinstance(outcome, TryLater) and is_away:
             self._put_back(batch)
             self._calls.pause(outcome.pause_s)
-        elif outcome is not None:
+        elif outcome is not None or not is_joined:
             self._calls.look()
+
+    def _parted(self, batch: Sequence[HeldEntry]) -> list[HeldEntry]:
+        """What of a batch need not wait; what follows the rest is parked behind it."""
+        assert self._intervening is not None  # noqa: S101 - or nothing has to wait
+        left = self._intervening.parted(batch)
+        if len(left) < len(batch):
+            kept = {id(held) for held in left}
+            self._part_waiting({held.lane for held in batch if id(held) not in kept})
+        return left
+
+    def _part_waiting(self, lanes: Collection[str] = ()) -> None:
+        """Park of what waits what has to; `lanes` have to in any case."""
+        if self._intervening is None:
+            return
+        count, size_bytes = len(self._waiting), self._waiting_bytes
+        self._waiting = deque(self._intervening.parted(self._waiting, lanes))
+        self._waiting_bytes = sum(len(held.entry.raw) for held in self._waiting)
+        self._calls.went(count - len(self._waiting), size_bytes - self._waiting_bytes)
 
     async def _attempt_alone(self, batch: Sequence[HeldEntry]) -> TryLater | Split | None:
         return await self._attempt(batch, self._by_itself)

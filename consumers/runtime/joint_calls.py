@@ -28,7 +28,10 @@ class JointMember(Protocol):
         """Since when the first entry waits, by the loop's clock; None if none may be handled."""
 
     def begin(self, most_events: int, most_bytes: int) -> tuple[int, int]:
-        """Let a batch within these limits come to `joined`; how many events and bytes it has."""
+        """Let a batch within these limits come to `joined`; how many events and bytes it has.
+
+        None may come of it, if an operator does not want what waits to be handled.
+        """
 
 
 class _Part(Struct, eq=False):
@@ -85,6 +88,11 @@ class JointCalls:
     def pause(self, seconds: float) -> None:
         """Begin nothing for a while: what the handler needs is away."""
         self._paused_until = max(self._paused_until, self._loop.time() + seconds)
+
+    def resume(self) -> None:
+        """End a pause: what everything failed of may be out of the way."""
+        self._paused_until = float("-inf")
+        self.look()
 
     def look(self) -> None:
         """Begin a call if one is due, else set the clock for it."""
@@ -146,7 +154,8 @@ class JointCalls:
 
     async def _make_call(self) -> None:
         try:
-            await self._handle(self._parts)
+            if self._parts:
+                await self._handle(self._parts)
         except BaseException as error:
             _tell(self._parts, error)
             raise

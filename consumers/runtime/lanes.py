@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from consumers.runtime.entry import HeldEntry
 from consumers.runtime.gate import Circuit, Gate
+from consumers.runtime.intervening import Intervening
 from consumers.runtime.retry_policy import TryLater
 from gateway.background import owned
 
@@ -27,15 +28,18 @@ class Lanes:
         attempt: Callable[[HeldEntry], Awaitable[TryLater | None]],
         gate: Gate,
         circuit: Circuit,
+        intervening: Intervening | None = None,
     ) -> None:
         self._attempt = attempt
         self._gate = gate
         self._circuit = circuit
+        self._intervening = intervening
         self._loop = asyncio.get_running_loop()
         # Lists, of which nearly all hold one entry, and none more than there are in hand.
         self._lanes: dict[str, list[HeldEntry]] = {}
         self._ready: deque[str] = deque()
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._under_way: set[str] = set()
         self._workers: set[asyncio.Task[None]] = set()
         self._busy = 0  # workers in a handler; the others are about to take what is ready
         self._failure: BaseException | None = None
@@ -62,12 +66,31 @@ class Lanes:
             self._lanes.setdefault(held.lane, []).append(held)
             self._postpone(held.lane, later)
 
+    def sweep(self) -> None:
+        """Take out what waits here and has to wait elsewhere from now on."""
+        if self._intervening is None:
+            return
+        gone = set()
+        for name, lane in self._lanes.items():
+            first = int(name in self._under_way)
+            lane[first:] = self._intervening.parted(lane[first:])
+            if not lane:
+                gone.add(name)
+                if (timer := self._timers.pop(name, None)) is not None:
+                    timer.cancel()
+        for name in gone:
+            del self._lanes[name]
+        self._ready = deque(name for name in self._ready if name not in gone)
+        # What everything failed of may be out of the way.
+        self._circuit.answered()
+        self._gate.resume()
+
     async def finish(self, timeout_s: float) -> None:
         """Wait for the handlers under way, once the gate is closed; then cancel what is left.
 
         Raises what a worker raised, which is never a handler's exception.
         """
-        for timer in self._timers:
+        for timer in self._timers.values():
             timer.cancel()
         if self._workers:
             _done, late = await asyncio.wait(self._workers, timeout=timeout_s)
@@ -95,9 +118,8 @@ class Lanes:
             self._serve()
 
     async def _work(self) -> None:
-        ready = self._ready
         turn = 0
-        while ready and self._gate.admits(len(self._workers) - 1):
+        while (ready := self._ready) and self._gate.admits(len(self._workers) - 1):
             turn += 1
             if not turn % _SLICE:
                 await asyncio.sleep(0)
@@ -105,20 +127,34 @@ class Lanes:
             name = ready.popleft()
             lane = self._lanes[name]
             self._busy += 1
+            self._under_way.add(name)
             try:
-                later = await self._attempt(lane[0])
+                if self._intervening is not None and self._intervening.is_on:
+                    later = await self._intervened(lane)
+                else:
+                    later = await self._attempt(lane[0])
             finally:
                 self._busy -= 1
+                self._under_way.discard(name)
             if later is None:
                 self._circuit.answered()
                 self._gate.resume()
                 if len(lane) > 1:
                     del lane[0]
-                    ready.append(name)
+                    self._ready.append(name)
                 else:
                     del self._lanes[name]
             else:
                 self._postpone(name, later)
+
+    async def _intervened(self, lane: list[HeldEntry]) -> TryLater | None:
+        """Attempt the first entry, unless it is struck, or parked with all that is behind it."""
+        assert self._intervening is not None  # noqa: S101 - or nobody intervenes
+        passed = await self._intervening.passed(lane[:1])
+        if passed.held:
+            return await self._attempt(lane[0])
+        lane[1:] = self._intervening.parted(lane[1:], passed.parked_lanes)
+        return None
 
     def _postpone(self, name: str, later: TryLater) -> None:
         if later.is_transient:
@@ -130,9 +166,8 @@ class Lanes:
             self._gate.resume()
 
         def due() -> None:
-            self._timers.discard(timer)
+            del self._timers[name]
             self._ready.append(name)
             self._serve()
 
-        timer = self._loop.call_later(later.pause_s, due)
-        self._timers.add(timer)
+        self._timers[name] = self._loop.call_later(later.pause_s, due)

@@ -68,6 +68,11 @@ class Inspection(Struct, frozen=True):
     erased_count: int
     now_ms: int
 
+    @property
+    def unsettled_count(self) -> int:
+        """How many entries are pending, of the stream and of the redeliveries."""
+        return self.pending_count + self.redelivery_count
+
 
 class Emitted(Struct, frozen=True):
     """What an entry became, encoded; each write is a command, its key and its arguments."""
@@ -96,6 +101,7 @@ class Scripts:
         self._give_back = script("give_back")
         self._emit = script("emit")
         self._inspect = script("inspect")
+        self._look = script("look")
         self._rehearse = script("rehearse")
 
     async def acquire(self, lease: str, owner: str, *, ttl_ms: int) -> Acquired | None:
@@ -229,6 +235,16 @@ class Scripts:
         if this user lacks a right.
         """
         await self._rehearse(keys=keys, args=[group])
+
+    async def look(
+        self, stream: str, *, group: str, after: bytes, most: int
+    ) -> list[tuple[bytes, int, dict[bytes, bytes]]]:
+        """Pending entries behind an id: id, deliveries, fields; no fields if these are lost."""
+        rows: Any = await self._look(keys=[stream], args=[group, after, most])
+        return [
+            (entry_id, deliveries, dict(zip(fields[::2], fields[1::2], strict=True)))
+            for entry_id, deliveries, fields in rows
+        ]
 
     async def inspect(self, keys: tuple[str, str, str, str], *, group: str) -> Inspection:
         """Look at a partition.

@@ -59,7 +59,7 @@ class Metrics:
         )
         self._dead_letters = self._counter(
             "dead_letters_total",
-            "Dead letters made, by reason: undecodable, rejected, failed, crashed.",
+            "Dead letters made, by reason: undecodable, rejected, failed, crashed, struck.",
             label="reason",
             values=("undecodable", "rejected", "failed", "crashed"),
         )

@@ -20,6 +20,7 @@ from consumers.runtime.lua_scripts import Acquired, Scripts
 from consumers.runtime.outages import Outages
 from consumers.runtime.partition import OwnedPartition
 from consumers.runtime.partition_keys import PartitionKeys
+from consumers.runtime.standing_interventions import StandingInterventions
 from gateway.background import owned
 from gateway.redis_access.connections import AWAY_OR_REFUSING
 
@@ -56,6 +57,7 @@ class Ownership:
         farewell_s: float,
         one_by_one: bool,
         outages: Outages,
+        wishes: StandingInterventions,
         own: Callable[[PartitionKeys, Acquired], OwnedPartition],
     ) -> None:
         self._partitions = partitions
@@ -67,6 +69,7 @@ class Ownership:
         self._ttl_ms = int(lease_s * 1000)
         self._one_by_one = one_by_one
         self._outage = outages.of("leases wait for Redis")
+        self.wishes = wishes
         self._own = own
         self._owned: dict[int, _Owned] = {}
         self._renew_at = 0.0
@@ -128,11 +131,21 @@ class Ownership:
         return None
 
     async def _beat(self) -> None:
-        """Keep what is owned, and whatever becomes of that, share out anew."""
+        """Keep what is owned; whatever becomes of that, see what is wanted, and share out anew."""
         try:
             await self._renew()
         finally:
-            await self._share_out()
+            try:
+                await self._follow()
+            finally:
+                if self.wishes.is_known:
+                    await self._share_out()
+
+    async def _follow(self) -> None:
+        """Let all partitions follow what an operator wants."""
+        if await self.wishes.look():
+            for partition in self.partitions:
+                partition.intervene()
 
     async def _share_out(self) -> None:
         members = await self._scripts.beat(self._members_key, self.member, ttl_ms=self._ttl_ms)

@@ -15,22 +15,25 @@ from redis.asyncio import Redis
 from consumers.runtime.attempts import Attempts
 from consumers.runtime.batches import Batches
 from consumers.runtime.consumer import Consumer
+from consumers.runtime.delivered_entries import DeliveredEntries
+from consumers.runtime.delivery_counts import give_back
 from consumers.runtime.emission import Emission
-from consumers.runtime.entry import Partition, Source
+from consumers.runtime.entry import HeldEntry, Partition
 from consumers.runtime.gate import Circuit
 from consumers.runtime.gatherings import Gatherings
 from consumers.runtime.in_flight import InFlight
 from consumers.runtime.intake import Intake
+from consumers.runtime.intervening import Intervening
 from consumers.runtime.joint_batches import JointBatches
 from consumers.runtime.joint_calls import JointCalls
 from consumers.runtime.lanes import Lanes
 from consumers.runtime.lua_scripts import Acquired, LeaseNote
-from consumers.runtime.pending_entries import OWNER
 from consumers.runtime.reader import Reader, ReadPace
 from consumers.runtime.retry_policy import RetryPolicy
 from consumers.runtime.settlement import DeadLetterLimitReached, LeftPending, Settlement
 from consumers.runtime.tenure import Tenure
 from gateway.background import owned
+from gateway.contract import STRUCK
 from gateway.errors import OperatorError
 from gateway.redis_access.connections import AWAY_OR_REFUSING
 from gateway.settings import ConsumersSettings
@@ -79,6 +82,8 @@ class OwnedPartition:
             pace=pace,
         )
         self._attempts: Attempts | None = None
+        self._working: Work | None = None
+        self.gate.hold(is_on=tenure.wishes.whole is not None)
 
     @property
     def in_flight(self) -> InFlight:
@@ -108,9 +113,25 @@ class OwnedPartition:
 
     def observe(self) -> None:
         """Bring the gauges of this partition up to date."""
+        wishes, in_flight = self._tenure.wishes, self._in_flight
         self._metrics.of_partitions.works(
-            self.keys.partition, in_hand=len(self._in_flight), is_paused=self.gate.is_paused
+            self.keys.partition,
+            in_hand=len(in_flight),
+            parked=in_flight.delivered_count - len(in_flight),
+            is_failing=self.gate.is_paused,
         )
+        self._metrics.of_partitions.paused(
+            self.keys.partition,
+            as_a_whole=wishes.whole is not None,
+            in_part=bool(wishes.partial),
+        )
+
+    def intervene(self) -> None:
+        """Follow what an operator wants now, which is something else than before."""
+        if self._working is not None:
+            self._working.sweep()
+        self._in_flight.look_through_parked()
+        self.gate.hold(is_on=self._tenure.wishes.whole is not None)
 
     def close(self) -> None:
         """Start nothing any more; `run` returns when what is under way has ended."""
@@ -128,11 +149,12 @@ class OwnedPartition:
                 max_dead_letters=self._settings.max_dead_letters,
                 emission=Emission(self._tenure) if self._consumer.output is not None else None,
             )
-            work = self._work(settlement)
+            intervening = self._intervening(settlement)
+            self._working = work = self._work(settlement, intervening)
             is_in_order = True
             try:
                 with suppress(LeftPending):
-                    await self._read(work, settlement)
+                    await self._read(work, settlement, intervening)
                 with suppress(LeftPending):
                     await work.finish(self._settings.grace_s)
                 await settlement.close(self._settings.grace_s / 4)
@@ -160,55 +182,57 @@ class OwnedPartition:
         """
         try:
             async with asyncio.timeout(self._farewell_s):
-                await self._give_back_from(self.keys.shared)
-                await self._give_back_from(self.keys.redeliveries)
+                for source in (self.keys.shared, self.keys.redeliveries):
+                    await give_back(self._tenure, source, self._in_flight.left(source))
+                    await give_back(self._tenure, source, self._in_flight.parking.uncounted(source))
         except AWAY_OR_REFUSING as error:
             log.warning(
                 "entries count as delivered once more", error=f"{type(error).__name__}: {error}"
             )
 
-    async def _give_back_from(self, source: Source) -> None:
-        for deliveries, ids in self._in_flight.left(source).items():
-            lost = await self._tenure.scripts.give_back(
-                (self.keys.lease, source.key),
-                epoch=self.epoch,
-                group=self.keys.group,
-                consumer=OWNER,
-                deliveries=deliveries,
-                ids=ids,
+    def _intervening(self, settlement: Settlement) -> Intervening:
+        async def strike(held: HeldEntry, what: str) -> None:
+            await settlement.bury_held(
+                held,
+                reason=STRUCK,
+                error=f"an operator struck it: {what}",
+                traceback="",
+                attempts=held.entry.attempt - 1,
             )
-            if lost is None:
-                return
-            for entry_id in sorted(lost):
-                self._metrics.lost("payload", 1)
-                log.error("payload lost", stream=source.key, entry_id=entry_id.decode())
 
-    def _work(self, settlement: Settlement) -> Work:
+        return Intervening(self._tenure.wishes, self._in_flight, strike)
+
+    def _work(self, settlement: Settlement, intervening: Intervening) -> Work:
         consumer = self._consumer
         policy = RetryPolicy.of(consumer)
         self._attempts = attempts = Attempts(consumer, policy, settlement, self._metrics)
         if consumer.output is not None:
-            return Gatherings(attempts.on_transform, consumer.transform_of, self.gate)
+            return Gatherings(attempts.on_transform, consumer.transform_of, self.gate, intervening)
         if consumer.batch_handler is None:
-            return Lanes(attempts.on_event, self.gate, Circuit(consumer.backoff))
+            return Lanes(attempts.on_event, self.gate, Circuit(consumer.backoff), intervening)
         if self._calls is not None:
             return JointBatches(
                 attempts.on_batch,
                 self.gate,
                 self._calls,
                 by_itself=consumer.batch_handler.call,
+                intervening=intervening,
             )
-        return Batches(attempts.on_batch, self.gate, consumer.batch_handler)
+        return Batches(attempts.on_batch, self.gate, consumer.batch_handler, intervening)
 
-    async def _read(self, work: Work, settlement: Settlement) -> None:
+    async def _read(self, work: Work, settlement: Settlement, intervening: Intervening) -> None:
         intake = Intake(
             self._consumer,
             self._tenure,
             work=work,
             settlement=settlement,
+            intervening=intervening,
             block_s=lambda: self._pace().block_s,
         )
-        reading = owned(self._reader.run(intake), name="reading")
+        delivered = DeliveredEntries(
+            self._tenure, intake, intervening, buries_crashed=self._consumer.buries_crashed
+        )
+        reading = owned(self._reader.run(intake, delivered), name="reading")
         closed = owned(self.gate.closed())
         try:
             await asyncio.wait((reading, closed), return_when=asyncio.FIRST_COMPLETED)

@@ -20,9 +20,14 @@ class PartitionGauges:
         )
         self._dead = gauge("dead_letters_waiting", "Dead letters that wait for an operator.")
         self._in_hand = gauge("in_hand", "Entries in the hands of this process.")
-        self._paused = gauge(
-            "paused", "1 while handling is paused because everything fails transiently."
+        self._paused = Gauge(
+            "b24_consumer_paused",
+            "1 while handling is paused: by failures (everything fails transiently), by operator "
+            "(the whole group), or by operator_in_part (some portals or types).",
+            ("group", "partition", "by"),
+            registry=registry,
         )
+        self._parked = gauge("parked", "Entries that wait for the end of a pause in part.")
         self._epoch = gauge(
             "lease_epoch", "The epoch of this process's lease on the partition; 0: not the owner."
         )
@@ -34,7 +39,7 @@ class PartitionGauges:
             # An alarm that nobody here can end any more must not stay.
             for gauge in (
                 *(self._lag, self._pending, self._oldest, self._dead),
-                *(self._in_hand, self._paused),
+                *(self._in_hand, self._parked, self._paused),
             ):
                 gauge.remove_by_labels({"group": self._group, "partition": str(partition)})
 
@@ -52,7 +57,13 @@ class PartitionGauges:
         """Note how many entries the group has not been given yet; None: not known yet."""
         self._lag.labels(self._group, partition).set(float("nan") if lag is None else lag)
 
-    def works(self, partition: int, *, in_hand: int, is_paused: bool) -> None:
+    def works(self, partition: int, *, in_hand: int, parked: int, is_failing: bool) -> None:
         """Note how busy this process is with a partition."""
         self._in_hand.labels(self._group, partition).set(in_hand)
-        self._paused.labels(self._group, partition).set(is_paused)
+        self._parked.labels(self._group, partition).set(parked)
+        self._paused.labels(self._group, partition, "failures").set(is_failing)
+
+    def paused(self, partition: int, *, as_a_whole: bool, in_part: bool) -> None:
+        """Note what an operator has paused."""
+        self._paused.labels(self._group, partition, "operator").set(as_a_whole)
+        self._paused.labels(self._group, partition, "operator_in_part").set(in_part)

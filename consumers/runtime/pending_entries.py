@@ -6,7 +6,7 @@ of which reported back, may be what ended them. Entries that were set aside are 
 come back when there is room for their key.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import structlog
@@ -15,7 +15,17 @@ from redis.asyncio import Redis
 from consumers.runtime.entry import Source
 from consumers.runtime.in_flight import InFlight
 
-__all__ = ["LOOK_ASIDE_S", "MAX_ASIDE", "OWNER", "Fields", "Taker", "bring_back", "resume"]
+__all__ = [
+    "LOOK_ASIDE_S",
+    "MAX_ASIDE",
+    "OWNER",
+    "Fields",
+    "Taker",
+    "bring_back",
+    "claim",
+    "resume",
+    "take_suspects",
+]
 
 log = structlog.get_logger()
 
@@ -39,7 +49,7 @@ class Taker(Protocol):
     """What takes the entries in hand."""
 
     async def room(self) -> int:
-        """Wait until entries may be taken, and say how many; 0 if none any more."""
+        """Wait until entries may be taken, and say how many; 0 if none any more, or on hold."""
 
     async def take(
         self,
@@ -66,38 +76,47 @@ class Taker(Protocol):
         """Forget an entry that was set aside, and erased meanwhile."""
 
 
-async def resume(
+async def take_suspects(
     client: Redis,
     source: Source,
     group: str,
     in_flight: InFlight,
     taker: Taker,
     *,
+    waits: Callable[[Fields], bool],
     buries_crashed: bool,
 ) -> None:
-    """Take what is pending and not in hand, of whichever consumer of the group.
+    """Take what may have ended processes and is not in hand, of whichever consumer of the group.
 
-    Suspects come first, one by one, each with its count raised before it is handled: if the
-    process ends, this one is to blame and no other. With `buries_crashed`, one that has ended too
-    many processes is condemned instead. The rest follows in the order of ids.
+    One by one, each with its count raised before it is handled: if the process ends, this one is
+    to blame and no other. With `buries_crashed`, one that has ended too many processes is condemned
+    instead. One that `waits` is left alone.
     """
-    count = 0
     async for page in _pending(client, source, group, in_flight):
         for entry_id, deliveries in page.items():
             if deliveries < _SUSPECT_DELIVERIES:
                 continue
             if not await taker.room():
                 return
+            rows: Any = await client.xrange(source.key, entry_id, entry_id)
+            fields = dict(rows).get(entry_id, {})
+            if waits(fields):
+                continue
             if buries_crashed and deliveries >= _MAX_DELIVERIES:
-                found: Any = await client.xrange(source.key, entry_id, entry_id)
-                await taker.condemn(source, entry_id, dict(found).get(entry_id, {}), deliveries)
+                await taker.condemn(source, entry_id, fields, deliveries)
             else:
                 log.warning(
                     "suspect handled alone", entry_id=entry_id.decode(), deliveries=deliveries + 1
                 )
-                found = await _claim(client, source, group, [entry_id])
+                found = await claim(client, source, group, [entry_id])
                 await taker.take_alone(source, entry_id, found.get(entry_id, {}), deliveries + 1)
-            count += 1
+
+
+async def resume(
+    client: Redis, source: Source, group: str, in_flight: InFlight, taker: Taker
+) -> None:
+    """Take what is pending and not in hand, in the order of ids; after the suspects."""
+    count = 0
     async for page in _pending(client, source, group, in_flight):
         ids = list(page)
         while ids:
@@ -105,7 +124,7 @@ async def resume(
             if not room:
                 return
             some, ids = ids[:room], ids[room:]
-            found = await _claim(client, source, group, some)
+            found = await claim(client, source, group, some)
             await taker.take(
                 source,
                 [(entry_id, found.get(entry_id, {})) for entry_id in some],
@@ -113,7 +132,6 @@ async def resume(
             )
             count += len(some)
     if count:
-        in_flight.sort()
         log.info("pending entries taken over", stream=source.key, entries=count)
 
 
@@ -141,9 +159,7 @@ async def bring_back(client: Redis, group: str, in_flight: InFlight, taker: Take
                 taker.take_back(source, entry_id, dict(rows).get(entry_id, {}), deliveries)
 
 
-async def _claim(
-    client: Redis, source: Source, group: str, ids: list[bytes]
-) -> dict[bytes, Fields]:
+async def claim(client: Redis, source: Source, group: str, ids: list[bytes]) -> dict[bytes, Fields]:
     """Take over; this raises the counts by one, and leaves out what is gone from the stream."""
     claimed: Any = await client.xclaim(source.key, group, OWNER, 0, ids)  # type: ignore[arg-type]
     return dict(claimed)

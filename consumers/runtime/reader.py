@@ -1,9 +1,11 @@
-"""Reads a partition: heals what it finds broken, then pending entries, then new ones."""
+"""Reads a partition: heals what it finds broken, then pending entries, then new ones.
+
+On hold it reads nothing, and only looks how the group stands.
+"""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any, Final
 
 import structlog
@@ -12,16 +14,17 @@ from redis.asyncio import Redis
 
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.consumer_groups import ensure_groups
+from consumers.runtime.delivered_entries import DeliveredEntries
 from consumers.runtime.group_inspection import GroupInspection
 from consumers.runtime.intake import Intake
 from consumers.runtime.lua_scripts import Acquired, LeaseNote
-from consumers.runtime.pending_entries import LOOK_ASIDE_S, MAX_ASIDE, OWNER, bring_back, resume
-from consumers.runtime.stream_pages import pages_of
+from consumers.runtime.pending_entries import LOOK_ASIDE_S, MAX_ASIDE, OWNER
+from consumers.runtime.reader_connection import ReaderConnection
 from consumers.runtime.tenure import Tenure
 from gateway.backoff import Backoff
 from gateway.contract import EntryId
 from gateway.ending import end
-from gateway.redis_access.connections import AWAY, AWAY_OR_REFUSING
+from gateway.redis_access.connections import AWAY_OR_REFUSING
 
 __all__ = ["ReadPace", "Reader"]
 
@@ -29,6 +32,9 @@ log = structlog.get_logger()
 
 _MAX_COUNT: Final = 1000
 """Entries of one read: at 10 KB each the reply stays under the usual output buffer limits."""
+
+_HELD_S: Final = 1.0
+"""How often it is looked, on hold, whether anything is to be done."""
 
 _BACKOFF: Final = Backoff(first_s=0.2, limit_s=5.0)
 
@@ -61,7 +67,7 @@ class Reader:
         self._keys = tenure.keys
         self._gate = tenure.gate
         self._in_flight = tenure.in_flight
-        self._connect = connect
+        self._connection = ReaderConnection(connect, tenure.keys.shared.key)
         self._pace = pace
         self._delivered = former.position if former else None
         self._highest = EntryId(0)
@@ -73,8 +79,8 @@ class Reader:
             former=former,
             every_s=lambda: pace().inspect_s,
         )
-        self._client: Redis | None = None
-        self._connection_id = 0
+        self._unsettled_count = 0
+        self._is_resumed = False
         self.stepped_at = time.monotonic()
         self.is_connected = False
 
@@ -89,7 +95,7 @@ class Reader:
         oldest = self._in_flight.oldest(self._keys.shared)
         return str(EntryId.of(oldest).previous) if oldest is not None else self._delivered or ""
 
-    async def run(self, intake: Intake) -> None:
+    async def run(self, intake: Intake, delivered: DeliveredEntries) -> None:
         """Read until the gate closes; what fails is begun anew after a growing pause.
 
         Raises OperatorError if the server denies this user from the start what it has to do, and
@@ -100,7 +106,7 @@ class Reader:
             while not self._gate.is_closed:
                 try:
                     await self._begin(intake)
-                    while await self._step(intake):
+                    while await self._step(intake, delivered):
                         failures = 0
                 except AWAY_OR_REFUSING as error:
                     failures += 1
@@ -119,28 +125,17 @@ class Reader:
         try:
             async with asyncio.timeout(within_s):
                 while not reading.done():
-                    await self._end_block()
+                    await self._connection.end_block()
                     await asyncio.wait((reading,), timeout=0.2)
         except TimeoutError:
             log.warning("the last read was not answered", stream=self._keys.shared.key)
             await end(reading)
 
-    async def _end_block(self) -> None:
-        client = self._client
-        if client is not None and self._connection_id:
-            with suppress(*AWAY_OR_REFUSING):
-                await client.client_unblock(self._connection_id)
-            if client is not self._client:
-                # Closed while this was on its way, which opened a connection again.
-                await client.aclose()
-
     async def _begin(self, intake: Intake) -> None:
         await self._disconnect()
-        if not await intake.room():
+        if not self._gate.is_on_hold and not await intake.room():
             return
-        self._client = client = await self._connect(self._keys.shared.key)
-        client.set_response_callback("XREADGROUP", pages_of)
-        self._connection_id = await client.client_id()
+        client = await self._connection.open()
         await ensure_groups(
             client, self._keys, start=self._consumer.start, known=self._position or None
         )
@@ -150,41 +145,62 @@ class Reader:
             await self._inspection.recall_dead_letters(client, now_ms=inspection.now_ms)
         await self._rehearse()
         await self._tenure.failures.inherit()
-        await self._resume(client, intake)
-        self.is_connected = True
+        self._unsettled_count, self._is_resumed = inspection.unsettled_count, False
 
-    async def _step(self, intake: Intake) -> bool:
+    async def _step(self, intake: Intake, delivered: DeliveredEntries) -> bool:
         """One read; False when the gate has closed."""
+        client = self._connection.client
+        if self._gate.is_on_hold and client is not None:
+            return await self._hold(client, delivered)
         room = await intake.room()
-        client = self._client
         if not room or client is None:
-            return False
+            return self._gate.is_on_hold and client is not None
+        if not self._is_resumed:
+            await self._resume(client, delivered)
         if self._inspection.is_due:
             inspection = await self._inspection.inspect()
-            if inspection.pending_count + inspection.redelivery_count > len(self._in_flight):
-                await self._resume(client, intake)
-        block_s = self._pace().block_s
-        if self._in_flight.aside_count:
-            block_s = min(block_s, LOOK_ASIDE_S)
-            await bring_back(client, self._keys.group, self._in_flight, intake)
-            room = self._in_flight.room()
-            if not room or self._in_flight.aside_count >= MAX_ASIDE:
-                self.stepped_at = time.monotonic()
-                await self._gate.closed(LOOK_ASIDE_S)
-                return True
+            self._unsettled_count = inspection.unsettled_count
+            if self._unsettled_count > self._in_flight.delivered_count:
+                await self._resume(client, delivered)
+        block_s = await delivered.bring_back(client, block_s=self._pace().block_s)
+        room = self._in_flight.room()
+        if not room or self._in_flight.aside_count >= MAX_ASIDE:
+            self.stepped_at = time.monotonic()
+            await self._gate.closed(LOOK_ASIDE_S)
+            return True
+        if self._gate.is_on_hold:
+            return True
         reply = await self._read(client, count=min(room, _MAX_COUNT), block_s=block_s)
         if self._gate.is_closed:
             return False
         await self._take(reply, intake)
         return True
 
-    async def _read(self, client: Redis, *, count: int, block_s: float) -> Any:
+    async def _hold(self, client: Redis, delivered: DeliveredEntries) -> bool:
+        """Read nothing for a moment; False when the gate has closed."""
+        self.is_connected = True
+        self._tenure.outages.worked()
+        if self._inspection.is_due:
+            # Before it was resumed, what is pending was read by others.
+            if self._is_resumed:
+                await self._inspection.inspect()
+            else:
+                await self._inspection.begin(client)
+        else:
+            await client.ping()
+        self._outage.over()
+        await delivered.uncount()
+        self.stepped_at = time.monotonic()
+        await self._gate.closed(_HELD_S)
+        return not self._gate.is_closed
+
+    async def _read(self, client: Redis, *, count: int, block_s: float | None) -> Any:
         reply: Any = await client.xreadgroup(
             self._keys.group,
             OWNER,
             {self._keys.shared.key: ">", self._keys.redeliveries.key: ">"},
             count=count,
-            block=int(block_s * 1000),
+            block=None if block_s is None else int(block_s * 1000),
         )
         self.stepped_at = time.monotonic()
         self._outage.over()
@@ -205,16 +221,10 @@ class Reader:
             else:  # the server has forgotten that it delivered these before
                 await intake.take(shared, page, {})
 
-    async def _resume(self, client: Redis, intake: Intake) -> None:
-        for source in (self._keys.shared, self._keys.redeliveries):
-            await resume(
-                client,
-                source,
-                self._keys.group,
-                self._in_flight,
-                intake,
-                buries_crashed=self._consumer.buries_crashed,
-            )
+    async def _resume(self, client: Redis, delivered: DeliveredEntries) -> None:
+        await delivered.resume(client, unsettled_count=self._unsettled_count)
+        self._is_resumed = not self._gate.is_on_hold
+        self.is_connected = True
 
     async def _rehearse(self) -> None:
         """Find out whether this user may all that follows, before anything is handled."""
@@ -234,7 +244,4 @@ class Reader:
 
     async def _disconnect(self) -> None:
         await self._inspection.close()
-        client, self._client, self._connection_id = self._client, None, 0
-        if client is not None:
-            with suppress(*AWAY):
-                await client.aclose()
+        await self._connection.close()

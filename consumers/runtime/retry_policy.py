@@ -9,7 +9,7 @@ from consumers.runtime.entry import HeldEntry
 from consumers.runtime.exceptions import Reject, Transient
 from gateway.backoff import Backoff
 
-__all__ = ["Bury", "PostponedEntries", "RetryPolicy", "Split", "TryLater"]
+__all__ = ["Bury", "PostponedEntries", "RetryPolicy", "Split", "TryLater", "of_halves"]
 
 
 class TryLater(Struct, frozen=True):
@@ -46,6 +46,22 @@ class PostponedEntries(Struct, frozen=True):
 
     held: Sequence[HeldEntry]
     pause_s: float
+
+
+def of_halves(
+    batch: Sequence[HeldEntry], first: PostponedEntries | None, second: PostponedEntries | None
+) -> PostponedEntries | None:
+    """What has to wait of a batch that was tried in halves."""
+    halves = [half for half in (first, second) if half is not None]
+    if not halves:
+        return None
+    middle = len(batch) // 2
+    left = {id(held) for half in halves for held in half.held}
+    late = {held.lane for held in first.held} if first else set()
+    # Of the first half that is all: what else it had of these subjects has been handled.
+    waits = [held for held in batch[:middle] if id(held) in left]
+    waits += [held for held in batch[middle:] if id(held) in left or held.lane in late]
+    return PostponedEntries(waits, max(half.pause_s for half in halves))
 
 
 class RetryPolicy(Struct, frozen=True, kw_only=True):

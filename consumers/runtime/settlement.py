@@ -17,7 +17,7 @@ from consumers.runtime.handled_log import tell_handled
 from consumers.runtime.outlet import Outlet, send_patiently
 from consumers.runtime.tenure import Tenure
 from consumers.runtime.transforms import Output
-from gateway.contract import DeadLetter, timestamps
+from gateway.contract import STRUCK, DeadLetter, timestamps
 from gateway.redis_access.connections import AWAY_OR_REFUSING
 
 __all__ = ["DeadLetterLimitReached", "LeftPending", "Settlement"]
@@ -114,7 +114,8 @@ class Settlement:
         self._rate.buried(time.monotonic(), letter.reason)
         self._tenure.metrics.buried(letter.reason)
         self._tenure.in_flight.settle(source, (entry_id,))
-        log.error(
+        tell = log.info if letter.reason == STRUCK else log.error
+        tell(
             "dead letter",
             group=letter.group,
             stream=letter.stream,

@@ -31,9 +31,10 @@ _ENOUGH: Final = 1000
 
 
 class Aside(Struct, frozen=True, gc=False):
-    """What is kept of an entry that is set aside: how often it was delivered."""
+    """What is kept of an entry that is set aside: how often it was delivered, and whose it is."""
 
     deliveries: int
+    portal: str
 
 
 class _Share(Struct):
@@ -108,6 +109,15 @@ class Shares:
             del self._aside[key]
             if not share.count:
                 del self._shares[key]
+
+    def forget_aside(self) -> None:
+        """Nothing is aside any more: all of it is looked for anew."""
+        for key in self._aside:
+            share = self._shares[key]
+            share.aside.clear()
+            if not share.count:
+                del self._shares[key]
+        self._aside.clear()
 
     def _left(self, share: _Share, *, count: int, size_bytes: int) -> int:
         """How many more entries a key may have in hand."""

@@ -10,6 +10,7 @@ from consumers.runtime.lua_scripts import Scripts
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.outages import Outages
 from consumers.runtime.partition_keys import PartitionKeys
+from consumers.runtime.standing_interventions import StandingInterventions
 
 __all__ = ["Tenure"]
 
@@ -18,7 +19,7 @@ class Tenure(Struct, frozen=True, eq=False, kw_only=True):
     """A partition in the hands of this process, for as long as its lease has this epoch.
 
     `gate`, `in_flight` and `failures` are of this partition and this tenure alone; `scripts`,
-    `metrics`, `rate` and `outages` are those of the process.
+    `metrics`, `rate`, `outages` and `wishes` are those of the process.
     """
 
     keys: PartitionKeys
@@ -30,3 +31,4 @@ class Tenure(Struct, frozen=True, eq=False, kw_only=True):
     metrics: Metrics
     rate: DeadLetterRate
     outages: Outages
+    wishes: StandingInterventions

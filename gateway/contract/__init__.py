@@ -8,6 +8,7 @@ from gateway.contract.dead_letters import DeadLetter, Redelivery
 from gateway.contract.entry_id import EntryId
 from gateway.contract.event_id import moment_in
 from gateway.contract.event_json import InvalidEvent, decode_event, encode_event
+from gateway.contract.event_selection import EventSelection
 from gateway.contract.event_subject import (
     APP_SUBJECT,
     COMMENT_SUBJECT,
@@ -51,6 +52,7 @@ from gateway.contract.events import (
     source_of,
 )
 from gateway.contract.failed_attempts import FailedAttempt
+from gateway.contract.interventions import STRUCK, Pause, Strike, pauses_of, strikes_of
 from gateway.contract.streams import EVENT_FIELD, KIND_FIELD, REPLAY_KIND, Streams
 
 __all__ = [
@@ -74,6 +76,7 @@ __all__ = [
     "PORTAL_UNAUTHORIZED",
     "PORTAL_UNBOUND",
     "REPLAY_KIND",
+    "STRUCK",
     "AppData",
     "AppEvent",
     "AppType",
@@ -85,21 +88,26 @@ __all__ = [
     "CommentType",
     "DeadLetter",
     "EntryId",
+    "EventSelection",
     "EventSubject",
     "EventType",
     "FailedAttempt",
     "InvalidEvent",
     "OtherEvent",
+    "Pause",
     "PortalData",
     "PortalEvent",
     "PortalType",
     "Redelivery",
     "Streams",
+    "Strike",
     "Trouble",
     "decode_event",
     "encode_event",
     "moment_in",
+    "pauses_of",
     "source_of",
+    "strikes_of",
     "types_about",
     "wire_name_of",
 ]

@@ -17,10 +17,10 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
 
     `event` is the event's field as it stood on the stream (which may not be an event at all),
     `stream` the stream's name and `entry_id` the entry's id there. `reason` is a code:
-    `undecodable`, `rejected`, `failed` (the attempts are used up) or `crashed` (processes ended
-    while they handled it). `error` is for people, without secrets. `failed_at` is RFC 3339, UTC,
-    with `Z`; in letters of before, with `+00:00`. `traceback` says where a handler raised, and is
-    a field only if one did.
+    `undecodable`, `rejected`, `failed` (the attempts are used up), `crashed` (processes ended
+    while they handled it) or `struck` (an operator wanted it). `error` is for people, without
+    secrets. `failed_at` is RFC 3339, UTC, with `Z`; in letters of before, with `+00:00`.
+    `traceback` says where a handler raised, and is a field only if one did.
     """
 
     event: bytes

@@ -78,6 +78,14 @@ class Streams(Struct, frozen=True, kw_only=True):
         """The key of the living processes of a group."""
         return f"{self.prefix}:members:{group}"
 
+    def pauses(self, group: str) -> str:
+        """The key of what a group is to let wait (gateway.contract.interventions)."""
+        return f"{self.prefix}:pauses:{group}"
+
+    def strikes(self, group: str) -> str:
+        """The key of what a group is to make dead letters of, unseen."""
+        return f"{self.prefix}:strikes:{group}"
+
     def retention_lease(self, partition: int) -> str:
         """The key that says which receiver trims the streams of a partition."""
         return f"{self.prefix}:retention:{{{partition}}}"

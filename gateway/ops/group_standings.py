@@ -4,10 +4,12 @@ import asyncio
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, ResponseError
 
-from gateway.contract import EntryId, Streams
+from gateway.contract import EntryId, Pause, Streams, Strike
+from gateway.ops.group_interventions import interventions_of
 from gateway.ops.partition_owners import now_ms_at, owner_of
 from gateway.redis_access.entry_count import CountedStream, count_entries, counts_reads
 
@@ -22,7 +24,7 @@ class GroupStanding(Struct, frozen=True, kw_only=True):
     Above 20,000 it may be an estimate (`lag_is_estimate`). Ages are in seconds by the server's
     clock: of the oldest entry that was given and is not acknowledged, and of the oldest one that
     was not given. `added_count` is how many entries the stream has ever had. `owner` is the process
-    that holds the lease.
+    that holds the lease. Pauses and strikes are of the group, on all of its partitions.
     """
 
     stream: str
@@ -40,6 +42,8 @@ class GroupStanding(Struct, frozen=True, kw_only=True):
     owner: str | None
     epoch: int | None
     delivered_id: str
+    pauses: tuple[Pause, ...] = ()
+    strikes: tuple[Strike, ...] = ()
 
 
 def right_lag(
@@ -73,7 +77,15 @@ async def standings(redis: Redis, streams: Streams) -> list[GroupStanding]:
             for partition in range(streams.partitions)
         )
     )
-    return [standing for some in found for standing in some]
+    standing = [one for some in found for one in some]
+    wishes = {
+        group: await interventions_of(redis, streams, group)
+        for group in {one.group for one in standing}
+    }
+    return [
+        replace(one, pauses=wishes[one.group].pauses, strikes=wishes[one.group].strikes)
+        for one in standing
+    ]
 
 
 async def _is_counting(redis: Redis) -> bool:

@@ -53,7 +53,7 @@ class Telling(Struct, frozen=True):
             held_entries=holder.held,
             oldest_entry=str(holder.oldest),
             age_s=holder.age_ms // 1000,
-            what_to_do="start it, delete it, or see [retention] non_holding_groups",
+            what_to_do="start it, resume it, remove it, or see [retention] non_holding_groups",
         )
 
     def trimmed(self, count: int, lost: Mapping[str, int], *, up_to: EntryId) -> None:
@@ -98,7 +98,7 @@ class Telling(Struct, frozen=True):
             stream=self.key,
             group=group,
             held_entries=held,
-            what_to_do="start it, delete it, or see [retention] non_holding_groups",
+            what_to_do="start it, resume it, remove it, or see [retention] non_holding_groups",
         )
 
     def removed_by_others(self, found: Removal, state: StreamState) -> None:

@@ -66,9 +66,17 @@ async def test_the_documented_rights_of_who_repairs_suffice(
     await call("portals", "quarantine", "drop", portal, "--yes")
     await call("portals", "remove", portal)
     await call("groups")
+    await call("groups", "pause", "index", "--portal", "aaa")
+    await call("groups", "resume", "index", "--portal", "aaa")
+    await call("groups", "strike", "index", "--portal", "aaa")
+    await call("groups", "unstrike", "index", "--all")
 
     assert await denied(redis) == []
     assert await redis.xlen(DEAD) == 0
     assert await redis.xlen(AGAIN) == 1 + 3
     assert await redis.xlen(EVENTS) == 3 + 1
     assert await redis.exists(f"b24:quarantine:{{{portal}}}") == 0
+
+    await call("groups", "remove", "index", "--yes")
+    assert await denied(redis) == []
+    assert await redis.xinfo_groups(EVENTS) == []

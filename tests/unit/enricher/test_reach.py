@@ -37,7 +37,7 @@ def test_what_the_portal_asks_for_is_waited_for() -> None:
 
 
 def test_after_the_time_to_give_up_nobody_waits_and_it_is_asked_nonetheless() -> None:
-    reach = failing(100.0, 400.0)
+    reach = failing(*range(100, 700, 4))
 
     reach.failed("limited", asked_at=700.0, now=700.0)
 
@@ -46,12 +46,26 @@ def test_after_the_time_to_give_up_nobody_waits_and_it_is_asked_nonetheless() ->
 
 
 def test_waiting_ends_at_the_time_to_give_up() -> None:
-    reach = failing(100.0, 698.0)
+    reach = failing(*range(100, 699, 2))
 
     stance = reach.stance(699.0)
 
     assert stance == Wait(1.0, "unreachable")
     assert reach.stance(700.0) == PortalGivenUp("unreachable")
+
+
+def test_time_in_which_nobody_asks_is_no_time_of_waiting() -> None:
+    """As when an operator has paused the portal for a day."""
+    reach = failing(*range(100, 500, 4))
+
+    reach.failed("unreachable", asked_at=86_500.0, now=86_500.0)
+    assert isinstance(reach.stance(86_501.0), Wait)
+    for now in range(86_504, 86_700, 4):
+        reach.failed("unreachable", asked_at=now, now=now)
+
+    assert reach.stance(86_711.0) == Ask()
+    reach.failed("unreachable", asked_at=86_712.0, now=86_712.0)
+    assert reach.stance(86_713.0) == PortalGivenUp("unreachable")
 
 
 def test_calls_under_way_at_the_same_time_fail_once() -> None:
@@ -85,7 +99,9 @@ def test_nothing_waits_beyond_the_time_to_give_up(
     now, reach = 0.0, Reach(600.0)
     reach.failed("limited", asked_at=now, now=now, retry_in_s=retry_in_s)
     for pause_s in pauses:
-        now += pause_s
+        stance = reach.stance(now)
+        # Whoever waits comes back when it is time, or is there earlier, with something new.
+        now += min(pause_s, stance.seconds) if isinstance(stance, Wait) else 0.0
         match reach.stance(now):
             case Wait(seconds):
                 assert seconds > 0

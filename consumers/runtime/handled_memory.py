@@ -1,0 +1,32 @@
+"""Remembers which events were acknowledged a moment ago, to know them if they come again."""
+
+from typing import Final
+
+from consumers.runtime.entry import Source
+
+__all__ = ["HandledMemory"]
+
+_RECENT: Final = 5000
+
+
+class HandledMemory:
+    """Remembers the last five to ten thousand of each source, by their place and their bytes."""
+
+    def __init__(self) -> None:
+        # Two generations: forgetting the older one as a whole costs nothing for each entry.
+        self._recent: dict[Source, dict[bytes, int]] = {}
+        self._older: dict[Source, dict[bytes, int]] = {}
+
+    def has(self, source: Source, entry_id: bytes, raw: bytes) -> bool:
+        """Whether this very event was acknowledged at this place."""
+        recent, older = self._recent.get(source, {}), self._older.get(source, {})
+        return hash(raw) in (recent.get(entry_id), older.get(entry_id))
+
+    def latest(self, source: Source) -> dict[bytes, int]:
+        """Where to note what is acknowledged: the hash of an event's bytes, by the entry's id."""
+        return self._recent.setdefault(source, {})
+
+    def forget(self, source: Source) -> None:
+        """Forget the oldest, if there are enough newer ones."""
+        if len(self._recent.get(source, ())) > _RECENT:
+            self._older[source] = self._recent.pop(source)

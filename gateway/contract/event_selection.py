@@ -1,0 +1,58 @@
+"""Decides which events somebody means who names a portal, a type, a subject or an id."""
+
+from fnmatch import fnmatchcase
+from typing import Final
+
+from msgspec import Struct
+
+from gateway.contract.events import AppEvent, CommentEvent, OtherEvent, PortalEvent
+
+__all__ = ["EventSelection"]
+
+_NAMES: Final = ("portal", "type", "subject", "event_id")
+
+
+class EventSelection(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which events are meant: those that are all of what is given; nothing given: all of them.
+
+    `portal` is a member id or a domain. `type` may leave out `bitrix24.` and `crm.timeline.`, and
+    `*` in it stands for anything. `subject` is as `comment/7`.
+    """
+
+    portal: str | None = None
+    type: str | None = None
+    subject: str | None = None
+    event_id: str | None = None
+
+    def __str__(self) -> str:
+        """As `portal=acme.bitrix24.com type=comment.updated`; `*` for all."""
+        given = ((name, getattr(self, name)) for name in _NAMES)
+        return " ".join(f"{name}={value}" for name, value in given if value is not None) or "*"
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether all events are meant."""
+        return self == _EVERYTHING
+
+    def has(self, event: CommentEvent | AppEvent | PortalEvent | OtherEvent) -> bool:
+        """Whether an event is meant."""
+        return (
+            self.event_id in (None, event.id)
+            and self.subject in (None, event.subject)
+            and (self.portal is None or self.portal in _portal_names(event))
+            and (self.type is None or _is_of_type(event.type, self.type))
+        )
+
+
+_EVERYTHING: Final = EventSelection()
+
+
+def _is_of_type(event_type: str, pattern: str) -> bool:
+    without_vendor = event_type.removeprefix("bitrix24.")
+    names = (event_type, without_vendor, without_vendor.removeprefix("crm.timeline."))
+    return any(fnmatchcase(name, pattern) for name in names)
+
+
+def _portal_names(event: CommentEvent | AppEvent | PortalEvent | OtherEvent) -> tuple[str, ...]:
+    member_id = event.source.rpartition(":")[2]
+    return (member_id,) if isinstance(event, OtherEvent) else (member_id, event.data.domain)
