@@ -1,12 +1,13 @@
 """Looks through the `events` stream for certain comments: what has come in online.
 
 The last minutes are kept in memory, since most questions are about them; for what is older, the
-stream is read again. Events that were recovered do not count: they did not come in.
+stream is read again, once for all who ask meanwhile. Events that were recovered do not count: they
+did not come in.
 """
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -66,6 +67,15 @@ class _Event(Struct):
     recovered: bool = False
 
 
+class _Question(Struct, eq=False):
+    """What somebody wants to know of entries from a moment on and before another (ms)."""
+
+    keys: frozenset[Key]
+    since_ms: int
+    before_ms: int
+    answer: dict[Key, OnlineEvent] | None = None
+
+
 _decode = msgspec.json.Decoder(_Event).decode
 
 
@@ -84,6 +94,8 @@ class OnlineEvents:
         self._kept_from_ms = 0
         self._read_to: dict[int, str] = {}
         self._lock = asyncio.Lock()
+        self._questions: list[_Question] = []
+        self._reading_again = asyncio.Lock()
 
     def __len__(self) -> int:
         """How many are kept in memory."""
@@ -99,17 +111,36 @@ class OnlineEvents:
             kept_from_ms = self._kept_from_ms
             found = {key: self._kept[key][1] for key in keys if key in self._kept}
         if since_ms < kept_from_ms:
-            wanted = frozenset(keys)
-            for partition in {
-                self._streams.partition_of(key.member_id, key.subject) for key in keys
-            }:
-                page = _Page((), str(since_ms), is_last=False)
-                while not page.is_last:
-                    page = await self._page(partition, page.next, str(kept_from_ms - 1))
-                    for _, key, event in page.events:
-                        if key in wanted:
-                            found[key] = found.get(key, event).with_later(event)
+            question = _Question(frozenset(keys), since_ms, kept_from_ms)
+            for key, event in (await self._earlier(question)).items():
+                found[key] = found.get(key, event).with_later(event)
         return found
+
+    async def _earlier(self, question: _Question) -> Mapping[Key, OnlineEvent]:
+        """The answer to a question: whoever is the first reads for all that wait by then."""
+        self._questions.append(question)
+        try:
+            async with self._reading_again:
+                if question.answer is None:
+                    await self._answer(tuple(self._questions))
+        finally:
+            self._questions.remove(question)
+        return question.answer or {}
+
+    async def _answer(self, questions: Sequence[_Question]) -> None:
+        wanted = frozenset[Key]().union(*(question.keys for question in questions))
+        first = str(min(question.since_ms for question in questions))
+        last = str(max(question.before_ms for question in questions) - 1)
+        found: dict[Key, OnlineEvent] = {}
+        for partition in {self._streams.partition_of(key.member_id, key.subject) for key in wanted}:
+            page = _Page((), first, is_last=False)
+            while not page.is_last:
+                page = await self._page(partition, page.next, last)
+                for _, key, event in page.events:
+                    if key in wanted:
+                        found[key] = found.get(key, event).with_later(event)
+        for question in questions:
+            question.answer = {key: found[key] for key in question.keys if key in found}
 
     async def _catch_up(self) -> None:
         oldest_ms = int(time.time() * 1000) - self._kept_ms

@@ -1,6 +1,8 @@
 """What has come in online: of the last minutes from memory, and of before from the stream."""
 
+import asyncio
 import time
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -84,3 +86,39 @@ async def test_more_than_fits_in_memory_is_read_again(
 
     assert await seen(one, range(1, 300), ago_s=900) == list(range(1, 201))
     assert len(one) <= 50
+
+
+async def reads(redis: Redis) -> int:
+    """How often the stream was looked into since the counts were set to zero."""
+    stats: Any = await redis.info("commandstats")
+    return int(stats["cmdstat_xrange"]["calls"])
+
+
+async def test_the_stream_is_read_again_once_for_all_who_ask_meanwhile(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(online_events, "_PAGE", 1)  # so that reading takes a while
+    for number in range(1, 101):
+        await put(redis, comment_event(number), ago_s=1000 - number)
+    one = OnlineEvents(redis, STREAMS, kept_s=60)
+    await seen(one, range(1, 2), ago_s=10)
+    await redis.config_resetstat()
+
+    found = await asyncio.gather(
+        *(seen(one, range(number, number + 3), ago_s=2000) for number in range(1, 91))
+    )
+
+    assert found == [list(range(number, number + 3)) for number in range(1, 91)]
+    # Each looks for what is new in three partitions; a hundred old ones are read a few times.
+    assert await reads(redis) <= 90 * 3 + 10 * 103
+
+
+async def test_one_who_gives_up_asking_leaves_the_others_their_answers(redis: Redis) -> None:
+    await put(redis, comment_event(1), ago_s=1000)
+    one = OnlineEvents(redis, STREAMS, kept_s=60)
+    asking = [asyncio.create_task(seen(one, range(1, 3), ago_s=2000)) for _ in range(10)]
+    for task in asking[:5]:
+        await asyncio.sleep(0)
+        task.cancel()
+
+    assert await asyncio.gather(*asking[5:]) == [[1]] * 5
