@@ -104,10 +104,6 @@ def _not_reached(results: Results) -> Iterator[str]:
 
 
 def _profile(it: Profile) -> Iterator[str]:
-    yield it.about
-    yield ""
-    yield "| | Part |"
-    yield "|---|---|"
-    for part in it.parts:
-        yield f"| `{part.where}` | {part.share:.0%} |"
+    parts = ", ".join(f"`{part.where}` {part.share:.0%}" for part in it.parts)
+    yield f"{it.about} {parts}."
     yield ""

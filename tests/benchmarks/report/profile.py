@@ -6,7 +6,7 @@ __all__ = ["Part", "Profile"]
 
 
 class Part(Struct, frozen=True):
-    """A module or package, and its part of the time, without what it calls or imports."""
+    """A package, and its part of the time, without what it calls or imports."""
 
     where: str
     share: float

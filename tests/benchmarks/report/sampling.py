@@ -21,9 +21,10 @@ from tests.benchmarks.report.profile import Part, Profile
 
 __all__ = ["profiled"]
 
-_PER_S: Final = 250
-_MOST: Final = 14
+_PER_S: Final = 100
+_MOST: Final = 12
 _LOOK_S: Final = 0.2
+_OWN: Final = ("consumers", "gateway")
 _IMPORTING: Final = "<frozen importlib"
 _FRAME: Final = re.compile(r"^(?P<function>.+) \((?P<file>[^()]+?)(?::\d+)?\)$")
 
@@ -46,7 +47,7 @@ def profiled(
         while it.poll() is None:
             times.look(it.pid)
             threading.Event().wait(_LOOK_S)
-    counts = _modules(file.read_text(), process)
+    counts = _packages(file.read_text(), process)
     total = counts.total()
     if not total:
         raise SystemExit(f"no process {process!r} was seen")
@@ -82,8 +83,8 @@ class _CpuTimes:
         return system_s / (user_s + system_s)
 
 
-def _modules(stacks: str, process: str) -> Counter[str]:
-    """How many samples ended in each module, of the processes that match, without imports."""
+def _packages(stacks: str, process: str) -> Counter[str]:
+    """How many samples ended in each package, of the processes that match, without imports."""
     counts: Counter[str] = Counter()
     for line in stacks.splitlines():
         stack, _, count = line.rpartition(" ")
@@ -91,5 +92,11 @@ def _modules(stacks: str, process: str) -> Counter[str]:
         processes = [frame for frame in frames if frame.startswith("process ")]
         is_of_it = bool(processes) and process in processes[-1] and _IMPORTING not in stack
         if is_of_it and (match := _FRAME.match(frames[-1])):
-            counts[match["file"]] += int(count)
+            counts[_package(match["file"])] += int(count)
     return counts
+
+
+def _package(file: str) -> str:
+    """Of our own code the package, of a library its name."""
+    first, *others, _module = Path(file).parts if "/" in file else (file, "")
+    return "/".join((first, *others)) if first in _OWN else first
