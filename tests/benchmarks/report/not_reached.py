@@ -39,8 +39,12 @@ REASONS: Final[Mapping[str, str]] = {
         "warehouse's tables, which later starts find there."
     ),
     "time of a start in `gateway up`": (
-        "By the clock, and the first start in an empty directory: a process imports dlt and makes "
-        "the warehouse's tables, which later starts find there."
+        "By the clock: what else runs on the cores meanwhile counts, as the starts of the others "
+        "do. The warehouse's is the first in an empty directory, and makes its tables."
+    ),
+    "the receiver's loop stands still: learning of a portal that was added": (
+        "Portals are read and learnt a few at a time; the longest piece that is left takes about "
+        "as long as the bar."
     ),
 }
 """By the beginning of the name of a figure or a curve."""
