@@ -14,6 +14,7 @@ TABLE: Final = {
     "reconcile": "Find what the receiver missed, and publish it.",
     "status": "Whether everything is well: Redis, spools, groups, processes, portals.",
     "up": "Run everything on this machine: Redis, receiver, consumers.",
+    "balance": "What became of every event that was accepted, and what is missing.",
     "doctor": "What makes this installation unsafe or unready, and what to do about each.",
     "tail": "Follow a stream without consuming it.",
     "groups": "Each stream and group: length, lag, pending, dead letters, owner.",

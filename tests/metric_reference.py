@@ -18,6 +18,7 @@ import consumers.audit.metrics
 import consumers.enricher.metrics
 import consumers.notifier.metrics
 import consumers.warehouse.metrics
+import gateway.balance.metrics
 import gateway.metrics
 import gateway.vital_metrics
 from consumers.runtime.metrics import Metrics
@@ -48,6 +49,7 @@ This page is made from the code by `make docs`.
 _SECTIONS: Final[tuple[tuple[str, ModuleType], ...]] = (
     ("Every process", gateway.vital_metrics),
     ("The receiver and `gateway reconcile`", gateway.metrics),
+    ("The balance", gateway.balance.metrics),
 )
 _OF_CONSUMERS: Final[tuple[tuple[str, ModuleType], ...]] = (
     ("The enricher", consumers.enricher.metrics),

@@ -20,22 +20,26 @@ async def ensure_groups(
     *,
     start: Literal["beginning", "now"],
     known: str | None,
-) -> None:
-    """Create the groups that are missing; nothing happens to those that are there.
+) -> bool:
+    """Create the groups that are missing; whether that of the stream was.
+
+    Nothing happens to those that are there.
 
     `known` is the last entry that the group's owner is through with, if it remembers one: then
     the group was lost, and goes on after it. On a stream that is younger than that it goes on at
     the beginning. Where nothing is known, it begins at `start`.
     """
     if known is None:
-        if await _create(client, keys.shared.key, keys.group, "0" if start != "now" else "$"):
+        is_new = await _create(client, keys.shared.key, keys.group, "0" if start != "now" else "$")
+        if is_new:
             log.info("group created", stream=keys.shared.key, group=keys.group, start=start)
     else:
-        await _restore(client, keys, known)
+        is_new = await _restore(client, keys, known)
     await _create(client, keys.redeliveries.key, keys.group, "0")
+    return is_new
 
 
-async def _restore(client: Redis, keys: PartitionKeys, known: str) -> None:
+async def _restore(client: Redis, keys: PartitionKeys, known: str) -> bool:
     stream = await _stream(client, keys.shared.key)
     last_id, first_id = "0-0", None
     if stream is not None:
@@ -44,7 +48,7 @@ async def _restore(client: Redis, keys: PartitionKeys, known: str) -> None:
     is_younger = EntryId.of(last_id) < EntryId.of(known)
     at = "0-0" if is_younger else known
     if not await _create(client, keys.shared.key, keys.group, at):
-        return
+        return False
     if is_younger:
         missing = f"the stream was made anew: what it held up to {known} and after is gone"
     elif first_id is not None and EntryId.of(first_id) > EntryId.of(known):
@@ -58,6 +62,7 @@ async def _restore(client: Redis, keys: PartitionKeys, known: str) -> None:
         goes_on_after=at,
         missing=missing,
     )
+    return True
 
 
 async def _stream(client: Redis, key: str) -> dict[str, Any] | None:

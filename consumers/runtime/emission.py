@@ -53,7 +53,7 @@ class Emission:
     async def _send(self, some: Sequence[tuple[HeldEntry, Output]]) -> bool:
         keys, failures = self._tenure.keys, self._tenure.failures
         noted = failures.fields_of((held.source, held.id) for held, _output in some)
-        own = (keys.shared.key, keys.redeliveries.key, keys.failures)
+        own = (keys.shared.key, keys.redeliveries.key, keys.failures, keys.balance)
         is_ours = await self._tenure.scripts.emit(
             (keys.lease, keys.output, keys.emitted, *own),
             epoch=self._tenure.epoch,

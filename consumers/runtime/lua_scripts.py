@@ -10,6 +10,7 @@ from typing import Any, Final
 from msgspec import Struct
 from redis.asyncio import Redis
 
+from consumers.runtime.partition_keys import PartitionKeys
 from gateway.redis_access import lua
 
 __all__ = ["Acquired", "Emitted", "Inspection", "LeaseNote", "Scripts"]
@@ -103,6 +104,7 @@ class Scripts:
         self._inspect = script("inspect")
         self._look = script("look")
         self._rehearse = script("rehearse")
+        self._open_balance = script("open_balance")
 
     async def acquire(self, lease: str, owner: str, *, ttl_ms: int) -> Acquired | None:
         """Take a lease; None if another process holds it."""
@@ -136,26 +138,27 @@ class Scripts:
 
     async def ack(
         self,
-        keys: tuple[str, str, str, str],
+        keys: tuple[str, str, str, str, str],
         *,
         epoch: int,
         group: str,
         ids: Sequence[bytes],
+        passed_over_ids: Sequence[bytes] = (),
         redelivered_ids: Sequence[bytes],
         noted: Sequence[str] = (),
     ) -> bool:
         """Acknowledge; false if another process owns the partition now.
 
-        `keys` are the lease, the stream, the redeliveries and the failed attempts; `noted` are the
-        fields of these in the last.
+        `keys` are the lease, the stream, the redeliveries, the failed attempts and the balance;
+        `noted` are the fields of these in the last but one. Those that nobody handles count apart.
         """
-        counts = (len(ids), len(redelivered_ids))
-        args = [epoch, group, *counts, *ids, *redelivered_ids, *noted]
+        counts = (len(ids), len(passed_over_ids), len(redelivered_ids))
+        args = [epoch, group, *counts, *ids, *passed_over_ids, *redelivered_ids, *noted]
         return bool(await self._ack(keys=keys, args=args) == 1)
 
     async def emit(
         self,
-        keys: tuple[str, str, str, str, str, str],
+        keys: tuple[str, str, str, str, str, str, str],
         *,
         epoch: int,
         group: str,
@@ -166,8 +169,8 @@ class Scripts:
         """Write and acknowledge, each entry once; false if another process owns the partition now.
 
         `keys` are the lease, the output, the memory of what was written, the stream, the
-        redeliveries and the failed attempts; `noted` are the fields of these in the last. Raises
-        ResponseError, with whole entries done or not begun.
+        redeliveries, the failed attempts and the balance; `noted` are the fields of these in the
+        last but one. Raises ResponseError, with whole entries done or not begun.
         """
         numbers = {key: number for number, key in enumerate(keys, start=1)}
         args: list[Any] = [epoch, group, max_remembered, len(noted), *noted]
@@ -181,7 +184,7 @@ class Scripts:
 
     async def bury(
         self,
-        keys: tuple[str, str, str, str],
+        keys: tuple[str, str, str, str, str],
         *,
         epoch: int,
         group: str,
@@ -193,9 +196,9 @@ class Scripts:
     ) -> bool:
         """Move an entry to the dead letters; false if another process owns the partition now.
 
-        `keys` are the lease, the entry's stream, the dead letters and the failed attempts; `noted`
-        is its field in the last. `is_redelivery` says that the stream is that of the group's
-        redeliveries, from which the entry is deleted.
+        `keys` are the lease, the entry's stream, the dead letters, the failed attempts and the
+        balance; `noted` is its field in the last but one. `is_redelivery` says that the stream is
+        that of the group's redeliveries, from which the entry is deleted.
         """
         args: list[Any] = [epoch, group, entry_id, max_count, "delete" if is_redelivery else "keep"]
         args.append(noted)
@@ -245,6 +248,16 @@ class Scripts:
             (entry_id, deliveries, dict(zip(fields[::2], fields[1::2], strict=True)))
             for entry_id, deliveries, fields in rows
         ]
+
+    async def open_balance(self, keys: PartitionKeys, *, is_new: bool) -> None:
+        """Begin a group's balance on a partition, where it has none, or the group itself `is_new`.
+
+        May be repeated.
+        """
+        await self._open_balance(
+            keys=[keys.shared.key, keys.balance, keys.lease],
+            args=[keys.group, "anew" if is_new else ""],
+        )
 
     async def inspect(self, keys: tuple[str, str, str, str], *, group: str) -> Inspection:
         """Look at a partition.

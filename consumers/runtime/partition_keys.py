@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from consumers.runtime.entry import Source
+from gateway.balance.keys import group_balance_key
 from gateway.contract import Streams
 
 __all__ = ["PartitionKeys"]
@@ -19,6 +20,7 @@ class PartitionKeys(Struct, frozen=True, kw_only=True):
     dead: str
     failures: str
     lease: str
+    balance: str
     output: str
     emitted: str
 
@@ -36,6 +38,7 @@ class PartitionKeys(Struct, frozen=True, kw_only=True):
             dead=streams.dead(group, partition),
             failures=streams.failures(group, partition),
             lease=streams.lease(group, partition),
+            balance=group_balance_key(streams.prefix, group, partition),
             output=streams.key(output, partition) if output else "",
             emitted=streams.emitted(group, partition),
         )

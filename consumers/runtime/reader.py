@@ -136,7 +136,7 @@ class Reader:
         if not self._gate.is_on_hold and not await intake.room():
             return
         client = await self._connection.open()
-        await ensure_groups(
+        is_new = await ensure_groups(
             client, self._keys, start=self._consumer.start, known=self._position or None
         )
         inspection = await self._inspection.begin(client)
@@ -144,6 +144,7 @@ class Reader:
         if self._tenure.rate.needs_history(self._keys.partition):
             await self._inspection.recall_dead_letters(client, now_ms=inspection.now_ms)
         await self._rehearse()
+        await self._tenure.scripts.open_balance(self._keys, is_new=is_new)
         await self._tenure.failures.inherit()
         self._unsettled_count, self._is_resumed = inspection.unsettled_count, False
 

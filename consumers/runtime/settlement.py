@@ -156,7 +156,7 @@ class Settlement:
         try:
             is_ours = await send_patiently(
                 lambda: self._tenure.scripts.bury(
-                    (keys.lease, source.key, keys.dead, keys.failures),
+                    (keys.lease, source.key, keys.dead, keys.failures, keys.balance),
                     epoch=self._tenure.epoch,
                     group=keys.group,
                     entry_id=entry_id,
@@ -183,21 +183,30 @@ class Settlement:
             self._tenure.failures,
         )
         noted = failures.fields_of((one.source, one.id) for one in some)
-        shared = [one.id for one in some if not one.source.is_redelivery]
-        redelivered = []
-        if len(shared) < len(some):
+        handled = [
+            one.id for one in some if isinstance(one, HeldEntry) and not one.source.is_redelivery
+        ]
+        passed_over: list[bytes] = []
+        redelivered: list[bytes] = []
+        if len(handled) < len(some):
             redelivered = [one.id for one in some if one.source.is_redelivery]
+            passed_over = [
+                one.id
+                for one in some
+                if isinstance(one, DroppedEntry) and not one.source.is_redelivery
+            ]
         is_ours = await self._tenure.scripts.ack(
-            (keys.lease, keys.shared.key, keys.redeliveries.key, keys.failures),
+            (keys.lease, keys.shared.key, keys.redeliveries.key, keys.failures, keys.balance),
             epoch=self._tenure.epoch,
             group=keys.group,
-            ids=shared,
+            ids=handled,
+            passed_over_ids=passed_over,
             redelivered_ids=redelivered,
             noted=noted,
         )
         if is_ours:
             failures.forget(noted)
             tell_handled(keys.group, (one for one in some if isinstance(one, HeldEntry)))
-            in_flight.settle(keys.shared, shared)
+            in_flight.settle(keys.shared, [*handled, *passed_over])
             in_flight.settle(keys.redeliveries, redelivered)
         return is_ours

@@ -11,23 +11,23 @@ __all__ = ["ROLES", "Role", "sample_of"]
 Role: TypeAlias = str
 
 _CONSUMER: Final = (
-    "ping time eval eval_ro evalsha script|load client|id client|unblock hget hgetall hmget hset "
-    "hdel expire zadd zrem zrange zremrangebyscore xreadgroup xack xclaim xadd xdel xlen xpending "
-    "xrange xrevrange xgroup|create xinfo|stream xinfo|groups"
+    "ping time eval eval_ro evalsha script|load client|id client|unblock hget hgetall hmget "
+    "hset hdel hincrby expire zadd zrem zrange zremrangebyscore xreadgroup xack xclaim xadd "
+    "xdel xlen xpending xrange xrevrange xgroup|create xinfo|stream xinfo|groups"
 )
 ROLES: Final[dict[Role, tuple[str, ...]]] = {
     role: tuple(commands.split())
     for role, commands in {
         "receiver": (
-            "ping eval evalsha script|load multi exec exists get mget set del expire pexpire pttl "
-            "time info scan hget hset hdel hincrby hmget hgetall hscan zadd zcard zcount zincrby "
-            "zrange zrevrange zscore zrem zremrangebyrank zremrangebyscore strlen xadd xrange "
-            "xtrim xpending xinfo|stream xinfo|groups"
+            "ping eval eval_ro evalsha script|load multi exec exists get mget set del expire "
+            "pexpire pttl time info scan hget hset hsetnx hdel hkeys hincrby hmget hgetall "
+            "hscan zadd zcard zcount zincrby zrange zrevrange zscore zrem zremrangebyrank "
+            "zremrangebyscore strlen xadd xrange xtrim xpending xinfo|stream xinfo|groups"
         ),
         "reconciler": (
-            "ping eval evalsha script|load multi exec exists get mget set del expire pexpire pttl "
-            "time info hget hset hdel hincrby hmget hgetall hscan hlen hvals zadd zcard zrange "
-            "zrem zpopmin zscore zremrangebyrank zremrangebyscore xadd xrange xpending "
+            "ping eval evalsha script|load multi exec exists get mget set del expire pexpire "
+            "pttl time info hget hset hdel hincrby hmget hgetall hscan hlen hvals zadd zcard "
+            "zrange zrem zpopmin zscore zremrangebyrank zremrangebyscore xadd xrange xpending "
             "xinfo|stream xinfo|groups"
         ),
         "service": _CONSUMER,
@@ -50,13 +50,13 @@ _SAMPLES: Final[dict[str, Sequence[str]]] = {
 _ARGUMENTS: Final[dict[int, str]] = {
     0: "ping multi exec time info client|id",
     1: (
-        "exists get mget del pttl hgetall hlen hvals strlen zcard zpopmin xlen xinfo|stream "
+        "exists get mget del pttl hkeys hgetall hlen hvals strlen zcard zpopmin xlen xinfo|stream "
         "xinfo|groups"
     ),
-    2: "set hget hdel hmget zrem zscore xdel xpending",
+    2: "set hscan hget hdel hmget zrem zscore xdel xpending",
     3: (
-        "hset hincrby zadd zcount zincrby zrange zremrangebyrank zremrangebyscore xack xrange "
-        "xrevrange xtrim"
+        "hset hsetnx hincrby zadd zcount zincrby zrange zrevrange zremrangebyrank "
+        "zremrangebyscore xack xrange xrevrange xtrim"
     ),
     4: "xadd",
     5: "xclaim",

@@ -6,6 +6,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from gateway.balance.keys import group_balance_key
 from gateway.contract import EVENT_FIELD, Streams
 from gateway.erasing.subject import Subject
 from gateway.redis_access import lua
@@ -33,6 +34,7 @@ async def erase_entries(redis: Redis, streams: Streams, stream: str, subject: Su
                 key,
                 streams.retention_books(stream, partition),
                 *(streams.lease(group, partition) for group in groups),
+                *(group_balance_key(streams.prefix, group, partition) for group in groups),
             ]
             count += int(await script(keys=keys, args=[len(groups), *groups, *ids]))
     return count

@@ -2,7 +2,8 @@
 -- Delete entries of the stream KEYS[1], so that nobody takes them for lost.
 --
 -- KEYS[2]    the books of what was removed from the stream (gateway.retention)
--- KEYS[2+n]  the lease of the group n on this partition
+-- KEYS[2+n]  the lease of the group n on this partition; behind them, in the same order, the balance of
+--            each group
 -- ARGV[1]    how many groups; then their names; then the ids of entries
 --
 -- Pending ones are acknowledged, for nobody can handle them any more. What a group had still to read
@@ -22,6 +23,9 @@ for i = count + 2, #ARGV do
     for n = 1, count do
       local name = ARGV[n + 1]
       local was_pending = delivered[name] and redis.call('XACK', KEYS[1], name, id) == 1
+      if was_pending then
+        redis.pcall('HINCRBY', KEYS[n + count + 2], 'erased', 1)
+      end
       if delivered[name] and not was_pending and before(delivered[name], id) then
         redis.call('HINCRBY', KEYS[n + 2], 'erased', 1)
       end

@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 from gateway.background import Background
+from gateway.balance.ledger import Ledger
 from gateway.publishing.batch import Batch, Stored, Waiter
 from gateway.publishing.batch_figures import BatchFigures
 from gateway.publishing.direct_way import DirectWay
@@ -35,6 +36,7 @@ class PartitionPublisher:
         writer: StreamWriter,
         producer: Producer,
         *,
+        ledger: Ledger,
         deadline_s: float,
         on_taken: Callable[[int], None],
     ) -> None:
@@ -42,7 +44,7 @@ class PartitionPublisher:
         self._writer = writer
         self._producer = producer
         self._on_taken = on_taken
-        self._figures = BatchFigures()
+        self._figures = BatchFigures(ledger)
         self._waiting: deque[Batch] = deque()
         self._in_doubt: Batch | None = None  # the task has to find out what became of it
         self._is_storing = False  # the task is
@@ -89,7 +91,7 @@ class PartitionPublisher:
             # Only if it was cut off, or has failed just now.
             for batch in (self._direct.batch, self._in_doubt, *self._waiting):
                 if batch is not None:
-                    batch.fail(CannotStore("internal"))
+                    self._fail(batch, CannotStore("internal"))
             self._waiting.clear()
             self._direct.close()
             self._figures.observe()
@@ -169,10 +171,14 @@ class PartitionPublisher:
             batch.settle(stored)
             self._figures.stored(batch, stored)
         except CannotStore as error:
-            batch.fail(error)
+            self._fail(batch, error)
         finally:
             if not batch.is_settled:
-                batch.fail(CannotStore("internal"))
+                self._fail(batch, CannotStore("internal"))
+
+    def _fail(self, batch: Batch, error: CannotStore) -> None:
+        self._figures.refused(batch, error.reason)
+        batch.fail(error)
 
     async def _gathered(self) -> None:
         """Let the requests that are being read now get into the batch.

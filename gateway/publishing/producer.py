@@ -9,6 +9,7 @@ import structlog
 from uuid_utils import uuid7
 
 from gateway import metrics
+from gateway.balance.ledger import Ledger
 from gateway.contract import Streams
 from gateway.publishing.batch import Batch, Stored
 from gateway.publishing.errors import CannotStore, SpoolUnavailable, StreamUnavailable
@@ -51,6 +52,7 @@ class Producer:
         streams: Streams,
         outages: PublishingOutages,
         *,
+        ledger: Ledger,
         deadline_s: float,
         holds_back: Callable[[int], bool],
     ) -> None:
@@ -59,6 +61,7 @@ class Producer:
         self._spool = spool
         self._streams = streams
         self._outages = outages
+        self._ledger = ledger
         self._deadline_s = deadline_s
         self._holds_back = holds_back
         self._is_in_trouble = False  # until a batch is on its stream again
@@ -165,9 +168,10 @@ class Producer:
             batch.sequence = self._sequence
         self._has_spooled = True
         try:
-            await self._spool.append(
-                SpooledBatch(self._partition, self._producer_id, batch.sequence, batch.events)
-            )
+            with self._ledger.spooling(len(batch.events)):
+                await self._spool.append(
+                    SpooledBatch(self._partition, self._producer_id, batch.sequence, batch.events)
+                )
         except SpoolUnavailable as error:
             self._outages.spool.meets(
                 "the spool did not take a batch",

@@ -2,7 +2,8 @@
 -- Appends batches to a stream in their order, each once, however often it is called.
 --
 -- KEYS[1]    the stream
--- KEYS[1+n]  the last batch of the producer of batch n on this stream: "<sequence> <id> <id> ..."
+-- KEYS[2]    the balance of this partition, whose field `published` counts what was appended here
+-- KEYS[2+n]  the last batch of the producer of batch n on this stream: "<sequence> <id> <id> ..."
 -- ARGV[1]    seconds to remember a batch
 -- ARGV[2..]  for each batch: its sequence number, rising by one from batch to batch of a producer;
 --            how many events it has; the events
@@ -16,14 +17,15 @@
 -- anything is written, or entries that nothing remembers would come again with each repetition.
 -- uses: refused
 local denial = refused('XADD', KEYS[1], '*', 'event', '')
-  or refused('SET', KEYS[2], '', 'EX', ARGV[1])
-  or refused('EXPIRE', KEYS[2], ARGV[1])
+  or refused('SET', KEYS[3], '', 'EX', ARGV[1])
+  or refused('EXPIRE', KEYS[3], ARGV[1])
 if denial then
   return denial
 end
 local answers = {}
 local at = 2
-for n = 2, #KEYS do
+local appended = 0
+for n = 3, #KEYS do
   local sequence, first = ARGV[at], at + 2
   at = first + tonumber(ARGV[at + 1])
   local last = redis.call('GET', KEYS[n])
@@ -36,14 +38,19 @@ for n = 2, #KEYS do
     -- WAIT and WAITAOF look at what their own connection wrote. A repetition that only reads would
     -- be confirmed at once, though the entries may be nowhere but here.
     redis.call('EXPIRE', KEYS[n], ARGV[1])
-    answers[n - 1] = behind == 0 and string.sub(last, space + 1) or ''
+    answers[n - 2] = behind == 0 and string.sub(last, space + 1) or ''
   else
     local ids = {}
     for i = first, at - 1 do
       ids[i - first + 1] = redis.call('XADD', KEYS[1], '*', 'event', ARGV[i])
     end
-    answers[n - 1] = table.concat(ids, ' ')
-    redis.call('SET', KEYS[n], sequence .. ' ' .. answers[n - 1], 'EX', ARGV[1])
+    answers[n - 2] = table.concat(ids, ' ')
+    redis.call('SET', KEYS[n], sequence .. ' ' .. answers[n - 2], 'EX', ARGV[1])
+    appended = appended + #ids
   end
+end
+-- Counting keeps nobody from publishing: a user without the right to it just does not count.
+if appended > 0 then
+  redis.pcall('HINCRBY', KEYS[2], 'published', appended)
 end
 return answers

@@ -3,6 +3,7 @@
 --
 -- KEYS[1]  the stream
 -- KEYS[2]  zset of the ids of events that were appended so, by when (ms)
+-- KEYS[3]  the balance of this partition, whose field `once` counts what was appended here
 -- ARGV[1]  for how many ms an id is remembered
 -- ARGV[2..] ids and events, in turn
 --
@@ -24,6 +25,9 @@ for i = 2, #ARGV, 2 do
     redis.call('XADD', KEYS[1], '*', 'event', ARGV[i + 1])
     count = count + 1
   end
+end
+if count > 0 then
+  redis.pcall('HINCRBY', KEYS[3], 'once', count)
 end
 -- A write in any case: WAIT and WAITAOF look at what their own connection wrote, and a repetition
 -- that only reads would be confirmed at once.

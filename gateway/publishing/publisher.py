@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from gateway import metrics
+from gateway.balance.ledger import Ledger
 from gateway.publishing.batch import Batch, Stored, Waiter
 from gateway.publishing.errors import CannotStore
 from gateway.publishing.partition_publisher import PartitionPublisher
@@ -23,8 +24,8 @@ class Publisher:
     """Stores events on the `events` stream of one installation, or in the spool.
 
     An event goes to the spool when Redis does not take it in time, when older events of its
-    partition wait there, and while `holds_back` says so of its partition. `start` before the first
-    event, `close` after the last one.
+    partition wait there, and while `holds_back` says so of its partition; `ledger` counts what
+    became of each. `start` before the first event, `close` after the last one.
     """
 
     def __init__(
@@ -32,9 +33,11 @@ class Publisher:
         redis: RedisSettings,
         settings: PublishSettings,
         spool: Spool,
+        ledger: Ledger,
         *,
         holds_back: Callable[[int], bool],
     ) -> None:
+        self._ledger = ledger
         self._max_queued = settings.max_queued
         self._queued = self._told_queued = 0
         self._outages = PublishingOutages()
@@ -47,6 +50,7 @@ class Publisher:
                 spool,
                 redis.streams,
                 self._outages,
+                ledger=ledger,
                 deadline_s=settings.deadline_s,
                 holds_back=holds_back,
             )
@@ -55,6 +59,7 @@ class Publisher:
                     partition,
                     writer,
                     producer,
+                    ledger=ledger,
                     deadline_s=settings.deadline_s,
                     on_taken=self._taken,
                 )
@@ -78,7 +83,9 @@ class Publisher:
 
     def _filling(self, event: bytes, partition: int, waiter: Waiter | None) -> Batch:
         """The batch that an event is in now."""
+        self._ledger.accept()
         if self._queued >= self._max_queued:
+            self._ledger.refuse(1, "queue_full")
             raise CannotStore("queue_full")
         self._queued += 1
         return self._partitions[partition].add(event, waiter)

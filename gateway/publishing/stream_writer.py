@@ -10,6 +10,7 @@ from hiredis import pack_command
 from redis.asyncio import RedisCluster
 from redis.exceptions import NoScriptError, ReadOnlyError, RedisError
 
+from gateway.balance.keys import balance_key
 from gateway.publishing.durability import Ack, NotDurable, waits_for_disk
 from gateway.publishing.errors import StreamUnavailable
 from gateway.redis_access import connections, lua
@@ -49,15 +50,16 @@ class NumberedBatch(NamedTuple):
 
 
 class StreamWriter:
-    """Writes batches to one stream.
+    """Writes batches to one stream, and counts them in its partition's balance.
 
     `client` must be a publisher's (gateway.redis_access.connections.publisher): one that never
     repeats a command on its own. `wait_s` is how long disk or replicas may take.
     """
 
-    def __init__(self, client: Any, *, stream: str, ack: Ack, wait_s: float) -> None:
+    def __init__(self, client: Any, *, stream: str, balance: str, ack: Ack, wait_s: float) -> None:
         self._client = client
         self._stream = stream
+        self._balance = balance
         self._ack = ack
         self._wait_ms = max(1, int(wait_s * 1000))  # 0 would wait for ever
         self._wait: tuple[Any, ...] | None = None
@@ -87,7 +89,10 @@ class StreamWriter:
             self._direct = self._direct_calls()
         if self._direct is None or not self._direct.is_usable:
             return False
-        command: tuple[Any, ...] = ("EVALSHA", _PUBLISH.sha, 2, self._stream, memory, REMEMBER_S)
+        command: tuple[Any, ...] = (
+            *("EVALSHA", _PUBLISH.sha, 3),
+            *(self._stream, self._balance, memory, REMEMBER_S),
+        )
         self._direct.call(
             pack_command((*command, sequence, len(events), *events)),
             self._replied,
@@ -134,7 +139,7 @@ class StreamWriter:
         called twice at the same time. Takes as long as Redis takes: cancel it at a deadline, which
         counts as no answer.
         """
-        arguments: list[Any] = [1 + len(batches), self._stream]
+        arguments: list[Any] = [2 + len(batches), self._stream, self._balance]
         arguments += [memory for memory, _, _ in batches]
         arguments.append(REMEMBER_S)
         for _, sequence, events in batches:
@@ -151,7 +156,8 @@ class StreamWriter:
         flat = [part for event in events for part in event]
         return int(
             await self._carried_out(
-                _PUBLISH_ONCE, [2, self._stream, memory, _REMEMBER_ONCE_MS, *flat]
+                _PUBLISH_ONCE,
+                [3, self._stream, memory, self._balance, _REMEMBER_ONCE_MS, *flat],
             )
         )
 
@@ -235,6 +241,7 @@ def stream_writer(redis: RedisSettings, settings: PublishSettings, partition: in
     return StreamWriter(
         connections.publisher(redis.url),
         stream=redis.streams.key("events", partition),
+        balance=balance_key(redis.prefix, partition),
         ack=Ack.parse(settings.ack),
         wait_s=settings.deadline_s * 0.9,
     )

@@ -8,6 +8,9 @@ from typing import Self
 
 from redis.asyncio import Redis
 
+from gateway.balance.bookkeeper import Bookkeeper
+from gateway.balance.ledger import Ledger
+from gateway.balance.ledger_choice import choose_ledger
 from gateway.heartbeats.process_report import SpoolState
 from gateway.publishing.errors import SpoolUnavailable
 from gateway.publishing.memory_gate import MemoryGate
@@ -16,6 +19,7 @@ from gateway.publishing.spool.drainer import Drainer
 from gateway.publishing.spool.reports import SpoolReporter
 from gateway.publishing.spool.store import Spool
 from gateway.publishing.stream_writer import stream_writer
+from gateway.redis_access.connections import FAILURES
 from gateway.retention.keeper import Retention
 from gateway.settings import Settings
 from gateway.web.readiness import Readiness
@@ -31,10 +35,11 @@ class Storage:
     `close` when all of them are answered.
     """
 
-    def __init__(self, settings: Settings, control: Redis, spool: Spool) -> None:
+    def __init__(self, settings: Settings, control: Redis, spool: Spool, ledger: Ledger) -> None:
         redis, publish = settings.redis, settings.publish
         directory = Path(settings.spool.dir)
         self._spool = spool
+        self._ledger = ledger
         self._directory, self._max_bytes = directory.absolute(), settings.spool.max_bytes
         self._gate = MemoryGate(
             control, redis.streams, max_share=settings.retention.max_memory_share
@@ -46,22 +51,36 @@ class Storage:
             directory,
             redis.streams,
             partial(stream_writer, redis, publish),
+            ledger,
             reporter=self._reporter,
             deadline_s=publish.deadline_s,
             holds_back=self._gate.is_closed,
         )
-        self.publisher = Publisher(redis, publish, spool, holds_back=self._gate.is_closed)
+        self.publisher = Publisher(redis, publish, spool, ledger, holds_back=self._gate.is_closed)
+        self._bookkeeper = Bookkeeper(
+            control,
+            redis.streams,
+            self._directory,
+            spool_id=self._reporter.spool_id,
+            in_spool=self._count_in_spool,
+            leads=lambda: self._drainer.leads,
+        )
         self.readiness = Readiness(control, self.publisher, spool)
 
     @classmethod
     async def open(cls, settings: Settings, control: Redis) -> Self:
         """With the spool of the settings; raises OperatorError if its directory cannot be used."""
         spool = await Spool.open(Path(settings.spool.dir), max_bytes=settings.spool.max_bytes)
-        return cls(settings, control, spool)
+        try:
+            in_spool: int | None = (await spool.totals())[0]
+        except SpoolUnavailable:  # of which the drainer tells
+            in_spool = None
+        ledger = choose_ledger(Path(settings.spool.dir), in_spool=in_spool)
+        return cls(settings, control, spool, ledger)
 
     def start(self) -> None:
         """Start all of it."""
-        for part in (self.publisher, self._drainer, self._gate, self._retention):
+        for part in (self.publisher, self._drainer, self._gate, self._retention, self._bookkeeper):
             part.start()
 
     async def spool_state(self) -> SpoolState | None:
@@ -81,13 +100,25 @@ class Storage:
             set_aside=set_aside,
         )
 
+    async def _count_in_spool(self) -> int:
+        events, _size, _oldest_ms = await self._spool.totals()
+        return events
+
     async def stop_draining(self) -> None:
         """End what nobody who sent an event waits for."""
-        await asyncio.gather(self._drainer.close(), self._gate.close(), self._retention.close())
+        await asyncio.gather(
+            self._drainer.close(),
+            self._gate.close(),
+            self._retention.close(),
+            self._bookkeeper.close(),
+        )
 
     async def close(self) -> None:
         """Store what was accepted, and tell others of what stays in the spool."""
         await self.publisher.close()
         with suppress(SpoolUnavailable):
             await self._reporter.leave(await self._spool.measure())
+            with suppress(*FAILURES):  # what is not reported is reported by the next receiver here
+                await self._bookkeeper.report_once()
         await self._spool.close()
+        self._ledger.close()

@@ -52,9 +52,10 @@ OVERVIEW: Final[Rows] = {
             red_from=1,
         ),
         Panel(
-            title="Reconcile leads",
-            meaning="1 while a process looks after the portals.",
-            queries={"": "sum(b24gw_reconcile_leads)"},
+            title="Missing",
+            meaning="Events that were accepted and are nowhere: the balance does not close.",
+            queries={"": "max(b24gw_balance_open_events)"},
+            red_from=1,
         ),
     ),
     "Coming in": (

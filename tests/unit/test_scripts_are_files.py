@@ -14,6 +14,7 @@ _SCRIPTS = [path for package in _PACKAGES for path in sorted(package.rglob("*.lu
 _FUNCTIONS = {"before.lua", "named.lua", "refused.lua"}
 _READ_ONLY = {
     "count_entries.lua",
+    "group_balance.lua",
     "clock.lua",
     "inspect.lua",
     "look.lua",

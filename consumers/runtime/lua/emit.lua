@@ -3,11 +3,12 @@
 -- has the epoch ARGV[1]; returns 1, or -1 if another process owns the partition.
 -- KEYS[2] is the output, KEYS[3] the memory of the last ARGV[3] entries that were written before
 -- this call, and of those of this one, KEYS[4]
--- the stream, KEYS[5] the redeliveries, KEYS[6] the hash of failed attempts; the keys of further
--- writes follow.
--- ARGV from 4 on: how many fields of KEYS[6] are over with these entries, and these; for each entry: 0 if it is of KEYS[4] and 1 if of KEYS[5]; its id; 1 if what it
--- became is old; how many events, and these; how many writes, and for each: command, number of its
--- key in KEYS, how many arguments, and these.
+-- the stream, KEYS[5] the redeliveries, KEYS[6] the hash of failed attempts, KEYS[7] the group's
+-- balance, which counts the entries of KEYS[4]; the keys of further writes follow.
+-- ARGV from 4 on: how many fields of KEYS[6] are over with these entries, and these; for each entry: 0
+-- if it is of KEYS[4] and 1 if of KEYS[5]; its id; 1 if what it became is old; how many events, and
+-- these; how many writes, and for each: command, number of its key in KEYS, how many arguments, and
+-- these.
 -- An entry that is remembered was written before, and is only acknowledged. What can fail or be
 -- refused comes before an entry's first event, so a failure leaves whole entries behind and the rest
 -- as they were.
@@ -63,9 +64,11 @@ while at <= #ARGV do
     redis.call('ZADD', KEYS[3], now, name)
   end
   local source = own and KEYS[5] or KEYS[4]
-  redis.call('XACK', source, ARGV[2], id)
+  local acknowledged = redis.call('XACK', source, ARGV[2], id)
   if own then
     redis.call('XDEL', source, id)
+  elseif acknowledged == 1 then
+    redis.pcall('HINCRBY', KEYS[7], 'handled', 1)
   end
 end
 redis.call('EXPIRE', KEYS[3], 604800)

@@ -19,6 +19,7 @@ import structlog
 
 from gateway import metrics
 from gateway.background import Background
+from gateway.balance.ledger import Ledger
 from gateway.contract import Streams
 from gateway.publishing.batch import MAX_EVENTS
 from gateway.publishing.errors import SpoolUnavailable, StreamUnavailable
@@ -49,11 +50,13 @@ class Drainer:
         directory: Path,
         streams: Streams,
         writer_of: Callable[[int], StreamWriter],
+        ledger: Ledger,
         *,
         reporter: SpoolReporter,
         deadline_s: float,
         holds_back: Callable[[int], bool],
     ) -> None:
+        self._ledger = ledger
         self._reporter = reporter
         self._deadline_s = deadline_s
         self._holds_back = holds_back
@@ -64,6 +67,8 @@ class Drainer:
         self._lock = os.open(
             directory / "drainer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
         )
+        self.leads = False
+        """Whether this process drains, of those that share the spool."""
         self._drained_count = 0  # since the spool was empty
         self._is_shrunk = False
         self._redis_fails = SharedOutage(
@@ -92,7 +97,8 @@ class Drainer:
             pause_s = _LOOK_S
             try:
                 oldest_ms = await self._spool.measure()
-                if self._is_leader():
+                self.leads = self._is_leader()
+                if self.leads:
                     pause_s = _LOOK_S
                     if oldest_ms or not self._is_shrunk:  # a spool at rest costs one look
                         pause_s = await self._drain_once()
@@ -136,8 +142,9 @@ class Drainer:
             return
         await self._write(partition, batches)
         self._redis_fails.passed(self)
-        await self._spool.remove(batches)
         events = sum(len(batch.events) for batch in batches)
+        with self._ledger.draining(events):
+            await self._spool.remove(batches)
         self._drained_count += events
         metrics.DRAINED_EVENTS.inc(events)
         log.debug("spooled events published", partition=partition, events=events)

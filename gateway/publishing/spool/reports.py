@@ -22,7 +22,7 @@ from uuid_utils import uuid7
 
 from gateway.redis_access import connections, lua
 
-__all__ = ["SpoolReport", "SpoolReporter", "complete_until_ms", "read_reports"]
+__all__ = ["SpoolReport", "SpoolReporter", "complete_until_ms", "known_spool_id", "read_reports"]
 
 log: Any = structlog.get_logger(__name__)
 
@@ -107,6 +107,14 @@ class SpoolReporter:
             await self._client.hdel(self._key, self.spool_id)
         except connections.FAILURES as error:
             log.debug("the spool is not told of", error=str(error))
+
+
+def known_spool_id(directory: Path) -> str | None:
+    """What the spool in a directory is called; None if there is none yet, or it cannot be read."""
+    try:
+        return (directory / "spool.id").read_text(encoding="ascii")
+    except OSError:
+        return None
 
 
 def _key(prefix: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway import settings
+from gateway.balance.ledger import Ledger
 from gateway.local.redis_server import RedisServer
 from gateway.publishing.batch import Stored
 from gateway.publishing.errors import CannotStore
@@ -38,6 +39,7 @@ async def opened(tmp_path: Path) -> AsyncIterator[Opened]:
                 settings.RedisSettings(url=url, partitions=partitions),
                 settings.PublishSettings(**publish),
                 spool,
+                Ledger.in_memory(),
                 holds_back=holds_back,
             )
             publisher.start()

@@ -7,6 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway import settings
+from gateway.balance.ledger import Ledger
 from gateway.local.redis_server import RedisServer, ServerBinary
 from gateway.publishing.batch import Stored
 from gateway.publishing.publisher import Publisher
@@ -22,6 +23,7 @@ async def told_of_a_batch(url: str, directory: Path, **publish: Any) -> dict[str
         settings.RedisSettings(url=url),
         settings.PublishSettings(**publish),
         spool,
+        Ledger.in_memory(),
         holds_back=lambda _: False,
     )
     publisher.start()

@@ -13,6 +13,7 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway import settings
+from gateway.balance.ledger_choice import choose_ledger
 from gateway.local.redis_server import RedisServer
 from gateway.publishing.batch import Stored
 from gateway.publishing.errors import CannotStore
@@ -45,17 +46,20 @@ async def edge(tmp_path: Path) -> AsyncIterator[Edge]:
             stack.push_async_callback(control.aclose)
             spool = await Spool.open(tmp_path / "spool", max_bytes=max_bytes)
             stack.push_async_callback(spool.close)
+            ledger = choose_ledger(tmp_path / "spool", in_spool=None)
+            stack.callback(ledger.close)
             drainer = Drainer(
                 spool,
                 tmp_path / "spool",
                 redis.streams,
                 partial(stream_writer, redis, how),
+                ledger,
                 reporter=SpoolReporter(control, tmp_path / "spool", prefix=redis.prefix),
                 deadline_s=how.deadline_s,
                 holds_back=lambda _: False,
             )
             stack.push_async_callback(drainer.close)
-            publisher = Publisher(redis, how, spool, holds_back=lambda _: False)
+            publisher = Publisher(redis, how, spool, ledger, holds_back=lambda _: False)
             stack.push_async_callback(publisher.close)
             publisher.start()
             drainer.start()

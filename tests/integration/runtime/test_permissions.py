@@ -129,7 +129,10 @@ class Halfway:
             failed_at="2026-01-01T00:00:00Z",
         )
         await self._scripts.bury(
-            ("b24:lease:index:{0}", KEY, "b24:dead:index:{0}", "b24:failures:index:{0}"),
+            (
+                *("b24:lease:index:{0}", KEY, "b24:dead:index:{0}"),
+                *("b24:failures:index:{0}", "b24:balance:index:{0}"),
+            ),
             epoch=self._epoch,
             group="index",
             entry_id=self._entry_id,
@@ -142,7 +145,7 @@ class Halfway:
         await self._scripts.emit(
             (
                 *("b24:lease:index:{0}", "b24:comments:{0}", "b24:emitted:index:{0}"),
-                *(KEY, "b24:replay:index:{0}", "b24:failures:index:{0}"),
+                *(KEY, "b24:replay:index:{0}", "b24:failures:index:{0}", "b24:balance:index:{0}"),
             ),
             epoch=self._epoch,
             group="index",

@@ -19,6 +19,8 @@ STREAMS = Streams()
 KEY = STREAMS.key("events", 0)
 DEAD = STREAMS.dead("index", 0)
 LEASE = STREAMS.lease("index", 0)
+BALANCE = "b24:balance:index:{0}"
+BALANCE = "b24:balance:index:{0}"
 FAILURES = STREAMS.failures("index", 0)
 EVENT = comment_event(1)
 
@@ -51,7 +53,7 @@ async def bury(scripts: Scripts, entry_id: bytes, epoch: int, *, max_count: int 
         failed_at="2026-01-01T00:00:00Z",
     )
     return await scripts.bury(
-        (LEASE, KEY, DEAD, FAILURES),
+        (LEASE, KEY, DEAD, FAILURES, BALANCE),
         epoch=epoch,
         group="index",
         entry_id=entry_id,
@@ -87,7 +89,7 @@ async def test_a_former_owner_neither_acknowledges_nor_buries_nor_gives_back(
 
     assert not await bury(scripts, taken, epoch)
     assert not await scripts.ack(
-        (LEASE, KEY, STREAMS.replay("index", 0), FAILURES),
+        (LEASE, KEY, STREAMS.replay("index", 0), FAILURES, BALANCE),
         epoch=epoch,
         group="index",
         ids=[taken],

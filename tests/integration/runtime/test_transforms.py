@@ -143,7 +143,10 @@ async def test_a_repeated_step_writes_nothing_twice_and_a_former_owner_nothing(
 
     async def emit(*ids: bytes, epoch: int = 7) -> bool:
         return await scripts.emit(
-            (LEASE, COMMENTS, EMITTED, EVENTS, OWN, "b24:failures:relay:{0}"),
+            (
+                *(LEASE, COMMENTS, EMITTED, EVENTS, OWN),
+                *("b24:failures:relay:{0}", "b24:balance:relay:{0}"),
+            ),
             epoch=epoch,
             group="relay",
             max_remembered=100,

@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 from redis.asyncio import Redis
 
+from gateway.balance.ledger import Ledger
 from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory, Portal
 from gateway.publishing.publisher import Publisher
@@ -109,7 +110,9 @@ async def twin(
     redis_settings = RedisSettings(url=redis_url, prefix="fast:" if fast else "slow:", partitions=1)
     publish = PublishSettings(deadline_s=2.0, max_queued=max_queued)
     spool = await Spool.open(directory, max_bytes=1_000_000)
-    publisher = Publisher(redis_settings, publish, spool, holds_back=lambda _: False)
+    publisher = Publisher(
+        redis_settings, publish, spool, Ledger.in_memory(), holds_back=lambda _: False
+    )
     portals, guard = Directory([_PORTAL]), guard_of(http)
     counts: dict[str, int] = {}
     async with AsyncExitStack() as opened:

@@ -1,0 +1,1 @@
+"""Keeps the balance: what became of every event that was accepted, so that a loss shows."""

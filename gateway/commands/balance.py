@@ -1,0 +1,149 @@
+"""`gateway balance` says what became of every event that was accepted, and what is missing."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from redis.asyncio import Redis
+
+from gateway.balance.bookkeeper import look_at_door
+from gateway.balance.door_report import DoorReport
+from gateway.balance.keys import written_off_key
+from gateway.balance.reading import read_balance
+from gateway.balance.sheet import Balance, GroupSheet
+from gateway.commandline import settings_of
+from gateway.contract import timestamps
+from gateway.ops.text_tables import table
+from gateway.publishing.errors import SpoolUnavailable
+from gateway.publishing.spool.batch_file import SpoolFile
+from gateway.publishing.spool.reports import known_spool_id
+from gateway.redis_access import connections
+from gateway.settings import Settings
+from gateway.terminal import json_line, printable
+
+__all__ = ["command"]
+
+
+@click.command("balance")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--write-off",
+    is_flag=True,
+    help="Take what is missing now for lost: the balance closes, and says how many were.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_context
+def command(context: click.Context, *, as_json: bool, write_off: bool, yes: bool) -> None:
+    r"""What became of every event that was accepted, and what is missing.
+
+    accepted = on the stream + in spools + refused + unanswered + under way + missing; and of each
+    group, given = handled + passed over + dead + struck + erased + in hand + missing. Counted by
+    whoever does it, in the same step, since this version runs; restarts and repetitions count
+    once. Ends with 1 if something is missing that nobody has written off. Each line:
+    docs/balance.md.
+
+    \b
+    gateway balance
+    gateway balance --json
+    """
+    settings = settings_of(context)
+    balance = asyncio.run(_balance(settings))
+    if write_off:
+        if not balance.open:
+            click.echo("nothing is missing")
+            return
+        if not yes:
+            click.confirm(f"Write off {balance.open} events as lost?", abort=True)
+        balance = asyncio.run(_write_off(settings, balance))
+    if as_json:
+        click.echo(json_line(balance))
+    else:
+        for line in _lines(balance):
+            click.echo(printable(line) if "\n" not in line else line)
+    context.exit(1 if balance.open else 0)
+
+
+async def _balance(settings: Settings) -> Balance:
+    async with connections.control(settings.redis.url) as redis:
+        return await _read(redis, settings)
+
+
+async def _read(redis: Redis, settings: Settings) -> Balance:
+    here = await _report_of_this_machine(settings)
+    return await read_balance(redis, settings.redis.streams, here=here)
+
+
+async def _report_of_this_machine(settings: Settings) -> dict[str, DoorReport]:
+    """What the ledgers of this machine say by now, which was perhaps not reported yet."""
+    directory = Path(settings.spool.dir)
+    spool_id = known_spool_id(directory)
+    if spool_id is None:
+        return {}
+
+    async def in_spool() -> int:
+        spool = SpoolFile(directory, max_bytes=settings.spool.max_bytes, is_checked=False)
+        try:
+            return spool.totals()[0]
+        finally:
+            spool.close()
+
+    try:
+        report = await look_at_door(directory, in_spool, former=None)
+    except (OSError, SpoolUnavailable):
+        return {}
+    return {} if report is None else {spool_id: report}
+
+
+async def _write_off(settings: Settings, balance: Balance) -> Balance:
+    async with connections.control(settings.redis.url) as redis:
+        key = written_off_key(settings.redis.prefix)
+        for one in balance.missing:
+            await redis.hset(key, one.where, str(one.count))
+        return await _read(redis, settings)
+
+
+def _lines(balance: Balance) -> Iterator[str]:
+    door = balance.door
+    rows = [
+        ("accepted", door.accepted),
+        ("  on the stream", door.published),
+        ("  in spools", door.in_spools),
+        *((f"  refused: {reason}", count) for reason, count in sorted(door.refused.items())),
+        ("  unanswered", door.unanswered),
+        ("  under way", door.under_way),
+        ("and put on the stream by others", door.once),
+    ]
+    width = max(len(name) for name, _count in rows)
+    for name, count in rows:
+        yield f"{name:<{width}}  {count:>12,}"
+    if balance.groups:
+        yield ""
+        head = ("GROUP", "STREAM", "GIVEN", "HANDLED", "PASSED", "DEAD", "STRUCK", "ERASED")
+        yield table((*head, "IN HAND", "MISSING"), [_row(one) for one in balance.groups])
+    yield ""
+    for one in balance.missing:
+        since = "" if one.since_ms is None else f", since {timestamps.seconds(one.since_ms / 1000)}"
+        off = f"; {one.written_off} written off" if one.written_off else ""
+        yield f"missing: {one.count} ({one.where}{since}{off})"
+    for name in door.silent:
+        yield f"not heard for a minute: the receivers with the spool {name}"
+    if balance.open:
+        yield f"the balance does not close: {balance.open} events are nowhere"
+    else:
+        yield "the balance closes"
+
+
+def _row(one: GroupSheet) -> tuple[object, ...]:
+    return (
+        one.group,
+        one.stream,
+        one.given,
+        one.handled,
+        one.passed_over,
+        one.dead,
+        one.struck,
+        one.erased,
+        one.in_hand,
+        one.missing,
+    )
