@@ -1,7 +1,8 @@
 """Makes the view `comments`: the present state of each comment, over `comment_events`.
 
-A view, because it then follows from the events alone: duplicates, any order of arrival and events
-that come days late lead to the same answer, and there is no second table to repair. What decides:
+It follows from the events alone: duplicates, any order of arrival and events that come days late
+lead to the same answer. In DuckDB and PostgreSQL what it came to is kept (kept_states.py), and
+made anew whenever a comment has an event more or less. What decides:
 
 * The newest event is the one with the largest `received_at`, the gateway's clock when the request
   came. It is taken before an event waits anywhere (a spool, a retry, a replay), while Bitrix24's
@@ -23,9 +24,7 @@ that come days late lead to the same answer, and there is no second table to rep
 
 from typing import Final
 
-import sqlglot
-
-__all__ = ["select"]
+__all__ = ["select", "select_without_joins"]
 
 _EVENTS: Final = "the_table_of_events"
 
@@ -140,7 +139,92 @@ LEFT JOIN deletions
 """  # noqa: S608 - made of constants
 
 
+_OWN: Final = "PARTITION BY member_id, comment_id"
+_ALL_OF_IT: Final = "ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING"
+_IS_DELETION: Final = (
+    "(action = 'deleted' OR comment_state = 'deleted') "
+    "AND (last_found_at IS NULL OR last_found_at <= seen_at + INTERVAL '1' MINUTE)"
+)
+
+# The same without a join: PostgreSQL takes the parts above for a few rows, where events are of a
+# list of comments, and joins them by comparing each row with each.
+_WITHOUT_JOINS: Final = f"""
+WITH timed AS (
+  SELECT *, {_CAME_AT} AS came_at, {_HAS_TEXT} OR author_id IS NOT NULL AS is_content
+  FROM {_EVENTS}
+),
+fetches AS (
+  SELECT *,
+    {_FETCHED_BEHIND} AS fetched_behind,
+    {_FETCHED_BEHIND.replace("MIN(fetched_at)", "MIN(CASE WHEN is_content THEN fetched_at END)")}
+      AS content_behind
+  FROM timed
+),
+looks AS (
+  SELECT *,
+    CASE WHEN action = 'deleted' THEN came_at ELSE COALESCE({_FETCHED_AT}, came_at) END
+      AS seen_at,
+    MAX(CASE WHEN comment_state = 'present' THEN {_FETCHED_AT} END) OVER ({_OWN})
+      AS last_found_at,
+    COUNT(*) OVER ({_OWN}) AS event_count,
+    MIN(came_at) OVER ({_OWN}) AS first_came_at,
+    FIRST_VALUE(domain) OVER ({_OWN} ORDER BY {_NEWEST} {_ALL_OF_IT}) AS newest_domain,
+    FIRST_VALUE(came_at) OVER ({_OWN} ORDER BY {_NEWEST} {_ALL_OF_IT}) AS newest_came_at,
+    FIRST_VALUE(event_id) OVER ({_OWN} ORDER BY {_NEWEST} {_ALL_OF_IT}) AS newest_event_id,
+    FIRST_VALUE(action) OVER ({_OWN} ORDER BY {_NEWEST} {_ALL_OF_IT}) AS newest_action,
+    ROW_NUMBER() OVER ({_OWN}
+      ORDER BY CASE WHEN {_HAS_TEXT} THEN 0 WHEN is_content THEN 1 ELSE 2 END,
+        COALESCE({_FETCHED_AT.replace("fetched_behind", "content_behind")}, came_at) DESC, {_NEWEST}
+    ) AS nth
+  FROM fetches
+),
+judged AS (
+  SELECT *,
+    MIN(CASE WHEN {_IS_DELETION} THEN seen_at END) OVER ({_OWN}) AS deleted_at,
+    MIN(CASE WHEN {_IS_DELETION} AND action = 'deleted' THEN user_id END) OVER ({_OWN})
+      AS deleted_by
+  FROM looks
+)
+SELECT
+  member_id,
+  comment_id,
+  newest_domain AS domain,
+  NOT deleted_at IS NULL AS is_deleted,
+  deleted_at,
+  deleted_by,
+  first_came_at AS first_event_at,
+  newest_came_at AS last_event_at,
+  newest_event_id AS last_event_id,
+  newest_action AS last_action,
+  event_count AS events,
+  CASE WHEN comment_state = 'present' THEN COALESCE(comment_text, '') ELSE comment_text END
+    AS text,
+  CASE WHEN comment_state = 'present' THEN COALESCE(comment_text_plain, '')
+    WHEN is_content THEN comment_text_plain END AS text_plain,
+  author_id,
+  CASE WHEN is_content THEN entity_type END AS entity_type,
+  CASE WHEN is_content THEN entity_id END AS entity_id,
+  CASE WHEN is_content THEN comment_created_at END AS created_at,
+  CASE WHEN is_content THEN files END AS files,
+  CASE WHEN is_content THEN content_hash END AS content_hash,
+  CASE WHEN is_content THEN fetched_at END AS fetched_at,
+  CASE WHEN is_content THEN comment_cut END AS cut
+FROM judged
+WHERE nth = 1
+"""  # noqa: S608 - made of constants
+
+
+def select_without_joins(events: str) -> str:
+    """The query over `events`, a table or a query in parentheses with an alias, of unique rows.
+
+    It comes to the same as that of `select`. DuckDB and PostgreSQL understand it as it stands.
+    """
+    return _WITHOUT_JOINS.replace(_EVENTS, events)
+
+
 def select(events: str, *, dialect: str) -> str:
-    """The view's query over the table `events`, in the SQL that sqlglot calls `dialect`."""
+    """The query over the table `events`, in the SQL that sqlglot calls `dialect`."""
+    import sqlglot  # noqa: PLC0415 - it is large, and most processes need it never
+
     (query,) = sqlglot.transpile(_SELECT, read="duckdb", write=dialect)
     return query.replace(_EVENTS, events)

@@ -37,6 +37,7 @@ def compact(database: Database) -> None:
             database.execute_each(
                 "SET statement_timeout = 0",
                 f"VACUUM (FULL) {{{COMMENT_EVENTS.name}}}",
+                "VACUUM (FULL) {comment_states}",
                 f"VACUUM (FULL) {{{ERASURES.name}}}",
             )
     else:

@@ -12,7 +12,7 @@ from consumers.warehouse.table_schema import TABLES, Table
 
 __all__ = ["NAMES", "Database"]
 
-NAMES = (*(table.name for table in TABLES), "comments")
+NAMES = (*(table.name for table in TABLES), "comments", "comment_states", "stale_comments")
 """The tables and the view, as statements name them: `{comments}`."""
 
 

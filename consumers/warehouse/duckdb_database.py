@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from consumers.warehouse.destination import Destination
 from consumers.warehouse.duckdb_file import attach, attached, held
-from consumers.warehouse.straight_database import StraightDatabase
-from consumers.warehouse.table_schema import Table
+from consumers.warehouse.straight_database import MARK_STALE, ROWS, StraightDatabase
+from consumers.warehouse.table_schema import COMMENT_EVENTS, Table
 from consumers.warehouse.workspace import Workspace
 
 __all__ = ["DuckDbDatabase"]
@@ -28,7 +28,6 @@ _SETTINGS: Final = {"memory_limit": "48MB", "threads": "1", "preserve_insertion_
 # longer the texts are: with 30 KB each, more than it has. Then they stay small.
 _WITHOUT_JOINING: Final = {"max_vacuum_tasks": "0"}
 _NAME: Final = "warehouse_file"
-_ROWS: Final = "rows_of_this_load"
 
 
 class DuckDbDatabase(StraightDatabase):
@@ -51,16 +50,15 @@ class DuckDbDatabase(StraightDatabase):
         begin with their time.
         """
         into = self._table(table.name)
-        with closing(self._cursor()) as cursor:
-            cursor.register(_ROWS, values)
-            cursor.begin()
-            # Not MERGE, which reads the whole key column and keeps it in memory. What fails is
-            # rolled back when the cursor is closed.
+        with self._transaction() as cursor:
+            cursor.register(ROWS, values)
+            # Not MERGE, which reads the whole key column and keeps it in memory.
             cursor.execute(
-                f"DELETE FROM {into} WHERE {table.key} IN (SELECT {table.key} FROM {_ROWS})"  # noqa: S608
+                f"DELETE FROM {into} WHERE {table.key} IN (SELECT {table.key} FROM {ROWS})"  # noqa: S608
             )
-            cursor.execute(f"INSERT INTO {into} BY NAME SELECT * FROM {_ROWS}")  # noqa: S608
-            cursor.commit()
+            cursor.execute(f"INSERT INTO {into} BY NAME SELECT * FROM {ROWS}")  # noqa: S608
+            if table is COMMENT_EVENTS:
+                self._run(cursor, MARK_STALE, ())
 
     def close(self) -> None:
         """Leave nothing of this process in the destination."""
@@ -72,7 +70,9 @@ class DuckDbDatabase(StraightDatabase):
     @contextmanager
     def _connected(self) -> Iterator[Any]:
         if self._instance is None:
-            self._instance = duckdb.connect(config=dict(self._settings))
+            # Else it puts what it has no memory for, rows included, below the current directory.
+            spilling = {"temp_directory": str(self._workspace.path / "duckdb")}
+            self._instance = duckdb.connect(config={**self._settings, **spilling})
         instance = self._instance
         try:
             with attached(instance, self._path, _NAME, wait_s=_LOCK_WAIT_S):
@@ -86,6 +86,14 @@ class DuckDbDatabase(StraightDatabase):
         # So that names need no mention of it: a view keeps those that it is made with.
         cursor.execute(f"USE {_NAME}")
         return cursor
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Any]:
+        # What fails is rolled back when the cursor is closed. The file is this process's alone.
+        with closing(self._cursor()) as cursor:
+            cursor.begin()
+            yield cursor
+            cursor.commit()
 
     @contextmanager
     def _left(self) -> Iterator[None]:

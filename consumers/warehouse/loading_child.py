@@ -6,9 +6,11 @@ is under way; signals are the consumer's business, which a terminal and systemd 
 """
 
 import gc
+import select
 import signal
 import socket
 import sys
+import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Final
@@ -36,13 +38,19 @@ from consumers.warehouse.opening import opened
 from consumers.warehouse.row_loading import Warehouse
 from gateway import logs
 from gateway.contract import CloudEvent, decode_event
-from gateway.errors import OperatorError
+from gateway.errors import GatewayError, OperatorError
 
 __all__ = ["main"]
 
 log = structlog.get_logger()
 
 _OBJECTS_BETWEEN_LOOKS: Final = 100_000
+_LOADED_WITHOUT_A_PAUSE: Final = 500_000
+_PAUSE_S: Final = 0.2
+"""Between two loads of a backlog there is less."""
+_EVERY_S: Final = 300.0
+_IDLE_S: Final = 10.0
+"""A stream that is not silent brings something to load every five seconds."""
 
 
 class _DecodedEntry(Struct, frozen=True, gc=False):
@@ -60,6 +68,8 @@ class _Answering:
         self._stack = stack
         self._target: Destination | None = None
         self._warehouse: Warehouse | None = None
+        self._loaded_count = 0
+        self._refreshed_at = time.monotonic()
 
     def reply(self, call: Call) -> Reply:
         """What comes of a call."""
@@ -78,13 +88,44 @@ class _Answering:
             return Failed("unexpected", f"{type(error).__name__}: {error}")
         return Done(rows, is_last=self._is_to_end())
 
+    @property
+    def had_no_pause(self) -> bool:
+        """Whether so much was loaded without a pause that states have to be made in between."""
+        return self._loaded_count >= _LOADED_WITHOUT_A_PAUSE
+
+    @property
+    def is_due(self) -> bool:
+        """Whether states were made anew long enough ago for the next short pause to do."""
+        return time.monotonic() - self._refreshed_at >= _EVERY_S
+
+    def refresh(self) -> bool:
+        """Do a moment's work on the states of comments, if there is some; whether there is more.
+
+        What fails is told, and left until there has been another load.
+        """
+        if self._warehouse is None:
+            return False
+        is_more = False
+        try:
+            is_more = self._warehouse.refresh()
+        except GatewayError as error:
+            log.warning("states of comments were not made anew", error=str(error))
+        except Exception:
+            log.exception("making states anew failed in a way that is not known")
+        if not is_more:
+            self._loaded_count = 0
+            self._refreshed_at = time.monotonic()
+        return is_more
+
     def _carried_out(self, call: Call) -> int:
         if self._warehouse is None:
             self._target = destination(self._settings.destination)
             self._warehouse = self._stack.enter_context(opened(self._settings, self._target))
         if isinstance(call, Load):
             rows = event_rows.table(_decoded(call.entries), loaded_at=datetime.now(UTC))
-            return self._warehouse.load(rows)
+            count = self._warehouse.load(rows)
+            self._loaded_count += count
+            return count
         self._warehouse.prepare()
         return 0
 
@@ -111,10 +152,29 @@ def main() -> None:
             channel.sendall(framed(reply))
             if isinstance(reply, Done) and reply.is_last:
                 return
+            _use_the_pause(channel, answering)
 
 
 def _decoded(entries: list[RawEntry]) -> list[_DecodedEntry]:
     return [_DecodedEntry(e.stream, e.partition, e.id, decode_event(e.raw)) for e in entries]
+
+
+def _use_the_pause(channel: socket.socket, answering: _Answering) -> None:
+    """Make states of comments anew until the next call comes; every few minutes, or when idle.
+
+    Rarely, since a comment of which much comes within minutes needs it only once.
+    """
+    if answering.had_no_pause:
+        answering.refresh()
+    if _has_come(channel, _PAUSE_S) or (not answering.is_due and _has_come(channel, _IDLE_S)):
+        return
+    while answering.refresh() and not _has_come(channel, 0.0):
+        pass
+
+
+def _has_come(channel: socket.socket, within_s: float) -> bool:
+    """Whether something has come, or the end, within so many seconds."""
+    return bool(select.select((channel,), (), (), within_s)[0])
 
 
 def _received(channel: socket.socket) -> bytes | None:

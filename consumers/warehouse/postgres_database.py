@@ -9,13 +9,12 @@ import psycopg2
 import pyarrow as pa
 from pyarrow import csv
 
-from consumers.warehouse.straight_database import StraightDatabase
-from consumers.warehouse.table_schema import Table
+from consumers.warehouse.straight_database import MARK_STALE, ROWS, StraightDatabase
+from consumers.warehouse.table_schema import COMMENT_EVENTS, Table
 from gateway.errors import GatewayError
 
 __all__ = ["PostgresDatabase"]
 
-_ROWS: Final = "rows_of_this_load"
 _FORMAT: Final = csv.WriteOptions(include_header=False)
 
 
@@ -38,20 +37,22 @@ class PostgresDatabase(StraightDatabase):
         taken = ", ".join(f"{name} = EXCLUDED.{name}" for name in values.column_names)
         with self._opened, self._opened.cursor() as cursor:
             cursor.execute(
-                f"CREATE TEMPORARY TABLE {_ROWS} ON COMMIT DROP AS "  # noqa: S608
+                f"CREATE TEMPORARY TABLE {ROWS} ON COMMIT DROP AS "  # noqa: S608
                 f"SELECT {listed} FROM {into} WITH NO DATA"
             )
             # An empty text is written in quotes and a null as nothing, as COPY reads them:
             # https://www.postgresql.org/docs/current/sql-copy.html
             cursor.copy_expert(
-                f"COPY {_ROWS} ({', '.join(filled.column_names)}) FROM STDIN "
+                f"COPY {ROWS} ({', '.join(filled.column_names)}) FROM STDIN "
                 "WITH (FORMAT csv, ENCODING 'utf-8')",
                 _written(filled),
             )
             cursor.execute(
-                f"INSERT INTO {into} ({listed}) SELECT {listed} FROM {_ROWS} "  # noqa: S608
+                f"INSERT INTO {into} ({listed}) SELECT {listed} FROM {ROWS} "  # noqa: S608
                 f"ON CONFLICT ({table.key}) DO UPDATE SET {taken}"
             )
+            if table is COMMENT_EVENTS:
+                self._run(cursor, MARK_STALE, ())
 
     def close(self) -> None:
         """Remove the tables in which an earlier release, killed, may have left rows."""
@@ -60,6 +61,14 @@ class PostgresDatabase(StraightDatabase):
             self.execute(
                 f'DROP SCHEMA IF EXISTS "{self.dataset}_staging_{self._workspace.name}" CASCADE'
             )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Any]:
+        with self._opened, self._opened.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(hashtext(%s))", (f"{self.dataset} states",)
+            )
+            yield cursor
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:

@@ -17,8 +17,10 @@ from consumers.warehouse.compacting import compact
 from consumers.warehouse.database import Database
 from consumers.warehouse.destination_errors import DestinationAway, RowsRefused
 from consumers.warehouse.erased_rows import ErasureRow, Erasures
+from consumers.warehouse.kept_states import KeptStates
 from consumers.warehouse.known_erasures import KnownErasures
 from consumers.warehouse.load_portions import halves, parts, shortened
+from consumers.warehouse.straight_database import StraightDatabase
 from consumers.warehouse.table_making import Tables
 from consumers.warehouse.table_schema import COMMENT_EVENTS, ERASURES
 from gateway.errors import OperatorError
@@ -40,10 +42,9 @@ class Warehouse:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._target = database.target
-        self._tables = Tables(
-            database,
-            KnownErasures(database.work_dir, f"{database.target.label} {database.dataset}"),
-        )
+        self._states = KeptStates(database) if isinstance(database, StraightDatabase) else None
+        known = KnownErasures(database.work_dir, f"{database.target.label} {database.dataset}")
+        self._tables = Tables(database, known, self._states)
 
     def prepare(self) -> None:
         """Make the tables, or bring older ones up to this version. Idempotent.
@@ -60,6 +61,13 @@ class Warehouse:
         Unfit for the first row that the destination cannot take; those before it are loaded.
         """
         return sum(self._load(part) for part in parts(events, _MAX_BYTES))
+
+    def refresh(self) -> bool:
+        """Make some of the states of comments anew, if that is due; whether there is more to do.
+
+        A moment's work, of which nothing but the speed of the view depends.
+        """
+        return self._states is not None and self._states.refresh()
 
     def absent(self, event_ids: Collection[str], earliest: datetime, latest: datetime) -> set[str]:
         """Which of these events, all received between the two moments, are not in the warehouse."""
@@ -176,6 +184,9 @@ class Warehouse:
 
     def _delete(self, member_id: str, comment_id: int | None, *, before: datetime) -> None:
         where, values = _of(member_id, comment_id)
+        if self._states is not None:
+            self._states.erase(where, *values, before=before)
+            return
         self._database.execute(
             f"DELETE FROM {{comment_events}} WHERE {where} AND received_at <= %s",  # noqa: S608
             *values,

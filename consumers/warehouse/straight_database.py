@@ -8,9 +8,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import pyarrow as pa
+from msgspec import Struct
 from msgspec.structs import replace
 
 from consumers.warehouse.database import NAMES
@@ -23,15 +24,28 @@ from gateway.errors import GatewayError
 if TYPE_CHECKING:
     from consumers.warehouse.dlt_database import DltDatabase
 
-__all__ = ["StraightDatabase"]
+__all__ = ["MARK_STALE", "ROWS", "Statement", "StraightDatabase"]
 
-_ROWS_AT_ONCE = 10_000
+ROWS: Final = "rows_of_this_load"
+MARK_STALE: Final = (
+    f"INSERT INTO {{stale_comments}} SELECT DISTINCT member_id, comment_id FROM {ROWS}"  # noqa: S608
+)
+"""Belongs into the transaction that loads events: their comments have other states from then on."""
+
+_ROWS_AT_ONCE: Final = 10_000
+
+
+class Statement(Struct, frozen=True):
+    """A statement as databases take it, with its values."""
+
+    text: str
+    values: tuple[Any, ...] = ()
 
 
 class StraightDatabase(ABC):
     """A Database whose sessions have one connection each, by DB-API 2.0 (PEP 249).
 
-    A statement outside of `merge` is a transaction of its own.
+    A statement outside of `merge` and `execute_together` is a transaction of its own.
     """
 
     dialect: ClassVar[str]
@@ -107,6 +121,12 @@ class StraightDatabase(ABC):
             for statement in statements:
                 self._run(cursor, statement, ())
 
+    def execute_together(self, *statements: Statement) -> None:
+        """Carry out statements in one transaction, one process after the other."""
+        with self._transaction() as cursor:
+            for statement in statements:
+                self._run(cursor, statement.text, statement.values)
+
     def distrust(self) -> None:
         """Let `make` look at the tables themselves, not at what dlt noted when it made them."""
         maker = self._maker()
@@ -121,6 +141,10 @@ class StraightDatabase(ABC):
     @abstractmethod
     def _connected(self) -> AbstractContextManager[Any]:
         """A connection that commits each statement by itself."""
+
+    @abstractmethod
+    def _transaction(self) -> AbstractContextManager[Any]:
+        """A cursor in a transaction, which no other process has at the same time."""
 
     def _left(self) -> AbstractContextManager[None]:
         """While dlt has the destination, where that cannot be at the same time."""

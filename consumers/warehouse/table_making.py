@@ -13,6 +13,7 @@ import structlog
 from consumers.warehouse import event_rows
 from consumers.warehouse.database import Database
 from consumers.warehouse.erased_rows import ErasureRow
+from consumers.warehouse.kept_states import KeptStates
 from consumers.warehouse.known_erasures import KnownErasures
 from consumers.warehouse.postgres_server import QUESTION, ServerFacts, refuse_unfit
 from consumers.warehouse.table_schema import COMMENT_EVENTS, ERASURES, TABLES, VERSION, VERSIONS
@@ -32,6 +33,10 @@ _WHOLE: Final = (
     "SELECT MAX(version) FROM {schema_versions} WHERE NOT EXISTS "
     "(SELECT 1 FROM {comment_events}, {erasures}, {comments} WHERE 1 = 0)"
 )
+_STATES: Final = ("comment_states", "stale_comments")
+_STATES_WHOLE: Final = (
+    " AND NOT EXISTS (SELECT 1 FROM {comment_states}, {stale_comments} WHERE 1 = 0)"
+)
 # By the unique ones a row finds the one that it replaces.
 _POSTGRES_INDEXES: Final = {
     "comment_events_by_id": (
@@ -43,6 +48,9 @@ _POSTGRES_INDEXES: Final = {
     ),
     "comment_events_of": (
         "CREATE INDEX IF NOT EXISTS {index} ON {comment_events} (member_id, comment_id)"
+    ),
+    "comment_states_by_comment": (
+        "CREATE UNIQUE INDEX IF NOT EXISTS {index} ON {comment_states} (comment_id, member_id)"
     ),
     "comment_events_by_time": (
         "CREATE INDEX IF NOT EXISTS {index} ON {comment_events} (received_at)"
@@ -62,10 +70,14 @@ class NewerTables(OperatorError):
 
 
 class Tables:
-    """Makes and checks the tables of this release; call it within a session of the database."""
+    """Makes and checks the tables of this release; call it within a session of the database.
 
-    def __init__(self, database: Database, known: KnownErasures) -> None:
+    `states` are there where the states of comments are kept.
+    """
+
+    def __init__(self, database: Database, known: KnownErasures, states: KeptStates | None) -> None:
         self._database = database
+        self._states = states
         self._target = database.target
         self._known = known
         self._were_whole = False
@@ -124,8 +136,10 @@ class Tables:
             query = "SELECT MAX(version) FROM {schema_versions}"
         elif self._target.kind == "postgres":
             # A missing index is made again as a missing table is: nothing can be loaded without.
-            query += _INDEXED
+            query += _STATES_WHOLE + _INDEXED
             values = tuple(f"{self._database.dataset}.{name}" for name in _POSTGRES_INDEXES)
+        elif self._states is not None:
+            query += _STATES_WHOLE
         return next((row[0] for row in self._database.ask(query, *values)), None) or 0
 
     def _make(self, found: int) -> None:
@@ -150,11 +164,9 @@ class Tables:
             log.info("tables made", destination=self._target.label, version=VERSION)
 
     def _missing(self) -> list[str]:
-        return [
-            name
-            for name in (*(table.name for table in TABLES), _VIEW)
-            if not self._database.has(name)
-        ]
+        states = _STATES if self._states is not None else ()
+        names = (*(table.name for table in TABLES), *states, _VIEW)
+        return [name for name in names if not self._database.has(name)]
 
     def _describe(self) -> None:
         """What dlt does not make: comments, an index, the view."""
@@ -167,10 +179,12 @@ class Tables:
                         f"COMMENT ON COLUMN {{{table.name}}}.{column.name} IS "
                         f"{_text(column.description)}"
                     )
+        if self._states is not None:
+            self._states.make()
         if self._target.kind == "postgres":
             for name, statement in _POSTGRES_INDEXES.items():
                 database.execute(statement.replace("{index}", name))
-        if self._target.is_database:
+        if self._target.is_database and self._states is None:
             from consumers.warehouse import comments_view  # noqa: PLC0415 - sqlglot is large
 
             database.execute(

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 __all__ = ["COMMENT_EVENTS", "ERASURES", "TABLES", "VERSION", "VERSIONS", "Column", "Table"]
 
-VERSION: Final = 3
+VERSION: Final = 4
 """The version of the tables that this code writes."""
 
 Type = Literal["text", "bigint", "timestamp", "json"]

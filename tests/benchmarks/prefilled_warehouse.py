@@ -8,8 +8,13 @@ from typing import Final
 
 import duckdb
 
+from consumers.warehouse.database_choice import database_of
+from consumers.warehouse.destination import destination
+from consumers.warehouse.kept_states import KeptStates
 from consumers.warehouse.loading_messages import Opening, Prepare
 from consumers.warehouse.loading_process import LoadingProcess
+from consumers.warehouse.straight_database import StraightDatabase
+from consumers.warehouse.workspace import Workspace
 from gateway.settings import Settings, WarehouseSettings
 from tests.support.postgres import PostgresServer
 
@@ -40,7 +45,10 @@ def loading(destination: str, directory: Path) -> LoadingProcess:
 
 
 async def prefilled_duckdb(path: Path, rows: int) -> None:
-    """A file with the tables of this release and so many events, ten a second until now."""
+    """A file with the tables of this release and so many events, ten a second until now.
+
+    They are of 50,000 comments, whose states are kept already.
+    """
     await _made(f"duckdb:///{path}", path.parent)
     with closing(duckdb.connect(str(path))) as connection:
         connection.execute("SET threads = 1")
@@ -51,6 +59,7 @@ async def prefilled_duckdb(path: Path, rows: int) -> None:
             at="make_timestamptz(CAST(ms * 1000 AS bigint))",
             numbers="range({0}, {1}) AS numbers(i)",
         )
+    _keep_states(f"duckdb:///{path}", path.parent)
 
 
 async def prefilled_postgres(server: PostgresServer, rows: int, directory: Path) -> str:
@@ -64,7 +73,22 @@ async def prefilled_postgres(server: PostgresServer, rows: int, directory: Path)
         numbers="generate_series(CAST({0} AS bigint), {1} - 1) AS numbers(i)",
     )
     server.execute(name, "VACUUM ANALYZE bitrix24.comment_events")
+    _keep_states(server.url(name), directory)
     return name
+
+
+def _keep_states(url: str, directory: Path) -> None:
+    """Make the states of all comments, which the loading process does in its pauses."""
+    workspace = Workspace(directory / "work")
+    database = database_of(destination(url), dataset="bitrix24", workspace=workspace)
+    assert isinstance(database, StraightDatabase)
+    states = KeptStates(database)
+    with database.session():
+        states.make()
+    while states.refresh(least=1):
+        pass
+    database.close()
+    workspace.close()
 
 
 async def _made(destination: str, directory: Path) -> None:

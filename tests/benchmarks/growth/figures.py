@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from tests.benchmarks.growth import (
+    comments_asked,
     looking_at_audit,
     looking_at_dead_letters,
     looking_at_streams,
@@ -25,6 +26,7 @@ PARTS: Final[Mapping[str, Callable[[Path], list[Curve]]]] = {
     "backlog": portal_backlog.curves,
     "receiver": receiver_standstill.curves,
     "reconcile": portals_looked_after.curves,
+    "comments": comments_asked.curves,
     "partitions": warehouse_partitions.curves,
 }
 

@@ -41,7 +41,8 @@ def target(shared: tuple[Target, Database]) -> Target:
     """A destination with empty tables."""
     target, database = shared
     with database.session():
-        for table in ("comment_events", "erasures"):
+        kept = () if target.is_by_dlt else ("comment_states", "stale_comments")
+        for table in ("comment_events", "erasures", *kept):
             database.execute(f"DELETE FROM {{{table}}}")
     return target
 

@@ -1,12 +1,20 @@
-"""What is known of a comment follows from its events, in whatever order they come."""
+"""What is known of a comment follows from its events, in whatever order they come.
+
+Each test asks the view for what it makes of the events, and for what was kept of that.
+"""
 
 import random
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from msgspec import structs
 from msgspec.structs import replace
 
+from consumers.warehouse.database import Database
+from consumers.warehouse.kept_states import KeptStates
 from consumers.warehouse.row_loading import Warehouse
+from consumers.warehouse.straight_database import StraightDatabase
 from gateway.contract import Comment
 from tests.integration.warehouse.loading import (
     START,
@@ -16,6 +24,25 @@ from tests.integration.warehouse.loading import (
     fetched,
     load,
 )
+
+
+@pytest.fixture(params=["made by the view", "kept"])
+def target(
+    shared: tuple[Target, Database], target: Target, request: pytest.FixtureRequest
+) -> Target:
+    if request.param != "kept":
+        return target
+
+    def ask(query: str) -> list[tuple[Any, ...]]:
+        database = shared[1]
+        assert isinstance(database, StraightDatabase)
+        while KeptStates(database).refresh(least=1):
+            pass
+        assert target.ask("SELECT COUNT(*) FROM bitrix24.stale_comments") == [(0,)]
+        return target.ask(query)
+
+    return structs.replace(target, ask=ask)
+
 
 COMMENT = (
     "SELECT is_deleted, deleted_at, deleted_by, last_action, text, events, entity_type, entity_id "
