@@ -81,8 +81,12 @@ class Producer:
         )
 
     def number(self, batch: Batch) -> None:
-        """Give a batch the number that it has to Redis, unless it has one."""
-        if batch.sequence:
+        """Give a batch the number that it has to Redis, unless it was sent under one before.
+
+        One that it only had on its way to the spool, which did not take it, is no number for
+        Redis: what waits in the spool has lower ones, and would be taken for stored.
+        """
+        if batch.left_at:
             return
         if self._has_spooled:
             self._become_new()

@@ -174,6 +174,25 @@ async def test_a_full_spool_refuses_and_accepts_again_once_redis_took_its_events
     await until_live(publisher, b"99999")
 
 
+async def test_what_a_full_spool_does_not_take_passes_what_waits_there_and_costs_it_nothing(
+    own_server: RedisServer, edge: Edge
+) -> None:
+    publisher = await edge(own_server.url, max_bytes=100_000)
+    await publisher.publish(b"first", 0)
+    own_server.kill()
+    for number in range(10):
+        assert await publisher.publish(b"%d" % number + bytes(1000), 0) is Stored.SPOOL
+    own_server.start()
+
+    large = bytes(95_000)
+    assert await publisher.publish(large, 0) is Stored.STREAM
+
+    events = await until_there_are(own_server, 12)
+    assert sorted(events) == sorted(
+        [b"first", large, *(b"%d" % n + bytes(1000) for n in range(10))]
+    )
+
+
 async def test_workers_of_one_machine_share_the_spool_and_one_of_them_drains(
     own_server: RedisServer, edge: Edge
 ) -> None:
