@@ -28,9 +28,6 @@ _NEAR: Final = 3
 # A bar that is farther off than this would press its curve down.
 
 
-_Chart = alt.LayerChart | alt.FacetChart
-
-
 class Shade(Struct, frozen=True):
     """The colours for one kind of page."""
 
@@ -83,7 +80,7 @@ def _look(shade: Shade) -> dict[str, Any]:
     }
 
 
-def _bars(picture: Bars, shade: Shade) -> _Chart:
+def _bars(picture: Bars, shade: Shade) -> alt.LayerChart | alt.FacetChart:
     sides = list(dict.fromkeys(row.side for row in picture.lengths))
     are_grouped = any(row.of != row.side for row in picture.lengths)
     rows = [{"of": row.of, "side": row.side, "value": row.value} for row in picture.lengths]
@@ -116,7 +113,7 @@ def _panels(curves: tuple[Curve, ...], shade: Shade) -> alt.ConcatChart:
     return panels.properties(align="all", bounds="flush", spacing=_GAPS)
 
 
-def _panel(curve: Curve, shade: Shade) -> _Chart:
+def _panel(curve: Curve, shade: Shade) -> alt.LayerChart | alt.FacetChart:
     """Both axes begin at nothing: a straight line through the corner is a linear law."""
     colour = shade.ours if curve.is_good else shade.missed
     rows = [{"size": size, "cost": curve.costs[size]} for size in curve.sizes]
