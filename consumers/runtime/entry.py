@@ -59,7 +59,7 @@ class HeldEntry(Struct, eq=False, kw_only=True, gc=False):
 
     `id` is where it was read, which for a redelivery differs from the entry's own id. `failures`
     counts attempts that burn, `delays` the transient failures since the last other result, and
-    `arrived_at` is by the event loop's clock.
+    `arrived_at` is by the event loop's clock. `history` is how a redelivery died before.
     """
 
     source: Source
@@ -68,6 +68,7 @@ class HeldEntry(Struct, eq=False, kw_only=True, gc=False):
     failures: int = 0
     delays: int = 0
     arrived_at: float = 0.0
+    history: bytes = b""
 
     @property
     def lane(self) -> str:

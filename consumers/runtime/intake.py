@@ -24,6 +24,7 @@ from gateway.contract import (
     InvalidEvent,
     Redelivery,
     decode_event,
+    past_deaths,
     timestamps,
 )
 
@@ -150,8 +151,14 @@ class Intake:
             self._settlement.drop(source, entry_id)
             return
         error = f"{deliveries} processes took it in hand and ended before they reported back"
-        letter = self._letter(
-            source, entry_id, fields, reason="crashed", error=error, attempts=deliveries
+        letter = _letter(
+            self._tenure.keys.group,
+            source,
+            entry_id,
+            fields,
+            reason="crashed",
+            error=error,
+            attempts=deliveries,
         )
         await self._settlement.bury(source, entry_id, letter, event_id=None)
 
@@ -166,8 +173,14 @@ class Intake:
         try:
             event = decode_event(raw or b"")
         except InvalidEvent as error:
-            return self._letter(
-                source, entry_id, fields, reason="undecodable", error=describe(error), attempts=0
+            return _letter(
+                self._tenure.keys.group,
+                source,
+                entry_id,
+                fields,
+                reason="undecodable",
+                error=describe(error),
+                attempts=0,
             )
         if self._consumer.handler_of(event.type) is None:
             self._tenure.metrics.ignored(1)
@@ -191,6 +204,7 @@ class Intake:
                 deliveries=deliveries,
                 is_replay=is_replay,
             ),
+            history=fields.get(b"history", b"") if source.is_redelivery else b"",
         )
 
     def _is_known(self, source: Source, entry_id: bytes, fields: Fields) -> bool:
@@ -208,29 +222,31 @@ class Intake:
         self._tenure.metrics.lost("payload", 1)
         log.error("payload lost", stream=source.key, entry_id=entry_id.decode())
 
-    def _letter(
-        self,
-        source: Source,
-        entry_id: bytes,
-        fields: Fields,
-        *,
-        reason: str,
-        error: str,
-        attempts: int,
-    ) -> DeadLetter:
-        stream, original_id = source.name, entry_id.decode()
-        if source.is_redelivery:
-            stream, original_id, _is_replay = _origin(fields)
-        return DeadLetter(
-            event=fields.get(EVENT_FIELD, b""),
-            group=self._tenure.keys.group,
-            stream=stream,
-            entry_id=original_id,
-            attempts=attempts,
-            reason=reason,
-            error=error,
-            failed_at=timestamps.milliseconds_of(datetime.now(UTC)),
-        )
+
+def _letter(
+    group: str,
+    source: Source,
+    entry_id: bytes,
+    fields: Fields,
+    *,
+    reason: str,
+    error: str,
+    attempts: int,
+) -> DeadLetter:
+    stream, original_id = source.name, entry_id.decode()
+    if source.is_redelivery:
+        stream, original_id, _is_replay = _origin(fields)
+    return DeadLetter(
+        event=fields.get(EVENT_FIELD, b""),
+        group=group,
+        stream=stream,
+        entry_id=original_id,
+        attempts=attempts,
+        reason=reason,
+        error=error,
+        failed_at=timestamps.milliseconds_of(datetime.now(UTC)),
+        history=past_deaths(fields.get(b"history", b"")),
+    )
 
 
 def _origin(fields: Fields) -> tuple[str, str, bool]:

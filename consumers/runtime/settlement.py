@@ -17,7 +17,7 @@ from consumers.runtime.handled_log import tell_handled
 from consumers.runtime.outlet import Outlet, send_patiently
 from consumers.runtime.tenure import Tenure
 from consumers.runtime.transforms import Output
-from gateway.contract import STRUCK, DeadLetter, timestamps
+from gateway.contract import STRUCK, DeadLetter, past_deaths, timestamps
 from gateway.redis_access.connections import AWAY_OR_REFUSING
 
 __all__ = ["DeadLetterLimitReached", "LeftPending", "Settlement"]
@@ -94,6 +94,7 @@ class Settlement:
             error=error,
             failed_at=timestamps.milliseconds_of(datetime.now(UTC)),
             traceback=traceback,
+            history=past_deaths(held.history),
         )
         await self.bury(held.source, held.id, letter, event_id=held.entry.event.id)
 

@@ -4,7 +4,7 @@ A consuming service needs nothing else of the gateway. Nothing here does I/O, an
 imports another part of the project.
 """
 
-from gateway.contract.dead_letters import DeadLetter, Redelivery
+from gateway.contract.dead_letters import DeadLetter, PastDeath, Redelivery, past_deaths
 from gateway.contract.entry_id import EntryId
 from gateway.contract.event_id import moment_in
 from gateway.contract.event_json import InvalidEvent, decode_event, encode_event
@@ -94,6 +94,7 @@ __all__ = [
     "FailedAttempt",
     "InvalidEvent",
     "OtherEvent",
+    "PastDeath",
     "Pause",
     "PortalData",
     "PortalEvent",
@@ -105,6 +106,7 @@ __all__ = [
     "decode_event",
     "encode_event",
     "moment_in",
+    "past_deaths",
     "pauses_of",
     "source_of",
     "strikes_of",

@@ -7,9 +7,31 @@ dead letters and reads redeliveries; the operators' commands move entries betwee
 
 from collections.abc import Mapping
 
+import msgspec
 from msgspec import Struct
 
-__all__ = ["DeadLetter", "Redelivery"]
+__all__ = ["DeadLetter", "PastDeath", "Redelivery", "past_deaths"]
+
+
+class PastDeath(Struct, frozen=True, kw_only=True):
+    """How an entry became a dead letter before; its fields are those of DeadLetter."""
+
+    failed_at: str = ""
+    reason: str = ""
+    error: str = ""
+    attempts: int = 0
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"{self.failed_at} after {self.attempts} attempts: {self.reason}: {self.error}"
+
+
+def past_deaths(raw: bytes) -> tuple[PastDeath, ...]:
+    """Read the field `history` of a redelivery or a letter; nothing from what cannot be read."""
+    try:
+        return msgspec.json.decode(raw or b"[]", type=tuple[PastDeath, ...])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ()
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True):
@@ -20,7 +42,8 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
     `undecodable`, `rejected`, `failed` (the attempts are used up), `crashed` (processes ended
     while they handled it) or `struck` (an operator wanted it). `error` is for people, without
     secrets. `failed_at` is RFC 3339, UTC, with `Z`; in letters of before, with `+00:00`.
-    `traceback` says where a handler raised, and is a field only if one did.
+    `traceback` says where a handler raised, and is a field only if one did. `history` is how it
+    died before, of a letter that was given back: the last ten times, oldest first, as JSON.
     """
 
     event: bytes
@@ -32,12 +55,15 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
     error: str
     failed_at: str
     traceback: str = ""
+    history: tuple[PastDeath, ...] = ()
 
     def fields(self) -> dict[str, bytes | str | int]:
         """As the fields of a stream entry."""
         fields = {name: getattr(self, name) for name in self.__struct_fields__}
-        if not self.traceback:
-            del fields["traceback"]
+        fields["history"] = msgspec.json.encode(self.history)
+        for name in ("traceback", "history"):
+            if not getattr(self, name):
+                del fields[name]
         return fields
 
     @classmethod
@@ -60,6 +86,7 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
             error=text(b"error"),
             failed_at=text(b"failed_at"),
             traceback=text(b"traceback"),
+            history=past_deaths(fields.get(b"history", b"")),
         )
 
 

@@ -6,11 +6,24 @@ from typing import Any, Final
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from gateway.contract import DeadLetter, EntryId, Streams
+from gateway.contract import (
+    AppEvent,
+    CommentEvent,
+    DeadLetter,
+    EntryId,
+    EventSelection,
+    InvalidEvent,
+    OtherEvent,
+    PortalEvent,
+    Streams,
+    decode_event,
+)
+from gateway.ops.entry_lines import portal_names
 from gateway.redis_access import lua
 
 __all__ = [
     "DeadLetterAddress",
+    "LetterFilter",
     "StoredLetter",
     "dead_letters",
     "drop",
@@ -45,10 +58,56 @@ class DeadLetterAddress(Struct, frozen=True):
 
 
 class StoredLetter(Struct, frozen=True):
-    """A dead letter and its address."""
+    """A dead letter and its address; `event` is None if it is about none that can be read."""
 
     address: DeadLetterAddress
     letter: DeadLetter
+    event: CommentEvent | AppEvent | PortalEvent | OtherEvent | None = None
+
+    @property
+    def event_id(self) -> str | None:
+        """The event's id."""
+        return None if self.event is None else self.event.id
+
+    @property
+    def type(self) -> str | None:
+        """The event's type."""
+        return None if self.event is None else self.event.type
+
+    @property
+    def subject(self) -> str | None:
+        """What it is about, as `comment/7`."""
+        return None if self.event is None else self.event.subject
+
+    @property
+    def portal(self) -> str | None:
+        """The portal's domain, or its id where the event has none."""
+        return None if self.event is None else portal_names(self.event)[-1]
+
+
+class LetterFilter(Struct, frozen=True, kw_only=True):
+    """Which dead letters are meant: those that are all of what is given.
+
+    Times are in Unix ms by the server's clock: given up since the one, and before the other.
+    """
+
+    reason: str | None = None
+    selection: EventSelection = EventSelection()
+    since_ms: int | None = None
+    until_ms: int | None = None
+
+    def has(self, stored: StoredLetter) -> bool:
+        """Whether a letter is meant."""
+        at_ms = EntryId.of(stored.address.id).ms
+        return (
+            self.reason in (None, stored.letter.reason)
+            and (self.since_ms is None or at_ms >= self.since_ms)
+            and (self.until_ms is None or at_ms < self.until_ms)
+            and (
+                self.selection.is_everything
+                or (stored.event is not None and self.selection.has(stored.event))
+            )
+        )
 
 
 async def groups_with_dead_letters(redis: Redis, streams: Streams) -> list[str]:
@@ -72,7 +131,7 @@ async def newest_letters(redis: Redis, streams: Streams, group: str) -> dict[int
 
 
 async def dead_letters(
-    redis: Redis, streams: Streams, group: str, newest: Mapping[int, str], *, reason: str | None
+    redis: Redis, streams: Streams, group: str, newest: Mapping[int, str], wanted: LetterFilter
 ) -> AsyncIterator[list[StoredLetter]]:
     """The dead letters of a group up to the newest ones, oldest first in each partition.
 
@@ -80,11 +139,11 @@ async def dead_letters(
     when the next one is asked for.
     """
     for partition, last in newest.items():
-        after, page = "-", None
+        after, page = "-" if wanted.since_ms is None else str(wanted.since_ms), None
         while page is None or len(page) == _PAGE:
             page = await _page(redis, streams.dead(group, partition), after, last)
             letters = [_stored(partition, letter_id, fields) for letter_id, fields in page]
-            if some := [one for one in letters if reason in (None, one.letter.reason)]:
+            if some := [one for one in letters if wanted.has(one)]:
                 yield some
             if page:
                 after = f"({page[-1][0].decode()}"
@@ -95,8 +154,7 @@ async def letters_at(
     streams: Streams,
     group: str,
     addresses: Sequence[DeadLetterAddress],
-    *,
-    reason: str | None = None,
+    wanted: LetterFilter,
 ) -> list[StoredLetter]:
     """The dead letters at these addresses, as far as they are there; each is read by its id."""
     found = []
@@ -104,7 +162,7 @@ async def letters_at(
         for one in ids:
             page = await _page(redis, streams.dead(group, partition), one, one)
             found += [_stored(partition, letter_id, fields) for letter_id, fields in page]
-    return [one for one in found if reason in (None, one.letter.reason)]
+    return [one for one in found if wanted.has(one)]
 
 
 async def _page(redis: Redis, key: str, first: str, last: str) -> list[Any]:
@@ -113,7 +171,12 @@ async def _page(redis: Redis, key: str, first: str, last: str) -> list[Any]:
 
 
 def _stored(partition: int, letter_id: bytes, fields: dict[bytes, bytes]) -> StoredLetter:
-    return StoredLetter(DeadLetterAddress(partition, letter_id.decode()), DeadLetter.of(fields))
+    letter = DeadLetter.of(fields)
+    try:
+        event = decode_event(letter.event)
+    except InvalidEvent:
+        event = None
+    return StoredLetter(DeadLetterAddress(partition, letter_id.decode()), letter, event)
 
 
 async def retry(
@@ -121,8 +184,9 @@ async def retry(
 ) -> int:
     """Give dead letters back to their group, and to no other; how many were still there.
 
-    The group handles them like new ones, after a time with the entries of the same comment that
-    came later: order is what a dead letter has cost.
+    Each takes along how it died, this time and before. The group handles them like new ones, after
+    a time with the entries of the same comment that came later: order is what a dead letter has
+    cost.
     """
     script = lua.script(redis, "gateway.ops", "retry.lua")
     count = 0

@@ -65,7 +65,7 @@ async def test_groups_dead_letters_and_replays_work_on_all_nodes(cluster_url: st
             (await invoke(cluster_url, "dead", "list"))[0]["address"],
         )  # fmt: skip
         is_broken = False
-        retried = await invoke(cluster_url, "dead", "retry", "--group", "index", "--all")
+        retried = await invoke(cluster_url, "dead", "retry", "--group", "index", "--all", "--yes")
         await eventually(lambda: len(handled) == 12)
         counted = await invoke(
             cluster_url, "replay", "--group", "index", "--from", "1h", "--dry-run"

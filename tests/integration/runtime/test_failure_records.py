@@ -151,7 +151,7 @@ async def test_a_dead_letter_and_a_redelivery_leave_no_record(redis: Redis, redi
         await eventually(lambda: has(f"events:{entry_id}"))
         await eventually(is_dead)
         assert await records(redis, "index") == {}
-        await gateway(redis_url, "dead", "retry", "--group", "index", "--all")
+        await gateway(redis_url, "dead", "retry", "--group", "index", "--all", "--yes")
         await eventually(lambda: has("replay:"))
         is_broken = False
 
