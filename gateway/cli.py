@@ -18,6 +18,7 @@ TABLE: Final = {
     "doctor": "What makes this installation unsafe or unready, and what to do about each.",
     "tail": "Follow a stream without consuming it.",
     "groups": "Each stream and group: length, lag, pending, dead letters, owner.",
+    "explain": "Where an event is, and what became of it.",
     "pending": "What a group has in hand: for how long, and how it failed last.",
     "dead": "Dead letters: list, show, retry, drop.",
     "replay": "Give one group old events again.",

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from consumers import Entry, Transient
 from consumers.notifier import metrics
 from consumers.notifier.conditions import Event, is_echo
-from consumers.notifier.notices import News, key_of, merged, news_of
+from consumers.notifier.notices import News, key_of, merged, news_of, replaced
 from consumers.notifier.outbox import Change, Outbox
 from consumers.notifier.portal_domains import Domains
 from consumers.notifier.routes import Route, routes_for
@@ -142,7 +142,11 @@ class Notifier:
             is_new = waiting is None or (not waiting.lease and waiting.since_ms > news.at_ms)
             begins = notice is not None and is_new
             due_ms = sender.channel.policy.timing.due_ms(news.at_ms) if begins else None
-            reply = await sender.outbox.take(news.event_id, Change(key, waiting, notice, due_ms))
+            reply = await sender.outbox.take(
+                news.event_id,
+                Change(key, waiting, notice, due_ms),
+                replaced=replaced(waiting, news),
+            )
             if reply == "taken":
                 return
             if reply == "done":

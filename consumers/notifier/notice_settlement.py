@@ -1,7 +1,7 @@
 """Writes down what became of notices, however long Redis is away and whoever works beside us."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -48,6 +48,13 @@ class NoticeSettlement:
     async def give_up(self, due: Due) -> bool:
         """Take a notice away of which nobody is told; False if it no longer is what it was."""
         return await self._outbox.swap([self._change(due.key, due.notice, sent, None)])
+
+    async def note(self, notices: Sequence[Due], outcome: str) -> None:
+        """Note for operators what became of these, if Redis takes it: nobody decides by that."""
+        try:
+            await self._outbox.note({due.notice.event_id: outcome for due in notices})
+        except AWAY_OR_REFUSING as error:
+            log.warning("an outcome is not noted", target=self._outbox.name, error=str(error))
 
     async def _settle(self, parcel: Parcel, rest: Rest, due_ms: int | None) -> None:
         changes = [self._change(due.key, due.notice, rest, due_ms) for due in parcel.notices]

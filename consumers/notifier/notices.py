@@ -22,6 +22,7 @@ __all__ = [
     "key_of",
     "merged",
     "news_of",
+    "replaced",
     "sent",
 ]
 
@@ -123,6 +124,19 @@ def merged(waiting: Notice | None, news: News, *, is_wanted: bool) -> Notice | N
             return None
         return msgspec.structs.replace(_fresh(news), since_ms=min(waiting.since_ms, news.at_ms))
     return _joined(waiting, _fresh(news)) if is_wanted else waiting
+
+
+def replaced(waiting: Notice | None, news: News) -> tuple[str, str] | None:
+    """The event that is not told of by itself any more since `news` was merged, and why not.
+
+    None if there is none: what is being sent, is told of.
+    """
+    while waiting is not None and waiting.lease:
+        waiting = waiting.behind
+    if waiting is None or waiting.event_id == news.event_id:
+        return None
+    word = "withdrawn" if news.kind in {"deleted", "gone"} else "joined"
+    return waiting.event_id, f"{word} {news.event_id}"
 
 
 def sent(notice: Notice) -> Notice | None:

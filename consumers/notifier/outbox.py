@@ -11,7 +11,9 @@ gone included, are found by `SCAN MATCH b24:notifier:{*}:notices`.
   JSON, with the comment's text, and `behind`, if it is there, is a map of the same kind
 * `due`, a sorted set of the same fields: when each of them is looked at again, in milliseconds. For
   a notice that is being sent (its `lease` is not empty) this is when its lease runs out
-* `taken:<event id>`: this event was put into the outbox before; kept for three days
+* `taken:<event id>`: this event was put into the outbox before; kept for three days. Its value
+  says what became of it, for operators: `1` (not known yet), `sent <when>`, `given-up <when>
+  <why>`, and `joined <event id>` or `withdrawn <event id>` by a later event of the comment
 * `hour:<begin>`: how many messages were sent in this hour
 * `pause`: the target failed, or asked for a pause; lives as long as the pause
 
@@ -24,7 +26,7 @@ Decisions are made by their callers and written by compare-and-swap (swap.lua), 
 of processes may work on one outbox. Every command here may be repeated.
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Final, Literal, cast
 
 from msgspec import Struct
@@ -77,14 +79,21 @@ class Outbox:
         self._pause = f"{self._key}:pause"
         self._swap = lua.script(redis, "consumers.notifier", "swap.lua")
 
-    async def take(self, event_id: str, change: Change) -> Literal["done", "taken"] | Notice | None:
+    async def take(
+        self, event_id: str, change: Change, *, replaced: tuple[str, str] | None = None
+    ) -> Literal["done", "taken"] | Notice | None:
         """Change a notice because of an event, once for each event.
 
+        `replaced` is the event that is not told of by itself any more, and what is noted of it.
         The answer is the notice that is there (None for none) if it is not `change.old`; then
         nothing was changed.
         """
+        before, note = replaced or (event_id, "")
         reply = await self._swapped(
-            f"{self._key}:taken:{event_id}", ("take", _TAKEN_S, 0), (change,)
+            f"{self._key}:taken:{event_id}",
+            ("take", _TAKEN_S, note),
+            (change,),
+            before=f"{self._key}:taken:{before}",
         )
         if reply == b"done":
             return "done"
@@ -100,6 +109,13 @@ class Outbox:
     async def swap(self, changes: Sequence[Change]) -> bool:
         """Change all the notices, or none if one of them is no longer as it was found."""
         return await self._swapped(self._pause, ("keep", 0, 0), changes) == b"done"
+
+    async def note(self, outcomes: Mapping[str, str]) -> None:
+        """Note what became of events, for as long as they are known to have been taken."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for event_id, outcome in outcomes.items():
+                pipe.set(f"{self._key}:taken:{event_id}", outcome, xx=True, keepttl=True)
+            await pipe.execute()
 
     async def look(self, *, now_ms: int, farthest_ms: int, hour_ms: int, limit: int) -> OutboxLook:
         """What is due at `now_ms`, at most `limit` of it.
@@ -158,12 +174,18 @@ class Outbox:
         )
 
     async def _swapped(
-        self, mark: str, mode: tuple[str, int, int], changes: Sequence[Change]
+        self,
+        mark: str,
+        mode: tuple[str, int, int | str],
+        changes: Sequence[Change],
+        *,
+        before: str | None = None,
     ) -> bytes:
         arguments: list[Any] = [*mode, _KEEP_S]
         for change in changes:
             due = "" if change.due_ms is None else change.due_ms
             arguments += [change.key, encoded(change.old), encoded(change.new), due]
-        reply = await self._swap(keys=[self._notices, self._due, mark], args=arguments)
+        keys = [self._notices, self._due, mark, before or mark]
+        reply = await self._swap(keys=keys, args=arguments)
         assert isinstance(reply, bytes)  # noqa: S101 - tells the type checker
         return reply

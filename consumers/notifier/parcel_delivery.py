@@ -70,12 +70,14 @@ class ParcelDelivery:
             if refusal is not None:
                 line.warning("notification refused, sent in plain words", reason=refusal.reason)
             line.info("notification sent")
+            await self._settlement.note(parcel.notices, f"sent {self._clock()}")
         elif outcome.is_about_message and self._accepts:
             # One message in a row: if the next one is refused too, it is the target that is wrong.
             self._accepts = False
             await self._settlement.settle(parcel, sent)
             metrics.GIVEN_UP.labels(self._target.name, "refused").inc(len(parcel.notices))
             line.error("notification given up", reason="refused", answer=outcome.reason)
+            await self._settlement.note(parcel.notices, f"given-up {self._clock()} refused")
         else:
             await self._failed(parcel, outcome, line)
 

@@ -196,6 +196,7 @@ class TargetSender:
                 event_id=due.notice.event_id,
                 reason=reason,
             )
+            await self._settlement.note([due], f"given-up {self._clock()} {reason}")
 
     async def _trim(self, excess: int) -> None:
         """Give up the oldest notices of a backlog that is too long; what is being sent stays."""

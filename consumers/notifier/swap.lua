@@ -1,11 +1,12 @@
 #!lua
 -- Changes what a target is to be told, if it still is what the caller decided upon.
 --
--- KEYS: 1 notices (hash), 2 due (sorted set), 3 mark or counter
+-- KEYS: 1 notices (hash), 2 due (sorted set), 3 mark or counter, 4 mark of an event before
 -- ARGV: 1 mode, 2 and 3 its arguments, 4 seconds to keep the outbox,
 --       then for each notice: key, expected bytes, new bytes (empty: none), due in
 --       milliseconds (empty: as it was)
---   mode `take`: KEYS[3] marks an event as taken; 2 is the mark's life in seconds
+--   mode `take`: KEYS[3] marks an event as taken; 2 is the mark's life in seconds, 3 (empty: none)
+--   what is noted in KEYS[4] of the event whose notice this one has replaced
 --   mode `send`: KEYS[3] counts the messages of an hour; 2 is how many these are, 3 the most
 --   mode `keep`: KEYS[3] is not used
 --
@@ -47,6 +48,9 @@ redis.call('EXPIRE', KEYS[1], ARGV[4])
 redis.call('EXPIRE', KEYS[2], ARGV[4])
 if mode == 'take' then
   redis.call('SET', KEYS[3], '1', 'EX', ARGV[2])
+  if ARGV[3] ~= '' then
+    redis.call('SET', KEYS[4], ARGV[3], 'XX', 'KEEPTTL')
+  end
 elseif mode == 'send' and not done_before then
   redis.call('INCRBY', KEYS[3], ARGV[2])
   redis.call('EXPIRE', KEYS[3], 7200)

@@ -5,6 +5,7 @@ import asyncio
 import click
 
 from gateway.commandline import settings_of
+from gateway.commands.answer_option import WITHIN
 from gateway.commands.row_output import terminal_width
 from gateway.ops.answer_times import answered
 from gateway.ops.entries_in_hand import EntriesInHand, EntryInHand, entries_in_hand
@@ -24,10 +25,17 @@ __all__ = ["command"]
     show_default=True,
     help="Show so many, the oldest first.",
 )
+@WITHIN
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 @click.pass_context
 def command(
-    context: click.Context, *, group: str, portal: str | None, limit: int, as_json: bool
+    context: click.Context,
+    *,
+    group: str,
+    portal: str | None,
+    limit: int,
+    within_s: float,
+    as_json: bool,
 ) -> None:
     r"""What a group has in hand: for how long, and how it failed last.
 
@@ -48,6 +56,7 @@ def command(
             lambda redis: entries_in_hand(
                 redis, settings.redis.streams, group, portal=portal, limit=limit
             ),
+            within_s=within_s,
         )
     )
     if as_json:

@@ -32,8 +32,11 @@ async def follow(
     after: str | None = None,
     told: Callable[[str], None],
     containing: str | None = None,
+    is_endless: bool = True,
 ) -> AsyncGenerator[ReadEntry, None]:
-    """The entries of all keys as they are stored, each key's in order, without an end.
+    """The entries of all keys as they are stored, each key's in order.
+
+    Without an end, or unless it `is_endless` up to where the streams end when they are read.
 
     Begins after the entry id `after`, else with what is stored from now on. With `containing`,
     entries are left out, undecoded, none of whose fields has that text in it. While Redis is away
@@ -47,22 +50,28 @@ async def follow(
     is_cluster = RedisAddress.of(url).kind == "cluster"
     absence = _Absence(told)
     needle = (containing or "").encode()
-    found: asyncio.Queue[ReadEntry | Exception] = asyncio.Queue(_AHEAD)
+    found: asyncio.Queue[ReadEntry | Exception | None] = asyncio.Queue(_AHEAD)
 
     async def read(some: Sequence[str]) -> None:
         try:
-            await _Follower(url, some, after, absence, needle).run(found)
+            follower = _Follower(url, some, after, absence, needle, is_endless=is_endless)
+            await follower.run(found)
+            await found.put(None)
         except Exception as error:  # noqa: BLE001 - whoever follows is told all of them
             await found.put(error)
 
     parts = [[key] for key in keys] if is_cluster else [keys]
     tasks = [owned(read(some)) for some in parts]
+    left = len(tasks)
     try:
-        while True:
+        while left:
             one = await found.get()
             if isinstance(one, Exception):
                 raise one
-            yield one
+            if one is None:
+                left -= 1
+            else:
+                yield one
     finally:
         await end(*tasks)
 
@@ -96,16 +105,19 @@ class _Follower:
         after: str | None,
         absence: _Absence,
         needle: bytes,
+        *,
+        is_endless: bool,
     ) -> None:
         self._url = url
+        self._is_endless = is_endless
         self._keys = keys
         self._positions: dict[Any, Any] = dict.fromkeys(keys, after) if after else {}
         self._absence = absence
         self._needle = needle
         self._pause_s = 0.0
 
-    async def run(self, found: asyncio.Queue[ReadEntry | Exception]) -> None:
-        """Put entries into the queue, without an end. Raises as `follow` does if Redis refuses."""
+    async def run(self, found: asyncio.Queue[ReadEntry | Exception | None]) -> None:
+        """Put entries into the queue, up to the end. Raises as `follow` does if Redis refuses."""
         while True:
             try:
                 await self._read(found)
@@ -116,21 +128,25 @@ class _Follower:
             except ResponseError as error:
                 keys = ", ".join(self._keys)
                 raise OperatorError(f"Redis refuses to read {keys}: {error}") from error
+            else:
+                return
             self._pause_s = min(2 * self._pause_s + 0.25, _LONGEST_PAUSE_S)
             await asyncio.sleep(self._pause_s)
 
-    async def _read(self, found: asyncio.Queue[ReadEntry | Exception]) -> None:
-        """Read from the node that has the keys now, until that fails."""
+    async def _read(self, found: asyncio.Queue[ReadEntry | Exception | None]) -> None:
+        """Read from the node that has the keys now, up to the end or until that fails."""
         reader = await connections.reader_of(self._url, self._keys[0], block_s=_BLOCK_S)
         try:
             if not self._positions:
                 self._positions = {key: await _end_of(reader, key) for key in self._keys}
-            block_ms = int(_BLOCK_S * 1000)
+            block_ms = int(_BLOCK_S * 1000) if self._is_endless else None
             while True:
                 page: Any = await reader.xread(self._positions, count=_COUNT, block=block_ms)
                 _raise_if_cancelled()
                 self._absence.ends(self)
                 self._pause_s = 0.0
+                if not page and not self._is_endless:
+                    return
                 for key, entries in page.items():
                     await self._tell(found, key.decode(), entries)
         finally:
@@ -139,7 +155,7 @@ class _Follower:
 
     async def _tell(
         self,
-        found: asyncio.Queue[ReadEntry | Exception],
+        found: asyncio.Queue[ReadEntry | Exception | None],
         key: str,
         entries: Sequence[tuple[bytes, dict[bytes, bytes]]],
     ) -> None:

@@ -159,6 +159,15 @@ class Quarantine:
             if isinstance(raw, bytes)  # else it has expired
         ]
 
+    async def holder_of(self, receipt_id: str, member_ids: Sequence[str]) -> str | None:
+        """The one of these portals for which the delivery of this id is kept; None if none is."""
+        async with self._client.pipeline(transaction=False) as pipeline:
+            for member_id in member_ids:
+                pipeline.zscore(self._index(member_id), receipt_id)
+            scores = await pipeline.execute()
+        held = (one for one, score in zip(member_ids, scores, strict=True) if score is not None)
+        return next(held, None)
+
     async def count(self, member_id: str, *, now_ms: int) -> int:
         """How many deliveries are kept for a portal."""
         since = now_ms - self._kept_ms

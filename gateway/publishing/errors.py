@@ -28,8 +28,11 @@ class StreamUnavailable(GatewayError):
 
 
 class SpoolUnavailable(GatewayError):
-    """The spool cannot take or give anything now; `reason` is `full`, `busy` or `broken`."""
+    """The spool cannot take or give anything now; `reason` is `full`, `busy` or `broken`;
+    for who only looks into it, `absent` or `unreadable`.
+    """
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
+        self.detail = detail

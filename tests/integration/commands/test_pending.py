@@ -22,13 +22,15 @@ GROUP = "search-index"
 
 
 async def rows(url: str, *arguments: str, **environ: str) -> list[dict[str, Any]]:
-    output = await gateway(url, "pending", "--json", *arguments, **environ)
+    output = await gateway(url, "pending", "--within", "30", "--json", *arguments, **environ)
     return [json.loads(line) for line in output.splitlines()]
 
 
 async def invoked(url: str, *arguments: str, monkeypatch: pytest.MonkeyPatch) -> Result:
     monkeypatch.setenv("GATEWAY_REDIS_URL", url)
-    return await asyncio.to_thread(CliRunner().invoke, cli, ["pending", *arguments])
+    return await asyncio.to_thread(
+        CliRunner().invoke, cli, ["pending", "--within", "30", *arguments]
+    )
 
 
 async def test_what_fails_and_what_hangs_are_told_apart_also_when_the_owner_is_dead(

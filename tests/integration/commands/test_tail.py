@@ -82,6 +82,27 @@ async def test_an_event_is_looked_for_from_the_time_in_its_id_on(redis: Redis, t
     assert await process.ended() == 0
 
 
+async def test_an_event_that_is_not_there_is_told_and_one_that_is_there_needs_no_count(
+    redis: Redis, tail: Tail
+) -> None:
+    here, other = comment_event(1), comment_event(2)
+    for _ in range(2):
+        await publish(redis, "b24:events:{0}", [here])
+    await redis.xdel("b24:events:{0}", (await redis.xrevrange("b24:events:{0}", count=1))[0][0])  # type: ignore[index, arg-type]
+
+    found = tail("--event", here.id)
+    assert "comment/1" in await found.line()
+    assert await found.ended() == 0
+
+    lost = tail("--event", other.id, GATEWAY_REDIS_PARTITIONS="2")
+    assert await lost.ended() == 1
+    assert f"tail: {other.id} is not on events from " in lost.errors
+    assert f"gateway explain {other.id}" in lost.errors
+
+    timeless = tail("--event", "two")
+    assert await timeless.ended() == 2
+
+
 async def test_dead_letters_can_be_followed(redis: Redis, tail: Tail) -> None:
     process = tail("--stream", "dead:notifier", "--count", "1")
     await eventually(lambda: is_reading(redis))
