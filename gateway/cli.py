@@ -15,6 +15,7 @@ TABLE: Final = {
     "status": "Whether everything is well: Redis, spools, groups, processes, portals.",
     "up": "Run everything on this machine: Redis, receiver, consumers.",
     "balance": "What became of every event that was accepted, and what is missing.",
+    "prove": "The balance of a day, and the records in the audit log that show it.",
     "doctor": "What makes this installation unsafe or unready, and what to do about each.",
     "tail": "Follow a stream without consuming it.",
     "groups": "Each stream and group: length, lag, pending, dead letters, owner.",

@@ -74,11 +74,7 @@ class Reader:
         self._outage = tenure.outages.of(
             "reading failed", stream=self._keys.shared.key, group=self._keys.group
         )
-        self._inspection = GroupInspection(
-            tenure,
-            former=former,
-            every_s=lambda: pace().inspect_s,
-        )
+        self._inspection = GroupInspection(tenure, former=former, every_s=lambda: pace().inspect_s)
         self._unsettled_count = 0
         self._is_resumed = False
         self.stepped_at = time.monotonic()

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from redis.asyncio import Redis
 from gateway.background import Background
 from gateway.balance import metrics
 from gateway.balance.door_report import DoorReport, decoded_reports, door_report
+from gateway.balance.hours import hour_of
 from gateway.balance.keys import doors_key, missing_since_key
 from gateway.balance.ledger import ledger_totals
 from gateway.balance.reading import read_balance
@@ -66,7 +68,8 @@ class Bookkeeper:
     """Does this for one receiver process: the one that drains the spool reports of it.
 
     `client` is a control client, `in_spool` says how many events the spool holds, and `leads`
-    whether this process is the one. While Redis is away nothing is reported; the ledgers count on.
+    whether this process is the one; `keep` is given the balance at the end of an hour, with the
+    hour's name. While Redis is away nothing is reported; the ledgers count on.
     """
 
     def __init__(
@@ -78,7 +81,10 @@ class Bookkeeper:
         spool_id: str,
         in_spool: Callable[[], Awaitable[int]],
         leads: Callable[[], bool],
+        keep: Callable[[str, Balance], Awaitable[None]],
     ) -> None:
+        self._keep = keep
+        self._hour = hour_of(datetime.now(UTC))
         self._client: Any = client
         self._streams = streams
         self._directory = directory
@@ -132,6 +138,13 @@ class Bookkeeper:
         self._is_open = bool(balance.open)
         return balance
 
+    async def _keep_hour(self, balance: Balance) -> None:
+        """Have the balance kept with which an hour ended, if one has since the last look."""
+        now = hour_of(datetime.now(UTC))
+        if now != self._hour:
+            await self._keep(self._hour, balance)
+            self._hour = now
+
     async def _run(self) -> None:
         number = 0
         while True:
@@ -139,7 +152,7 @@ class Bookkeeper:
                 if self._leads():
                     await self.report_once()
                     if number % _LOOK_EVERY == 0:
-                        await self.look_once()
+                        await self._keep_hour(await self.look_once())
                     number += 1
                 self._is_away = False
             except (*FAILURES, GatewayError) as error:

@@ -4,6 +4,7 @@
                                 publish each event once, have put on this partition of `events`
     b24:balance:<group>:{p}     hash: what became of the entries of a group there
     b24:balance:doors           hash: a spool's id -> JSON of DoorReport
+    b24:balance:hours           hash: an hour -> JSON of HourRecord (gateway.balance.hours)
     b24:balance:missing-since   hash: where events are missing -> since when (ms)
     b24:balance:written-off     hash: where events were missing -> how many an operator wrote off
 

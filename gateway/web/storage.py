@@ -9,9 +9,12 @@ from typing import Self
 from redis.asyncio import Redis
 
 from gateway.balance.bookkeeper import Bookkeeper
+from gateway.balance.hours import HourRecord, keep_hour
 from gateway.balance.ledger import Ledger
 from gateway.balance.ledger_choice import choose_ledger
+from gateway.balance.sheet import Balance
 from gateway.heartbeats.process_report import SpoolState
+from gateway.publishing.balance_event import BalanceEvents, event_id_of
 from gateway.publishing.errors import SpoolUnavailable
 from gateway.publishing.memory_gate import MemoryGate
 from gateway.publishing.publisher import Publisher
@@ -57,6 +60,8 @@ class Storage:
             holds_back=self._gate.is_closed,
         )
         self.publisher = Publisher(redis, publish, spool, ledger, holds_back=self._gate.is_closed)
+        self._control, self._prefix = control, redis.prefix
+        self._balance_events = BalanceEvents(redis, publish)
         self._bookkeeper = Bookkeeper(
             control,
             redis.streams,
@@ -64,6 +69,7 @@ class Storage:
             spool_id=self._reporter.spool_id,
             in_spool=self._count_in_spool,
             leads=lambda: self._drainer.leads,
+            keep=self._keep_hour,
         )
         self.readiness = Readiness(control, self.publisher, spool)
 
@@ -100,6 +106,12 @@ class Storage:
             set_aside=set_aside,
         )
 
+    async def _keep_hour(self, hour: str, balance: Balance) -> None:
+        """Record the balance of an hour; repeated until it is on the stream, where it is once."""
+        record = HourRecord(event_id=event_id_of(self._prefix, hour), balance=balance)
+        kept = await keep_hour(self._control, self._prefix, hour, record)
+        await self._balance_events.publish(hour, kept)
+
     async def _count_in_spool(self) -> int:
         events, _size, _oldest_ms = await self._spool.totals()
         return events
@@ -122,3 +134,4 @@ class Storage:
                 await self._bookkeeper.report_once()
         await self._spool.close()
         self._ledger.close()
+        await self._balance_events.close()

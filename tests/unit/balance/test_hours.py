@@ -1,0 +1,61 @@
+"""What came of a day, by the balances of its hours."""
+
+from datetime import UTC, date, datetime
+
+from gateway.balance.hours import HourRecord, day_balance, hour_of
+from gateway.balance.sheet import Balance, DoorSheet, Missing
+
+DAY = date(2026, 1, 31)
+
+
+def record(number: int, *, missing: int = 0) -> HourRecord:
+    door = DoorSheet(
+        accepted=100 * number,
+        published=99 * number,
+        in_spools=number,
+        refused={"spool_full": number // 2},
+        unanswered=0,
+        under_way=0,
+        once=number,
+    )
+    lost = (Missing(where="redis", count=missing),) if missing else ()
+    balance = Balance(at_ms=number, door=door, groups=(), missing=lost)
+    return HourRecord(event_id=f"event-{number}", balance=balance)
+
+
+def test_a_day_is_the_difference_of_its_ends() -> None:
+    records = {
+        "2026-01-30T23": record(10),
+        "2026-01-31T00": record(11),
+        "2026-01-31T01": record(12),
+    }
+
+    found = day_balance(records, DAY)
+
+    assert found is not None
+    assert (found.accepted, found.published, found.once) == (200, 198, 2)
+    assert found.refused == {"spool_full": 1}
+    assert (found.in_spools_before, found.in_spools_after) == (10, 12)
+    assert found.closes
+    assert found.missing_hours == ()
+    assert list(found.records.values()) == ["event-10", "event-11", "event-12"]
+
+
+def test_an_hour_without_a_record_is_named() -> None:
+    found = day_balance({"2026-01-31T01": record(1), "2026-01-31T04": record(4)}, DAY)
+
+    assert found is not None
+    assert sorted(found.missing_hours) == ["2026-01-31T02", "2026-01-31T03"]
+
+
+def test_a_day_that_misses_something_does_not_close() -> None:
+    found = day_balance({"2026-01-31T01": record(1), "2026-01-31T02": record(2, missing=3)}, DAY)
+
+    assert found is not None
+    assert found.open == 3
+    assert not found.closes
+
+
+def test_one_record_says_nothing_of_a_day() -> None:
+    assert day_balance({"2026-01-31T01": record(1)}, DAY) is None
+    assert hour_of(datetime(2026, 1, 31, 1, 59, tzinfo=UTC)) == "2026-01-31T01"
