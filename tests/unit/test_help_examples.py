@@ -46,6 +46,18 @@ def test_a_help_has_two_examples_of_the_command(path: tuple[str, ...], text: str
 
 
 @pytest.mark.parametrize(("path", "text"), HELPS)
+def test_an_example_is_shown_as_one_line_to_copy(
+    path: tuple[str, ...], text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    program, *rest = path
+
+    shown = CliRunner().invoke(PROGRAMS[program][0], [*rest, "--help"]).output.splitlines()
+
+    assert [one for one in examples_of(text) if f"  {one}" not in shown] == []
+
+
+@pytest.mark.parametrize(("path", "text"), HELPS)
 def test_an_example_is_what_the_command_takes(
     path: tuple[str, ...], text: str, called: list[str]
 ) -> None:
