@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from tests.command_pages import PROGRAMS, examples_of, paths
 
 _ROOT = Path(__file__).parents[2]
-_WITHOUT = {("gateway", "groups"), ("gateway", "tail")}
+_WITHOUT = {("gateway", "tail")}
 HELPS = [
     pytest.param(path, context.command.help or "", id=" ".join(path))
     for program in PROGRAMS

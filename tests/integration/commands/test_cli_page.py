@@ -19,6 +19,7 @@ _READS = {
     ("gateway", "status"): {0, 1},
     ("gateway", "doctor"): {0, 1},
     ("gateway", "config"): {0},
+    ("gateway", "balance"): {0, 1},
     ("gateway", "groups"): {0},
     ("gateway", "pending"): {0},
     ("gateway", "dead", "list"): {0},
@@ -39,7 +40,10 @@ _READS = {
     ("consumers", "warehouse", "query"): {0},
     ("consumers", "warehouse", "check"): {0, 1},
 }
-_NOT_HERE = ("--config", "--watch", "--send", "groups pause", "groups resume", "groups strike")
+_NOT_HERE = (
+    *("--config", "--watch", "--send"),
+    *("groups pause", "groups resume", "groups strike", "groups remove", "groups lift"),
+)
 
 
 def examples() -> list[tuple[list[str], set[int]]]:
