@@ -187,9 +187,7 @@ def _ownership(
             keys=keys,
             epoch=acquired.epoch,
             gate=Gate(limit=consumer.concurrency),
-            in_flight=in_flight_of(
-                consumer, hands=lambda: [one.in_flight for one in ownership.partitions]
-            ),
+            in_flight=in_flight_of(consumer, hands=lambda: ownership.partitions),
             failures=FailureRecords(control, keys, epoch=acquired.epoch),
             scripts=scripts,
             metrics=metrics,

@@ -1,11 +1,11 @@
 """Says how many more entries are worth reading for, by their number and their size. Pure."""
 
 from collections.abc import Collection
-from typing import Final
+from typing import Final, Protocol
 
 from msgspec import Struct
 
-__all__ = ["Fill", "room_of", "room_together"]
+__all__ = ["Fill", "Hand", "room_of", "room_together"]
 
 _UNSEEN: Final = 1000
 """How many are taken at first, while nothing in hand tells how large they are."""
@@ -28,18 +28,28 @@ def room_of(hand: Fill, most: Fill) -> int:
     return _as_large_as_those_in_hand(hand, room, room_bytes)
 
 
-def room_together(hand: Fill, most: Fill, hands: Collection[Fill]) -> int:
+class Hand(Protocol):
+    """One of several that have their room in common."""
+
+    @property
+    def fill(self) -> Fill:
+        """What it holds."""
+
+
+def room_together(hand: Fill, most: Fill, hands: Collection[Hand]) -> int:
     """The same for a hand that has `most` in common with all of `hands`.
 
-    As much again is divided among them, so that none waits for what fills the rest.
+    As much again is divided among them, so that none waits for what fills the rest. The others are
+    looked at only where that share is used up.
     """
     number = max(1, len(hands))
     share = Fill(max(1, most.entries // number), most.size_bytes // number)
     if own := room_of(hand, share):
         return own
     # Not all that is left: others may be asking at the same moment.
-    left = most.entries - sum(one.entries for one in hands)
-    left_bytes = most.size_bytes - sum(one.size_bytes for one in hands)
+    fills = [one.fill for one in hands]
+    left = most.entries - sum(one.entries for one in fills)
+    left_bytes = most.size_bytes - sum(one.size_bytes for one in fills)
     return _as_large_as_those_in_hand(
         hand,
         _worth_reading(left, most.entries) // number,

@@ -7,7 +7,7 @@ from typing import Final
 
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.entry import HeldEntry, Source
-from consumers.runtime.hand_room import Fill, room_of, room_together
+from consumers.runtime.hand_room import Fill, Hand, room_of, room_together
 from consumers.runtime.handled_memory import HandledMemory
 from consumers.runtime.parking import Parking
 from consumers.runtime.shares import Aside, Key, Shares
@@ -44,7 +44,7 @@ class InFlight:
         max_bytes: int,
         remembers: bool = True,
         shares: Shares | None = None,
-        hands: "Callable[[], Collection[InFlight]] | None" = None,
+        hands: Callable[[], Collection[Hand]] | None = None,
     ) -> None:
         self._hands = hands
         self._most = Fill(max_entries, max_bytes)
@@ -68,7 +68,7 @@ class InFlight:
         """How many more entries may be taken; 0 for few."""
         if self._hands is None:
             return room_of(self.fill, self._most)
-        return room_together(self.fill, self._most, [hand.fill for hand in self._hands()])
+        return room_together(self.fill, self._most, self._hands())
 
     @property
     def fill(self) -> Fill:
@@ -225,7 +225,7 @@ class InFlight:
         return one.deliveries if isinstance(one, Aside) else one.entry.deliveries
 
 
-def in_flight_of(consumer: Consumer, *, hands: Callable[[], Collection[InFlight]]) -> InFlight:
+def in_flight_of(consumer: Consumer, *, hands: Callable[[], Collection[Hand]]) -> InFlight:
     """As many entries as this consumer needs in hand to be busy.
 
     `hands` are those of all partitions of the process, among which a joint batch is made.

@@ -77,7 +77,8 @@ class JointCalls:
         was_full = self._is_full
         self._count += count
         self._size_bytes += size_bytes
-        if is_first or (self._is_full and not was_full):
+        # What comes behind others is due after them, and for those the clock is set.
+        if (is_first and self._timer is None) or (self._is_full and not was_full):
             self.look()
 
     def went(self, count: int, size_bytes: int) -> None:

@@ -21,7 +21,7 @@ from consumers.runtime.emission import Emission
 from consumers.runtime.entry import HeldEntry, Partition
 from consumers.runtime.gate import Circuit
 from consumers.runtime.gatherings import Gatherings
-from consumers.runtime.in_flight import InFlight
+from consumers.runtime.hand_room import Fill
 from consumers.runtime.intake import Intake
 from consumers.runtime.intervening import Intervening
 from consumers.runtime.joint_batches import JointBatches
@@ -86,9 +86,9 @@ class OwnedPartition:
         self.gate.hold(is_on=tenure.wishes.whole is not None)
 
     @property
-    def in_flight(self) -> InFlight:
-        """The entries in hand."""
-        return self._in_flight
+    def fill(self) -> Fill:
+        """How much is in hand."""
+        return self._in_flight.fill
 
     @property
     def kept(self) -> LeaseNote:
