@@ -110,6 +110,8 @@ def _comment(way: EventWay) -> str:
 
 def _group_lines(group: GroupOutcome) -> Iterator[str]:
     yield f"  {group.group:<16}{_state(group)}"
+    if group.paused is not None:
+        yield f"  {'':<16}paused: {group.paused}; gateway groups resume {group.group}"
     for letter in group.letters:
         yield (
             f"  {'':<16}{letter.reason} at {letter.failed_at} after {letter.attempts} attempts: "

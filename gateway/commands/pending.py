@@ -3,14 +3,16 @@
 import asyncio
 
 import click
+from redis.asyncio import Redis
 
 from gateway.commandline import settings_of
 from gateway.commands.answer_option import WITHIN
 from gateway.commands.row_output import terminal_width
 from gateway.ops.answer_times import answered
 from gateway.ops.entries_in_hand import EntriesInHand, EntryInHand, entries_in_hand
+from gateway.ops.group_interventions import GroupInterventions, interventions_of
 from gateway.ops.text_tables import span, table
-from gateway.terminal import json_line
+from gateway.terminal import json_line, printable
 
 __all__ = ["command"]
 
@@ -50,12 +52,16 @@ def command(
     gateway pending --group enricher --portal acme.bitrix24.com --json
     """
     settings = settings_of(context)
-    found = asyncio.run(
+    streams = settings.redis.streams
+
+    async def ask(redis: Redis) -> tuple[EntriesInHand, GroupInterventions]:
+        found = await entries_in_hand(redis, streams, group, portal=portal, limit=limit)
+        return found, await interventions_of(redis, streams, group)
+
+    found, interventions = asyncio.run(
         answered(
             settings.redis.url,
-            lambda redis: entries_in_hand(
-                redis, settings.redis.streams, group, portal=portal, limit=limit
-            ),
+            ask,
             within_s=within_s,
         )
     )
@@ -68,6 +74,8 @@ def command(
         rows = [_row(entry) for entry in found.entries]
         click.echo(table((*head, "LAST ERROR"), rows, width=terminal_width()))
     click.echo(_sum(found, portal))
+    for pause in interventions.pauses:
+        click.echo(printable(f"paused: {pause}; gateway groups resume {group}"))
 
 
 def _row(entry: EntryInHand) -> tuple[object, ...]:

@@ -11,8 +11,8 @@ from redis.exceptions import ResponseError
 
 from gateway.contract import EntryId, EventSubject, Streams, timestamps
 from gateway.explanation.entry_search import (
-    Deadline,
     FoundEntry,
+    SearchDeadline,
     Wanted,
     entries_around,
     look_through,
@@ -74,7 +74,7 @@ async def candidates(settings: Settings, wish: EventWish, *, within_s: float) ->
     found: list[Candidate] = []
     why_no_redis = None
     waiting = asyncio.create_task(_waiting(settings, wish, within_s=within_s))
-    deadline = Deadline(_LOOK_SHARE * within_s)
+    deadline = SearchDeadline(_LOOK_SHARE * within_s)
     try:
         entries, looked = await answered(
             settings.redis.url,
@@ -94,7 +94,7 @@ async def candidates(settings: Settings, wish: EventWish, *, within_s: float) ->
 
 
 async def _entries(
-    redis: Redis, streams: Streams, wish: EventWish, deadline: Deadline
+    redis: Redis, streams: Streams, wish: EventWish, deadline: SearchDeadline
 ) -> tuple[list[FoundEntry], list[LookedThrough]]:
     if wish.at is not None:
         return await entries_around(
@@ -120,7 +120,7 @@ async def _newest(
     needle: bytes,
     wanted: Wanted,
     *,
-    deadline: Deadline,
+    deadline: SearchDeadline,
 ) -> tuple[list[FoundEntry], LookedThrough | None]:
     key = streams.key("events", partition)
     try:

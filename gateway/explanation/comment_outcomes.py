@@ -10,7 +10,7 @@ from msgspec import UNSET
 from redis.asyncio import Redis
 
 from gateway.contract import CommentEvent, EntryId, Streams, timestamps
-from gateway.explanation.entry_search import Deadline, FoundEntry, look_through
+from gateway.explanation.entry_search import FoundEntry, SearchDeadline, look_through
 from gateway.explanation.event_way import CommentOutcome
 
 __all__ = ["entries_on_comments", "outcome_in"]
@@ -22,7 +22,7 @@ _SCRIPT_MS: Final = 1_000
 
 
 async def entries_on_comments(
-    redis: Redis, streams: Streams, found: FoundEntry, *, deadline: Deadline
+    redis: Redis, streams: Streams, found: FoundEntry, *, deadline: SearchDeadline
 ) -> list[FoundEntry]:
     """What the enricher wrote because of an entry of `events`.
 

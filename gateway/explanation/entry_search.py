@@ -18,7 +18,7 @@ from gateway.contract import EVENT_FIELD, EntryId, Streams, timestamps
 from gateway.explanation.event_way import LookedThrough
 from gateway.ops.entry_lines import ReadEntry, entry_of
 
-__all__ = ["Deadline", "FoundEntry", "RangeReading", "entries_around", "look_through"]
+__all__ = ["FoundEntry", "RangeReading", "SearchDeadline", "entries_around", "look_through"]
 
 _PAGE: Final = 500
 _BEFORE_MS: Final = 2_000
@@ -28,7 +28,7 @@ _CLOCKS_DIFFER_MS: Final = 60_000
 Wanted = Callable[[ReadEntry], bool]
 
 
-class Deadline:
+class SearchDeadline:
     """The time that is left for looking; a search that meets it says how far it has come."""
 
     def __init__(self, seconds: float) -> None:
@@ -64,7 +64,7 @@ async def look_through(
     needle: bytes,
     wanted: Wanted,
     most: int,
-    deadline: Deadline,
+    deadline: SearchDeadline,
     is_backwards: bool = False,
 ) -> RangeReading:
     """The entries of a range that are wanted, `most` of them; those with the needle are decoded."""
@@ -102,7 +102,7 @@ async def entries_around(
     *,
     needle: bytes,
     wanted: Wanted,
-    deadline: Deadline,
+    deadline: SearchDeadline,
     partitions: Sequence[int] | None = None,
     most: int = 1,
 ) -> tuple[list[FoundEntry], list[LookedThrough]]:
@@ -129,7 +129,7 @@ async def _of_partition(
     *,
     needle: bytes,
     wanted: Wanted,
-    deadline: Deadline,
+    deadline: SearchDeadline,
     most: int,
 ) -> tuple[list[FoundEntry], LookedThrough | None]:
     key = streams.key(stream, partition)

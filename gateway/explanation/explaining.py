@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from gateway.contract import KIND_FIELD, EntryId, moment_in, timestamps
 from gateway.errors import OperatorError
 from gateway.explanation.comment_outcomes import entries_on_comments, outcome_in
-from gateway.explanation.entry_search import Deadline, FoundEntry, entries_around
+from gateway.explanation.entry_search import FoundEntry, SearchDeadline, entries_around
 from gateway.explanation.event_way import EventPlace, EventWay, ReceivedEvent, SpoolOutcome
 from gateway.explanation.group_outcomes import outcomes_of
 from gateway.explanation.notification_outcomes import notifications_of
@@ -43,8 +43,8 @@ class _Search(Struct, frozen=True):
 
     settings: Settings
     received_ms: int
-    event_deadline: Deadline
-    deadline: Deadline
+    event_deadline: SearchDeadline
+    deadline: SearchDeadline
 
 
 async def explain(settings: Settings, event_id: str, *, within_s: float) -> EventWay:
@@ -73,8 +73,8 @@ async def explain(settings: Settings, event_id: str, *, within_s: float) -> Even
     search = _Search(
         settings,
         received_ms,
-        event_deadline=Deadline(_EVENT_SHARE * within_s),
-        deadline=Deadline(_ALL_SHARE * within_s),
+        event_deadline=SearchDeadline(_EVENT_SHARE * within_s),
+        deadline=SearchDeadline(_ALL_SHARE * within_s),
     )
     try:
         await answered(

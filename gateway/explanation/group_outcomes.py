@@ -8,11 +8,12 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from gateway.contract import DeadLetter, EntryId, FailedAttempt, Redelivery, Streams
-from gateway.explanation.entry_search import Deadline, FoundEntry, look_through
+from gateway.explanation.entry_search import FoundEntry, SearchDeadline, look_through
 from gateway.explanation.event_way import FoundLetter, GivenAgain, GroupOutcome
 from gateway.ops.dead_letter_access import DeadLetterAddress
 from gateway.ops.entries_in_hand import failures_of, last_failure
 from gateway.ops.entry_lines import ReadEntry
+from gateway.ops.group_interventions import interventions_of
 from gateway.ops.partition_owners import now_ms_at, owner_of
 
 __all__ = ["outcomes_of"]
@@ -22,7 +23,7 @@ _MOST: Final = 20
 
 
 async def outcomes_of(
-    redis: Redis, streams: Streams, found: FoundEntry, *, deadline: Deadline
+    redis: Redis, streams: Streams, found: FoundEntry, *, deadline: SearchDeadline
 ) -> list[GroupOutcome]:
     """What the groups made of an entry, in the order of their names."""
     key = streams.key(found.stream, found.partition)
@@ -47,7 +48,7 @@ class _GroupLook:
         row: Any,
         *,
         now_ms: int,
-        deadline: Deadline,
+        deadline: SearchDeadline,
     ) -> None:
         self._redis = redis
         self._streams = streams
@@ -86,10 +87,18 @@ class _GroupLook:
             in_hand_s=pending["time_since_delivered"] / 1000 if pending else None,
             deliveries=pending["times_delivered"] if pending else None,
             failure=last_failure(failure, now_ms=self._now_ms) if pending else None,
+            paused=await self._paused() if state != "handled" else None,
             letters=letters,
             again=again,
             is_unsure=self._is_unsure,
         )
+
+    async def _paused(self) -> str | None:
+        """What an operator has paused that it is part of."""
+        event = self._found.entry.event
+        assert event is not None  # noqa: S101 - it was found by its id
+        known = await interventions_of(self._redis, self._streams, self._group)
+        return next((str(one) for one in known.pauses if one.selection.has(event)), None)
 
     async def _pending(self, key: str, entry_id: str) -> Any | None:
         try:

@@ -102,6 +102,30 @@ async def test_a_dead_letter_a_retry_and_a_replay_are_named(redis: Redis, redis_
     assert "replayed, waiting as replay/" in text
 
 
+async def test_what_an_operator_lets_wait_and_what_he_strikes_is_told_as_such(
+    redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    event, struck = comment_event(1), comment_event(2)
+    await redis.xgroup_create(KEY, GROUP, "0", mkstream=True)
+    await gateway(redis_url, "groups", "pause", GROUP, "--type", "*.updated")
+    await gateway(redis_url, "groups", "strike", GROUP, "--event", struck.id)
+    await publish(redis, KEY, [event, struck])
+
+    async def is_dead() -> bool:
+        return bool(await redis.xlen(f"b24:dead:{GROUP}:{{0}}"))
+
+    with service(redis_url, tmp_path):
+        await eventually(is_dead)
+    waiting = group_in(await explained(redis_url, event.id), GROUP)
+    dead = group_in(await explained(redis_url, struck.id), GROUP)
+
+    assert "*.updated" in waiting["paused"]
+    assert f"gateway groups resume {GROUP}" in await told(redis_url, event.id)
+    assert [letter["reason"] for letter in dead["letters"]] == ["struck"]
+    shown = await gateway(redis_url, "pending", "--within", "30", "--group", GROUP)
+    assert "paused: " in shown
+
+
 async def test_a_portal_that_does_not_answer_and_what_it_says_at_last(
     scene: Scene, redis_url: str, tmp_path: Path
 ) -> None:
