@@ -8,7 +8,7 @@ import click
 
 from gateway.contract import EntryId
 
-__all__ = ["Deadline", "Moment", "parse_deadline", "parse_moment", "position_before"]
+__all__ = ["Moment", "MomentAhead", "parse_deadline", "parse_moment", "position_before"]
 
 _SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -55,7 +55,7 @@ def parse_deadline(text: str, *, now: datetime) -> datetime:
     return moment
 
 
-class Deadline(click.ParamType[datetime]):
+class MomentAhead(click.ParamType[datetime]):
     """The type of an option that is a moment to come, as `parse_deadline` reads it."""
 
     name = "time"

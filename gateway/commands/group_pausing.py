@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from gateway.commandline import settings_of
 from gateway.contract import EventSelection, Pause, Streams
-from gateway.moments import Deadline
+from gateway.moments import MomentAhead
 from gateway.ops import group_interventions as ops
 from gateway.redis_access import connections
 from gateway.settings import Settings
@@ -30,7 +30,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.command("pause")
 @click.argument("group", metavar="NAME")
 @click.option(
-    "--until", type=Deadline(), metavar="TIME", help="90s, 2h, 1d, ISO 8601. Default: `resume`."
+    "--until", type=MomentAhead(), metavar="TIME", help="90s, 2h, 1d, ISO 8601. Default: `resume`."
 )
 @_PORTAL
 @_TYPE

@@ -1,17 +1,23 @@
 """`gateway replay`: one group is given old events again, and nobody else notices."""
 
 import json
+import shlex
+import signal
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
 
-from consumers import CommentEvent, Consumer, Entry
-from gateway.contract import EntryId, encode_event
+from consumers import CommentEvent, Consumer, Entry, testing
+from gateway.contract import EntryId, decode_event, encode_event, timestamps
 from tests.integration.runtime.running import comment_event, gateway, publish, running, settled
 from tests.support.eventually import eventually
+from tests.support.program import Program
 
 KEY = "b24:events:{0}"
+AGAIN = "b24:replay:index:{0}"
 
 
 def consumer(handled: list[Entry]) -> Consumer:
@@ -39,7 +45,7 @@ async def test_a_replay_reaches_one_group_flagged_and_within_its_bounds(
         await gateway(redis_url, *arguments)
         await eventually(lambda: len(handled) == 15)
 
-    assert counted == {"entries": 5, "dry_run": True}
+    assert counted == {"entries": 5, "dry_run": True, "is_estimate": False}
     assert [entry.id for entry in handled[10:]] == [entry.id for entry in handled[2:7]]
     assert [entry.is_replay for entry in handled] == [False] * 10 + [True] * 5
     assert await redis.xlen(KEY) == 10
@@ -92,3 +98,72 @@ async def test_a_replay_with_effects_is_handled_like_new_events(
 
 def milliseconds(entry_id: bytes) -> int:
     return EntryId.of(entry_id).ms
+
+
+async def test_a_replay_gives_only_what_is_meant(redis: Redis, redis_url: str) -> None:
+    some = [testing.comment_event(n % 3, member_id="aaa") for n in range(6)]
+    others = [testing.comment_event(n % 3, member_id="bbb") for n in range(6)]
+    await publish(redis, KEY, [event for pair in zip(some, others, strict=True) for event in pair])
+    await redis.xgroup_create(KEY, "index", "$")
+
+    async def given(*arguments: str) -> list[str]:
+        told = json.loads(
+            await gateway(
+                redis_url, "replay", "--group", "index", "--from", "1h", "--json", *arguments
+            )
+        )
+        entries: Any = await redis.xrange(AGAIN)
+        await redis.delete(AGAIN)
+        assert told["entries"] == (len(entries) or told["entries"])
+        return [decode_event(fields[b"event"]).id for _, fields in entries]
+
+    assert await given("--portal", "aaa", "--dry-run") == []
+    assert await given("--portal", "aaa") == [event.id for event in some]
+    assert await given("--event", others[2].id) == [others[2].id]
+    assert await given("--type", "comment.added") == []
+
+
+async def test_a_replay_that_is_interrupted_says_how_it_goes_on(
+    redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    await publish(redis, KEY, [comment_event(n) for n in range(1, 301)])
+    await redis.xgroup_create(KEY, "index", "$")
+    arguments = ("replay", "--group", "index", "--from", "1h", "--rate", "50")
+    with Program(
+        (sys.executable, "-m", "gateway", *arguments),
+        log_file=tmp_path / "replay.log",
+        environment={"GATEWAY_REDIS_URL": redis_url},
+    ) as program:
+        program.launch()
+
+        async def has_begun() -> bool:
+            return bool(await redis.xlen(AGAIN))
+
+        await eventually(has_begun)
+        program.send(signal.SIGINT)
+        await eventually(lambda: not program.is_running)
+        assert program.exit_code == 130
+    said = (tmp_path / "replay.log").read_text()
+    assert "stopped; it goes on with:" in said
+    before = await redis.xlen(AGAIN)
+    assert 0 < before < 300
+
+    line = said.splitlines()[-1].replace("--rate 50", "--rate 5000")
+    await gateway(redis_url, *shlex.split(line)[1:])
+    entries: Any = await redis.xrange(AGAIN)
+    stored: Any = await redis.xrange(KEY)
+    assert [fields[b"entry_id"] for _, fields in entries] == [one for one, _ in stored]
+
+
+async def test_what_the_stream_has_no_more_is_said(redis: Redis, redis_url: str) -> None:
+    await publish(redis, KEY, [comment_event(n) for n in range(1, 11)])
+    await redis.xgroup_create(KEY, "index", "$")
+    arguments = ("replay", "--group", "index", "--from", "30d", "--dry-run", "--json")
+    assert "begins_at" not in json.loads(await gateway(redis_url, *arguments))
+
+    await redis.xtrim(KEY, maxlen=5, approximate=False)
+    told = json.loads(await gateway(redis_url, *arguments))
+    first: Any = await redis.xrange(KEY, count=1)
+    begins_ms = int(first[0][0].partition(b"-")[0])
+    assert told["begins_at"] == timestamps.milliseconds(begins_ms)
+    assert told["entries"] == 5
