@@ -134,7 +134,8 @@ def _group(one: GroupSummary) -> tuple[object, ...]:
         span(one.oldest_s) if one.unhandled else None,
         one.again or None,
         one.dead_letters or None,
-        f"{one.partitions - len(one.unowned)} of {one.partitions}",
+        f"{one.partitions - len(one.unowned)} of {one.partitions}"
+        + (", paused" if one.is_paused else ", partly paused" if one.pauses else ""),
     )
 
 

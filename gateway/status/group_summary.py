@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from gateway.contract import Pause
 from gateway.ops.group_standings import GroupStanding
 
 __all__ = ["GroupSummary", "GroupTrend", "summaries"]
@@ -23,7 +24,8 @@ class GroupSummary(Struct, frozen=True, kw_only=True):
 
     Entries wait that were not given to it yet; those in hand were, and are not acknowledged; those
     to come again are redeliveries. `oldest_s` is the age of the oldest of both kinds, 0 for none.
-    `unowned` are partitions that no process holds. `trend` is None after a single look.
+    `unowned` are partitions that no process holds, `pauses` what an operator lets wait. `trend` is
+    None after a single look.
     """
 
     group: str
@@ -35,7 +37,13 @@ class GroupSummary(Struct, frozen=True, kw_only=True):
     oldest_s: float
     dead_letters: int
     unowned: tuple[int, ...]
+    pauses: tuple[Pause, ...] = ()
     trend: GroupTrend | None = None
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the whole group is let wait."""
+        return any(pause.is_whole for pause in self.pauses)
 
     @property
     def unhandled(self) -> int:
@@ -83,6 +91,7 @@ def _summary(
         oldest_s=max(max(one.oldest_pending_s, one.oldest_waiting_s) for one in some),
         dead_letters=sum(one.dead_letters for one in some),
         unowned=tuple(one.partition for one in some if one.owner is None),
+        pauses=some[0].pauses,
         trend=_trend(some, before, apart_s) if before else None,
     )
 

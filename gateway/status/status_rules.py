@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.contract import PortalData, Trouble
+from gateway.contract import Pause, PortalData, Trouble
 from gateway.heartbeats.process_list import ListedProcess
 from gateway.ops.text_tables import span
 from gateway.status.group_summary import GroupSummary
@@ -153,7 +153,9 @@ def _of_group(one: GroupSummary) -> Iterator[StatusFault]:
     if one.unowned:
         missing = ", ".join(map(str, one.unowned))
         yield StatusFault(f"nobody holds partition {missing} of group {one.group}", start)
-    if one.oldest_s > LATE_S and one.trend is not None:
+    for pause in one.pauses:
+        yield StatusFault(f"group {one.group} is paused: {pause}", _resuming(one.group, pause))
+    if one.oldest_s > LATE_S and one.trend is not None and not one.is_paused:
         if one.trend.handled_per_s <= 0:
             yield StatusFault(
                 f"group {one.group} stands still{_behind(one)}",
@@ -170,6 +172,12 @@ def _of_group(one: GroupSummary) -> Iterator[StatusFault]:
             f"{counted(one.dead_letters, 'dead letter')} of group {one.group}",
             f"gateway dead list --group {one.group}",
         )
+
+
+def _resuming(group: str, pause: Pause) -> str:
+    portal, kind = pause.selection.portal, pause.selection.type
+    options = (f"--portal {portal}" if portal else "", f"--type '{kind}'" if kind else "")
+    return " ".join(filter(None, (f"gateway groups resume {group}", *options)))
 
 
 def _behind(one: GroupSummary) -> str:

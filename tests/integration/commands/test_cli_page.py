@@ -40,10 +40,7 @@ _READS = {
     ("consumers", "warehouse", "query"): {0},
     ("consumers", "warehouse", "check"): {0, 1},
 }
-_NOT_HERE = (
-    *("--config", "--watch", "--send"),
-    *("groups pause", "groups resume", "groups strike", "groups remove", "groups lift"),
-)
+_NOT_HERE = ("--config", "--watch", "--send", "gateway groups ")
 
 
 def examples() -> list[tuple[list[str], set[int]]]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gateway.contract import PortalData
+from gateway.contract import EventSelection, Pause, PortalData
 from gateway.status.admin_addresses import ProbedProcess
 from gateway.status.group_summary import GroupTrend
 from gateway.status.status_rules import LATE_S, faults_of
@@ -93,6 +93,26 @@ def test_what_is_not_well_is_told_with_what_to_do(
 
     assert what in fault[0]
     assert remedy in fault[1]
+
+
+def test_a_group_that_is_let_wait_is_told_as_such_and_not_as_standing_still() -> None:
+    whole = Pause(selection=EventSelection(), since="2026-01-31T12:00:00Z")
+
+    assert told(groups=[replace(GROUP, **LATE, trend=STILL, pauses=(whole,))]) == [
+        (
+            "group audit is paused: the whole group, since 2026-01-31T12:00:00Z",
+            "gateway groups resume audit",
+        )
+    ]
+
+
+def test_a_group_that_lets_a_portal_wait_may_stand_still_besides() -> None:
+    part = Pause(selection=EventSelection(portal="m1"), since="2026-01-31T12:00:00Z")
+
+    paused, still = told(groups=[replace(GROUP, **LATE, trend=STILL, pauses=(part,))])
+
+    assert paused[1] == "gateway groups resume audit --portal m1"
+    assert still[0].startswith("group audit stands still")
 
 
 def test_a_group_that_is_late_and_catches_up_needs_nobody() -> None:
