@@ -15,6 +15,7 @@ from aiohttp import web
 
 from gateway import logs
 from gateway.commandline import settings_of
+from gateway.heartbeats.service_manager import telling_service_manager
 from gateway.last_resort import end_within
 from gateway.reconciler.process import ReconcilerProcess
 from gateway.settings import Settings
@@ -58,7 +59,10 @@ async def _once(settings: Settings) -> bool:
 async def _run(settings: Settings) -> None:
     stop = _stop_on_signals(settings.reconcile.grace_s)
     process = ReconcilerProcess(settings)
-    async with _listening(process, settings) as address:
+    async with (
+        _listening(process, settings) as address,
+        telling_service_manager(process.why_not_alive),
+    ):
         await process.run(stop, admin=address)
     log.info("stopped")
 

@@ -24,6 +24,7 @@ from gateway.local.process_plan import (
     NAMES,
     demo_settings,
     environment,
+    listening_ports,
     streams_read,
     tiers,
     welcome,
@@ -88,6 +89,8 @@ async def up(
             tiers(
                 config,
                 environment(given, settings),
+                # Where any port will do, it will for all.
+                ports=listening_ports(settings, is_taken) if given.admin.port else {},
                 redis=embedded.child if embedded else None,
                 receiver_ready=lambda: _listening(settings),
             ),

@@ -20,6 +20,7 @@ __all__ = [
     "can_call_portals",
     "demo_settings",
     "environment",
+    "listening_ports",
     "shared_modules",
     "streams_read",
     "tiers",
@@ -29,6 +30,8 @@ __all__ = [
 RECEIVER: Final = "receiver"
 CONSUMERS: Final = ("audit", "enricher", "warehouse", "notifier")
 RECONCILER: Final = "reconcile"
+_PORT_OF: Final = {RECONCILER: "GATEWAY_RECONCILE_PORT"}
+_PORT_OF_CONSUMERS: Final = "GATEWAY_CONSUMERS_PORT"
 NAMES: Final = ("redis", *CONSUMERS, RECONCILER, RECEIVER)
 
 _THIS_MACHINE: Final = ("127.0.0.1", "localhost")
@@ -129,15 +132,20 @@ def tiers(
     config: str | None,
     variables: Mapping[str, str],
     *,
+    ports: Mapping[str, int],
     redis: Child | None,
     receiver_ready: Callable[[], Awaitable[None]],
 ) -> Sequence[Sequence[Child]]:
-    """Redis if it is ours, then all that works behind it, then the receiver, stopped first."""
+    """Redis if it is ours, then all that works behind it, then the receiver, stopped first.
+
+    `ports` are those of health and metrics of what works behind, by name.
+    """
     options = () if config is None else ("--config", config)
 
     def ours(name: str, package: str, *command: str) -> Child:
         argv = (sys.executable, "-m", package, *options, *command)
-        return Child(name=name, argv=argv, env=variables, fatal=_FATAL)
+        port = {_PORT_OF.get(name, _PORT_OF_CONSUMERS): str(ports[name])} if name in ports else {}
+        return Child(name=name, argv=argv, env={**variables, **port}, fatal=_FATAL)
 
     receiver = ours(RECEIVER, "gateway", "serve")
     behind = [ours(name, "consumers", "run", name) for name in CONSUMERS]
@@ -148,6 +156,24 @@ def tiers(
         tuple(behind),
         (msgspec.structs.replace(receiver, ready=receiver_ready),),
     )
+
+
+def listening_ports(settings: Settings, is_taken: Callable[[str, int], bool]) -> dict[str, int]:
+    """A port for health and metrics of each process behind the receiver, by its name.
+
+    They follow that of [admin], or begin at [consumers] port, in an order that does not change. One
+    that is taken is left out: that process takes any that is free, and says so.
+    """
+    first = settings.reconcile.port or settings.admin.port + 1
+    begins = settings.consumers.port or settings.admin.port + 2
+    wanted = {
+        RECONCILER: (settings.reconcile.host, first),
+        **{
+            name: (settings.consumers.host, begins + number)
+            for number, name in enumerate(CONSUMERS)
+        },
+    }
+    return {name: port for name, (host, port) in wanted.items() if not is_taken(host, port)}
 
 
 def welcome(

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import signal
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from typing import Any, Final
 
 import structlog
@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from gateway.background import Watch, watched
 from gateway.heartbeats.heartbeat import Heartbeat
 from gateway.heartbeats.process_report import ProcessReport, instance_id
+from gateway.heartbeats.service_manager import telling_service_manager
 from gateway.label_values import begin_receiver_at_zero
 from gateway.last_resort import end_within
 from gateway.redis_access import connections
@@ -54,9 +55,9 @@ async def serve(settings: Settings, place: ListeningPlace) -> None:
             _spare_the_collector()
             await place.open(parts.public, private)
             heartbeat.start()
-            async with parts.server.sweeping():
+            async with parts.server.sweeping(), _supervised(place, watch):
                 await stopping.wait()
-            log.info("stopping")
+                log.info("stopping")
         finally:
             try:
                 async with asyncio.timeout(settings.http.grace_s):
@@ -67,6 +68,11 @@ async def serve(settings: Settings, place: ListeningPlace) -> None:
                 log.error("the grace time is over; what was not stored was not answered")
                 sys.exit(1)
         log.info("stopped")
+
+
+def _supervised(place: ListeningPlace, watch: Watch) -> AbstractAsyncContextManager[None]:
+    """Tell systemd of the process, unless a supervisor of ours does so for it."""
+    return nullcontext() if place.is_supervised else telling_service_manager(watch.why_not_alive)
 
 
 def _admin_listener(settings: Settings, parts: ReceiverParts, watch: Watch) -> web.AppRunner:

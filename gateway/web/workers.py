@@ -6,6 +6,7 @@ them and keeps them open. So connections that wait to be accepted survive their 
 that is started in its place finds them in the queue. It accepts none itself.
 """
 
+import os
 import socket
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from aiohttp import web
 
 from gateway import metrics
 from gateway.errors import OperatorError
+from gateway.heartbeats.service_manager import ServiceManager
 from gateway.processes.child import Child
 from gateway.processes.supervisor import Supervisor, how_it_ended
 from gateway.settings import Settings
@@ -59,11 +61,13 @@ async def serve_by_workers(settings: Settings) -> None:
                 hosts=admin.hosts,
             )
             runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+            manager = ServiceManager(reports.why_not_alive, os.environ)
             try:
                 await listen(runner, admin.host, admin.port, name="[admin] port")
-                observer = _Observer(settings, listeners, reports)
+                observer = _Observer(settings, listeners, reports, manager)
                 await Supervisor([children], observer, grace_s=http.grace_s).run()
             finally:
+                await manager.close()
                 await runner.cleanup()
     log.info("stopped")
 
@@ -99,7 +103,9 @@ class _Observer:
         settings: Settings,
         listeners: Sequence[Sequence[socket.socket]],
         reports: WorkerReports,
+        manager: ServiceManager,
     ) -> None:
+        self._manager = manager
         self._settings = settings
         self._listeners = listeners
         self._reports = reports
@@ -126,6 +132,7 @@ class _Observer:
 
     def ready(self) -> None:
         """All workers accept deliveries."""
+        self._manager.start()
         http, admin = self._settings.http, self._settings.admin
         port = self._listeners[0][0].getsockname()[1]
         log.info(

@@ -5,13 +5,22 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.errors import OperatorError
-from gateway.local.process_plan import can_call_portals, demo_settings, environment, tiers, welcome
+from gateway.local.process_plan import (
+    CONSUMERS,
+    can_call_portals,
+    demo_settings,
+    environment,
+    listening_ports,
+    tiers,
+    welcome,
+)
 from gateway.processes.child import Child
 from gateway.sandbox.grants import RegisteredApplication
 from gateway.sandbox.portal import SANDBOX
 from gateway.settings import (
     AdminSettings,
     Bitrix24Settings,
+    ConsumersSettings,
     HttpSettings,
     NotifierSettings,
     PortalSettings,
@@ -47,9 +56,31 @@ def planned(config: str | None = None, redis: Child | None = None) -> Sequence[S
     return tiers(
         config,
         {"A": "b"},
+        ports={"audit": 9001, "reconcile": 9002},
         redis=redis,
         receiver_ready=lambda: asyncio.sleep(0),
     )
+
+
+def test_each_process_has_a_port_of_its_own_that_does_not_change() -> None:
+    ports = listening_ports(GIVEN, lambda _host, _port: False)
+    assert sorted(ports) == sorted([*CONSUMERS, "reconcile"])
+    assert len(set(ports.values()) | {GIVEN.admin.port}) == len(ports) + 1
+
+    taken = listening_ports(GIVEN, lambda _host, port: port == ports["audit"])
+    assert taken == {name: port for name, port in ports.items() if name != "audit"}
+
+    own = replace(GIVEN, consumers=ConsumersSettings(port=9100))
+    of_own = listening_ports(own, lambda _host, _port: False)
+    assert {of_own[name] for name in CONSUMERS} == {9100, 9101, 9102, 9103}
+
+
+def test_a_process_is_told_its_port() -> None:
+    told = {child.name: dict(child.env) for tier in planned() for child in tier}
+
+    assert told["audit"] == {"A": "b", "GATEWAY_CONSUMERS_PORT": "9001"}
+    assert told["reconcile"] == {"A": "b", "GATEWAY_RECONCILE_PORT": "9002"}
+    assert told["receiver"] == {"A": "b"}
 
 
 def test_the_demo_adds_its_portal_and_keeps_its_notifications_to_itself() -> None:
@@ -114,7 +145,7 @@ def test_every_process_reads_the_same_file_and_variables() -> None:
     children = [child for tier in planned("other.toml") for child in tier]
 
     assert all(child.argv[3:5] == ("--config", "other.toml") for child in children)
-    assert all(child.env == {"A": "b"} for child in children)
+    assert all((child.env or {})["A"] == "b" for child in children)
     assert [child.argv[-1] for child in children] == [
         *("audit", "enricher", "warehouse", "notifier", "reconcile", "serve"),
     ]
