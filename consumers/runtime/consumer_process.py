@@ -36,7 +36,7 @@ from gateway.contract import Streams
 from gateway.ending import end
 from gateway.heartbeats.heartbeat import beating
 from gateway.heartbeats.process_report import ProcessReport, instance_id
-from gateway.heartbeats.service_manager import telling_service_manager
+from gateway.heartbeats.systemd_notices import telling_systemd
 from gateway.last_resort import end_within
 from gateway.redis_access import connections
 from gateway.redis_access.redis_url import RedisAddress
@@ -124,7 +124,7 @@ async def run(consumer: Consumer, settings: Settings, stop: asyncio.Event) -> No
             )
         )
         # From here on it waits for Redis, if need be.
-        await stack.enter_async_context(telling_service_manager(health.why_not_alive))
+        await stack.enter_async_context(telling_systemd(health.why_not_alive))
         await stack.enter_async_context(_beside(standstill.run, name="standstill"))
         summary = Summary(consumer.group, metrics)
         await stack.enter_async_context(_beside(summary.run, name="summary"))

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from gateway import logs
 from gateway.commandline import settings_of
-from gateway.heartbeats.service_manager import telling_service_manager
+from gateway.heartbeats.systemd_notices import telling_systemd
 from gateway.last_resort import end_within
 from gateway.reconciler.process import ReconcilerProcess
 from gateway.settings import Settings
@@ -61,7 +61,7 @@ async def _run(settings: Settings) -> None:
     process = ReconcilerProcess(settings)
     async with (
         _listening(process, settings) as address,
-        telling_service_manager(process.why_not_alive),
+        telling_systemd(process.why_not_alive),
     ):
         await process.run(stop, admin=address)
     log.info("stopped")

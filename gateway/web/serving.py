@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from gateway.background import Watch, watched
 from gateway.heartbeats.heartbeat import Heartbeat
 from gateway.heartbeats.process_report import ProcessReport, instance_id
-from gateway.heartbeats.service_manager import telling_service_manager
+from gateway.heartbeats.systemd_notices import telling_systemd
 from gateway.label_values import begin_receiver_at_zero
 from gateway.last_resort import end_within
 from gateway.redis_access import connections
@@ -72,7 +72,7 @@ async def serve(settings: Settings, place: ListeningPlace) -> None:
 
 def _supervised(place: ListeningPlace, watch: Watch) -> AbstractAsyncContextManager[None]:
     """Tell systemd of the process, unless a supervisor of ours does so for it."""
-    return nullcontext() if place.is_supervised else telling_service_manager(watch.why_not_alive)
+    return nullcontext() if place.is_supervised else telling_systemd(watch.why_not_alive)
 
 
 def _admin_listener(settings: Settings, parts: ReceiverParts, watch: Watch) -> web.AppRunner:

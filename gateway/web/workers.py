@@ -21,7 +21,7 @@ from aiohttp import web
 
 from gateway import metrics
 from gateway.errors import OperatorError
-from gateway.heartbeats.service_manager import ServiceManager
+from gateway.heartbeats.systemd_notices import SystemdNotices
 from gateway.processes.child import Child
 from gateway.processes.supervisor import Supervisor, how_it_ended
 from gateway.settings import Settings
@@ -61,13 +61,13 @@ async def serve_by_workers(settings: Settings) -> None:
                 hosts=admin.hosts,
             )
             runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
-            manager = ServiceManager(reports.why_not_alive, os.environ)
+            notices = SystemdNotices(reports.why_not_alive, os.environ)
             try:
                 await listen(runner, admin.host, admin.port, name="[admin] port")
-                observer = _Observer(settings, listeners, reports, manager)
+                observer = _Observer(settings, listeners, reports, notices)
                 await Supervisor([children], observer, grace_s=http.grace_s).run()
             finally:
-                await manager.close()
+                await notices.close()
                 await runner.cleanup()
     log.info("stopped")
 
@@ -103,9 +103,9 @@ class _Observer:
         settings: Settings,
         listeners: Sequence[Sequence[socket.socket]],
         reports: WorkerReports,
-        manager: ServiceManager,
+        notices: SystemdNotices,
     ) -> None:
-        self._manager = manager
+        self._notices = notices
         self._settings = settings
         self._listeners = listeners
         self._reports = reports
@@ -132,7 +132,7 @@ class _Observer:
 
     def ready(self) -> None:
         """All workers accept deliveries."""
-        self._manager.start()
+        self._notices.start()
         http, admin = self._settings.http, self._settings.admin
         port = self._listeners[0][0].getsockname()[1]
         log.info(

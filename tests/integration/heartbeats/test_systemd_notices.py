@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.heartbeats.service_manager import ServiceManager
+from gateway.heartbeats.systemd_notices import SystemdNotices
 from tests.support.consumer_process import ConsumerProcess
 from tests.support.eventually import eventually
 from tests.support.program import Program
@@ -101,7 +101,7 @@ async def test_a_process_that_is_not_well_is_not_said_to_live(systemd: Systemd) 
     async def why_not_alive() -> str | None:
         return reasons[0]
 
-    manager = ServiceManager(why_not_alive, systemd.environment(watchdog_s=0.03))
+    manager = SystemdNotices(why_not_alive, systemd.environment(watchdog_s=0.03))
     manager.start()
     await eventually(lambda: systemd.hears("WATCHDOG=1"))
     reasons[0] = "a part has ended"
@@ -123,6 +123,6 @@ async def test_without_systemd_nothing_is_told_and_a_watchdog_of_another_is_none
         {},
         {"NOTIFY_SOCKET": "/nowhere", "WATCHDOG_USEC": "1000", "WATCHDOG_PID": str(os.getppid())},
     ):
-        manager = ServiceManager(why_not_alive, environ)
+        manager = SystemdNotices(why_not_alive, environ)
         manager.start()
         await manager.close()

@@ -17,7 +17,7 @@ import structlog
 
 from gateway.background import Background
 
-__all__ = ["ServiceManager", "telling_service_manager"]
+__all__ = ["SystemdNotices", "telling_systemd"]
 
 log: Any = structlog.get_logger(__name__)
 
@@ -25,7 +25,7 @@ _BEATS: Final = 3
 # In the time after which systemd takes the process for dead.
 
 
-class ServiceManager:
+class SystemdNotices:
     """Tells one process' state; where nobody asked for it, nothing is told.
 
     `why_not_alive` says why the process should be started again, None while it should not. What
@@ -79,13 +79,13 @@ class ServiceManager:
 
 
 @asynccontextmanager
-async def telling_service_manager(
+async def telling_systemd(
     why_not_alive: Callable[[], Awaitable[str | None]],
 ) -> AsyncIterator[None]:
     """Ready from the beginning of the context on, stopping from its end on."""
-    manager = ServiceManager(why_not_alive, os.environ)
-    manager.start()
+    notices = SystemdNotices(why_not_alive, os.environ)
+    notices.start()
     try:
         yield
     finally:
-        await manager.close()
+        await notices.close()
