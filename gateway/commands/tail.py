@@ -46,11 +46,16 @@ def command(
     count: int | None,
     as_json: bool,
 ) -> None:
-    """Follow a stream without consuming it.
+    r"""Follow a stream without consuming it.
 
     Begins with what is stored from now on, and goes on until Ctrl-C; when Redis is away it waits.
     Times are in UTC. An event's id holds its time: with --event, the stream is read from then on to
     its end, and the exit code is 1 if the event is not there. `gateway explain` finds it faster.
+    More: docs/operations.md.
+
+    \b
+    gateway tail --portal acme.bitrix24.com --type comment.updated
+    gateway tail --stream comments --since 10m --count 1 --json
     """
     settings = settings_of(context)
     wanted = entry_lines.EntryFilter(event_id=event_id, type=event_type, portal=portal)

@@ -11,12 +11,10 @@ from click.testing import CliRunner
 from tests.command_pages import PROGRAMS, examples_of, paths
 
 _ROOT = Path(__file__).parents[2]
-_WITHOUT = {("gateway", "tail")}
 HELPS = [
     pytest.param(path, context.command.help or "", id=" ".join(path))
     for program in PROGRAMS
     for path, context in paths(program)
-    if path[:2] not in _WITHOUT
 ]
 
 

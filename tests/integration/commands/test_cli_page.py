@@ -22,6 +22,8 @@ _READS = {
     ("gateway", "balance"): {0, 1},
     ("gateway", "groups"): {0},
     ("gateway", "pending"): {0},
+    ("gateway", "explain"): {0, 1},
+    ("gateway", "tail", "--stream"): {0},
     ("gateway", "dead", "list"): {0},
     ("gateway", "dead", "show"): {1},
     ("gateway", "trigger"): {0},
