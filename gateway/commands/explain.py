@@ -90,7 +90,8 @@ def _tell_nothing(found: Candidates, *, as_json: bool) -> None:
     if as_json:
         click.echo(json_line(found))
         return
-    click.echo("not here      no such event on any stream, or in the spool of this machine")
+    where = "" if found.why_no_redis is not None else " on any stream that was seen, or"
+    click.echo(f"not here      no such event{where} in the spool of this machine")
     for looked in found.looked:
         click.echo(f"              {looked_text(looked)}")
     if found.why_no_redis is not None:

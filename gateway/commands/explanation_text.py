@@ -73,7 +73,7 @@ def looked_text(looked: LookedThrough) -> str:
     if looked.begins_at is None:
         return f"{name} is empty"
     is_gone = looked.begins_at > looked.since
-    begins = f"; it begins at {looked.begins_at}, what was before is trimmed" if is_gone else ""
+    begins = f"; it begins at {looked.begins_at}, nothing older is left" if is_gone else ""
     rest = "" if looked.is_whole else "; there was no time for more"
     return f"{name} was looked through from {looked.since} to {looked.until}{begins}{rest}"
 
@@ -81,8 +81,9 @@ def looked_text(looked: LookedThrough) -> str:
 def _not_here_lines(way: EventWay) -> Iterator[str]:
     """What was not found, and how far it was looked for."""
     if not way.places:
-        is_first = not way.is_found and way.quarantined_for is None
-        yield from ["not here      it is on no stream and in no spool that was seen"] * is_first
+        if not way.is_found and way.quarantined_for is None:
+            where = "on no stream that was seen" if way.why_no_redis is None else "not found"
+            yield f"not here      it is {where}, and in no spool of this machine"
         yield from (f"              {looked_text(one)}" for one in way.looked)
         if way.spools_since is not None:
             yield (

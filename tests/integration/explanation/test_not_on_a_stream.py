@@ -90,7 +90,7 @@ async def test_what_is_not_here_says_how_far_it_was_looked_for(
     assert not way["is_found"]
     assert [one["is_whole"] for one in way["looked"]] == [True]
     assert way["spool"]["why_not_known"].startswith("there is no spool in")
-    assert "not here      it is on no stream and in no spool that was seen" in text
+    assert "not here      it is on no stream that was seen, and in no spool of" in text
     assert "events/0 was looked through from " in text
     assert nothing.startswith("not here      no such event on any stream")
 
@@ -178,6 +178,9 @@ async def test_a_server_that_is_not_there_is_told_as_such() -> None:
     way = await explained(url, str(uuid7()), exit_code=1)
 
     assert way["why_no_redis"]
+    assert "not here      it is not found, and in no spool" in await told(
+        url, str(uuid7()), exit_code=1
+    )
 
 
 async def test_the_events_of_a_portal_about_a_time_are_listed_the_nearest_first(
