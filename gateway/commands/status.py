@@ -8,6 +8,7 @@ import click
 from msgspec.structs import asdict
 
 from gateway.commandline import settings_of
+from gateway.commands.row_output import terminal_width
 from gateway.commands.status_screen import Screen
 from gateway.settings import Settings
 from gateway.status.installation_status import InstallationStatus, StatusObserver
@@ -58,8 +59,9 @@ async def _show(settings: Settings, *, is_watching: bool, as_json: bool) -> bool
             if as_json:
                 click.echo(json_line(_object(status, faults)))
             else:
-                clearing = _HOME_AND_CLEAR if is_watching and screen.is_terminal else ""
-                click.echo(f"{clearing}{screen.text(status, faults)}")
+                width = terminal_width()
+                clearing = _HOME_AND_CLEAR if is_watching and width is not None else ""
+                click.echo(f"{clearing}{screen.text(status, faults, width=width)}")
     return not faults
 
 

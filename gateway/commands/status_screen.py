@@ -1,6 +1,5 @@
 """Draws a status for a terminal, as wide as that is."""
 
-import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
@@ -36,19 +35,20 @@ class Screen:
     """Makes the text of each look; remembers the last one with Redis for when that is away."""
 
     def __init__(self) -> None:
-        self.is_terminal = sys.stdout.isatty()
         self._last: InstallationStatus | None = None
 
-    def text(self, status: InstallationStatus, faults: Sequence[StatusFault]) -> str:
-        """The whole screen; no line is longer than the terminal is wide."""
-        width = max(_LEAST_WIDTH, shutil.get_terminal_size().columns)
-        lines = [*_verdict(status, faults, width), "", *_body(status)]
+    def text(
+        self, status: InstallationStatus, faults: Sequence[StatusFault], *, width: int | None
+    ) -> str:
+        """The whole screen; no line is longer than the terminal is wide, if it is one."""
+        columns = sys.maxsize if width is None else max(_LEAST_WIDTH, width)
+        lines = [*_verdict(status, faults, columns), "", *_body(status)]
         if status.redis_why_not is None:
             self._last = status
         elif self._last is not None:
             lines += ["", f"as it was at {self._last.at}, when Redis was there:", ""]
             lines += _tables(self._last)
-        return "\n".join(_cut(line, width) for line in lines)
+        return "\n".join(_cut(line, columns) for line in lines)
 
 
 def _verdict(
@@ -116,7 +116,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
 def _probe(one: ProbedProcess) -> tuple[object, ...]:
     if not one.answers:
         return one.name, "does not answer", one.address
-    state = {True: "ready", False: "not ready", None: "lives"}[one.is_ready]
+    state = {True: "ready", False: "not ready", None: "alive"}[one.is_ready]
     return one.name, state, one.address
 
 
@@ -144,12 +144,18 @@ def _process(one: ListedProcess) -> tuple[object, ...]:
     return (
         " ".join(filter(None, (report.group or report.role, report.worker))),
         _state(one),
-        span((report.at - report.started_at) / 1000),
+        span(_lasted_s(one)),
         span(one.heard_s),
         report.pid,
         report.host,
         report.admin,
     )
+
+
+def _lasted_s(one: ListedProcess) -> float:
+    """How long it has run; of a silent one, how long it had when it spoke last."""
+    until_heard = (one.report.at - one.report.started_at) / 1000
+    return until_heard if one.is_silent else until_heard + one.heard_s
 
 
 def _state(one: ListedProcess) -> str:

@@ -11,12 +11,12 @@ from gateway.status.admin_addresses import ProbedProcess
 
 __all__ = ["probe"]
 
-_ANSWER_S: Final = 1.2
+_ANSWER_S: Final = 0.7
 _MOST_CHARACTERS: Final = 300
 
 
 async def probe(addresses: Iterable[tuple[str, str]]) -> list[ProbedProcess]:
-    """Ask all of them at once, for 1.2 s at most; in their order."""
+    """Ask all of them at once, for 0.7 s at most; in their order."""
     timeout = aiohttp.ClientTimeout(_ANSWER_S)
     async with aiohttp.ClientSession(timeout=timeout) as session:
 

@@ -9,12 +9,6 @@ from gateway.status.quantities import counted, size
 from gateway.status.status_rules import faults_of
 from tests.unit.status.looks import GROUP, RECEIVER, SPOOL, consumer, look
 
-
-@pytest.fixture(autouse=True)
-def _width(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-
-
 LARGE = look(
     groups=[
         replace(
@@ -43,16 +37,25 @@ LARGE = look(
 
 
 def test_no_line_is_longer_than_the_terminal_is_wide() -> None:
-    lines = Screen().text(LARGE, faults_of(LARGE, memory_share=0.9)).splitlines()
+    lines = Screen().text(LARGE, faults_of(LARGE, memory_share=0.9), width=80).splitlines()
 
     assert max(map(len, lines)) <= 80
     assert "12,345,678" in "\n".join(lines)
 
 
+def test_in_a_pipe_each_fault_is_a_line_and_nothing_is_cut() -> None:
+    faults = faults_of(LARGE, memory_share=0.9)
+
+    lines = Screen().text(LARGE, faults, width=None).splitlines()
+
+    assert {f"* {' '.join(one.what.split())}" for one in faults} <= set(lines)
+    assert not any(line.endswith("…") for line in lines)
+
+
 def test_what_is_not_well_stands_first_and_nothing_of_it_is_cut() -> None:
     faults = faults_of(LARGE, memory_share=0.9)
 
-    text = " ".join(Screen().text(LARGE, faults).split())
+    text = " ".join(Screen().text(LARGE, faults, width=80).split())
 
     assert text.index(faults[0].what) < text.index("Valkey 9.1.2")
     assert all(" ".join(one.what.split()) in text for one in faults)
@@ -61,9 +64,9 @@ def test_what_is_not_well_stands_first_and_nothing_of_it_is_cut() -> None:
 def test_while_redis_is_away_the_last_look_is_shown_as_what_it_is() -> None:
     screen, away = Screen(), look(redis_why_not="does not answer", groups=None, processes=None)
 
-    assert "audit" not in screen.text(away, [])
-    screen.text(look(), [])
-    shown = screen.text(replace(away, at="2026-01-31T12:00:02Z"), [])
+    assert "audit" not in screen.text(away, [], width=80)
+    screen.text(look(), [], width=80)
+    shown = screen.text(replace(away, at="2026-01-31T12:00:02Z"), [], width=80)
 
     assert "as it was at 2026-01-31T12:00:00Z, when Redis was there:" in shown
     assert "audit" in shown.partition("as it was")[2]
