@@ -54,5 +54,6 @@ def _is_of_type(event_type: str, pattern: str) -> bool:
 
 
 def _portal_names(event: CommentEvent | AppEvent | PortalEvent | OtherEvent) -> tuple[str, ...]:
-    member_id = event.source.rpartition(":")[2]
-    return (member_id,) if isinstance(event, OtherEvent) else (member_id, event.data.domain)
+    if isinstance(event, OtherEvent):
+        return (event.source.rpartition(":")[2],)
+    return (event.data.member_id, event.data.domain)

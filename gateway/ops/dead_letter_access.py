@@ -82,7 +82,8 @@ class StoredLetter(Struct, frozen=True):
     @property
     def portal(self) -> str | None:
         """The portal's domain, or its id where the event has none."""
-        return None if self.event is None else portal_names(self.event)[-1]
+        names = () if self.event is None else portal_names(self.event)
+        return next((name for name in reversed(names) if name), None)
 
 
 class LetterFilter(Struct, frozen=True, kw_only=True):

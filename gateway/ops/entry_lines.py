@@ -1,7 +1,6 @@
 """Shows an entry of a stream to a person, and decides which entries are wanted; no I/O."""
 
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from msgspec import Struct
@@ -11,6 +10,7 @@ from gateway.contract import (
     EVENT_FIELD,
     AppEvent,
     CommentEvent,
+    EventSelection,
     InvalidEvent,
     OtherEvent,
     PortalEvent,
@@ -19,7 +19,7 @@ from gateway.contract import (
 )
 from gateway.terminal import json_line, printable
 
-__all__ = ["EntryFilter", "ReadEntry", "as_json", "as_line", "entry_of", "keys_of", "portal_names"]
+__all__ = ["ReadEntry", "as_json", "as_line", "entry_of", "is_meant", "keys_of", "portal_names"]
 
 _LONGEST_TEXT: Final = 80
 
@@ -33,28 +33,9 @@ class ReadEntry(Struct, frozen=True, kw_only=True):
     event: CommentEvent | AppEvent | PortalEvent | OtherEvent | None
 
 
-class EntryFilter(Struct, frozen=True, kw_only=True):
-    """Which entries to show; what is not given does not matter.
-
-    `type` may leave out `bitrix24.` and `crm.timeline.`, and `*` stands for anything. `portal` is a
-    member id or a domain.
-    """
-
-    event_id: str | None = None
-    type: str | None = None
-    portal: str | None = None
-
-    def has(self, entry: ReadEntry) -> bool:
-        """Whether the entry is wanted. One that is no event only is if nothing is asked for."""
-        event = entry.event
-        if event is None:
-            return self == EntryFilter()
-        names = (event.type, event.type.removeprefix("bitrix24."), _short(event.type))
-        return (
-            self.event_id in (None, event.id)
-            and (self.type is None or any(fnmatchcase(name, self.type) for name in names))
-            and self.portal in (None, *portal_names(event))
-        )
+def is_meant(entry: ReadEntry, wanted: EventSelection) -> bool:
+    """Whether an entry is wanted. One that is no event only is if nothing is asked for."""
+    return wanted.is_everything if entry.event is None else wanted.has(entry.event)
 
 
 def keys_of(stream: str, streams: Streams) -> tuple[str, ...]:

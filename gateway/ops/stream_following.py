@@ -1,7 +1,8 @@
 """Follows streams without consuming them: plain XREAD, no group, nothing is written."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from gateway.background import owned
+from gateway.contract import EntryId
 from gateway.ending import end
 from gateway.errors import OperatorError
 from gateway.ops.entry_lines import ReadEntry, entry_of
@@ -29,7 +31,8 @@ async def follow(
     url: str,
     keys: Sequence[str],
     *,
-    after: str | None = None,
+    after: str | Mapping[str, str] | None = None,
+    until_ms: int | None = None,
     told: Callable[[str], None],
     containing: str | None = None,
     is_endless: bool = True,
@@ -38,7 +41,8 @@ async def follow(
 
     Without an end, or unless it `is_endless` up to where the streams end when they are read.
 
-    Begins after the entry id `after`, else with what is stored from now on. With `containing`,
+    Begins after the entry id `after`, or that of each key, else with what is stored from now on.
+    Ends with what is stored before `until_ms`, in Unix ms. With `containing`,
     entries are left out, undecoded, none of whose fields has that text in it. While Redis is away
     it keeps trying, tells that once and when Redis is back, and goes on where it was. Raises
     OperatorError if Redis answers that it will not do this, and AuthenticationError if it lets
@@ -54,7 +58,10 @@ async def follow(
 
     async def read(some: Sequence[str]) -> None:
         try:
-            follower = _Follower(url, some, after, absence, needle, is_endless=is_endless)
+            places = dict.fromkeys(some, after) if isinstance(after, str) else after
+            follower = _Follower(
+                url, some, places, absence, needle, until_ms=until_ms, is_endless=is_endless
+            )
             await follower.run(found)
             await found.put(None)
         except Exception as error:  # noqa: BLE001 - whoever follows is told all of them
@@ -102,16 +109,18 @@ class _Follower:
         self,
         url: str,
         keys: Sequence[str],
-        after: str | None,
+        after: Mapping[str, str] | None,
         absence: _Absence,
         needle: bytes,
         *,
+        until_ms: int | None,
         is_endless: bool,
     ) -> None:
         self._url = url
         self._is_endless = is_endless
         self._keys = keys
-        self._positions: dict[Any, Any] = dict.fromkeys(keys, after) if after else {}
+        self._until_ms = until_ms
+        self._positions: dict[Any, Any] = {key: after[key] for key in keys} if after else {}
         self._absence = absence
         self._needle = needle
         self._pause_s = 0.0
@@ -145,13 +154,20 @@ class _Follower:
                 _raise_if_cancelled()
                 self._absence.ends(self)
                 self._pause_s = 0.0
-                if not page and not self._is_endless:
+                if not page and self._is_over():
                     return
                 for key, entries in page.items():
                     await self._tell(found, key.decode(), entries)
+                if not self._positions:
+                    return
         finally:
             with suppress(*AWAY):
                 await reader.aclose()
+
+    def _is_over(self) -> bool:
+        """Whether nothing more is to come, where nothing is there now."""
+        is_late = self._until_ms is not None and time.time() * 1000 >= self._until_ms
+        return is_late or not self._is_endless
 
     async def _tell(
         self,
@@ -161,6 +177,9 @@ class _Follower:
     ) -> None:
         needle = self._needle
         for entry_id, fields in entries:
+            if self._until_ms is not None and EntryId.of(entry_id).ms >= self._until_ms:
+                del self._positions[key]
+                return
             if any(needle in value for value in fields.values()):
                 await found.put(entry_of(key, entry_id.decode(), fields))
                 self._positions[key] = entry_id.decode()

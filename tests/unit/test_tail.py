@@ -10,12 +10,13 @@ from gateway.contract import (
     Comment,
     CommentData,
     CommentEvent,
+    EventSelection,
     OtherEvent,
     Streams,
     encode_event,
     source_of,
 )
-from gateway.ops.entry_lines import EntryFilter, ReadEntry, as_json, as_line, keys_of
+from gateway.ops.entry_lines import ReadEntry, as_json, as_line, is_meant, keys_of
 
 HEAD: dict[str, Any] = {
     "id": "01936b2e-0000-7000-8000-000000000001",
@@ -111,22 +112,22 @@ def test_what_is_no_event_is_shown_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("wanted", "shown"),
     [
-        (EntryFilter(), [UPDATED, INSTALLED, OTHER, b"x"]),
-        (EntryFilter(type="comment.updated"), [UPDATED]),
-        (EntryFilter(type="bitrix24.crm.timeline.comment.updated"), [UPDATED]),
-        (EntryFilter(type="app.*"), [INSTALLED]),
-        (EntryFilter(type="crm.*"), [UPDATED, OTHER]),
-        (EntryFilter(portal="m1"), [UPDATED, OTHER]),
-        (EntryFilter(portal="two.example"), [INSTALLED]),
-        (EntryFilter(portal="m1", type="app.*"), []),
-        (EntryFilter(event_id=HEAD["id"]), [UPDATED, INSTALLED, OTHER]),
-        (EntryFilter(event_id="other"), []),
+        (EventSelection(), [UPDATED, INSTALLED, OTHER, b"x"]),
+        (EventSelection(type="comment.updated"), [UPDATED]),
+        (EventSelection(type="bitrix24.crm.timeline.comment.updated"), [UPDATED]),
+        (EventSelection(type="app.*"), [INSTALLED]),
+        (EventSelection(type="crm.*"), [UPDATED, OTHER]),
+        (EventSelection(portal="m1"), [UPDATED, OTHER]),
+        (EventSelection(portal="two.example"), [INSTALLED]),
+        (EventSelection(portal="m1", type="app.*"), []),
+        (EventSelection(event_id=HEAD["id"]), [UPDATED, INSTALLED, OTHER]),
+        (EventSelection(event_id="other"), []),
     ],
 )
-def test_filters_narrow_what_is_shown(wanted: EntryFilter, shown: list[Any]) -> None:
+def test_filters_narrow_what_is_shown(wanted: EventSelection, shown: list[Any]) -> None:
     every = [UPDATED, INSTALLED, OTHER, b"x"]
 
-    assert [event for event in every if wanted.has(entry(event))] == shown
+    assert [event for event in every if is_meant(entry(event), wanted)] == shown
 
 
 def test_a_stream_is_named_as_in_the_design() -> None:
