@@ -22,6 +22,7 @@ from tests.support.eventually import eventually
 from tests.support.load import Load
 from tests.support.program import Program
 from tests.support.receiver_process import receiving
+from tests.support.redis_users import rights_of
 
 KEY = "b24:processes"
 
@@ -118,7 +119,7 @@ async def test_reconcile_says_whether_it_leads(
 async def test_a_process_without_the_right_works_and_says_so_once(
     redis: Redis, users: Any, limited_url: str, tmp_path: Path
 ) -> None:
-    await users("resetkeys", "~b24:events:*", "~b24:producer:*", "~b24:spools", "+@all")
+    await users(*(one for one in rights_of("receiver") if one != f"~{KEY}"))
     told = "no heartbeat is written"
     async with (
         receiving(tmp_path, limited_url) as receiver,
