@@ -107,6 +107,11 @@ def _tables(status: InstallationStatus) -> Iterator[str]:
     if status.spools:
         yield ""
         yield from _table(_SPOOLS, map(_spool, status.spools))
+    if status.balance is not None:
+        door, missing = status.balance.door, status.balance.open
+        closes = f"{missing:,} are nowhere" if missing else "all are accounted for"
+        yield ""
+        yield f"of {door.accepted:,} accepted events {closes} (gateway balance)"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:

@@ -17,6 +17,7 @@ from typing import Any, Final
 from msgspec import Struct
 from redis.asyncio import Redis
 
+from gateway.balance.keys import group_balance_key
 from gateway.contract import Streams
 from gateway.ops.group_interventions import GroupInterventions, interventions_of
 from gateway.ops.group_standings import standings
@@ -113,12 +114,10 @@ async def remove_group(redis: Redis, streams: Streams, group: str) -> None:
 
 def _keys_of(streams: Streams, group: str, partition: int) -> list[str]:
     """The keys of a group on a partition, the lease first."""
+    named = (streams.lease, streams.dead, streams.replay, streams.failures, streams.emitted)
     return [
-        key(group, partition)
-        for key in (
-            *(streams.lease, streams.dead, streams.replay),
-            *(streams.failures, streams.emitted),
-        )
+        *(key(group, partition) for key in named),
+        group_balance_key(streams.prefix, group, partition),
     ]
 
 

@@ -9,6 +9,8 @@ from typing import Final, Self, TypeVar
 from msgspec import Struct
 
 from gateway.background import owned
+from gateway.balance.reading import read_balance
+from gateway.balance.sheet import Balance
 from gateway.contract import PortalData, timestamps
 from gateway.ending import end
 from gateway.heartbeats.process_list import ListedProcess, processes, without_followed
@@ -52,6 +54,7 @@ class InstallationStatus(Struct, frozen=True, kw_only=True):
     processes: list[ListedProcess] | None = None
     spools: list[SpoolStanding]
     portals: list[PortalData] | None = None
+    balance: Balance | None = None
     probes: list[ProbedProcess] = []
     unknown: dict[str, str] = {}
 
@@ -96,11 +99,12 @@ class StatusObserver:
             )
         settings, prefix = self._settings, self._settings.redis.prefix
         members = [portal.member_id for portal in settings.portals]
-        servers, groups, found, portals = await asyncio.gather(
+        servers, groups, found, portals, balance = await asyncio.gather(
             self._part("servers", server_standings(self._redis)),
             self._part("groups", self._look_at_groups()),
             self._part("processes", processes(self._redis, prefix=prefix)),
             self._part("portals", troubles_of_portals(self._redis, members, prefix=prefix)),
+            self._part("balance", read_balance(self._redis, settings.redis.streams)),
         )
         if found is not None:
             self._admins |= {
@@ -116,6 +120,7 @@ class StatusObserver:
             processes=None if found is None else without_followed(found),
             spools=_spools(found or (), here),
             portals=portals,
+            balance=balance,
             unknown=self._unknown,
         )
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from gateway.balance.sheet import Balance
 from gateway.contract import Pause, PortalData, Trouble
 from gateway.heartbeats.process_list import ListedProcess
 from gateway.ops.text_tables import span
@@ -62,8 +63,17 @@ def faults_of(status: InstallationStatus, *, memory_share: float) -> list[Status
         *_of_processes(status.processes),
         *_of_spools(status),
         *(fault for one in status.groups or () for fault in _of_group(one)),
+        *_of_balance(status.balance),
         *_of_portals(status.portals or []),
     ]
+
+
+def _of_balance(balance: Balance | None) -> Iterator[StatusFault]:
+    for one in balance.missing if balance is not None else ():
+        if one.open:
+            yield StatusFault(
+                f"{counted(one.open, 'event')} of {one.where} are nowhere", "gateway balance"
+            )
 
 
 def _of_probes(status: InstallationStatus) -> Iterator[StatusFault]:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from gateway.balance.sheet import Balance, Missing, door_sheet
 from gateway.contract import EventSelection, Pause, PortalData
 from gateway.status.admin_addresses import ProbedProcess
 from gateway.status.group_summary import GroupTrend
@@ -24,6 +25,14 @@ STILL = GroupTrend(unhandled_per_s=0.0, handled_per_s=0.0)
 SLOW = GroupTrend(unhandled_per_s=12.5, handled_per_s=3.0)
 CATCHING_UP = GroupTrend(unhandled_per_s=-12.5, handled_per_s=13.0)
 LATE: dict[str, Any] = {"waiting": 1200, "in_hand": 3, "oldest_s": LATE_S + 1}
+
+
+OPEN = Balance(
+    at_ms=1,
+    door=door_sheet({}, published=0, once=0, now_ms=1)[0],
+    groups=(),
+    missing=(Missing(where="redis", count=9, written_off=2),),
+)
 
 
 def told(**seen: object) -> list[tuple[str, str]]:
@@ -52,6 +61,7 @@ def test_nothing_is_told_of_what_is_well() -> None:
         ({"spools": spool(bytes=900)}, "90% full", "max_bytes"),
         ({"spools": spool(set_aside=1)}, "1 file of the spool", "spool recover"),
         ({"spools": [replace(SPOOL, why_not="broken")]}, "cannot be read: broken", "spool status"),
+        ({"balance": OPEN}, "7 events of redis are nowhere", "gateway balance"),
         ({"groups": [replace(GROUP, unowned=(1, 3))]}, "nobody holds partition 1, 3", "run audit"),
         ({"groups": [replace(GROUP, dead_letters=2)]}, "2 dead letters", "dead list --group audit"),
         (
