@@ -1,7 +1,6 @@
 """Has commands of tests forked by `tests.support.shared_fork_server`: one for all workers of a run.
 
-There is one server for what the warehouse needs and one for the rest. Each begins with the first
-that asks for it, and ends with the last process of pytest that did.
+It begins with the first that asks for it, and ends with the last process of pytest that did.
 """
 
 import atexit
@@ -28,6 +27,8 @@ _RUN: Final = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
 _OF_THE_START: Final = ("LD_", "MALLOC_", "PYTHON")
 """How names begin that count while an interpreter starts, and not later."""
 _PUT_IN_PLACE: Final = ("PYTHONFAULTHANDLER", "PYTHONPATH")
+_ADDRESS: Final = f"\0tests-{_RUN}-commands"
+"""A name that is no file: it is gone with the server."""
 
 
 def can_be_forked(argv: Sequence[object], environment: Mapping[str, str]) -> bool:
@@ -46,9 +47,8 @@ def can_be_forked(argv: Sequence[object], environment: Mapping[str, str]) -> boo
 
 
 def prepare() -> None:
-    """Have the servers import what they need, without waiting for it."""
-    _kept("commands")
-    _kept("warehouse")
+    """Have the server import what commands need, without waiting for it."""
+    _kept()
 
 
 class Forked:
@@ -63,10 +63,9 @@ class Forked:
         descriptors: tuple[int, int, int],
     ) -> None:
         _python, _option, module, *arguments = map(str, argv)
-        wanted = "warehouse" if "warehouse" in arguments else "commands"
-        _kept(wanted)
+        _kept()
         self.returncode: int | None = None
-        self._connection = _connected(wanted)
+        self._connection = _connected()
         request = (module, arguments, str(directory or Path.cwd()), dict(environment))
         socket.send_fds(self._connection, [json.dumps(request).encode()], descriptors)
         said, handles, _flags, _address = socket.recv_fds(self._connection, LARGEST_REQUEST, 1)
@@ -113,25 +112,25 @@ def _start_of(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 @cache
-def _kept(wanted: str) -> socket.socket:
+def _kept() -> socket.socket:
     """A connection that keeps the server for as long as this process lives."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         try:
-            listener.bind(_address(wanted))
+            listener.bind(_ADDRESS)
         except OSError:  # another worker was first
-            connection = _connected(wanted)
+            connection = _connected()
         else:
             listener.listen(128)
-            connection = _connected(wanted)
-            _start_server(wanted, listener)
+            connection = _connected()
+            _start_server(listener)
     atexit.register(connection.close)
     return connection
 
 
-def _start_server(wanted: str, listener: socket.socket) -> None:
+def _start_server(listener: socket.socket) -> None:
     """It goes on in the background; the process that was started ends at once."""
     subprocess.run(
-        [sys.executable, "-m", "tests.support.shared_fork_server", wanted, str(listener.fileno())],
+        [sys.executable, "-m", "tests.support.shared_fork_server", str(listener.fileno())],
         cwd=ROOT,
         env={name: text for name, text in os.environ.items() if name not in _PUT_IN_PLACE},
         pass_fds=[listener.fileno()],
@@ -141,13 +140,8 @@ def _start_server(wanted: str, listener: socket.socket) -> None:
     )
 
 
-def _connected(wanted: str) -> socket.socket:
+def _connected() -> socket.socket:
     """A new connection; whoever has the name may be about to listen."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    eventually_blocking(lambda: connection.connect_ex(_address(wanted)) == 0)
+    eventually_blocking(lambda: connection.connect_ex(_ADDRESS) == 0)
     return connection
-
-
-def _address(wanted: str) -> str:
-    """A name that is no file: it is gone with the server."""
-    return f"\0tests-{_RUN}-{wanted}"

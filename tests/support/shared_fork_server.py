@@ -23,15 +23,15 @@ from pkgutil import walk_packages
 from types import FrameType
 from typing import Any, Final, NamedTuple
 
+from apprise.manager_plugins import NotificationManager
+
 __all__ = ["LARGEST_REQUEST", "Request", "SharedForkServer"]
 
 LARGEST_REQUEST: Final = 1 << 17
 _OURS: Final = ("gateway", "consumers")
 _LEFT_OUT: Final = ("__main__", "testing", "warehouse", "worker_start")
-"""What runs when it is imported, what is for tests, and what is too large for those without it."""
-_OF_THE_WAREHOUSE: Final = ("dlt.destinations", "psycopg2", "pyarrow.compute")
-"""Without DuckDB: its binding complains of objects that are there when the process ends, and those
-are that garbage collection does not see."""
+"""What runs when it is imported, what is for tests, and what only loading processes need, which
+are executed."""
 
 
 class Request(NamedTuple):
@@ -139,26 +139,25 @@ def _become(request: Request, paths: Sequence[str]) -> None:
     runpy.run_module(request.module, run_name="__main__", alter_sys=True)
 
 
-def _import(wanted: str) -> None:
-    """Import what commands need; `wanted` is `warehouse`, or anything else for the other ones."""
+def _import() -> None:
+    """Import what commands need."""
     for package in map(importlib.import_module, _OURS):
         for module in walk_packages(package.__path__, f"{package.__name__}."):
             if not set(_LEFT_OUT).intersection(module.name.split(".")):
                 importlib.import_module(module.name)
-    if wanted == "warehouse":
-        for name in _OF_THE_WAREHOUSE:
-            importlib.import_module(name)
+    # Its services, some hundred modules, are imported when it is asked for the first of them.
+    NotificationManager().load_modules()
 
 
 def main() -> None:
     """Serve the listening socket that this process was given as a descriptor."""
     interrupt: Callable[[int, FrameType | None], Any] | int | None
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends after those who use it
-    wanted, descriptor = sys.argv[1:]
+    (descriptor,) = sys.argv[1:]
     if os.fork():
         return  # nobody waits for a server that several processes use
     paths = sys.path[1:]
-    _import(wanted)
+    _import()
     gc.collect()
     gc.freeze()  # a child that ends would look at all of it, and copy it by that
     request = SharedForkServer(socket.socket(fileno=int(descriptor))).serve()

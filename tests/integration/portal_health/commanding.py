@@ -10,7 +10,7 @@ import pytest
 
 from gateway.local.process_plan import environment
 from gateway.settings import Settings
-from tests.support.forked import ROOT
+from tests.support.program import surroundings
 from tests.support.starting import finished
 
 __all__ = ["Command", "Told", "command"]
@@ -39,7 +39,7 @@ def command(tmp_path: Path) -> Command:
         done = await finished(
             (sys.executable, "-m", "gateway", "portals", *arguments),
             directory=tmp_path,
-            environment={"PATH": "", "PYTHONPATH": str(ROOT), **environment(Settings(), settings)},
+            environment=surroundings() | environment(Settings(), settings),
         )
         assert "Traceback" not in done.stderr, done.stderr
         return Told(done.returncode, done.stdout, done.stderr)
