@@ -1,5 +1,6 @@
 """The consumers of this project as processes, each as a user with just its documented rights."""
 
+import shutil
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -34,8 +35,9 @@ async def scene(redis: Redis, redis_url: str) -> AsyncIterator[Scene]:
 
 @pytest.mark.parametrize("name", ["audit", "warehouse"])
 async def test_the_audit_log_and_the_warehouse_need_no_more_than_a_service(
-    redis: Redis, users: Any, limited_url: str, tmp_path: Path, name: str
+    redis: Redis, users: Any, limited_url: str, tmp_path: Path, empty_warehouse: Path, name: str
 ) -> None:
+    shutil.copy(empty_warehouse, tmp_path / "warehouse.duckdb")
     stream = EVENTS if name == "audit" else COMMENTS
     more = of_warehouse(tmp_path) | {"GATEWAY_AUDIT_DIR": str(tmp_path / "audit")}
     await users(*rights_of("service"))

@@ -6,6 +6,7 @@ dead letter, and what stands behind it is handled.
 
 import json
 import os
+import shutil
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -64,8 +65,9 @@ async def publish(redis: Redis) -> None:
 
 
 async def test_every_consumer_buries_them_and_handles_what_is_behind(
-    redis: Redis, redis_url: str, tmp_path: Path
+    redis: Redis, redis_url: str, tmp_path: Path, empty_warehouse: Path
 ) -> None:
+    shutil.copy(empty_warehouse, tmp_path / "warehouse.duckdb")
     await publish(redis)
     for group, stream in GROUPS.items():
         await redis.xgroup_create(f"b24:{stream}:{{0}}", group, "0")

@@ -102,10 +102,10 @@ class PostgresServer:
     def connect(self, database: str = "postgres") -> Any:
         return psycopg2.connect(host="127.0.0.1", port=self.port, user="postgres", dbname=database)
 
-    def new_database(self) -> str:
-        """Make one; its name."""
+    def new_database(self, template: str = "template1") -> str:
+        """Make one as a copy of another one, which nobody is connected to; its name."""
         name = f"database_{next(self._numbers)}"
-        self.execute("postgres", f'CREATE DATABASE "{name}"')
+        self.execute("postgres", f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return name
 
     def execute(self, database: str, statement: str) -> None:

@@ -1,5 +1,6 @@
 """What the notifier and the warehouse make of what the enricher writes, with what comes again."""
 
+import shutil
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from tests.support.eventually import eventually
 
 
 async def test_a_text_that_comes_later_reaches_the_warehouse_and_is_told_to_nobody(
-    scene: Scene, tmp_path: Path
+    scene: Scene, tmp_path: Path, empty_warehouse: Path
 ) -> None:
+    shutil.copy(empty_warehouse, tmp_path / "warehouse.duckdb")
     portal = await scene.portal()
     portal.faults.is_down = True
     (comment_id,) = scene.written(portal, 1)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import sys
@@ -128,6 +129,14 @@ def loaded(directory: Path) -> set[str]:
     return {row[0] for row in rows}
 
 
+@pytest.fixture
+def again(tmp_path: Path, empty_warehouse: Path) -> Path:
+    """A directory in which it has run: the tables have been made."""
+    (tmp_path / "var").mkdir()
+    shutil.copy(empty_warehouse, tmp_path / "var" / "warehouse.duckdb")
+    return tmp_path
+
+
 async def test_an_event_goes_in_and_every_consumer_acts_on_it(tmp_path: Path) -> None:
     async with up(tmp_path, "--demo") as running:
         await running.until_printed(
@@ -160,13 +169,13 @@ async def test_an_event_goes_in_and_every_consumer_acts_on_it(tmp_path: Path) ->
         assert not (tmp_path / "var" / "up.json").exists()
 
 
-async def test_after_a_kill_nothing_is_left_running_and_it_starts_again(tmp_path: Path) -> None:
-    async with up(tmp_path, "--demo") as running:
+async def test_after_a_kill_nothing_is_left_running_and_it_starts_again(again: Path) -> None:
+    async with up(again, "--demo") as running:
         await running.until_printed("audit +comment/996 handled and acknowledged")
         running.process.kill()
     assert running.alive() == []
 
-    async with up(tmp_path) as running:
+    async with up(again) as running:
         await running.until_printed("Ctrl-C stops everything")
         (url,) = {found for line in running.lines for found in REDIS.findall(line)}
         async with connections.control(url) as redis:
@@ -176,10 +185,10 @@ async def test_after_a_kill_nothing_is_left_running_and_it_starts_again(tmp_path
 
 
 async def test_a_redis_that_is_set_is_used_and_lines_for_machines_are_json(
-    tmp_path: Path, redis_url: str
+    again: Path, redis_url: str
 ) -> None:
     settings = {"GATEWAY_REDIS_URL": redis_url, "GATEWAY_LOG_FORMAT": "json"}
-    async with up(tmp_path, **settings) as running:
+    async with up(again, **settings) as running:
         await running.until_printed("Ctrl-C stops everything")
         running.process.send_signal(signal.SIGINT)
         assert await ended(running) == 0
@@ -187,7 +196,7 @@ async def test_a_redis_that_is_set_is_used_and_lines_for_machines_are_json(
     told = [json.loads(line)["event"] for line in running.lines]
     assert not [event for event in told if event.startswith("redis started")]
     assert any(redis_url in event for event in told)
-    assert not (tmp_path / "var/redis").exists()
+    assert not (again / "var/redis").exists()
 
 
 @pytest.mark.parametrize("section", ["http", "admin"])
@@ -204,11 +213,9 @@ async def test_a_taken_port_is_one_line_that_names_the_setting(
     assert f"GATEWAY_{section.upper()}_PORT" in line
 
 
-async def test_a_process_that_cannot_run_ends_all_and_says_why(
-    tmp_path: Path, redis_url: str
-) -> None:
+async def test_a_process_that_cannot_run_ends_all_and_says_why(again: Path, redis_url: str) -> None:
     routes = '[{"urls": ["nonsense://"]}]'
-    async with up(tmp_path, GATEWAY_REDIS_URL=redis_url, GATEWAY_NOTIFIER_ROUTES=routes) as running:
+    async with up(again, GATEWAY_REDIS_URL=redis_url, GATEWAY_NOTIFIER_ROUTES=routes) as running:
         assert await running.process.wait() == 2
 
     assert running.printed(r"notifier +consumers: \[\[notifier\.routes\]\] 1")
@@ -217,11 +224,11 @@ async def test_a_process_that_cannot_run_ends_all_and_says_why(
 
 
 async def test_a_reader_that_goes_away_ends_all_without_a_trace(
-    tmp_path: Path, redis_url: str
+    again: Path, redis_url: str
 ) -> None:
     process = await asyncio.create_subprocess_shell(
         f"{sys.executable} -m gateway up --demo | head -1",
-        cwd=tmp_path,
+        cwd=again,
         env=environment(GATEWAY_REDIS_URL=redis_url),
         stdout=PIPE,
         stderr=PIPE,

@@ -1,22 +1,22 @@
 """A warehouse in each of the two destinations that are proven here; or loaded by dlt, as others.
 
 Making the tables takes most of a second, so that one warehouse of each kind is emptied for each
-test; tests of the tables themselves ask for a `fresh` one.
+test. What a test does to the tables themselves it does to a `ready` one of its own, and what makes
+them begins with a `fresh` one.
 """
 
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from consumers.warehouse.database import Database
-from consumers.warehouse.database_choice import database_of as chosen_database
 from consumers.warehouse.destination import destination
-from consumers.warehouse.dlt_database import DltDatabase
 from consumers.warehouse.row_loading import Warehouse
-from consumers.warehouse.workspace import Workspace
 from tests.integration.warehouse.loading import Target, ask_duckdb
+from tests.integration.warehouse.opening import make_tables, opened_database
 from tests.support.postgres import PostgresServer
 
 
@@ -30,7 +30,7 @@ def shared(
     kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Target, Database]]:
     directory = tmp_path_factory.mktemp("warehouse")
-    target = new_target(kind, request, directory)
+    target = _ready(kind, request, directory)
     with database_of(target, directory / "work") as database:
         Warehouse(database).prepare()
         yield target, database
@@ -55,26 +55,45 @@ def warehouse(shared: tuple[Target, Database], target: Target) -> Warehouse:
 @pytest.fixture
 def fresh(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Target:
     """A destination in which nothing is."""
-    return new_target(kind, request, tmp_path)
-
-
-def new_target(kind: str, request: pytest.FixtureRequest, directory: Path) -> Target:
     if kind == "postgres":
         server: PostgresServer = request.getfixturevalue("postgres")
-        name = server.new_database()
-        return Target(destination(server.url(name)), server.asking(name))
+        return _in_postgres(server, server.new_database())
+    return _in_duckdb(kind, tmp_path)
+
+
+@pytest.fixture
+def ready(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Target:
+    """A destination in which an earlier process has made the tables."""
+    return _ready(kind, request, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def empty_database(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a database of PostgreSQL with the tables, to be copied."""
+    name = postgres.new_database()
+    make_tables(destination(postgres.url(name)), tmp_path_factory.mktemp("tables"))
+    return name
+
+
+def database_of(target: Target, directory: Path) -> AbstractContextManager[Database]:
+    """The destination as a process of its own opens it."""
+    return opened_database(target.destination, directory, is_by_dlt=target.is_by_dlt)
+
+
+def _ready(kind: str, request: pytest.FixtureRequest, directory: Path) -> Target:
+    if kind == "postgres":
+        server: PostgresServer = request.getfixturevalue("postgres")
+        template: str = request.getfixturevalue("empty_database")
+        return _in_postgres(server, server.new_database(template))
+    target = _in_duckdb(kind, directory)
+    shutil.copy(request.getfixturevalue("empty_warehouse"), str(target.destination.database))
+    return target
+
+
+def _in_postgres(server: PostgresServer, name: str) -> Target:
+    return Target(destination(server.url(name)), server.asking(name))
+
+
+def _in_duckdb(kind: str, directory: Path) -> Target:
     path = directory / "warehouse.duckdb"
     return Target(destination(f"duckdb:///{path}"), ask_duckdb(str(path)), is_by_dlt=kind == "dlt")
-
-
-@contextmanager
-def database_of(target: Target, directory: Path) -> Iterator[Database]:
-    """The destination as a process of its own opens it."""
-    workspace = Workspace(directory)
-    make = DltDatabase if target.is_by_dlt else chosen_database
-    database: Database = make(target.destination, dataset="bitrix24", workspace=workspace)
-    try:
-        yield database
-    finally:
-        database.close()
-        workspace.close()

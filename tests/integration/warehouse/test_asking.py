@@ -1,7 +1,6 @@
 """`consumers warehouse query` and `erase --compact`."""
 
 import json
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,14 +16,7 @@ from consumers.warehouse.row_loading import Warehouse
 from gateway.errors import OperatorError
 from tests.integration.warehouse.conftest import database_of
 from tests.integration.warehouse.loading import PORTAL, START, Target, entry, fetched, load
-from tests.support.program import piped
-
-HOLDER = """
-import sys, duckdb
-with duckdb.connect(sys.argv[1]) as connection:
-    print("held", flush=True)
-    sys.stdin.readline()
-"""
+from tests.integration.warehouse.opening import kept_open
 
 
 @pytest.fixture
@@ -72,11 +64,11 @@ def test_a_query_is_answered_as_a_table_and_as_json_and_changes_nothing(
 @pytest.mark.parametrize("kind", ["duckdb"], indirect=True)
 def test_a_query_waits_for_a_load_to_leave_the_file(warehouse: Warehouse, target: Target) -> None:
     load(warehouse, entry("added", 1))
-    with piped([sys.executable, "-c", HOLDER, str(target.destination.database)]) as holder:
-        assert holder.stdout is not None
-        assert holder.stdin is not None
-        holder.stdout.readline()
-        leaves = threading.Timer(0.3, holder.stdin.close)
+    file = target.destination.database
+    assert file is not None
+    with kept_open(file) as keeper:
+        assert keeper.stdin is not None
+        leaves = threading.Timer(0.3, keeper.stdin.close)
         leaves.start()
         found = ask(target, "SELECT COUNT(*) AS events FROM comment_events", wait_s=30)
         leaves.join()
@@ -119,17 +111,17 @@ def test_of_what_was_erased_no_byte_is_left_in_a_file_that_was_compacted(
 
 
 @pytest.mark.parametrize("kind", ["postgres"], indirect=True)
-def test_tables_of_postgres_are_written_anew(fresh: Target, tmp_path: Path) -> None:
-    with database_of(fresh, tmp_path / "work") as database:
+def test_tables_of_postgres_are_written_anew(ready: Target, tmp_path: Path) -> None:
+    with database_of(ready, tmp_path / "work") as database:
         warehouse = Warehouse(database)
         load(warehouse, entry("updated", 1), entry("updated", 2))
         files = "SELECT pg_relation_filenode('bitrix24.comment_events')"
-        before = fresh.ask(files)
+        before = ready.ask(files)
         warehouse.erase(PORTAL, 1, START.replace(year=2026))
         warehouse.compact()
 
-    assert fresh.ask(files) != before
-    assert fresh.ask("SELECT comment_id FROM bitrix24.comments") == [(2,)]
+    assert ready.ask(files) != before
+    assert ready.ask("SELECT comment_id FROM bitrix24.comments") == [(2,)]
 
 
 @pytest.mark.parametrize("kind", ["duckdb"], indirect=True)

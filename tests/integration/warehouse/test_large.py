@@ -54,10 +54,10 @@ async def run(environment: dict[str, str], *arguments: str) -> Any:
 
 @pytest.mark.parametrize("kind", ["duckdb"], indirect=True)
 def test_a_text_beyond_the_memory_is_cut_and_the_others_are_whole(
-    fresh: Target, tmp_path: Path
+    ready: Target, tmp_path: Path
 ) -> None:
     huge = "ж" * 40_000_000
-    with database_of(fresh, tmp_path / "work") as database, capture_logs() as logs:
+    with database_of(ready, tmp_path / "work") as database, capture_logs() as logs:
         warehouse = Warehouse(database)
         entries = [
             entry("updated", number, comment=replace(fetched(text, at_s=1), content_hash="short"))
@@ -65,7 +65,7 @@ def test_a_text_beyond_the_memory_is_cut_and_the_others_are_whole(
         ]
         load(warehouse, *entries)
 
-    found = fresh.ask("SELECT comment_text FROM bitrix24.comment_events ORDER BY comment_id")
+    found = ready.ask("SELECT comment_text FROM bitrix24.comment_events ORDER BY comment_id")
     (before,), (cut,), (behind,) = found
     assert (before, behind) == ("before", "behind")
     assert cut.startswith("ж" * 60_000)
@@ -76,16 +76,16 @@ def test_a_text_beyond_the_memory_is_cut_and_the_others_are_whole(
 
 @pytest.mark.parametrize("kind", ["postgres"], indirect=True)
 def test_a_row_that_the_database_refuses_is_named_and_the_others_are_loaded(
-    fresh: Target, tmp_path: Path
+    ready: Target, tmp_path: Path
 ) -> None:
     """PostgreSQL has an index of members, whose entries have a bound."""
     good = [entry("updated", number) for number in range(4)]
     random_id = "".join(chr(0x4E00 + (number * 7919) % 20_000) for number in range(4_000))
     bad = entry("updated", 9, member_id=random_id)
-    with database_of(fresh, tmp_path / "work") as database:
+    with database_of(ready, tmp_path / "work") as database:
         warehouse = Warehouse(database)
         with pytest.raises(event_rows.Unfit) as refused:
             warehouse.load(event_rows.table([*good, bad], loaded_at=datetime.now(UTC)))
 
     assert refused.value.event_id == bad.event.id
-    assert fresh.ask("SELECT COUNT(*) FROM bitrix24.comment_events") == [(4,)]
+    assert ready.ask("SELECT COUNT(*) FROM bitrix24.comment_events") == [(4,)]

@@ -1,14 +1,14 @@
 """The process that loads: what it spares the consumer, and what becomes of a load when it dies."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
-import duckdb
 import psutil
 import pytest
 from redis.asyncio import Redis
@@ -24,6 +24,7 @@ from gateway.contract import encode_event
 from gateway.settings import Settings, WarehouseSettings
 from tests.integration.runtime.running import comment_event, publish
 from tests.integration.warehouse.loading import StreamEntry, ask_duckdb, entry
+from tests.integration.warehouse.opening import kept_open
 from tests.integration.warehouse.test_process import KEY, environment
 from tests.support.consumer_process import logged, service
 from tests.support.eventually import eventually
@@ -32,8 +33,9 @@ from tests.support.program import piped
 IDLE_MB = 70
 SPENT_S = 0.05
 """Of CPU time: it has begun, for a load that it has been given."""
+ASKING_S = 0.02
+"""Of CPU time: it asks for the file."""
 ROWS = "SELECT COUNT(*), COUNT(DISTINCT event_id) FROM bitrix24.comment_events"
-HOLDER = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
 PARENT = """
 import asyncio, sys
 from consumers.warehouse.loading_messages import Prepare
@@ -42,8 +44,7 @@ from pathlib import Path
 
 async def main():
     process = process_for(Path(sys.argv[1]), idle_s=600)
-    for _ in range(2):  # the first one made the tables, and ended
-        await process.call(Prepare(), within_s=60)
+    await process.call(Prepare(), within_s=60)
     print(process.pid, flush=True)
     await asyncio.Event().wait()
 
@@ -70,22 +71,19 @@ def load_of(*entries: StreamEntry) -> Load:
 
 
 @pytest.fixture
-async def process(tmp_path: Path) -> AsyncIterator[LoadingProcess]:
+def prepared(tmp_path: Path, empty_warehouse: Path) -> Path:
+    """A directory in which the tables have been made."""
+    shutil.copy(empty_warehouse, tmp_path / "warehouse.duckdb")
+    return tmp_path
+
+
+@pytest.fixture
+async def process(prepared: Path) -> AsyncIterator[LoadingProcess]:
     """With the tables made, and running."""
-    running = process_for(tmp_path, idle_s=600)
-    for _ in range(2):
-        await running.call(Prepare(), within_s=60)
+    running = process_for(prepared, idle_s=600)
+    await running.call(Prepare(), within_s=60)
     yield running
     await running.close()
-
-
-@contextmanager
-def held(directory: Path) -> Iterator[None]:
-    """Another process has the file, so that a load waits for it."""
-    with piped([sys.executable, "-c", HOLDER, f"{directory}/warehouse.duckdb"]) as holder:
-        assert holder.stdout is not None
-        holder.stdout.readline()
-        yield
 
 
 def rows(directory: Path) -> tuple[int, int]:
@@ -127,18 +125,17 @@ async def test_a_load_imports_no_dlt_and_a_making_of_tables_keeps_none(
 
 
 async def test_what_has_nothing_to_load_ends_and_the_next_load_begins_another(
-    tmp_path: Path,
+    prepared: Path,
 ) -> None:
-    process = process_for(tmp_path, idle_s=0.2)
-    for _ in range(2):
-        await process.call(Prepare(), within_s=60)
+    process = process_for(prepared, idle_s=0.2)
+    await process.call(Prepare(), within_s=60)
     first = process.pid
     assert first is not None
     await eventually(lambda: is_gone(first))
     assert process.pid is None
 
     assert await process.call(load_of(entry("added", 1)), within_s=60) == 1
-    assert rows(tmp_path) == (1, 1)
+    assert rows(prepared) == (1, 1)
     await process.close()
 
 
@@ -148,10 +145,10 @@ async def test_death_in_a_load_is_that_load_failed_and_the_next_one_is_whole(
     came = [entry("added", number) for number in range(10)]
     pid = process.pid
     assert pid is not None
-    with held(tmp_path):
+    with kept_open(tmp_path / "warehouse.duckdb"):
         idle_s = spent_s(pid)
         loading = owned(process.call(load_of(*came), within_s=60))
-        await eventually(lambda: spent_s(pid) > idle_s + 0.02)  # it asks for the file
+        await eventually(lambda: spent_s(pid) > idle_s + ASKING_S)
         os.kill(pid, signal.SIGKILL)
         with pytest.raises(DestinationAway, match="ended with signal 9; another one tries again"):
             await loading
@@ -165,21 +162,23 @@ def spent_s(pid: int) -> float:
     return float(sum(psutil.Process(pid).cpu_times()[:2]))
 
 
-async def test_entries_with_which_it_dies_twice_in_a_row_are_to_blame(tmp_path: Path) -> None:
-    settings = settings_for(tmp_path)
+async def test_entries_with_which_it_dies_twice_in_a_row_are_to_blame(prepared: Path) -> None:
+    settings = settings_for(prepared)
     loader = Loader(settings, destination(settings.warehouse.destination))
     first, second = ([delivered(entry("added", number))] for number in (1, 2))
 
     async def dying(entries: list[Entry]) -> None:
-        await eventually(lambda: not loading_children())  # one that made the tables ends
+        asking = {pid: spent_s(pid) + ASKING_S for pid in loading_children()}
         loading = owned(loader.load(entries))
-        await eventually(lambda: any(spent_s(one) > SPENT_S for one in loading_children()))
+        await eventually(
+            lambda: any(spent_s(one) > asking.get(one, SPENT_S) for one in loading_children())
+        )
         for pid in loading_children():
             os.kill(pid, signal.SIGKILL)
         await loading
 
     async with loader.lifespan():
-        with held(tmp_path):
+        with kept_open(prepared / "warehouse.duckdb"):
             with pytest.raises(Transient, match="ended with signal 9"):
                 await dying(first)
             with pytest.raises(LoadFailed, match="twice in a row"):
@@ -188,7 +187,7 @@ async def test_entries_with_which_it_dies_twice_in_a_row_are_to_blame(tmp_path: 
                 await dying(second)
         await loader.load(second)
         await loader.load(first)
-    assert rows(tmp_path) == (2, 2)
+    assert rows(prepared) == (2, 2)
 
 
 def loading_children() -> list[int]:
@@ -213,11 +212,11 @@ def delivered(one: StreamEntry) -> Entry:
 
 
 async def test_a_machine_that_begins_no_process_is_waited_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prepared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loading = process_for(tmp_path, idle_s=600)
+    loading = process_for(prepared, idle_s=600)
     with monkeypatch.context() as patch:
-        patch.setattr(sys, "executable", str(tmp_path / "nothing"))
+        patch.setattr(sys, "executable", str(prepared / "nothing"))
         with pytest.raises(DestinationAway, match="no process to load with can be begun"):
             await loading.call(Prepare(), within_s=60)
     await loading.call(Prepare(), within_s=60)
@@ -235,7 +234,10 @@ async def test_death_between_loads_fails_none(process: LoadingProcess, tmp_path:
 async def test_what_does_not_answer_is_killed(process: LoadingProcess, tmp_path: Path) -> None:
     pid = process.pid
     assert pid is not None
-    with held(tmp_path), pytest.raises(DestinationAway, match=r"no answer within 0\.3 s"):
+    with (
+        kept_open(tmp_path / "warehouse.duckdb"),
+        pytest.raises(DestinationAway, match=r"no answer within 0\.3 s"),
+    ):
         await process.call(load_of(entry("added", 1)), within_s=0.3)
     await eventually(lambda: is_gone(pid))
     assert await process.call(load_of(entry("added", 1)), within_s=60) == 1
@@ -254,8 +256,8 @@ async def test_signals_that_a_terminal_and_systemd_send_to_all_end_only_the_cons
     assert is_gone(pid)
 
 
-async def test_it_ends_with_a_consumer_that_is_killed(tmp_path: Path) -> None:
-    with piped([sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE) as parent:
+async def test_it_ends_with_a_consumer_that_is_killed(prepared: Path) -> None:
+    with piped([sys.executable, "-c", PARENT, str(prepared)], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         parent.kill()
@@ -272,7 +274,7 @@ async def test_an_error_that_nobody_knows_is_told_and_ends_nothing(
 
 
 async def test_a_consumer_whose_loading_process_is_killed_goes_on_and_is_small(
-    redis: Redis, redis_url: str, tmp_path: Path
+    redis: Redis, redis_url: str, prepared: Path
 ) -> None:
     events = [comment_event(number + 1) for number in range(40)]
     killed = set()
@@ -281,8 +283,8 @@ async def test_a_consumer_whose_loading_process_is_killed_goes_on_and_is_small(
         groups = await redis.xinfo_groups(KEY)
         return bool(groups and groups[0]["pending"] == 0 and groups[0]["lag"] == 0)
 
-    with service(redis_url, tmp_path, name="warehouse", **environment(tmp_path)) as consumer:
-        await eventually(lambda: "consumer started" in logged(tmp_path, "warehouse"))
+    with service(redis_url, prepared, name="warehouse", **environment(prepared)) as consumer:
+        await eventually(lambda: "consumer started" in logged(prepared, "warehouse"))
         for start in range(0, 40, 10):
             await publish(redis, KEY, events[start : start + 10])
             await eventually(all_acknowledged)
@@ -294,5 +296,4 @@ async def test_a_consumer_whose_loading_process_is_killed_goes_on_and_is_small(
         assert await consumer.stop() == 0
 
     assert len(killed) >= 3
-    with duckdb.connect(str(tmp_path / "warehouse.duckdb"), read_only=True) as connection:
-        assert connection.execute(ROWS).fetchall() == [(40, 40)]
+    assert rows(prepared) == (40, 40)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 import structlog
 from click.testing import CliRunner, Result
@@ -23,6 +23,7 @@ from gateway.errors import OperatorError
 from gateway.settings import Settings, WarehouseSettings
 from tests.integration.runtime.running import comment_event, publish
 from tests.integration.warehouse.loading import ask_duckdb
+from tests.integration.warehouse.opening import kept_open
 from tests.support.consumer_process import logged, service
 from tests.support.eventually import eventually
 from tests.support.program import piped
@@ -75,9 +76,10 @@ def environment(directory: Path) -> dict[str, str]:
 
 
 async def test_a_kill_loop_under_load_and_watched_leaves_each_event_once(
-    redis: Redis, redis_url: str, tmp_path: Path
+    redis: Redis, redis_url: str, tmp_path: Path, empty_warehouse: Path
 ) -> None:
     file = tmp_path / "warehouse.duckdb"
+    shutil.copy(empty_warehouse, file)
     answers = tmp_path / "answers"
     published: list[str] = []
 
@@ -171,8 +173,9 @@ async def events_on(redis: Redis) -> list[Any]:
 
 
 async def test_an_erasure_is_recorded_and_no_replay_undoes_it(
-    run: Any, on_stream: list[str], redis: Redis, tmp_path: Path
+    run: Any, on_stream: list[str], redis: Redis, tmp_path: Path, empty_warehouse: Path
 ) -> None:
+    shutil.copy(empty_warehouse, tmp_path / "warehouse.duckdb")
     ask = ask_duckdb(f"{tmp_path}/warehouse.duckdb")
 
     async def told(*arguments: str) -> Result:
@@ -212,8 +215,9 @@ async def test_an_erasure_is_recorded_and_no_replay_undoes_it(
 
 
 def test_without_a_record_nothing_is_erased(
-    run: Any, on_stream: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Any, on_stream: list[str], tmp_path: Path, empty_warehouse: Path
 ) -> None:
+    shutil.copy(empty_warehouse, tmp_path / "warehouse.duckdb")
     assert run("backfill", "--from", "1h").stdout == "6 events loaded\n"
     result = CliRunner().invoke(
         cli,
@@ -228,17 +232,16 @@ def test_without_a_record_nothing_is_erased(
 
 
 def test_a_file_that_another_process_holds_is_away(
-    run: Any, on_stream: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Any,
+    on_stream: list[str],
+    tmp_path: Path,
+    empty_warehouse: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(duckdb_database, "_LOCK_WAIT_S", 0.1)
     path = tmp_path / "warehouse.duckdb"
-    duckdb.connect(str(path)).close()
-    holder = (
-        "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
-    )
-    with piped([sys.executable, "-c", holder, str(path)]) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
+    shutil.copy(empty_warehouse, path)
+    with kept_open(path):
         result = run("backfill", "--from", "1h")
 
     assert isinstance(result.exception, OperatorError)

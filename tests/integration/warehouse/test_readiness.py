@@ -48,7 +48,7 @@ def refusing(server: PostgresServer, database: str) -> Iterator[None]:
     ("taking_nothing", "why"), [(away, "onnection"), (refusing, "it is read-only")]
 )
 async def test_a_destination_that_takes_nothing_for_longer_than_is_bridged_is_not_ready(
-    fresh: Target,
+    ready: Target,
     postgres: PostgresServer,
     redis: Redis,
     redis_url: str,
@@ -58,7 +58,7 @@ async def test_a_destination_that_takes_nothing_for_longer_than_is_bridged_is_no
     why: str,
 ) -> None:
     monkeypatch.setattr(warehouse_consumer, "_BRIDGED_S", 1.0)
-    name = fresh.destination.label.rpartition("/")[2]
+    name = ready.destination.label.rpartition("/")[2]
     port = free_port()
     settings = Settings(
         redis=RedisSettings(url=redis_url),

@@ -117,11 +117,11 @@ async def test_what_lasts_is_told_once_and_what_is_back_too(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("kind", ["postgres"], indirect=True)
 def test_a_lock_that_somebody_holds_is_told_and_not_waited_for_for_ever(
-    fresh: Target, postgres: PostgresServer, tmp_path: Path
+    ready: Target, postgres: PostgresServer, tmp_path: Path
 ) -> None:
-    name = fresh.destination.label.rpartition("/")[2]
+    name = ready.destination.label.rpartition("/")[2]
     hasty = destination(f"{postgres.url(name)}?options=-c%20lock_timeout%3D200ms")
-    with database_of(Target(hasty, fresh.ask), tmp_path / "work") as database:
+    with database_of(Target(hasty, ready.ask), tmp_path / "work") as database:
         warehouse = Warehouse(database)
         load(warehouse, entry("added", 1))
         with closing(postgres.connect(name)) as holder:
@@ -130,7 +130,7 @@ def test_a_lock_that_somebody_holds_is_told_and_not_waited_for_for_ever(
                 load(warehouse, entry("added", 2))
         load(warehouse, entry("added", 2))
 
-    assert fresh.ask("SELECT COUNT(*) FROM bitrix24.comment_events") == [(2,)]
+    assert ready.ask("SELECT COUNT(*) FROM bitrix24.comment_events") == [(2,)]
 
 
 @pytest.mark.parametrize("kind", ["postgres"], indirect=True)

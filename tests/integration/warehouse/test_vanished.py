@@ -23,17 +23,20 @@ DROPS = {
 }
 
 
-@pytest.fixture
-def change(fresh: Target, kind: str, request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Somebody else's statement in the destination."""
+Change = Callable[[Target, str], None]
 
-    def in_duckdb(statement: str) -> None:
-        with duckdb.connect(str(fresh.destination.database)) as connection:
+
+@pytest.fixture
+def change(kind: str, request: pytest.FixtureRequest) -> Change:
+    """Somebody else's statement in a destination."""
+
+    def in_duckdb(target: Target, statement: str) -> None:
+        with duckdb.connect(str(target.destination.database)) as connection:
             connection.execute(statement)
 
-    def in_postgres(statement: str) -> None:
+    def in_postgres(target: Target, statement: str) -> None:
         server = request.getfixturevalue("postgres")
-        server.execute(fresh.destination.label.rpartition("/")[2], statement)
+        server.execute(target.destination.label.rpartition("/")[2], statement)
 
     return in_postgres if kind == "postgres" else in_duckdb
 
@@ -61,19 +64,19 @@ def lost(logs: list[Any]) -> list[Any]:
 
 @pytest.mark.parametrize("statement", DROPS.values(), ids=DROPS.keys())
 def test_what_is_dropped_is_there_again_with_the_next_load_and_told(
-    fresh: Target, tmp_path: Path, change: Callable[[str], None], statement: str
+    ready: Target, tmp_path: Path, change: Change, statement: str
 ) -> None:
-    with database_of(fresh, tmp_path / "work") as database:
+    with database_of(ready, tmp_path / "work") as database:
         warehouse = Warehouse(database)
         warehouse.erase(PORTAL, 7, START + timedelta(days=1))
-        change(statement)
+        change(ready, statement)
         with capture_logs() as logs:
             load(warehouse, entry("added", 2), entry("added", 7))
             load(warehouse, entry("added", 3))
 
-    assert_whole(fresh)
-    assert fresh.ask("SELECT comment_id FROM bitrix24.erasures") == [(7,)]
-    rows = fresh.ask("SELECT comment_id FROM bitrix24.comment_events ORDER BY comment_id")
+    assert_whole(ready)
+    assert ready.ask("SELECT comment_id FROM bitrix24.erasures") == [(7,)]
+    rows = ready.ask("SELECT comment_id FROM bitrix24.comment_events ORDER BY comment_id")
     assert rows == [(2,), (3,)], "what was erased stays away"
     told = lost(logs)
     assert len(told) == ("_dlt" not in statement), "once"
@@ -82,13 +85,13 @@ def test_what_is_dropped_is_there_again_with_the_next_load_and_told(
 
 
 def test_a_restart_after_everything_was_dropped_loads_and_forgets_no_erasure(
-    fresh: Target, tmp_path: Path, change: Callable[[str], None]
+    fresh: Target, tmp_path: Path, change: Change
 ) -> None:
     with database_of(fresh, tmp_path / "work") as database:
         warehouse = Warehouse(database)
         load(warehouse, entry("added", 1))
         warehouse.erase(PORTAL, 1, START + timedelta(days=1))
-    change(DROPS["everything"])
+    change(fresh, DROPS["everything"])
 
     with database_of(fresh, tmp_path / "work") as database, capture_logs() as logs:
         load(Warehouse(database), entry("added", 1), entry("added", 2))
@@ -100,14 +103,14 @@ def test_a_restart_after_everything_was_dropped_loads_and_forgets_no_erasure(
 
 
 def test_tables_that_only_dlt_believes_in_are_made(
-    fresh: Target, tmp_path: Path, change: Callable[[str], None]
+    fresh: Target, tmp_path: Path, change: Change
 ) -> None:
     """As an older release left them: it loaded on into a new file, and never started again."""
     with database_of(fresh, tmp_path / "work") as database:
         load(Warehouse(database), entry("added", 1))
-    change(DROPS["the view"])
-    change("DROP TABLE bitrix24.schema_versions")
-    change("DROP TABLE bitrix24.erasures")
+    change(fresh, DROPS["the view"])
+    change(fresh, "DROP TABLE bitrix24.schema_versions")
+    change(fresh, "DROP TABLE bitrix24.erasures")
 
     with database_of(fresh, tmp_path / "work") as database:
         load(Warehouse(database), entry("added", 2))
@@ -118,18 +121,18 @@ def test_tables_that_only_dlt_believes_in_are_made(
 
 @pytest.mark.parametrize("kind", ["postgres"], indirect=True)
 def test_an_index_that_is_dropped_is_made_again_before_the_next_load(
-    fresh: Target, tmp_path: Path, change: Callable[[str], None]
+    ready: Target, tmp_path: Path, change: Change
 ) -> None:
     """Without it no row would find the one that it replaces."""
-    with database_of(fresh, tmp_path / "work") as database:
+    with database_of(ready, tmp_path / "work") as database:
         warehouse = Warehouse(database)
         came = entry("added", 1)
         load(warehouse, came)
-        change("DROP INDEX bitrix24.comment_events_by_id")
+        change(ready, "DROP INDEX bitrix24.comment_events_by_id")
         load(warehouse, came, entry("added", 2))
 
-    assert_whole(fresh)
-    assert fresh.ask("SELECT COUNT(*) FROM bitrix24.comment_events") == [(2,)]
+    assert_whole(ready)
+    assert ready.ask("SELECT COUNT(*) FROM bitrix24.comment_events") == [(2,)]
 
 
 @pytest.mark.parametrize("kind", ["duckdb"], indirect=True)

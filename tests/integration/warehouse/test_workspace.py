@@ -4,12 +4,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from dlt.common.runtime import telemetry
 
-from consumers.warehouse import dlt_database as database_module
 from consumers.warehouse.destination import destination
 from consumers.warehouse.destination_errors import DestinationAway
-from consumers.warehouse.dlt_database import DltDatabase
 from consumers.warehouse.row_loading import Warehouse
 from consumers.warehouse.workspace import Workspace
 from tests.integration.warehouse.conftest import database_of
@@ -19,6 +16,10 @@ from tests.integration.warehouse.loading import Target, ask_duckdb, entry, load
 def test_dlt_hears_neither_the_environment_nor_files_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from dlt.common.runtime import telemetry
+
+    from consumers.warehouse.dlt_database import DltDatabase
+
     elsewhere = tmp_path / "elsewhere.duckdb"
     (tmp_path / ".dlt").mkdir()
     (tmp_path / ".dlt" / "config.toml").write_text("[runtime]\ndlthub_telemetry = true\n")
@@ -61,9 +62,9 @@ def test_each_process_has_a_directory_and_a_killed_one_leaves_its_to_the_next(
         taken.close()
 
 
-def test_ten_loads_leave_as_many_files_as_three(fresh: Target, tmp_path: Path) -> None:
+def test_ten_loads_leave_as_many_files_as_three(ready: Target, tmp_path: Path) -> None:
     work = tmp_path / "work"
-    with database_of(fresh, work) as database:
+    with database_of(ready, work) as database:
         warehouse = Warehouse(database)
         files = []
         for count in (3, 7):
@@ -72,21 +73,23 @@ def test_ten_loads_leave_as_many_files_as_three(fresh: Target, tmp_path: Path) -
             files.append(sorted(str(path.relative_to(work)) for path in work.rglob("*")))
 
     assert files[0] == files[1]
-    assert fresh.ask("SELECT COUNT(*) FROM bitrix24.comment_events") == [(10,)]
+    assert ready.ask("SELECT COUNT(*) FROM bitrix24.comment_events") == [(10,)]
 
 
 @pytest.mark.parametrize("kind", ["dlt"], indirect=True)
 def test_what_dlt_noted_of_loads_long_ago_is_removed(
-    fresh: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ready: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from consumers.warehouse import dlt_database as database_module
+
     monkeypatch.setattr(database_module, "_LOADS_KEPT_FOR", timedelta(0))
     monkeypatch.setattr(database_module, "_LOADS_BETWEEN_LOOKS", 3)
-    with database_of(fresh, tmp_path / "work") as database:
+    with database_of(ready, tmp_path / "work") as database:
         warehouse = Warehouse(database)
-        for number in range(7):
+        for number in range(4):
             load(warehouse, entry("added", number + 1))
 
-    ((noted,),) = fresh.ask("SELECT COUNT(*) FROM bitrix24._dlt_loads")
+    ((noted,),) = ready.ask("SELECT COUNT(*) FROM bitrix24._dlt_loads")
     assert noted <= 3
 
 
