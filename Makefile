@@ -10,8 +10,8 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What builds the package is pinned as well: pip before 25.3 goes by the first variable for it, later ones by the second.
 PINNED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(PIP) install
 
-# Most tests wait for a process, a server or a lease: two at a time for each core.
-WORKERS ?= $(shell $(BIN)/python -c 'import os; print(2 * (os.cpu_count() or 1))')
+# Most tests wait for a process, a server or a lease: three at a time for each core.
+WORKERS ?= $(shell $(BIN)/python -c 'import os; print(3 * (os.cpu_count() or 1))')
 
 # Benchmarks measure another checkout beside this one: `git worktree add DIR COMMIT` makes it.
 BESIDE = $(if $(BEFORE),--before $(BEFORE))
@@ -62,7 +62,10 @@ test: export PYTHONDONTWRITEBYTECODE :=
 # What fails beside others is tried once more by itself, and has to pass then: processes that are killed and frozen have
 # deadlines, and a machine may be busy.
 test: $(VENV)/dev.stamp chromium promtool  ## the tests, against real servers that they start themselves
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal || { [ $$? = 1 ] && echo "once more, one by one:" \
+# One by one, in their order: those with processes and servers come first, and at the end, when nothing is left that a
+# worker could begin beside a long one, there are only unit tests.
+test: $(VENV)/dev.stamp chromium promtool  ## the tests, against real servers that they start themselves
+	$(BIN)/python -m pytest -n $(WORKERS) --dist load --maxschedchunk 1 || { [ $$? = 1 ] && echo "once more, one by one:" \
 	  && $(BIN)/python -m pytest --last-failed --last-failed-no-failures none; }
 
 chromium: $(VENV)/dev.stamp  ## a headless Chromium for the tests of pages, if this machine has none

@@ -1,3 +1,4 @@
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,7 @@ from gateway.errors import OperatorError
 SAMPLES = dict(samples())
 
 
+@cache
 def templates(dialect: Any = "text", language: Any = "en", **given: str) -> Templates:
     return Templates(
         given,
