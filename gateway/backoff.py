@@ -5,7 +5,6 @@ Pure: it knows no clock, and whoever asks does the waiting.
 """
 
 import random
-from collections.abc import Callable
 
 from msgspec import Struct
 
@@ -30,10 +29,11 @@ class Backoff(Struct, frozen=True, kw_only=True):
         if not 0 <= self.jitter <= 1:
             raise ValueError("jitter is a share, from 0 to 1")
 
-    def delay_s(self, attempt: int, chance: Callable[[], float] = random.random) -> float:
-        """The delay after the failure with the number `attempt`, from 1; `chance` gives 0 to 1."""
+    def delay_s(self, attempt: int) -> float:
+        """The delay after the failure with the number `attempt`, from 1."""
         try:
             longest_s = min(self.first_s * self.factor ** (max(attempt, 1) - 1), self.limit_s)
         except OverflowError:
             longest_s = self.limit_s
-        return float(longest_s * (1 - self.jitter + self.jitter * chance()))
+        chance = random.random()  # noqa: S311 - it spreads tries, and guards nothing
+        return float(longest_s * (1 - self.jitter + self.jitter * chance))

@@ -200,7 +200,7 @@ def settings_of(context: click.Context, *, are_of_running_up: bool = True) -> Se
     """
     root = context.find_root()
     config = root.params["config"]
-    settings = load_here(config)[0] if are_of_running_up else load(config)
+    settings = load_here(config, os.environ)[0] if are_of_running_up else load(config, os.environ)
     root.obj = settings
     return settings
 

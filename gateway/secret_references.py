@@ -1,7 +1,6 @@
 """Reads secrets that a setting names instead of holding: `env:NAME` and `file:/path`."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.errors import SettingsError
@@ -16,17 +15,16 @@ def is_reference(value: str) -> bool:
     )
 
 
-def resolve_secret(value: str, *, name: str, environ: Mapping[str, str] | None = None) -> str:
+def resolve_secret(value: str, *, name: str) -> str:
     """The secret behind a setting: itself, `env:NAME` or `file:/path`, without white space around.
 
     Files end with a newline, and whoever pastes takes a blank along: neither is part of a secret.
     Raises SettingsError, which names the setting `name` and never the value, if it is missing
     or empty.
     """
-    environ = os.environ if environ is None else environ
     secret = value
     if value.startswith("env:"):
-        secret = environ.get(value[4:], "")
+        secret = os.environ.get(value[4:], "")
     elif is_reference(value):
         try:
             secret = Path(value[5:]).read_text()

@@ -1,5 +1,6 @@
 """`gateway config` shows what the processes would run with."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,7 +37,7 @@ def command(context: click.Context, *, as_json: bool, is_check: bool) -> None:
     if is_check:
         _check(settings_of(context, are_of_running_up=False))
         return
-    shown, running = load_here(context.find_root().params["config"])
+    shown, running = load_here(context.find_root().params["config"], os.environ)
     if running is not None:
         click.echo(f"of the running `gateway up`, process {running.pid} ({FILE})", err=True)
     settings = masked(shown)

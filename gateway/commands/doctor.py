@@ -1,6 +1,7 @@
 """`gateway doctor` says what makes an installation unsafe or unready, and what to do about it."""
 
 import asyncio
+import os
 import shutil
 import textwrap
 from collections.abc import Sequence
@@ -50,7 +51,7 @@ def command(context: click.Context, *, role: str, as_json: bool) -> None:
     except SettingsError as error:
         found = [refused_setting(line) for line in str(error).splitlines()]
     else:
-        file = settings_file(context.find_root().params["config"])
+        file = settings_file(context.find_root().params["config"], os.environ)
         found = asyncio.run(examine(settings, file, role=role))
     if as_json:
         for one in found:

@@ -1,6 +1,7 @@
 """`gateway up` runs everything on one machine."""
 
 import asyncio
+import os
 
 import click
 
@@ -37,7 +38,7 @@ def command(context: click.Context, *, with_demo: bool) -> None:
                 settings,
                 config=config,
                 server=server,
-                with_own_redis=not is_given("redis", "url", config),
+                with_own_redis=not is_given("redis", "url", config, os.environ),
                 with_demo=with_demo,
             )
         )

@@ -108,7 +108,7 @@ async def up(
 
 def _running(config: str | None, settings: Settings) -> RunningUp:
     """What commands in this directory are told of these settings."""
-    file = settings_file(config)
+    file = settings_file(config, os.environ)
     try:
         of_file = load(None if file is None else str(file), {})
     except SettingsError:  # it takes the environment to make sense of it

@@ -85,7 +85,7 @@ def reader(url: str, *, block_s: float) -> Redis:
     return _client(RedisAddress.of(url), **_reading(block_s))
 
 
-def control(url: str, *, timeout_s: float = 2.0, max_connections: int = _MOST_CONNECTIONS) -> Redis:
+def control(url: str, *, timeout_s: float = 2.0) -> Redis:
     """A client for short commands that may safely be carried out twice.
 
     With all its connections in use a command waits for one, up to ten seconds, and then fails with
@@ -95,7 +95,7 @@ def control(url: str, *, timeout_s: float = 2.0, max_connections: int = _MOST_CO
     return _client(
         RedisAddress.of(url),
         waits_s=_WAIT_S,
-        max_connections=max_connections,
+        max_connections=_MOST_CONNECTIONS,
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,
         retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), 2),

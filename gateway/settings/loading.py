@@ -1,6 +1,5 @@
 """Reads the settings: a TOML file, then the environment; all faults are told at once."""
 
-import os
 import re
 import tomllib
 from collections import Counter
@@ -27,34 +26,27 @@ _DEFAULT_FILE = "gateway.toml"
 _FAULT_PATH = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 
 
-def load(config: str | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+def load(config: str | None, environ: Mapping[str, str]) -> Settings:
     """Read the file `config` (else `GATEWAY_CONFIG`, else `./gateway.toml`), then the environment.
 
     Raises SettingsError naming every fault.
     """
-    environ = os.environ if environ is None else environ
     path, tree = _file(config, environ)
     return _Loading(str(path)).settings(tree, environ)
 
 
-def settings_file(
-    config: str | None = None, environ: Mapping[str, str] | None = None
-) -> Path | None:
+def settings_file(config: str | None, environ: Mapping[str, str]) -> Path | None:
     """The file that `load` reads; None if it is the default and not there."""
-    environ = os.environ if environ is None else environ
     given = config or environ.get(_CONFIG_VARIABLE)
     path = Path(given or _DEFAULT_FILE)
     return path if given or path.exists() else None
 
 
-def is_given(
-    section: str, key: str, config: str | None = None, environ: Mapping[str, str] | None = None
-) -> bool:
+def is_given(section: str, key: str, config: str | None, environ: Mapping[str, str]) -> bool:
     """Whether the file or the environment sets `[section] key`, be it to the default.
 
     Raises SettingsError if the file cannot be read.
     """
-    environ = os.environ if environ is None else environ
     table = _file(config, environ)[1].get(section, {})
     variable = f"GATEWAY_{section}_{key}".upper()
     is_set = variable in environ and not is_service_link(variable, environ[variable])

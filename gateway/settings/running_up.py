@@ -50,12 +50,12 @@ def left_for_commands(running: RunningUp, file: Path = FILE) -> Iterator[None]:
         os.close(descriptor)
 
 
-def running_up(file: Path = FILE) -> RunningUp | None:
+def running_up() -> RunningUp | None:
     """What the `gateway up` has left that runs in this directory; None if none does, or it is
     somebody else's.
     """
     try:
-        with file.open("rb") as left:
+        with FILE.open("rb") as left:
             with suppress(BlockingIOError):
                 fcntl.flock(left, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 return None  # nobody holds it: its process was killed
@@ -64,17 +64,14 @@ def running_up(file: Path = FILE) -> RunningUp | None:
         return None
 
 
-def load_here(
-    config: str | None = None, environ: Mapping[str, str] | None = None, *, file: Path = FILE
-) -> tuple[Settings, RunningUp | None]:
+def load_here(config: str | None, environ: Mapping[str, str]) -> tuple[Settings, RunningUp | None]:
     """The settings as `load` reads them, or those of the `gateway up` that runs in this directory,
     which is named then.
 
     A file that is named, or is there, goes first, unless it is the one that the running process
     has read itself; the environment goes before both. Raises SettingsError naming every fault.
     """
-    environ = os.environ if environ is None else environ
-    found = running_up(file)
+    found = running_up()
     here = settings_file(config, environ)
     is_of_running = found is not None and (
         here is None or (found.config is not None and here.absolute() == Path(found.config))

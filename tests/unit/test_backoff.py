@@ -1,3 +1,5 @@
+import random
+
 import pytest
 
 from gateway.backoff import Backoff
@@ -16,8 +18,12 @@ def test_a_delay_has_its_limit_however_often_something_failed() -> None:
 
 
 @pytest.mark.parametrize(("chance", "delay_s"), [(0.0, 6.0), (0.5, 8.0), (1.0, 10.0)])
-def test_chance_takes_off_a_share_at_most(chance: float, delay_s: float) -> None:
-    assert Backoff(first_s=10, jitter=0.4).delay_s(1, lambda: chance) == delay_s
+def test_chance_takes_off_a_share_at_most(
+    chance: float, delay_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(random, "random", lambda: chance)
+
+    assert Backoff(first_s=10, jitter=0.4).delay_s(1) == delay_s
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,6 @@ def test_what_is_shown_of_the_defaults_are_the_settings_themselves(tmp_path: Pat
     ],
 )
 def test_of_a_url_all_but_the_password_is_shown(url: str, said: str) -> None:
-    tree: Any = masked(load(environ={"GATEWAY_REDIS_URL": url}))
+    tree: Any = masked(load(None, {"GATEWAY_REDIS_URL": url}))
 
     assert tree["redis"]["url"] == said

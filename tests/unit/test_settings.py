@@ -16,7 +16,7 @@ def written(directory: Path, text: str) -> str:
 
 
 def test_defaults_are_complete() -> None:
-    settings = load(environ={})
+    settings = load(None, {})
 
     assert settings.http.port == 8080
     assert settings.redis.streams.keys("events") == ("b24:events:{0}",)
@@ -33,7 +33,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
 def test_the_variable_for_the_file_is_read(tmp_path: Path) -> None:
     config = written(tmp_path, "[redis]\nprefix = 'other'")
 
-    assert load(environ={"GATEWAY_CONFIG": config}).redis.prefix == "other"
+    assert load(None, {"GATEWAY_CONFIG": config}).redis.prefix == "other"
 
 
 def test_a_key_that_is_set_to_its_default_is_given_nevertheless(tmp_path: Path) -> None:
@@ -41,18 +41,19 @@ def test_a_key_that_is_set_to_its_default_is_given_nevertheless(tmp_path: Path) 
 
     assert is_given("redis", "url", config, {})
     assert not is_given("redis", "prefix", config, {})
-    assert is_given("redis", "url", environ={"GATEWAY_REDIS_URL": "redis://127.0.0.1:6379/0"})
-    assert not is_given("redis", "url", environ={})
+    assert is_given("redis", "url", None, {"GATEWAY_REDIS_URL": "redis://127.0.0.1:6379/0"})
+    assert not is_given("redis", "url", None, {})
 
 
 def test_lists_in_the_environment_are_words_or_json() -> None:
-    words = load(environ={"GATEWAY_VAULT_KEYS": "env:NEW, env:OLD"})
+    words = load(None, {"GATEWAY_VAULT_KEYS": "env:NEW, env:OLD"})
     tables = load(
-        environ={
+        None,
+        {
             "GATEWAY_PORTALS": (
                 '[{"member_id": "m", "domain": "d", "application_tokens": ["env:TOKEN"]}]'
             )
-        }
+        },
     )
 
     assert words.vault.keys == ("env:NEW", "env:OLD")
@@ -89,7 +90,7 @@ def test_a_fault_in_the_file_is_named_in_one_line(tmp_path: Path, text: str, sai
 )
 def test_an_unknown_variable_is_named(variable: str) -> None:
     with pytest.raises(SettingsError, match=f"{variable}: unknown setting"):
-        load(environ={variable: "1"})
+        load(None, {variable: "1"})
 
 
 KUBERNETES = {
@@ -114,8 +115,8 @@ KUBERNETES = {
 
 
 def test_what_is_set_for_services_of_our_name_sets_nothing() -> None:
-    assert load(environ=KUBERNETES) == load(environ={})
-    assert not is_given("http", "port", environ=KUBERNETES)
+    assert load(None, KUBERNETES) == load(None, {})
+    assert not is_given("http", "port", None, KUBERNETES)
 
 
 @pytest.mark.parametrize(
@@ -124,12 +125,12 @@ def test_what_is_set_for_services_of_our_name_sets_nothing() -> None:
 )
 def test_a_typing_error_beside_them_is_told(variable: str) -> None:
     with pytest.raises(SettingsError, match=f"^{variable}: unknown setting"):
-        load(environ=KUBERNETES | {variable: "tcp://10.96.12.7:8080"})
+        load(None, KUBERNETES | {variable: "tcp://10.96.12.7:8080"})
 
 
 def test_a_port_that_is_none_is_told() -> None:
     with pytest.raises(SettingsError, match="GATEWAY_HTTP_PORT: "):
-        load(environ={"GATEWAY_HTTP_PORT": "http"})
+        load(None, {"GATEWAY_HTTP_PORT": "http"})
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
@@ -142,12 +143,12 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
 
 
 def test_the_one_application_is_a_list_of_one() -> None:
-    one = load(environ={"GATEWAY_BITRIX24_CLIENT_ID": "app.fake"}).bitrix24
+    one = load(None, {"GATEWAY_BITRIX24_CLIENT_ID": "app.fake"}).bitrix24
 
     assert [(app.client_id, app.authorization_server) for app in one.listed] == [
         ("app.fake", "https://oauth.bitrix.info/")
     ]
-    assert load(environ={}).bitrix24.listed == ()
+    assert load(None, {}).bitrix24.listed == ()
 
 
 _WEST = '[[bitrix24.applications]]\nclient_id = "app.fake"\nclient_secret = "env:FAKE"\n'
@@ -188,20 +189,24 @@ def test_one_portal_cannot_be_there_twice(tmp_path: Path) -> None:
         load(written(tmp_path, portal * 2), {})
 
 
-def test_secrets_come_from_values_variables_and_files(tmp_path: Path) -> None:
+def test_secrets_come_from_values_variables_and_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("T", "from-env")
+    monkeypatch.setenv("PASTED", "from-env\r\n")
     (tmp_path / "token").write_text("from-file\n")
 
     assert resolve_secret("plain", name="n") == "plain"
     assert resolve_secret(" plain\n", name="n") == "plain"
-    assert resolve_secret("env:T", name="n", environ={"T": "from-env\r\n"}) == "from-env"
-    assert resolve_secret("env:T", name="n", environ={"T": "from-env"}) == "from-env"
+    assert resolve_secret("env:PASTED", name="n") == "from-env"
+    assert resolve_secret("env:T", name="n") == "from-env"
     assert resolve_secret(f"file:{tmp_path}/token", name="n") == "from-file"
 
 
 @pytest.mark.parametrize("value", ["", "env:MISSING", "file:/nowhere/at/all"])
 def test_a_missing_secret_stops_and_names_the_setting(value: str) -> None:
     with pytest.raises(SettingsError, match=r"^\[\[portals\]\] m: "):
-        resolve_secret(value, name="[[portals]] m", environ={})
+        resolve_secret(value, name="[[portals]] m")
 
 
 def test_every_pattern_says_in_words_what_it_asks_for() -> None:
@@ -232,12 +237,12 @@ def test_a_member_id_with_something_stray_is_refused(member_id: str) -> None:
     portals = [{"member_id": member_id, "domain": "d", "application_tokens": ["env:T"]}]
 
     with pytest.raises(SettingsError, match=r"member_id: must be of letters, digits"):
-        load(environ={"GATEWAY_PORTALS": json.dumps(portals)})
+        load(None, {"GATEWAY_PORTALS": json.dumps(portals)})
 
 
 def test_the_domain_of_a_portal_has_no_capitals() -> None:
     portals = [{"member_id": "m", "domain": "Acme.Bitrix24.com", "application_tokens": ["env:T"]}]
 
-    (portal,) = load(environ={"GATEWAY_PORTALS": json.dumps(portals)}).portals
+    (portal,) = load(None, {"GATEWAY_PORTALS": json.dumps(portals)}).portals
 
     assert portal.domain == "acme.bitrix24.com"

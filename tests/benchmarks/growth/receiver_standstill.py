@@ -82,7 +82,7 @@ async def _all_ms(work: Callable[[], Awaitable[Any]]) -> float:
 
 
 async def _measured(url: str, directory: Path, count: int) -> dict[str, float]:
-    settings = load(environ={"GATEWAY_REDIS_URL": url, "GATEWAY_SPOOL_DIR": str(directory)})
+    settings = load(None, {"GATEWAY_REDIS_URL": url, "GATEWAY_SPOOL_DIR": str(directory)})
     async with connections.control(url) as redis:
         await redis.flushall()
         registry = Registry(redis, prefix="b24")

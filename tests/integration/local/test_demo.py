@@ -137,7 +137,7 @@ async def running(demo: Demo) -> AsyncIterator[None]:
     """The demo, stopped with Ctrl-C."""
     task = asyncio.create_task(
         local_up.up(
-            load(environ=dict(os.environ)),
+            load(None, dict(os.environ)),
             config=None,
             server=None,
             with_own_redis=True,

@@ -195,7 +195,7 @@ async def many_at_once(redis: Redis) -> int:
 
 
 async def test_commands_wait_for_a_connection_of_a_small_pool(redis_url: str) -> None:
-    async with connections.control(redis_url, max_connections=3) as redis:
+    async with connections.control(redis_url) as redis:
         assert await many_at_once(redis) == 300
 
 
@@ -204,7 +204,7 @@ async def test_commands_wait_for_a_connection_to_the_primary_of_sentinels(
 ) -> None:
     async with sentinel_of(server_binary, tmp_path / "sentinel", own_server) as port:
         url = f"redis+sentinel://127.0.0.1:{port}/mine"
-        async with connections.control(url, max_connections=3) as redis:
+        async with connections.control(url) as redis:
             assert await many_at_once(redis) == 300
 
 
@@ -226,5 +226,5 @@ async def test_a_slot_that_another_task_took_out_of_the_tables_is_away(cluster_u
 
 
 async def test_commands_wait_for_a_connection_to_a_node_of_a_cluster(cluster_url: str) -> None:
-    async with connections.control(cluster_url, max_connections=3) as redis:
+    async with connections.control(cluster_url) as redis:
         assert await many_at_once(redis) == 300

@@ -122,7 +122,7 @@ def test_the_url_may_stand_in_a_variable_or_a_file(
     assert RedisAddress.of("env:WHERE_REDIS_IS").nodes == (("one", 6379),)
     assert RedisAddress.of(f"file:{tmp_path}/url").password == "fake"
     assert "[redis] url: env:NOWHERE is not set" in refusal("env:NOWHERE")
-    assert load(environ={"GATEWAY_REDIS_URL": f"file:{tmp_path}/url"}).redis.url.startswith("file:")
+    assert load(None, {"GATEWAY_REDIS_URL": f"file:{tmp_path}/url"}).redis.url.startswith("file:")
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_the_url_may_stand_in_a_variable_or_a_file(
 )
 def test_the_start_says_in_words_what_is_wrong_with_the_url(url: str, said: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        load(environ={"GATEWAY_REDIS_URL": url})
+        load(None, {"GATEWAY_REDIS_URL": url})
 
     assert said in str(caught.value)
     assert "regex" not in str(caught.value)
