@@ -23,7 +23,7 @@ BUILD: Final = Gauge(
     "b24gw_build_info",
     "1, of the version that runs and the Python that runs it.",
     ["version", "python"],
-    multiprocess_mode="max",
+    multiprocess_mode="mostrecent",
 )
 
 
