@@ -44,9 +44,9 @@ def opened_database(
         workspace.close()
 
 
-def make_tables(target: Destination, directory: Path) -> None:
+def make_tables(target: Destination, directory: Path, *, is_by_dlt: bool = False) -> None:
     """Make the warehouse's tables in it."""
-    with opened_database(target, directory) as database:
+    with opened_database(target, directory, is_by_dlt=is_by_dlt) as database:
         Warehouse(database).prepare()
 
 
