@@ -18,10 +18,10 @@ from consumers.warehouse.loading_process import LoadFailed
 from gateway.background import owned
 from tests.integration.runtime.running import comment_event, publish, settled
 from tests.integration.warehouse.loading import ask_duckdb, entry
+from tests.integration.warehouse.opening import kept_open
 from tests.integration.warehouse.test_loading_process import (
     SPENT_S,
     delivered,
-    held,
     loading_children,
     settings_for,
     spent_s,
@@ -106,7 +106,7 @@ async def test_of_several_partitions_those_are_to_blame_with_which_it_dies_twice
         await loading
 
     async with loader.lifespan():
-        with held(tmp_path):
+        with kept_open(tmp_path / "warehouse.duckdb"):
             with pytest.raises(Transient, match="ended with signal 9"):
                 await dying(innocent, deadly)
             # Others stand before it now, and it is known all the same.
