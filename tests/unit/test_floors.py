@@ -17,6 +17,7 @@ ROOT: Final = Path(__file__).parents[2]
 FIRST_WITH: Final = {
     # what stands in the code: the distribution, and the first version that has it
     "from apprise.exception import AppriseImproperlyConfigured": ("apprise", "2.0"),
+    ".remove_by_labels(": ("prometheus-client", "0.24"),
 }
 
 
