@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from gateway.balance.door_report import DoorReport
 
-__all__ = ["Balance", "DoorSheet", "GroupSheet", "Missing", "door_sheet"]
+__all__ = ["Balance", "DoorSheet", "GroupSheet", "Missing", "balance_without_redis", "door_sheet"]
 
 _STALE_MS: Final = 60_000
 
@@ -91,12 +91,17 @@ class GroupSheet(Struct, frozen=True, kw_only=True):
 
 
 class Balance(Struct, frozen=True, kw_only=True):
-    """All of it at a moment (Unix ms, by the clock of Redis)."""
+    """All of it at a moment (Unix ms, by the clock of Redis).
+
+    With `why_no_redis` it is what one machine knows by itself, by its clock: `published` as its
+    receivers count it, no groups, and nothing of what others have, or of what was written off.
+    """
 
     at_ms: int
     door: DoorSheet
     groups: tuple[GroupSheet, ...]
     missing: tuple[Missing, ...]
+    why_no_redis: str | None = None
 
     @property
     def open(self) -> int:
@@ -133,9 +138,20 @@ def door_sheet(
     return sheet, missing
 
 
+def balance_without_redis(reports: Mapping[str, DoorReport], *, now_ms: int, why: str) -> Balance:
+    """The balance of a machine's receivers alone; `why` is why Redis does not say more."""
+    told = _told(list(reports.values()))
+    door, missing = door_sheet(reports, published=told, once=0, now_ms=now_ms)
+    return Balance(at_ms=now_ms, door=door, groups=(), missing=tuple(missing), why_no_redis=why)
+
+
 def _lost_by_redis(reports: Sequence[DoorReport], published: int) -> int:
-    told = sum(one.totals.streamed + one.totals.drained for one in reports)
-    return max(0, told - published)
+    return max(0, _told(reports) - published)
+
+
+def _told(reports: Sequence[DoorReport]) -> int:
+    """How many events receivers have put on the stream, as they count them themselves."""
+    return sum(one.totals.streamed + one.totals.drained for one in reports)
 
 
 def _name(one: DoorReport) -> str:

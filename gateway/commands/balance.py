@@ -1,6 +1,7 @@
 """`gateway balance` says what became of every event that was accepted, and what is missing."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,14 +12,19 @@ from gateway.balance.bookkeeper import look_at_door
 from gateway.balance.door_report import DoorReport
 from gateway.balance.keys import written_off_key
 from gateway.balance.reading import read_balance
-from gateway.balance.sheet import Balance, GroupSheet
+from gateway.balance.sheet import Balance, GroupSheet, balance_without_redis
 from gateway.commandline import settings_of
+from gateway.commands.answer_option import WITHIN
 from gateway.contract import timestamps
+from gateway.errors import OperatorError
+from gateway.ops.answer_times import answered, answering
 from gateway.ops.text_tables import table
 from gateway.publishing.errors import SpoolUnavailable
 from gateway.publishing.spool.batch_file import SpoolFile
 from gateway.publishing.spool.reports import known_spool_id
-from gateway.redis_access import connections
+from gateway.redis_access.connections import FAILURES
+from gateway.redis_access.redis_faults import predicate
+from gateway.redis_access.redis_url import RedisAddress
 from gateway.settings import Settings
 from gateway.terminal import json_line, printable
 
@@ -33,22 +39,27 @@ __all__ = ["command"]
     help="Take what is missing now for lost: the balance closes, and says how many were.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@WITHIN
 @click.pass_context
-def command(context: click.Context, *, as_json: bool, write_off: bool, yes: bool) -> None:
+def command(
+    context: click.Context, *, as_json: bool, write_off: bool, yes: bool, within_s: float
+) -> None:
     r"""What became of every event that was accepted, and what is missing.
 
     accepted = on the stream + in spools + refused + unanswered + under way + missing; and of each
     group, given = handled + passed over + dead + struck + erased + in hand + missing. Counted by
     whoever does it, in the same step, since this version runs; restarts and repetitions count
-    once. Ends with 1 if something is missing that nobody has written off. Each line:
-    docs/balance.md.
+    once. Ends with 1 if something is missing that nobody has written off, or if Redis is away:
+    then it is what this machine's receivers know by themselves. Each line: docs/balance.md.
 
     \b
     gateway balance
     gateway balance --json
     """
     settings = settings_of(context)
-    balance = asyncio.run(_balance(settings))
+    balance = asyncio.run(_balance(settings, within_s=within_s))
+    if write_off and balance.why_no_redis is not None:
+        raise OperatorError(f"nothing is written off: {balance.why_no_redis}")
     if write_off:
         if not balance.open:
             click.echo("nothing is missing")
@@ -61,12 +72,20 @@ def command(context: click.Context, *, as_json: bool, write_off: bool, yes: bool
     else:
         for line in _lines(balance):
             click.echo(printable(line) if "\n" not in line else line)
-    context.exit(1 if balance.open else 0)
+    context.exit(1 if balance.open or balance.why_no_redis is not None else 0)
 
 
-async def _balance(settings: Settings) -> Balance:
-    async with connections.control(settings.redis.url) as redis:
-        return await _read(redis, settings)
+async def _balance(settings: Settings, *, within_s: float) -> Balance:
+    """The balance; without Redis that of this machine, which has one if it has receivers."""
+    url = settings.redis.url
+    try:
+        return await answered(url, lambda redis: _read(redis, settings), within_s=within_s)
+    except FAILURES as error:
+        here = await _report_of_this_machine(settings)
+        if not here:
+            raise
+        why = f"{RedisAddress.of(url)} {' '.join(predicate(error).split())}"
+        return balance_without_redis(here, now_ms=round(time.time() * 1000), why=why)
 
 
 async def _read(redis: Redis, settings: Settings) -> Balance:
@@ -96,7 +115,7 @@ async def _report_of_this_machine(settings: Settings) -> dict[str, DoorReport]:
 
 
 async def _write_off(settings: Settings, balance: Balance) -> Balance:
-    async with connections.control(settings.redis.url) as redis:
+    async with answering(settings.redis.url) as redis:
         key = written_off_key(settings.redis.prefix)
         for one in balance.missing:
             await redis.hset(key, one.where, str(one.count))
@@ -104,7 +123,11 @@ async def _write_off(settings: Settings, balance: Balance) -> Balance:
 
 
 def _lines(balance: Balance) -> Iterator[str]:
-    door = balance.door
+    door, is_partial = balance.door, balance.why_no_redis is not None
+    if is_partial:
+        yield f"{balance.why_no_redis}"
+        yield "so these are the counts of this machine's receivers alone"
+        yield ""
     rows = [
         ("accepted", door.accepted),
         ("  on the stream", door.published),
@@ -112,7 +135,7 @@ def _lines(balance: Balance) -> Iterator[str]:
         *((f"  refused: {reason}", count) for reason, count in sorted(door.refused.items())),
         ("  unanswered", door.unanswered),
         ("  under way", door.under_way),
-        ("and put on the stream by others", door.once),
+        *(() if is_partial else (("and put on the stream by others", door.once),)),
     ]
     width = max(len(name) for name, _count in rows)
     for name, count in rows:
@@ -130,6 +153,8 @@ def _lines(balance: Balance) -> Iterator[str]:
         yield f"not heard for a minute: the receivers with the spool {name}"
     if balance.open:
         yield f"the balance does not close: {balance.open} events are nowhere"
+    elif is_partial:
+        yield "it closes as far as this machine knows: groups, and what Redis has lost, are unknown"
     else:
         yield "the balance closes"
 

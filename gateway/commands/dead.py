@@ -10,9 +10,9 @@ from gateway.commands.dead_changes import COMMANDS
 from gateway.commands.dead_filters import GROUP, JSON, addresses_of, filtered
 from gateway.commands.row_output import terminal_width
 from gateway.ops import dead_letter_access as ops
+from gateway.ops.answer_times import answering
 from gateway.ops.dead_letter_access import DeadLetterAddress, LetterFilter, StoredLetter
 from gateway.ops.text_tables import TablePages
-from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.terminal import json_line, printable, printable_lines
 
@@ -61,7 +61,7 @@ async def _list(
 ) -> None:
     pages = TablePages(_HEAD, width=terminal_width())
     is_any = False
-    async with connections.control(settings.redis.url) as redis:
+    async with answering(settings.redis.url) as redis:
         streams = settings.redis.streams
         for name in [group] if group else await ops.groups_with_dead_letters(redis, streams):
             newest = await ops.newest_letters(redis, streams, name)
@@ -130,7 +130,7 @@ for _command in COMMANDS:
 async def _at(
     settings: Settings, group: str, addresses: list[DeadLetterAddress]
 ) -> list[StoredLetter]:
-    async with connections.control(settings.redis.url) as redis:
+    async with answering(settings.redis.url) as redis:
         return await ops.letters_at(redis, settings.redis.streams, group, addresses, LetterFilter())
 
 

@@ -17,8 +17,8 @@ from gateway.commandline import settings_of
 from gateway.commands.dead_filters import GROUP, JSON, addresses_of, filtered
 from gateway.contract import Streams
 from gateway.ops import dead_letter_access as ops
+from gateway.ops.answer_times import answering
 from gateway.ops.dead_letter_access import DeadLetterAddress, LetterFilter, StoredLetter
-from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.terminal import json_line, printable
 
@@ -100,7 +100,7 @@ async def _change(settings: Settings, choice: _Choice, change: _Change, what: st
     Whoever is not sure is shown first what it is about, and asked, where it is about all of them.
     """
     streams, group, wanted = settings.redis.streams, choice.group, choice.wanted
-    async with connections.control(settings.redis.url) as redis:
+    async with answering(settings.redis.url) as redis:
         if not choice.is_all:
             found = await ops.letters_at(redis, streams, group, choice.addresses, wanted)
             if choice.dry_run:

@@ -14,6 +14,7 @@ from gateway.erasing.out_of_reach import out_of_reach
 from gateway.erasing.rewriting import rewrite
 from gateway.erasing.subject import Subject
 from gateway.erasure_record import Erasure, record_erasure
+from gateway.ops.answer_times import reached
 from gateway.portals.registry import MEMBER_ID, Registry
 from gateway.redis_access import connections
 from gateway.settings import Settings
@@ -129,6 +130,7 @@ async def erase_from_redis(
     """
     redis_settings = settings.redis
     async with connections.control(redis_settings.url, timeout_s=_TIMEOUT_S) as redis:
+        await reached(redis)
         known = await Registry(redis, prefix=redis_settings.prefix).read()
         members = {one.member_id for one in known.registrations}
         members |= {portal.member_id for portal in settings.portals}

@@ -6,8 +6,8 @@ from typing import Final
 import click
 
 from gateway.commandline import settings_of
+from gateway.ops.answer_times import answering
 from gateway.ops.group_removal import GroupInUse, GroupRemoval, look_at_group, remove_group
-from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.terminal import json_line, printable
 
@@ -79,12 +79,12 @@ def _show(found: GroupRemoval) -> None:
 
 
 async def _look(settings: Settings, group: str) -> GroupRemoval:
-    async with connections.control(settings.redis.url) as redis:
+    async with answering(settings.redis.url) as redis:
         return await look_at_group(redis, settings.redis.streams, group)
 
 
 async def _remove(settings: Settings, group: str) -> None:
-    async with connections.control(settings.redis.url) as redis:
+    async with answering(settings.redis.url) as redis:
         await remove_group(redis, settings.redis.streams, group)
 
 

@@ -9,7 +9,7 @@ import click
 from gateway.commandline import settings_of
 from gateway.contract import EventSelection, Strike
 from gateway.ops import group_interventions as ops
-from gateway.redis_access import connections
+from gateway.ops.answer_times import answering
 from gateway.settings import Settings
 from gateway.terminal import json_line, printable
 
@@ -111,7 +111,7 @@ def _tell_lifted(
 
 
 async def _strike(settings: Settings, group: str, selection: EventSelection) -> Strike:
-    async with connections.control(settings.redis.url) as redis:
+    async with answering(settings.redis.url) as redis:
         return await ops.strike_events(
             redis, settings.redis.streams, group, selection, now=datetime.now(UTC)
         )
@@ -120,7 +120,7 @@ async def _strike(settings: Settings, group: str, selection: EventSelection) -> 
 async def _lift(
     settings: Settings, group: str, selection: EventSelection | None
 ) -> tuple[Strike, ...]:
-    async with connections.control(settings.redis.url) as redis:
+    async with answering(settings.redis.url) as redis:
         return await ops.lift_strikes(redis, settings.redis.streams, group, selection)
 
 

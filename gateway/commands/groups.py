@@ -6,10 +6,10 @@ import click
 
 from gateway.commandline import settings_of
 from gateway.commands import group_pausing, group_removing, group_striking
+from gateway.ops.answer_times import answering
 from gateway.ops.group_interventions import GroupInterventions
 from gateway.ops.group_standings import GroupStanding, standings
 from gateway.ops.text_tables import table
-from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.terminal import json_line, printable
 
@@ -65,7 +65,7 @@ for _command in (
 
 
 async def _standings(settings: Settings) -> list[GroupStanding]:
-    async with connections.control(settings.redis.url) as redis:
+    async with answering(settings.redis.url) as redis:
         return await standings(redis, settings.redis.streams)
 
 

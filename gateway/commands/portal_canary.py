@@ -4,7 +4,6 @@ import asyncio
 from typing import Final
 
 import click
-from redis.asyncio import Redis
 
 from gateway import logs
 from gateway.bitrix24.errors import Bitrix24Error
@@ -12,10 +11,10 @@ from gateway.bitrix24.token_store import TokenStore
 from gateway.commandline import settings_of
 from gateway.commands.row_output import Row, echo_rows
 from gateway.errors import OperatorError
+from gateway.ops.answer_times import answering
 from gateway.ops.group_standings import standings
 from gateway.portals.directory import Directory, Portal, chosen, portals_of
 from gateway.portals.registry import Registry, portals_among
-from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.terminal import printable
 
@@ -73,8 +72,7 @@ async def _fly(
     from gateway.bitrix24.connecting import connect  # noqa: PLC0415
     from gateway.portal_health.canary import fly, reason_of  # noqa: PLC0415
 
-    redis: Redis = connections.control(settings.redis.url)
-    async with redis, connect(settings) as bitrix24:
+    async with answering(settings.redis.url) as redis, connect(settings) as bitrix24:
         directory = Directory(portals_of(settings.portals))
         registry = Registry(redis, prefix=settings.redis.prefix)
         directory.learn(portals_among((await registry.read()).registrations))

@@ -11,9 +11,9 @@ from gateway import logs
 from gateway.bitrix24.applications import host_of
 from gateway.commandline import settings_of
 from gateway.contract import timestamps
+from gateway.ops.answer_times import answering
 from gateway.ops.text_tables import table
 from gateway.portal_health.standing import MISSED_DAYS, PortalFault, PortalStanding, faults_of
-from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.terminal import json_line, printable
 
@@ -76,7 +76,7 @@ async def _look(settings: Settings, name: str | None) -> tuple[list[PortalStandi
     # What calls portals is imported by those who call them, not by those who list them.
     from gateway.doctor.portal_look import look_at_portals  # noqa: PLC0415
 
-    async with connections.control(settings.redis.url) as redis:
+    async with answering(settings.redis.url) as redis:
         return await look_at_portals(redis, settings, name)
 
 

@@ -10,8 +10,8 @@ from gateway.commands.row_output import Row, echo_rows
 from gateway.contract import timestamps
 from gateway.missed_events.gap_book import GapBook
 from gateway.missed_events.gaps import Gap
+from gateway.ops.answer_times import answering
 from gateway.portals.registry import Registry
-from gateway.redis_access import connections
 from gateway.settings import Settings
 
 __all__ = ["command"]
@@ -39,7 +39,7 @@ def command(context: click.Context, *, member_id: str | None, as_json: bool) -> 
 async def _gaps(settings: Settings, member_id: str | None) -> Sequence[tuple[str, list[Gap]]]:
     """The gaps of each portal."""
     prefix = settings.redis.prefix
-    async with connections.control(settings.redis.url) as client:
+    async with answering(settings.redis.url) as client:
         registry, book = Registry(client, prefix=prefix), GapBook(client, prefix=prefix)
         member_ids = [member_id] if member_id else await _registered(settings, registry)
         return [(one, await book.of(one)) for one in member_ids]

@@ -13,13 +13,13 @@ from gateway.commandline import settings_of
 from gateway.commands.row_output import Row, echo_rows
 from gateway.contract import timestamps
 from gateway.errors import OperatorError
+from gateway.ops.answer_times import answering
 from gateway.portals.application_tokens import shown
 from gateway.portals.directory import Directory, portals_of
 from gateway.portals.quarantine import Quarantine, Sealed
 from gateway.portals.registry import Registry, portals_among
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.stream_writer import stream_writer
-from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.vault.encryption import Vault
 from gateway.web.readmission import Readmission, claim_of, readmit
@@ -230,7 +230,7 @@ def _in_room(context: click.Context, work: Callable[[_Room], Awaitable[T]]) -> T
     prefix = settings.redis.prefix
 
     async def run() -> T:
-        async with connections.control(settings.redis.url) as client:
+        async with answering(settings.redis.url) as client:
             directory = Directory(portals_of(settings.portals))
             reading = await Registry(client, prefix=prefix).read()
             directory.learn(portals_among(reading.registrations))

@@ -17,11 +17,11 @@ from gateway.commands.portal_rows import rows_of
 from gateway.commands.row_output import echo_rows
 from gateway.erasing.subject import Subject
 from gateway.errors import OperatorError
+from gateway.ops.answer_times import answering
 from gateway.portals.application_tokens import digest_of, shown
 from gateway.portals.disk_copy import DiskCopy
 from gateway.portals.facts import PortalFacts
 from gateway.portals.registry import DOMAIN, MEMBER_ID, Registration, Registry, is_lost
-from gateway.redis_access import connections
 from gateway.settings import Settings, resolve_secret
 
 __all__ = ["command"]
@@ -195,7 +195,7 @@ def _ask_facts(settings: Settings, question: Callable[[PortalFacts], Awaitable[T
 
 def _ask_redis(settings: Settings, question: Callable[[Redis], Awaitable[T]]) -> T:
     async def ask() -> T:
-        async with connections.control(settings.redis.url) as client:
+        async with answering(settings.redis.url) as client:
             return await question(client)
 
     return asyncio.run(ask())

@@ -8,7 +8,7 @@ import click
 from gateway.balance.hours import DayBalance, day_balance, read_hours
 from gateway.commandline import settings_of
 from gateway.errors import OperatorError
-from gateway.redis_access import connections
+from gateway.ops.answer_times import answering
 from gateway.settings import Settings
 from gateway.terminal import json_line
 
@@ -58,7 +58,7 @@ def _day_of(text: str) -> date:
 
 
 async def _of_day(settings: Settings, day: date) -> DayBalance:
-    async with connections.control(settings.redis.url) as redis:
+    async with answering(settings.redis.url) as redis:
         found = day_balance(await read_hours(redis, settings.redis.prefix, day), day)
     if found is None:
         raise OperatorError(

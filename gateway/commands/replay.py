@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from gateway.commandline import settings_of
 from gateway.contract import EventSelection, timestamps
 from gateway.ops import redelivery as ops
+from gateway.ops.answer_times import reach
 from gateway.ops.redelivery import Replay, ReplayOutcome, ReplayPosition
 from gateway.redis_access import connections
 from gateway.redis_access.entry_count import EntryCount
@@ -123,6 +124,7 @@ def _asked(
 async def _run(settings: Settings, asked: _Asked) -> _Told:
     streams = settings.redis.streams
     stop = asyncio.Event()
+    await reach(settings.redis.url)
     async with connections.publisher(settings.redis.url, timeout_s=10) as redis:
         wanted = asked.replay
         stream = wanted.stream or await ops.stream_of_group(redis, streams, wanted.group)

@@ -10,11 +10,11 @@ from msgspec import Struct
 
 from gateway.commandline import settings_of
 from gateway.errors import OperatorError
+from gateway.ops.answer_times import answering
 from gateway.publishing.errors import SpoolUnavailable
 from gateway.publishing.spool.batch_file import SpoolFile
 from gateway.publishing.spool.salvage import Recovery, recover
 from gateway.publishing.spool.sqlite_database import set_aside_files
-from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.terminal import json_line
 
@@ -112,7 +112,7 @@ def recover_file(
 
 
 async def _recover(settings: Settings, file: Path, *, even_if_trimmed: bool) -> Recovery:
-    async with connections.control(settings.redis.url) as redis:
+    async with answering(settings.redis.url) as redis:
         with closing(_spool_of(settings)) as spool:
             try:
                 return await recover(

@@ -14,10 +14,10 @@ from gateway.commands.tail_output import FORMAT_NAMES, Printing, printer_of
 from gateway.contract import EntryId, EventSelection, moment_in
 from gateway.moments import Moment, position_before
 from gateway.ops import entry_lines
+from gateway.ops.answer_times import answering, reach
 from gateway.ops.entry_lines import ReadEntry
 from gateway.ops.stream_following import follow
 from gateway.ops.unhandled_entries import delivered_up_to, entries_pending
-from gateway.redis_access import connections
 from gateway.settings import Settings
 
 __all__ = ["command"]
@@ -172,8 +172,10 @@ async def _tail(settings: Settings, asked: _Asked, printing: Printing) -> None:
 async def _entries(settings: Settings, asked: _Asked) -> AsyncGenerator[ReadEntry, None]:
     """The entries to choose from: with a group what that has in hand, then what it is to get."""
     after: str | Mapping[str, str] | None = asked.after
+    if not asked.is_endless:  # or whoever asks for what is there would wait for Redis
+        await reach(settings.redis.url)
     if asked.group is not None:
-        async with connections.control(settings.redis.url) as redis:
+        async with answering(settings.redis.url) as redis:
             after = await delivered_up_to(redis, asked.keys, asked.group)
             for key in after:
                 async for entry in entries_pending(redis, key, asked.group):

@@ -8,7 +8,7 @@ import click
 from gateway.commandline import settings_of
 from gateway.commands.row_output import Row, echo_rows
 from gateway.errors import OperatorError
-from gateway.redis_access import connections
+from gateway.ops.answer_times import answering
 from gateway.settings import Settings
 from gateway.vault.encryption import Vault
 from gateway.vault.resealing import Census, Resealing
@@ -65,13 +65,15 @@ def rotate(context: click.Context) -> None:
 
 
 async def _census(settings: Settings) -> Census:
-    async with connections.control(settings.redis.url) as client:
-        return await Resealing(client, _vault(settings), prefix=settings.redis.prefix).census()
+    vault = _vault(settings)
+    async with answering(settings.redis.url) as client:
+        return await Resealing(client, vault, prefix=settings.redis.prefix).census()
 
 
 async def _reseal(settings: Settings) -> int:
-    async with connections.control(settings.redis.url) as client:
-        return await Resealing(client, _vault(settings), prefix=settings.redis.prefix).reseal()
+    vault = _vault(settings)
+    async with answering(settings.redis.url) as client:
+        return await Resealing(client, vault, prefix=settings.redis.prefix).reseal()
 
 
 def _vault(settings: Settings) -> Vault:

@@ -17,6 +17,7 @@ from gateway.doctor.redis_look import look_at_redis, look_at_rights
 from gateway.doctor.redis_roles import Role
 from gateway.doctor.settings_refusals import refusals
 from gateway.doctor.settings_rules import judge_redis_address, judge_settings
+from gateway.ops.answer_times import reached
 from gateway.ops.group_standings import standings
 from gateway.redis_access import connections
 from gateway.redis_access.connections import FAILURES
@@ -62,7 +63,7 @@ def refused_setting(line: str) -> Finding:
 async def _of_redis(settings: Settings, role: Role) -> list[Finding]:
     async with connections.control(settings.redis.url, timeout_s=_REDIS_S) as client:
         try:
-            await client.ping()
+            await reached(client)
         except FAILURES as error:
             where = RedisAddress.of(settings.redis.url)
             return [

@@ -70,10 +70,13 @@ async def test_what_waits_in_a_spool_is_there_and_a_spool_that_vanishes_is_missi
         direct = await sent(receiver, 10)
         own_server.stop()
         waiting = await sent(receiver, 15, stored="spool")
+        balance, code = await shown(tmp_path, own_server.url)
+        assert (code, "does not answer" in balance["why_no_redis"]) == (1, True)
+        assert door(balance) == (direct + waiting, direct, waiting)
     own_server.start()
     balance, code = await shown(tmp_path, own_server.url)
 
-    assert code == 0
+    assert (code, balance["why_no_redis"]) == (0, None)
     assert door(balance) == (direct + waiting, direct, waiting)
     assert spooled(tmp_path / "spool") == waiting
 

@@ -1,4 +1,4 @@
-"""What a command says when Redis is not there, or lets nobody in: one line, and exit code 2."""
+"""What a command says when Redis is not there, hangs, or lets nobody in: one line, exit code 2."""
 
 import asyncio
 import sys
@@ -10,6 +10,8 @@ from gateway.cli import cli
 from gateway.commandline import run
 from gateway.local.redis_server import RedisServer, free_port
 from gateway.redis_access import connections
+from tests.support.program import surroundings
+from tests.support.starting import finished
 
 COMMANDS = [
     ["groups"],
@@ -26,6 +28,20 @@ COMMANDS = [
     ["portals", "gaps"],
     ["portals", "erased", "m1"],
     ["portals", "quarantine", "list"],
+]
+WITH_AN_ANSWER_IN_TIME = [
+    *COMMANDS,
+    ["groups", "pause", "index"],
+    ["groups", "resume", "index"],
+    ["groups", "strike", "index", "--subject", "comment/7"],
+    ["groups", "unstrike", "index", "--all"],
+    ["groups", "remove", "index", "--yes"],
+    ["balance"],
+    ["prove", "--day", "today"],
+    ["erase", "--portal", "m1", "--yes"],
+    ["tail", "--no-follow"],
+    ["tail", "--event", "01a20519-8d87-7177-989d-ac8da4341f00"],
+    ["replay", "--group", "index", "--from", "10m"],
 ]
 
 
@@ -57,6 +73,25 @@ def test_a_server_that_is_not_there_is_one_line(
 
     assert line.startswith("gateway: Redis ")
     assert str(port) in line
+
+
+async def test_a_server_that_hangs_is_known_in_a_second(
+    own_server: RedisServer, tmp_path: Path
+) -> None:
+    own_server.pause()
+    ended = await asyncio.gather(
+        *(
+            finished(
+                (sys.executable, "-m", "gateway", *arguments),
+                environment=surroundings() | {"GATEWAY_REDIS_URL": own_server.url},
+                directory=tmp_path,
+            )
+            for arguments in WITH_AN_ANSWER_IN_TIME
+        )
+    )
+
+    said = f"gateway: Redis at 127.0.0.1:{own_server.port} does not answer: no answer within 1 s "
+    assert [one for one in ended if one.returncode != 2 or not one.stderr.startswith(said)] == []
 
 
 @pytest.mark.parametrize(
