@@ -11,6 +11,7 @@ from consumers.notifier.notices import given_back, sent
 from consumers.notifier.rendering import TargetMessage
 from consumers.notifier.routes import Channel
 from consumers.notifier.send_plan import Parcel
+from consumers.notifier.sending_spans import sending_span
 from consumers.notifier.targets import SendOutcome
 from gateway.backoff import Backoff
 
@@ -54,7 +55,9 @@ class ParcelDelivery:
 
     async def deliver(self, parcel: Parcel) -> None:
         """Send a parcel whose notices are leased; on return its outcome is written down."""
-        outcome, refusal = await self._outcome_of(parcel)
+        with sending_span(parcel, self._target) as told:
+            outcome, refusal = await self._outcome_of(parcel)
+            told(outcome)
         line = log.bind(
             target=self._target.name,
             event_id=parcel.notices[0].notice.event_id,

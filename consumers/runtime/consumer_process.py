@@ -41,6 +41,7 @@ from gateway.last_resort import end_within
 from gateway.redis_access import connections
 from gateway.redis_access.redis_url import RedisAddress
 from gateway.settings import Settings
+from gateway.span_export import exporting
 from gateway.vital_metrics import tell_build
 
 __all__ = ["run", "run_until_signalled"]
@@ -77,8 +78,10 @@ async def run_until_signalled(consumer: Consumer, settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told)
     bounding = owned(bound_the_stop())
+    service, grace_s = f"b24-consumer-{consumer.group}", settings.consumers.grace_s
     try:
-        await run(consumer, settings, stop)
+        async with exporting(service, instance=instance_id(), grace_s=grace_s):
+            await run(consumer, settings, stop)
     finally:
         if not stop.is_set():
             end_within(most_s)

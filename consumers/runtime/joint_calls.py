@@ -11,11 +11,13 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
+from opentelemetry.trace import SpanContext
 
 from consumers.runtime.consumer import BatchHandler
 from consumers.runtime.entry import Entry
 from gateway.background import owned
 from gateway.ending import end
+from gateway.spans import current, within
 
 __all__ = ["JointCalls", "JointMember"]
 
@@ -35,9 +37,12 @@ class JointMember(Protocol):
 
 
 class _Part(Struct, eq=False):
-    """What one partition brings to a call, and what it is told of the end."""
+    """What one partition brings to a call, the span within which it waits for it, and what it is
+    told of the end.
+    """
 
     entries: Sequence[Entry]
+    span: SpanContext
     done: asyncio.Future[None]
 
 
@@ -124,7 +129,7 @@ class JointCalls:
 
         When nobody waits for the call any more, because all have been cancelled, it is as well.
         """
-        part = _Part(entries, self._loop.create_future())
+        part = _Part(entries, current(), self._loop.create_future())
         self._parts.append(part)
         try:
             await part.done
@@ -167,7 +172,8 @@ class JointCalls:
 
     async def _handle(self, parts: Sequence[_Part]) -> None:
         try:
-            await self._handler.call([entry for part in parts for entry in part.entries])
+            with within(part.span for part in parts):
+                await self._handler.call([entry for part in parts for entry in part.entries])
         except (Exception, asyncio.CancelledError) as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():

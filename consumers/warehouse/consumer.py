@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
+from opentelemetry.trace import SpanKind
 
 from consumers import Consumer, Entry, Partition, Reject, Transient
 from consumers.warehouse import metrics
@@ -16,6 +17,7 @@ from consumers.warehouse.loading_process import LoadFailed, LoadingProcess, Proc
 from gateway.contract import EntryId
 from gateway.errors import GatewayError, OperatorError
 from gateway.settings import Settings
+from gateway.spans import span
 
 __all__ = ["GROUP", "Loader", "consumer_of"]
 
@@ -118,7 +120,8 @@ class Loader:
         firsts = {one.partition: one.id for one in reversed(entries)}
         lasts = {one.partition: one for one in entries}
         try:
-            count = await self._process.call(Load(raw), within_s=_ANSWER_S)
+            with span("load comment_events", SpanKind.CLIENT, self._told_of(len(raw))):
+                count = await self._process.call(Load(raw), within_s=_ANSWER_S)
         except RowUnfit as error:
             raise Reject(str(error)) from error
         except (DestinationAway, OperatorError) as error:
@@ -150,6 +153,16 @@ class Loader:
             rows=count,
             took_s=round(took_s, 3),
         )
+
+    def _told_of(self, count: int) -> dict[str, str | int]:
+        """What the span of a load says: https://opentelemetry.io/docs/specs/semconv/database/."""
+        kind = self._target.kind
+        return {
+            "db.system.name": "postgresql" if kind == "postgres" else kind,
+            "db.collection.name": "comment_events",
+            "db.operation.name": "load",
+            "db.operation.batch.size": count,
+        }
 
     def _count_death(self, firsts: Mapping[int, str], death: ProcessDied) -> None:
         """Raise LoadFailed if the process has died before at a load from one of these entries on.

@@ -20,6 +20,7 @@ from gateway.bitrix24.errors import (
     PortalMoved,
     Unauthorized,
 )
+from gateway.bitrix24.request_spans import request_span
 from gateway.bitrix24.tokens import Tokens
 from gateway.bitrix24.transport import Transport
 
@@ -105,10 +106,10 @@ class AuthorizationServer:
         portal is no more; Unavailable or MaybeDone if the server says nothing, or nothing that can
         be understood.
         """
-        reply = await self._transport.post(
-            self._app_info_url, msgspec.json.encode({"auth": access_token})
-        )
-        tree = _answer(reply, now=time.time(), secrets=(access_token,))
+        body = msgspec.json.encode({"auth": access_token})
+        with request_span("POST", self.url, "/rest/app.info") as answered:
+            reply = answered(await self._transport.post(self._app_info_url, body))
+            tree = _answer(reply, now=time.time(), secrets=(access_token,))
         try:
             info = msgspec.convert(tree.get("result"), _AppInfo, strict=False)
         except msgspec.ValidationError:
@@ -135,18 +136,17 @@ class AuthorizationServer:
         MaybeDone without an answer, after which only another try tells whether the old refresh
         token still works.
         """
-        reply = await self._transport.get(
-            self._url,
-            {
-                "grant_type": "refresh_token",
-                "client_id": self._client_id,
-                "client_secret": self._client_secret,
-                "refresh_token": tokens.refresh_token,
-            },
-        )
+        query = {
+            "grant_type": "refresh_token",
+            "client_id": self._client_id,
+            "client_secret": self._client_secret,
+            "refresh_token": tokens.refresh_token,
+        }
         secrets = (self._client_secret, tokens.refresh_token, tokens.access_token)
-        now = time.time()
-        tree = _answer(reply, now=now, secrets=secrets)
+        with request_span("GET", self.url, "/oauth/token/") as answered:
+            reply = answered(await self._transport.get(self._url, query))
+            now = time.time()
+            tree = _answer(reply, now=now, secrets=secrets)
         try:
             issued = msgspec.convert(tree, _Issued, strict=False)
         except msgspec.ValidationError:

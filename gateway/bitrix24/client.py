@@ -27,6 +27,7 @@ from gateway.bitrix24.errors import (
 )
 from gateway.bitrix24.limiter import Limiter
 from gateway.bitrix24.request_retry import may_repeat, pause_s
+from gateway.bitrix24.request_spans import request_span
 from gateway.bitrix24.transport import Transport
 from gateway.php_numbers import integer_of
 
@@ -216,8 +217,16 @@ class PortalClient:
     async def _sent(self, call: _Call, grant: AccessGrant) -> dict[str, Any]:
         auth = {"auth": grant.token} if grant.token else {}
         body = msgspec.json.encode(dict(call.parameters) | auth)
-        reply = await self._transport.post(method_url(grant.endpoint, call.method), body)
-        return answer_of(reply, now=time.time(), secrets=grant.secrets)
+        url = method_url(grant.endpoint, call.method)
+        about: dict[str, str | int | list[str]] = {
+            "bitrix24.member_id": self._member_id,
+            "bitrix24.methods": sorted(call.methods),
+        }
+        if call.failure_count:
+            about["http.request.resend_count"] = call.failure_count
+        with request_span("POST", url, f"/rest/{call.method}", about=about) as answered:
+            reply = answered(await self._transport.post(url, body))
+            return answer_of(reply, now=time.time(), secrets=grant.secrets)
 
     async def _obey_all(self, refusals: Mapping[str, Any], call: _Call) -> None:
         """Let no process send what the portal would refuse; `refusals` are by method."""

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
 
 import click
@@ -15,10 +15,12 @@ from aiohttp import web
 
 from gateway import logs
 from gateway.commandline import settings_of
+from gateway.heartbeats.process_report import instance_id
 from gateway.heartbeats.systemd_notices import telling_systemd
 from gateway.last_resort import end_within
 from gateway.reconciler.process import ReconcilerProcess
 from gateway.settings import Settings
+from gateway.span_export import exporting
 from gateway.web.admin import admin_app
 from gateway.web.listening import listen
 
@@ -53,18 +55,25 @@ def command(context: click.Context, *, once: bool) -> None:
 
 
 async def _once(settings: Settings) -> bool:
-    return await ReconcilerProcess(settings).once()
+    async with _traced(settings):
+        return await ReconcilerProcess(settings).once()
 
 
 async def _run(settings: Settings) -> None:
     stop = _stop_on_signals(settings.reconcile.grace_s)
     process = ReconcilerProcess(settings)
     async with (
+        _traced(settings),
         _listening(process, settings) as address,
         telling_systemd(process.why_not_alive),
     ):
         await process.run(stop, admin=address)
     log.info("stopped")
+
+
+def _traced(settings: Settings) -> AbstractAsyncContextManager[None]:
+    own = settings.reconcile
+    return exporting("b24-reconcile", instance=instance_id(), grace_s=own.grace_s)
 
 
 @asynccontextmanager

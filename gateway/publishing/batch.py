@@ -6,6 +6,7 @@ from time import perf_counter
 from typing import Any, Final, Protocol
 
 import structlog
+from opentelemetry.trace import SpanContext
 
 from gateway.publishing.errors import CannotStore
 
@@ -50,8 +51,8 @@ class Batch:
     """Holds events of one partition in the order of their arrival."""
 
     __slots__ = (
-        *("_future", "events", "is_settled", "left_at", "opened_at", "publish_s"),
-        *("sequence", "waiters"),
+        *("_future", "events", "is_settled", "left_at", "opened_at", "origins"),
+        *("publish_s", "sequence", "waiters"),
     )
 
     def __init__(self) -> None:
@@ -64,6 +65,8 @@ class Batch:
         """How long Redis took for it; 0 if it did not take it."""
         self.is_settled = False
         self.waiters: list[Waiter] = []
+        self.origins: list[SpanContext] | None = None
+        """The spans of its deliveries; None where nothing is traced."""
         self._future: asyncio.Future[Stored] | None = None
 
     @property

@@ -17,6 +17,7 @@ from gateway.background import Background
 from gateway.balance.ledger import Ledger
 from gateway.publishing.batch import Batch, Stored, Waiter
 from gateway.publishing.batch_figures import BatchFigures
+from gateway.publishing.batch_spans import BatchSpans
 from gateway.publishing.direct_way import DirectWay
 from gateway.publishing.errors import CannotStore
 from gateway.publishing.producer import Producer
@@ -39,11 +40,13 @@ class PartitionPublisher:
         ledger: Ledger,
         deadline_s: float,
         on_taken: Callable[[int], None],
+        spans: BatchSpans | None,
     ) -> None:
         self._partition = partition
         self._writer = writer
         self._producer = producer
         self._on_taken = on_taken
+        self._spans = spans
         self._figures = BatchFigures(ledger)
         self._waiting: deque[Batch] = deque()
         self._in_doubt: Batch | None = None  # the task has to find out what became of it
@@ -167,7 +170,10 @@ class PartitionPublisher:
     async def _settle(self, batch: Batch) -> None:
         """Store a batch, and let the requests that wait for it know; they do, whatever happens."""
         try:
-            stored = await self._producer.store(batch)
+            if self._spans is None:
+                stored = await self._producer.store(batch)
+            else:
+                stored = await self._spans.around(batch, self._partition, self._producer.store)
             batch.settle(stored)
             self._figures.stored(batch, stored)
         except CannotStore as error:

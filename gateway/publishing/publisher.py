@@ -10,12 +10,14 @@ from collections.abc import Awaitable, Callable
 from gateway import metrics
 from gateway.balance.ledger import Ledger
 from gateway.publishing.batch import Batch, Stored, Waiter
+from gateway.publishing.batch_spans import BatchSpans
 from gateway.publishing.errors import CannotStore
 from gateway.publishing.partition_publisher import PartitionPublisher
 from gateway.publishing.producer import Producer, PublishingOutages
 from gateway.publishing.spool.store import Spool
 from gateway.publishing.stream_writer import stream_writer
 from gateway.settings import PublishSettings, RedisSettings
+from gateway.spans import is_traced
 
 __all__ = ["Publisher"]
 
@@ -41,6 +43,7 @@ class Publisher:
         self._max_queued = settings.max_queued
         self._queued = self._told_queued = 0
         self._outages = PublishingOutages()
+        self._spans = BatchSpans() if is_traced() else None
         self._partitions = []
         for partition in range(redis.partitions):
             writer = stream_writer(redis, settings, partition)
@@ -62,6 +65,7 @@ class Publisher:
                     ledger=ledger,
                     deadline_s=settings.deadline_s,
                     on_taken=self._taken,
+                    spans=self._spans,
                 )
             )
 
@@ -72,7 +76,10 @@ class Publisher:
         raises it if too many events wait already. A caller that is cancelled learns it when its
         batch is settled.
         """
-        return self._filling(event, partition, None).settled
+        batch = self._filling(event, partition, None)
+        if self._spans is not None:
+            self._spans.note_origin(batch)
+        return batch.settled
 
     def store(self, event: bytes, partition: int, waiter: Waiter) -> None:
         """Store an event, and tell a waiter what `publish` returns or raises for it.

@@ -9,6 +9,7 @@ from gateway.contract import (
     APP_INSTALLED,
     APP_UNINSTALLED,
     AppEvent,
+    CloudEvent,
     Streams,
     encode_event,
     wire_name_of,
@@ -49,12 +50,14 @@ class AppEvents:
         lifecycle: Lifecycle,
         signals: OfflineSignals,
         counts: dict[str, int],
+        encode: Callable[[CloudEvent], bytes] = encode_event,
     ) -> None:
         self._counts = counts
         self._sink = sink
         self._streams = streams
         self._lifecycle = lifecycle
         self._signals = signals
+        self._encode = encode
 
     async def genuine(self, verdict: Admitted | Ignored, delivery: Delivery) -> web.Response:
         """The answer to a portal; raises publishing's Unavailable."""
@@ -74,7 +77,7 @@ class AppEvents:
 
     async def _stored(self, verdict: Admitted, delivery: Delivery) -> web.Response:
         partition = self._streams.partition_of(verdict.member_id, verdict.subject)
-        stored = await self._sink.publish(encode_event(verdict.event), partition)
+        stored = await self._sink.publish(self._encode(verdict.event), partition)
         return stored_answer(delivery.receipt_id, stored)
 
     async def unknown(

@@ -10,10 +10,13 @@ from aiohttp import web
 from msgspec import Struct
 from redis.asyncio import Redis
 
+from gateway.contract import encode_event
 from gateway.installation.assembly import ApplicationParts, open_application
 from gateway.publishing.durability import Ack, check_at_start
 from gateway.settings import Settings
+from gateway.spans import is_traced
 from gateway.web.app_events import AppEvents
+from gateway.web.delivery_spans import TracedReceiver, encode_traced
 from gateway.web.fast_lane.aiohttp_fit import missing_in_aiohttp
 from gateway.web.fast_lane.lane import FastLane
 from gateway.web.fast_lane.lane_connection import LaneConnection
@@ -80,7 +83,7 @@ async def assemble(settings: Settings, control: Redis) -> AsyncIterator[Receiver
         receiver = _receiver(settings, senders, application, storage, unavailability)
         http = settings.http
         server = PublicServer(
-            receiver,
+            TracedReceiver(receiver, http) if is_traced() else receiver,
             http,
             max_connections=room_for(http.max_connections),
             lane=_fast_lane(settings, senders, storage, unavailability),
@@ -98,6 +101,7 @@ def _receiver(
     unavailability: Unavailability,
 ) -> Receiver:
     streams, counts = settings.redis.streams, senders.rates.counts
+    encode = encode_traced if is_traced() else encode_event
     return Receiver(
         senders.directory,
         storage.publisher,
@@ -109,6 +113,7 @@ def _receiver(
             lifecycle=application.lifecycle,
             signals=application.signals,
             counts=counts,
+            encode=encode,
         ),
         event_tokens=application.event_tokens,
         guard=senders.guard,
@@ -116,6 +121,7 @@ def _receiver(
         quarantine=senders.quarantining,
         counts=counts,
         unavailability=unavailability,
+        encode=encode,
     )
 
 
@@ -124,6 +130,9 @@ def _fast_lane(
 ) -> FastLane | None:
     """The lane beside the receiver; None, and a word in the log, if there can be none."""
     if not settings.http.fast_lane:
+        return None
+    if is_traced():
+        log.info("no fast lane", why="deliveries are traced, each with a span of its own")
         return None
     if (why := missing_in_aiohttp(LaneConnection.__slots__)) is not None:
         log.warning("no fast lane", why=why, what_it_costs="twice the CPU time per delivery")

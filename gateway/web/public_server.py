@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 from aiohttp import web
@@ -25,7 +25,7 @@ from gateway.background import Background
 from gateway.settings import HttpSettings
 from gateway.web.fast_lane.lane import FastLane
 from gateway.web.fast_lane.lane_connection import LaneConnection
-from gateway.web.receiver import Receiver
+from gateway.web.late_bodies import LateBodies
 
 __all__ = ["PublicServer"]
 
@@ -70,6 +70,19 @@ def _parser_log() -> logging.Logger:
     return logger
 
 
+class RequestAnswering(Protocol):
+    """Answers requests; `bodies` are those that are on their way."""
+
+    @property
+    def bodies(self) -> LateBodies:
+        """Those that are on their way."""
+        ...
+
+    async def handle(self, request: web.BaseRequest) -> web.Response:
+        """Answer one request."""
+        ...
+
+
 class PublicServer(web.Server):
     """Serves a receiver, and cuts clients that do not get to the end of their first headers, and
     those that are more than `max_connections`.
@@ -81,7 +94,7 @@ class PublicServer(web.Server):
 
     def __init__(
         self,
-        receiver: Receiver,
+        receiver: RequestAnswering,
         settings: HttpSettings,
         *,
         max_connections: int,

@@ -4,7 +4,7 @@ The body is read once, as bytes. Every request is answered by the table of docs/
 by outcome and reason; nothing that a sender can do makes the handler raise.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from time import time_ns
 from typing import Any, Final
@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 from uuid_utils import uuid7
 
-from gateway.contract import APP_SUBJECT, Streams, encode_event
+from gateway.contract import APP_SUBJECT, CloudEvent, Streams, encode_event
 from gateway.inbound.admission import WRONG_TOKEN, Admitted, KnownPortals, admit
 from gateway.inbound.delivery import Delivery
 from gateway.inbound.errors import Forbidden, Malformed
@@ -64,6 +64,7 @@ class Receiver:
         quarantine: Quarantining | None,
         counts: dict[str, int],
         unavailability: Unavailability,
+        encode: Callable[[CloudEvent], bytes] = encode_event,
     ) -> None:
         self._portals = portals
         self._sink = sink
@@ -75,6 +76,7 @@ class Receiver:
         self._quarantine = quarantine
         self._counts = counts
         self._unavailability = unavailability
+        self._encode = encode
         self._path = settings.path
         self._max_body_bytes = settings.max_body
         self._clients = clients_of(settings)
@@ -110,7 +112,7 @@ class Receiver:
             except KeyError:
                 self._count_first(verdict.member_id, body)
             partition = self._streams.partition_of(verdict.member_id, verdict.subject)
-            stored = await self._sink.publish(encode_event(verdict.event), partition)
+            stored = await self._sink.publish(self._encode(verdict.event), partition)
         except Forbidden as error:
             delivery = Delivery(error.member_id, receipt_id, received_ms, body)
             return await self._refused(error, delivery, request)

@@ -19,6 +19,7 @@ from gateway.label_values import begin_receiver_at_zero
 from gateway.last_resort import end_within
 from gateway.redis_access import connections
 from gateway.settings import Settings
+from gateway.span_export import exporting
 from gateway.vital_metrics import tell_build
 from gateway.web.admin import admin_app
 from gateway.web.assembly import ReceiverParts, assemble
@@ -44,12 +45,16 @@ async def serve(settings: Settings, place: ListeningPlace) -> None:
     stopping = _stop_on_signals(settings.http.grace_s, is_supervised=place.is_supervised)
     with watched(stopping.set) as watch:
         async with AsyncExitStack() as opening:
+            instance, grace_s = instance_id(), settings.http.grace_s
+            await opening.enter_async_context(
+                exporting("b24-receiver", instance=instance, grace_s=grace_s)
+            )
             control = connections.control(settings.redis.url, timeout_s=1.0)
             opening.push_async_callback(control.aclose)
             parts = await opening.enter_async_context(assemble(settings, control))
             opened = opening.pop_all()
         private = _admin_listener(settings, parts, watch)
-        heartbeat = _heartbeat(settings, control, parts, place.worker)
+        heartbeat = _heartbeat(settings, control, parts, place.worker, instance)
         try:
             await parts.start()
             _spare_the_collector()
@@ -89,7 +94,7 @@ def _admin_listener(settings: Settings, parts: ReceiverParts, watch: Watch) -> w
 
 
 def _heartbeat(
-    settings: Settings, control: Redis, parts: ReceiverParts, worker: str | None
+    settings: Settings, control: Redis, parts: ReceiverParts, worker: str | None, instance: str
 ) -> Heartbeat:
     admin = settings.admin
 
@@ -102,7 +107,7 @@ def _heartbeat(
             spool=await parts.storage.spool_state(),
         )
 
-    return Heartbeat(control, report, prefix=settings.redis.prefix, instance=instance_id())
+    return Heartbeat(control, report, prefix=settings.redis.prefix, instance=instance)
 
 
 def _spare_the_collector() -> None:

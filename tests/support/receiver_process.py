@@ -28,7 +28,7 @@ _PORTALS = json.encode(
 
 
 class Receiver(Program):
-    """One receiver; `settings` are further variables, `GATEWAY_` left off."""
+    """One receiver; `settings` are further variables, `GATEWAY_` left off; `environment` others."""
 
     def __init__(
         self,
@@ -38,10 +38,11 @@ class Receiver(Program):
         spool: Path,
         settings: Mapping[str, str] | None = None,
         ports: tuple[int, int] | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """`ports` are the public one and the admin's, if they may not be any."""
         self.port, self.admin_port = ports or (free_port(), free_port())
-        environment = {
+        variables = {
             "GATEWAY_REDIS_URL": redis_url,
             "GATEWAY_HTTP_PORT": str(self.port),
             "GATEWAY_ADMIN_PORT": str(self.admin_port),
@@ -52,7 +53,8 @@ class Receiver(Program):
             (sys.executable, "-m", "gateway", "serve"),
             log_file=directory / f"receiver-{self.port}.log",
             directory=directory,
-            environment=environment
+            environment=variables
+            | dict(environment or {})
             | {f"GATEWAY_{name}": value for name, value in (settings or {}).items()},
         )
 

@@ -11,7 +11,7 @@ from gateway.settings import HttpSettings
 from gateway.web.protection.client_address import Network, Networks, client_of, network_of
 from gateway.web.protection.clients import Clients
 
-__all__ = ["Guard", "clients_of", "guard_of"]
+__all__ = ["Guard", "clients_of", "guard_of", "trusted_proxies_of"]
 
 log: Any = structlog.get_logger(__name__)
 
@@ -92,10 +92,15 @@ def clients_of(settings: HttpSettings) -> Clients:
     return Clients(_networks(settings.trusted_proxies, "trusted_proxies"))
 
 
+def trusted_proxies_of(settings: HttpSettings) -> Networks:
+    """The proxies that these settings believe. Raises OperatorError."""
+    return Networks(_networks(settings.trusted_proxies, "trusted_proxies"))
+
+
 def guard_of(settings: HttpSettings) -> Guard | None:
     """The guard of these settings; None when it is off. Raises OperatorError."""
     settled = Networks(_networks(settings.allow_networks, "allow_networks"))
-    trusted_proxies = Networks(_networks(settings.trusted_proxies, "trusted_proxies"))
+    trusted_proxies = trusted_proxies_of(settings)
     if settings.allow_mode == "off":
         return None
     if not len(settled) and not settings.allow_source:
