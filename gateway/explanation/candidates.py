@@ -9,6 +9,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from gateway.background import owned
 from gateway.contract import EntryId, EventSubject, Streams, timestamps
 from gateway.explanation.entry_search import (
     FoundEntry,
@@ -73,7 +74,7 @@ async def candidates(settings: Settings, wish: EventWish, *, within_s: float) ->
     looked: list[LookedThrough] = []
     found: list[Candidate] = []
     why_no_redis = None
-    waiting = asyncio.create_task(_waiting(settings, wish, within_s=within_s))
+    waiting = owned(_waiting(settings, wish, within_s=within_s))
     deadline = SearchDeadline(_LOOK_SHARE * within_s)
     try:
         entries, looked = await answered(

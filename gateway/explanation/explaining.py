@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
+from gateway.background import owned
 from gateway.contract import KIND_FIELD, EntryId, moment_in, timestamps
 from gateway.errors import OperatorError
 from gateway.explanation.comment_outcomes import entries_on_comments, outcome_in
@@ -69,7 +70,7 @@ async def explain(settings: Settings, event_id: str, *, within_s: float) -> Even
         nonlocal way
         way = more
 
-    spooling = asyncio.create_task(_in_spool(settings, event_id, received_ms, within_s=within_s))
+    spooling = owned(_in_spool(settings, event_id, received_ms, within_s=within_s))
     search = _Search(
         settings,
         received_ms,

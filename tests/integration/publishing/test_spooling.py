@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest.mock import ANY
 
 import pytest
 from redis.asyncio import Redis
@@ -286,17 +285,3 @@ async def test_a_long_backlog_of_single_events_leaves_in_few_calls(
     async with Redis.from_url(own_server.url) as client:
         stats = await client.info("commandstats")
     assert stats["cmdstat_evalsha"]["calls"] <= 20  # some of them the reporter's
-
-
-async def test_a_receiver_that_stops_with_an_empty_spool_vouches_for_nothing_more(
-    redis: Redis, tmp_path: Path
-) -> None:
-    reporter = SpoolReporter(redis, tmp_path, prefix="b24")
-    await reporter.tell(0)
-    await reporter.leave(0)
-    assert await read_reports(redis, prefix="b24") == ([], ANY)
-
-    await reporter.leave(1234)
-
-    ((report,), _) = await read_reports(redis, prefix="b24")
-    assert report.oldest_ms == 1234

@@ -22,10 +22,9 @@ from tests.support.eventually import eventually
 
 EVENTS = "b24:events:{0}"
 COMMENTS = "b24:comments:{0}"
-DEAD = "b24:dead:relay:{0}"
-LEASE = "b24:lease:relay:{0}"
-EMITTED = "b24:emitted:relay:{0}"
-OWN = "b24:replay:relay:{0}"
+DEAD, LEASE = "b24:dead:relay:{0}", "b24:lease:relay:{0}"
+EMITTED, OWN = "b24:emitted:relay:{0}", "b24:replay:relay:{0}"
+NOTES = ("b24:failures:relay:{0}", "b24:balance:relay:{0}")
 
 
 def relay(**options: Any) -> Consumer:
@@ -143,10 +142,7 @@ async def test_a_repeated_step_writes_nothing_twice_and_a_former_owner_nothing(
 
     async def emit(*ids: bytes, epoch: int = 7) -> bool:
         return await scripts.emit(
-            (
-                *(LEASE, COMMENTS, EMITTED, EVENTS, OWN),
-                *("b24:failures:relay:{0}", "b24:balance:relay:{0}"),
-            ),
+            (LEASE, COMMENTS, EMITTED, EVENTS, OWN, *NOTES),
             epoch=epoch,
             group="relay",
             max_remembered=100,
