@@ -23,6 +23,7 @@ class SeenSpan(Struct, frozen=True):
     """A span that was exported; ids are hexadecimal, `links` are pairs of trace and span."""
 
     service: str
+    instance: str
     name: str
     kind: str
     trace_id: str
@@ -74,6 +75,7 @@ def _spans(exported: ExportTraceServiceRequest) -> Iterator[SeenSpan]:
             for one in scope.spans:
                 yield SeenSpan(
                     service=resource["service.name"],
+                    instance=resource["service.instance.id"],
                     name=one.name,
                     kind=KINDS[one.kind],
                     trace_id=one.trace_id.hex(),

@@ -89,6 +89,21 @@ async def test_every_delivery_is_linked_to_by_the_batch_that_it_left_with(
         assert (batch.trace_id, batch.parent_id) == batch.links[0]
 
 
+async def test_each_worker_of_a_receiver_exports(redis_url: str, tmp_path: Path) -> None:
+    workers = {"HTTP_WORKERS": "2"}
+    async with collecting() as collector:
+        with traced_receiver(tmp_path, redis_url, collector.environment, workers) as receiver:
+            await receiver.start()
+            await eventually(lambda: receiver.lines("listening"))  # all of them are
+            # Each comes on a connection of its own, and the kernel spreads them.
+            event_ids = await deliver(receiver.port, *range(1, 65))
+            assert await receiver.stop() == 0
+
+    told = [one.attributes["cloudevents.event_id"] for one in collector.of("server")]
+    assert sorted(told) == sorted(event_ids)
+    assert len({one.instance for one in collector.spans}) == 2
+
+
 async def test_what_is_not_sampled_is_exported_by_no_process(
     redis: Redis, redis_url: str, tmp_path: Path
 ) -> None:
