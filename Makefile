@@ -76,6 +76,7 @@ promtool: $(VENV)/dev.stamp  ## a promtool for the tests of alerts, if this mach
 
 screenshots: chromium  ## the pictures of pages in docs/images
 	$(BIN)/python -m tests.browser.screenshots
+	SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/browser/test_console.py
 
 fuzz: $(VENV)/fuzz.stamp  ## look for bodies that break the decoder: a million, or RUNS=n
 	$(BIN)/python -m tests.fuzz.fuzz_form -runs=$(or $(RUNS),1000000)

@@ -1,36 +1,21 @@
 """Records in the audit log that data was erased on request.
 
-An erasure is an event on the stream `events`, like any other. So the chain keeps its one writer,
-wherever that runs; the record stands in order among the events that it is about; and other services
-that hold copies of the data hear of it too. Its type begins with `gateway.`: it was not Bitrix24
-that sent it.
+An erasure is an event on the stream `events` (gateway.record_publishing says why).
 """
 
-from datetime import UTC, datetime
 from typing import Final
 
-from msgspec import UNSET, Struct, UnsetType, to_builtins
-from uuid_utils import uuid7
+from msgspec import UNSET, Struct, UnsetType
 
-from gateway.contract import (
-    EVENT_FIELD,
-    PORTAL_SUBJECT,
-    EventSubject,
-    OtherEvent,
-    encode_event,
-    source_of,
-    timestamps,
-)
+from gateway.contract import PORTAL_SUBJECT, EventSubject
 from gateway.errors import OperatorError
-from gateway.redis_access import connections
+from gateway.record_publishing import publish_record
 from gateway.redis_access.redis_faults import AWAY_OR_REFUSING, failures_as
 from gateway.settings import RedisSettings
 
 __all__ = ["DATA_ERASED", "Erasure", "ErasureNotRecorded", "record_erasure"]
 
 DATA_ERASED: Final = "gateway.data.erased"
-
-_TIMEOUT_S: Final = 5.0
 
 
 class ErasureNotRecorded(OperatorError):
@@ -59,30 +44,15 @@ async def record_erasure(redis: RedisSettings, erasure: Erasure) -> str:
     Call it when the data is gone, before saying so. Raises ErasureNotRecorded if the event may not
     be on the stream: erase again then, which records it again. It is sent once and never repeated.
     """
-    now = timestamps.milliseconds_of(datetime.now(UTC))
     subject = (
         EventSubject(PORTAL_SUBJECT)
         if erasure.comment_id is None
         else EventSubject.of_comment(erasure.comment_id)
     )
-    event = OtherEvent(
-        id=str(uuid7()),
-        source=source_of(erasure.member_id),
-        type=DATA_ERASED,
-        subject=str(subject),
-        time=now,
-        receivedat=now,
-        data=to_builtins(erasure),
-    )
-    streams = redis.streams
-    key = streams.key("events", streams.partition_of(erasure.member_id, subject))
-    client = connections.publisher(redis.url, timeout_s=_TIMEOUT_S)
-    try:
-        with failures_as(_not_recorded, among=AWAY_OR_REFUSING):
-            await client.xadd(key, {EVENT_FIELD: encode_event(event)})
-    finally:
-        await client.aclose()
-    return event.id
+    with failures_as(_not_recorded, among=AWAY_OR_REFUSING):
+        return await publish_record(
+            redis, erasure, kind=DATA_ERASED, member_id=erasure.member_id, subject=subject
+        )
 
 
 def _not_recorded(error: Exception) -> ErasureNotRecorded:

@@ -1,31 +1,20 @@
 """`gateway balance` says what became of every event that was accepted, and what is missing."""
 
 import asyncio
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
-from redis.asyncio import Redis
 
-from gateway.balance.bookkeeper import look_at_door
-from gateway.balance.door_report import DoorReport
 from gateway.balance.keys import written_off_key
-from gateway.balance.reading import read_balance
-from gateway.balance.sheet import Balance, GroupSheet, balance_without_redis
+from gateway.balance.sheet import Balance, GroupSheet
 from gateway.commandline import settings_of
 from gateway.commands.answer_option import WITHIN
 from gateway.contract import timestamps
 from gateway.errors import OperatorError
-from gateway.ops.answer_times import answered, answering
+from gateway.ops.answer_times import answering
 from gateway.ops.text_tables import table
-from gateway.publishing.errors import SpoolUnavailable
-from gateway.publishing.spool.batch_file import SpoolFile
-from gateway.publishing.spool.reports import known_spool_id
-from gateway.redis_access.connections import FAILURES
-from gateway.redis_access.redis_faults import predicate
-from gateway.redis_access.redis_url import RedisAddress
 from gateway.settings import Settings
+from gateway.status.machine_balance import balance_now, balance_within
 from gateway.terminal import json_line, printable
 
 __all__ = ["command"]
@@ -57,7 +46,7 @@ def command(
     gateway balance --json
     """
     settings = settings_of(context)
-    balance = asyncio.run(_balance(settings, within_s=within_s))
+    balance = asyncio.run(balance_within(settings, within_s=within_s))
     if write_off and balance.why_no_redis is not None:
         raise OperatorError(f"nothing is written off: {balance.why_no_redis}")
     if write_off:
@@ -75,51 +64,12 @@ def command(
     context.exit(1 if balance.open or balance.why_no_redis is not None else 0)
 
 
-async def _balance(settings: Settings, *, within_s: float) -> Balance:
-    """The balance; without Redis that of this machine, which has one if it has receivers."""
-    url = settings.redis.url
-    try:
-        return await answered(url, lambda redis: _read(redis, settings), within_s=within_s)
-    except FAILURES as error:
-        here = await _report_of_this_machine(settings)
-        if not here:
-            raise
-        why = f"{RedisAddress.of(url)} {' '.join(predicate(error).split())}"
-        return balance_without_redis(here, now_ms=round(time.time() * 1000), why=why)
-
-
-async def _read(redis: Redis, settings: Settings) -> Balance:
-    here = await _report_of_this_machine(settings)
-    return await read_balance(redis, settings.redis.streams, here=here)
-
-
-async def _report_of_this_machine(settings: Settings) -> dict[str, DoorReport]:
-    """What the ledgers of this machine say by now, which was perhaps not reported yet."""
-    directory = Path(settings.spool.dir)
-    spool_id = known_spool_id(directory)
-    if spool_id is None:
-        return {}
-
-    async def in_spool() -> int:
-        spool = SpoolFile(directory, max_bytes=settings.spool.max_bytes, is_checked=False)
-        try:
-            return spool.totals()[0]
-        finally:
-            spool.close()
-
-    try:
-        report = await look_at_door(directory, in_spool, former=None)
-    except (OSError, SpoolUnavailable):
-        return {}
-    return {} if report is None else {spool_id: report}
-
-
 async def _write_off(settings: Settings, balance: Balance) -> Balance:
     async with answering(settings.redis.url) as redis:
         key = written_off_key(settings.redis.prefix)
         for one in balance.missing:
             await redis.hset(key, one.where, str(one.count))
-        return await _read(redis, settings)
+        return await balance_now(redis, settings)
 
 
 def _lines(balance: Balance) -> Iterator[str]:

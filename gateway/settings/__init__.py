@@ -12,6 +12,7 @@ from gateway.settings.running_up import load_here
 from gateway.settings.sections.admin_settings import AdminSettings
 from gateway.settings.sections.audit_settings import AuditSettings
 from gateway.settings.sections.bitrix24_settings import ApplicationSettings, Bitrix24Settings
+from gateway.settings.sections.console_settings import ConsoleSettings
 from gateway.settings.sections.consumers_settings import ConsumersSettings
 from gateway.settings.sections.enricher_settings import EnricherSettings
 from gateway.settings.sections.http_settings import HttpSettings
@@ -33,6 +34,7 @@ __all__ = [
     "ApplicationSettings",
     "AuditSettings",
     "Bitrix24Settings",
+    "ConsoleSettings",
     "ConsumersSettings",
     "EnricherSettings",
     "HttpSettings",

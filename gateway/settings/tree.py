@@ -9,6 +9,7 @@ these.
 from gateway.settings.sections.admin_settings import AdminSettings
 from gateway.settings.sections.audit_settings import AuditSettings
 from gateway.settings.sections.bitrix24_settings import Bitrix24Settings
+from gateway.settings.sections.console_settings import ConsoleSettings
 from gateway.settings.sections.consumers_settings import ConsumersSettings
 from gateway.settings.sections.enricher_settings import EnricherSettings
 from gateway.settings.sections.http_settings import HttpSettings
@@ -34,6 +35,7 @@ class Settings(Section, frozen=True, kw_only=True):
     redis: RedisSettings = RedisSettings()
     http: HttpSettings = HttpSettings()
     admin: AdminSettings = AdminSettings()
+    console: ConsoleSettings = ConsoleSettings()
     publish: PublishSettings = PublishSettings()
     spool: SpoolSettings = SpoolSettings()
     retention: RetentionSettings = RetentionSettings()

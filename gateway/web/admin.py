@@ -9,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
 from gateway.hosts import only_known_hosts
 
-__all__ = ["Exposition", "WhyNot", "admin_app"]
+__all__ = ["AdminPages", "Exposition", "WhyNot", "admin_app"]
 
 log: Any = structlog.get_logger(__name__)
 
@@ -18,6 +18,9 @@ WhyNot = Callable[[], Awaitable[str | None]]
 
 Exposition = Callable[[Sequence[str]], Awaitable[bytes]]
 """Gives metrics in Prometheus' text format: those of these names, or all if there are none."""
+
+AdminPages = Callable[[web.Application], None]
+"""Adds pages to the application of the admin port."""
 
 
 async def _alive() -> None:
@@ -34,6 +37,7 @@ def admin_app(
     why_not_alive: WhyNot = _alive,
     exposition: Exposition = _of_this_process,
     hosts: Collection[str] = (),
+    pages: AdminPages | None = None,
 ) -> web.Application:
     """The application of the admin port: `ready` when events can be accepted and stored.
 
@@ -55,6 +59,8 @@ def admin_app(
     app.router.add_get("/healthz", alive)
     app.router.add_get("/readyz", ready)
     app.router.add_get("/metrics", metrics)
+    if pages is not None:
+        pages(app)
     return app
 
 

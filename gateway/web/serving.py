@@ -21,7 +21,7 @@ from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.span_export import exporting
 from gateway.vital_metrics import tell_build
-from gateway.web.admin import admin_app
+from gateway.web.admin import AdminPages, admin_app
 from gateway.web.assembly import ReceiverParts, assemble
 from gateway.web.listening import ListeningPlace
 
@@ -33,9 +33,12 @@ _EXIT_S: Final = 1.0
 """How long the process may take to end after all that has been closed."""
 
 
-async def serve(settings: Settings, place: ListeningPlace) -> None:
+async def serve(
+    settings: Settings, place: ListeningPlace, *, admin_pages: AdminPages | None = None
+) -> None:
     """Receive deliveries until SIGTERM or SIGINT; then finish what is in flight, and return.
 
+    `admin_pages` are added to what the admin listener answers.
     A stop takes [http] grace_s at most; a second signal ends a process that is not supervised at
     once. Raises OperatorError if the settings cannot work on this machine, BackgroundFailed if a
     part of the receiver that cannot be begun anew has ended.
@@ -53,7 +56,7 @@ async def serve(settings: Settings, place: ListeningPlace) -> None:
             opening.push_async_callback(control.aclose)
             parts = await opening.enter_async_context(assemble(settings, control))
             opened = opening.pop_all()
-        private = _admin_listener(settings, parts, watch)
+        private = _admin_listener(settings, parts, watch, admin_pages)
         heartbeat = _heartbeat(settings, control, parts, place.worker, instance)
         try:
             await parts.start()
@@ -80,17 +83,16 @@ def _supervised(place: ListeningPlace, watch: Watch) -> AbstractAsyncContextMana
     return nullcontext() if place.is_supervised else telling_systemd(watch.why_not_alive)
 
 
-def _admin_listener(settings: Settings, parts: ReceiverParts, watch: Watch) -> web.AppRunner:
-    return web.AppRunner(
-        admin_app(
-            parts.storage.readiness.why_not_ready,
-            why_not_alive=watch.why_not_alive,
-            hosts=settings.admin.hosts,
-        ),
-        access_log=None,
-        handle_signals=False,
-        shutdown_timeout=1.0,
+def _admin_listener(
+    settings: Settings, parts: ReceiverParts, watch: Watch, pages: AdminPages | None
+) -> web.AppRunner:
+    app = admin_app(
+        parts.storage.readiness.why_not_ready,
+        why_not_alive=watch.why_not_alive,
+        hosts=settings.admin.hosts,
+        pages=pages,
     )
+    return web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
 
 
 def _heartbeat(

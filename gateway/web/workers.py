@@ -25,7 +25,7 @@ from gateway.heartbeats.systemd_notices import SystemdNotices
 from gateway.processes.child import Child
 from gateway.processes.supervisor import Supervisor, how_it_ended
 from gateway.settings import Settings
-from gateway.web.admin import admin_app
+from gateway.web.admin import AdminPages, admin_app
 from gateway.web.listening import listen
 from gateway.web.worker import Assignment
 from gateway.web.worker_reports import WorkerReports
@@ -37,9 +37,10 @@ log: Any = structlog.get_logger(__name__)
 _FATAL = {2: "what to mend is said above"}
 
 
-async def serve_by_workers(settings: Settings) -> None:
+async def serve_by_workers(settings: Settings, *, admin_pages: AdminPages | None = None) -> None:
     """Receive deliveries by `[http] workers` processes until SIGTERM or SIGINT, and return.
 
+    `admin_pages` are added to what the admin listener answers, which is this process's.
     A worker that ends is started again. A stop gives the workers [http] grace_s, and a second
     signal ends them at once. Raises OperatorError if the settings cannot work on this machine.
     """
@@ -59,6 +60,7 @@ async def serve_by_workers(settings: Settings) -> None:
                 why_not_alive=reports.why_not_alive,
                 exposition=reports.exposition,
                 hosts=admin.hosts,
+                pages=admin_pages,
             )
             runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
             notices = SystemdNotices(reports.why_not_alive, os.environ)

@@ -1,0 +1,25 @@
+"""Defines what a change answers: what was done, or what would be, until it is confirmed."""
+
+from msgspec import Struct
+
+from gateway.console.operator_record import OperatorAction
+
+__all__ = ["ActionAnswer"]
+
+
+class ActionAnswer(Struct, frozen=True, kw_only=True):
+    """What became of a wish to change something.
+
+    Unless `is_done`, nothing was changed yet: `count` is to how many it would be, more if
+    `is_more`, and the same with the field `confirmed` does it. Done, `count` is to how many it was;
+    `is_more`: there was no time for all, and the same again goes on. `not_recorded` says why what
+    was done may not be in the audit log.
+    """
+
+    action: OperatorAction
+    group: str
+    is_done: bool
+    count: int
+    is_more: bool = False
+    selection: str = ""
+    not_recorded: str | None = None

@@ -1,0 +1,73 @@
+"""Defines what a page is asked, what it answers with, and what it may ask of others."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, TypeVar
+
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from gateway.console.installation_looks import InstallationLooks
+from gateway.contract import EventSelection, Streams
+from gateway.ops.answer_times import ANSWER_S, answered
+from gateway.settings import Settings
+
+__all__ = ["BadQuestion", "ConsolePage", "PageQuestion"]
+
+T = TypeVar("T")
+
+
+class BadQuestion(Exception):
+    """A field cannot be understood; the message is for whoever filled it in."""
+
+
+class PageQuestion(Struct, frozen=True):
+    """What is asked: the fields of the query, blanks and empty ones left out.
+
+    `settings` are those by which the console works. `looks` are shared by all who look.
+    """
+
+    settings: Settings
+    fields: Mapping[str, str]
+    looks: InstallationLooks
+
+    @property
+    def streams(self) -> Streams:
+        """The streams of the installation."""
+        return self.settings.redis.streams
+
+    @property
+    def selection(self) -> EventSelection:
+        """Which events are meant by the fields `portal`, `type`, `subject` and `event`."""
+        return EventSelection(
+            portal=self.fields.get("portal"),
+            type=self.fields.get("type"),
+            subject=self.fields.get("subject"),
+            event_id=self.fields.get("event"),
+        )
+
+    def required(self, name: str) -> str:
+        """A field that must be there; raises BadQuestion."""
+        if not (value := self.fields.get(name)):
+            raise BadQuestion(f"{name} is missing")
+        return value
+
+    def number(self, name: str, default: int, *, most: int) -> int:
+        """A field that is a number from 1 to `most`; raises BadQuestion."""
+        text = self.fields.get(name, str(default))
+        if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= most):
+            raise BadQuestion(f"{name}: a number from 1 to {most}")
+        return int(text)
+
+    async def ask(self, ask: Callable[[Redis], Awaitable[T]]) -> T:
+        """What Redis says, within two seconds; raises one of connections.FAILURES."""
+        return await answered(self.settings.redis.url, ask, within_s=ANSWER_S)
+
+
+class ConsolePage(Protocol):
+    """A module that answers one kind of question; its template and its texts bear its name."""
+
+    NAME: str
+
+    async def load(self, question: PageQuestion) -> Any:
+        """The answer, a Struct."""
+        ...

@@ -1,0 +1,231 @@
+"""Answers the requests of browsers and programs to the console: who asks, what, and by which page.
+
+GET  /console/NAME        a page
+GET  /console/api/NAME    the same answer as JSON
+POST /console/act/NAME    something is changed, and a page says what
+POST /console/api/NAME    the same, and JSON says it
+"""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import structlog
+from aiohttp import web
+from msgspec.structs import replace
+
+from gateway.console import (
+    dead_letter_actions,
+    dead_letter_page,
+    doctor_page,
+    event_page,
+    group_actions,
+    groups_page,
+    now_page,
+    portals_page,
+    stuck_page,
+    tail_page,
+)
+from gateway.console.asked_fields import fields_of_query, fields_of_request
+from gateway.console.installation_looks import InstallationLooks
+from gateway.console.last_answers import LastAnswers
+from gateway.console.mounting import PATH
+from gateway.console.page_question import BadQuestion, PageQuestion
+from gateway.console.page_rendering import PageRenderer
+from gateway.console.page_texts import language_for
+from gateway.console.request_origin import why_not_change, why_not_read
+from gateway.console.site_responses import (
+    LANGUAGE_COOKIE,
+    SESSION_COOKIE,
+    asset,
+    guarded,
+    html_response,
+    json_response,
+    with_session,
+    without_session,
+)
+from gateway.console.visitor_rules import ConsoleVisitor, VisitorRules
+from gateway.errors import OperatorError
+from gateway.redis_access.redis_faults import FAILURES, predicate
+from gateway.settings import Settings
+
+__all__ = ["ConsoleSite"]
+
+log: Any = structlog.get_logger(__name__)
+
+PAGES: Final[dict[str, Any]] = {
+    page.NAME: page
+    for page in (
+        now_page,
+        event_page,
+        dead_letter_page,
+        stuck_page,
+        tail_page,
+        portals_page,
+        groups_page,
+        doctor_page,
+    )
+}
+ACTIONS: Final[dict[str, Any]] = {**dead_letter_actions.ACTIONS, **group_actions.ACTIONS}
+_LANGUAGE_FIELD: Final = "lang"
+_NO_OPERATOR: Final = "only an operator may change something"
+
+
+class ConsoleSite:
+    """All pages of one process, and what they share. To be closed."""
+
+    def __init__(self, settings: Settings, file: Path | None, rules: VisitorRules) -> None:
+        own = settings.console.redis_url or settings.redis.url
+        self._settings = replace(settings, redis=replace(settings.redis, url=own))
+        self._looks = InstallationLooks(self._settings, settings, file)
+        self._rules = rules
+        self._renderer = PageRenderer()
+        self._last = LastAnswers()
+
+    async def close(self) -> None:
+        """End what is under way, and close connections."""
+        await self._looks.close()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request, whatever it is."""
+        return guarded(await self._answer(request))
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        place = request.match_info["place"] or now_page.NAME
+        kind, _, name = place.rpartition("/")
+        if (why_not := why_not_read(request.method, request.headers)) is not None:
+            return json_response({"error": why_not}, status=403)
+        if kind == "static" and (found := asset(name)) is not None:
+            return found
+        if request.method == "POST" and place in {"login", "logout"}:
+            return await self._change_session(request, place)
+        visitor = self._rules.visitor(
+            request.remote,
+            request.headers,
+            request.cookies.get(SESSION_COOKIE),
+            now=time.time(),
+        )
+        if visitor is None:
+            return self._not_let_in(request)
+        try:
+            if request.method in {"GET", "HEAD"} and kind in {"", "api"} and name in PAGES:
+                return await self._show(request, visitor, name)
+            if request.method == "POST" and kind in {"act", "api"} and name in ACTIONS:
+                return await self._act(request, visitor, name)
+        except BadQuestion as error:
+            return self._failed(request, visitor, 400, str(error))
+        except OperatorError as error:
+            return self._failed(request, visitor, 404, str(error))
+        except FAILURES as error:
+            return self._failed(request, visitor, 503, f"Redis {_told(error)}")
+        return self._failed(request, visitor, 404, f"there is nothing at {request.path}")
+
+    async def _show(
+        self, request: web.Request, visitor: ConsoleVisitor, name: str
+    ) -> web.StreamResponse:
+        """A page, or its answer as JSON; what it was last, while Redis is away."""
+        fields = fields_of_query(request)
+        fields.pop(_LANGUAGE_FIELD, None)
+        question = PageQuestion(self._settings, fields, self._looks)
+        stale, status = None, 200
+        try:
+            answer = await PAGES[name].load(question)
+            self._last.keep(name, fields, answer)
+        except FAILURES as error:
+            status = 503
+            stale = self._last.instead(name, fields, f"Redis {_told(error)}")
+            answer = stale.answer
+        if _is_api(request):
+            return json_response(answer if stale is None else stale, status=status)
+        values = {"answer": answer, "stale": stale, "fields": fields, "page": name}
+        return self._page(request, f"{name}.j2", visitor, values, status=status)
+
+    async def _act(
+        self, request: web.Request, visitor: ConsoleVisitor, name: str
+    ) -> web.StreamResponse:
+        has_token = visitor.by == "token"
+        if (why_not := why_not_change(request.headers, has_token=has_token)) is not None:
+            return self._failed(request, visitor, 403, why_not)
+        if not visitor.is_operator:
+            return self._failed(request, visitor, 403, _NO_OPERATOR)
+        fields = await fields_of_request(request)
+        question = PageQuestion(self._settings, fields, self._looks)
+        answer = await ACTIONS[name](question, visitor)
+        log.info("an operator acted", by=visitor.name, **msgspec.to_builtins(answer))
+        if _is_api(request):
+            return json_response(answer)
+        values = {"answer": answer, "fields": fields, "page": "acted", "action": name}
+        return self._page(request, "acted.j2", visitor, values)
+
+    async def _change_session(self, request: web.Request, place: str) -> web.Response:
+        """Let a browser in whose token is right, or forget it."""
+        if (why_not := why_not_change(request.headers, has_token=False)) is not None:
+            return json_response({"error": why_not}, status=403)
+        response = web.Response(status=303, headers={"Location": PATH})
+        if place == "logout":
+            without_session(response)
+            return response
+        fields = await fields_of_request(request)
+        session = self._rules.session(
+            fields.get("token", ""), fields.get("name", ""), now=time.time()
+        )
+        if session is None:
+            log.warning("a wrong token at the console", address=request.remote)
+            return self._login(request, is_wrong=True)
+        value, age_s = session
+        is_secure = request.headers.get("Origin", "").startswith("https:")
+        with_session(response, value, age_s, is_secure=is_secure)
+        return response
+
+    def _not_let_in(self, request: web.Request) -> web.Response:
+        if _is_api(request):
+            response = json_response({"error": "a token is needed"}, status=401)
+            response.headers["WWW-Authenticate"] = "Bearer"
+            return response
+        return self._login(request, is_wrong=False)
+
+    def _login(self, request: web.Request, *, is_wrong: bool) -> web.Response:
+        values = {"is_wrong": is_wrong, "has_tokens": self._rules.has_tokens, "page": "login"}
+        status = 401 if self._rules.has_tokens else 403
+        return self._page(request, "login.j2", None, values, status=status)
+
+    def _failed(
+        self, request: web.Request, visitor: ConsoleVisitor, status: int, why: str
+    ) -> web.Response:
+        if _is_api(request):
+            return json_response({"error": why}, status=status)
+        values = {"why": why, "page": "failed"}
+        return self._page(request, "failed.j2", visitor, values, status=status)
+
+    def _page(
+        self,
+        request: web.Request,
+        template: str,
+        visitor: ConsoleVisitor | None,
+        values: Mapping[str, Any],
+        *,
+        status: int = 200,
+    ) -> web.Response:
+        chosen = request.query.get(_LANGUAGE_FIELD) or request.cookies.get(LANGUAGE_COOKIE)
+        language = language_for(chosen, request.headers.get("Accept-Language", ""))
+        common = {
+            "visitor": visitor,
+            "pages": list(PAGES),
+            "may_be_changed": self._rules.may_be_changed,
+            "path": request.path,
+        }
+        html = self._renderer.rendered(template, language, common | dict(values))
+        response = html_response(html, status=status)
+        if _LANGUAGE_FIELD in request.query:
+            response.set_cookie(LANGUAGE_COOKIE, language, path=PATH, samesite="Strict")
+        return response
+
+
+def _is_api(request: web.Request) -> bool:
+    return request.match_info["place"].startswith("api/")
+
+
+def _told(error: BaseException) -> str:
+    return " ".join(predicate(error).split())

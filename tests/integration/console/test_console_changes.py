@@ -1,0 +1,121 @@
+"""What an operator changes by the console, and that the audit log is told."""
+
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from gateway.console.operator_record import OPERATOR_ACTED
+from gateway.contract import EVENT_FIELD
+from tests.integration.runtime.running import comment_event
+from tests.support.console_stage import (
+    DEAD,
+    EVENTS,
+    SAME_ORIGIN,
+    ConsoleClient,
+    as_operator,
+    dead_letter,
+)
+
+AGAIN = "b24:replay:index:{0}"
+
+
+async def acts(redis: Redis) -> list[dict[str, Any]]:
+    """What is told of operators on the stream, oldest first."""
+    entries: Any = await redis.xrange(EVENTS)
+    events = [msgspec.json.decode(fields[EVENT_FIELD]) for _, fields in entries]
+    return [event["data"] for event in events if event["type"] == OPERATOR_ACTED]
+
+
+async def test_chosen_letters_are_given_back_and_it_is_recorded(
+    client: ConsoleClient, redis: Redis
+) -> None:
+    address = await dead_letter(redis, comment_event(9))
+
+    fields = [("group", "index"), ("address", address)]
+    status, html = await as_operator(client).post("act/retry", fields, **SAME_ORIGIN)
+
+    assert (status, "Given back" in html) == (200, True)
+    assert (await redis.xlen(DEAD), await redis.xlen(AGAIN)) == (2, 1)
+    assert await acts(redis) == [
+        {
+            "action": "dead letters given back",
+            "group": "index",
+            "count": 1,
+            "selection": "1 chosen",
+            "by": "",
+            "let_in_by": "token",
+            "address": "127.0.0.1",
+        }
+    ]
+
+
+async def test_all_that_match_are_counted_first_and_changed_when_confirmed(
+    client: ConsoleClient, redis: Redis
+) -> None:
+    operator = as_operator(client)
+    await dead_letter(redis, comment_event(3), reason="rejected")
+    wish = {"group": "index", "all": "1", "reason": "failed"}
+
+    status, html = await operator.post("act/drop", wish, **SAME_ORIGIN)
+    assert (status, "Yes, delete them" in html, "<strong>2</strong>" in html) == (200, True, True)
+    assert (await redis.xlen(DEAD), await acts(redis)) == (3, [])
+
+    _, answer = await operator.post("api/drop", wish | {"confirmed": "1"})
+    done = msgspec.json.decode(answer)
+    assert (done["is_done"], done["count"], done["selection"]) == (True, 2, "reason=failed")
+    assert await redis.xlen(DEAD) == 1
+    (act,) = await acts(redis)
+    assert (act["action"], act["count"]) == ("dead letters dropped", 2)
+
+
+async def test_a_group_is_paused_and_resumed(client: ConsoleClient, redis: Redis) -> None:
+    operator = as_operator(client)
+    wish = {"group": "index", "portal": "acme.bitrix24.com", "until": "2h"}
+
+    assert (await operator.post("act/pause", wish, **SAME_ORIGIN))[0] == 200
+    (row,) = (await client.api("groups"))["groups"]
+    (pause,) = row["interventions"]["pauses"]
+    assert pause["selection"] == {"portal": "acme.bitrix24.com"}
+    _, html = await operator.get("groups")
+    assert "paused in part" in html
+
+    wish = {"group": "index", "portal": "acme.bitrix24.com"}
+    assert (await operator.post("act/resume", wish, **SAME_ORIGIN))[0] == 200
+    (row,) = (await client.api("groups"))["groups"]
+    assert row["interventions"]["pauses"] == []
+    assert [act["action"] for act in await acts(redis)] == ["paused", "resumed"]
+
+
+async def test_a_group_is_removed_when_that_is_confirmed(
+    client: ConsoleClient, redis: Redis
+) -> None:
+    operator = as_operator(client)
+
+    _, html = await operator.post("act/remove", {"group": "index"}, **SAME_ORIGIN)
+    assert ("Yes, remove it" in html, await redis.exists(DEAD)) == (True, 1)
+
+    await operator.post("act/remove", {"group": "index", "confirmed": "1"}, **SAME_ORIGIN)
+    assert await redis.exists(DEAD) == 0
+    assert await redis.xinfo_groups(EVENTS) == []
+    (act,) = await acts(redis)
+    assert act["action"] == "group removed"
+
+
+async def test_a_wish_that_cannot_be_understood_changes_nothing(
+    client: ConsoleClient, redis: Redis
+) -> None:
+    operator = as_operator(client)
+
+    for place, wish, expected in (
+        ("retry", {}, 400),
+        ("retry", {"group": "index"}, 400),
+        ("retry", {"group": "index", "address": "nonsense"}, 400),
+        ("retry", {"group": "index", "address": "0/1-1", "all": "1"}, 400),
+        ("pause", {"group": "nobody"}, 404),
+        ("pause", {"group": "index", "until": "yesterday"}, 400),
+        ("remove", {"group": "nobody"}, 404),
+        ("nonsense", {}, 404),
+    ):
+        assert (await operator.post(f"act/{place}", wish, **SAME_ORIGIN))[0] == expected, place
+    assert (await redis.xlen(DEAD), await acts(redis)) == (2, [])
