@@ -20,7 +20,7 @@ TABLE: Final = {
     "tail": "Follow a stream without consuming it.",
     "groups": "Each stream and group: length, lag, pending, dead letters, owner.",
     "explain": "Where an event is, and what became of it.",
-    "pending": "What a group has in hand: for how long, and how it failed last.",
+    "pending": "What groups have in hand: for how long, and how it failed last.",
     "dead": "Dead letters: list, show, retry, drop.",
     "replay": "Give one group old events again.",
     "trigger": "Send a realistic Bitrix24 request to a URL.",

@@ -1,4 +1,4 @@
-"""`gateway pending` shows which entries a group has in hand, for how long, and why still."""
+"""`gateway pending` shows which entries groups have in hand, for how long, and why still."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from gateway.commandline import settings_of
 from gateway.commands.answer_option import WITHIN
 from gateway.commands.row_output import terminal_width
 from gateway.ops.answer_times import answered
-from gateway.ops.entries_in_hand import EntriesInHand, EntryInHand, entries_in_hand
+from gateway.ops.entries_in_hand import EntriesInHand, EntryInHand, entries_in_hand, groups_reading
 from gateway.ops.group_interventions import GroupInterventions, interventions_of
 from gateway.ops.text_tables import span, table
 from gateway.terminal import json_line, printable
@@ -18,14 +18,14 @@ __all__ = ["command"]
 
 
 @click.command("pending")
-@click.option("--group", required=True, metavar="NAME", help="The group.")
+@click.option("--group", metavar="NAME", help="Only this group; default: all.")
 @click.option("--portal", metavar="ID", help="Only this portal: its member id or domain.")
 @click.option(
     "--limit",
     type=click.IntRange(1, 1000),
     default=20,
     show_default=True,
-    help="Show so many, the oldest first.",
+    help="Show so many of a group, the oldest first.",
 )
 @WITHIN
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
@@ -33,13 +33,13 @@ __all__ = ["command"]
 def command(
     context: click.Context,
     *,
-    group: str,
+    group: str | None,
     portal: str | None,
     limit: int,
     within_s: float,
     as_json: bool,
 ) -> None:
-    r"""What a group has in hand: for how long, and how it failed last.
+    r"""What groups have in hand: for how long, and how it failed last.
 
     In hand is what was delivered to the group and is not settled. ENTRY: stream, partition and id;
     `replay` is what the group alone was given again. WAITS: since it was stored. HELD: since it was
@@ -48,34 +48,46 @@ def command(
     recorded. LAST ERROR: with how long ago that was. More: docs/operations.md.
 
     \b
-    gateway pending --group notifier
+    gateway pending
     gateway pending --group enricher --portal acme.bitrix24.com --json
     """
     settings = settings_of(context)
     streams = settings.redis.streams
 
-    async def ask(redis: Redis) -> tuple[EntriesInHand, GroupInterventions]:
-        found = await entries_in_hand(redis, streams, group, portal=portal, limit=limit)
-        return found, await interventions_of(redis, streams, group)
+    async def ask(redis: Redis) -> list[tuple[EntriesInHand, GroupInterventions]]:
+        groups = await groups_reading(redis, streams) if group is None else [group]
+        return [
+            (
+                await entries_in_hand(redis, streams, one, portal=portal, limit=limit),
+                await interventions_of(redis, streams, one),
+            )
+            for one in groups
+        ]
 
-    found, interventions = asyncio.run(
-        answered(
-            settings.redis.url,
-            ask,
-            within_s=within_s,
-        )
-    )
+    each = asyncio.run(answered(settings.redis.url, ask, within_s=within_s))
     if as_json:
-        for entry in found.entries:
-            click.echo(json_line(entry))
+        for found, _interventions in each:
+            for entry in found.entries:
+                click.echo(json_line(entry))
         return
+    if group is None:
+        each = [(found, pauses) for found, pauses in each if found.pending_count]
+    if not each:
+        click.echo("nothing is in hand")
+    for number, (found, interventions) in enumerate(each):
+        if number:
+            click.echo()
+        _echo(found, interventions, portal=portal)
+
+
+def _echo(found: EntriesInHand, interventions: GroupInterventions, *, portal: str | None) -> None:
     if found.entries:
         head = ("ENTRY", "EVENT", "PORTAL", "SUBJECT", "WAITS", "HELD", "TAKEN", "TRIES")
         rows = [_row(entry) for entry in found.entries]
         click.echo(table((*head, "LAST ERROR"), rows, width=terminal_width()))
     click.echo(_sum(found, portal))
     for pause in interventions.pauses:
-        click.echo(printable(f"paused: {pause}; gateway groups resume {group}"))
+        click.echo(printable(f"paused: {pause}; gateway groups resume {found.group}"))
 
 
 def _row(entry: EntryInHand) -> tuple[object, ...]:
@@ -100,7 +112,8 @@ def _sum(found: EntriesInHand, portal: str | None) -> str:
     if not found.pending_count:
         return f"{found.group} has nothing in hand"
     of_portal = "" if portal is None else f" of {portal}"
-    shown = f"{len(found.entries)} of {found.pending_count} entries in hand{of_portal}"
+    counts = f"{len(found.entries)} of {found.pending_count}"
+    shown = f"{found.group}: {counts} entries in hand{of_portal}"
     if portal is not None and found.looked_count < found.pending_count:
         shown += f"; the oldest {found.looked_count} were looked through"
     owners = {entry.partition: entry.owner for entry in found.entries}

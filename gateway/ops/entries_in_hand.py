@@ -1,5 +1,6 @@
 """Shows what a group has in hand: which entries, for how long, and how they failed last."""
 
+import asyncio
 from collections.abc import Sequence
 from heapq import merge
 from typing import Any, Final
@@ -20,6 +21,7 @@ __all__ = [
     "entries_in_hand",
     "failures_of",
     "groups_of",
+    "groups_reading",
     "last_failure",
 ]
 
@@ -43,7 +45,7 @@ class LastFailure(Struct, frozen=True, kw_only=True):
 
 
 class EntryInHand(Struct, frozen=True, kw_only=True):
-    """An entry that was delivered to a group and is not settled.
+    """An entry that was delivered to `group` and is not settled.
 
     `stream` and `entry_id` are where it is pending: `events`, `comments`, or `replay` for what the
     group alone was given again. Times are by the server's clock: `waits_s` since it was stored
@@ -52,6 +54,7 @@ class EntryInHand(Struct, frozen=True, kw_only=True):
     ended yet, or none is recorded. `owner` is None if nobody works on the partition.
     """
 
+    group: str
     stream: str
     partition: int
     entry_id: str
@@ -141,6 +144,13 @@ async def entries_in_hand(
     )
 
 
+async def groups_reading(redis: Redis, streams: Streams) -> list[str]:
+    """The groups of all streams and partitions, in the order of their names."""
+    keys = [*streams.keys("events"), *streams.keys("comments")]
+    each = await asyncio.gather(*(groups_of(redis, key) for key in keys))
+    return sorted({group for some in each for group in some})
+
+
 async def groups_of(redis: Redis, key: str) -> list[str]:
     """The groups of a stream; none of one that is not there."""
     try:
@@ -206,11 +216,12 @@ async def _looked_at(
     for row, failure, stored in zip(page, failures, found, strict=True):
         entry = entry_of(row.key, row.id, dict(stored).get(row.id.encode(), {}))
         if portal is None or (entry.event and portal in portal_names(entry.event)):
-            shown.append(_shown(row, entry, failure, now_ms=now_ms, owner=owner))
+            shown.append(_shown(group, row, entry, failure, now_ms=now_ms, owner=owner))
     return shown
 
 
 def _shown(
+    group: str,
     row: _Pending,
     entry: ReadEntry,
     failure: FailedAttempt | None,
@@ -226,6 +237,7 @@ def _shown(
         event_id, portal, subject = failure.event_id, failure.portal, failure.subject
     stored_ms = EntryId.of(row.id).ms
     return EntryInHand(
+        group=group,
         stream=row.stream,
         partition=row.partition,
         entry_id=row.id,

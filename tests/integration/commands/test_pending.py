@@ -80,7 +80,7 @@ async def test_what_fails_and_what_hangs_are_told_apart_also_when_the_owner_is_d
     assert head.split()[:3] == ["ENTRY", "EVENT", "PORTAL"]
     assert "ago: Transient: the" in first
     assert second.split()[-2:] == ["-", "-"]
-    assert last == "2 of 2 entries in hand. Owners of partitions: 0: nobody"
+    assert last == "search-index: 2 of 2 entries in hand. Owners of partitions: 0: nobody"
 
 
 def event_of(portal: str, comment_id: int) -> CommentEvent:
@@ -110,7 +110,7 @@ async def test_one_portal_is_found_among_others_and_the_oldest_are_shown(
         found = await rows(redis_url, "--group", GROUP, "--portal", name)
         assert [one["subject"] for one in found] == ["comment/7", "comment/8"]
     shown = await invoked(redis_url, "--group", GROUP, "--portal", "c", monkeypatch=monkeypatch)
-    assert shown.output == "0 of 1002 entries in hand of c\n"
+    assert shown.output == f"{GROUP}: 0 of 1002 entries in hand of c\n"
 
 
 async def test_what_is_no_event_or_was_trimmed_is_shown_as_what_it_is(
