@@ -27,7 +27,9 @@ from gateway.settings import Settings
 
 __all__ = ["examine"]
 
-_CHECK_S: Final = 10.0
+_CHECK_S: Final = 20.0
+# Longer than the answer of a portal is waited for (gateway.portal_health.portal_query): one that
+# hangs must not hide what is known of the others.
 _REDIS_S: Final = 1.0
 
 Look = Callable[[], Awaitable[list[Finding]]]
