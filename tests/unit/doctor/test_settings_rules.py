@@ -165,7 +165,8 @@ def test_a_spool_larger_than_its_disk_is_found(roomy: Settings) -> None:
 
 def test_a_directory_that_others_may_enter_is_found(roomy: Settings) -> None:
     directory = Path(roomy.spool.dir)
-    directory.mkdir(mode=0o755)
+    directory.mkdir()
+    directory.chmod(0o755)
 
     assert of_files(roomy) == [("directories", "warning")]
 
