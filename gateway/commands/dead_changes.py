@@ -20,6 +20,7 @@ from gateway.ops import dead_letter_access as ops
 from gateway.ops.answer_times import answering
 from gateway.ops.dead_letter_access import DeadLetterAddress, LetterFilter, StoredLetter
 from gateway.settings import Settings
+from gateway.status.quantities import counted
 from gateway.terminal import json_line, printable
 
 __all__ = ["COMMANDS"]
@@ -74,7 +75,7 @@ def retry(context: click.Context, *, choice: _Choice, as_json: bool) -> None:
     gateway dead retry --group notifier --reason failed --portal acme.bitrix24.com --all
     """
     count = asyncio.run(_change(settings_of(context), choice, ops.retry, "give back"))
-    click.echo(json_line({"retried": count}) if as_json else f"given back: {count}")
+    _tell(count, choice, "retried", "given back", as_json=as_json)
 
 
 @click.command("drop")
@@ -91,11 +92,18 @@ def drop(context: click.Context, *, choice: _Choice, as_json: bool) -> None:
     gateway dead drop --group notifier --reason rejected --until 7d --all
     """
     count = asyncio.run(_change(settings_of(context), choice, ops.drop, "delete"))
-    click.echo(json_line({"dropped": count}) if as_json else f"dropped: {count}")
+    _tell(count, choice, "dropped", "dropped", as_json=as_json)
+
+
+def _tell(count: int, choice: _Choice, name: str, done: str, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json_line({name: count} | ({"dry_run": True} if choice.dry_run else {})))
+    else:
+        click.echo(f"{'would be ' if choice.dry_run else ''}{done}: {count}")
 
 
 async def _change(settings: Settings, choice: _Choice, change: _Change, what: str) -> int:
-    """Change the letters of a choice that are there now; how many were still there.
+    """Change the letters of a choice that are there now; how many were still there, or would be.
 
     Whoever is not sure is shown first what it is about, and asked, where it is about all of them.
     """
@@ -105,7 +113,7 @@ async def _change(settings: Settings, choice: _Choice, change: _Change, what: st
             found = await ops.letters_at(redis, streams, group, choice.addresses, wanted)
             if choice.dry_run:
                 _show(_Preview().add(found))
-                return 0
+                return len(found)
             return await change(redis, streams, group, [stored.address for stored in found])
         newest = await ops.newest_letters(redis, streams, group)
         if choice.dry_run or not choice.is_sure:
@@ -114,8 +122,9 @@ async def _change(settings: Settings, choice: _Choice, change: _Change, what: st
                 preview.add(some)
             _show(preview)
             if choice.dry_run or not preview.count:
-                return 0
-            click.confirm(f"{what} {preview.count} dead letters of {group}?", abort=True, err=True)
+                return preview.count
+            letters = counted(preview.count, "dead letter")
+            click.confirm(f"{what} {letters} of {group}?", abort=True, err=True)
         count = 0
         async for some in ops.dead_letters(redis, streams, group, newest, wanted):
             count += await change(redis, streams, group, [stored.address for stored in some])
@@ -147,7 +156,7 @@ class _Preview:
 
 
 def _show(preview: _Preview) -> None:
-    click.echo(f"{preview.count} dead letters", err=True)
+    click.echo(counted(preview.count, "dead letter"), err=True)
     if not preview.count:
         return
     click.echo(printable(f"  given up {preview.first_at} to {preview.last_at}"), err=True)

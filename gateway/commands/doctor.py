@@ -15,6 +15,7 @@ from gateway.doctor.finding import Finding, Severity
 from gateway.doctor.redis_roles import ROLES
 from gateway.errors import SettingsError
 from gateway.settings import settings_file
+from gateway.status.quantities import counted
 from gateway.terminal import json_line, printable
 
 __all__ = ["command"]
@@ -72,7 +73,7 @@ def _echo(found: Sequence[Finding]) -> None:
         _echo_wrapped("well", ", ".join(fine))
     reds = sum(one.severity == "red" for one in found)
     warnings = sum(one.severity == "warning" for one in found)
-    click.echo(f"\n{reds} red, {warnings} warnings")
+    click.echo(f"\n{reds} red, {counted(warnings, 'warning')}")
 
 
 def _echo_wrapped(severity: Severity | Literal[""], text: str) -> None:

@@ -82,8 +82,11 @@ def _not_here_lines(way: EventWay) -> Iterator[str]:
     """What was not found, and how far it was looked for."""
     if not way.places:
         if not way.is_found and way.quarantined_for is None:
-            where = "on no stream that was seen" if way.why_no_redis is None else "not found"
-            yield f"not here      it is {where}, and in no spool of this machine"
+            spool = "in no spool of this machine"
+            if way.why_no_redis is None:
+                yield f"not here      it is on no stream that was seen, and {spool}"
+            else:
+                yield f"not known     it is {spool}; of streams, Redis did not say all"
         yield from (f"              {looked_text(one)}" for one in way.looked)
         if way.spools_since is not None:
             yield (
@@ -112,7 +115,7 @@ def _comment(way: EventWay) -> str:
 def _group_lines(group: GroupOutcome) -> Iterator[str]:
     yield f"  {group.group:<16}{_state(group)}"
     if group.paused is not None:
-        yield f"  {'':<16}paused: {group.paused}; gateway groups resume {group.group}"
+        yield f"  {'':<16}paused: {group.paused}; {group.resume}"
     for letter in group.letters:
         yield (
             f"  {'':<16}{letter.reason} at {letter.failed_at} after {letter.attempts} attempts: "

@@ -10,7 +10,7 @@ from gateway.commands.answer_option import WITHIN
 from gateway.commands.row_output import terminal_width
 from gateway.ops.answer_times import answered
 from gateway.ops.entries_in_hand import EntriesInHand, EntryInHand, entries_in_hand, groups_reading
-from gateway.ops.group_interventions import GroupInterventions, interventions_of
+from gateway.ops.group_interventions import GroupInterventions, command_to_resume, interventions_of
 from gateway.ops.text_tables import span, table
 from gateway.terminal import json_line, printable
 
@@ -87,7 +87,7 @@ def _echo(found: EntriesInHand, interventions: GroupInterventions, *, portal: st
         click.echo(table((*head, "LAST ERROR"), rows, width=terminal_width()))
     click.echo(_sum(found, portal))
     for pause in interventions.pauses:
-        click.echo(printable(f"paused: {pause}; gateway groups resume {found.group}"))
+        click.echo(printable(f"paused: {pause}; {command_to_resume(found.group, pause)}"))
 
 
 def _row(entry: EntryInHand) -> tuple[object, ...]:

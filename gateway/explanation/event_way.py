@@ -75,8 +75,8 @@ class GroupOutcome(Struct, frozen=True, kw_only=True):
     `waiting`: not delivered to it yet. `in hand`: delivered and not settled. `handled`: delivered
     before the group's position, and neither pending nor a dead letter; also of a group that began
     behind it. `position` is the last entry that was delivered to the group. `paused` says what of
-    it an operator lets wait. `is_unsure`: there was no time to look through all of its dead letters
-    and redeliveries.
+    it an operator lets wait, and `resume` is the command that ends that. `is_unsure`: there was no
+    time to look through all of its dead letters and redeliveries.
     """
 
     group: str
@@ -89,6 +89,7 @@ class GroupOutcome(Struct, frozen=True, kw_only=True):
     deliveries: int | None = None
     failure: LastFailure | None = None
     paused: str | None = None
+    resume: str | None = None
     letters: Sequence[FoundLetter] = ()
     again: Sequence[GivenAgain] = ()
     is_unsure: bool = False

@@ -7,13 +7,13 @@ from typing import Any, Final, Literal
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from gateway.contract import DeadLetter, EntryId, FailedAttempt, Redelivery, Streams
+from gateway.contract import DeadLetter, EntryId, FailedAttempt, Pause, Redelivery, Streams
 from gateway.explanation.entry_search import FoundEntry, SearchDeadline, look_through
 from gateway.explanation.event_way import FoundLetter, GivenAgain, GroupOutcome
 from gateway.ops.dead_letter_access import DeadLetterAddress
 from gateway.ops.entries_in_hand import failures_of, last_failure
 from gateway.ops.entry_lines import ReadEntry
-from gateway.ops.group_interventions import interventions_of
+from gateway.ops.group_interventions import command_to_resume, interventions_of
 from gateway.ops.partition_owners import now_ms_at, owner_of
 
 __all__ = ["outcomes_of"]
@@ -77,6 +77,7 @@ class _GroupLook:
             state = "given again"
         elif letters:
             state = "dead letter"
+        pause = await self._pause() if state != "handled" else None
         return GroupOutcome(
             group=group,
             stream=self._found.stream,
@@ -87,18 +88,19 @@ class _GroupLook:
             in_hand_s=pending["time_since_delivered"] / 1000 if pending else None,
             deliveries=pending["times_delivered"] if pending else None,
             failure=last_failure(failure, now_ms=self._now_ms) if pending else None,
-            paused=await self._paused() if state != "handled" else None,
+            paused=None if pause is None else str(pause),
+            resume=None if pause is None else command_to_resume(group, pause),
             letters=letters,
             again=again,
             is_unsure=self._is_unsure,
         )
 
-    async def _paused(self) -> str | None:
+    async def _pause(self) -> Pause | None:
         """What an operator has paused that it is part of."""
         event = self._found.entry.event
         assert event is not None  # noqa: S101 - it was found by its id
         known = await interventions_of(self._redis, self._streams, self._group)
-        return next((str(one) for one in known.pauses if one.selection.has(event)), None)
+        return next((one for one in known.pauses if one.selection.has(event)), None)
 
     async def _pending(self, key: str, entry_id: str) -> Any | None:
         try:

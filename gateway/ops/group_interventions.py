@@ -1,5 +1,6 @@
 """Pauses groups and strikes events, for operators, and tells what is paused and struck."""
 
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +23,7 @@ from gateway.ops.entries_in_hand import groups_of
 
 __all__ = [
     "GroupInterventions",
+    "command_to_resume",
     "end_pauses",
     "interventions_of",
     "lift_strikes",
@@ -44,6 +46,15 @@ class GroupInterventions(Struct, frozen=True, kw_only=True):
         if not self.pauses:
             return None
         return "whole" if any(pause.is_whole for pause in self.pauses) else "in part"
+
+
+def command_to_resume(group: str, pause: Pause) -> str:
+    """What an operator calls to end just this pause."""
+    portal, kind = pause.selection.portal, pause.selection.type
+    words = ["gateway", "groups", "resume", group]
+    words += ["--portal", portal] if portal else []
+    words += ["--type", kind] if kind else []
+    return shlex.join(words)
 
 
 async def streams_of_groups(redis: Redis, streams: Streams) -> dict[str, set[str]]:

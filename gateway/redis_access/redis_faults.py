@@ -6,6 +6,7 @@ ConnectionError nor a ResponseError. So each class stands in one table here, and
 whole tree: a new release of redis-py with a new error has to be judged before it is used.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -112,6 +113,9 @@ _DENIED_IN_SCRIPT: Final = re.compile(
     r"ACL failure in script|The user executing the script can't (run|access)"
 )
 
+_CONNECTING: Final = re.compile(r"Error (-?\d+) connecting to (\S+)\. (.+?)\.?", re.DOTALL)
+# As redis-py words it.
+
 
 def fault_of(error: BaseException) -> RedisFault | None:
     """Whose fault an error is; None for what does not come from Redis or the way to it."""
@@ -151,4 +155,15 @@ def predicate(error: BaseException) -> str:
     if is_denied(error):
         return f"denies it: {error}"
     verb = "refuses it" if fault_of(error) is RedisFault.REFUSING else "does not answer"
-    return f"{verb}: {str(error) or type(error).__name__}"
+    return f"{verb}: {_reason(error)}"
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error) or type(error).__name__
+    connecting = _CONNECTING.fullmatch(text)
+    if connecting is None:
+        return text
+    number, where, why = connecting.groups()
+    if why.startswith("Connect call failed"):  # as asyncio names all that a system can say
+        why = os.strerror(int(number))
+    return f"{why} ({where})"

@@ -9,7 +9,6 @@ from typing import Final, Self, TypeVar
 from msgspec import Struct
 
 from gateway.background import owned
-from gateway.balance.reading import read_balance
 from gateway.balance.sheet import Balance
 from gateway.contract import PortalData, timestamps
 from gateway.ending import end
@@ -22,6 +21,7 @@ from gateway.redis_access.redis_url import RedisAddress
 from gateway.settings import Settings
 from gateway.status.admin_addresses import ProbedProcess, addresses_in
 from gateway.status.group_summary import GroupSummary, summaries
+from gateway.status.machine_balance import balance_now
 from gateway.status.machine_spool import SpoolStanding, spool_here, standing_of_spool
 from gateway.status.server_standing import ServerStanding, server_standings
 
@@ -104,7 +104,7 @@ class StatusObserver:
             self._part("groups", self._look_at_groups()),
             self._part("processes", processes(self._redis, prefix=prefix)),
             self._part("portals", troubles_of_portals(self._redis, members, prefix=prefix)),
-            self._part("balance", read_balance(self._redis, settings.redis.streams)),
+            self._part("balance", balance_now(self._redis, settings)),
         )
         if found is not None:
             self._admins |= {

@@ -6,8 +6,9 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.balance.sheet import Balance
-from gateway.contract import Pause, PortalData, Trouble
+from gateway.contract import PortalData, Trouble
 from gateway.heartbeats.process_list import ListedProcess
+from gateway.ops.group_interventions import command_to_resume
 from gateway.ops.text_tables import span
 from gateway.status.group_summary import GroupSummary
 from gateway.status.installation_status import InstallationStatus
@@ -164,7 +165,9 @@ def _of_group(one: GroupSummary) -> Iterator[StatusFault]:
         missing = ", ".join(map(str, one.unowned))
         yield StatusFault(f"nobody holds partition {missing} of group {one.group}", start)
     for pause in one.pauses:
-        yield StatusFault(f"group {one.group} is paused: {pause}", _resuming(one.group, pause))
+        yield StatusFault(
+            f"group {one.group} is paused: {pause}", command_to_resume(one.group, pause)
+        )
     if one.oldest_s > LATE_S and one.trend is not None and not one.is_paused:
         if one.trend.handled_per_s <= 0:
             yield StatusFault(
@@ -182,12 +185,6 @@ def _of_group(one: GroupSummary) -> Iterator[StatusFault]:
             f"{counted(one.dead_letters, 'dead letter')} of group {one.group}",
             f"gateway dead list --group {one.group}",
         )
-
-
-def _resuming(group: str, pause: Pause) -> str:
-    portal, kind = pause.selection.portal, pause.selection.type
-    options = (f"--portal {portal}" if portal else "", f"--type '{kind}'" if kind else "")
-    return " ".join(filter(None, (f"gateway groups resume {group}", *options)))
 
 
 def _behind(one: GroupSummary) -> str:

@@ -71,8 +71,9 @@ def test_a_server_that_is_not_there_is_one_line(
 
     line = said(arguments, monkeypatch, capsys)
 
-    assert line.startswith("gateway: Redis ")
-    assert str(port) in line
+    address = f"127.0.0.1:{port}"
+    why = f"does not answer: Connection refused ({address})"
+    assert line == f"gateway: Redis at {address} {why} ([redis] url)"
 
 
 async def test_a_server_that_hangs_is_known_in_a_second(

@@ -173,6 +173,7 @@ async def test_what_is_about_all_is_shown_and_asked_for(letters: Redis) -> None:
 
     shown = await invoked("retry", *chosen, "--dry-run")
     assert "3 dead letters" in shown.output
+    assert "would be given back: 3\n" in shown.output
     assert "reason   failed 1, rejected 1, struck 1" in shown.output
     assert "portal   aaa.example 3" in shown.output
     refused = await invoked("retry", *chosen, stdin="n\n")

@@ -178,7 +178,7 @@ async def test_a_server_that_is_not_there_is_told_as_such() -> None:
     way = await explained(url, str(uuid7()), exit_code=1)
 
     assert way["why_no_redis"]
-    assert "not here      it is not found, and in no spool" in await told(
+    assert "not known     it is in no spool of this machine; " in await told(
         url, str(uuid7()), exit_code=1
     )
 

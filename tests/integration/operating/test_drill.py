@@ -1,6 +1,7 @@
 """An operator's drill, by the commands alone: what fails is found, mended, and made good."""
 
 import asyncio
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,6 +57,8 @@ async def _mend(here: Installation, receiver: Receiver) -> None:
     """Six events, on three of which the consumer fails; in the end it has handled each once."""
     with here.consuming(INDEX, INDEX_FAILS_FOR=OTHER.domain) as index:
         fine = await posted(receiver, SANDBOX, 1)
+        seen = await here.told("status", code=1)
+        assert seen["balance"]["door"]["accepted"] == 1
         given_up, failing = [await posted(receiver, OTHER, number) for number in (3, 4)]
 
         # Found.
@@ -86,12 +89,12 @@ async def _mend(here: Installation, receiver: Receiver) -> None:
         await here.told("groups", "pause", GROUP, "--portal", OTHER.domain)
         behind = await posted(receiver, OTHER, 6)
 
-        async def is_paused() -> bool:
+        async def how_to_resume() -> str | None:
             found = await outcome(here, behind)
-            return found["state"] == "in hand" and bool(found["paused"])
+            return found["resume"] if found["state"] == "in hand" else None
 
-        await eventually(is_paused)
-        assert f"gateway groups resume {GROUP} --portal {OTHER.domain}" in await here.remedies()
+        resuming = await eventually(how_to_resume)
+        assert resuming in await here.remedies()
         beside = await posted(receiver, SANDBOX, 5)
         await eventually(lambda: beside in handled(index))
 
@@ -102,7 +105,7 @@ async def _mend(here: Installation, receiver: Receiver) -> None:
         assert handled(index) == {fine, beside, after}
 
         # Resumed, and what was given up is given back.
-        await here.told("groups", "resume", GROUP, "--portal", OTHER.domain)
+        await here.told(*shlex.split(resuming)[1:])
         await eventually(lambda: {failing, behind} <= handled(index))
         options = ("--portal", OTHER.domain, "--all", "--yes")
         assert await here.told("dead", "retry", "--group", GROUP, *options) == {"retried": 1}
