@@ -13,11 +13,11 @@ from gateway.console.action_answer import ActionAnswer
 from gateway.console.dead_letter_page import every_letter, wished
 from gateway.console.operator_record import OperatorAction, record_act
 from gateway.console.page_question import BadQuestion, PageQuestion
-from gateway.console.visitor_rules import ConsoleVisitor
 from gateway.contract import Streams, timestamps
 from gateway.ops import dead_letter_access as ops
 from gateway.ops.dead_letter_access import DeadLetterAddress, LetterFilter
 from gateway.redis_access import connections
+from gateway.web.protection.visitor_rules import ConsoleVisitor
 
 __all__ = ["ACTIONS"]
 

@@ -6,12 +6,12 @@ from typing import Final
 from gateway.console.action_answer import ActionAnswer
 from gateway.console.operator_record import OperatorAction, record_act
 from gateway.console.page_question import BadQuestion, PageQuestion
-from gateway.console.visitor_rules import ConsoleVisitor
 from gateway.contract import EventSelection
 from gateway.errors import OperatorError
 from gateway.moments import parse_deadline
 from gateway.ops.group_interventions import end_pauses, pause_group
 from gateway.ops.group_removal import GroupInUse, look_at_group, remove_group
+from gateway.web.protection.visitor_rules import ConsoleVisitor
 
 __all__ = ["ACTIONS"]
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 import structlog
 from aiohttp import web
 
-from gateway.console.visitor_rules import VisitorRules
 from gateway.settings import Settings
+from gateway.web.protection.visitor_rules import VisitorRules
 
 __all__ = ["PATH", "ConsoleMount"]
 

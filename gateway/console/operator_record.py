@@ -4,11 +4,11 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
 
-from gateway.console.visitor_rules import ConsoleVisitor
 from gateway.contract import EventSubject
 from gateway.record_publishing import publish_record
 from gateway.redis_access.redis_faults import FAILURES, predicate
 from gateway.settings import RedisSettings
+from gateway.web.protection.visitor_rules import ConsoleVisitor
 
 __all__ = ["OPERATOR_ACTED", "OperatorAct", "OperatorAction", "record_act"]
 

@@ -1,9 +1,12 @@
 """Answers the requests of browsers and programs to the console: who asks, what, and by which page.
 
-GET  /console/NAME        a page
-GET  /console/api/NAME    the same answer as JSON
-POST /console/act/NAME    something is changed, and a page says what
-POST /console/api/NAME    the same, and JSON says it
+    GET  /console/NAME           a page
+    GET  /console/api/NAME       the same answer as JSON
+    GET  /console/api/tail/live  what comes to a stream, while it comes
+    POST /console/act/NAME       something is changed, and a page says what
+    POST /console/api/NAME       the same, and JSON says it
+
+What another site asks for is refused before anything is looked at.
 """
 
 import time
@@ -35,7 +38,6 @@ from gateway.console.mounting import PATH
 from gateway.console.page_question import BadQuestion, PageQuestion
 from gateway.console.page_rendering import PageRenderer
 from gateway.console.page_texts import language_for
-from gateway.console.request_origin import why_not_change, why_not_read
 from gateway.console.site_responses import (
     LANGUAGE_COOKIE,
     SESSION_COOKIE,
@@ -46,10 +48,12 @@ from gateway.console.site_responses import (
     with_session,
     without_session,
 )
-from gateway.console.visitor_rules import ConsoleVisitor, VisitorRules
+from gateway.console.tail_stream import send_tail
 from gateway.errors import OperatorError
 from gateway.redis_access.redis_faults import FAILURES, predicate
 from gateway.settings import Settings
+from gateway.web.protection.request_origin import why_not_change, why_not_read
+from gateway.web.protection.visitor_rules import ConsoleVisitor, VisitorRules
 
 __all__ = ["ConsoleSite"]
 
@@ -70,6 +74,8 @@ PAGES: Final[dict[str, Any]] = {
 }
 ACTIONS: Final[dict[str, Any]] = {**dead_letter_actions.ACTIONS, **group_actions.ACTIONS}
 _LANGUAGE_FIELD: Final = "lang"
+_LIVE: Final = "api/tail/live"
+_MOST_FOLLOWING: Final = 10
 _NO_OPERATOR: Final = "only an operator may change something"
 
 
@@ -83,6 +89,7 @@ class ConsoleSite:
         self._rules = rules
         self._renderer = PageRenderer()
         self._last = LastAnswers()
+        self._following = 0
 
     async def close(self) -> None:
         """End what is under way, and close connections."""
@@ -112,6 +119,8 @@ class ConsoleSite:
         try:
             if request.method in {"GET", "HEAD"} and kind in {"", "api"} and name in PAGES:
                 return await self._show(request, visitor, name)
+            if request.method == "GET" and place == _LIVE:
+                return await self._follow(request)
             if request.method == "POST" and kind in {"act", "api"} and name in ACTIONS:
                 return await self._act(request, visitor, name)
         except BadQuestion as error:
@@ -141,6 +150,17 @@ class ConsoleSite:
             return json_response(answer if stale is None else stale, status=status)
         values = {"answer": answer, "stale": stale, "fields": fields, "page": name}
         return self._page(request, f"{name}.j2", visitor, values, status=status)
+
+    async def _follow(self, request: web.Request) -> web.StreamResponse:
+        """What comes to a stream, while it comes."""
+        if self._following >= _MOST_FOLLOWING:
+            return json_response({"error": "too many follow streams already"}, status=503)
+        self._following += 1
+        try:
+            question = PageQuestion(self._settings, fields_of_query(request), self._looks)
+            return await send_tail(request, question)
+        finally:
+            self._following -= 1
 
     async def _act(
         self, request: web.Request, visitor: ConsoleVisitor, name: str

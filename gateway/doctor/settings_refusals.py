@@ -10,6 +10,7 @@ from gateway.redis_access.redis_url import RedisAddress
 from gateway.settings import Settings
 from gateway.vault.encryption import Vault
 from gateway.web.protection.guard import clients_of, guard_of
+from gateway.web.protection.visitor_rules import VisitorRules
 
 __all__ = ["refusals"]
 
@@ -26,6 +27,7 @@ async def refusals(settings: Settings) -> list[str]:
         lambda: Vault.of(settings.vault),
         lambda: clients_of(settings.http),
         lambda: guard_of(settings.http),
+        lambda: VisitorRules(settings.console),
     ]
     found: list[str] = []
     for make in makers:

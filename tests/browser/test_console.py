@@ -8,6 +8,7 @@ from playwright.async_api import Browser, Route, expect
 from redis.asyncio import Redis
 
 from tests.browser.console_browser import open_page
+from tests.integration.runtime.running import comment_event, publish
 from tests.support.console_scene import furnish
 from tests.support.console_stage import DEAD, EVENTS, OPERATOR, VIEWER, ConsoleClient, open_console
 from tests.support.eventually import eventually
@@ -44,7 +45,6 @@ async def test_an_operator_finds_an_event_and_repairs_what_failed(
 
         await page.click("nav >> text=Stuck")
         await expect(page.locator("#live")).to_contain_text("search.example.com does not answer")
-        await one.take("console-stuck")
 
         await one.go("event")
         await page.fill("input[name=id]", stuck.id)
@@ -75,7 +75,6 @@ async def test_an_operator_finds_an_event_and_repairs_what_failed(
 
         await one.go("groups")
         await expect(page.locator("main")).to_contain_text("portal=volga-trade.bitrix24.ru")
-        await one.take("console-groups")
         await page.click("text=Resume")
         await expect(page.locator("main")).to_contain_text("Pauses ended: 1")
         assert one.problems == []
@@ -115,6 +114,35 @@ async def test_what_is_shown_follows_what_happens_also_in_the_dark(
         await expect(one.page.locator("main")).not_to_contain_text(
             "dead letters of", timeout=30_000
         )
+        assert one.problems == []
+
+
+async def test_the_tail_shows_what_comes_and_holds_back_while_somebody_reads(
+    browser: Browser, console: ConsoleClient, redis: Redis
+) -> None:
+    await furnish(redis)
+    async with open_page(browser, console.url) as one:
+        await one.log_in(VIEWER, "")
+        await one.go("tail")
+        rows = one.page.locator("#live tbody tr")
+        await expect(rows).to_have_count(50)
+
+        async def has_come() -> bool:
+            """What came before the browser follows is not sent, so it comes until it is seen."""
+            await publish(redis, EVENTS, [comment_event(77)])
+            return "comment/77" in await rows.first.inner_text()
+
+        await eventually(has_come)
+
+        await one.page.mouse.wheel(0, 900)
+        await one.page.wait_for_function("window.scrollY > 150")
+        await publish(redis, EVENTS, [comment_event(number) for number in range(3000, 3100)])
+        await expect(one.page.locator("[data-held]")).to_be_visible()
+        await expect(one.page.locator("[data-skipped]")).to_be_visible()
+        await expect(rows.first).to_contain_text("comment/77")
+
+        await one.page.click("[data-held] button")
+        await expect(rows.first).to_contain_text("comment/3099")
         assert one.problems == []
 
 

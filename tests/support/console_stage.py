@@ -41,7 +41,7 @@ class ConsoleClient:
         self.receiver = receiver
         self.url = f"http://127.0.0.1:{receiver.admin_port}/console/"
         self.session = session
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     async def get(self, place: str, **headers: str) -> tuple[int, str]:
         """The status and the text of an answer; `_` in names of headers is `-`."""
@@ -59,12 +59,12 @@ class ConsoleClient:
 
     async def api(self, place: str) -> Any:
         """The answer of the API, which must be fine."""
-        async with self.session.get(f"{self.url}api/{place}", headers=self._headers) as answer:
+        async with self.session.get(f"{self.url}api/{place}", headers=self.headers) as answer:
             assert answer.status == 200, await answer.text()
             return await answer.json()
 
     def _all(self, headers: dict[str, str]) -> dict[str, str]:
-        return self._headers | {name.replace("_", "-"): text for name, text in headers.items()}
+        return self.headers | {name.replace("_", "-"): text for name, text in headers.items()}
 
 
 def as_operator(client: ConsoleClient) -> ConsoleClient:

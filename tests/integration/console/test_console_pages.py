@@ -3,10 +3,11 @@
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from gateway.sandbox.portal import SANDBOX
-from tests.integration.runtime.running import comment_event
+from tests.integration.runtime.running import comment_event, publish
 from tests.support.console_stage import (
     EVENTS,
     ConsoleClient,
@@ -127,6 +128,25 @@ async def test_the_tail_has_the_newest_first_and_only_what_is_wanted(
     assert (none["entries"], none["is_whole"]) == ([], True)
     assert len(letters["entries"]) == 2
     assert (await client.get("tail?stream=nonsense"))[0] == 400
+
+
+async def test_what_comes_is_sent_while_it_comes(client: ConsoleClient, redis: Redis) -> None:
+    await as_operator(client).get("tail")
+    async with client.session.get(
+        f"{client.url}api/tail/live?type=*.added", headers=client.headers
+    ) as answer:
+        assert (answer.status, answer.content_type) == (200, "text/event-stream")
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        added = replace(comment_event(12), type="bitrix24.crm.timeline.comment.added")
+        while True:  # until it follows: what came before is not sent
+            await publish(redis, EVENTS, [comment_event(11), added])
+            line = await answer.content.readline()
+            if line.startswith(b"data: "):
+                break
+        batch = msgspec.json.decode(line.removeprefix(b"data: "))
+
+    assert {one["subject"] for one in batch["entries"]} == {"comment/12"}
+    assert (await client.get("api/tail/live?stream=nonsense"))[0] == 400
 
 
 async def test_portals_are_listed_searched_and_asked(client: ConsoleClient) -> None:

@@ -15,6 +15,7 @@ from gateway.ops.group_standings import GroupStanding
 from gateway.redis_access.redis_url import RedisAddress
 from gateway.settings import (
     AdminSettings,
+    ConsoleSettings,
     HttpSettings,
     PortalSettings,
     RedisSettings,
@@ -74,6 +75,7 @@ def test_another_machine_is_reached_with_a_password_and_tls(url: str, count: int
 async def test_what_serve_refuses_is_refused_all_at_once() -> None:
     settings = Settings(
         vault=VaultSettings(keys=("no key",)),
+        console=ConsoleSettings(token="fake-short"),
         http=HttpSettings(allow_mode="enforce", trusted_proxies=("nowhere",)),
         portals=(
             PortalSettings(
@@ -84,7 +86,7 @@ async def test_what_serve_refuses_is_refused_all_at_once() -> None:
 
     found = "\n".join(await refusals(settings))
 
-    for name in ("[[portals]]", "[vault] keys", "[http] trusted_proxies"):
+    for name in ("[[portals]]", "[vault] keys", "[http] trusted_proxies", "[console] token"):
         assert name in found
     assert await refusals(SAFE) == []
 

@@ -3,7 +3,7 @@
 import pytest
 from multidict import CIMultiDict
 
-from gateway.console.request_origin import why_not_change, why_not_read
+from gateway.web.protection.request_origin import why_not_change, why_not_read
 
 LINK = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 

@@ -17,10 +17,10 @@ from typing import Final, Literal
 from msgspec import Struct
 from multidict import MultiMapping
 
-from gateway.console.session_cookie import ConsoleRole, ConsoleSession, SessionSigner
 from gateway.errors import OperatorError
 from gateway.settings import ConsoleSettings, resolve_secret
 from gateway.web.protection.client_address import Network, Networks, address_of, network_of
+from gateway.web.protection.session_cookie import ConsoleRole, ConsoleSession, SessionSigner
 
 __all__ = ["ConsoleVisitor", "VisitorRules"]
 

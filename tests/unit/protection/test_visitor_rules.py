@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
-from gateway.console.visitor_rules import ConsoleVisitor, VisitorRules
 from gateway.errors import OperatorError
 from gateway.settings import ConsoleSettings
+from gateway.web.protection.visitor_rules import ConsoleVisitor, VisitorRules
 
 VIEWER, OPERATOR = "fake-token-of-viewers", "fake-token-of-operators"
 TOKENS = ConsoleSettings(token=VIEWER, operator_token=OPERATOR)
