@@ -1,6 +1,8 @@
-"""Remembers what pages have answered last: it is shown, with its time, while Redis is away."""
+"""Remembers what pages have answered last: it is shown, with its time, while Redis is away.
 
-import time
+Not for long, and not much: answers hold what a page shows, and so what somebody may have erased.
+"""
+
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final
@@ -11,7 +13,8 @@ from gateway.contract import timestamps
 
 __all__ = ["LastAnswers", "StaleAnswer"]
 
-_MOST: Final = 100
+_MOST: Final = 20
+_KEPT_S: Final = 3600.0
 
 _Key = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -19,7 +22,7 @@ _Key = tuple[str, tuple[tuple[str, str], ...]]
 class StaleAnswer(Struct, frozen=True, kw_only=True):
     """Why there is no answer, and the last one there was to the same question, given `at`.
 
-    `answer` and `at` are None if nobody has asked this before.
+    `answer` and `at` are None if nobody has asked this within an hour.
     """
 
     why_not: str
@@ -28,23 +31,29 @@ class StaleAnswer(Struct, frozen=True, kw_only=True):
 
 
 class LastAnswers:
-    """The last hundred questions, each with its last answer."""
+    """The last twenty questions, each with its last answer, for an hour. Times are Unix times."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[_Key, tuple[str, Any]] = OrderedDict()
+        self._known: OrderedDict[_Key, tuple[float, Any]] = OrderedDict()
 
-    def keep(self, name: str, fields: Mapping[str, str], answer: Any) -> None:
+    def keep(self, name: str, fields: Mapping[str, str], answer: Any, *, now: float) -> None:
         """Remember an answer that has just been given."""
         key = _key(name, fields)
-        self._known[key] = timestamps.seconds(time.time()), answer
+        self._known[key] = now, answer
         self._known.move_to_end(key)
-        if len(self._known) > _MOST:
+        oldest, _ = next(iter(self._known.values()))
+        while len(self._known) > _MOST or now - oldest > _KEPT_S:
             self._known.popitem(last=False)
+            oldest, _ = next(iter(self._known.values()))
 
-    def instead(self, name: str, fields: Mapping[str, str], why_not: str) -> StaleAnswer:
+    def instead(
+        self, name: str, fields: Mapping[str, str], why_not: str, *, now: float
+    ) -> StaleAnswer:
         """What is left to show."""
-        at, answer = self._known.get(_key(name, fields), (None, None))
-        return StaleAnswer(why_not=why_not, at=at, answer=answer)
+        at, answer = self._known.get(_key(name, fields), (0.0, None))
+        if answer is None or now - at > _KEPT_S:
+            return StaleAnswer(why_not=why_not, at=None, answer=None)
+        return StaleAnswer(why_not=why_not, at=timestamps.seconds(at), answer=answer)
 
 
 def _key(name: str, fields: Mapping[str, str]) -> _Key:

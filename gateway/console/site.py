@@ -141,10 +141,10 @@ class ConsoleSite:
         stale, status = None, 200
         try:
             answer = await PAGES[name].load(question)
-            self._last.keep(name, fields, answer)
+            self._last.keep(name, fields, answer, now=time.time())
         except FAILURES as error:
             status = 503
-            stale = self._last.instead(name, fields, f"Redis {_told(error)}")
+            stale = self._last.instead(name, fields, f"Redis {_told(error)}", now=time.time())
             answer = stale.answer
         if _is_api(request):
             return json_response(answer if stale is None else stale, status=status)
@@ -234,7 +234,6 @@ class ConsoleSite:
             "visitor": visitor,
             "pages": list(PAGES),
             "may_be_changed": self._rules.may_be_changed,
-            "path": request.path,
         }
         html = self._renderer.rendered(template, language, common | dict(values))
         response = html_response(html, status=status)

@@ -189,6 +189,7 @@ def welcome(
         "everything runs",
         f"  events from Bitrix24   POST {settings.http.local_url}",
         f"  health and metrics     {settings.admin.local_url}/healthz",
+        f"  the console            {settings.admin.local_url}/console/",
         f"  Redis                  {redis or shown['redis']['url']}",
         f"  registered portals     {len(settings.portals) or nobody}",
         f"  missed events          {_missed(settings)}",
