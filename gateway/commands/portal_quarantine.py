@@ -21,6 +21,7 @@ from gateway.portals.registry import Registry, portals_among
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.stream_writer import stream_writer
 from gateway.settings import Settings
+from gateway.terminal import json_line
 from gateway.vault.encryption import Vault
 from gateway.web.readmission import Readmission, claim_of, readmit
 
@@ -145,6 +146,7 @@ def show(
 
 @command.command("admit")
 @_chosen(needs_portal=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object.")
 @click.pass_context
 def admit(
     context: click.Context,
@@ -152,6 +154,7 @@ def admit(
     member_id: str | None,
     token_digest: str | None,
     receipt_id: str | None,
+    as_json: bool,
 ) -> None:
     r"""Publish those whose token is registered now; of all portals, or of one.
 
@@ -181,15 +184,23 @@ def admit(
         )
 
     result = _in_room(context, readmitted)
-    click.echo(f"published: {len(result.event_ids)}")
-    for left, count in result.remaining.items():
-        click.echo(f"remaining: {count} with token {shown(left.digest)}: {left.reason}")
+    if as_json:
+        remaining = [
+            {"token_digest": shown(left.digest), "reason": left.reason, "deliveries": count}
+            for left, count in result.remaining.items()
+        ]
+        click.echo(json_line({"published": result.event_ids, "remaining": remaining}))
+    else:
+        click.echo(f"published: {len(result.event_ids)}")
+        for left, count in result.remaining.items():
+            click.echo(f"remaining: {count} with token {shown(left.digest)}: {left.reason}")
     context.exit(1 if result.remaining else 0)
 
 
 @command.command("drop")
 @_chosen(needs_portal=True)
 @click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object.")
 @click.pass_context
 def drop(
     context: click.Context,
@@ -198,6 +209,7 @@ def drop(
     token_digest: str | None,
     receipt_id: str | None,
     is_sure: bool,
+    as_json: bool,
 ) -> None:
     r"""Remove deliveries of a portal from the quarantine, for good.
 
@@ -213,14 +225,14 @@ def drop(
 
     kept = _in_room(context, chosen)
     if kept and not is_sure:
-        click.confirm(f"remove {len(kept)} deliveries of {member_id}?", abort=True)
+        click.confirm(f"remove {len(kept)} deliveries of {member_id}?", abort=True, err=True)
 
     async def remove(room: _Room) -> None:
         await room.quarantine.remove(kept)
 
     if kept:
         _in_room(context, remove)
-    click.echo(f"removed: {len(kept)}")
+    click.echo(json_line({"removed": len(kept)}) if as_json else f"removed: {len(kept)}")
 
 
 def _in_room(context: click.Context, work: Callable[[_Room], Awaitable[T]]) -> T:

@@ -23,6 +23,7 @@ from gateway.portals.disk_copy import DiskCopy
 from gateway.portals.facts import PortalFacts
 from gateway.portals.registry import DOMAIN, MEMBER_ID, Registration, Registry, is_lost
 from gateway.settings import Settings, resolve_secret
+from gateway.terminal import json_line
 
 __all__ = ["command"]
 
@@ -72,8 +73,9 @@ def list_(context: click.Context, *, as_json: bool) -> None:
 
 @command.command("erased")
 @click.argument("member_id")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object.")
 @click.pass_context
-def erased(context: click.Context, *, member_id: str) -> None:
+def erased(context: click.Context, *, member_id: str, as_json: bool) -> None:
     r"""Say that the data of a portal, which asked for it, is erased everywhere else.
 
     Erases what Redis still holds of it, the mark included, as `gateway erase --portal` does; of a
@@ -96,15 +98,21 @@ def erased(context: click.Context, *, member_id: str) -> None:
         raise OperatorError(f"{member_id} is not marked for erasure")
     registered = {one.member_id for one in _ask(settings, _registrations)}
     registered |= {portal.member_id for portal in settings.portals}
-    if member_id in registered:
+    is_back, count = member_id in registered, 0
+    if is_back:
         _ask_facts(settings, take_mark)
-        click.echo(f"{member_id} is registered again: gateway erase --portal {member_id} erases it")
+        said = f"{member_id} is registered again: gateway erase --portal {member_id} erases it"
     else:
         found = asyncio.run(erase_from_redis(settings, Subject(member_id=member_id))).erased
         if not found.is_whole:
             raise OperatorError(f"more of {member_id} came meanwhile: run the command again")
-        click.echo(f"{sum(found.found.values())} things of {member_id} erased from Redis")
-    click.echo(f"{member_id} is no longer marked for erasure")
+        count = sum(found.found.values())
+        said = f"{count} things of {member_id} erased from Redis"
+    if as_json:
+        row = {"member_id": member_id, "erased": count, "is_registered": is_back}
+        click.echo(json_line(row))
+    else:
+        click.echo(f"{said}\n{member_id} is no longer marked for erasure")
 
 
 @command.command("add")
@@ -116,8 +124,11 @@ def erased(context: click.Context, *, member_id: str) -> None:
     metavar="TOKEN",
     help="The application token: env:NAME, file:/path, - for standard input, or the token itself.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object.")
 @click.pass_context
-def add(context: click.Context, *, member_id: str, domain: str | None, token: str) -> None:
+def add(
+    context: click.Context, *, member_id: str, domain: str | None, token: str, as_json: bool
+) -> None:
     r"""Let a portal send with one more token.
 
     A portal may have several: one of the application and of each outgoing webhook, and during a
@@ -135,15 +146,20 @@ def add(context: click.Context, *, member_id: str, domain: str | None, token: st
     digest = digest_of(_token(token))
     settings = settings_of(context)
 
-    async def register(registry: Registry) -> None:
+    async def register(registry: Registry) -> str:
         await _put_back(registry, settings)
         named = domain or _domain_of(member_id, settings, await _registrations(registry))
         if not named:
             raise click.UsageError(f"{member_id} is not known yet: name its --domain")
         await registry.add(member_id, named, digest, now=datetime.now(UTC))
+        return named
 
-    _ask(settings, register)
-    click.echo(f"added: {member_id} may send with token {shown(digest)}. {_SECONDS_NOTE}")
+    named = _ask(settings, register)
+    if as_json:
+        row = {"member_id": member_id, "domain": named, "token_digest": shown(digest)}
+        click.echo(json_line(row))
+    else:
+        click.echo(f"added: {member_id} may send with token {shown(digest)}. {_SECONDS_NOTE}")
 
 
 @command.command("remove")
@@ -153,8 +169,11 @@ def add(context: click.Context, *, member_id: str, domain: str | None, token: st
     metavar="HEX",
     help="Only the token whose digest begins so, as `portals list` shows it.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per token.")
 @click.pass_context
-def remove(context: click.Context, *, member_id: str, token_digest: str | None) -> None:
+def remove(
+    context: click.Context, *, member_id: str, token_digest: str | None, as_json: bool
+) -> None:
     r"""Let a portal, or one of its tokens, no longer send.
 
     More: docs/portals.md.
@@ -174,9 +193,12 @@ def remove(context: click.Context, *, member_id: str, token_digest: str | None) 
     removed = _ask(settings, forget)
     is_settled = any(portal.member_id == member_id for portal in settings.portals)
     for one in removed:
-        click.echo(f"removed: token {shown(one.digest)} of {member_id}. {_SECONDS_NOTE}")
+        row = {"member_id": member_id, "token_digest": shown(one.digest)}
+        said = f"removed: token {shown(one.digest)} of {member_id}. {_SECONDS_NOTE}"
+        click.echo(json_line(row) if as_json else said)
     if is_settled:
-        click.echo(f"{member_id} still stands in the settings, with the tokens given there")
+        said = f"{member_id} still stands in the settings, with the tokens given there"
+        click.echo(said, err=as_json)
     elif not removed:
         raise OperatorError(f"{member_id} is not registered")
 

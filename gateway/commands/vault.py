@@ -10,6 +10,7 @@ from gateway.commands.row_output import Row, echo_rows
 from gateway.errors import OperatorError
 from gateway.ops.answer_times import answering
 from gateway.settings import Settings
+from gateway.terminal import json_line
 from gateway.vault.encryption import Vault
 from gateway.vault.resealing import Census, Resealing
 
@@ -48,8 +49,9 @@ def check(context: click.Context, *, as_json: bool) -> None:
 
 
 @command.command("rotate")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object.")
 @click.pass_context
-def rotate(context: click.Context) -> None:
+def rotate(context: click.Context, *, as_json: bool) -> None:
     r"""Seal anew, by the newest key, what an older one has sealed; may be repeated.
 
     Run it when every process has the new key, which is when all have been started again: until
@@ -61,7 +63,7 @@ def rotate(context: click.Context) -> None:
     gateway vault rotate --config /etc/gateway/gateway.toml
     """
     count = asyncio.run(_reseal(settings_of(context)))
-    click.echo(f"{count} sealed anew")
+    click.echo(json_line({"sealed": count}) if as_json else f"{count} sealed anew")
 
 
 async def _census(settings: Settings) -> Census:

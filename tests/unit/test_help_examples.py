@@ -43,6 +43,24 @@ def test_a_help_has_two_examples_of_the_command(path: tuple[str, ...], text: str
     assert [shlex.split(one)[: len(path)] for one in examples] == [list(path)] * len(examples)
 
 
+def test_each_command_that_ends_by_itself_prints_data_for_programs() -> None:
+    run = {("gateway", name) for name in ("serve", "reconcile", "up")} | {("consumers", "run")}
+    write_files = {("consumers", "audit", name) for name in ("keygen", "prove")}
+    commands = {
+        path: context.command
+        for program in PROGRAMS
+        for path, context in paths(program)
+        if not isinstance(context.command, click.Group)
+    }
+
+    without = {
+        path
+        for path, command in commands.items()
+        if not any("--json" in one.opts for one in command.params)
+    }
+    assert without == run | write_files
+
+
 @pytest.mark.parametrize(("path", "text"), HELPS)
 def test_an_example_is_shown_as_one_line_to_copy(
     path: tuple[str, ...], text: str, monkeypatch: pytest.MonkeyPatch

@@ -66,7 +66,13 @@ def test_a_token_comes_from_a_variable_a_file_or_standard_input(
     monkeypatch.setenv("FAKE_TOKEN", "fake-from-variable")
     (tmp_path / "token").write_text("fake-from-file\n")
 
-    portals("add", "m1", "--domain", "m1.example", "--token", "env:FAKE_TOKEN")
+    added = portals("add", "m1", "--domain", "m1.example", "--token", "env:FAKE_TOKEN", "--json")
+    digest = digest_of("fake-from-variable").hex()[:12]
+    assert json.loads(added.output) == {
+        "member_id": "m1",
+        "domain": "m1.example",
+        "token_digest": digest,
+    }
     portals("add", "m1", "--token", f"file:{tmp_path / 'token'}")
     portals("add", "m1", "--token", "-", stdin="fake-from-stdin\n")
 
@@ -93,7 +99,8 @@ def test_one_token_of_several_is_removed_and_then_the_portal(portals: Portals) -
     portals("add", "m1", "--domain", "m1.example", "--token", TOKEN)
     portals("add", "m1", "--token", "fake-new")
 
-    portals("remove", "m1", "--token-digest", DIGEST[:8])
+    removed = portals("remove", "m1", "--token-digest", DIGEST[:8], "--json")
+    assert json.loads(removed.output) == {"member_id": "m1", "token_digest": DIGEST[:12]}
 
     assert [row["token_digest"] for row in listed(portals)] == [digest_of("fake-new").hex()[:12]]
     portals("remove", "m1")

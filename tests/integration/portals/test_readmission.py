@@ -119,13 +119,14 @@ async def test_what_came_with_the_new_token_is_published_once_the_token_is_regis
     assert too_early.output.count("wrong_token") == 2
 
     await portals("add", SANDBOX.member_id, "--token", NEW_TOKEN)
-    admitted = await portals("quarantine", "admit", SANDBOX.member_id)
+    admitted = await portals("quarantine", "admit", SANDBOX.member_id, "--json")
 
     assert admitted.exit_code == 1
-    assert admitted.output.splitlines() == [
-        "published: 3",
-        f"remaining: 1 with token {shown(digest_of(OTHER_TOKEN))}: wrong_token",
-    ]
+    digest = shown(digest_of(OTHER_TOKEN))
+    assert json.loads(admitted.output) == {
+        "published": [one["receipt_id"] for one in deliveries[:3]],
+        "remaining": [{"token_digest": digest, "reason": "wrong_token", "deliveries": 1}],
+    }
     published = await events(redis)
     assert [event.data.comment_id for event in published] == [1, 2, 3]
     assert [event.id for event in published] == [one["receipt_id"] for one in deliveries[:3]]
@@ -133,9 +134,12 @@ async def test_what_came_with_the_new_token_is_published_once_the_token_is_regis
         one["received_at"] for one in deliveries[:3]
     ]
 
-    assert (await portals("quarantine", "admit")).output.startswith("published: 0")
-    dropped = await portals("quarantine", "drop", SANDBOX.member_id, "--yes")
-    assert dropped.output == "removed: 1\n"
+    assert (await portals("quarantine", "admit")).output.splitlines() == [
+        "published: 0",
+        f"remaining: 1 with token {digest}: wrong_token",
+    ]
+    dropped = await portals("quarantine", "drop", SANDBOX.member_id, "--yes", "--json")
+    assert json.loads(dropped.output) == {"removed": 1}
     assert await listed(portals) == []
     assert len(await events(redis)) == 3
 
