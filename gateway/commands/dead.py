@@ -141,7 +141,8 @@ def _plain(stored: StoredLetter, *, is_whole: bool) -> dict[str, object]:
         "event_id": stored.event_id,
         "type": stored.type,
         "subject": stored.subject,
-        "portal": stored.portal,
+        "portal": stored.member_id,
+        "domain": stored.domain,
         **{name: getattr(letter, name) for name in letter.__struct_fields__ if name != "event"},
     }
     if is_whole:

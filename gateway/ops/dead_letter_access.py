@@ -80,10 +80,19 @@ class StoredLetter(Struct, frozen=True):
         return None if self.event is None else self.event.subject
 
     @property
+    def member_id(self) -> str | None:
+        """The portal's id."""
+        return None if self.event is None else portal_names(self.event)[0]
+
+    @property
+    def domain(self) -> str | None:
+        """The portal's domain, where the event has one."""
+        return None if self.event is None else portal_names(self.event)[1]
+
+    @property
     def portal(self) -> str | None:
-        """The portal's domain, or its id where the event has none."""
-        names = () if self.event is None else portal_names(self.event)
-        return next((name for name in reversed(names) if name), None)
+        """The portal's name for people: its domain, or its id where the event has none."""
+        return self.domain or self.member_id
 
 
 class LetterFilter(Struct, frozen=True, kw_only=True):
