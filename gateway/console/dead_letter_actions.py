@@ -15,8 +15,8 @@ from gateway.console.operator_record import OperatorAction, record_act
 from gateway.console.page_question import BadQuestion, PageQuestion
 from gateway.contract import Streams, timestamps
 from gateway.ops import dead_letter_access as ops
+from gateway.ops.answer_times import answering
 from gateway.ops.dead_letter_access import DeadLetterAddress, LetterFilter
-from gateway.redis_access import connections
 from gateway.web.protection.visitor_rules import ConsoleVisitor
 
 __all__ = ["ACTIONS"]
@@ -24,7 +24,6 @@ __all__ = ["ACTIONS"]
 _COUNTED_S: Final = 1.5
 _DONE_S: Final = 20.0
 # In one request; the same again goes on.
-_COMMAND_S: Final = 5.0
 
 _Change = Callable[[Redis, Streams, str, Sequence[DeadLetterAddress]], Awaitable[int]]
 
@@ -46,7 +45,7 @@ async def _changed(
     if bool(addresses) == is_all:
         raise BadQuestion("choose dead letters, or all")
     is_sure = "confirmed" in question.fields
-    async with connections.control(question.settings.redis.url, timeout_s=_COMMAND_S) as redis:
+    async with answering(question.settings.redis.url) as redis:
         if not is_all:
             selection = f"{len(addresses)} chosen"
             count, is_more = await change(redis, question.streams, group, addresses), False

@@ -9,6 +9,7 @@ from msgspec import Struct
 from gateway.console.page_question import PageQuestion
 from gateway.contract import PortalData
 from gateway.doctor.portal_look import look_at_portals
+from gateway.ops.answer_times import answering
 from gateway.portal_health.standing import PortalFault, PortalStanding, faults_of
 
 __all__ = ["NAME", "PortalRow", "PortalsAnswer", "load"]
@@ -84,8 +85,8 @@ async def _asked(
         return None, [], None
     settings = question.settings
     try:
-        async with asyncio.timeout(_ASKED_S):
-            standings, _ = await question.ask(lambda redis: look_at_portals(redis, settings, name))
+        async with asyncio.timeout(_ASKED_S), answering(settings.redis.url) as redis:
+            standings, _ = await look_at_portals(redis, settings, name)
     except TimeoutError:
         return None, [], f"{name} does not answer within {_ASKED_S:g} s"
     warn_token_s = settings.reconcile.warn_token_days * 86_400

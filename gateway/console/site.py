@@ -195,6 +195,7 @@ class ConsoleSite:
             log.warning("a wrong token at the console", address=request.remote)
             return self._login(request, is_wrong=True)
         value, age_s = session
+        log.info("logged in at the console", by=fields.get("name", ""), address=request.remote)
         is_secure = request.headers.get("Origin", "").startswith("https:")
         with_session(response, value, age_s, is_secure=is_secure)
         return response

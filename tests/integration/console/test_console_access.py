@@ -108,6 +108,7 @@ async def test_a_browser_logs_in_and_out_by_a_cookie_that_no_script_sees(
         for attribute in ("HttpOnly", "SameSite=Strict", "Path=/console/", "Max-Age=28800"):
             assert attribute in cookie
         assert OPERATOR not in cookie
+        assert "Secure" not in cookie  # of a page that came without TLS
 
         status, html = await browser.get("")
         assert (status, "Ann · operator" in html) == (200, True)
@@ -117,6 +118,39 @@ async def test_a_browser_logs_in_and_out_by_a_cookie_that_no_script_sees(
 
         assert (await browser.post("logout", {}, **SAME_ORIGIN))[0] == 303
         assert (await browser.get(""))[0] == 401
+
+
+async def test_behind_a_proxy_with_tls_the_cookie_is_for_tls_alone(
+    redis_url: str, tmp_path: Path
+) -> None:
+    name = "console.example"
+    async with open_console(tmp_path, redis_url, {"ADMIN_HOSTS": name}) as client:
+        headers = {"Origin": f"https://{name}", "Host": name}
+        async with client.session.post(
+            client.url + "login", data={"token": VIEWER}, headers=headers, allow_redirects=False
+        ) as answer:
+            assert answer.status == 303
+            assert "Secure" in answer.headers["Set-Cookie"]
+
+
+async def test_who_a_trusted_proxy_names_is_let_in(
+    redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    proxy = {
+        "CONSOLE_TOKEN": "",
+        "CONSOLE_OPERATOR_TOKEN": "",
+        "CONSOLE_USER_HEADER": "X-Forwarded-User",
+        "CONSOLE_TRUSTED_PROXIES": "127.0.0.1",
+        "CONSOLE_OPERATORS": "ann",
+    }
+    async with open_console(tmp_path, redis_url, proxy) as client:
+        assert (await client.get(""))[0] == 403
+        assert "bob · viewer" in (await client.get("", X_Forwarded_User="bob"))[1]
+        assert "ann · operator" in (await client.get("", X_Forwarded_User="ann"))[1]
+        headers = {"X-Forwarded-User": "ann", **SAME_ORIGIN}
+        assert (await client.post("act/retry", RETRY, **headers))[0] == 200
+        del headers["Sec-Fetch-Site"]
+        assert (await client.post("act/retry", RETRY, **headers))[0] == 403
 
 
 async def test_no_token_is_in_the_log_or_on_a_page(client: ConsoleClient) -> None:

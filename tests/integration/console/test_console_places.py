@@ -1,9 +1,11 @@
 """The console of a receiver with workers, on a cluster, with few rights, without Jinja2."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 from redis.asyncio import Redis
 
 from gateway.redis_access import connections
@@ -88,6 +90,29 @@ async def test_an_account_that_repairs_may_do_all_that_the_console_does(
             status, html = await operator.post(f"act/{place}", wish, **SAME_ORIGIN)
             assert (status, "may not be in the audit log" in html) == (200, False), html
         assert await denied(redis) == []
+
+
+async def test_a_portal_that_hangs_is_said_to_hang_and_not_redis(
+    redis_url: str, tmp_path: Path
+) -> None:
+    async def never(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(never, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    portal = {
+        "member_id": "slow",
+        "domain": "slow.bitrix24.example",
+        "application_tokens": ["fake-application-token"],
+        "rest_webhook": f"http://127.0.0.1:{port}/rest/1/fakewebhook/",
+    }
+    portals = {"PORTALS": msgspec.json.encode([portal]).decode()}
+    async with server, open_console(tmp_path, redis_url, portals) as client:
+        answer = await client.api("portals?portal=slow")
+
+    assert answer["standing"] is None
+    assert "slow does not answer within" in answer["why_not"]
 
 
 async def test_without_jinja_the_console_says_in_one_line_what_to_install(
