@@ -22,13 +22,16 @@ def fields_of_query(request: web.Request) -> dict[str, str]:
 async def fields_of_request(request: web.Request) -> dict[str, str]:
     """The same of a form or a JSON object in the body; raises BadQuestion."""
     if request.content_type != "application/json":
-        posted = await request.post()
+        try:
+            posted = await request.post()
+        except (ValueError, LookupError) as error:  # of bytes, parts, or a charset that is none
+            raise BadQuestion("the form cannot be read") from error
         return _joined((name, value) for name, value in posted.items() if isinstance(value, str))
     try:
         given = msgspec.json.decode(
             await request.read(), type=dict[str, str | int | bool | list[str]]
         )
-    except msgspec.DecodeError as error:
+    except ValueError as error:  # DecodeError, or UnicodeDecodeError
         raise BadQuestion(f"not a JSON object of fields: {error}") from error
     return _joined((name, one) for name, value in given.items() for one in _texts(value))
 

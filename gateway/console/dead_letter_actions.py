@@ -17,6 +17,7 @@ from gateway.contract import Streams, timestamps
 from gateway.ops import dead_letter_access as ops
 from gateway.ops.answer_times import answering
 from gateway.ops.dead_letter_access import DeadLetterAddress, LetterFilter
+from gateway.redis_access.redis_faults import FAILURES
 from gateway.web.protection.visitor_rules import ConsoleVisitor
 
 __all__ = ["ACTIONS"]
@@ -40,14 +41,14 @@ async def _changed(
     question: PageQuestion, visitor: ConsoleVisitor, change: _Change, action: OperatorAction
 ) -> ActionAnswer:
     """Change letters of the group: the chosen ones, or with `all` those that are meant."""
-    group, is_all = question.required("group"), "all" in question.fields
+    group, is_all = question.required("group"), question.is_set("all")
     addresses = _addresses(question.fields.get("address", ""))
     if bool(addresses) == is_all:
         raise BadQuestion("choose dead letters, or all")
-    is_sure = "confirmed" in question.fields
+    is_sure = question.is_set("confirmed")
     async with answering(question.settings.redis.url) as redis:
         if not is_all:
-            selection = f"{len(addresses)} chosen"
+            selection = f"{len(addresses)} chosen: {' '.join(map(str, addresses))}"
             count, is_more = await change(redis, question.streams, group, addresses), False
         else:
             selection = _named(wished(question))
@@ -78,15 +79,23 @@ async def _changed(
 async def _all(
     redis: Redis, question: PageQuestion, group: str, change: _Change
 ) -> tuple[int, bool]:
-    """Change all that are meant, as far as there is time; how many, and whether there are more."""
+    """Change all that are meant, as far as there is time; how many, and whether there are more.
+
+    What was changed before Redis failed is told, so that it is recorded; going on says the failure.
+    """
     wish, count = wished(question), 0
     seconds = _COUNTED_S if change is _count else _DONE_S
     ends_at = asyncio.get_running_loop().time() + seconds
-    async for some in every_letter(redis, question.streams, group, since_ms=wish.since_ms):
-        if asyncio.get_running_loop().time() > ends_at:
-            return count, True
-        meant = [stored.address for stored in some if wish.has(stored)]
-        count += await change(redis, question.streams, group, meant)
+    try:
+        async for some in every_letter(redis, question.streams, group, since_ms=wish.since_ms):
+            if asyncio.get_running_loop().time() > ends_at:
+                return count, True
+            meant = [stored.address for stored in some if wish.has(stored)]
+            count += await change(redis, question.streams, group, meant)
+    except FAILURES:
+        if change is _count or not count:
+            raise
+        return count, True
     return count, False
 
 

@@ -35,7 +35,7 @@ async def _pause(question: PageQuestion, visitor: ConsoleVisitor) -> ActionAnswe
 async def _resume(question: PageQuestion, visitor: ConsoleVisitor) -> ActionAnswer:
     """End the pause of what is named, or with `all` every pause of the group."""
     group = question.required("group")
-    selection = None if "all" in question.fields else _selection(question)
+    selection = None if question.is_set("all") else _selection(question)
     ended = await question.ask(lambda redis: end_pauses(redis, question.streams, group, selection))
     what = "; ".join(map(str, ended))
     return await _done(question, visitor, "resumed", group=group, count=len(ended), selection=what)
@@ -51,7 +51,7 @@ async def _remove(question: PageQuestion, visitor: ConsoleVisitor) -> ActionAnsw
         f"{found.lag} not given, {found.pending} in hand, {found.dead_letters} dead letters, "
         f"{found.keys} keys"
     )
-    if "confirmed" not in question.fields:
+    if not question.is_set("confirmed"):
         return ActionAnswer(
             action="group removed",
             group=group,

@@ -51,10 +51,19 @@ class PageQuestion(Struct, frozen=True):
             raise BadQuestion(f"{name} is missing")
         return value
 
+    def is_set(self, name: str) -> bool:
+        """A field that is `1`, or `0` or not there; raises BadQuestion for another one."""
+        text = self.fields.get(name, "0")
+        if text not in {"0", "1"}:
+            raise BadQuestion(f"{name}: 1, or nothing")
+        return text == "1"
+
     def number(self, name: str, default: int, *, most: int) -> int:
         """A field that is a number from 1 to `most`; raises BadQuestion."""
         text = self.fields.get(name, str(default))
-        if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= most):
+        # Python refuses to read thousands of digits, by an error of its own.
+        is_short = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
+        if not (is_short and 1 <= int(text) <= most):
             raise BadQuestion(f"{name}: a number from 1 to {most}")
         return int(text)
 

@@ -173,7 +173,9 @@ class ConsoleSite:
         fields = await fields_of_request(request)
         question = PageQuestion(self._settings, fields, self._looks)
         answer = await ACTIONS[name](question, visitor)
-        log.info("an operator acted", by=visitor.name, **msgspec.to_builtins(answer))
+        if answer.is_done:
+            acted = msgspec.to_builtins(answer)
+            log.info("an operator acted", by=visitor.name, address=visitor.address, **acted)
         if _is_api(request):
             return json_response(answer)
         values = {"answer": answer, "fields": fields, "page": "acted", "action": name}
@@ -187,7 +189,10 @@ class ConsoleSite:
         if place == "logout":
             without_session(response)
             return response
-        fields = await fields_of_request(request)
+        try:
+            fields = await fields_of_request(request)
+        except BadQuestion as error:
+            return json_response({"error": str(error)}, status=400)
         session = self._rules.session(
             fields.get("token", ""), fields.get("name", ""), now=time.time()
         )

@@ -26,7 +26,8 @@ __all__ = ["ConsoleVisitor", "VisitorRules"]
 
 _LEAST_LENGTH: Final = 16
 _LONGEST_NAME: Final = 100
-_FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+_FORWARDED: Final = frozenset({"forwarded", "x-real-ip", "via"})
+_FORWARDED_PREFIX: Final = "x-forwarded-"
 
 
 class ConsoleVisitor(Struct, frozen=True, kw_only=True):
@@ -87,12 +88,12 @@ class VisitorRules:
         if self._header and address is not None and address in self._proxies:
             names = headers.getall(self._header, [])
             # Of several, one may be the client's own.
-            if len(names) == 1 and (name := names[0].strip()[:_LONGEST_NAME]):
+            if len(names) == 1 and (name := _readable(names[0]).strip()[:_LONGEST_NAME]):
                 role: ConsoleRole = "operator" if name in self._operators else "viewer"
                 return ConsoleVisitor(role=role, name=name, by="proxy", address=at)
         elif not self._tokens and not self._header:
             is_here = address is not None and address.is_loopback
-            if is_here and not any(name in headers for name in _FORWARDED):
+            if is_here and not any(map(_is_of_proxy, headers)):
                 return ConsoleVisitor(role="viewer", name="", by="this machine", address=at)
         if known := self.role_of(_bearer(headers.get("Authorization", ""))):
             return ConsoleVisitor(role=known, name="", by="token", address=at)
@@ -149,6 +150,16 @@ def _network(text: str) -> Network:
 
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode(errors="surrogateescape")).digest()
+
+
+def _is_of_proxy(name: str) -> bool:
+    name = name.lower()
+    return name in _FORWARDED or name.startswith(_FORWARDED_PREFIX)
+
+
+def _readable(value: str) -> str:
+    """A header without the bytes that are no UTF-8, which could not be written anywhere."""
+    return value.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _bearer(header: str) -> str:

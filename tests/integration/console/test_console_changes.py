@@ -1,5 +1,6 @@
 """What an operator changes by the console, and that the audit log is told."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,14 +16,15 @@ from tests.support.console_stage import (
     ConsoleClient,
     as_operator,
     dead_letter,
+    open_console,
 )
 
 AGAIN = "b24:replay:index:{0}"
 
 
-async def acts(redis: Redis) -> list[dict[str, Any]]:
-    """What is told of operators on the stream, oldest first."""
-    entries: Any = await redis.xrange(EVENTS)
+async def acts(redis: Redis, partition: int = 0) -> list[dict[str, Any]]:
+    """What is told of operators on a partition of the stream, oldest first."""
+    entries: Any = await redis.xrange(f"b24:events:{{{partition}}}")
     events = [msgspec.json.decode(fields[EVENT_FIELD]) for _, fields in entries]
     return [event["data"] for event in events if event["type"] == OPERATOR_ACTED]
 
@@ -42,7 +44,7 @@ async def test_chosen_letters_are_given_back_and_it_is_recorded(
             "action": "dead letters given back",
             "group": "index",
             "count": 1,
-            "selection": "1 chosen",
+            "selection": f"1 chosen: {address}",
             "by": "",
             "let_in_by": "token",
             "address": "127.0.0.1",
@@ -112,6 +114,11 @@ async def test_a_wish_that_cannot_be_understood_changes_nothing(
         ("retry", {"group": "index"}, 400),
         ("retry", {"group": "index", "address": "nonsense"}, 400),
         ("retry", {"group": "index", "address": "0/1-1", "all": "1"}, 400),
+        ("retry", {"group": "index", "all": "false", "confirmed": "1"}, 400),
+        ("drop", {"group": "index", "all": "1", "confirmed": "no"}, 400),
+        ("drop", {"group": "index", "all": "0", "confirmed": "1"}, 400),
+        ("remove", {"group": "index", "confirmed": "no"}, 400),
+        ("resume", {"group": "index", "all": "no"}, 400),
         ("pause", {"group": "nobody"}, 404),
         ("pause", {"group": "index", "until": "yesterday"}, 400),
         ("remove", {"group": "nobody"}, 404),
@@ -119,3 +126,38 @@ async def test_a_wish_that_cannot_be_understood_changes_nothing(
     ):
         assert (await operator.post(f"act/{place}", wish, **SAME_ORIGIN))[0] == expected, place
     assert (await redis.xlen(DEAD), await acts(redis)) == (2, [])
+
+
+async def test_what_cannot_be_read_is_said_to_be_so(client: ConsoleClient) -> None:
+    operator = as_operator(client)
+
+    for place, kind, body in (
+        ("api/retry", "application/json", b'{"group": "\xff"}'),
+        ("api/retry", "application/x-www-form-urlencoded", b"group=\xff"),
+        ("api/retry", "application/x-www-form-urlencoded; charset=none", b"group=index"),
+        ("login", "application/json", b"nonsense"),
+    ):
+        headers = operator.headers | {"Content-Type": kind} | SAME_ORIGIN
+        async with client.session.post(client.url + place, data=body, headers=headers) as answer:
+            assert answer.status == 400, (kind, body)
+    assert (await client.get("api/letters?limit=" + 5000 * "1"))[0] == 400
+
+
+async def test_what_was_done_before_redis_failed_is_recorded(
+    redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    for partition in (0, 1):
+        await redis.xgroup_create(f"b24:events:{{{partition}}}", "index", "0", mkstream=True)
+    await dead_letter(redis, comment_event(1))
+    await redis.copy(DEAD, "b24:dead:index:{1}")
+    await redis.set("b24:replay:index:{1}", "no stream")  # so Redis refuses the second one
+
+    async with open_console(tmp_path, redis_url, {"REDIS_PARTITIONS": "2"}) as client:
+        wish = {"group": "index", "all": "1", "confirmed": "1"}
+        status, answer = await as_operator(client).post("api/retry", wish)
+
+        done = msgspec.json.decode(answer)
+        assert (status, done["is_done"], done["count"], done["is_more"]) == (200, True, 1, True)
+        assert (await as_operator(client).post("api/retry", wish))[0] == 503
+    (act,) = await acts(redis) + await acts(redis, 1)
+    assert (act["action"], act["count"]) == ("dead letters given back", 1)

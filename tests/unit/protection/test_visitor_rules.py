@@ -45,7 +45,9 @@ def test_without_a_token_nobody_else_may_look(peer: str) -> None:
     assert role(ConsoleSettings(), peer) is None
 
 
-@pytest.mark.parametrize("name", ["X-Forwarded-For", "forwarded", "VIA", "x-real-ip"])
+@pytest.mark.parametrize(
+    "name", ["X-Forwarded-For", "X-Forwarded-Proto", "forwarded", "VIA", "x-real-ip"]
+)
 def test_what_a_proxy_on_this_machine_passes_on_is_not_of_this_machine(name: str) -> None:
     assert role(ConsoleSettings(), "127.0.0.1", (name, "127.0.0.1")) is None
 
@@ -82,6 +84,14 @@ def test_only_a_trusted_proxy_is_believed_and_only_one_name() -> None:
     assert role(PROXY, "10.1.2.3", ("X-Forwarded-User", "ann"), ("X-Forwarded-User", "b")) is None
     assert role(PROXY, "10.1.2.3", ("X-Forwarded-User", " ")) is None
     assert role(PROXY, "10.1.2.3") is None
+
+
+def test_a_name_that_is_no_utf8_can_be_written() -> None:
+    latin_1 = b"J\xf6rg".decode(errors="surrogateescape")  # as aiohttp gives it
+
+    found = visitor(PROXY, "10.1.2.3", ("X-Forwarded-User", latin_1))
+    assert found is not None
+    assert found.name == "J\N{REPLACEMENT CHARACTER}rg"
 
 
 def session_of(settings: ConsoleSettings, token: str, *, now: float = 1000.0) -> str:
