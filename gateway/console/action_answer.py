@@ -1,5 +1,7 @@
 """Defines what a change answers: what was done, or what would be, until it is confirmed."""
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from gateway.console.operator_record import OperatorAction
@@ -12,8 +14,9 @@ class ActionAnswer(Struct, frozen=True, kw_only=True):
 
     Unless `is_done`, nothing was changed yet: `count` is to how many it would be, more if
     `is_more`, and the same with the field `confirmed` does it. Done, `count` is to how many it was;
-    `is_more`: there was no time for all, and the same again goes on. `not_recorded` says why what
-    was done may not be in the audit log.
+    `is_more`: there was no time for all, and the same again goes on. `again` are fields
+    that are to be what they were. `error` is why it ended early, and `not_recorded` why what was
+    done may not be in the audit log. `is_estimate`: it may be fewer.
     """
 
     action: OperatorAction
@@ -21,5 +24,8 @@ class ActionAnswer(Struct, frozen=True, kw_only=True):
     is_done: bool
     count: int
     is_more: bool = False
+    is_estimate: bool = False
     selection: str = ""
+    again: Mapping[str, str] = {}
+    error: str | None = None
     not_recorded: str | None = None

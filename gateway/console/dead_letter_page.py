@@ -48,6 +48,7 @@ class LetterRow(Struct, frozen=True, kw_only=True):
     event_id: str | None
     type: str | None
     portal: str | None
+    domain: str | None
     subject: str | None
 
 
@@ -159,6 +160,7 @@ def _row(stored: StoredLetter) -> LetterRow:
         entry_id=letter.entry_id,
         event_id=stored.event_id,
         type=stored.type,
-        portal=stored.portal,
+        portal=stored.member_id,
+        domain=stored.domain,
         subject=stored.subject,
     )

@@ -18,7 +18,12 @@ _SOURCE: Final = "gateway"
 # Instead of a portal: what an operator does may be about several.
 
 OperatorAction: TypeAlias = Literal[
-    "dead letters given back", "dead letters dropped", "paused", "resumed", "group removed"
+    "dead letters given back",
+    "dead letters dropped",
+    "paused",
+    "resumed",
+    "group removed",
+    "replayed",
 ]
 
 

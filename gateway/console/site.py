@@ -28,6 +28,7 @@ from gateway.console import (
     groups_page,
     now_page,
     portals_page,
+    replay_actions,
     stuck_page,
     tail_page,
 )
@@ -72,7 +73,11 @@ PAGES: Final[dict[str, Any]] = {
         doctor_page,
     )
 }
-ACTIONS: Final[dict[str, Any]] = {**dead_letter_actions.ACTIONS, **group_actions.ACTIONS}
+ACTIONS: Final[dict[str, Any]] = {
+    **dead_letter_actions.ACTIONS,
+    **group_actions.ACTIONS,
+    **replay_actions.ACTIONS,
+}
 _LANGUAGE_FIELD: Final = "lang"
 _LIVE: Final = "api/tail/live"
 _MOST_FOLLOWING: Final = 10

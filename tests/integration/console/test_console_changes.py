@@ -89,6 +89,25 @@ async def test_a_group_is_paused_and_resumed(client: ConsoleClient, redis: Redis
     assert [act["action"] for act in await acts(redis)] == ["paused", "resumed"]
 
 
+async def test_old_events_are_counted_and_replayed_to_one_group_when_confirmed(
+    client: ConsoleClient, redis: Redis
+) -> None:
+    operator = as_operator(client)
+    wish = {"group": "index", "from": "1h", "type": "comment.updated"}
+
+    _, html = await operator.post("act/replay", wish, **SAME_ORIGIN)
+    assert ("Yes, replay them" in html, "<strong>10</strong>" in html) == (True, True)
+    asked = msgspec.json.decode((await operator.post("api/replay", wish))[1])
+    assert (asked["is_done"], asked["count"], await redis.exists(AGAIN)) == (False, 10, 0)
+
+    fields = wish | asked["again"] | {"confirmed": "1"}
+    done = msgspec.json.decode((await operator.post("api/replay", fields))[1])
+    assert (done["is_done"], done["count"], done["is_more"]) == (True, 10, False)
+    assert await redis.xlen(AGAIN) == 10
+    (act,) = await acts(redis)
+    assert (act["action"], act["count"]) == ("replayed", 10)
+
+
 async def test_a_group_is_removed_when_that_is_confirmed(
     client: ConsoleClient, redis: Redis
 ) -> None:
@@ -122,6 +141,10 @@ async def test_a_wish_that_cannot_be_understood_changes_nothing(
         ("pause", {"group": "nobody"}, 404),
         ("pause", {"group": "index", "until": "yesterday"}, 400),
         ("remove", {"group": "nobody"}, 404),
+        ("replay", {"group": "index"}, 400),
+        ("replay", {"group": "index", "from": "nonsense"}, 400),
+        ("replay", {"group": "index", "from": "1h", "stream": "dead:index"}, 400),
+        ("replay", {"group": "nobody", "from": "1h"}, 404),
         ("nonsense", {}, 404),
     ):
         assert (await operator.post(f"act/{place}", wish, **SAME_ORIGIN))[0] == expected, place
