@@ -8,7 +8,7 @@ audit log, signed, among the events that it is about. The first receiver that co
 an hour draws its record up; whoever comes next publishes the same one, which is there once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from gateway.balance.sheet import Balance
 __all__ = ["DayBalance", "HourRecord", "day_balance", "hour_of", "keep_hour", "read_hours"]
 
 _KEPT: Final = timedelta(days=40)
+_DRAWN_UP_WITHIN: Final = timedelta(minutes=10)
 _FORMAT: Final = "%Y-%m-%dT%H"
 
 
@@ -35,8 +36,9 @@ class DayBalance(Struct, frozen=True, kw_only=True):
     """What became of what was accepted from one record to another, and how it stood at the end.
 
     Counts are differences of the two; what waited in spools is of each. `open` is how many events
-    were missing at the end that nobody had written off. `records` are the ids of the events of all
-    hours in between, these two included; `missing_hours` those of which there is no record.
+    were missing at the end that nobody had written off, `written_off` how many were and somebody
+    had. `records` are the ids of the events of all hours in between, these two included;
+    `missing_hours` are those of the day, and the last one before it, of which there is no record.
     """
 
     day: str
@@ -50,6 +52,7 @@ class DayBalance(Struct, frozen=True, kw_only=True):
     in_spools_before: int
     in_spools_after: int
     open: int
+    written_off: int
     records: dict[str, str]
     missing_hours: tuple[str, ...]
 
@@ -90,8 +93,7 @@ async def keep_hour(client: Redis, prefix: str, hour: str, record: HourRecord) -
 async def read_hours(client: Redis, prefix: str, day: date) -> dict[str, HourRecord]:
     """The records of a day, and the one of the last hour before it, by hour."""
     redis: Any = client
-    begins = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    hours = [hour_of(begins + timedelta(hours=number)) for number in range(-1, 24)]
+    hours = _hours_of(day)
     values = await redis.hmget(hours_key(prefix), hours)
     return {
         hour: msgspec.json.decode(value, type=HourRecord)
@@ -100,12 +102,18 @@ async def read_hours(client: Redis, prefix: str, day: date) -> dict[str, HourRec
     }
 
 
-def day_balance(records: Mapping[str, HourRecord], day: date) -> DayBalance | None:
-    """What came of a day by its records; None if there are not two of them."""
+def day_balance(
+    records: Mapping[str, HourRecord], day: date, *, now: datetime
+) -> DayBalance | None:
+    """What came of a day by its records; None if there are not two of them.
+
+    Of a day that is not over for some minutes, no hour behind the last record is missing.
+    """
     hours = sorted(records)
     if len(hours) < 2:
         return None
     first, last = records[hours[0]].balance, records[hours[-1]].balance
+    is_over = hour_of(now - _DRAWN_UP_WITHIN) > _hours_of(day)[-1]
     refused = {
         reason: count - first.door.refused.get(reason, 0)
         for reason, count in last.door.refused.items()
@@ -122,14 +130,15 @@ def day_balance(records: Mapping[str, HourRecord], day: date) -> DayBalance | No
         in_spools_before=first.door.in_spools,
         in_spools_after=last.door.in_spools,
         open=last.open,
+        written_off=sum(min(one.count, one.written_off) for one in last.missing),
         records={hour: records[hour].event_id for hour in hours},
-        missing_hours=tuple(_between(hours) - set(hours)),
+        missing_hours=tuple(
+            hour for hour in _hours_of(day) if hour not in records and (is_over or hour < hours[-1])
+        ),
     )
 
 
-def _between(hours: Sequence[str]) -> set[str]:
-    first, last = (
-        datetime.strptime(hour, _FORMAT).replace(tzinfo=UTC) for hour in (hours[0], hours[-1])
-    )
-    count = round((last - first) / timedelta(hours=1))
-    return {hour_of(first + timedelta(hours=number)) for number in range(count + 1)}
+def _hours_of(day: date) -> list[str]:
+    """The last hour before a day, and its own."""
+    begins = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return [hour_of(begins + timedelta(hours=number)) for number in range(-1, 24)]

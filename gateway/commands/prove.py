@@ -59,7 +59,8 @@ def _day_of(text: str) -> date:
 
 async def _of_day(settings: Settings, day: date) -> DayBalance:
     async with answering(settings.redis.url) as redis:
-        found = day_balance(await read_hours(redis, settings.redis.prefix, day), day)
+        records = await read_hours(redis, settings.redis.prefix, day)
+    found = day_balance(records, day, now=datetime.now(UTC))
     if found is None:
         raise OperatorError(
             f"{day}: there are not two records of it; receivers make one at the end of each hour, "
@@ -78,6 +79,7 @@ def _echo(found: DayBalance) -> None:
         *((f"  refused: {reason}", count) for reason, count in sorted(found.refused.items())),
         ("  unanswered", found.unanswered),
         ("and put on the stream by others", found.once),
+        *((("written off as lost", found.written_off),) if found.written_off else ()),
         ("missing", found.open),
     ]
     width = max(len(name) for name, _count in rows)
