@@ -144,9 +144,12 @@ async def test_what_comes_is_sent_while_it_comes(client: ConsoleClient, redis: R
             if line.startswith(b"data: "):
                 break
         batch = msgspec.json.decode(line.removeprefix(b"data: "))
+        assert (await client.get("api/tail/live?stream=nonsense"))[0] == 400
+
+        # Who follows does not hold up a stop.
+        assert await client.receiver.stop() == 0
 
     assert {one["subject"] for one in batch["entries"]} == {"comment/12"}
-    assert (await client.get("api/tail/live?stream=nonsense"))[0] == 400
 
 
 async def test_portals_are_listed_searched_and_asked(client: ConsoleClient) -> None:

@@ -85,6 +85,8 @@ async def test_an_account_that_repairs_may_do_all_that_the_console_does(
             ("retry", {"group": "index", "all": "1", "confirmed": "1"}),
             ("pause", {"group": "index"}),
             ("resume", {"group": "index"}),
+            ("replay", {"group": "index", "from": "1h"}),
+            ("replay", {"group": "index", "from": "1h", "confirmed": "1"}),
             ("remove", {"group": "index", "confirmed": "1"}),
         ):
             status, html = await operator.post(f"act/{place}", wish, **SAME_ORIGIN)
