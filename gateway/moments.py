@@ -25,12 +25,12 @@ def parse_moment(text: str, *, now: datetime) -> datetime:
         except OverflowError:
             raise ValueError(f"{text}: too long ago") from None
     try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        moment = _in_utc(datetime.fromisoformat(text.strip()))
+    except (ValueError, OverflowError):  # the latter of the year 10,000, or of none
         raise ValueError(
             f"{text}: neither a time ago (90s, 10m, 2h, 1d) nor a time (2026-01-31T12:00:00Z)"
         ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment
 
 
 def parse_deadline(text: str, *, now: datetime) -> datetime:
@@ -44,15 +44,18 @@ def parse_deadline(text: str, *, now: datetime) -> datetime:
         except OverflowError:
             raise ValueError(f"{text}: too late") from None
     try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        moment = _in_utc(datetime.fromisoformat(text.strip()))
+    except (ValueError, OverflowError):  # the latter of the year 10,000, or of none
         raise ValueError(
             f"{text}: neither a time from now (90s, 10m, 2h, 1d) nor a time (2027-01-31T12:00:00Z)"
         ) from None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     if moment <= now:
         raise ValueError(f"{text}: is over")
     return moment
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class MomentAhead(click.ParamType[datetime]):

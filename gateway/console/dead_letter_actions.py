@@ -1,12 +1,15 @@
 """Gives dead letters back, or drops them: those that are chosen, or all that are meant.
 
-What is about all is counted first, and done when it is confirmed.
+What is about all is counted first, and done when it is confirmed: to what was counted then, and
+not to what came since.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from gateway.console.action_answer import ActionAnswer
@@ -17,7 +20,7 @@ from gateway.contract import Streams, timestamps
 from gateway.ops import dead_letter_access as ops
 from gateway.ops.answer_times import answering
 from gateway.ops.dead_letter_access import DeadLetterAddress, LetterFilter
-from gateway.redis_access.redis_faults import FAILURES
+from gateway.redis_access.redis_faults import FAILURES, predicate
 from gateway.web.protection.visitor_rules import ConsoleVisitor
 
 __all__ = ["ACTIONS"]
@@ -45,7 +48,11 @@ async def _changed(
     addresses = _addresses(question.fields.get("address", ""))
     if bool(addresses) == is_all:
         raise BadQuestion("choose dead letters, or all")
-    is_sure = question.is_set("confirmed")
+    is_sure, bounds = question.is_set("confirmed"), {}
+    if is_all and not is_sure:
+        bounds = _bounds(wished(question))
+        question = replace(question, fields={**question.fields, **bounds})
+    error = None
     async with answering(question.settings.redis.url) as redis:
         if not is_all:
             selection = f"{len(addresses)} chosen: {' '.join(map(str, addresses))}"
@@ -53,7 +60,7 @@ async def _changed(
         else:
             selection = _named(wished(question))
             nothing = None if is_sure else _count
-            count, is_more = await _all(redis, question, group, nothing or change)
+            count, is_more, error = await _all(redis, question, group, nothing or change)
     is_done = is_sure or not is_all
     why_not = None
     if is_done and count:
@@ -72,16 +79,19 @@ async def _changed(
         count=count,
         is_more=is_more,
         selection=selection,
+        again=bounds,
+        error=error,
         not_recorded=why_not,
     )
 
 
 async def _all(
     redis: Redis, question: PageQuestion, group: str, change: _Change
-) -> tuple[int, bool]:
-    """Change all that are meant, as far as there is time; how many, and whether there are more.
+) -> tuple[int, bool, str | None]:
+    """Change all that are meant, as far as there is time.
 
-    What was changed before Redis failed is told, so that it is recorded; going on says the failure.
+    How many, whether there are more, and why it ended early: what was changed before Redis failed
+    has to be told, and recorded.
     """
     wish, count = wished(question), 0
     seconds = _COUNTED_S if change is _count else _DONE_S
@@ -89,14 +99,14 @@ async def _all(
     try:
         async for some in every_letter(redis, question.streams, group, since_ms=wish.since_ms):
             if asyncio.get_running_loop().time() > ends_at:
-                return count, True
+                return count, True, None
             meant = [stored.address for stored in some if wish.has(stored)]
             count += await change(redis, question.streams, group, meant)
-    except FAILURES:
+    except FAILURES as error:
         if change is _count or not count:
             raise
-        return count, True
-    return count, False
+        return count, True, f"Redis {' '.join(predicate(error).split())}"
+    return count, False, None
 
 
 async def _count(
@@ -111,6 +121,15 @@ def _addresses(text: str) -> list[DeadLetterAddress]:
         return [DeadLetterAddress.of(one) for one in text.split()]
     except ValueError as error:
         raise BadQuestion(str(error)) from error
+
+
+def _bounds(wish: LetterFilter) -> dict[str, str]:
+    """The times of a wish, such that they mean the same when it is confirmed."""
+    until_ms = round(time.time() * 1000) if wish.until_ms is None else wish.until_ms
+    bounds = {"until": timestamps.milliseconds(until_ms)}
+    if wish.since_ms is not None:
+        bounds["since"] = timestamps.milliseconds(wish.since_ms)
+    return bounds
 
 
 def _named(wish: LetterFilter) -> str:

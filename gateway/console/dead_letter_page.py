@@ -86,7 +86,8 @@ def _moment_ms(question: PageQuestion, name: str) -> int | None:
     if (text := question.fields.get(name)) is None:
         return None
     try:
-        return round(parse_moment(text, now=datetime.now(UTC)).timestamp() * 1000)
+        moment = parse_moment(text, now=datetime.now(UTC))
+        return max(0, round(moment.timestamp() * 1000))  # ids are not negative
     except ValueError as error:
         raise BadQuestion(f"{name}: {error}") from error
 

@@ -43,7 +43,7 @@ async def _replay(question: PageQuestion, visitor: ConsoleVisitor) -> ActionAnsw
             "to": _id(wanted.last, _LAST),
         }
         selection = await _told(redis, streams, wanted)
-        if "confirmed" not in question.fields:
+        if not question.is_set("confirmed"):
             count, is_estimate = await _count(redis, streams, wanted)
             return ActionAnswer(
                 action="replayed",

@@ -137,6 +137,7 @@ async def test_a_wish_that_cannot_be_understood_changes_nothing(
         ("drop", {"group": "index", "all": "1", "confirmed": "no"}, 400),
         ("drop", {"group": "index", "all": "0", "confirmed": "1"}, 400),
         ("remove", {"group": "index", "confirmed": "no"}, 400),
+        ("replay", {"group": "index", "from": "2h", "confirmed": "no"}, 400),
         ("resume", {"group": "index", "all": "no"}, 400),
         ("pause", {"group": "nobody"}, 404),
         ("pause", {"group": "index", "until": "yesterday"}, 400),
@@ -149,6 +150,27 @@ async def test_a_wish_that_cannot_be_understood_changes_nothing(
     ):
         assert (await operator.post(f"act/{place}", wish, **SAME_ORIGIN))[0] == expected, place
     assert (await redis.xlen(DEAD), await acts(redis)) == (2, [])
+
+
+async def test_what_came_after_it_was_counted_is_not_dropped_when_that_is_confirmed(
+    client: ConsoleClient, redis: Redis
+) -> None:
+    operator = as_operator(client)
+    wish = {"group": "index", "all": "1", "since": "2h"}
+    _, answer = await operator.post("api/drop", wish)
+    counted = msgspec.json.decode(answer)
+    assert (counted["is_done"], counted["count"]) == (False, 2)
+    await dead_letter(redis, comment_event(3))
+
+    status, answer = await operator.post("api/drop", wish | counted["again"] | {"confirmed": "1"})
+
+    assert (status, msgspec.json.decode(answer)["count"]) == (200, 2)
+    assert await redis.xlen(DEAD) == 1
+    for moment in ("0001-01-01", "1960-01-01", "0001-01-01T00:00+14:00"):
+        status = (await client.get(f"api/letters?group=index&since={moment.replace('+', '%2B')}"))[
+            0
+        ]
+        assert status == (400 if "+" in moment else 200)
 
 
 async def test_what_cannot_be_read_is_said_to_be_so(client: ConsoleClient) -> None:
@@ -181,6 +203,7 @@ async def test_what_was_done_before_redis_failed_is_recorded(
 
         done = msgspec.json.decode(answer)
         assert (status, done["is_done"], done["count"], done["is_more"]) == (200, True, 1, True)
+        assert "WRONGTYPE" in done["error"]
         assert (await as_operator(client).post("api/retry", wish))[0] == 503
     (act,) = await acts(redis) + await acts(redis, 1)
     assert (act["action"], act["count"]) == ("dead letters given back", 1)
