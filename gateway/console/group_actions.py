@@ -10,7 +10,7 @@ from gateway.contract import EventSelection
 from gateway.errors import OperatorError
 from gateway.moments import parse_deadline
 from gateway.ops.group_interventions import end_pauses, pause_group
-from gateway.ops.group_removal import GroupInUse, look_at_group, remove_group
+from gateway.ops.group_removal import look_at_group, remove_group
 from gateway.web.protection.visitor_rules import ConsoleVisitor
 
 __all__ = ["ACTIONS"]
@@ -42,7 +42,7 @@ async def _resume(question: PageQuestion, visitor: ConsoleVisitor) -> ActionAnsw
 
 
 async def _remove(question: PageQuestion, visitor: ConsoleVisitor) -> ActionAnswer:
-    """Remove a group with all its keys, when it is confirmed. Refused while it is worked on."""
+    """Remove a group with all its keys, when it is confirmed. Raises GroupInUse."""
     group = question.required("group")
     found = await question.ask(lambda redis: look_at_group(redis, question.streams, group))
     if found.is_nothing:
@@ -59,10 +59,7 @@ async def _remove(question: PageQuestion, visitor: ConsoleVisitor) -> ActionAnsw
             count=found.keys,
             selection=selection,
         )
-    try:
-        await question.ask(lambda redis: remove_group(redis, question.streams, group))
-    except GroupInUse as error:
-        raise OperatorError(str(error)) from error
+    await question.ask(lambda redis: remove_group(redis, question.streams, group))
     return await _done(
         question, visitor, "group removed", group=group, count=found.keys, selection=selection
     )

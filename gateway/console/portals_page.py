@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.console.page_question import PageQuestion
+from gateway.console.page_question import BadQuestion, PageQuestion
 from gateway.contract import PortalData
 from gateway.doctor.portal_look import look_at_portals
 from gateway.ops.answer_times import answering
@@ -90,5 +90,7 @@ async def _asked(
     except TimeoutError:
         return None, [], f"{name} does not answer within {_ASKED_S:g} s"
     warn_token_s = settings.reconcile.warn_token_days * 86_400
+    if len(standings) > 1:
+        raise BadQuestion(f"{name}: several portals are called so; give a member_id")
     (standing,) = standings
     return standing, list(faults_of(standing, now=time(), warn_token_s=warn_token_s)), None

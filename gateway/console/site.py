@@ -51,6 +51,7 @@ from gateway.console.site_responses import (
 )
 from gateway.console.tail_stream import send_tail
 from gateway.errors import OperatorError
+from gateway.ops.group_removal import GroupInUse
 from gateway.redis_access.redis_faults import FAILURES, predicate
 from gateway.settings import Settings
 from gateway.web.protection.request_origin import why_not_change, why_not_read
@@ -130,6 +131,8 @@ class ConsoleSite:
                 return await self._act(request, visitor, name)
         except BadQuestion as error:
             return self._failed(request, visitor, 400, str(error))
+        except GroupInUse as error:
+            return self._failed(request, visitor, 409, str(error))
         except OperatorError as error:
             return self._failed(request, visitor, 404, str(error))
         except FAILURES as error:

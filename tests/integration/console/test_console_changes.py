@@ -123,6 +123,19 @@ async def test_a_group_is_removed_when_that_is_confirmed(
     assert act["action"] == "group removed"
 
 
+async def test_a_group_that_is_worked_on_is_not_removed(
+    client: ConsoleClient, redis: Redis
+) -> None:
+    lease: Any = {"owner": "one", "until": str(2**53)}
+    await redis.hset("b24:lease:index:{0}", mapping=lease)
+    wish = {"group": "index", "confirmed": "1"}
+
+    status, answer = await as_operator(client).post("api/remove", wish)
+
+    assert (status, "one works on index" in answer) == (409, True)
+    assert (await redis.exists(DEAD), await acts(redis)) == (1, [])
+
+
 async def test_a_wish_that_cannot_be_understood_changes_nothing(
     client: ConsoleClient, redis: Redis
 ) -> None:

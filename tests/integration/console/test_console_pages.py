@@ -1,11 +1,14 @@
 """What the console's pages say, and that the API says the same."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
+from gateway.portals.application_tokens import digest_of
+from gateway.portals.registry import Registry
 from gateway.sandbox.portal import SANDBOX
 from tests.integration.runtime.running import comment_event, publish
 from tests.support.console_stage import (
@@ -150,6 +153,19 @@ async def test_what_comes_is_sent_while_it_comes(client: ConsoleClient, redis: R
         assert await client.receiver.stop() == 0
 
     assert {one["subject"] for one in batch["entries"]} == {"comment/12"}
+
+
+async def test_of_two_portals_of_one_domain_neither_is_guessed(
+    client: ConsoleClient, redis: Redis
+) -> None:
+    registry = Registry(redis, prefix="b24")
+    for member_id in ("first", "second"):  # as when a portal was deleted, and made anew
+        digest = digest_of(f"fake-{member_id}")
+        await registry.add(member_id, "twice.example", digest, now=datetime.now(UTC))
+
+    status, answer = await client.get("api/portals?portal=twice.example")
+    assert (status, "give a member_id" in answer) == (400, True)
+    assert (await client.api("portals?portal=second"))["standing"]["member_id"] == "second"
 
 
 async def test_portals_are_listed_searched_and_asked(client: ConsoleClient) -> None:
