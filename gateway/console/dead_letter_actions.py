@@ -6,7 +6,7 @@ not to what came since.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -52,15 +52,19 @@ async def _changed(
     if is_all and not is_sure:
         bounds = _bounds(wished(question))
         question = replace(question, fields={**question.fields, **bounds})
-    error = None
+    nothing = _count if is_all and not is_sure else None
     async with answering(question.settings.redis.url) as redis:
-        if not is_all:
-            selection = f"{len(addresses)} chosen: {' '.join(map(str, addresses))}"
-            count, is_more = await change(redis, question.streams, group, addresses), False
-        else:
+        if is_all:
             selection = _named(wished(question))
-            nothing = None if is_sure else _count
-            count, is_more, error = await _all(redis, question, group, nothing or change)
+            each = _meant(redis, question, group)
+        else:
+            selection = f"{len(addresses)} chosen: {' '.join(map(str, addresses))}"
+            each = _by_partition(addresses)
+        count, is_more, error = await _in_turn(
+            each,
+            lambda some: (nothing or change)(redis, question.streams, group, some),
+            within_s=_COUNTED_S if nothing else _DONE_S,
+        )
     is_done = is_sure or not is_all
     why_not = None
     if is_done and count:
@@ -85,28 +89,46 @@ async def _changed(
     )
 
 
-async def _all(
-    redis: Redis, question: PageQuestion, group: str, change: _Change
+async def _in_turn(
+    each: AsyncIterator[list[DeadLetterAddress]],
+    change: Callable[[list[DeadLetterAddress]], Awaitable[int]],
+    *,
+    within_s: float,
 ) -> tuple[int, bool, str | None]:
-    """Change all that are meant, as far as there is time.
+    """Change these lists, as far as there is time.
 
     How many, whether there are more, and why it ended early: what was changed before Redis failed
-    has to be told, and recorded.
+    has to be told, and recorded. Raises one of connections.FAILURES if nothing was.
     """
-    wish, count = wished(question), 0
-    seconds = _COUNTED_S if change is _count else _DONE_S
-    ends_at = asyncio.get_running_loop().time() + seconds
+    count = 0
+    ends_at = asyncio.get_running_loop().time() + within_s
     try:
-        async for some in every_letter(redis, question.streams, group, since_ms=wish.since_ms):
+        async for some in each:
             if asyncio.get_running_loop().time() > ends_at:
                 return count, True, None
-            meant = [stored.address for stored in some if wish.has(stored)]
-            count += await change(redis, question.streams, group, meant)
+            count += await change(some)
     except FAILURES as error:
-        if change is _count or not count:
+        if not count:
             raise
         return count, True, f"Redis {' '.join(predicate(error).split())}"
     return count, False, None
+
+
+async def _meant(
+    redis: Redis, question: PageQuestion, group: str
+) -> AsyncIterator[list[DeadLetterAddress]]:
+    """All letters that are meant; lists may be empty, so that whoever has no time can end."""
+    wish = wished(question)
+    async for some in every_letter(redis, question.streams, group, since_ms=wish.since_ms):
+        yield [stored.address for stored in some if wish.has(stored)]
+
+
+async def _by_partition(
+    addresses: Sequence[DeadLetterAddress],
+) -> AsyncIterator[list[DeadLetterAddress]]:
+    """The chosen ones, of one partition each: one may be on a server that is away."""
+    for partition in sorted({one.partition for one in addresses}):
+        yield [one for one in addresses if one.partition == partition]
 
 
 async def _count(

@@ -29,6 +29,12 @@ async def acts(redis: Redis, partition: int = 0) -> list[dict[str, Any]]:
     return [event["data"] for event in events if event["type"] == OPERATOR_ACTED]
 
 
+async def left(redis: Redis, partition: int) -> list[Any]:
+    """The dead letters of a partition."""
+    found: Any = await redis.xrange(f"b24:dead:index:{{{partition}}}")
+    return list(found)
+
+
 async def test_chosen_letters_are_given_back_and_it_is_recorded(
     client: ConsoleClient, redis: Redis
 ) -> None:
@@ -217,6 +223,13 @@ async def test_what_was_done_before_redis_failed_is_recorded(
         done = msgspec.json.decode(answer)
         assert (status, done["is_done"], done["count"], done["is_more"]) == (200, True, 1, True)
         assert "WRONGTYPE" in done["error"]
+        await dead_letter(redis, comment_event(2))
+        addresses = [f"1/{letter.decode()}" for letter, _ in await left(redis, 1)]
+        addresses += [f"0/{letter.decode()}" for letter, _ in await left(redis, 0)]
+        chosen = [("group", "index"), *(("address", one) for one in addresses)]
+        status, answer = await as_operator(client).post("api/retry", chosen)
+        done = msgspec.json.decode(answer)
+        assert (status, done["count"], done["is_more"], len(addresses)) == (200, 1, True, 2)
         assert (await as_operator(client).post("api/retry", wish))[0] == 503
-    (act,) = await acts(redis) + await acts(redis, 1)
-    assert (act["action"], act["count"]) == ("dead letters given back", 1)
+    told = await acts(redis) + await acts(redis, 1)
+    assert [(act["action"], act["count"]) for act in told] == 2 * [("dead letters given back", 1)]
