@@ -2,7 +2,9 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
+from gateway.local.process_plan import listening_ports
 from gateway.settings import load
 from tests.integration.deploy.files import (
     DEPLOY,
@@ -63,3 +65,32 @@ def test_the_unit_is_given_longer_to_stop_than_it_takes(unit: Path) -> None:
 def test_no_process_leaves_a_dump_of_its_memory(unit: Path) -> None:
     """Tokens are in it."""
     assert re.search(r"^LimitCORE=0$", unit.read_text(), re.MULTILINE)
+
+
+def test_each_process_listens_where_prometheus_looks_and_where_gateway_up_has_it() -> None:
+    """One port for each process of a machine, in the units, in `gateway up` and in the example."""
+    settings = load(None, {})
+    ports = listening_ports(settings, lambda _host, _port: False)
+    of_units = {
+        path.parent.name.removeprefix("consumers@").removesuffix(".service.d"): path.read_text()
+        for path in (DEPLOY / "systemd").glob("consumers@*.service.d/port.conf")
+    }
+    config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
+    scraped = [
+        target
+        for job in config["scrape_configs"]
+        for targets in job["static_configs"]
+        for target in targets["targets"]
+    ]
+
+    assert {name: f"GATEWAY_CONSUMERS_PORT={ports[name]}" for name in of_units} == {
+        name: text.strip().rpartition("Environment=")[2] for name, text in of_units.items()
+    }
+    assert sorted(of_units) == sorted(ports.keys() - {"reconcile"})
+    assert (
+        f"GATEWAY_RECONCILE_PORT={ports['reconcile']} "
+        in (DEPLOY / "systemd" / "gateway-reconcile.service").read_text()
+    )
+    assert sorted(scraped) == sorted(
+        f"127.0.0.1:{port}" for port in (settings.admin.port, *ports.values())
+    )
