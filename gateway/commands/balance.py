@@ -12,7 +12,7 @@ from gateway.commands.answer_option import WITHIN
 from gateway.contract import timestamps
 from gateway.errors import OperatorError
 from gateway.ops.answer_times import answering
-from gateway.ops.text_tables import table
+from gateway.ops.text_tables import named_counts, table
 from gateway.settings import Settings
 from gateway.status.machine_balance import balance_now, balance_within
 from gateway.terminal import json_line, printable
@@ -87,9 +87,7 @@ def _lines(balance: Balance) -> Iterator[str]:
         ("  under way", door.under_way),
         *(() if is_partial else (("and put on the stream by others", door.once),)),
     ]
-    width = max(len(name) for name, _count in rows)
-    for name, count in rows:
-        yield f"{name:<{width}}  {count:>12,}"
+    yield from named_counts(rows)
     if balance.groups:
         yield ""
         head = ("GROUP", "STREAM", "GIVEN", "HANDLED", "PASSED", "DEAD", "STRUCK", "ERASED")

@@ -9,6 +9,7 @@ from gateway.balance.hours import DayBalance, day_balance, read_hours
 from gateway.commandline import settings_of
 from gateway.errors import OperatorError
 from gateway.ops.answer_times import answering
+from gateway.ops.text_tables import named_counts
 from gateway.settings import Settings
 from gateway.terminal import json_line
 
@@ -82,9 +83,8 @@ def _echo(found: DayBalance) -> None:
         *((("written off as lost", found.written_off),) if found.written_off else ()),
         ("missing", found.open),
     ]
-    width = max(len(name) for name, _count in rows)
-    for name, count in rows:
-        click.echo(f"{name:<{width}}  {count:>12,}")
+    for line in named_counts(rows):
+        click.echo(line)
     click.echo("\nrecords in the audit log (consumers audit prove ID):")
     for hour, event_id in found.records.items():
         click.echo(f"  {hour}  {event_id}")

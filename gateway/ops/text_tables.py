@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.terminal import printable
 
-__all__ = ["TablePages", "span", "table"]
+__all__ = ["TablePages", "named_counts", "span", "table"]
 
 
 _LEAST_WIDTH: Final = 20
@@ -69,6 +69,12 @@ def _cut(cells: list[list[str]], width: int) -> list[list[str]]:
         [*line[:-1], line[-1] if len(line[-1]) <= room else f"{line[-1][: room - 1]}…"]
         for line in cells
     ]
+
+
+def named_counts(rows: Sequence[tuple[str, int]]) -> list[str]:
+    """A line for each count: its name to the left, the number with separators to the right."""
+    width = max(len(name) for name, _count in rows)
+    return [f"{name:<{width}}  {count:>12,}" for name, count in rows]
 
 
 def span(seconds: float) -> str:
