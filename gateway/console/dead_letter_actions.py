@@ -12,9 +12,10 @@ from typing import Final
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
+from gateway.console.act_recording import recorded
 from gateway.console.action_answer import ActionAnswer
 from gateway.console.dead_letter_page import every_letter, wished
-from gateway.console.operator_record import OperatorAction, record_act
+from gateway.console.operator_record import OperatorAction
 from gateway.console.page_question import BadQuestion, PageQuestion
 from gateway.contract import Streams, timestamps
 from gateway.ops import dead_letter_access as ops
@@ -65,28 +66,17 @@ async def _changed(
             lambda some: (nothing or change)(redis, question.streams, group, some),
             within_s=_COUNTED_S if nothing else _DONE_S,
         )
-    is_done = is_sure or not is_all
-    why_not = None
-    if is_done and count:
-        why_not = await record_act(
-            question.settings.redis,
-            visitor,
-            action,
-            group=group,
-            count=count,
-            selection=selection,
-        )
-    return ActionAnswer(
+    answer = ActionAnswer(
         action=action,
         group=group,
-        is_done=is_done,
+        is_done=is_sure or not is_all,
         count=count,
         is_more=is_more,
         selection=selection,
         again=bounds,
         error=error,
-        not_recorded=why_not,
     )
+    return await recorded(question, visitor, answer)
 
 
 async def _in_turn(

@@ -3,14 +3,17 @@
 from datetime import UTC, datetime
 from typing import Final
 
+from msgspec.structs import replace
+
+from gateway.console.act_recording import recorded
 from gateway.console.action_answer import ActionAnswer
-from gateway.console.operator_record import OperatorAction, record_act
 from gateway.console.page_question import BadQuestion, PageQuestion
 from gateway.contract import EventSelection
 from gateway.errors import OperatorError
 from gateway.moments import parse_deadline
 from gateway.ops.group_interventions import end_pauses, pause_group
-from gateway.ops.group_removal import look_at_group, remove_group
+from gateway.ops.group_removal import GroupInUse, look_at_group, remove_group
+from gateway.redis_access.redis_faults import FAILURES, predicate
 from gateway.web.protection.visitor_rules import ConsoleVisitor
 
 __all__ = ["ACTIONS"]
@@ -29,7 +32,8 @@ async def _pause(question: PageQuestion, visitor: ConsoleVisitor) -> ActionAnswe
     pause = await question.ask(
         lambda redis: pause_group(redis, question.streams, group, selection, until=until, now=now)
     )
-    return await _done(question, visitor, "paused", group=group, count=1, selection=str(pause))
+    answer = ActionAnswer(action="paused", group=group, is_done=True, count=1, selection=str(pause))
+    return await recorded(question, visitor, answer)
 
 
 async def _resume(question: PageQuestion, visitor: ConsoleVisitor) -> ActionAnswer:
@@ -38,7 +42,10 @@ async def _resume(question: PageQuestion, visitor: ConsoleVisitor) -> ActionAnsw
     selection = None if question.is_set("all") else _selection(question)
     ended = await question.ask(lambda redis: end_pauses(redis, question.streams, group, selection))
     what = "; ".join(map(str, ended))
-    return await _done(question, visitor, "resumed", group=group, count=len(ended), selection=what)
+    answer = ActionAnswer(
+        action="resumed", group=group, is_done=True, count=len(ended), selection=what
+    )
+    return await recorded(question, visitor, answer)
 
 
 async def _remove(question: PageQuestion, visitor: ConsoleVisitor) -> ActionAnswer:
@@ -51,52 +58,44 @@ async def _remove(question: PageQuestion, visitor: ConsoleVisitor) -> ActionAnsw
         f"{found.lag} not given, {found.pending} in hand, {found.dead_letters} dead letters, "
         f"{found.keys} keys"
     )
-    if not question.is_set("confirmed"):
-        return ActionAnswer(
-            action="group removed",
-            group=group,
-            is_done=False,
-            count=found.keys,
-            selection=selection,
-        )
-    await question.ask(lambda redis: remove_group(redis, question.streams, group))
-    return await _done(
-        question, visitor, "group removed", group=group, count=found.keys, selection=selection
+    is_sure = question.is_set("confirmed")
+    answer = ActionAnswer(
+        action="group removed",
+        group=group,
+        is_done=is_sure,
+        # One without keys is removed from its streams all the same.
+        count=max(found.keys, 1) if is_sure else found.keys,
+        selection=selection,
     )
+    if is_sure:
+        answer = await _removed(question, answer)
+    return await recorded(question, visitor, answer)
+
+
+async def _removed(question: PageQuestion, whole: ActionAnswer) -> ActionAnswer:
+    """Remove it; if that ends early, what was removed until then, counted in partitions.
+
+    Raises GroupInUse, or one of connections.FAILURES, if that was nothing.
+    """
+    streams, gone = question.streams, list[int]()
+    try:
+        await question.ask(
+            lambda redis: remove_group(redis, streams, whole.group, told=gone.append)
+        )
+    except (GroupInUse, *FAILURES) as error:
+        if not gone:
+            raise
+        is_used = isinstance(error, GroupInUse)
+        why = str(error) if is_used else f"Redis {' '.join(predicate(error).split())}"
+    else:
+        return whole
+    part = f"on {len(gone)} of {streams.partitions} partitions; before: {whole.selection}"
+    return replace(whole, count=len(gone), is_more=True, selection=part, error=why)
 
 
 def _selection(question: PageQuestion) -> EventSelection:
     """Of which events: of a portal, of a type, or all."""
     return EventSelection(portal=question.fields.get("portal"), type=question.fields.get("type"))
-
-
-async def _done(
-    question: PageQuestion,
-    visitor: ConsoleVisitor,
-    action: OperatorAction,
-    *,
-    group: str,
-    count: int,
-    selection: str,
-) -> ActionAnswer:
-    why_not = None
-    if count:
-        why_not = await record_act(
-            question.settings.redis,
-            visitor,
-            action,
-            group=group,
-            count=count,
-            selection=selection,
-        )
-    return ActionAnswer(
-        action=action,
-        group=group,
-        is_done=True,
-        count=count,
-        selection=selection,
-        not_recorded=why_not,
-    )
 
 
 ACTIONS: Final = {"pause": _pause, "resume": _resume, "remove": _remove}

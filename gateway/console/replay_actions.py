@@ -7,8 +7,8 @@ from typing import Final
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
+from gateway.console.act_recording import recorded
 from gateway.console.action_answer import ActionAnswer
-from gateway.console.operator_record import record_act
 from gateway.console.page_question import BadQuestion, PageQuestion
 from gateway.contract import EventSelection, Streams, timestamps
 from gateway.ops import redelivery as ops
@@ -62,18 +62,8 @@ async def _replay(question: PageQuestion, visitor: ConsoleVisitor) -> ActionAnsw
             )
         finally:
             timer.cancel()
-    why_not = None
-    if outcome.count:
-        why_not = await record_act(
-            question.settings.redis,
-            visitor,
-            "replayed",
-            group=wanted.group,
-            count=outcome.count,
-            selection=selection,
-        )
     place = {} if outcome.stopped_at is None else {"go_on": str(outcome.stopped_at)}
-    return ActionAnswer(
+    answer = ActionAnswer(
         action="replayed",
         group=wanted.group,
         is_done=True,
@@ -82,8 +72,8 @@ async def _replay(question: PageQuestion, visitor: ConsoleVisitor) -> ActionAnsw
         selection=selection,
         again=bounds | place,
         error=outcome.error,
-        not_recorded=why_not,
     )
+    return await recorded(question, visitor, answer)
 
 
 async def _wanted(question: PageQuestion, redis: Redis) -> Replay:

@@ -11,7 +11,7 @@ it is lost that was not to be removed, since a group that is half gone is found 
 | before the members, pauses and strikes | these are left, and found by the next call |
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 from msgspec import Struct
@@ -93,8 +93,13 @@ async def look_at_group(redis: Redis, streams: Streams, group: str) -> GroupRemo
     )
 
 
-async def remove_group(redis: Redis, streams: Streams, group: str) -> None:
-    """Remove a group and all its keys. Idempotent. Raises GroupInUse."""
+async def remove_group(
+    redis: Redis, streams: Streams, group: str, *, told: Callable[[int], None] | None = None
+) -> None:
+    """Remove a group and all its keys; `told` hears each partition on which it is gone.
+
+    Idempotent. Raises GroupInUse, also when it is gone on some partitions already.
+    """
     script = lua.script(redis, "gateway.ops", "remove_group.lua")
     for partition in range(streams.partitions):
         shared = [streams.key(stream, partition) for stream in _STREAMS]
@@ -105,6 +110,8 @@ async def remove_group(redis: Redis, streams: Streams, group: str) -> None:
                 f"{owner.decode()} works on {group}: stop its processes first; "
                 "the lease of one that was killed ends within [consumers] lease_s"
             )
+        if told is not None:
+            told(partition)
     for key in _common_keys(streams, group):
         await redis.delete(key)
     if group == _NOTIFIER:

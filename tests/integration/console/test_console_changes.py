@@ -142,6 +142,28 @@ async def test_a_group_that_is_worked_on_is_not_removed(
     assert (await redis.exists(DEAD), await acts(redis)) == (1, [])
 
 
+async def test_a_group_that_is_removed_in_part_is_recorded(
+    redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    await redis.xgroup_create(EVENTS, "index", "0", mkstream=True)
+    await dead_letter(redis, comment_event(1))
+    await redis.xgroup_create("b24:events:{1}", "index", "0", mkstream=True)
+    lease: Any = {"owner": "one", "until": str(2**53)}
+    await redis.hset("b24:lease:index:{1}", mapping=lease)
+    wish = {"group": "index", "confirmed": "1"}
+
+    async with open_console(tmp_path, redis_url, {"REDIS_PARTITIONS": "2"}) as two:
+        status, answer = await as_operator(two).post("api/remove", wish)
+
+    done = msgspec.json.decode(answer)
+    assert (status, done["is_done"], done["count"], done["is_more"]) == (200, True, 1, True)
+    assert "one works on index" in done["error"]
+    assert await redis.exists(DEAD) == 0
+    (act,) = await acts(redis) + await acts(redis, 1)
+    assert (act["action"], act["count"]) == ("group removed", 1)
+    assert act["selection"].startswith("on 1 of 2 partitions; before: ")
+
+
 async def test_a_wish_that_cannot_be_understood_changes_nothing(
     client: ConsoleClient, redis: Redis
 ) -> None:

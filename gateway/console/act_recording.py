@@ -1,0 +1,30 @@
+"""Records what a change answers that it has done, and says so in the answer."""
+
+from msgspec.structs import replace
+
+from gateway.console.action_answer import ActionAnswer
+from gateway.console.operator_record import record_act
+from gateway.console.page_question import PageQuestion
+from gateway.web.protection.visitor_rules import ConsoleVisitor
+
+__all__ = ["recorded"]
+
+
+async def recorded(
+    question: PageQuestion, visitor: ConsoleVisitor, answer: ActionAnswer
+) -> ActionAnswer:
+    """The same answer, with why what was done may not be in the audit log.
+
+    Records nothing where nothing was done. Not idempotent: each call is a record.
+    """
+    if not (answer.is_done and answer.count):
+        return answer
+    why_not = await record_act(
+        question.settings.redis,
+        visitor,
+        answer.action,
+        group=answer.group,
+        count=answer.count,
+        selection=answer.selection,
+    )
+    return replace(answer, not_recorded=why_not)
