@@ -65,6 +65,7 @@ async def _changed(
             each,
             lambda some: (nothing or change)(redis, question.streams, group, some),
             within_s=_COUNTED_S if nothing else _DONE_S,
+            stop=question.stop,
         )
     answer = ActionAnswer(
         action=action,
@@ -84,8 +85,9 @@ async def _in_turn(
     change: Callable[[list[DeadLetterAddress]], Awaitable[int]],
     *,
     within_s: float,
+    stop: asyncio.Event,
 ) -> tuple[int, bool, str | None]:
-    """Change these lists, as far as there is time.
+    """Change these lists, as far as there is time, and until it is to stop.
 
     How many, whether there are more, and why it ended early: what was changed before Redis failed
     has to be told, and recorded. Raises one of connections.FAILURES if nothing was.
@@ -94,7 +96,7 @@ async def _in_turn(
     ends_at = asyncio.get_running_loop().time() + within_s
     try:
         async for some in each:
-            if asyncio.get_running_loop().time() > ends_at:
+            if stop.is_set() or asyncio.get_running_loop().time() > ends_at:
                 return count, True, None
             count += await change(some)
     except FAILURES as error:

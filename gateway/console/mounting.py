@@ -37,6 +37,7 @@ class ConsoleMount:
         """Answer what comes to `/console/` in this application."""
         app.router.add_get(PATH.rstrip("/"), _moved)
         app.router.add_route("*", PATH + "{place:.*}", self._handle)
+        app.on_shutdown.append(self._stop)  # before requests are waited for
         app.on_cleanup.append(self._close)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
@@ -52,6 +53,10 @@ class ConsoleMount:
                 self._site = module.ConsoleSite(self._settings, self._file, self._rules)
         response: web.StreamResponse = await self._site.handle(request)
         return response
+
+    async def _stop(self, _app: web.Application) -> None:
+        if self._site is not None:
+            self._site.stop()
 
     async def _close(self, _app: web.Application) -> None:
         if self._site is not None:

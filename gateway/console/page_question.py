@@ -1,9 +1,10 @@
 """Defines what a page is asked, what it answers with, and what it may ask of others."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 from redis.asyncio import Redis
 
 from gateway.console.installation_looks import InstallationLooks
@@ -24,11 +25,13 @@ class PageQuestion(Struct, frozen=True):
     """What is asked: the fields of the query, blanks and empty ones left out.
 
     `settings` are those by which the console works. `looks` are shared by all who look.
+    `stop` is set when the process stops: what takes long ends then, and says how far it came.
     """
 
     settings: Settings
     fields: Mapping[str, str]
     looks: InstallationLooks
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def streams(self) -> Streams:

@@ -54,11 +54,10 @@ async def _replay(question: PageQuestion, visitor: ConsoleVisitor) -> ActionAnsw
                 selection=selection,
                 again=bounds,
             )
-        stop = asyncio.Event()
-        timer = asyncio.get_running_loop().call_later(_DONE_S, stop.set)
+        timer = asyncio.get_running_loop().call_later(_DONE_S, question.stop.set)
         try:
             outcome = await ops.replay(
-                redis, streams, wanted, per_second=_PER_S, told=_unheard, stop=stop
+                redis, streams, wanted, per_second=_PER_S, told=_unheard, stop=question.stop
             )
         finally:
             timer.cancel()

@@ -9,6 +9,7 @@
 What another site asks for is refused before anything is looked at.
 """
 
+import asyncio
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ import structlog
 from aiohttp import web
 from msgspec.structs import replace
 
+from gateway.background import owned
 from gateway.console import (
     dead_letter_actions,
     dead_letter_page,
@@ -32,6 +34,7 @@ from gateway.console import (
     stuck_page,
     tail_page,
 )
+from gateway.console.action_answer import ActionAnswer
 from gateway.console.asked_fields import fields_of_query, fields_of_request
 from gateway.console.installation_looks import InstallationLooks
 from gateway.console.last_answers import LastAnswers
@@ -50,6 +53,7 @@ from gateway.console.site_responses import (
     without_session,
 )
 from gateway.console.tail_stream import send_tail
+from gateway.ending import end
 from gateway.errors import OperatorError
 from gateway.ops.group_removal import GroupInUse
 from gateway.redis_access.redis_faults import FAILURES, predicate
@@ -82,6 +86,8 @@ ACTIONS: Final[dict[str, Any]] = {
 _LANGUAGE_FIELD: Final = "lang"
 _LIVE: Final = "api/tail/live"
 _MOST_FOLLOWING: Final = 10
+_RECORDED_S: Final = 3.0
+# What a step and its record may take when the process stops.
 _NO_OPERATOR: Final = "only an operator may change something"
 
 
@@ -96,9 +102,19 @@ class ConsoleSite:
         self._renderer = PageRenderer()
         self._last = LastAnswers()
         self._following = 0
+        self._acting: dict[asyncio.Task[ActionAnswer], asyncio.Event] = {}
+
+    def stop(self) -> None:
+        """Let changes that take long end at their next step, and be recorded."""
+        for stop in self._acting.values():
+            stop.set()
 
     async def close(self) -> None:
-        """End what is under way, and close connections."""
+        """End what is under way, recorded if it is a change, and close connections."""
+        self.stop()
+        if self._acting:
+            await asyncio.wait([*self._acting], timeout=_RECORDED_S)
+            await end(*self._acting)
         await self._looks.close()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -180,10 +196,11 @@ class ConsoleSite:
             return self._failed(request, visitor, 403, _NO_OPERATOR)
         fields = await fields_of_request(request)
         question = PageQuestion(self._settings, fields, self._looks)
-        answer = await ACTIONS[name](question, visitor)
-        if answer.is_done:
-            acted = msgspec.to_builtins(answer)
-            log.info("an operator acted", by=visitor.name, address=visitor.address, **acted)
+        # A request that is cancelled, as by a stop, does not leave a change without its record.
+        acting = owned(_acted(name, question, visitor))
+        self._acting[acting] = question.stop
+        acting.add_done_callback(self._acting.pop)
+        answer = await asyncio.shield(acting)
         if _is_api(request):
             return json_response(answer)
         values = {"answer": answer, "fields": fields, "page": "acted", "action": name}
@@ -258,6 +275,14 @@ class ConsoleSite:
 
 def _is_api(request: web.Request) -> bool:
     return request.match_info["place"].startswith("api/")
+
+
+async def _acted(name: str, question: PageQuestion, visitor: ConsoleVisitor) -> ActionAnswer:
+    answer: ActionAnswer = await ACTIONS[name](question, visitor)
+    if answer.is_done:
+        acted = msgspec.to_builtins(answer)
+        log.info("an operator acted", by=visitor.name, address=visitor.address, **acted)
+    return answer
 
 
 def _told(error: BaseException) -> str:

@@ -1,14 +1,17 @@
 """What an operator changes by the console, and that the audit log is told."""
 
+import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import msgspec
 from redis.asyncio import Redis
 
 from gateway.console.operator_record import OPERATOR_ACTED
 from gateway.contract import EVENT_FIELD
-from tests.integration.runtime.running import comment_event
+from tests.integration.runtime.running import comment_event, publish
 from tests.support.console_stage import (
     DEAD,
     EVENTS,
@@ -18,6 +21,7 @@ from tests.support.console_stage import (
     dead_letter,
     open_console,
 )
+from tests.support.eventually import eventually
 
 AGAIN = "b24:replay:index:{0}"
 
@@ -127,6 +131,24 @@ async def test_a_group_is_removed_when_that_is_confirmed(
     assert await redis.xinfo_groups(EVENTS) == []
     (act,) = await acts(redis)
     assert act["action"] == "group removed"
+
+
+async def test_what_was_done_when_the_receiver_stops_is_recorded(
+    client: ConsoleClient, redis: Redis
+) -> None:
+    await publish(redis, EVENTS, [comment_event(number) for number in range(11, 5000)])
+    wish = {"group": "index", "from": "1h", "to": "0s", "confirmed": "1"}
+    asked = asyncio.create_task(as_operator(client).post("api/replay", wish))
+    await eventually(lambda: redis.exists(AGAIN))  # it takes ten seconds
+
+    assert await client.receiver.stop() == 0
+
+    with suppress(aiohttp.ClientError):
+        await asked
+    (act,) = await acts(redis)
+    count = await redis.xlen(AGAIN)
+    assert (act["action"], act["count"]) == ("replayed", count)
+    assert 0 < count < 4000
 
 
 async def test_a_group_that_is_worked_on_is_not_removed(
