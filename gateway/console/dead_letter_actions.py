@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from gateway.console.act_recording import recorded
 from gateway.console.action_answer import ActionAnswer
+from gateway.console.change_doubt import ChangeInDoubt, in_doubt
 from gateway.console.dead_letter_page import every_letter, wished
 from gateway.console.operator_record import OperatorAction
 from gateway.console.page_question import BadQuestion, PageQuestion
@@ -90,7 +91,8 @@ async def _in_turn(
     """Change these lists, as far as there is time, and until it is to stop.
 
     How many, whether there are more, and why it ended early: what was changed before Redis failed
-    has to be told, and recorded. Raises one of connections.FAILURES if nothing was.
+    has to be told, and recorded. Raises ChangeInDoubt, or one of connections.FAILURES, if nothing
+    was.
     """
     count = 0
     ends_at = asyncio.get_running_loop().time() + within_s
@@ -98,7 +100,12 @@ async def _in_turn(
         async for some in each:
             if stop.is_set() or asyncio.get_running_loop().time() > ends_at:
                 return count, True, None
-            count += await change(some)
+            with in_doubt():
+                count += await change(some)
+    except ChangeInDoubt as error:
+        if not count:
+            raise
+        return count, True, str(error)
     except FAILURES as error:
         if not count:
             raise

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from gateway.console.act_recording import recorded
 from gateway.console.action_answer import ActionAnswer
+from gateway.console.change_doubt import ChangeInDoubt
 from gateway.console.page_question import BadQuestion, PageQuestion
 from gateway.contract import EventSelection
 from gateway.errors import OperatorError
@@ -29,7 +30,7 @@ async def _pause(question: PageQuestion, visitor: ConsoleVisitor) -> ActionAnswe
         except ValueError as error:
             raise BadQuestion(str(error)) from error
     selection = _selection(question)
-    pause = await question.ask(
+    pause = await question.change(
         lambda redis: pause_group(redis, question.streams, group, selection, until=until, now=now)
     )
     answer = ActionAnswer(action="paused", group=group, is_done=True, count=1, selection=str(pause))
@@ -40,7 +41,9 @@ async def _resume(question: PageQuestion, visitor: ConsoleVisitor) -> ActionAnsw
     """End the pause of what is named, or with `all` every pause of the group."""
     group = question.required("group")
     selection = None if question.is_set("all") else _selection(question)
-    ended = await question.ask(lambda redis: end_pauses(redis, question.streams, group, selection))
+    ended = await question.change(
+        lambda redis: end_pauses(redis, question.streams, group, selection)
+    )
     what = "; ".join(map(str, ended))
     answer = ActionAnswer(
         action="resumed", group=group, is_done=True, count=len(ended), selection=what
@@ -75,18 +78,18 @@ async def _remove(question: PageQuestion, visitor: ConsoleVisitor) -> ActionAnsw
 async def _removed(question: PageQuestion, whole: ActionAnswer) -> ActionAnswer:
     """Remove it; if that ends early, what was removed until then, counted in partitions.
 
-    Raises GroupInUse, or one of connections.FAILURES, if that was nothing.
+    Raises GroupInUse, ChangeInDoubt, or one of connections.FAILURES, if that was nothing.
     """
     streams, gone = question.streams, list[int]()
     try:
-        await question.ask(
+        await question.change(
             lambda redis: remove_group(redis, streams, whole.group, told=gone.append)
         )
-    except (GroupInUse, *FAILURES) as error:
+    except (GroupInUse, ChangeInDoubt, *FAILURES) as error:
         if not gone:
             raise
-        is_used = isinstance(error, GroupInUse)
-        why = str(error) if is_used else f"Redis {' '.join(predicate(error).split())}"
+        is_told = isinstance(error, GroupInUse | ChangeInDoubt)
+        why = str(error) if is_told else f"Redis {' '.join(predicate(error).split())}"
     else:
         return whole
     part = f"on {len(gone)} of {streams.partitions} partitions; before: {whole.selection}"

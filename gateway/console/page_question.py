@@ -7,9 +7,11 @@ from typing import Any, Protocol, TypeVar
 from msgspec import Struct, field
 from redis.asyncio import Redis
 
+from gateway.console.change_doubt import in_doubt
 from gateway.console.installation_looks import InstallationLooks
 from gateway.contract import EventSelection, Streams
 from gateway.ops.answer_times import ANSWER_S, answered
+from gateway.redis_access.redis_faults import FAILURES
 from gateway.settings import Settings
 
 __all__ = ["BadQuestion", "ConsolePage", "PageQuestion"]
@@ -73,6 +75,23 @@ class PageQuestion(Struct, frozen=True):
     async def ask(self, ask: Callable[[Redis], Awaitable[T]]) -> T:
         """What Redis says, within two seconds; raises one of connections.FAILURES."""
         return await answered(self.settings.redis.url, ask, within_s=ANSWER_S)
+
+    async def change(self, change: Callable[[Redis], Awaitable[T]]) -> T:
+        """The same of a change; raises ChangeInDoubt if the answer is lost, it may be done then."""
+        has_begun = False
+
+        async def begun(redis: Redis) -> T:
+            nonlocal has_begun
+            has_begun = True
+            return await change(redis)
+
+        try:
+            return await self.ask(begun)
+        except FAILURES:
+            if not has_begun:
+                raise
+            with in_doubt():
+                raise
 
 
 class ConsolePage(Protocol):

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from gateway.console.act_recording import recorded
 from gateway.console.action_answer import ActionAnswer
+from gateway.console.change_doubt import may_be_done
 from gateway.console.page_question import BadQuestion, PageQuestion
 from gateway.contract import EventSelection, Streams, timestamps
 from gateway.ops import redelivery as ops
@@ -70,7 +71,7 @@ async def _replay(question: PageQuestion, visitor: ConsoleVisitor) -> ActionAnsw
         is_more=outcome.stopped_at is not None,
         selection=selection,
         again=bounds | place,
-        error=outcome.error,
+        error=None if outcome.error is None else may_be_done(outcome.error),
     )
     return await recorded(question, visitor, answer)
 

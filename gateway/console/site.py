@@ -36,6 +36,7 @@ from gateway.console import (
 )
 from gateway.console.action_answer import ActionAnswer
 from gateway.console.asked_fields import fields_of_query, fields_of_request
+from gateway.console.change_doubt import ChangeInDoubt
 from gateway.console.installation_looks import InstallationLooks
 from gateway.console.last_answers import LastAnswers
 from gateway.console.mounting import PATH
@@ -149,6 +150,8 @@ class ConsoleSite:
             return self._failed(request, visitor, 400, str(error))
         except GroupInUse as error:
             return self._failed(request, visitor, 409, str(error))
+        except ChangeInDoubt as error:
+            return self._failed(request, visitor, 503, str(error))
         except OperatorError as error:
             return self._failed(request, visitor, 404, str(error))
         except FAILURES as error:
