@@ -46,9 +46,12 @@ class TailBatch(Struct, frozen=True, kw_only=True):
     redis: str | None
 
 
-async def send_tail(request: web.Request, question: PageQuestion) -> web.StreamResponse:
-    """Send what comes from now on, until the browser goes away or ten minutes are over.
+async def send_tail(
+    request: web.Request, question: PageQuestion, *, longest_s: float = _LONGEST_S
+) -> web.StreamResponse:
+    """Send what comes from now on, until the browser goes away or the longest time is over.
 
+    Of one that does not read what it is sent the connection is cut two seconds later.
     Raises BadQuestion, before anything is sent, for a stream that there cannot be.
     """
     _, keys = stream_of(question)
@@ -58,19 +61,23 @@ async def send_tail(request: web.Request, question: PageQuestion) -> web.StreamR
     await response.prepare(request)
     came = _Came()
     reading = owned(_read(question, keys, came))
-    ends_at = time.monotonic() + _LONGEST_S
+    ends_at = time.monotonic() + longest_s
     quiet_since = time.monotonic()
     try:
         with suppress(ConnectionResetError):
-            while not reading.done() and time.monotonic() < ends_at:
-                await asyncio.wait([reading], timeout=_EVERY_S)
-                if (batch := came.taken()) is not None:
-                    await response.write(b"data: " + msgspec.json.encode(batch) + b"\n\n")
-                    quiet_since = time.monotonic()
-                elif time.monotonic() - quiet_since > _SILENT_S:
-                    await response.write(b":\n\n")
-                    quiet_since = time.monotonic()
-            await response.write_eof()
+            async with asyncio.timeout(longest_s + _SILENT_S):
+                while not reading.done() and time.monotonic() < ends_at:
+                    await asyncio.wait([reading], timeout=_EVERY_S)
+                    if (batch := came.taken()) is not None:
+                        await response.write(b"data: " + msgspec.json.encode(batch) + b"\n\n")
+                        quiet_since = time.monotonic()
+                    elif time.monotonic() - quiet_since > _SILENT_S:
+                        await response.write(b":\n\n")
+                        quiet_since = time.monotonic()
+                await response.write_eof()
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
     finally:
         await end(reading)
     return response
