@@ -53,9 +53,12 @@ def _day_of(text: str) -> date:
         case "yesterday":
             return date.fromordinal(today.toordinal() - 1)
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise OperatorError(f"--day {text}: a day is written 2026-01-31") from None
+    if day == date.min:
+        raise OperatorError(f"--day {text}: there is no hour before it, from which it is counted")
+    return day
 
 
 async def _of_day(settings: Settings, day: date) -> DayBalance:

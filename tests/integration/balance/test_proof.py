@@ -100,3 +100,11 @@ async def test_a_day_without_records_is_a_line(redis_url: str, tmp_path: Path) -
 
     assert code == 2
     assert said.startswith("gateway: 2020-01-31: there are not two records of it")
+
+
+async def test_the_first_day_of_all_is_refused_in_one_line(redis_url: str, tmp_path: Path) -> None:
+    code, told = await command(
+        "gateway", redis_url, "prove", "--day", "0001-01-01", directory=tmp_path
+    )
+
+    assert (code, told.count("\n"), "no hour before it" in told) == (2, 1, True)
