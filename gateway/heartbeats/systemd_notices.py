@@ -23,6 +23,7 @@ log: Any = structlog.get_logger(__name__)
 
 _BEATS: Final = 3
 # In the time after which systemd takes the process for dead.
+_LONGEST_NUMBER: Final = 18
 
 
 class SystemdNotices:
@@ -37,7 +38,7 @@ class SystemdNotices:
     ) -> None:
         self._why_not_alive = why_not_alive
         self._address = environ.get("NOTIFY_SOCKET", "")
-        watchdog_us = int(environ.get("WATCHDOG_USEC", "0") or 0)
+        watchdog_us = _watchdog_us(environ.get("WATCHDOG_USEC", ""))
         is_mine = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         self._beat_s = watchdog_us / 1e6 / _BEATS if is_mine else 0.0
         self._beating = Background(self._beat, name="watchdog", begins_anew=True)
@@ -76,6 +77,16 @@ class SystemdNotices:
                 to_it.sendto(state.encode(), address)
         except OSError as error:
             log.debug("systemd was not told", state=state, error=str(error))
+
+
+def _watchdog_us(text: str) -> int:
+    """What systemd asks for, in microseconds; 0 for nothing, and for what is no such number."""
+    # Of a longer one it would be thousands of years.
+    if text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER:
+        return int(text)
+    if text:
+        log.warning("WATCHDOG_USEC is no number: systemd is not told of life", given=text[:100])
+    return 0
 
 
 @asynccontextmanager

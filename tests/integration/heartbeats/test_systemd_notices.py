@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.heartbeats.systemd_notices import SystemdNotices
 from tests.support.consumer_process import ConsumerProcess
@@ -126,3 +127,20 @@ async def test_without_systemd_nothing_is_told_and_a_watchdog_of_another_is_none
         manager = SystemdNotices(why_not_alive, environ)
         manager.start()
         await manager.close()
+
+
+@pytest.mark.parametrize("given", ["30s", "-1", "1e6", 5000 * "1"])
+async def test_a_watchdog_time_that_is_no_number_is_passed_over_with_a_warning(
+    systemd: Systemd, given: str
+) -> None:
+    async def why_not_alive() -> str | None:
+        raise AssertionError("nobody has asked")
+
+    with capture_logs() as logs:
+        notices = SystemdNotices(why_not_alive, systemd.environment() | {"WATCHDOG_USEC": given})
+        notices.start()
+        assert systemd.hears("READY=1")
+        await notices.close()
+
+    assert [one["log_level"] for one in logs] == ["warning"]
+    assert systemd.hears("STOPPING=1")
