@@ -45,8 +45,13 @@ class Starts:
         self._of: dict[str, list[Start]] = {name: [] for name in COMMANDS}
 
     def start(self, name: str, directory: Path, redis_url: str, *, is_counted: bool) -> None:
-        """Start a command once, and stop it when it is ready."""
-        one = _started(self.checkout, COMMANDS[name], directory, redis_url)
+        """Start a command once, and stop it when it is ready.
+
+        In a directory of this checkout's own: another one's tables may be of another version.
+        """
+        own = directory / self.checkout.name
+        own.mkdir(exist_ok=True)
+        one = _started(self.checkout, COMMANDS[name], own, redis_url)
         if is_counted:
             self._of[name].append(one)
 
