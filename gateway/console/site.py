@@ -43,6 +43,7 @@ from gateway.console.mounting import PATH
 from gateway.console.page_question import BadQuestion, PageQuestion
 from gateway.console.page_rendering import PageRenderer
 from gateway.console.page_texts import language_for
+from gateway.console.refused_tokens import RefusedTokens
 from gateway.console.site_responses import (
     LANGUAGE_COOKIE,
     SESSION_COOKIE,
@@ -102,6 +103,7 @@ class ConsoleSite:
         self._rules = rules
         self._renderer = PageRenderer()
         self._last = LastAnswers()
+        self._refused = RefusedTokens()
         self._following = 0
         self._acting: dict[asyncio.Task[ActionAnswer], asyncio.Event] = {}
 
@@ -138,7 +140,7 @@ class ConsoleSite:
             now=time.time(),
         )
         if visitor is None:
-            return self._not_let_in(request)
+            return await self._not_let_in(request)
         try:
             if request.method in {"GET", "HEAD"} and kind in {"", "api"} and name in PAGES:
                 return await self._show(request, visitor, name)
@@ -225,7 +227,7 @@ class ConsoleSite:
             fields.get("token", ""), fields.get("name", ""), now=time.time()
         )
         if session is None:
-            log.warning("a wrong token at the console", address=request.remote)
+            await self._refused.refuse(request)
             return self._login(request, is_wrong=True)
         value, age_s = session
         log.info("logged in at the console", by=fields.get("name", ""), address=request.remote)
@@ -233,7 +235,9 @@ class ConsoleSite:
         with_session(response, value, age_s, is_secure=is_secure)
         return response
 
-    def _not_let_in(self, request: web.Request) -> web.Response:
+    async def _not_let_in(self, request: web.Request) -> web.Response:
+        if request.headers.get("Authorization", "").lower().startswith("bearer "):
+            await self._refused.refuse(request)
         if _is_api(request):
             response = json_response({"error": "a token is needed"}, status=401)
             response.headers["WWW-Authenticate"] = "Bearer"

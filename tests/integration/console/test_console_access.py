@@ -15,6 +15,7 @@ from tests.support.console_stage import (
     as_operator,
     open_console,
 )
+from tests.support.eventually import eventually
 from tests.support.program import surroundings
 from tests.support.starting import finished
 
@@ -34,6 +35,15 @@ async def test_without_a_token_there_is_the_form_and_nothing_else(client: Consol
         assert (status, 'name="token"' in html, "acme" in html) == (401, True, False)
     assert await nobody.get("api/letters") == (401, '{"error":"a token is needed"}')
     assert (await nobody.post("act/retry", RETRY, **SAME_ORIGIN))[0] == 401
+
+
+async def test_a_wrong_token_of_a_program_is_logged(client: ConsoleClient) -> None:
+    wrong = ConsoleClient(client.receiver, client.session, "fake-token-of-nobody")
+
+    assert await wrong.get("api/now") == (401, '{"error":"a token is needed"}')
+
+    await eventually(lambda: client.receiver.lines("a wrong token at the console"))
+    assert "fake-token-of-nobody" not in client.receiver.log
 
 
 async def test_without_any_token_set_this_machine_may_look_and_change_nothing(
