@@ -9,7 +9,15 @@ from consumers.runtime.entry import Entry, Event, Partition
 from consumers.runtime.exceptions import Reject, Transient
 from consumers.runtime.transforms import Output, TransformHandler, Write
 from gateway.backoff import Backoff
-from gateway.contract import AppEvent, Comment, CommentEvent, OtherEvent, PortalEvent
+from gateway.contract import (
+    AppEvent,
+    Comment,
+    CommentEvent,
+    EntityEvent,
+    FetchedObject,
+    OtherEvent,
+    PortalEvent,
+)
 
 __all__ = [
     "AppEvent",
@@ -19,9 +27,11 @@ __all__ = [
     "CommentEvent",
     "Consumer",
     "DeadLetterLimit",
+    "EntityEvent",
     "Entry",
     "Event",
     "EventHandler",
+    "FetchedObject",
     "OtherEvent",
     "Output",
     "Partition",

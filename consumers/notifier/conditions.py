@@ -6,12 +6,10 @@ from fnmatch import fnmatchcase
 
 from msgspec import UNSET, Struct
 
-from gateway.contract import AppEvent, CommentEvent, OtherEvent, PortalEvent
+from gateway.contract import AppEvent, CommentEvent, EntityEvent, Event, OtherEvent
 from gateway.settings import NotifierSettings, RouteSettings
 
-__all__ = ["Event", "Matcher", "is_echo", "needs_text"]
-
-Event = CommentEvent | AppEvent | PortalEvent | OtherEvent
+__all__ = ["Matcher", "is_echo", "needs_text"]
 
 
 class Matcher(Struct, frozen=True):
@@ -64,7 +62,7 @@ def needs_text(route: RouteSettings) -> bool:
 
 def is_echo(event: Event, settings: NotifierSettings) -> bool:
     """Whether one of our own integration's users caused the event."""
-    if not settings.own_users or not isinstance(event, (CommentEvent, AppEvent)):
+    if not settings.own_users or not isinstance(event, (CommentEvent, AppEvent, EntityEvent)):
         return False
     user = event.data.user_id
     return user is not None and _is_one_of(user, event.data.member_id, settings.own_users)
@@ -80,4 +78,4 @@ def _names_of(event: Event) -> set[str]:
 
 
 def _user_of(event: Event) -> int | None:
-    return event.data.user_id if isinstance(event, (CommentEvent, AppEvent)) else None
+    return event.data.user_id if isinstance(event, (CommentEvent, AppEvent, EntityEvent)) else None

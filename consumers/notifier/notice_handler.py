@@ -11,13 +11,14 @@ from redis.asyncio import Redis
 
 from consumers import Entry, Transient
 from consumers.notifier import metrics
-from consumers.notifier.conditions import Event, is_echo
+from consumers.notifier.conditions import is_echo
 from consumers.notifier.notices import News, key_of, merged, news_of, replaced
 from consumers.notifier.outbox import Change, Outbox
 from consumers.notifier.portal_domains import Domains
 from consumers.notifier.routes import Route, routes_for
 from consumers.notifier.sender import TargetSender
 from consumers.notifier.target_portals import in_reach
+from gateway.contract import Event
 from gateway.redis_access import connections
 from gateway.redis_access.redis_faults import AWAY_OR_REFUSING, failures_as, predicate
 from gateway.settings import Settings

@@ -10,8 +10,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import UNSET, Struct
 
-from consumers.notifier.conditions import Event
-from gateway.contract import COMMENT_ADDED, COMMENT_DELETED, CommentEvent
+from gateway.contract import COMMENT_ADDED, COMMENT_DELETED, CommentEvent, Event
 
 __all__ = [
     "News",

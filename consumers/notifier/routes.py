@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from consumers.notifier.conditions import Event, Matcher, is_echo, needs_text
+from consumers.notifier.conditions import Matcher, is_echo, needs_text
 from consumers.notifier.network_fence import Fence
 from consumers.notifier.portal_domains import Domains
 from consumers.notifier.rendering import Templates
@@ -16,6 +16,7 @@ from consumers.notifier.send_plan import SendPolicy
 from consumers.notifier.target_portals import is_callable
 from consumers.notifier.targets import Target
 from consumers.notifier.timing import Timing
+from gateway.contract import Event
 from gateway.errors import OperatorError
 from gateway.settings import NotifierSettings, RouteSettings, Settings, resolve_secret
 

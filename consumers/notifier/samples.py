@@ -7,7 +7,6 @@ from typing import Final
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from consumers.notifier.conditions import Event
 from consumers.notifier.notices import Kind, Notice
 from gateway.contract import (
     APP_SUBJECT,
@@ -28,6 +27,7 @@ from gateway.contract import (
     CommentData,
     CommentEvent,
     CommentFile,
+    Event,
     EventSubject,
     EventType,
     OtherEvent,

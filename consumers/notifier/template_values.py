@@ -6,11 +6,10 @@ from zoneinfo import ZoneInfo
 
 from msgspec import UNSET
 
-from consumers.notifier.conditions import Event
 from consumers.notifier.notices import Notice
 from consumers.notifier.portal_domains import Domains
 from gateway.bitrix24.shortening import shortened
-from gateway.contract import CommentEvent, PortalEvent, decode_event, timestamps
+from gateway.contract import CommentEvent, Event, PortalEvent, decode_event, timestamps
 
 __all__ = ["BBCode", "item_of"]
 

@@ -2,11 +2,9 @@
 
 from msgspec import Struct
 
-from gateway.contract import AppEvent, CommentEvent, OtherEvent, PortalEvent
+from gateway.contract import Event
 
 __all__ = ["DroppedEntry", "Entry", "Event", "HeldEntry", "Partition", "Source"]
-
-Event = CommentEvent | AppEvent | PortalEvent | OtherEvent
 
 
 class Partition(Struct, frozen=True):

@@ -11,7 +11,7 @@ from functools import wraps
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from consumers.runtime.entry import Entry
-from gateway.contract import AppEvent, CommentEvent, OtherEvent, PortalEvent
+from gateway.contract import AppEvent, CommentEvent, EntityEvent, OtherEvent, PortalEvent
 
 __all__ = [
     "BatchFunction",
@@ -29,6 +29,8 @@ EventFunction = (
     | Callable[[AppEvent, Entry], Awaitable[None]]
     | Callable[[PortalEvent], Awaitable[None]]
     | Callable[[PortalEvent, Entry], Awaitable[None]]
+    | Callable[[EntityEvent], Awaitable[None]]
+    | Callable[[EntityEvent, Entry], Awaitable[None]]
     | Callable[[OtherEvent], Awaitable[None]]
     | Callable[[OtherEvent, Entry], Awaitable[None]]
 )
@@ -36,7 +38,7 @@ EventFunction = (
 
 BatchFunction = Callable[[Sequence[Entry]], Awaitable[None]]
 
-_EVENTS: Final = (CommentEvent, AppEvent, PortalEvent, OtherEvent)
+_EVENTS: Final = (CommentEvent, AppEvent, PortalEvent, EntityEvent, OtherEvent)
 
 
 class InvalidHandler(TypeError):

@@ -5,9 +5,10 @@ imports another part of the project.
 """
 
 from gateway.contract.dead_letters import DeadLetter, PastDeath, Redelivery, past_deaths
+from gateway.contract.entity_events import EntityData, EntityEvent, FetchedObject
 from gateway.contract.entry_id import EntryId
 from gateway.contract.event_id import moment_in
-from gateway.contract.event_json import InvalidEvent, decode_event, encode_event
+from gateway.contract.event_json import Event, InvalidEvent, decode_event, encode_event
 from gateway.contract.event_selection import EventSelection
 from gateway.contract.event_subject import (
     APP_SUBJECT,
@@ -87,11 +88,15 @@ __all__ = [
     "CommentFile",
     "CommentType",
     "DeadLetter",
+    "EntityData",
+    "EntityEvent",
     "EntryId",
+    "Event",
     "EventSelection",
     "EventSubject",
     "EventType",
     "FailedAttempt",
+    "FetchedObject",
     "InvalidEvent",
     "OtherEvent",
     "PastDeath",

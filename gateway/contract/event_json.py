@@ -1,11 +1,12 @@
 """Reads and writes an event as the JSON that stands on the streams."""
 
 from datetime import datetime
-from typing import Any, Final, get_args
+from typing import Any, Final, TypeAlias, get_args
 
 import msgspec
 from msgspec import Struct
 
+from gateway.contract.entity_events import EntityEvent
 from gateway.contract.events import (
     AppEvent,
     AppType,
@@ -17,7 +18,11 @@ from gateway.contract.events import (
     PortalType,
 )
 
-__all__ = ["InvalidEvent", "decode_event", "encode_event"]
+__all__ = ["Event", "InvalidEvent", "decode_event", "encode_event"]
+
+
+Event: TypeAlias = CommentEvent | AppEvent | PortalEvent | EntityEvent | OtherEvent
+"""An event of a stream, by the class that describes its type."""
 
 
 class InvalidEvent(ValueError):
@@ -30,6 +35,7 @@ class _Typed(Struct):
 
 _typed = msgspec.json.Decoder(_Typed)
 _other = msgspec.json.Decoder(OtherEvent)
+_entity = msgspec.json.Decoder(EntityEvent)
 _comment = msgspec.json.Decoder(CommentEvent)
 _app = msgspec.json.Decoder(AppEvent)
 _portal = msgspec.json.Decoder(PortalEvent)
@@ -43,7 +49,7 @@ _encoder = msgspec.json.Encoder()
 _moment = datetime.fromisoformat
 
 
-def decode_event(raw: bytes) -> CommentEvent | AppEvent | PortalEvent | OtherEvent:
+def decode_event(raw: bytes) -> Event:
     """Read the `event` field of a stream entry.
 
     Raises InvalidEvent for anything that is not a CloudEvent of this contract, and for nothing
@@ -61,7 +67,7 @@ def decode_event(raw: bytes) -> CommentEvent | AppEvent | PortalEvent | OtherEve
     return event
 
 
-def _decoded(raw: bytes) -> CommentEvent | AppEvent | PortalEvent | OtherEvent:
+def _decoded(raw: bytes) -> Event:
     """The event, by the class of its type."""
     # Nearly all are about comments: what looks like one is read once instead of twice. Only what
     # has one of their types can be read as one, so a wrong guess costs time and nothing else.
@@ -74,11 +80,17 @@ def _decoded(raw: bytes) -> CommentEvent | AppEvent | PortalEvent | OtherEvent:
     return _of_its_type(raw)
 
 
-def _of_its_type(raw: bytes) -> CommentEvent | AppEvent | PortalEvent | OtherEvent:
-    event: CommentEvent | AppEvent | PortalEvent | OtherEvent = _decoders.get(
-        _typed.decode(raw).type, _other
-    ).decode(raw)
-    return event
+def _of_its_type(raw: bytes) -> Event:
+    decoder = _decoders.get(_typed.decode(raw).type)
+    if decoder is not None:
+        event: Event = decoder.decode(raw)
+        return event
+    # Which types there are depends on the catalogue and the settings of whoever published it:
+    # what tells of a portal's entity is known by its data.
+    try:
+        return _entity.decode(raw)
+    except msgspec.ValidationError:
+        return _other.decode(raw)
 
 
 def encode_event(event: CloudEvent) -> bytes:

@@ -5,7 +5,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.contract.events import AppEvent, CommentEvent, OtherEvent, PortalEvent
+from gateway.contract.event_json import Event
+from gateway.contract.events import OtherEvent
 
 __all__ = ["EventSelection"]
 
@@ -34,7 +35,7 @@ class EventSelection(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Whether all events are meant."""
         return self == _EVERYTHING
 
-    def has(self, event: CommentEvent | AppEvent | PortalEvent | OtherEvent) -> bool:
+    def has(self, event: Event) -> bool:
         """Whether an event is meant."""
         return (
             self.event_id in (None, event.id)
@@ -53,7 +54,7 @@ def _is_of_type(event_type: str, pattern: str) -> bool:
     return any(fnmatchcase(name, pattern) for name in names)
 
 
-def _portal_names(event: CommentEvent | AppEvent | PortalEvent | OtherEvent) -> tuple[str, ...]:
+def _portal_names(event: Event) -> tuple[str, ...]:
     if isinstance(event, OtherEvent):
         return (event.source.rpartition(":")[2],)
     return (event.data.member_id, event.data.domain)

@@ -14,12 +14,13 @@ PORTAL_SUBJECT: Final = "portal"
 class EventSubject(Struct, frozen=True, gc=False):
     """A kind, and which one of that kind: `comment/999`.
 
-    The application and the portal itself are the only ones of their kind and have no id: `app`.
-    Order is kept for each subject by itself, and for all that have no id together.
+    An id is a number, or the text that Bitrix24 calls it by: `chat/chat17`. The application and the
+    portal itself are the only ones of their kind and have no id: `app`. Order is kept for each
+    subject by itself, and for all that have no id together.
     """
 
     kind: str
-    id: int | None = None
+    id: int | str | None = None
 
     @classmethod
     def of_comment(cls, comment_id: int) -> "EventSubject":
@@ -28,9 +29,14 @@ class EventSubject(Struct, frozen=True, gc=False):
 
     @classmethod
     def parse(cls, subject: str) -> "EventSubject":
-        """The opposite of `str`. Raises ValueError where the id is no number."""
-        kind, slash, number = subject.partition("/")
-        return cls(kind, int(number) if slash else None)
+        """The opposite of `str`. Raises ValueError where nothing stands behind the slash."""
+        kind, slash, text = subject.partition("/")
+        if not slash:
+            return cls(kind)
+        if not text:
+            raise ValueError(f"{subject}: the id is missing")
+        is_number = text.isascii() and text.isdigit() and (text == "0" or text[0] != "0")
+        return cls(kind, int(text) if is_number else text)
 
     @property
     def partition_key(self) -> str:

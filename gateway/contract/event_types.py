@@ -39,13 +39,18 @@ class EventType(Struct, frozen=True, kw_only=True):
     `documented_name` is spelt as in the documentation, `type` is the CloudEvents one. Its last word
     is what happened to a subject of the kind `subject_kind`. `id_places` is where the subject's id
     stands in the form, as PHP writes it; the first that is there counts. Events are kept in the
-    order of their subject; without `id_places`, in that of their portal.
+    order of their subject; without `id_places`, in that of their portal. `scope` is the right that
+    an application needs to bind it, `page` where the public reference describes it, below
+    https://apidocs.bitrix24.com/. `is_queued_offline` says whether the portal can keep it for us.
     """
 
     documented_name: str
     type: str
     subject_kind: str
     id_places: tuple[str, ...] = _ID_PLACES
+    scope: str = "crm"
+    page: str = ""
+    is_queued_offline: bool = False
 
     @property
     def wire_name(self) -> str:

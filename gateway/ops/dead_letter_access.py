@@ -7,14 +7,11 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from gateway.contract import (
-    AppEvent,
-    CommentEvent,
     DeadLetter,
     EntryId,
+    Event,
     EventSelection,
     InvalidEvent,
-    OtherEvent,
-    PortalEvent,
     Streams,
     decode_event,
 )
@@ -62,7 +59,7 @@ class StoredLetter(Struct, frozen=True):
 
     address: DeadLetterAddress
     letter: DeadLetter
-    event: CommentEvent | AppEvent | PortalEvent | OtherEvent | None = None
+    event: Event | None = None
 
     @property
     def event_id(self) -> str | None:

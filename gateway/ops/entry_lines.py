@@ -10,10 +10,10 @@ from gateway.contract import (
     EVENT_FIELD,
     AppEvent,
     CommentEvent,
+    Event,
     EventSelection,
     InvalidEvent,
     OtherEvent,
-    PortalEvent,
     Streams,
     decode_event,
 )
@@ -30,7 +30,7 @@ class ReadEntry(Struct, frozen=True, kw_only=True):
     stream: str
     id: str
     fields: Mapping[bytes, bytes]
-    event: CommentEvent | AppEvent | PortalEvent | OtherEvent | None
+    event: Event | None
 
 
 def is_meant(entry: ReadEntry, wanted: EventSelection) -> bool:
@@ -86,7 +86,7 @@ def as_json(entry: ReadEntry) -> str:
 
 
 def portal_names(
-    event: CommentEvent | AppEvent | PortalEvent | OtherEvent,
+    event: Event,
 ) -> tuple[str, str | None]:
     """The member id and the domain of the portal that an event is of, as far as it says so."""
     if isinstance(event, OtherEvent):

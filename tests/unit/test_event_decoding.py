@@ -6,6 +6,8 @@ import pytest
 from consumers.testing import comment_event
 from gateway.contract import (
     COMMENT_ADDED,
+    EntityData,
+    EntityEvent,
     InvalidEvent,
     OtherEvent,
     decode_event,
@@ -51,3 +53,27 @@ def test_a_part_of_a_larger_message_is_read_without_a_copy() -> None:
     event = comment_event(7)
     letter = msgspec.json.decode(b'{"event":' + encode_event(event) + b"}", type=Letter)
     assert decode_event(letter.event) == event
+
+
+def test_an_event_about_an_entity_is_known_by_its_data() -> None:
+    raw = encode_event(
+        EntityEvent(
+            id="0193cd8e-7e40-7000-8000-000000000001",
+            source="urn:bitrix24:010b6886ebc205e43ae65000ee00addb",
+            type="bitrix24.crm.deal.updated",
+            subject="deal/77",
+            time="2025-12-18T08:18:53Z",
+            receivedat="2025-12-18T08:18:53.412Z",
+            data=EntityData(
+                member_id="010b6886ebc205e43ae65000ee00addb",
+                domain="acme.bitrix24.com",
+                fields={"FIELDS": {"ID": "77"}},
+            ),
+        )
+    )
+
+    event = decode_event(raw)
+
+    assert isinstance(event, EntityEvent)
+    assert event.data.fields == {"FIELDS": {"ID": "77"}}
+    assert isinstance(decode_event(raw.replace(b'"fields":{', b'"elds":{')), OtherEvent)

@@ -48,11 +48,20 @@ def test_a_thing_of_another_kind_is_not_bound_to_the_comment_of_the_same_number(
     assert len({deal for deal, _ in pairs}) > 1
 
 
-@pytest.mark.parametrize("subject", [COMMENT, APP, EventSubject("deal", 77)])
+@pytest.mark.parametrize(
+    "subject",
+    [
+        COMMENT,
+        APP,
+        EventSubject("deal", 77),
+        EventSubject("call", "007"),
+        EventSubject("chat", "chat17"),
+    ],
+)
 def test_a_subject_is_read_as_it_is_written(subject: EventSubject) -> None:
     assert EventSubject.parse(str(subject)) == subject
 
 
-def test_a_subject_whose_id_is_no_number_is_none_of_ours() -> None:
-    with pytest.raises(ValueError, match="invalid literal"):
+def test_a_subject_whose_id_is_missing_is_none_of_ours() -> None:
+    with pytest.raises(ValueError, match="the id is missing"):
         EventSubject.parse("comment/")

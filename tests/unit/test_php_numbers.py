@@ -68,6 +68,7 @@ def of_an_event(text: str) -> int | None:
     except Malformed:
         return None
     assert admitted is not None
+    assert not isinstance(admitted.subject.id, str)
     return admitted.subject.id
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 from redis.asyncio import Redis
 
-from gateway.contract import AppEvent, CommentEvent, OtherEvent, PortalEvent, decode_event
+from gateway.contract import Event, decode_event
 from gateway.installation.lifecycle import Lifecycle
 from gateway.portals.directory import Directory
 from gateway.portals.facts import PortalFacts
@@ -45,7 +45,7 @@ class Gateway:
         self.facts = PortalFacts(control, prefix=settings.redis.prefix)
         self._control = control
 
-    async def events(self) -> list[CommentEvent | AppEvent | PortalEvent | OtherEvent]:
+    async def events(self) -> list[Event]:
         """What is on the stream."""
         entries: Any = await self._control.xrange(self.settings.redis.streams.key("events", 0))
         return [decode_event(fields[b"event"]) for _, fields in entries]
