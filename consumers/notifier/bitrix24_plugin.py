@@ -17,7 +17,7 @@ from apprise.exception import AppriseImproperlyConfigured
 from apprise.manager_plugins import NotificationManager
 from apprise.plugins.base import NotifyBase
 
-from consumers.notifier.network_fence import ask_to_wait, refuse_content
+from consumers.notifier.watched_exchange import ask_to_wait, refuse_content
 from gateway.bitrix24.errors import Bitrix24Error, Limited, Refused
 
 __all__ = ["NotifyBitrix24", "TargetPortal", "register"]

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from consumers.notifier.conditions import Matcher, is_echo, needs_text
-from consumers.notifier.network_fence import Fence
 from consumers.notifier.portal_domains import Domains
 from consumers.notifier.rendering import Templates
 from consumers.notifier.samples import samples
@@ -18,6 +17,7 @@ from consumers.notifier.targets import Target
 from consumers.notifier.timing import Timing
 from gateway.contract import Event
 from gateway.errors import OperatorError
+from gateway.network_fence import Fence
 from gateway.settings import NotifierSettings, RouteSettings, Settings, resolve_secret
 
 __all__ = ["Channel", "Route", "routes_for", "routes_of"]
@@ -52,7 +52,9 @@ def routes_of(settings: Settings, domains: Domains | None = None) -> tuple[Route
     faults: list[str] = []
     routes: list[Route] = []
     options = settings.notifier
-    fence = Fence(allow_private=options.allow_private, networks=options.allow_networks)
+    fence = Fence(
+        section="notifier", allow_private=options.allow_private, networks=options.allow_networks
+    )
     for number, route in enumerate(options.routes, 1):
         name = route.name or str(number)
         if name in {other.name for other in routes}:

@@ -20,12 +20,13 @@ from msgspec import Struct
 from consumers.notifier import bitrix24_plugin
 from consumers.notifier.kept_connections import KeptConnections
 from consumers.notifier.message_length import Room
-from consumers.notifier.network_fence import Exchange, Fence, watched
 from consumers.notifier.rendering import TargetMessage
 from consumers.notifier.sender_threads import Threads
 from consumers.notifier.service_formats import showing_of
+from consumers.notifier.watched_exchange import Exchange, watched
 from gateway.bitrix24.bbcode import Dialect
 from gateway.errors import OperatorError
+from gateway.network_fence import Fence
 
 __all__ = ["SendOutcome", "Target", "quieten_apprise"]
 

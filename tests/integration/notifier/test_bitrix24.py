@@ -10,12 +10,12 @@ from aiohttp import web
 from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
-from consumers.notifier.network_fence import Fence
 from consumers.notifier.rendering import TargetMessage
 from consumers.notifier.target_portals import in_reach
 from consumers.notifier.targets import Target, plugin_of
 from gateway.bitrix24.connecting import connect
 from gateway.errors import OperatorError
+from gateway.network_fence import Fence
 from gateway.sandbox.assembly import Sandbox, open_sandbox
 from gateway.sandbox.live_portal import LivePortal
 from gateway.settings import (
@@ -35,7 +35,7 @@ from tests.integration.notifier.processes import (
 )
 from tests.support.eventually import eventually
 
-PUBLIC = Fence(allow_private=False, networks=())
+PUBLIC = Fence(section="notifier", allow_private=False, networks=())
 MESSAGE = TargetMessage("Comment updated", "Call [b]today[/b]", "bbcode")
 TEXT = "[b]Comment updated[/b]\nCall [b]today[/b]"
 

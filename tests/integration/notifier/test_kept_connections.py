@@ -10,13 +10,14 @@ import requests
 from aiohttp import web
 
 from consumers.notifier.kept_connections import KeptConnections
-from consumers.notifier.network_fence import Exchange, Fence, watched
 from consumers.notifier.rendering import TargetMessage
 from consumers.notifier.sender_threads import Threads
 from consumers.notifier.targets import Target
+from consumers.notifier.watched_exchange import Exchange, watched
+from gateway.network_fence import Fence
 from tests.support.eventually import eventually
 
-ANYWHERE = Fence(allow_private=True, networks=())
+ANYWHERE = Fence(section="notifier", allow_private=True, networks=())
 MESSAGE = TargetMessage("Comment updated", "Call", "text")
 
 

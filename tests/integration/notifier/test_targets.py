@@ -7,15 +7,15 @@ from contextlib import suppress
 import pytest
 from aiohttp import web
 
-from consumers.notifier.network_fence import Fence
 from consumers.notifier.rendering import TargetMessage
 from consumers.notifier.targets import Target
 from gateway.errors import OperatorError
 from gateway.local.redis_server import free_port
+from gateway.network_fence import Fence
 from tests.integration.notifier.sinks import HttpSink, Received, http_sink, mail_sink
 
-ANYWHERE = Fence(allow_private=True, networks=())
-PUBLIC = Fence(allow_private=False, networks=())
+ANYWHERE = Fence(section="notifier", allow_private=True, networks=())
+PUBLIC = Fence(section="notifier", allow_private=False, networks=())
 MESSAGE = TargetMessage("Comment updated", "Call [b]today[/b]", "text")
 
 
@@ -147,7 +147,7 @@ async def test_a_redirect_is_not_followed(sink: HttpSink) -> None:
 
 
 async def test_a_redirect_that_the_url_asks_for_is_judged_as_well(sink: HttpSink) -> None:
-    outside = Fence(allow_private=False, networks=("127.0.0.1/32",))
+    outside = Fence(section="notifier", allow_private=False, networks=("127.0.0.1/32",))
     location = ""
 
     def answer(received: Received) -> web.Response:
@@ -193,7 +193,7 @@ async def test_a_mail_arrives_with_its_subject_and_formatted_body() -> None:
 async def test_a_mail_server_in_a_private_network_is_refused() -> None:
     port = free_port()
     with mail_sink(port) as mails:
-        private = Fence(allow_private=False, networks=("10.0.0.0/8",))
+        private = Fence(section="notifier", allow_private=False, networks=("10.0.0.0/8",))
         server = f"hooks.example.com:{port}"
         to = target(
             f"mailto://{server}?from=gateway@example.com&to=anna@example.com&mode=insecure",

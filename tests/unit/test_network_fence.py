@@ -2,8 +2,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from consumers.notifier.network_fence import Fence, retry_after_s
 from gateway.errors import OperatorError
+from gateway.network_fence import Fence
+from gateway.retry_after import retry_after_s
 
 NOW = datetime(2026, 1, 5, 10, 0, tzinfo=UTC)
 
@@ -20,7 +21,7 @@ NOW = datetime(2026, 1, 5, 10, 0, tzinfo=UTC)
     ],
 )
 def test_public_addresses_are_allowed(address: str) -> None:
-    assert Fence(allow_private=False, networks=()).allows_address(address)
+    assert Fence(section="notifier", allow_private=False, networks=()).allows_address(address)
 
 
 @pytest.mark.parametrize(
@@ -50,12 +51,12 @@ def test_public_addresses_are_allowed(address: str) -> None:
     ],
 )
 def test_private_addresses_and_bare_names_are_refused(address: str) -> None:
-    assert not Fence(allow_private=False, networks=()).allows_address(address)
-    assert Fence(allow_private=True, networks=()).allows_address(address)
+    assert not Fence(section="notifier", allow_private=False, networks=()).allows_address(address)
+    assert Fence(section="notifier", allow_private=True, networks=()).allows_address(address)
 
 
 def test_a_network_can_be_allowed_by_itself() -> None:
-    fence = Fence(allow_private=False, networks=("10.1.2.0/24",))
+    fence = Fence(section="notifier", allow_private=False, networks=("10.1.2.0/24",))
 
     assert fence.allows_address("10.1.2.3")
     assert fence.allows_address("::ffff:10.1.2.3")
@@ -63,7 +64,7 @@ def test_a_network_can_be_allowed_by_itself() -> None:
 
 
 def test_a_url_may_name_a_host_but_not_this_machine() -> None:
-    fence = Fence(allow_private=False, networks=())
+    fence = Fence(section="notifier", allow_private=False, networks=())
 
     assert fence.allows_host("hooks.example.com")
     for host in ("localhost", "LOCALHOST.", "127.0.0.1", "[::1]", "169.254.169.254"):
@@ -72,7 +73,7 @@ def test_a_url_may_name_a_host_but_not_this_machine() -> None:
 
 def test_a_network_that_is_none_is_named() -> None:
     with pytest.raises(OperatorError, match=r"\[notifier\] allow_networks: .*10\.1\.2\.3/24"):
-        Fence(allow_private=False, networks=("10.1.2.3/24",))
+        Fence(section="notifier", allow_private=False, networks=("10.1.2.3/24",))
 
 
 @pytest.mark.parametrize(
@@ -92,4 +93,4 @@ def test_a_network_that_is_none_is_named() -> None:
     ],
 )
 def test_retry_after_is_understood(header: str | None, seconds: float | None) -> None:
-    assert retry_after_s(header, now=NOW) == seconds
+    assert retry_after_s(header, now=NOW, most_s=3600) == seconds

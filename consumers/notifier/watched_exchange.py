@@ -16,25 +16,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import cache, partial, wraps
-from ipaddress import ip_address, ip_network
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
 
 from consumers.notifier.kept_connections import KeptConnections
-from consumers.notifier.special_networks import Network, is_public, undisguised
-from gateway.errors import OperatorError
+from gateway.network_fence import Fence
+from gateway.retry_after import retry_after_s
 
 __all__ = [
-    "AddressRefused",
     "Exchange",
-    "Fence",
     "ask_to_wait",
     "refuse_content",
-    "retry_after_s",
     "watched",
 ]
 
@@ -42,41 +37,6 @@ _CONNECTS: Final = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg
 _MAX_RETRY_AFTER_S: Final = 3600.0
 _REFUSALS: Final = frozenset({400, 413, 414, 422})
 """Statuses that are about what was sent, not about who sent it, where to, or when."""
-
-
-class AddressRefused(OSError):
-    """The address is in a private network that the settings do not allow."""
-
-
-class Fence:
-    """Says which addresses targets may have: public ones, and those of `networks`; or any."""
-
-    def __init__(self, *, allow_private: bool, networks: tuple[str, ...]) -> None:
-        self._allow_private = allow_private
-        try:
-            self._networks: tuple[Network, ...] = tuple(map(ip_network, networks))
-        except ValueError as error:
-            raise OperatorError(f"[notifier] allow_networks: {error}") from error
-
-    def allows_host(self, host: str) -> bool:
-        """Whether a URL may name this host. A name may; its address is judged when it is used."""
-        try:
-            ip_address(host.strip("[]"))
-        except ValueError:
-            return self._allow_private or host.rstrip(".").lower() != "localhost"
-        return self.allows_address(host)
-
-    def allows_address(self, host: str) -> bool:
-        """Whether a socket may be connected to this address; not to a name, which hides one."""
-        if self._allow_private:
-            return True
-        try:
-            address = undisguised(ip_address(host.partition("%")[0].strip("[]")))
-        except ValueError:
-            return False
-        if any(address in network for network in self._networks):
-            return True
-        return is_public(address)
 
 
 class Exchange:
@@ -106,7 +66,9 @@ class Exchange:
         """Note an HTTP response."""
         self.status = status
         self._statuses.add(status)
-        self.retry_after_s = retry_after_s(retry_after, now=datetime.now(UTC))
+        self.retry_after_s = retry_after_s(
+            retry_after, now=datetime.now(UTC), most_s=_MAX_RETRY_AFTER_S
+        )
 
     def refuse_content(self) -> None:
         """Note that the target refused the message, which a plugin without HTTP of its own says."""
@@ -141,25 +103,6 @@ def refuse_content() -> None:
         exchange.refuse_content()
 
 
-def retry_after_s(header: str | None, *, now: datetime) -> float | None:
-    """The seconds that a `Retry-After` asks for, at most an hour; None if it says nothing useful.
-
-    Seconds or a date: https://www.rfc-editor.org/rfc/rfc9110#name-retry-after. Some services send
-    fractions of seconds.
-    """
-    if not header:
-        return None
-    try:
-        seconds = float(header)
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(header)
-        except ValueError:
-            return None
-        seconds = (moment.astimezone(UTC) - now).total_seconds()
-    return min(seconds, _MAX_RETRY_AFTER_S) if seconds >= 0 else None
-
-
 @cache
 def _install() -> None:
     """Set the two hooks, once for the process: an audit hook cannot be removed."""
@@ -185,9 +128,7 @@ def _judge(event: str, arguments: tuple[Any, ...]) -> None:
     if exchange.fence.allows_address(host):
         return
     exchange.refused = True
-    raise AddressRefused(
-        "the address is in a private network, which [notifier] allow_private forbids"
-    )
+    raise exchange.fence.refusal()
 
 
 def _seen(send: Callable[..., requests.Response]) -> Callable[..., requests.Response]:
