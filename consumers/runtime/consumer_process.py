@@ -48,7 +48,7 @@ __all__ = ["run", "run_until_signalled"]
 
 log = structlog.get_logger()
 
-_BLOCK_S: Final = 2.0
+_BLOCK_S: Final = 2.5
 _INSPECT_S: Final = 10.0
 _PARTITIONS_PER_PACE: Final = 4
 """Up to this many partitions an idle process sends under five commands a second."""
@@ -178,7 +178,7 @@ def _ownership(
     wishes = StandingInterventions(control, streams, consumer.group)
     rate = DeadLetterRate(consumer.dead_letter_limit)
     farewell_s = settings.consumers.grace_s / 8
-    longest_block_s = settings.consumers.lease_s / 2
+    longest_block_s = settings.consumers.lease_s * 2 / 3
     calls = _joint_calls(consumer)
 
     def pace() -> ReadPace:

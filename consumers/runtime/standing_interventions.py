@@ -1,15 +1,16 @@
 """Knows what an operator wants of this group's processes: what is paused, and what is struck.
 
-Read with the beats of the leases, pauses and strikes in turn, so that what an operator says is
-followed within some two seconds. What is known stays so while Redis is away; before anything is
-known, no partition is taken, so that no process handles what was paused while none was there.
+Read with the beats of the leases, pauses at each second one and strikes at each fourth, so that a
+pause is followed within some two seconds and a strike within four. What is known stays so while
+Redis is away; before anything is known, no partition is taken, so that no process handles what was
+paused while none was there.
 
 A pause ends by itself by the clock of this machine. Whoever notices removes it, if it still is the
 one that he knew: a pause that an operator has prolonged meanwhile stays.
 """
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from redis.asyncio import Redis
@@ -21,6 +22,9 @@ from gateway.redis_access import lua
 __all__ = ["StandingInterventions"]
 
 log = structlog.get_logger()
+
+_BEAT_OF_PAUSES: Final = 0
+_BEAT_OF_STRIKES: Final = 1
 
 
 class StandingInterventions:
@@ -34,7 +38,7 @@ class StandingInterventions:
         self._strikes_key = streams.strikes(group)
         self._all: dict[bytes, Pause] = {}
         self._strikes: dict[bytes, Strike] = {}
-        self._is_turn_of_strikes = False
+        self._beats = 0
         self._told_unread: dict[str, int] = {}
         self.is_known = False
         self.whole: Pause | None = None
@@ -61,13 +65,13 @@ class StandingInterventions:
         Raises what the client raises; then what was known is.
         """
         before = self.whole, self.partial, self.strikes
-        if not self.is_known or self._is_turn_of_strikes:
+        if not self.is_known or self._beats % 4 == _BEAT_OF_STRIKES:
             fields: Any = await self._client.hgetall(self._strikes_key)
             self._take_strikes(fields)
-        if not self.is_known or not self._is_turn_of_strikes:
+        if not self.is_known or self._beats % 2 == _BEAT_OF_PAUSES:
             fields = await self._client.hgetall(self._pauses_key)
             await self._take_pauses(fields)
-        self._is_turn_of_strikes = not self._is_turn_of_strikes
+        self._beats += 1
         self.is_known = True
         return before != (self.whole, self.partial, self.strikes)
 
