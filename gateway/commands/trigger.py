@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from difflib import get_close_matches
 from urllib.parse import urlsplit
 
 import click
@@ -22,14 +23,15 @@ __all__ = ["command"]
 @click.argument("event", required=False)
 @click.option("--list", "is_list", is_flag=True, help="List the events and their forms.")
 @click.option("--url", help="Where to; default: the receiver of the settings.")
-@click.option("--form", type=click.Choice(FORMS), default="app", help="Of a comment's event.")
+@click.option("--form", type=click.Choice(FORMS), default="app", help="By whom it is told.")
 @click.option("--member-id", help="The portal; default: the first registered one, else a sandbox.")
 @click.option("--domain", help="The portal's domain; default: as registered.")
 @click.option("--token", help="The application token; default: as registered.")
 @click.option("--user-id", type=click.IntRange(min=1), help="Who acted; default: one made up.")
 @click.option("--access-token", help="That user's token, as env:NAME; default: one made up.")
 @click.option("--refresh-token", help="Of an installation, as env:NAME; default: one made up.")
-@click.option("--comment-id", type=click.IntRange(min=0), default=999, show_default=True)
+@click.option("--id", "--comment-id", "subject_id", default="999", show_default=True,
+              help="Of what the event is about.")  # fmt: skip
 @click.option("--repeat", type=click.IntRange(min=1), default=1, help="How many requests.")
 @click.option("--rate", type=click.FloatRange(min=0.01), default=1.0, help="Requests per second.")
 @click.option("--show", is_flag=True, help="Print the body and send nothing.")
@@ -48,7 +50,7 @@ def command(
     user_id: int | None,
     access_token: str | None,
     refresh_token: str | None,
-    comment_id: int,
+    subject_id: str,
     repeat: int,
     rate: float,
     show: bool,
@@ -56,12 +58,12 @@ def command(
 ) -> None:
     r"""Send a realistic Bitrix24 request to a URL.
 
-    EVENT is what happened, as `comment.updated`; --list shows all of them. Ends with 0 if every
-    request was answered with 200, else with 1. More: docs/sandbox.md.
+    EVENT is what happened, as `comment.updated` or `onCrmDealUpdate`; --list shows all of them.
+    Ends with 0 if every request was answered with 200, else with 1. More: docs/sandbox.md.
 
     \b
     gateway trigger comment.updated
-    gateway trigger comment.added --comment-id 7 --show
+    gateway trigger comment.added --id 7 --show
     gateway trigger --list
     """
     if is_list:
@@ -77,14 +79,14 @@ def command(
     }
     portal = msgspec.structs.replace(portal, **{key: value for key, value in user.items() if value})
     if show:
-        click.echo(_body(event, portal, comment_id, form))
+        click.echo(_body(event, portal, subject_id, form))
         return
     target = url or settings.http.local_url
     if urlsplit(target).scheme not in ("http", "https"):
         raise click.BadParameter("must begin with http:// or https://", param_hint="--url")
 
     def body() -> bytes:
-        return _body(event, portal, comment_id, form)
+        return _body(event, portal, subject_id, form)
 
     def tell(answer: GatewayAnswer) -> None:
         click.echo(_line(event, form, answer, as_json=as_json))
@@ -98,8 +100,12 @@ def command(
 
 def _known(event: str | None, form: Form) -> str:
     """The event; raises BadParameter if there is no such one, or none in this form."""
+    named = {kind.name.upper(): short for short, kind in EVENTS.items()}
+    event = named.get((event or "-").upper(), event)
     if event not in EVENTS:
-        raise click.BadParameter(f"must be one of {', '.join(EVENTS)}", param_hint="EVENT")
+        meant = get_close_matches(event or "", EVENTS, 1)
+        hint = f"did you mean {meant[0]}? " if meant else ""
+        raise click.BadParameter(f"no such event; {hint}--list shows all", param_hint="EVENT")
     if form not in EVENTS[event].forms:
         raise click.BadParameter(f"{event} has no form {form}", param_hint="--form")
     return event
@@ -129,8 +135,8 @@ async def _in_step(times: int, *, per_s: float) -> AsyncIterator[int]:
         yield number
 
 
-def _body(event: str, portal: PortalIdentity, comment_id: int, form: Form) -> bytes:
-    return body_of(event, portal=portal, ts=int(time.time()), comment_id=comment_id, form=form)
+def _body(event: str, portal: PortalIdentity, subject_id: str, form: Form) -> bytes:
+    return body_of(event, portal=portal, ts=int(time.time()), subject_id=subject_id, form=form)
 
 
 def _line(event: str, form: Form, answer: GatewayAnswer, *, as_json: bool) -> str:
@@ -145,5 +151,5 @@ def _list(*, as_json: bool) -> None:
     for name, event in EVENTS.items():
         told = {"event": name, "summary": event.summary, "forms": event.forms}
         forms = f" [{', '.join(event.forms)}]" if len(event.forms) > 1 else ""
-        line = f"{name:16} {event.summary}{forms}"
+        line = f"{name:24} {event.summary}{forms}"
         click.echo(json_line(told) if as_json else line)

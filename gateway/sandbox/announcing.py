@@ -7,16 +7,19 @@ with the source that it bound. (The documentation says this of named sources onl
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
+import msgspec
 from msgspec import Struct
 
-from gateway.sandbox.bodies import Fields, Form, body_of
+from gateway.sandbox.bodies import EVENTS, Form, body_of
 from gateway.sandbox.bound_handlers import EVENT_OF, OFFLINE_EVENT, Bindings, HandlerBinding
+from gateway.sandbox.event_data import Fields, SubjectId, data_of
 from gateway.sandbox.grants import MAX_HOPS
 from gateway.sandbox.offline_queue import OfflineQueue
 from gateway.sandbox.portal import PortalIdentity
 
-__all__ = ["Actor", "Announcer"]
+__all__ = ["Actor", "Announce", "Announcer"]
 
 
 class Actor(Struct, frozen=True, kw_only=True):
@@ -32,10 +35,27 @@ class Actor(Struct, frozen=True, kw_only=True):
     hops: int = MAX_HOPS
 
 
+class Announce(Protocol):
+    """Tells of a change."""
+
+    def __call__(
+        self, event: str, subject_id: SubjectId, actor: Actor, *, data: Fields | None = None
+    ) -> None:
+        """Say what happened (as `comment.added`) to which one, and who did it.
+
+        `data` are keys that the event has instead of its usual ones.
+        """
+
+
 class _Change(Struct, frozen=True):
     event: str
-    comment_id: int
+    data: Fields
     actor: Actor
+
+    @property
+    def identity(self) -> tuple[str, bytes, Actor]:
+        """What is equal for the same thing."""
+        return self.event, msgspec.json.encode(self.data), self.actor
 
 
 class Announcer:
@@ -75,11 +95,16 @@ class Announcer:
             self._hit = None
             self._tell_all(changes)
 
-    def changed(self, event: str, comment_id: int, actor: Actor) -> None:
-        """A comment was changed; `event` is as `comment.added`."""
+    def changed(
+        self, event: str, subject_id: SubjectId, actor: Actor, *, data: Fields | None = None
+    ) -> None:
+        """Something was changed; `event` is as `comment.added`."""
+        row = EVENTS[event].row
+        assert row is not None  # noqa: S101 - of the application itself `tell` tells
+        said = data_of(row, subject_id) | (data or {})
         with self.hit():
             assert self._hit is not None  # noqa: S101 - for the type checker
-            self._hit.append(_Change(event, comment_id, actor))
+            self._hit.append(_Change(event, said, actor))
 
     def tell(self, binding: HandlerBinding, actor: Actor, *, data: Fields | None = None) -> None:
         """Tell a handler of a lifecycle event, whoever else has bound it."""
@@ -96,23 +121,27 @@ class Announcer:
 
     def _tell_all(self, changes: list[_Change]) -> None:
         queued: dict[str, Actor] = {}
-        for change in dict.fromkeys(changes):
+        for change in {one.identity: one for one in changes}.values():
             if change.actor.hops <= 0:
                 continue
-            name = next(name for name, event in EVENT_OF.items() if event == change.event)
+            name = EVENTS[change.event].name.upper()
             for binding in self._bindings.to_tell(name):
-                self._tell_comment(binding, change)
+                self._tell_change(binding, change)
             for binding in self._bindings.to_tell(name, is_offline=True):
                 made_by = (change.actor.client_id, change.actor.connector)
                 if made_by != (binding.client_id, binding.connector):
-                    data = {"FIELDS": {"ID": change.comment_id}}
-                    user_id = change.actor.user_id
-                    self._offline.put(binding.client_id, binding.connector, name, data, user_id)
+                    self._offline.put(
+                        binding.client_id,
+                        binding.connector,
+                        name,
+                        change.data,
+                        change.actor.user_id,
+                    )
                     queued[binding.client_id] = change.actor
         for client_id, actor in queued.items():
             self._signal(client_id, actor)
 
-    def _tell_comment(self, binding: HandlerBinding, change: _Change) -> None:
+    def _tell_change(self, binding: HandlerBinding, change: _Change) -> None:
         sender = self._sender_of(binding, change.actor)
         if sender is None:
             return
@@ -126,9 +155,9 @@ class Announcer:
                 change.event,
                 portal=sender,
                 ts=int(self._clock()),
-                comment_id=change.comment_id,
                 form=form,
                 handler_id=binding.id,
+                data=change.data,
             ),
         )
 

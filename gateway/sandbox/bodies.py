@@ -3,49 +3,52 @@
 What is documented: https://apidocs.bitrix24.com/api-reference/events/index.html. The order of
 keys, the upper-case names and `data[FIELDS][ID]` are those of real requests. The pages about
 timeline comments show `data[ID]` and names in mixed case: the form `as-documented`.
+What each event says under `data` is `event_data`'s.
 """
 
 from typing import Final, Literal, TypeAlias, get_args
 
 from msgspec import Struct
 
-from gateway.contract import EVENT_TYPES, OFFLINE_EVENT
-from gateway.sandbox.php_form import Value, encode_form
+from gateway.contract import APP_SUBJECT, COMMENT_SUBJECT, EVENT_TYPES, OFFLINE_EVENT, EventType
+from gateway.sandbox.event_data import Fields, SubjectId, data_of
+from gateway.sandbox.php_form import encode_form
 from gateway.sandbox.portal import PortalIdentity
 
-__all__ = ["EVENTS", "FORMS", "Fields", "Form", "SampleEvent", "body_of"]
+__all__ = ["EVENTS", "FORMS", "Form", "SampleEvent", "body_of"]
 
 Form: TypeAlias = Literal[
     "app", "app-without-tokens", "webhook", "webhook-three-keys", "as-documented"
 ]
-"""Through which binding a comment's event is told.
+"""Through which binding an event is told.
 
 `app`: an application, on behalf of a user; `app-without-tokens`: nobody in particular acted (a
 robot, an agent); `webhook`: an outgoing webhook; `webhook-three-keys`: the same from an old portal;
-`as-documented`: the shape of the reference pages.
+`as-documented`: the shape of the reference pages about timeline comments.
 """
 
 FORMS: Final[tuple[Form, ...]] = get_args(Form)
-
-Fields: TypeAlias = dict[str, Value]
 
 
 class SampleEvent(Struct, frozen=True, kw_only=True):
     """A kind of request: its name as documented (empty for a robot), and who registered it.
 
-    `has_id` says that it is about one of many things of a kind, by its id.
+    `row` is the event's in the table of event types, for those that are about something in the
+    portal.
     """
 
     summary: str
     name: str = ""
-    has_id: bool = False
+    row: EventType | None = None
     handler_id: int = 0
     webhook_handler_id: int = 0
 
     @property
     def forms(self) -> tuple[Form, ...]:
         """The forms in which it exists; the first is the usual one."""
-        return FORMS if self.webhook_handler_id else FORMS[:1]
+        if self.row is None:
+            return FORMS[:1]
+        return FORMS if self.row.subject_kind == COMMENT_SUBJECT else FORMS[:-1]
 
 
 class _Sample(Struct, frozen=True):
@@ -53,30 +56,35 @@ class _Sample(Struct, frozen=True):
 
     summary: str
     handler_id: int
-    webhook_handler_id: int = 0
 
 
 _SAMPLES: Final[dict[str, _Sample]] = {
-    "comment.added": _Sample("a timeline comment was added", 184, 974),
-    "comment.updated": _Sample("a timeline comment was updated", 185, 975),
-    "comment.deleted": _Sample("a timeline comment was deleted", 186, 976),
+    "comment.added": _Sample("a timeline comment was added", 184),
+    "comment.updated": _Sample("a timeline comment was updated", 185),
+    "comment.deleted": _Sample("a timeline comment was deleted", 186),
     "app.installed": _Sample("the application was installed; carries all tokens", 183),
     "app.tested": _Sample("the application tests its handler by event.test", 188),
     "app.uninstalled": _Sample("the application was uninstalled, its data to be erased", 187),
 }
-_ROWS: Final = {row.short_name: row for row in EVENT_TYPES}
+_FIRST_OTHER_HANDLER: Final = 191
+_BETWEEN_HANDLERS: Final = 790
+"""How far the registrations of a webhook are from those of the application."""
+
+
+def _sample_of(row: EventType, number: int) -> SampleEvent:
+    known = _SAMPLES.get(row.short_name)
+    handler_id = known.handler_id if known else _FIRST_OTHER_HANDLER + number
+    return SampleEvent(
+        summary=known.summary if known else row.documented_name,
+        name=row.documented_name,
+        row=None if row.subject_kind == APP_SUBJECT else row,
+        handler_id=handler_id,
+        webhook_handler_id=handler_id + _BETWEEN_HANDLERS,
+    )
+
 
 EVENTS: Final[dict[str, SampleEvent]] = {
-    **{
-        name: SampleEvent(
-            summary=sample.summary,
-            name=_ROWS[name].documented_name,
-            has_id=bool(_ROWS[name].id_places),
-            handler_id=sample.handler_id,
-            webhook_handler_id=sample.webhook_handler_id,
-        )
-        for name, sample in _SAMPLES.items()
-    },
+    **{row.short_name: _sample_of(row, number) for number, row in enumerate(EVENT_TYPES)},
     "offline.signal": SampleEvent(
         summary="something is waiting in the portal's queue of offline events; has no data",
         name=OFFLINE_EVENT,
@@ -91,16 +99,16 @@ def body_of(
     *,
     portal: PortalIdentity,
     ts: int,
-    comment_id: int = 999,
+    subject_id: SubjectId = 999,
     form: Form = "app",
     handler_id: int | None = None,
     data: Fields | None = None,
 ) -> bytes:
     """The body of one request; `ts` is the portal's clock in Unix seconds.
 
-    `comment_id` is that of whatever the event is about, be it a comment or not. `handler_id` is for
-    a handler that really is registered; `data` are keys that a lifecycle event has instead of its
-    usual ones. Raises ValueError if there is no such event, or not in this form.
+    `subject_id` is that of whatever the event is about. `handler_id` is for a handler that really
+    is registered; `data` are keys that the event has instead of its usual ones. Raises ValueError
+    if there is no such event, or not in this form.
     """
     kind = EVENTS.get(event)
     if kind is None:
@@ -109,8 +117,11 @@ def body_of(
         raise ValueError(f"{event} exists only in the form {', '.join(kind.forms)}")
     if event == "robot.activity":
         fields = _robot(portal, ts)
-    elif kind.has_id:
-        fields = _about_one(kind, portal, ts, comment_id, form)
+    elif kind.row is not None:
+        said = data_of(kind.row, subject_id) | (data or {})
+        if form == "as-documented":
+            said = {"ID": subject_id}
+        fields = _about_one(kind, portal, ts, said, form)
     else:
         fields = _lifecycle(event, kind, portal, ts, data or {})
     if handler_id is not None:
@@ -119,12 +130,12 @@ def body_of(
 
 
 def _about_one(
-    kind: SampleEvent, portal: PortalIdentity, ts: int, subject_id: int, form: Form
+    kind: SampleEvent, portal: PortalIdentity, ts: int, data: Fields, form: Form
 ) -> Fields:
     fields: Fields = {
         "event": kind.name.upper(),
         "event_handler_id": kind.handler_id,
-        "data": {"FIELDS": {"ID": subject_id}},
+        "data": data,
         "ts": ts,
         "auth": _portal_keys(portal),
     }
@@ -145,7 +156,6 @@ def _about_one(
         case "as-documented":
             fields["event"] = kind.name
             fields["event_handler_id"] = None
-            fields["data"] = {"ID": subject_id}
     return fields
 
 

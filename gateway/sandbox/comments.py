@@ -14,16 +14,13 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from gateway.sandbox.announcing import Actor
+from gateway.sandbox.announcing import Actor, Announce
 
 __all__ = ["Comments", "File", "Refusal", "TimelineComment", "TimelineEntity", "stored_text"]
 
 _ENTITY_TYPE: Final = re.compile(
     r"lead|deal|contact|company|order|quote|smart_invoice|dynamic_[1-9][0-9]*"
 )
-
-Announce = Callable[[str, int, Actor], None]
-"""Called with the event's name (as `comment.added`), the comment's id and who did it."""
 
 
 class Refusal(Exception):

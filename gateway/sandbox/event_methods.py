@@ -7,10 +7,10 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateway.contract import APP_TESTED, wire_name_of
-from gateway.sandbox.bodies import Fields
 from gateway.sandbox.bound_handlers import EVENT_OF, OFFLINE_EVENT, AlreadyBound, HandlerBinding
 from gateway.sandbox.call_results import RestError
 from gateway.sandbox.calls import Call, Method
+from gateway.sandbox.event_data import Fields
 
 __all__ = ["EVENT_METHODS", "connector_of"]
 

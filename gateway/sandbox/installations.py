@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.sandbox.announcing import Actor
+from gateway.sandbox.bodies import EVENTS
 from gateway.sandbox.bound_handlers import EVENT_OF, HandlerBinding
 from gateway.sandbox.grants import MAX_HOPS, Grants, RegisteredApplication
 from gateway.sandbox.pages import PageOpened, page_opened
@@ -109,7 +110,7 @@ class Installations:
         return self._sender(
             installation,
             binding.user_id or actor.user_id,
-            is_renewable=not EVENT_OF[binding.event].startswith("comment."),
+            is_renewable=EVENTS[EVENT_OF[binding.event]].row is None,
             hops=actor.hops - 1,
         )
 

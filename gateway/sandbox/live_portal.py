@@ -9,12 +9,12 @@ import aiohttp
 
 from gateway.contract import APP_INSTALLED, APP_UNINSTALLED, wire_name_of
 from gateway.sandbox.announcing import Actor, Announcer
-from gateway.sandbox.bodies import Fields
 from gateway.sandbox.bound_handlers import Bindings, HandlerBinding
 from gateway.sandbox.call_results import SeenCall
 from gateway.sandbox.chat import Chat
 from gateway.sandbox.comments import Comments
 from gateway.sandbox.delivering import DeliveryPace, DeliveryQueue, SentDelivery
+from gateway.sandbox.event_data import Fields
 from gateway.sandbox.faults import Faults
 from gateway.sandbox.grants import Grants, RegisteredApplication
 from gateway.sandbox.installations import SCOPE, Installation, Installations

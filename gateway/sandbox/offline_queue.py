@@ -1,7 +1,7 @@
 """Keeps the queue of offline events of a portal: rows, reservations, errors; no I/O.
 
 https://apidocs.bitrix24.com/api-reference/events/offline-events.html. There is one row per message,
-application, source and process. So repeated changes of one comment are one row as long as nobody
+application, source and process. So repeated changes of one thing are one row as long as nobody
 has reserved it, and a row that was marked as an error takes in later ones, unseen.
 """
 
@@ -12,6 +12,8 @@ from collections.abc import Callable, Collection, Sequence
 import msgspec
 from msgspec import Struct
 
+from gateway.sandbox.event_data import Fields
+
 __all__ = ["OfflineQueue", "Row"]
 
 
@@ -21,7 +23,7 @@ class Row(Struct, kw_only=True):
     id: int
     queued_at: float
     event: str
-    data: dict[str, dict[str, int]]
+    data: Fields
     user_id: int
     message_id: str
     client_id: str
@@ -38,9 +40,7 @@ class OfflineQueue:
         self._rows: dict[int, Row] = {}
         self._last_id = 0
 
-    def put(
-        self, client_id: str, connector: str, event: str, data: dict[str, dict[str, int]], user: int
-    ) -> None:
+    def put(self, client_id: str, connector: str, event: str, data: Fields, user: int) -> None:
         """Add an event, or bring the row that says the same up to date."""
         message_id = _message_id(event, data)
         for row in self._of(client_id, connector):
@@ -122,6 +122,6 @@ class OfflineQueue:
         ]
 
 
-def _message_id(event: str, data: dict[str, dict[str, int]]) -> str:
+def _message_id(event: str, data: Fields) -> str:
     text = f"{event}|{msgspec.json.encode(data).decode()}"
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()

@@ -44,7 +44,7 @@ class Delivery:
 
 def request_of(comment_id: int, ts: int) -> bytes:
     """The bytes of a request."""
-    body = body_of("comment.updated", portal=SANDBOX, ts=ts, comment_id=comment_id)
+    body = body_of("comment.updated", portal=SANDBOX, ts=ts, subject_id=comment_id)
     head = (
         "POST /bitrix24/events HTTP/1.1\r\nHost: gateway.example\r\n"
         "Content-Type: application/x-www-form-urlencoded\r\n"

@@ -84,7 +84,7 @@ def wire(name: str) -> bytes:
 def test_a_body_is_byte_for_byte_what_bitrix24_sends(
     *, file: str, event: str, form: Form, ts: int, comment_id: int, portal: PortalIdentity
 ) -> None:
-    body = body_of(event, portal=portal, ts=ts, comment_id=comment_id, form=form)
+    body = body_of(event, portal=portal, ts=ts, subject_id=comment_id, form=form)
 
     assert body == wire(f"{file}.form")
 

@@ -31,7 +31,7 @@ async def quarantined(redis: Redis) -> None:
     assert vault is not None
     for number, token in enumerate(TOKENS):
         portal = replace(SANDBOX, application_token=token)
-        body = body_of("comment.added", portal=portal, ts=NOW_MS // 1000, comment_id=number + 1)
+        body = body_of("comment.added", portal=portal, ts=NOW_MS // 1000, subject_id=number + 1)
         delivery = Delivery(SANDBOX.member_id, f"receipt-{number}", NOW_MS, body)
         await Quarantine(redis, QuarantineSettings(), prefix="b24").keep(
             [sealed(delivery, digest_of(token), vault)], now_ms=NOW_MS

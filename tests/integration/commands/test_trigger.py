@@ -115,6 +115,14 @@ async def test_the_body_can_be_looked_at_without_sending(trigger: Trigger) -> No
     assert shown.output.startswith("event=onCrmTimelineCommentUpdate&data%5BID%5D=999&ts=")
 
 
+async def test_an_event_is_meant_by_its_documented_name_too(trigger: Trigger) -> None:
+    shown = await trigger("oncrmtimelinecommentdelete", "--show", "--id", "7")
+
+    assert shown.exit_code == 0, shown.output
+    assert shown.output.startswith("event=ONCRMTIMELINECOMMENTDELETE&")
+    assert "data%5BFIELDS%5D%5BID%5D=7&" in shown.output
+
+
 async def test_the_list_names_every_event(trigger: Trigger) -> None:
     shown = await trigger("--list", "--json")
 
@@ -126,8 +134,8 @@ async def test_the_list_names_every_event(trigger: Trigger) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "EVENT: must be one of"),
-        (("deal.moved",), "EVENT: must be one of"),
+        ((), "EVENT: no such event; --list shows all"),
+        (("comment.moved",), "EVENT: no such event; did you mean comment.updated?"),
         (("app.installed", "--form", "webhook"), "app.installed has no form webhook"),
         (("comment.added", "--url", "ftp://x"), "must begin with http:// or https://"),
     ],

@@ -26,7 +26,7 @@ DAY_MS = 86_400_000
 
 async def delivered(receiver: Receiver, comment_id: int) -> tuple[str, str]:
     """The id of a delivery's event, and where it was stored."""
-    body = body_of("comment.updated", portal=SANDBOX, ts=int(time.time()), comment_id=comment_id)
+    body = body_of("comment.updated", portal=SANDBOX, ts=int(time.time()), subject_id=comment_id)
     url = f"http://127.0.0.1:{receiver.port}/bitrix24/events"
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     async with (

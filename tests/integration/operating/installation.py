@@ -116,7 +116,7 @@ class Installation:
 
 async def posted(receiver: Receiver, portal: PortalIdentity, comment_id: int) -> str:
     """The id that a delivery of this portal was given."""
-    body = body_of("comment.updated", portal=portal, ts=FIRST_TS, comment_id=comment_id)
+    body = body_of("comment.updated", portal=portal, ts=FIRST_TS, subject_id=comment_id)
     url = f"http://127.0.0.1:{receiver.port}/bitrix24/events"
     head = {"Content-Type": "application/x-www-form-urlencoded"}
     async with (

@@ -62,7 +62,7 @@ async def receiver(redis_url: str, tmp_path: Path) -> AsyncIterator[Receiver]:
 
 async def send(receiver: Receiver, comment_id: int, token: str) -> tuple[int, str]:
     portal = msgspec.structs.replace(SANDBOX, application_token=token)
-    body = body_of("comment.updated", portal=portal, ts=1_766_047_133, comment_id=comment_id)
+    body = body_of("comment.updated", portal=portal, ts=1_766_047_133, subject_id=comment_id)
     async with (
         aiohttp.ClientSession() as session,
         session.post(

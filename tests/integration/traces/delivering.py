@@ -41,7 +41,7 @@ async def deliver(
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
 
         async def one(comment_id: int) -> str:
-            body = body_of("comment.updated", portal=portal, ts=FIRST_TS, comment_id=comment_id)
+            body = body_of("comment.updated", portal=portal, ts=FIRST_TS, subject_id=comment_id)
             async with session.post(url, data=body, headers=form) as answer:
                 assert answer.status == 200, await answer.text()
                 return answer.headers["X-Event-Id"]

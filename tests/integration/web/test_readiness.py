@@ -155,7 +155,7 @@ async def readiness(session: aiohttp.ClientSession, receiver: Receiver) -> tuple
 
 
 async def deliver(session: aiohttp.ClientSession, receiver: Receiver, number: int) -> int:
-    body = body_of("comment.updated", portal=SANDBOX, ts=1_766_000_000, comment_id=number)
+    body = body_of("comment.updated", portal=SANDBOX, ts=1_766_000_000, subject_id=number)
     async with session.post(
         f"http://127.0.0.1:{receiver.port}/bitrix24/events",
         data=body,
