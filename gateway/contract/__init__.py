@@ -16,11 +16,11 @@ from gateway.contract.event_subject import (
     PORTAL_SUBJECT,
     EventSubject,
 )
+from gateway.contract.event_type import ENTITY_TYPE_ID, EventType
 from gateway.contract.event_types import (
     EVENT_TYPES,
     KNOWN_TYPES,
     OFFLINE_EVENT,
-    EventType,
     types_about,
     wire_name_of,
 )
@@ -65,6 +65,7 @@ __all__ = [
     "COMMENT_DELETED",
     "COMMENT_SUBJECT",
     "COMMENT_UPDATED",
+    "ENTITY_TYPE_ID",
     "EVENT_FIELD",
     "EVENT_TYPES",
     "KIND_FIELD",
