@@ -11,6 +11,7 @@ from typing import Final
 from prometheus_client import Counter, Gauge, Histogram
 
 from gateway.ranked_gauge import RankedGauge
+from gateway.store_times import STORE_BOUNDS_S
 
 __all__ = [
     "AGED_DEAD_LETTERS",
@@ -78,7 +79,7 @@ FAST_LANE_EVENTS: Final = Counter(
 STORE_SECONDS: Final = Histogram(
     "b24gw_store_seconds",
     "Time from a batch's first event to all of its events being stored.",
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+    buckets=STORE_BOUNDS_S,
 )
 QUARANTINED: Final = Counter(
     "b24gw_quarantine_deliveries",
@@ -160,9 +161,7 @@ QUEUED_EVENTS: Final = Gauge(
     multiprocess_mode="livesum",
 )
 SPOOL_EVENTS: Final = Gauge(
-    "b24gw_spool_events",
-    "Events that wait in this machine's spool.",
-    multiprocess_mode="mostrecent",
+    "b24gw_spool_events", "Events waiting in this machine's spool.", multiprocess_mode="mostrecent"
 )
 SPOOL_BYTES: Final = Gauge(
     "b24gw_spool_bytes", "Bytes of the events in the spool.", multiprocess_mode="mostrecent"

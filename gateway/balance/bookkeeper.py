@@ -69,7 +69,8 @@ class Bookkeeper:
 
     `client` is a control client, `in_spool` says how many events the spool holds, and `leads`
     whether this process is the one; `keep` is given the balance at the end of an hour, with the
-    hour's name. While Redis is away nothing is reported; the ledgers count on.
+    hour's name, and `looked` each one that is drawn up, every half minute. While Redis is away
+    nothing is reported; the ledgers count on.
     """
 
     def __init__(
@@ -82,8 +83,10 @@ class Bookkeeper:
         in_spool: Callable[[], Awaitable[int]],
         leads: Callable[[], bool],
         keep: Callable[[str, Balance], Awaitable[None]],
+        looked: Callable[[Balance], Awaitable[None]],
     ) -> None:
         self._keep = keep
+        self._looked = looked
         self._hour = hour_of(datetime.now(UTC))
         self._client: Any = client
         self._streams = streams
@@ -152,7 +155,9 @@ class Bookkeeper:
                 if self._leads():
                     await self.report_once()
                     if number % _LOOK_EVERY == 0:
-                        await self._keep_hour(await self.look_once())
+                        balance = await self.look_once()
+                        await self._keep_hour(balance)
+                        await self._looked(balance)
                     number += 1
                 self._is_away = False
             except (*FAILURES, GatewayError) as error:

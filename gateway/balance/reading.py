@@ -18,6 +18,7 @@ from gateway.balance.keys import (
 from gateway.balance.sheet import Balance, GroupSheet, Missing, door_sheet
 from gateway.contract import Streams
 from gateway.redis_access import lua
+from gateway.redis_access.group_lag import right_lag
 
 __all__ = ["read_balance"]
 
@@ -100,7 +101,7 @@ async def _of_partition(
     answer = await redis.eval_ro(_GROUP_BALANCE, len(keys), *keys, group)
     if answer is None:
         return None
-    added, read, pending, _now, flat, erased = answer
+    added, read, pending, _now, flat, erased, place = answer
     fields = {name.decode(): int(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
     has_base = "base_read" in fields
     given = None
@@ -118,6 +119,19 @@ async def _of_partition(
         erased=fields.get("erased", 0) + erased - fields.get("base_erased", 0),
         in_hand=pending,
         since_ms=fields.get("since"),
+        waiting=_waiting(*place),
+    )
+
+
+def _waiting(
+    lag: int | None, length: int, delivered: bytes, first: bytes, last: bytes
+) -> int | None:
+    return right_lag(
+        lag=None if lag is None or lag < 0 else lag,
+        length=length,
+        delivered_id=delivered.decode(),
+        first_id=first.decode() or None,
+        last_id=last.decode(),
     )
 
 
@@ -127,12 +141,16 @@ def _sum(one: GroupSheet, other: GroupSheet) -> GroupSheet:
         for name in ("added", "handled", "passed_over", "dead", "struck", "erased", "in_hand")
     }
     is_known = one.given is not None and other.given is not None
+    waits = None
+    if one.waiting is not None and other.waiting is not None:
+        waits = one.waiting + other.waiting
     begun = [at for at in (one.since_ms, other.since_ms) if at is not None]
     return replace(
         one,
         **counts,
         given=(one.given or 0) + (other.given or 0) if is_known else None,
         since_ms=min(begun, default=None),
+        waiting=waits,
     )
 
 

@@ -66,7 +66,8 @@ class GroupSheet(Struct, frozen=True, kw_only=True):
     """What became of the entries that a group was given, on all partitions of a stream.
 
     `given`, and so `missing`, is None where the server cannot tell how many that were. `since_ms`
-    is since when it is counted.
+    is since when it is counted. `waiting` entries were not given to it yet, None where the server
+    cannot tell how many that are.
     """
 
     group: str
@@ -80,6 +81,7 @@ class GroupSheet(Struct, frozen=True, kw_only=True):
     erased: int
     in_hand: int
     since_ms: int | None
+    waiting: int | None = None
 
     @property
     def missing(self) -> int | None:

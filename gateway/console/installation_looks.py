@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,8 @@ from gateway.contract import timestamps
 from gateway.doctor.examination import examine
 from gateway.doctor.finding import Finding
 from gateway.ending import end
+from gateway.history.last_hour import LastHour, last_hour
+from gateway.history.sample_ring import HistorySample, read_samples
 from gateway.ops.answer_times import ANSWER_S, answered
 from gateway.portals.directory import Directory, Portal, portals_of
 from gateway.portals.registry import Reading, Registry, portals_among
@@ -23,6 +26,7 @@ from gateway.settings import Settings
 from gateway.status.installation_status import InstallationStatus, StatusObserver
 from gateway.status.machine_balance import balance_within
 from gateway.status.status_rules import StatusFault, faults_of
+from gateway.store_times import STORE_BOUNDS_S
 
 __all__ = ["DoctorAnswer", "InstallationLooks", "NowAnswer"]
 
@@ -35,7 +39,8 @@ _EXAMINATION_S: Final = 1.5
 class NowAnswer(Struct, frozen=True, kw_only=True):
     """How the installation is. While Redis is away, `last` is how it was when Redis last answered.
 
-    `balance` is None where it could not be read, and `balance_why_not` says why.
+    `balance` is None where it could not be read, and `balance_why_not` says why. `hour` is how the
+    last hour was, as far as samples of it were seen; None if none ever could be read.
     """
 
     is_well: bool
@@ -44,6 +49,7 @@ class NowAnswer(Struct, frozen=True, kw_only=True):
     balance: Balance | None
     balance_why_not: str | None
     last: InstallationStatus | None
+    hour: LastHour | None
 
 
 class DoctorAnswer(Struct, frozen=True, kw_only=True):
@@ -69,6 +75,7 @@ class InstallationLooks:
         self._now: NowAnswer | None = None
         self._now_at = 0.0
         self._last: InstallationStatus | None = None
+        self._samples: Sequence[HistorySample] | None = None
         self._examining: asyncio.Task[list[Finding]] | None = None
         self._found: DoctorAnswer | None = None
         self._registry_version: str | None = None
@@ -135,7 +142,9 @@ class InstallationLooks:
 
     async def _look(self) -> NowAnswer:
         settings = self._settings
-        status, (balance, why_not) = await asyncio.gather(self._observer.look(), self._balance())
+        status, (balance, why_not), _ = await asyncio.gather(
+            self._observer.look(), self._balance(), self._look_back()
+        )
         faults = faults_of(status, memory_share=settings.retention.max_memory_share)
         if status.redis_why_not is None:
             self._last = status
@@ -146,7 +155,22 @@ class InstallationLooks:
             balance=balance,
             balance_why_not=why_not,
             last=self._last if status.redis_why_not is not None else None,
+            hour=None
+            if self._samples is None
+            else last_hour(
+                self._samples, now_ms=round(time.time() * 1000), bounds_s=STORE_BOUNDS_S
+            ),
         )
+
+    async def _look_back(self) -> None:
+        """Read the samples of the last hour; those of before stay while Redis is away."""
+        settings = self._settings.redis
+        with suppress(*FAILURES):
+            self._samples = await answered(
+                settings.url,
+                lambda redis: read_samples(redis, settings.prefix),
+                within_s=_BALANCE_S,
+            )
 
     async def _balance(self) -> tuple[Balance | None, str | None]:
         try:

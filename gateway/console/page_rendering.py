@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 
+from gateway.console.hour_charts import HEIGHT, WIDTH, charts_of
 from gateway.console.page_texts import ConsoleLanguage, sentences
 from gateway.ops.text_tables import span
 from gateway.status.quantities import size
@@ -35,7 +36,10 @@ class PageRenderer:
             "printable": printable,
             "printable_lines": printable_lines,
             "moment": _moment,
+            "duration": _duration,
+            "charts": charts_of,
         }
+        self._environment.globals |= {"chart_width": WIDTH, "chart_height": HEIGHT}
 
     def rendered(self, template: str, language: ConsoleLanguage, values: Mapping[str, Any]) -> str:
         """The HTML of a page."""
@@ -58,6 +62,13 @@ def _number(value: float | None, separator: str) -> str:
         return _UNKNOWN
     text = f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
     return text.replace(",", separator)
+
+
+def _duration(seconds: float | None) -> str:
+    """A short time, as `2.5 ms` or `1.2 s`; a dash for what is not known."""
+    if seconds is None:
+        return _UNKNOWN
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
 
 
 def _moment(text: str | None) -> str:

@@ -60,6 +60,8 @@ class ProcessReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `group` and `stream` are a consumer's, `partitions` those that it owns; `worker` is the name of
     one of several processes of a receiver, which all write their own, `spool` is a receiver's.
     `admin` is where its health and metrics are, as `host:port`; for a worker those of the receiver.
+    `answers` are how many batches a receiver has stored since it began, by how long that took: up
+    to each bound of gateway.store_times.STORE_BOUNDS_S, and longer.
     `leads` is whether a process of `gateway reconcile` is the one that works. `why_not` has the
     reason of a process that is not ready.
     """
@@ -77,6 +79,7 @@ class ProcessReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
     worker: str | None = None
     why_not: str | None = None
     spool: SpoolState | None = None
+    answers: tuple[int, ...] = ()
     partitions: tuple[int, ...] = ()
     leads: bool = False
 

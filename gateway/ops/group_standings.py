@@ -12,8 +12,9 @@ from gateway.contract import EntryId, Pause, Streams, Strike
 from gateway.ops.group_interventions import interventions_of
 from gateway.ops.partition_owners import now_ms_at, owner_of
 from gateway.redis_access.entry_count import CountedStream, count_entries, counts_reads
+from gateway.redis_access.group_lag import right_lag
 
-__all__ = ["GroupStanding", "right_lag", "standings"]
+__all__ = ["GroupStanding", "standings"]
 
 _AT_ONCE: Final = 16
 
@@ -44,21 +45,6 @@ class GroupStanding(Struct, frozen=True, kw_only=True):
     delivered_id: str
     pauses: tuple[Pause, ...] = ()
     strikes: tuple[Strike, ...] = ()
-
-
-def right_lag(
-    *, lag: int | None, length: int, delivered_id: str, first_id: str | None, last_id: str
-) -> int | None:
-    """The number of entries not delivered yet; None where they have to be counted.
-
-    The server's own is missing after deletions, and on some versions counts what was trimmed; at
-    both ends of the stream it can be told without it. https://github.com/redis/redis/pull/13338
-    """
-    if not length or EntryId.of(delivered_id) >= EntryId.of(last_id):
-        return 0
-    if first_id is not None and EntryId.of(delivered_id) < EntryId.of(first_id):
-        return length
-    return None if lag is None else min(lag, length)
 
 
 async def standings(redis: Redis, streams: Streams) -> list[GroupStanding]:

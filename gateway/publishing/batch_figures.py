@@ -1,6 +1,7 @@
 """Counts what was stored, and how long that took, at little cost to an event that comes alone."""
 
 import asyncio
+from itertools import pairwise
 from time import perf_counter
 from typing import Final
 
@@ -8,7 +9,7 @@ from gateway import metrics
 from gateway.balance.ledger import Ledger
 from gateway.publishing.batch import Batch, Stored
 
-__all__ = ["BatchFigures"]
+__all__ = ["BatchFigures", "answers_until_now"]
 
 _LATER_S: Final = 0.5
 _AT_ONCE: Final = 256
@@ -58,3 +59,12 @@ class BatchFigures:
             metrics.STORE_SECONDS.observe(store_s)
             if publish_s:
                 metrics.PUBLISH_SECONDS.observe(publish_s)
+
+
+def answers_until_now() -> tuple[int, ...]:
+    """How many batches this process has stored, by how long that took: up to each bound of
+    gateway.store_times.STORE_BOUNDS_S, and longer.
+    """
+    (store,) = metrics.STORE_SECONDS.collect()
+    up_to = [int(one.value) for one in store.samples if one.name.endswith("_bucket")]
+    return tuple(after - before for before, after in pairwise([0, *up_to]))

@@ -17,6 +17,7 @@ from gateway.heartbeats.process_report import ProcessReport, instance_id
 from gateway.heartbeats.systemd_notices import telling_systemd
 from gateway.label_values import begin_receiver_at_zero
 from gateway.last_resort import end_within
+from gateway.publishing.batch_figures import answers_until_now
 from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.span_export import exporting
@@ -107,6 +108,7 @@ def _heartbeat(
             worker=worker,
             admin=f"{admin.host}:{admin.port}",
             spool=await parts.storage.spool_state(),
+            answers=answers_until_now(),
         )
 
     return Heartbeat(control, report, prefix=settings.redis.prefix, instance=instance)

@@ -14,6 +14,7 @@ from gateway.balance.ledger import Ledger
 from gateway.balance.ledger_choice import choose_ledger
 from gateway.balance.sheet import Balance
 from gateway.heartbeats.process_report import SpoolState
+from gateway.history.recorder import HistoryRecorder
 from gateway.publishing.balance_event import BalanceEvents, event_id_of
 from gateway.publishing.errors import SpoolUnavailable
 from gateway.publishing.memory_gate import MemoryGate
@@ -70,6 +71,7 @@ class Storage:
             in_spool=self._count_in_spool,
             leads=lambda: self._drainer.leads,
             keep=self._keep_hour,
+            looked=HistoryRecorder(control, prefix=redis.prefix).record,
         )
         self.readiness = Readiness(control, self.publisher, spool)
 

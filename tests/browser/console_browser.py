@@ -35,14 +35,14 @@ class ConsoleBrowser:
         await self.page.click("main button")
         await self.page.wait_for_selector("nav")
 
-    async def take(self, name: str) -> None:
+    async def take(self, name: str, *, most_high: int = 1000) -> None:
         """A picture for the documentation, if `make screenshots` asks for them."""
         if not os.environ.get("SCREENSHOTS"):
             return
         await self.page.evaluate("document.activeElement?.blur()")
         height = await self.page.evaluate("document.documentElement.scrollHeight")
         width = self.page.viewport_size["width"] if self.page.viewport_size else 1180
-        await self.page.set_viewport_size({"width": width, "height": min(int(height), 1000)})
+        await self.page.set_viewport_size({"width": width, "height": min(int(height), most_high)})
         await self.page.screenshot(path=_IMAGES / f"{name}.png")
 
     def _noted(self, message: Any) -> None:

@@ -1,5 +1,6 @@
 """The console in a browser: a way through its pages, and what another site may not."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -41,7 +42,12 @@ async def test_an_operator_finds_an_event_and_repairs_what_failed(
         await one.log_in(OPERATOR, "Ann")
         await expect(page.locator(".verdict .big")).to_have_text("Not well")
         await expect(page.locator("main")).to_contain_text("24 dead letters of group index")
-        await one.take("console-now")
+        charts = page.get_by_role("img", name="The last hour")
+        await expect(charts).to_have_count(6)
+        await expect(charts.nth(4)).to_have_accessible_name(
+            re.compile("index on events.* at most 1,")
+        )
+        await one.take("console-now", most_high=1500)
 
         await page.click("nav >> text=Stuck")
         await expect(page.locator("#live")).to_contain_text("search.example.com does not answer")
@@ -107,7 +113,7 @@ async def test_what_is_shown_follows_what_happens_also_in_the_dark(
     async with open_page(browser, console.url, scheme="dark") as one:
         await one.log_in(VIEWER, "")
         await expect(one.page.locator("main")).to_contain_text("24 dead letters")
-        await one.take("console-now-dark")
+        await one.take("console-now-dark", most_high=1500)
 
         await redis.delete(DEAD)
 

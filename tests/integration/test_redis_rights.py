@@ -165,6 +165,7 @@ async def test_the_documented_rights_of_the_receiver_suffice(
                     return await redis.zcard(key) == 1
 
                 await eventually(is_quarantined)
+                await eventually(lambda: redis.exists("b24:history"))
                 await redis.config_set("maxmemory", 1)
                 await load.until_answered_from("spool", timeout_s=10)
                 await redis.config_set("maxmemory", 0)

@@ -23,6 +23,7 @@ from gateway.ops.group_interventions import pause_group
 from gateway.portal_health.trouble_rules import TroubleState
 from gateway.portal_health.troubles import trouble_states
 from gateway.portals.registry import Registry
+from tests.support.console_hour import write_hour
 from tests.support.console_stage import EVENTS, dead_letter, failed_attempt
 
 __all__ = ["furnish"]
@@ -74,6 +75,7 @@ async def furnish(redis: Redis) -> CommentEvent:
         now=datetime.now(UTC),
     )
     await _portals(redis)
+    await write_hour(redis)
     return events[stuck]
 
 

@@ -6,7 +6,18 @@ from pathlib import Path
 from gateway.console.page_texts import language_for, sentences
 
 TEMPLATES = Path(__file__).parents[3] / "gateway" / "console" / "templates"
-BUILT = ("by_", "trouble_", "severity_", "done_", "ask_", "yes_", "state_", "comment_")
+BUILT = (
+    "by_",
+    "trouble_",
+    "severity_",
+    "done_",
+    "ask_",
+    "yes_",
+    "state_",
+    "comment_",
+    "chart_",
+    "line_",
+)
 """Keys that a page puts together out of what it shows."""
 ROLES = {"viewer", "operator"}
 
@@ -22,6 +33,7 @@ def test_every_sentence_is_on_a_page_and_every_page_has_its_sentences() -> None:
     titles = {f"{path.stem}_title" for path in TEMPLATES.glob("*.j2")} - {
         "base_title",
         "macros_title",
+        "charts_title",
     }
 
     assert used - sentences("en").keys() == set()
