@@ -61,10 +61,9 @@ test: export PYTHONDONTWRITEBYTECODE :=
 
 # What fails beside others is tried once more by itself, and has to pass then: processes that are killed and frozen have
 # deadlines, and a machine may be busy.
-test: $(VENV)/dev.stamp chromium promtool  ## the tests, against real servers that they start themselves
 # One by one, in their order: those with processes and servers come first, and at the end, when nothing is left that a
 # worker could begin beside a long one, there are only unit tests.
-test: $(VENV)/dev.stamp chromium promtool  ## the tests, against real servers that they start themselves
+test: $(VENV)/dev.stamp chromium promtool node-tools  ## the tests, against real servers that they start themselves
 	$(BIN)/python -m pytest -n $(WORKERS) --dist load --maxschedchunk 1 || { [ $$? = 1 ] && echo "once more, one by one:" \
 	  && $(BIN)/python -m pytest --last-failed --last-failed-no-failures none; }
 
@@ -73,6 +72,9 @@ chromium: $(VENV)/dev.stamp  ## a headless Chromium for the tests of pages, if t
 
 promtool: $(VENV)/dev.stamp  ## a promtool for the tests of alerts, if this machine has none
 	@$(BIN)/python -m tests.support.promtool
+
+node-tools: $(VENV)/dev.stamp  ## TypeScript's compiler and AsyncAPI's parser for the tests of docs/schema, with npm
+	@$(BIN)/python -m tests.support.node_tools
 
 screenshots: chromium  ## the pictures of pages in docs/images
 	$(BIN)/python -m tests.browser.screenshots
@@ -177,9 +179,10 @@ format: $(VENV)/dev.stamp  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)/dev.stamp  ## write docs/settings.md, docs/schema, docs/cli.md with the tables of commands, and the list in docs/map.md anew from the code
+docs: $(VENV)/dev.stamp node-tools  ## write docs/settings.md, docs/schema, docs/cli.md with the tables of commands, and the list in docs/map.md anew from the code
 	$(BIN)/python -m gateway.settings.reference > docs/settings.md
 	$(BIN)/python -m gateway.contract.schema docs/schema
+	$(BIN)/python -m tests.typescript_types docs/schema/events.d.ts
 	$(BIN)/python -m tests.command_pages docs/cli.md
 	$(BIN)/python -m tests.code_map docs/map.md
 	$(BIN)/python -m tests.metric_reference docs/metrics.md
