@@ -86,6 +86,9 @@ fuzz: $(VENV)/fuzz.stamp  ## look for bodies that break the decoder: a million, 
 record-php: $(VENV)/dev.stamp  ## ask the installed PHP anew how it reads the bodies of tests/fuzz
 	$(BIN)/python -m tests.fuzz.record_php
 
+wire-bodies:  ## write the bodies of tests/wire/catalogue of their trees anew, by the installed PHP
+	php -n tests/wire/catalogue/make.php
+
 bench-consume: $(VENV)/bench.stamp  ## the consumer runtime against FastStream, a plain loop, or BEFORE=DIR
 	$(BIN)/python -m tests.benchmarks.bench_consume $(BESIDE)
 
