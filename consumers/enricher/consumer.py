@@ -8,7 +8,8 @@ import structlog
 from msgspec import Struct
 
 from consumers import Consumer, Entry, Output, Partition
-from consumers.enricher.comment_handler import Handling, pass_on
+from consumers.enricher.event_handler import Handling, pass_on
+from consumers.enricher.fetch_rules import FetchRules
 from consumers.enricher.portal_requests import PortalRequests
 from consumers.enricher.refetch_queue import RefetchQueue
 from consumers.enricher.refetching import Refetching
@@ -46,9 +47,9 @@ class _Open(Struct, frozen=True):
     handling: Handling
 
 
-def consumer_of(settings: Settings) -> Consumer:
+def consumer_of(settings: Settings, rules: FetchRules | None = None) -> Consumer:
     """The enricher; raises OperatorError for keys of the vault that cannot be used."""
-    process = _Process(settings)
+    process = _Process(settings, rules or FetchRules({}))
     consumer = Consumer(
         group=_GROUP,
         stream="events",
@@ -58,7 +59,7 @@ def consumer_of(settings: Settings) -> Consumer:
         partition_lifespan=process.partition_lifespan,
     )
     consumer.transform(
-        "bitrix24.crm.timeline.comment.*",
+        *process.rules.gathered,
         together="source",
         max_subjects=MAX_COMMANDS,
         max_wait_s=_MAX_WAIT_S,
@@ -72,7 +73,8 @@ def consumer_of(settings: Settings) -> Consumer:
 class _Process:
     """What the runtime calls."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, rules: FetchRules) -> None:
+        self.rules = rules
         self._settings = settings
         self._vault = Vault.of(settings.vault)
         self._opened: _Open | None = None
@@ -96,7 +98,7 @@ class _Process:
                     kept_days=options.refetch_days,
                     max_count=options.max_refetch,
                 )
-                handling = Handling(asking, snapshots, queue)
+                handling = Handling(self.rules, asking, snapshots, queue)
                 self._opened = _Open(asking, snapshots, queue, handling)
                 yield
         finally:
@@ -108,6 +110,7 @@ class _Process:
         opened = self._in_lifespan()
         refetching = Refetching(
             partition,
+            self.rules,
             opened.queue,
             opened.asking,
             opened.snapshots,

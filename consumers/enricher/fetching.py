@@ -1,6 +1,6 @@
-"""Asks a portal for comments, and says what its answer means for each of them.
+"""Asks a portal for objects, and says what its answer means for each of them.
 
-https://apidocs.bitrix24.com/api-reference/crm/timeline/comments/crm-timeline-comment-get.html
+A comment is one of them, by a method of its own (gateway.bitrix24.fetch_methods).
 """
 
 import time
@@ -12,8 +12,9 @@ from msgspec import Struct
 
 from consumers import Transient
 from consumers.enricher import metrics
+from consumers.enricher.wanted import Wanted
 from gateway.bitrix24.answers import Answer
-from gateway.bitrix24.batching import MAX_COMMANDS, Command
+from gateway.bitrix24.batching import MAX_COMMANDS
 from gateway.bitrix24.client import PortalClient
 from gateway.bitrix24.errors import (
     AccessDenied,
@@ -21,21 +22,20 @@ from gateway.bitrix24.errors import (
     Limited,
     MaybeDone,
     NoCredentials,
-    NotFound,
     NotInPlan,
+    OperationTimeLimit,
     PortalGone,
     PortalMoved,
+    Refused,
     StoreUnavailable,
     Unauthorized,
     Unavailable,
 )
+from gateway.bitrix24.fetch_methods import Fetched
 from gateway.bitrix24.probing import why_away
-from gateway.bitrix24.rest_comment import NotAComment, comment_id_of, comment_of
-from gateway.contract import Comment, timestamps
+from gateway.contract import timestamps
 
 __all__ = ["Outcome", "PortalAway", "away_of", "fetch", "outcome_of", "outcome_of_call"]
-
-_METHOD: Final = "crm.timeline.comment.get"
 
 # In this order, since some are kinds of others.
 _REASONS: Final[Sequence[tuple[type[Bitrix24Error], str]]] = (
@@ -50,46 +50,50 @@ _REASONS: Final[Sequence[tuple[type[Bitrix24Error], str]]] = (
 class PortalAway(Struct, frozen=True):
     """The portal did not say: it is out of reach, at its limit, or has moved; `why` in full.
 
-    `may_be_a_comment`: the request was sent, and what came of it may be one comment's fault.
+    `may_be_an_object`: the request was sent, and what came of it may be one object's fault.
+    `is_of_a_method`: the portal's time for one of the methods is used up, which others still have.
     """
 
     reason: str
     retry_in_s: float | None = None
     why: str = ""
-    may_be_a_comment: bool = False
+    may_be_an_object: bool = False
+    is_of_a_method: bool = False
 
 
-Outcome = Comment | PortalAway
-"""A comment is `present`, `deleted` (there is none), or `unavailable` for a reason that waiting
+Outcome = Fetched | PortalAway
+"""An object is `present`, `deleted` (there is none), or `unavailable` for a reason that waiting
 does not mend."""
 
 
 async def fetch(
-    portal: PortalClient, comment_ids: Sequence[int], *, is_repeatable: bool = True
-) -> dict[int, Outcome] | PortalAway:
-    """What up to fifty comments look like, by one request; PortalAway if that had no answer at all.
+    portal: PortalClient, wanted: Sequence[Wanted], *, is_repeatable: bool = True
+) -> dict[Wanted, Outcome] | PortalAway:
+    """What up to fifty objects look like, by one request; PortalAway if that had no answer at all.
 
-    A portal that is at its limit for each of the comments has given none either. Unless it
+    A portal that is at its limit for each of the objects has given none either. Unless it
     `is_repeatable`, it is not sent again when its answer is lost. Raises Transient while Redis is
     away.
     """
-    assert len(comment_ids) <= MAX_COMMANDS  # noqa: S101 - so many are gathered
+    assert len(wanted) <= MAX_COMMANDS  # noqa: S101 - so many are gathered
     began = time.monotonic()
-    commands = {str(number): Command(_METHOD, {"id": number}) for number in comment_ids}
+    commands = {str(number): one.command for number, one in enumerate(wanted)}
     try:
         found = await portal.batch(commands, is_repeatable=is_repeatable)
     except StoreUnavailable as error:
         raise Transient("Redis is away") from error
     except Bitrix24Error as error:
         metrics.FETCHES.labels(_word_for(error)).inc()
-        outcome = outcome_of_call(error)
-        return outcome if isinstance(outcome, PortalAway) else dict.fromkeys(comment_ids, outcome)
+        outcomes = {one: outcome_of_call(error, one) for one in wanted}
+        away = next(iter(outcomes.values()), None)
+        return away if isinstance(away, PortalAway) else outcomes
     metrics.FETCHES.labels("answered").inc()
     metrics.FETCH_TIME.observe(time.monotonic() - began)
-    metrics.COMMENTS_PER_FETCH.observe(len(comment_ids))
+    metrics.OBJECTS_PER_FETCH.observe(len(wanted))
     now = datetime.now(UTC)
     outcomes = {
-        number: outcome_of(found[str(number)], number, fetched_at=now) for number in comment_ids
+        one: outcome_of(found[name], one, fetched_at=now)
+        for name, one in zip(commands, wanted, strict=True)
     }
     return _limit_of(outcomes) or outcomes
 
@@ -99,42 +103,45 @@ async def away_of(portal: PortalClient) -> PortalAway | None:
     error = await why_away(portal)
     if isinstance(error, StoreUnavailable):
         raise Transient("Redis is away") from error
-    outcome = None if error is None else outcome_of_call(error)
-    return outcome if isinstance(outcome, PortalAway) else None
+    return None if error is None else _away_by(error)
 
 
-def outcome_of(answer: Answer | Bitrix24Error, comment_id: int, *, fetched_at: datetime) -> Outcome:
-    """What the answer to the very command says of the comment that it asked for."""
-    match answer:
-        case NotFound():
-            return Comment(state="deleted", fetched_at=timestamps.milliseconds_of(fetched_at))
-        case Bitrix24Error() as error:
-            return outcome_of_call(error)
-    try:
-        comment = comment_of(answer.result, fetched_at=fetched_at)
-    except NotAComment:
-        return Comment(state="unavailable", reason="unreadable")
-    if comment_id_of(answer.result) != comment_id:
-        return Comment(state="unavailable", reason="unreadable")
-    return comment
+def outcome_of(answer: Answer | Bitrix24Error, wanted: Wanted, *, fetched_at: datetime) -> Outcome:
+    """What the answer to the very command says of the object that it asked for."""
+    if isinstance(answer, Refused) and wanted.method.says_gone(answer):
+        return wanted.deleted(timestamps.milliseconds_of(fetched_at))
+    if isinstance(answer, Bitrix24Error):
+        return outcome_of_call(answer, wanted)
+    tree = wanted.method.found_in(answer.result)
+    if tree is None and wanted.method.hides:
+        return wanted.unavailable("absent_or_denied")
+    described = wanted.method.described(tree, wanted.subject, fetched_at=fetched_at)
+    return described or wanted.unavailable("unreadable")
 
 
-def outcome_of_call(error: Bitrix24Error) -> Outcome:
-    """What an error says of each comment that the call was to ask for: never that it is gone.
+def outcome_of_call(error: Bitrix24Error, wanted: Wanted) -> Outcome:
+    """What an error says of each object that the call was to ask for: never that it is gone.
 
-    An error about the call (its access, its plan, its portal) is no answer about a comment.
+    An error about the call (its access, its plan, its portal) is no answer about an object.
     """
+    return _away_by(error) or wanted.unavailable(_word_for(error))
+
+
+def _away_by(error: Bitrix24Error) -> PortalAway | None:
     match error:
         case Limited():
-            return PortalAway("limited", error.retry_in_s, why=str(error))
+            is_of_a_method = isinstance(error, OperationTimeLimit)
+            return PortalAway(
+                "limited", error.retry_in_s, why=str(error), is_of_a_method=is_of_a_method
+            )
         case PortalMoved() | Unavailable():
             is_sent = isinstance(error, MaybeDone)
-            return PortalAway(_word_for(error), why=str(error), may_be_a_comment=is_sent)
-    return Comment(state="unavailable", reason=_word_for(error))
+            return PortalAway(_word_for(error), why=str(error), may_be_an_object=is_sent)
+    return None
 
 
-def _limit_of(outcomes: Mapping[int, Outcome]) -> PortalAway | None:
-    """The limit that a portal met with every comment, by the one that it waits for longest."""
+def _limit_of(outcomes: Mapping[Wanted, Outcome]) -> PortalAway | None:
+    """The limit that a portal met with every object, by the one that it waits for longest."""
     limits = [
         one for one in outcomes.values() if isinstance(one, PortalAway) and one.reason == "limited"
     ]

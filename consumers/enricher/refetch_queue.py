@@ -1,4 +1,4 @@
-"""Queues events that went out without their comment, until it is asked for again.
+"""Queues events that went out without what they are about, until it is asked for again.
 
     b24:refetch:{p}             sorted set: event ids by when they are due, in Unix milliseconds
     b24:refetch:{p}:events      hash: the event as it came, and since when it waits
@@ -150,7 +150,7 @@ class RefetchQueue:
 
         False if another process owns the partition now; nothing twice after a repetition.
         """
-        assert len(writes) <= 1  # noqa: S101 - a comment has one snapshot
+        assert len(writes) <= 1  # noqa: S101 - an object has one snapshot
         queue, events = self._keys(owner.number)
         keys = [
             self._streams.lease(self._group, owner.number),

@@ -1,4 +1,4 @@
-"""Asks again for comments without which events went out, and sends these once more.
+"""Asks again for comments and objects without which events went out, and sends these once more.
 
 They come with the same event id, marked as old: sinks replace what they had, and nobody is told of
 anything twice.
@@ -10,16 +10,19 @@ from typing import Any
 
 import structlog
 
-from consumers import CommentEvent, Partition, Transient
+from consumers import Partition, Transient
 from consumers.enricher import metrics
 from consumers.enricher.enriching import enriched, remembered
+from consumers.enricher.fetch_rules import FetchRules
 from consumers.enricher.portal_requests import PortalRequests
 from consumers.enricher.reach import Wait
 from consumers.enricher.refetch_queue import RefetchQueue, Waiting
 from consumers.enricher.snapshots import Snapshots
+from consumers.enricher.wanted import Wanted
 from gateway.background import Errands
 from gateway.bitrix24.batching import MAX_COMMANDS
-from gateway.contract import Comment, decode_event
+from gateway.bitrix24.fetch_methods import Fetched
+from gateway.contract import decode_event
 from gateway.redis_access.connections import FAILURES
 
 __all__ = ["Refetching"]
@@ -37,6 +40,7 @@ class Refetching:
     def __init__(
         self,
         owner: Partition,
+        rules: FetchRules,
         queue: RefetchQueue,
         asking: PortalRequests,
         snapshots: Snapshots,
@@ -44,6 +48,7 @@ class Refetching:
         every_s: float,
     ) -> None:
         self._owner = owner
+        self._rules = rules
         self._queue = queue
         self._asking = asking
         self._snapshots = snapshots
@@ -79,9 +84,9 @@ class Refetching:
 
     def _put(self, event_id: str, waiting: Waiting) -> None:
         event = decode_event(waiting.event)
-        if not isinstance(event, CommentEvent):
+        if self._rules.wanted(event) is None:  # it is not declared any more
             return
-        member_id = event.data.member_id
+        member_id = event.source.rpartition(":")[2]
         if member_id in self._turn:
             self._turn[member_id][event_id] = waiting
             return
@@ -100,35 +105,34 @@ class Refetching:
             del self._turn[member_id]
 
     async def _refetch(self, member_id: str, turn: dict[str, Waiting]) -> None:
-        """Ask for up to fifty comments, and send the events about them."""
-        by_comment: dict[int, dict[str, Waiting]] = {}
+        """Ask for up to fifty objects, and send the events about them."""
+        by_object: dict[Wanted, dict[str, Waiting]] = {}
         for event_id in list(turn):
-            event = decode_event(turn[event_id].event)
-            assert isinstance(event, CommentEvent)  # noqa: S101 - others were not put here
-            comment_id = event.data.comment_id
-            if comment_id in by_comment or len(by_comment) < MAX_COMMANDS:
-                by_comment.setdefault(comment_id, {})[event_id] = turn.pop(event_id)
-        told = await self._asking.ask(member_id, list(by_comment))
-        for comment_id, comment in told.items():
-            if isinstance(comment, Wait):
-                if not comment.seconds:  # the one that makes requests fail is looked for
-                    turn |= by_comment[comment_id]
-            elif comment.state != "unavailable":
-                await self._send(member_id, comment_id, comment, by_comment[comment_id])
+            one = self._rules.wanted(decode_event(turn[event_id].event))
+            assert one is not None  # noqa: S101 - others were not put here
+            if one in by_object or len(by_object) < MAX_COMMANDS:
+                by_object.setdefault(one, {})[event_id] = turn.pop(event_id)
+        told = await self._asking.ask(member_id, list(by_object))
+        for one, fetched in told.items():
+            if isinstance(fetched, Wait):
+                if not fetched.seconds:  # the one that makes requests fail is looked for
+                    turn |= by_object[one]
+            elif fetched.state != "unavailable":
+                await self._send(member_id, one, fetched, by_object[one])
 
     async def _send(
-        self, member_id: str, comment_id: int, comment: Comment, waiting: Mapping[str, Waiting]
+        self, member_id: str, wanted: Wanted, fetched: Fetched, waiting: Mapping[str, Waiting]
     ) -> None:
         number = self._owner.number
-        if comment.state == "deleted":
-            known = await self._snapshots.read(number, member_id, (comment_id,))
-            comment = remembered(comment, known.get(comment_id))
-        writes = self._snapshots.writes(number, member_id, comment_id, comment)
+        if fetched.state == "deleted":
+            known = await self._snapshots.read(number, member_id, (wanted,))
+            fetched = remembered(fetched, known.get(wanted))
+        writes = self._snapshots.writes(number, member_id, wanted, fetched)
         for event_id in sorted(waiting):  # which are ordered by time
-            event = enriched(waiting[event_id].event, comment)
+            event = enriched(waiting[event_id].event, fetched)
             if await self._queue.emit(self._owner, event_id, event, writes):
-                metrics.REFETCHED.labels(comment.state).inc()
-                log.info("an event went out again", event_id=event_id, state=comment.state)
+                metrics.REFETCHED.labels(fetched.state).inc()
+                log.info("an event went out again", event_id=event_id, state=fetched.state)
 
     async def _give_up(self, event_ids: Collection[str], cause: str) -> None:
         if event_ids:

@@ -178,14 +178,14 @@ class Consumer:
     def transform(
         self,
         pattern: str,
-        *,
+        *more_patterns: str,
         together: Literal["source", "type"] | None = None,
         max_subjects: int = 1,
         max_wait_s: float = 0.0,
         spacing_s: float = 0.0,
         max_batches: int = 1,
     ) -> Callable[[_Transform], _Transform]:
-        """Turn the events whose type matches `pattern` into entries of `output`.
+        """Turn the events whose type matches a pattern into entries of `output`.
 
         The function takes a sequence of entries of one partition and returns a sequence as long:
         for each an Output, or an exception. What an entry became is written and the entry is
@@ -210,7 +210,8 @@ class Consumer:
                 spacing_s=spacing_s,
                 max_batches=max_batches,
             )
-            self._add(pattern, handler)
+            for one in (pattern, *more_patterns):
+                self._add(one, handler)
             return function
 
         return register

@@ -11,7 +11,7 @@ fixture.
 """
 
 from consumers.testing.event_delivery import Delivered, deliver_events
-from consumers.testing.event_factories import app_event, comment_event, portal_event
+from consumers.testing.event_factories import app_event, comment_event, entity_event, portal_event
 from consumers.testing.fixtures import Deliver, deliver, temporary_gateway
 from consumers.testing.temporary_gateway import TemporaryGateway
 
@@ -23,6 +23,7 @@ __all__ = [
     "comment_event",
     "deliver",
     "deliver_events",
+    "entity_event",
     "portal_event",
     "temporary_gateway",
 ]

@@ -12,6 +12,9 @@ from gateway.contract import (
     Comment,
     CommentData,
     CommentEvent,
+    EntityData,
+    EntityEvent,
+    FetchedObject,
     PortalData,
     PortalEvent,
     Trouble,
@@ -19,7 +22,7 @@ from gateway.contract import (
     timestamps,
 )
 
-__all__ = ["app_event", "comment_event", "portal_event"]
+__all__ = ["app_event", "comment_event", "entity_event", "portal_event"]
 
 
 def comment_event(
@@ -42,6 +45,32 @@ def comment_event(
             domain=domain,
             user_id=user_id,
             comment=UNSET if comment is None else comment,
+        ),
+    )
+
+
+def entity_event(
+    subject: str = "deal/77",
+    type: str = "bitrix24.crm.deal.updated",  # noqa: A002 - the attribute's name
+    *,
+    member_id: str = "portal",
+    domain: str = "portal.bitrix24.example",
+    user_id: int | None = 1,
+    fields: dict[str, Any] | None = None,
+    object: FetchedObject | None = None,  # noqa: A002 - the attribute's name
+) -> EntityEvent:
+    """An event of a deal, a task, …, received now; with `object` one of the stream `comments`."""
+    number = subject.partition("/")[2]
+    return EntityEvent(
+        **_received_now(member_id),
+        type=type,
+        subject=subject,
+        data=EntityData(
+            member_id=member_id,
+            domain=domain,
+            user_id=user_id,
+            fields={"FIELDS": {"ID": number}} if fields is None else fields,
+            object=UNSET if object is None else object,
         ),
     )
 

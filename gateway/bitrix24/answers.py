@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.bitrix24.errors import (
     AccessDenied,
@@ -37,12 +38,14 @@ __all__ = [
     "clock_of",
     "error_of",
     "members_of",
+    "without_keys",
 ]
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MAX_DESCRIPTION_CHARS: Final = 300
 _MAX_CODE_CHARS: Final = 64
 _MAX_HOST_CHARS: Final = 255
+_LEAST_KEY_CHARS: Final = 8
 # A method's time is counted in ten buckets of a minute: within one, the oldest leaves the window.
 # https://apidocs.bitrix24.com/limits.html
 _OPERATING_PAUSE_S: Final = 60.0
@@ -96,6 +99,18 @@ class Answer(Struct, frozen=True, kw_only=True):
     total: int | None = None
     next_start: int | None = None
     answered_at: float | None = None
+
+
+def without_keys(reply: Reply, secrets: tuple[str, ...]) -> Reply:
+    """The reply with none of the keys in it by which it was asked for.
+
+    Portals do say them back: in addresses at which files can be downloaded, for one.
+    """
+    body = reply.body
+    for secret in secrets:
+        if len(secret) >= _LEAST_KEY_CHARS and (key := secret.encode()) in body:
+            body = body.replace(key, b"***")
+    return reply if body is reply.body else replace(reply, body=body)
 
 
 def answer_of(reply: Reply, *, now: float, secrets: tuple[str, ...]) -> dict[str, Any]:

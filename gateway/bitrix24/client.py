@@ -10,7 +10,7 @@ import structlog
 from msgspec import Struct
 
 from gateway.bitrix24.access import Access, AccessGrant
-from gateway.bitrix24.answers import Answer, answer_of, clock_of
+from gateway.bitrix24.answers import Answer, answer_of, clock_of, without_keys
 from gateway.bitrix24.batching import MAX_COMMANDS, Command, answers_of, parameters_of
 from gateway.bitrix24.endpoints import method_url
 from gateway.bitrix24.errors import (
@@ -225,7 +225,7 @@ class PortalClient:
         if call.failure_count:
             about["http.request.resend_count"] = call.failure_count
         with request_span("POST", url, f"/rest/{call.method}", about=about) as answered:
-            reply = answered(await self._transport.post(url, body))
+            reply = without_keys(answered(await self._transport.post(url, body)), grant.secrets)
             return answer_of(reply, now=time.time(), secrets=grant.secrets)
 
     async def _obey_all(self, refusals: Mapping[str, Any], call: _Call) -> None:

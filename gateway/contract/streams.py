@@ -58,12 +58,12 @@ class Streams(Struct, frozen=True, kw_only=True):
         """The key that remembers what a transforming group wrote last on a partition."""
         return f"{self.prefix}:emitted:{group}:{{{partition}}}"
 
-    def snapshot(self, partition: int, member_id: str, comment_id: int) -> str:
-        """The key of what is remembered of a comment, encrypted."""
-        return f"{self.prefix}:snapshot:{{{partition}}}:{member_id}:{comment_id}"
+    def snapshot(self, partition: int, member_id: str, subject: EventSubject) -> str:
+        """The key of what is remembered of a comment or another object, encrypted."""
+        return f"{self.prefix}:snapshot:{{{partition}}}:{member_id}:{subject.partition_key}"
 
     def refetch(self, partition: int) -> str:
-        """The key of the events that went out without their comment, by when it is asked for."""
+        """The key of the events that went out without their object, by when it is asked for."""
         return f"{self.prefix}:refetch:{{{partition}}}"
 
     def failures(self, group: str, partition: int) -> str:

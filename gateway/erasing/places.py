@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from redis.asyncio import Redis
 
-from gateway.contract import Streams
+from gateway.contract import EventSubject, Streams
 from gateway.erasing.subject import Subject
 from gateway.traffic.minute_ranking import ranking_pattern
 
@@ -63,7 +63,7 @@ async def erase_failures(redis: Redis, streams: Streams, subject: Subject) -> in
 
 
 async def erase_refetches(redis: Redis, streams: Streams, subject: Subject) -> int:
-    """Let no comment be asked for again (consumers.enricher.refetch_queue)."""
+    """Let nothing be asked for again (consumers.enricher.refetch_queue)."""
     count = 0
     for partition in range(streams.partitions):
         queue = streams.refetch(partition)
@@ -82,8 +82,9 @@ async def erase_refetches(redis: Redis, streams: Streams, subject: Subject) -> i
 
 
 async def erase_snapshots(redis: Redis, streams: Streams, subject: Subject) -> int:
-    """Forget whose comments were (consumers.enricher.snapshots)."""
-    before, _, after = streams.snapshot(0, subject.member_id, 0).partition("{0}")
+    """Forget whose comments and objects were (consumers.enricher.snapshots)."""
+    key = streams.snapshot(0, subject.member_id, EventSubject.of_comment(0))
+    before, _, after = key.partition("{0}")
     which = "*" if subject.comment_id is None else str(subject.comment_id)
     return await _delete_all(redis, f"{before}{{*}}{after.removesuffix('0')}{which}")
 

@@ -6,6 +6,7 @@ import pytest
 import trustme
 
 from consumers.enricher.fetching import PortalAway, fetch
+from consumers.enricher.wanted import Wanted
 from gateway.bitrix24.connecting import Bitrix24
 from gateway.bitrix24.errors import NotFound, PortalGone, TooManyRequests, Unauthorized, Untrusted
 from gateway.contract import Comment
@@ -38,14 +39,16 @@ async def test_comments_are_not_gone_when_their_portal_is_for_the_authorization_
     refusal: tuple[int, str, str],
     reason: str,
 ) -> None:
-    number = portal.comments.add(entity_type="deal", entity_id=2, text="one", author_id=1)
+    wanted = Wanted.comment(
+        portal.comments.add(entity_type="deal", entity_id=2, text="one", author_id=1)
+    )
     portal.expire_tokens()
     sandbox.authorization.faults.refusal = refusal
 
-    found = await fetch(gateway.portal(MEMBER_ID), [number])
+    found = await fetch(gateway.portal(MEMBER_ID), [wanted])
 
-    assert isinstance(found, PortalAway) or isinstance(found[number], Comment)
-    assert (found if isinstance(found, PortalAway) else found[number]).reason == reason
+    assert isinstance(found, PortalAway) or isinstance(found[wanted], Comment)
+    assert (found if isinstance(found, PortalAway) else found[wanted]).reason == reason
 
 
 @pytest.mark.parametrize(
@@ -64,9 +67,11 @@ async def test_comments_are_not_gone_when_the_whole_batch_is_refused(
 ) -> None:
     portal.faults.refusal = refusal
 
-    found = await fetch(gateway.portal(MEMBER_ID), [13, 14])
+    wanted = [Wanted.comment(13), Wanted.comment(14)]
 
-    assert found == dict.fromkeys((13, 14), Comment(state="unavailable", reason=reason))
+    found = await fetch(gateway.portal(MEMBER_ID), wanted)
+
+    assert found == dict.fromkeys(wanted, Comment(state="unavailable", reason=reason))
 
 
 async def test_not_found_is_raised_by_the_very_method_only(
@@ -94,7 +99,7 @@ async def test_a_certificate_that_is_not_accepted_is_the_reason_given(
         async with connected(webhook=portal.webhook_url, call_timeout_s=0.5) as gateway:
             with pytest.raises(Untrusted, match="local issuer certificate .*trusted are those of"):
                 await gateway.portal(MEMBER_ID).call("profile")
-            away = await fetch(gateway.portal(MEMBER_ID), [1])
+            away = await fetch(gateway.portal(MEMBER_ID), [Wanted.comment(1)])
     assert isinstance(away, PortalAway)
     assert "certificate is not accepted" in away.why
 

@@ -7,9 +7,10 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from consumers.enricher.bad_comment_search import pieces_of
+from consumers.enricher.bad_object_search import pieces_of
 from consumers.enricher.portal_requests import PortalRequests
 from consumers.enricher.reach import Wait
+from consumers.enricher.wanted import Wanted
 from gateway.bitrix24.connecting import connect
 from gateway.contract import Comment
 from gateway.sandbox.faults import Mood, error_page
@@ -17,6 +18,10 @@ from gateway.sandbox.live_portal import LivePortal
 from tests.integration.enricher.conftest import Scene
 from tests.integration.enricher.test_limits import events_of, is_gone
 from tests.support.eventually import eventually
+
+
+def comments(ids: Iterable[int]) -> list[Wanted]:
+    return [Wanted.comment(one) for one in ids]
 
 
 def fails_with(bad: Iterable[int]) -> Mood:
@@ -103,7 +108,7 @@ async def test_a_portal_that_fails_with_every_comment_is_away_and_not_searched(
     settings = scene.settings()
     async with connect(settings) as portals:
         asking = PortalRequests(portals, give_up_after_s=600.0)
-        told = await asking.ask(portal.member_id, ids)
+        told = await asking.ask(portal.member_id, comments(ids))
         assert all(isinstance(one, Wait) for one in told.values())
         assert sorted(sizes(portal)[4:]) == [0, 1, *[7] * 7]
 
@@ -111,7 +116,7 @@ async def test_a_portal_that_fails_with_every_comment_is_away_and_not_searched(
         portal.faults.mood = None
         portal.faults.page = 500
         other = PortalRequests(portals, give_up_after_s=600.0)
-        told = await other.ask(portal.member_id, ids)
+        told = await other.ask(portal.member_id, comments(ids))
     assert all(isinstance(one, Wait) for one in told.values())
     assert sizes(portal) == [50, 50, 50, 50, 0]
 
@@ -120,14 +125,13 @@ async def test_a_comment_that_is_too_large_is_unreadable_by_itself(scene: Scene)
     portal = await scene.portal()
     small, large = scene.written(portal, 2)
     portal.comments.update(large, text="x" * 60_000)
+    wanted = comments([small, large])
     async with connect(scene.settings(rest={"max_answer_bytes": 50_000})) as portals:
-        told = await PortalRequests(portals, give_up_after_s=600.0).ask(
-            portal.member_id, [small, large]
-        )
-    found = told[small]
+        told = await PortalRequests(portals, give_up_after_s=600.0).ask(portal.member_id, wanted)
+    found = told[wanted[0]]
     assert isinstance(found, Comment)
     assert found.state == "present"
-    assert told[large] == Comment(state="unavailable", reason="unreadable")
+    assert told[wanted[1]] == Comment(state="unavailable", reason="unreadable")
 
 
 @pytest.mark.parametrize("count", range(1, 51))

@@ -116,7 +116,8 @@ async def test_erasing_works_on_a_cluster(cluster_url: str) -> None:
     try:
         for number in range(1, 21):
             event = comment_event(number)
-            partition = streams.partition_of("portal", EventSubject.of_comment(number))
+            subject = EventSubject.of_comment(number)
+            partition = streams.partition_of("portal", subject)
             fields: Any = {"event": encode_event(event)}
             for key in (
                 streams.key("events", partition),
@@ -125,7 +126,7 @@ async def test_erasing_works_on_a_cluster(cluster_url: str) -> None:
                 streams.replay("search", partition),
             ):
                 await client.xadd(key, fields)
-            await client.set(streams.snapshot(partition, "portal", number), "x")
+            await client.set(streams.snapshot(partition, "portal", subject), "x")
         await client.hset("b24:notifier:{1/1}:notices", "portal:7", "x")
         await client.zadd("b24:notifier:{1/1}:due", {"portal:7": 1})
         await client.xgroup_create(streams.key("comments", 0), "search", "0")

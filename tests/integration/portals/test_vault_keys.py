@@ -10,7 +10,8 @@ from cryptography.fernet import Fernet
 from msgspec import json
 from redis.asyncio import Redis
 
-from consumers.enricher.snapshots import Snapshots
+from consumers.enricher.snapshots import CommentSnapshot, Snapshots
+from consumers.enricher.wanted import Wanted
 from gateway.bitrix24.token_store import TokenStore
 from gateway.bitrix24.tokens import Tokens
 from gateway.cli import cli
@@ -56,15 +57,17 @@ class Kept:
         delivery = Delivery("m1", "receipt", now_ms, b"fake")
         await self.quarantine.keep([sealed(delivery, b"d" * 32, self.vault)], now_ms=now_ms)
         comment = Comment(state="present", text="x", author_id=7)
-        for write in self.snapshots.writes(0, "m1", 1, comment):
+        for write in self.snapshots.writes(0, "m1", Wanted.comment(1), comment):
             await self.redis.execute_command(write.command, write.key, *write.arguments)  # type: ignore[no-untyped-call]
 
     async def is_readable(self) -> bool:
         (kept,) = await self.quarantine.of("m1")
-        snapshots = await self.snapshots.read(0, "m1", [1])
+        wanted = Wanted.comment(1)
+        snapshot = (await self.snapshots.read(0, "m1", [wanted]))[wanted]
         return (
             opened(kept, self.vault).body == b"fake"
-            and snapshots[1].author_id == 7
+            and isinstance(snapshot, CommentSnapshot)
+            and snapshot.author_id == 7
             and await self.tokens.read("m1") == TOKENS
         )
 

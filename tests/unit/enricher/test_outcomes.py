@@ -10,17 +10,22 @@ from consumers.enricher.enriching import enriched, remembered
 from consumers.enricher.fetching import PortalAway, outcome_of, outcome_of_call
 from consumers.enricher.refetch_queue import next_due_ms
 from consumers.enricher.snapshots import CommentSnapshot
+from consumers.enricher.wanted import Wanted
 from consumers.testing import comment_event
 from gateway.bitrix24 import errors
 from gateway.bitrix24.answers import Answer
+from gateway.bitrix24.fetch_methods import Fetched
 from gateway.contract import Comment, encode_event
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 ROW = {"ID": "999", "COMMENT": "[b]x[/b]", "AUTHOR_ID": "7", "ENTITY_TYPE": "deal", "ENTITY_ID": 2}
 
 
-def outcome(answer: Answer | errors.Bitrix24Error) -> Comment | PortalAway:
-    return outcome_of(answer, 999, fetched_at=NOW)
+WANTED = Wanted.comment(999)
+
+
+def outcome(answer: Answer | errors.Bitrix24Error) -> Fetched | PortalAway:
+    return outcome_of(answer, WANTED, fetched_at=NOW)
 
 
 def test_a_comment_is_present() -> None:
@@ -60,7 +65,7 @@ def test_what_waiting_does_not_mend_is_said_at_once(
     ("error", "away"),
     [
         (errors.Unavailable("away"), PortalAway("unreachable", why="away")),
-        (errors.MaybeDone("away"), PortalAway("unreachable", why="away", may_be_a_comment=True)),
+        (errors.MaybeDone("away"), PortalAway("unreachable", why="away", may_be_an_object=True)),
         (errors.Untrusted("whose?"), PortalAway("unreachable", why="whose?")),
         (errors.UnknownName("where?"), PortalAway("unreachable", why="where?")),
         (
@@ -68,7 +73,10 @@ def test_what_waiting_does_not_mend_is_said_at_once(
             PortalAway("moved", why="the portal redirects to new.example"),
         ),
         (errors.TooManyRequests("full", retry_in_s=0.5), PortalAway("limited", 0.5, "full")),
-        (errors.OperationTimeLimit("full", retry_in_s=300.0), PortalAway("limited", 300.0, "full")),
+        (
+            errors.OperationTimeLimit("full", retry_in_s=300.0),
+            PortalAway("limited", 300.0, "full", is_of_a_method=True),
+        ),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -112,7 +120,7 @@ def test_an_error_about_the_call_never_says_that_a_comment_is_gone(
     kind: type[errors.Bitrix24Error], reason: str
 ) -> None:
     more: dict[str, Any] = {"retry_in_s": 1.0} if issubclass(kind, errors.Limited) else {}
-    found = outcome_of_call(kind("why", **more))
+    found = outcome_of_call(kind("why", **more), WANTED)
     assert found.reason == reason
     assert isinstance(found, PortalAway) or found.state == "unavailable"
 
