@@ -202,14 +202,8 @@ class Consumer:
             self._refuse_mixture(TransformHandler)
             if max_subjects < 1 or max_batches < 1 or max_wait_s < 0 or spacing_s < 0:
                 raise ValueError("counts are at least 1, and times not negative")
-            handler = TransformHandler(
-                call=function,
-                together=together,
-                max_subjects=max_subjects,
-                max_wait_s=max_wait_s,
-                spacing_s=spacing_s,
-                max_batches=max_batches,
-            )
+            limits = max_subjects, max_wait_s, spacing_s, max_batches
+            handler = TransformHandler(function, together, *limits)
             for one in (pattern, *more_patterns):
                 self._add(one, handler)
             return function

@@ -42,7 +42,7 @@ Result = Output | Exception
 """An exception in place of an output is what raising it would be, for this one entry."""
 
 
-class TransformHandler(Struct, frozen=True, kw_only=True, eq=False):
+class TransformHandler(Struct, frozen=True, eq=False):
     """A function called for the entries of up to `max_subjects` subjects that belong together.
 
     Those do whose events have the same attribute `together`; without one, each subject is by

@@ -156,6 +156,7 @@ FETCH_METHODS: Final[Mapping[str, FetchMethod]] = {
         COMMENT_METHOD,
         FetchMethod(name="crm.item.get", needs_entity_type=True, place=("item",)),
         FetchMethod(name="crm.deal.get"),
+        FetchMethod(name="crm.deal.recurring.get"),
         FetchMethod(name="crm.lead.get"),
         FetchMethod(name="crm.contact.get"),
         FetchMethod(name="crm.company.get"),

@@ -31,7 +31,6 @@ RULES = FetchRules(
         (entity_event("stock/7", "bitrix24.crm.deal.updated"), None),
         (app_event(), None),
     ],
-    ids=str,
 )
 def test_an_object_is_wanted_of_what_was_declared(event: Event, wanted: Wanted | None) -> None:
     assert RULES.wanted(event) == wanted
