@@ -1,10 +1,11 @@
 """Records what a change answers that it has done, and says so in the answer."""
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from gateway.console.action_answer import ActionAnswer
-from gateway.console.operator_record import record_act
 from gateway.console.page_question import PageQuestion
+from gateway.operator_record import OperatorAct, record_act
 from gateway.web.protection.visitor_rules import ConsoleVisitor
 
 __all__ = ["recorded"]
@@ -19,12 +20,14 @@ async def recorded(
     """
     if not (answer.is_done and answer.count):
         return answer
-    why_not = await record_act(
-        question.settings.redis,
-        visitor,
-        answer.action,
+    act = OperatorAct(
+        action=answer.action,
         group=answer.group,
         count=answer.count,
-        selection=answer.selection,
+        selection=answer.selection or UNSET,
+        by=visitor.name,
+        let_in_by=visitor.by,
+        address=visitor.address,
+        reason=question.reason or UNSET,
     )
-    return replace(answer, not_recorded=why_not)
+    return replace(answer, not_recorded=await record_act(question.settings.redis, act))

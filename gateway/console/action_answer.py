@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from gateway.console.operator_record import OperatorAction
+from gateway.operator_record import OperatorAction
 
 __all__ = ["ActionAnswer"]
 

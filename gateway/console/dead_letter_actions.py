@@ -16,9 +16,9 @@ from gateway.console.act_recording import recorded
 from gateway.console.action_answer import ActionAnswer
 from gateway.console.change_doubt import ChangeInDoubt, in_doubt
 from gateway.console.dead_letter_page import every_letter, wished
-from gateway.console.operator_record import OperatorAction
 from gateway.console.page_question import BadQuestion, PageQuestion
 from gateway.contract import Streams, timestamps
+from gateway.operator_record import OperatorAction
 from gateway.ops import dead_letter_access as ops
 from gateway.ops.answer_times import answering
 from gateway.ops.dead_letter_access import DeadLetterAddress, LetterFilter

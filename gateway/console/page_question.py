@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from msgspec import Struct, field
 from redis.asyncio import Redis
@@ -17,6 +17,8 @@ from gateway.settings import Settings
 __all__ = ["BadQuestion", "ConsolePage", "PageQuestion"]
 
 T = TypeVar("T")
+
+_LONGEST_REASON: Final = 300
 
 
 class BadQuestion(Exception):
@@ -49,6 +51,11 @@ class PageQuestion(Struct, frozen=True):
             subject=self.fields.get("subject"),
             event_id=self.fields.get("event"),
         )
+
+    @property
+    def reason(self) -> str:
+        """Why something is changed, in the operator's words, as far as these are short."""
+        return self.fields.get("why", "")[:_LONGEST_REASON]
 
     def required(self, name: str) -> str:
         """A field that must be there; raises BadQuestion."""

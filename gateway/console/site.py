@@ -3,40 +3,36 @@
     GET  /console/NAME           a page
     GET  /console/api/NAME       the same answer as JSON
     GET  /console/api/tail/live  what comes to a stream, while it comes
-    POST /console/act/NAME       something is changed, and a page says what
-    POST /console/api/NAME       the same, and JSON says it
+    POST /console/act/NAME       something is changed; leads to a page that says what
+    GET  /console/done/RESULT    that page, which may be loaded again
+    POST /console/api/NAME       something is changed, and JSON says what
 
 What another site asks for is refused before anything is looked at.
 """
 
-import asyncio
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import structlog
 from aiohttp import web
 from msgspec.structs import replace
 
-from gateway.background import owned
 from gateway.console import (
-    dead_letter_actions,
     dead_letter_page,
     doctor_page,
     event_page,
-    group_actions,
     groups_page,
     now_page,
     portals_page,
-    replay_actions,
     stuck_page,
     tail_page,
 )
-from gateway.console.action_answer import ActionAnswer
 from gateway.console.asked_fields import fields_of_query, fields_of_request
 from gateway.console.change_doubt import ChangeInDoubt
+from gateway.console.change_results import ChangeResult, ChangeResults
+from gateway.console.change_running import ACTIONS, ChangeRunner
 from gateway.console.installation_looks import InstallationLooks
 from gateway.console.last_answers import LastAnswers
 from gateway.console.mounting import PATH
@@ -55,7 +51,6 @@ from gateway.console.site_responses import (
     without_session,
 )
 from gateway.console.tail_stream import send_tail
-from gateway.ending import end
 from gateway.errors import OperatorError
 from gateway.ops.group_removal import GroupInUse
 from gateway.redis_access.redis_faults import FAILURES, predicate
@@ -80,16 +75,10 @@ PAGES: Final[dict[str, Any]] = {
         doctor_page,
     )
 }
-ACTIONS: Final[dict[str, Any]] = {
-    **dead_letter_actions.ACTIONS,
-    **group_actions.ACTIONS,
-    **replay_actions.ACTIONS,
-}
 _LANGUAGE_FIELD: Final = "lang"
-_LIVE: Final = "api/tail/live"
+_LIVE: Final = ("api/tail", "live")
 _MOST_FOLLOWING: Final = 10
-_RECORDED_S: Final = 3.0
-# What a step and its record may take when the process stops.
+_NOT_HERE: Final = "what became of this change is not kept here any more; the audit log has it"
 _NO_OPERATOR: Final = "only an operator may change something"
 
 
@@ -105,19 +94,16 @@ class ConsoleSite:
         self._last = LastAnswers()
         self._refused = RefusedTokens()
         self._following = 0
-        self._acting: dict[asyncio.Task[ActionAnswer], asyncio.Event] = {}
+        self._changes = ChangeRunner()
+        self._results = ChangeResults()
 
     def stop(self) -> None:
         """Let changes that take long end at their next step, and be recorded."""
-        for stop in self._acting.values():
-            stop.set()
+        self._changes.stop()
 
     async def close(self) -> None:
         """End what is under way, recorded if it is a change, and close connections."""
-        self.stop()
-        if self._acting:
-            await asyncio.wait([*self._acting], timeout=_RECORDED_S)
-            await end(*self._acting)
+        await self._changes.close()
         await self._looks.close()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -142,12 +128,7 @@ class ConsoleSite:
         if visitor is None:
             return await self._not_let_in(request)
         try:
-            if request.method in {"GET", "HEAD"} and kind in {"", "api"} and name in PAGES:
-                return await self._show(request, visitor, name)
-            if request.method == "GET" and place == _LIVE:
-                return await self._follow(request)
-            if request.method == "POST" and kind in {"act", "api"} and name in ACTIONS:
-                return await self._act(request, visitor, name)
+            shown = await self._answer_visitor(request, visitor, kind, name)
         except BadQuestion as error:
             return self._failed(request, visitor, 400, str(error))
         except GroupInUse as error:
@@ -158,7 +139,22 @@ class ConsoleSite:
             return self._failed(request, visitor, 404, str(error))
         except FAILURES as error:
             return self._failed(request, visitor, 503, f"Redis {_told(error)}")
-        return self._failed(request, visitor, 404, f"there is nothing at {request.path}")
+        return shown or self._failed(request, visitor, 404, f"there is nothing at {request.path}")
+
+    async def _answer_visitor(
+        self, request: web.Request, visitor: ConsoleVisitor, kind: str, name: str
+    ) -> web.StreamResponse | None:
+        """The answer to somebody who was let in; None for what there is not."""
+        is_looking, is_changing = request.method in {"GET", "HEAD"}, request.method == "POST"
+        if is_looking and kind in {"", "api"} and name in PAGES:
+            return await self._show(request, visitor, name)
+        if is_looking and kind == "done":
+            return self._show_result(request, visitor, name)
+        if request.method == "GET" and (kind, name) == _LIVE:
+            return await self._follow(request)
+        if is_changing and kind in {"act", "api"} and name in ACTIONS:
+            return await self._act(request, visitor, name)
+        return None
 
     async def _show(
         self, request: web.Request, visitor: ConsoleVisitor, name: str
@@ -201,15 +197,23 @@ class ConsoleSite:
             return self._failed(request, visitor, 403, _NO_OPERATOR)
         fields = await fields_of_request(request)
         question = PageQuestion(self._settings, fields, self._looks)
-        # A request that is cancelled, as by a stop, does not leave a change without its record.
-        acting = owned(_acted(name, question, visitor))
-        self._acting[acting] = question.stop
-        acting.add_done_callback(self._acting.pop)
-        answer = await asyncio.shield(acting)
+        answer = await self._changes.run(name, question, visitor)
         if _is_api(request):
             return json_response(answer)
-        values = {"answer": answer, "fields": fields, "page": "acted", "action": name}
-        return self._page(request, "acted.j2", visitor, values)
+        result = ChangeResult(action=name, fields=fields, answer=answer)
+        # So a page that is loaded again changes nothing again.
+        place = f"{PATH}done/{self._results.keep(result, now=time.time())}"
+        return web.Response(status=303, headers={"Location": place})
+
+    def _show_result(
+        self, request: web.Request, visitor: ConsoleVisitor, name: str
+    ) -> web.Response:
+        """What became of a change, to whoever may look."""
+        result = self._results.find(name, now=time.time())
+        if result is None:
+            return self._failed(request, visitor, 404, _NOT_HERE)
+        values = {"answer": result.answer, "fields": result.fields, "action": result.action}
+        return self._page(request, "acted.j2", visitor, values | {"page": "acted"})
 
     async def _change_session(self, request: web.Request, place: str) -> web.Response:
         """Let a browser in whose token is right, or forget it."""
@@ -282,14 +286,6 @@ class ConsoleSite:
 
 def _is_api(request: web.Request) -> bool:
     return request.match_info["place"].startswith("api/")
-
-
-async def _acted(name: str, question: PageQuestion, visitor: ConsoleVisitor) -> ActionAnswer:
-    answer: ActionAnswer = await ACTIONS[name](question, visitor)
-    if answer.is_done:
-        acted = msgspec.to_builtins(answer)
-        log.info("an operator acted", by=visitor.name, address=visitor.address, **acted)
-    return answer
 
 
 def _told(error: BaseException) -> str:

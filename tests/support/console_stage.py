@@ -51,9 +51,12 @@ class ConsoleClient:
     async def post(
         self, place: str, fields: dict[str, Any] | list[tuple[str, str]], **headers: str
     ) -> tuple[int, str]:
-        """The same of a form that is sent."""
+        """The same of a form that is sent; of a change, what the page says that follows."""
         async with self.session.post(
-            f"{self.url}{place}", data=fields, headers=self._all(headers), allow_redirects=False
+            f"{self.url}{place}",
+            data=fields,
+            headers=self._all(headers),
+            allow_redirects=place.startswith("act/"),
         ) as answer:
             return answer.status, await answer.text()
 

@@ -9,8 +9,8 @@ import aiohttp
 import msgspec
 from redis.asyncio import Redis
 
-from gateway.console.operator_record import OPERATOR_ACTED
 from gateway.contract import EVENT_FIELD
+from gateway.operator_record import OPERATOR_ACTED
 from tests.integration.runtime.running import comment_event, publish
 from tests.support.console_stage import (
     DEAD,
@@ -97,6 +97,60 @@ async def test_a_group_is_paused_and_resumed(client: ConsoleClient, redis: Redis
     (row,) = (await client.api("groups"))["groups"]
     assert row["interventions"]["pauses"] == []
     assert [act["action"] for act in await acts(redis)] == ["paused", "resumed"]
+
+
+async def test_events_are_struck_and_that_is_lifted_with_a_reason(
+    client: ConsoleClient, redis: Redis
+) -> None:
+    operator = as_operator(client)
+    wish = {"group": "index", "subject": "comment/7", "why": "it ends the process"}
+
+    status, html = await operator.post("act/strike", wish, **SAME_ORIGIN)
+    assert (status, "Struck" in html) == (200, True)
+    (row,) = (await client.api("groups"))["groups"]
+    (strike,) = row["interventions"]["strikes"]
+    assert strike["selection"] == {"subject": "comment/7"}
+    _, html = await operator.get("groups")
+    assert "/console/act/unstrike" in html
+    assert "/console/act/unstrike" not in (await client.get("groups"))[1]
+
+    wish = {"group": "index", "subject": "comment/7", "why": 400 * "x"}
+    _, answer = await operator.post("api/unstrike", wish)
+    assert msgspec.json.decode(answer)["count"] == 1
+    await operator.post("api/strike", {"group": "index", "portal": "acme.bitrix24.com"})
+    _, answer = await operator.post("api/unstrike", {"group": "index", "all": "1"})
+    assert msgspec.json.decode(answer)["count"] == 1
+    told = await acts(redis)
+    assert [(act["action"], act.get("reason")) for act in told] == [
+        ("struck", "it ends the process"),
+        ("strikes lifted", 300 * "x"),
+        ("struck", None),
+        ("strikes lifted", None),
+    ]
+    assert told[0]["selection"].startswith("subject=comment/7, since ")
+    assert await redis.exists("b24:strikes:index") == 0
+
+
+async def test_a_result_that_is_loaded_again_changes_nothing_again(
+    client: ConsoleClient, redis: Redis
+) -> None:
+    operator = as_operator(client)
+    address = await dead_letter(redis, comment_event(9))
+    async with client.session.post(
+        f"{client.url}act/retry",
+        data={"group": "index", "address": address},
+        headers=operator.headers | SAME_ORIGIN,
+        allow_redirects=False,
+    ) as answer:
+        assert answer.status == 303
+        place = answer.headers["Location"].removeprefix("/console/")
+
+    for _ in range(2):
+        status, html = await operator.get(place)
+        assert (status, "Given back" in html) == (200, True)
+    assert await redis.xlen(AGAIN) == 1
+    assert len(await acts(redis)) == 1
+    assert (await operator.get("done/nonsense"))[0] == 404
 
 
 async def test_old_events_are_counted_and_replayed_to_one_group_when_confirmed(
@@ -202,6 +256,10 @@ async def test_a_wish_that_cannot_be_understood_changes_nothing(
         ("remove", {"group": "index", "confirmed": "no"}, 400),
         ("replay", {"group": "index", "from": "2h", "confirmed": "no"}, 400),
         ("resume", {"group": "index", "all": "no"}, 400),
+        ("strike", {"group": "index"}, 400),
+        ("strike", {"group": "nobody", "portal": "acme.bitrix24.com"}, 404),
+        ("unstrike", {"group": "index"}, 400),
+        ("unstrike", {"group": "index", "portal": "acme.bitrix24.com", "all": "1"}, 400),
         ("pause", {"group": "nobody"}, 404),
         ("pause", {"group": "index", "until": "yesterday"}, 400),
         ("remove", {"group": "nobody"}, 404),

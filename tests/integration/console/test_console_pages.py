@@ -90,7 +90,7 @@ async def test_an_operator_sees_what_may_be_done(client: ConsoleClient) -> None:
 
     assert letters.count('name="address"') == 2
     assert 'name="reason" value="failed"' in letters
-    for place in ("pause", "remove"):
+    for place in ("pause", "strike", "remove"):
         assert f"/console/act/{place}" in groups
 
 

@@ -1,4 +1,7 @@
-"""Records in the audit log what an operator did by the console: who, what, and how many."""
+"""Records in the audit log what an operator did: who, what, to how many, and why.
+
+An act is an event on the stream `events` (gateway.record_publishing says why).
+"""
 
 from typing import Final, Literal, TypeAlias
 
@@ -8,7 +11,6 @@ from gateway.contract import EventSubject
 from gateway.record_publishing import publish_record
 from gateway.redis_access.redis_faults import FAILURES, predicate
 from gateway.settings import RedisSettings
-from gateway.web.protection.visitor_rules import ConsoleVisitor
 
 __all__ = ["OPERATOR_ACTED", "OperatorAct", "OperatorAction", "record_act"]
 
@@ -22,46 +24,37 @@ OperatorAction: TypeAlias = Literal[
     "dead letters dropped",
     "paused",
     "resumed",
+    "struck",
+    "strikes lifted",
     "group removed",
     "replayed",
+    "balance written off",
 ]
 
 
 class OperatorAct(Struct, frozen=True, kw_only=True):
-    """What was done to a group. `count` is to how many, `selection` which of them.
+    """What was done, to a group if to one. `count` is to how many, `selection` which of them.
 
-    `by` is what the operator's proxy calls them, or what they call themselves; `let_in_by` how the
-    gateway knew that they may, and `address` where the request came from.
+    `by` is what the operator's proxy or machine calls them, or what they call themselves;
+    `let_in_by` how the gateway knew that they may, and `address` where they were. `reason` is in
+    their own words.
     """
 
     action: OperatorAction
-    group: str
+    group: str | UnsetType = UNSET
     count: int
     selection: str | UnsetType = UNSET
     by: str
     let_in_by: str
     address: str
+    reason: str | UnsetType = UNSET
 
 
-async def record_act(
-    redis: RedisSettings,
-    visitor: ConsoleVisitor,
-    action: OperatorAction,
-    *,
-    group: str,
-    count: int,
-    selection: str = "",
-) -> str | None:
-    """Publish a record of what has been done; None, or why it may not be in the audit log."""
-    act = OperatorAct(
-        action=action,
-        group=group,
-        count=count,
-        selection=selection or UNSET,
-        by=visitor.name,
-        let_in_by=visitor.by,
-        address=visitor.address,
-    )
+async def record_act(redis: RedisSettings, act: OperatorAct) -> str | None:
+    """Publish a record of what has been done; None, or why it may not be in the audit log.
+
+    It is sent once and never repeated.
+    """
     try:
         await publish_record(
             redis, act, kind=OPERATOR_ACTED, member_id=_SOURCE, subject=EventSubject(_SUBJECT)
