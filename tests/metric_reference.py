@@ -19,6 +19,7 @@ import consumers.enricher.metrics
 import consumers.notifier.metrics
 import consumers.warehouse.metrics
 import gateway.balance.metrics
+import gateway.entity_metrics
 import gateway.metrics
 import gateway.vital_metrics
 from consumers.runtime.metrics import Metrics
@@ -49,6 +50,7 @@ This page is made from the code by `make docs`.
 _SECTIONS: Final[tuple[tuple[str, ModuleType], ...]] = (
     ("Every process", gateway.vital_metrics),
     ("The receiver and `gateway reconcile`", gateway.metrics),
+    ("Events about entities", gateway.entity_metrics),
     ("The balance", gateway.balance.metrics),
 )
 _OF_CONSUMERS: Final[tuple[tuple[str, ModuleType], ...]] = (

@@ -10,16 +10,13 @@ from typing import Any, Final
 from msgspec import Struct
 
 from gateway.bitrix24.answers import Answer, members_of
-from gateway.bitrix24.batching import Command
+from gateway.bitrix24.batching import MAX_COMMANDS, Command
 from gateway.bitrix24.client import PortalClient
 from gateway.bitrix24.errors import Bitrix24Error, NoRest, NotInPlan, Refused
-from gateway.contract import COMMENT_SUBJECT, EVENT_TYPES, OFFLINE_EVENT, types_about
+from gateway.event_subscription import EventSubscription
 
-__all__ = ["COMMENT_EVENTS", "Binding", "BindingComparison", "Bound", "bind", "compare", "expected"]
+__all__ = ["Binding", "BindingComparison", "Bound", "bind", "compare", "expected"]
 
-COMMENT_EVENTS: Final = tuple(row.wire_name for row in types_about(COMMENT_SUBJECT))
-"""Events that are delivered, and wait in the queue of offline events, too."""
-_DELIVERED: Final = (*(row.wire_name for row in EVENT_TYPES), OFFLINE_EVENT.upper())
 _ALREADY_BOUND: Final = "already bind"  # "Handler already binded" is what it says
 
 
@@ -73,10 +70,12 @@ class Bound(Struct, frozen=True, kw_only=True):
         return any(binding.is_offline for binding in self.bound)
 
 
-def expected(handler: str, *, connector: str = "") -> tuple[Binding, ...]:
+def expected(
+    handler: str, subscription: EventSubscription, *, connector: str = ""
+) -> tuple[Binding, ...]:
     """All that the application is to bind in a portal, for deliveries to `handler`."""
-    online = [Binding(event=event, handler=handler) for event in _DELIVERED]
-    offline = [Binding(event=event, connector=connector) for event in COMMENT_EVENTS]
+    online = [Binding(event=event, handler=handler) for event in subscription.delivered]
+    offline = [Binding(event=event, connector=connector) for event in subscription.queued]
     return (*online, *offline)
 
 
@@ -111,14 +110,10 @@ async def bind(portal: PortalClient, wanted: Sequence[Binding]) -> Bound:
     bound = list(comparison.present)
     not_in_plan: list[Binding] = []
     failed: dict[Binding, str] = {}
-    if comparison.missing:
-        commands = {
-            str(number): Command("event.bind", _parameters(binding))
-            for number, binding in enumerate(comparison.missing)
-        }
-        answers = await portal.batch(commands, is_repeatable=True)
-        for number, binding in enumerate(comparison.missing):
-            match answers[str(number)]:
+    for first in range(0, len(comparison.missing), MAX_COMMANDS):
+        some = comparison.missing[first : first + MAX_COMMANDS]
+        for binding, answer_or_error in zip(some, await _asked(portal, some), strict=True):
+            match answer_or_error:
                 case Answer():
                     bound.append(binding)
                 case Refused() as error if _ALREADY_BOUND in error.description.lower():
@@ -133,6 +128,16 @@ async def bind(portal: PortalClient, wanted: Sequence[Binding]) -> Bound:
         failed=failed,
         elsewhere=comparison.elsewhere,
     )
+
+
+async def _asked(portal: PortalClient, bindings: Sequence[Binding]) -> list[Answer | Bitrix24Error]:
+    """What the portal says to each; no more than a batch takes."""
+    commands = {
+        str(number): Command("event.bind", _parameters(binding))
+        for number, binding in enumerate(bindings)
+    }
+    answers = await portal.batch(commands, is_repeatable=True)
+    return [answers[name] for name in commands]
 
 
 def _parameters(binding: Binding) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from gateway.commandline import settings_of
 from gateway.commands.row_output import Row, echo_rows
 from gateway.contract import timestamps
 from gateway.errors import OperatorError
+from gateway.inbound.admission import Admission
 from gateway.ops.answer_times import answering
 from gateway.portals.application_tokens import shown
 from gateway.portals.directory import Directory, portals_of
@@ -37,6 +38,7 @@ class _Room(Struct, frozen=True):
 
     settings: Settings
     portals: Directory
+    admission: Admission
     quarantine: Quarantine
     vault: Vault | None
 
@@ -177,7 +179,7 @@ def admit(
             sorted(_those(kept, token_digest, receipt_id), key=lambda one: one.received_ms),
             quarantine=room.quarantine,
             vault=room.vault,
-            portals=room.portals,
+            admission=room.admission,
             streams=settings.redis.streams,
             writer_of=partial(stream_writer, settings.redis, settings.publish),
             deadline_s=settings.publish.deadline_s,
@@ -247,7 +249,8 @@ def _in_room(context: click.Context, work: Callable[[_Room], Awaitable[T]]) -> T
             reading = await Registry(client, prefix=prefix).read()
             directory.learn(portals_among(reading.registrations))
             quarantine = Quarantine(client, settings.quarantine, prefix=prefix)
-            return await work(_Room(settings, directory, quarantine, vault))
+            admission = Admission(directory, settings.subscription)
+            return await work(_Room(settings, directory, admission, quarantine, vault))
 
     try:
         return asyncio.run(run())
@@ -268,7 +271,7 @@ def _those(
 
 
 def _claim(kept: Sealed, room: _Room) -> Row:
-    event = room.vault and claim_of(kept, room.vault, room.portals)
+    event = room.vault and claim_of(kept, room.vault, room.admission)
     if not event:
         return {"type": "cannot be read", "subject": ""}
     return {"type": event.type, "subject": event.subject}

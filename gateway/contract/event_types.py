@@ -1,4 +1,4 @@
-"""Says which events of Bitrix24 are taken, and looks up rows of the table of event types.
+"""Looks up rows of the table of event types: all events of Bitrix24 that can be taken.
 
 Whoever has to know which events there are reads this table. The names are Bitrix24's:
 https://apidocs.bitrix24.com/api-reference/events/index.html
@@ -7,7 +7,6 @@ https://apidocs.bitrix24.com/api-reference/events/index.html
 from typing import Final, get_args
 
 from gateway.contract.catalogue import CATALOGUE
-from gateway.contract.event_subject import APP_SUBJECT, COMMENT_SUBJECT
 from gateway.contract.event_type import EventType
 from gateway.contract.events import PortalType
 
@@ -19,9 +18,7 @@ __all__ = [
     "wire_name_of",
 ]
 
-EVENT_TYPES: Final[tuple[EventType, ...]] = (
-    *(row for row in CATALOGUE if row.subject_kind in {COMMENT_SUBJECT, APP_SUBJECT}),
-)
+EVENT_TYPES: Final = CATALOGUE
 """Those of one kind of subject are in the order in which they can happen to it."""
 
 OFFLINE_EVENT: Final = "onOfflineEvent"
@@ -31,7 +28,7 @@ KNOWN_TYPES: Final[tuple[str, ...]] = (
     *(event_type.type for event_type in EVENT_TYPES),
     *get_args(PortalType),
 )
-"""Every type that this version publishes: the table's, and what the gateway says of portals."""
+"""Every type that this version can publish: the table's, and what the gateway says of portals."""
 
 
 def types_about(subject_kind: str) -> tuple[EventType, ...]:

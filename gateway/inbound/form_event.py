@@ -17,22 +17,24 @@ from gateway.contract import (
     APP_SUBJECT,
     APP_TESTED,
     COMMENT_SUBJECT,
-    EVENT_TYPES,
     AppData,
     AppEvent,
     CommentData,
     CommentEvent,
+    EntityData,
+    EntityEvent,
     EventSubject,
     EventType,
-    OtherEvent,
     source_of,
     timestamps,
 )
+from gateway.event_subscription import EventSubscription
+from gateway.inbound.entity_reading import EntityReader, ReadEntity
 from gateway.inbound.errors import Malformed
 from gateway.inbound.form_fields import FIELD_PLACES, FormFields
 from gateway.php_numbers import integer_of
 
-__all__ = ["Admitted", "admitted_event"]
+__all__ = ["Admitted", "EventReader"]
 
 _TEST_ID: Final = re.compile(r"[0-9A-Za-z_.:-]{1,64}")
 _EARLIEST_S: Final = 1_325_376_000
@@ -44,101 +46,183 @@ _Reader: TypeAlias = Callable[[FormFields], str | None]
 
 
 class Admitted(Struct, frozen=True, gc=False):
-    """A genuine event that is to be stored; `subject` is the event's, taken apart."""
+    """A genuine event that is to be stored; `subject` is the event's, taken apart.
 
-    event: CommentEvent | AppEvent | OtherEvent
+    `name` is Bitrix24's, as the event's type is subscribed by it. `lacks_id`: the form says nothing
+    usable of what it is about; the subject is then of its kind alone.
+    """
+
+    event: CommentEvent | AppEvent | EntityEvent
     member_id: str
     subject: EventSubject
+    name: str = ""
+    lacks_id: bool = False
 
 
 class _Row(Struct, frozen=True):
-    """A row of the table of event types, made ready to read forms with."""
+    """An event that is taken, made ready to read forms with."""
 
+    name: str
     type: Any
     """A CommentType or an AppType where the subject is of such a kind."""
     subject_kind: str
     id_readers: tuple[_Reader, ...]
+    """Of comments."""
+    entity: EntityReader | None
 
 
 def _ready(event_type: EventType) -> _Row:
+    kind = event_type.subject_kind
     names = {place: name for name, place in FIELD_PLACES.items()}
+    readers = event_type.id_places if kind == COMMENT_SUBJECT else ()
     return _Row(
+        event_type.wire_name,
         event_type.type,
-        event_type.subject_kind,
-        tuple(attrgetter(names[place]) for place in event_type.id_places),
+        kind,
+        tuple(attrgetter(names[place]) for place in readers),
+        None if kind in {COMMENT_SUBJECT, APP_SUBJECT} else EntityReader(event_type),
     )
 
 
-_ROWS: Final = {event_type.wire_name: _ready(event_type) for event_type in EVENT_TYPES}
+class EventReader:
+    """Makes events of forms, of those that are subscribed to. Pure."""
+
+    def __init__(self, subscription: EventSubscription) -> None:
+        self._rows = {row.wire_name: _ready(row) for row in subscription.rows}
+
+    def admitted_event(
+        self,
+        fields: FormFields,
+        wire_name: str,
+        *,
+        member_id: str,
+        domain: str,
+        receipt_id: str,
+        received_ms: int,
+    ) -> Admitted | None:
+        """What a form tells of the event of this name; None if no such event is taken.
+
+        Raises Malformed if the id of a comment is missing or no positive number. Any other event
+        is told of all the same.
+        """
+        row, number = self._rows.get(wire_name), None
+        if row is None:
+            row, number = self._numbered(wire_name)
+            if row is None:
+                return None
+        time = _time(fields.ts, received_ms)
+        if row.id_readers:
+            text = None
+            for read in row.id_readers:
+                if text := read(fields):
+                    break
+            comment_id = integer_of(text)
+            if comment_id is None:
+                raise Malformed("bad_id" if text else "no_id")
+            event = CommentEvent(
+                id=receipt_id,
+                source=source_of(member_id),
+                type=row.type,
+                subject=f"{COMMENT_SUBJECT}/{text}",
+                time=time,
+                receivedat=timestamps.milliseconds(received_ms),
+                data=CommentData(
+                    comment_id=comment_id,
+                    member_id=member_id,
+                    domain=domain,
+                    user_id=_recurring(fields.user_id),
+                    event_handler_id=_recurring(fields.event_handler_id),
+                ),
+            )
+            return Admitted(event, member_id, EventSubject(COMMENT_SUBJECT, comment_id), row.name)
+        if row.entity is not None:
+            return _of_an_entity(
+                row.entity.read_form(fields, number),
+                fields,
+                row.name,
+                time=time,
+                member_id=member_id,
+                domain=domain,
+                receipt_id=receipt_id,
+                received_ms=received_ms,
+            )
+        return _of_the_application(
+            row,
+            fields,
+            time=time,
+            member_id=member_id,
+            domain=domain,
+            receipt_id=receipt_id,
+            received_ms=received_ms,
+        )
+
+    def _numbered(self, wire_name: str) -> tuple[_Row | None, int | None]:
+        """The row of an event that is sent by its second name, and the number in that:
+        `ONCRMDYNAMICITEMUPDATE_1036`.
+        """
+        name, _, digits = wire_name.rpartition("_")
+        row, number = self._rows.get(name), integer_of(digits)
+        if row is None or row.entity is None or not row.entity.is_numbered or number is None:
+            return None, None
+        return row, number
 
 
-def admitted_event(
+def _of_the_application(
+    row: _Row,
     fields: FormFields,
-    wire_name: str,
     *,
+    time: str,
     member_id: str,
     domain: str,
     receipt_id: str,
     received_ms: int,
-) -> Admitted | None:
-    """What a form tells of the event of this name; None if no such event is taken.
-
-    Raises Malformed if the subject's id is missing or no positive number.
-    """
-    row = _ROWS.get(wire_name)
-    if row is None:
-        return None
-    text = None
-    for read in row.id_readers:
-        if text := read(fields):
-            break
-    subject_id = integer_of(text)
-    if subject_id is None and row.id_readers:
-        raise Malformed("bad_id" if text else "no_id")
-    time = _time(fields.ts, received_ms)
-    event: CommentEvent | AppEvent | OtherEvent
-    if row.subject_kind == COMMENT_SUBJECT and subject_id is not None:
-        event = CommentEvent(
-            id=receipt_id,
-            source=source_of(member_id),
-            type=row.type,
-            subject=f"{COMMENT_SUBJECT}/{text}",
-            time=time,
-            receivedat=timestamps.milliseconds(received_ms),
-            data=CommentData(
-                comment_id=subject_id,
-                member_id=member_id,
-                domain=domain,
-                user_id=_recurring(fields.user_id),
-                event_handler_id=_recurring(fields.event_handler_id),
-            ),
-        )
-    else:
-        envelope = {
-            "id": receipt_id,
-            "source": source_of(member_id),
-            "time": time,
-            "receivedat": timestamps.milliseconds(received_ms),
-        }
-        about = {"member_id": member_id, "domain": domain}
-        event = _not_of_a_comment(row, text, fields, envelope, about)
-    return Admitted(event, member_id, EventSubject(row.subject_kind, subject_id))
-
-
-def _not_of_a_comment(
-    row: _Row, text: str | None, fields: FormFields, envelope: dict[str, Any], about: dict[str, Any]
-) -> AppEvent | OtherEvent:
-    about["user_id"] = _recurring(fields.user_id)
-    about["event_handler_id"] = _recurring(fields.event_handler_id)
-    if row.subject_kind != APP_SUBJECT:  # of which no more is known than what every form has
-        subject = f"{row.subject_kind}/{text}"
-        return OtherEvent(type=row.type, subject=subject, data=about, **envelope)
-    data = AppData(
-        clean=fields.clean == "1",
-        test=_test_id(fields.canary) if row.type == APP_TESTED else UNSET,
-        **about,
+) -> Admitted:
+    event = AppEvent(
+        id=receipt_id,
+        source=source_of(member_id),
+        type=row.type,
+        subject=APP_SUBJECT,
+        time=time,
+        receivedat=timestamps.milliseconds(received_ms),
+        data=AppData(
+            member_id=member_id,
+            domain=domain,
+            user_id=_recurring(fields.user_id),
+            event_handler_id=_recurring(fields.event_handler_id),
+            clean=fields.clean == "1",
+            test=_test_id(fields.canary) if row.type == APP_TESTED else UNSET,
+        ),
     )
-    return AppEvent(type=row.type, subject=APP_SUBJECT, data=data, **envelope)
+    return Admitted(event, member_id, EventSubject(APP_SUBJECT), row.name)
+
+
+def _of_an_entity(
+    entity: ReadEntity,
+    fields: FormFields,
+    name: str,
+    *,
+    time: str,
+    member_id: str,
+    domain: str,
+    receipt_id: str,
+    received_ms: int,
+) -> Admitted:
+    event = EntityEvent(
+        id=receipt_id,
+        source=source_of(member_id),
+        type=entity.type,
+        subject=str(entity.subject),
+        time=time,
+        receivedat=timestamps.milliseconds(received_ms),
+        data=EntityData(
+            member_id=member_id,
+            domain=domain,
+            fields=entity.fields,
+            user_id=_recurring(fields.user_id),
+            event_handler_id=_recurring(fields.event_handler_id),
+        ),
+    )
+    return Admitted(event, member_id, entity.subject, name, lacks_id=entity.lacks_id)
 
 
 def _test_id(text: str | None) -> str | None:

@@ -13,7 +13,8 @@ from gateway.background import Errands
 from gateway.bitrix24.bindings import Bound
 from gateway.bitrix24.errors import Bitrix24Error
 from gateway.contract import AppEvent
-from gateway.inbound.admission import Admitted, normalise
+from gateway.event_subscription import EventSubscription
+from gateway.inbound.admission import Admission, Admitted
 from gateway.inbound.delivery import Delivery
 from gateway.inbound.form import FormError
 from gateway.inbound.form_fields import extract
@@ -22,7 +23,7 @@ from gateway.installation.errors import InstallationDelayed, NotConfirmed
 from gateway.installation.installer import Installer
 from gateway.installation.journal import Task
 from gateway.installation.uninstalling import Uninstallation, Uninstaller
-from gateway.portals.directory import Portal
+from gateway.portals.directory import Directory, Portal
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.publish_once import OncePublisher
 from gateway.redis_access import connections
@@ -34,6 +35,8 @@ log: Any = structlog.get_logger(__name__)
 
 TOO_LATE: Final = "too_late"
 """Why an installation is refused that waited until its access token was good no more."""
+_ADMISSION: Final = Admission(Directory(()), EventSubscription())
+# The events of the application are taken, whatever else is.
 _USABLE_MS: Final = 3_600_000
 # The access token by which an installation is confirmed is good for an hour.
 
@@ -154,7 +157,7 @@ def _event(delivery: Delivery, *, domain: str) -> AppEvent:
     """The event of an installation, with the domain that was confirmed."""
     fields = msgspec.structs.replace(extract(delivery.body), domain=domain)
     portal = Portal(member_id=delivery.member_id, domain=domain, digests=())
-    verdict = normalise(
+    verdict = _ADMISSION.normalise(
         fields, portal, receipt_id=delivery.receipt_id, received_ms=delivery.received_ms
     )
     # It is ONAPPINSTALL, or nobody asked.

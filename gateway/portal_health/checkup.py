@@ -111,7 +111,8 @@ class Checkup:
         if not handler:
             return
         member_id, now = portal.member_id, datetime.fromtimestamp(self._now(), UTC)
-        wanted = expected(handler, connector=self._settings.bitrix24.auth_connector)
+        connector = self._settings.bitrix24.auth_connector
+        wanted = expected(handler, self._settings.subscription, connector=connector)
         missing = compare(wanted, rows).missing
         if (await self._facts.of(member_id)).installed_at != facts.installed_at:
             return  # whoever has just installed the application binds its events

@@ -63,7 +63,9 @@ class PortalReport:
         self._quarantine = Quarantine(client, settings.quarantine, prefix=prefix)
         self._webhooks = {one.member_id for one in settings.portals if one.rest_webhook}
         handler, connector = settings.handler_url, settings.bitrix24.auth_connector
-        self._wanted: Sequence[Binding] = expected(handler, connector=connector) if handler else ()
+        self._wanted: Sequence[Binding] = (
+            expected(handler, settings.subscription, connector=connector) if handler else ()
+        )
 
     async def portals(self) -> list[Portal]:
         """Those that are registered, and those whose data are to be erased; by domain."""

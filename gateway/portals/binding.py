@@ -32,7 +32,7 @@ async def bind_portal(
             member_id=member_id,
         )
         return None
-    wanted = expected(handler, connector=settings.bitrix24.auth_connector)
+    wanted = expected(handler, settings.subscription, connector=settings.bitrix24.auth_connector)
     try:
         bound = await bind(bitrix24.application(member_id), wanted)
     except Bitrix24Error as error:

@@ -15,6 +15,7 @@ from gateway.settings.sections.bitrix24_settings import ApplicationSettings, Bit
 from gateway.settings.sections.console_settings import ConsoleSettings
 from gateway.settings.sections.consumers_settings import ConsumersSettings
 from gateway.settings.sections.enricher_settings import EnricherSettings
+from gateway.settings.sections.event_settings import EventSettings
 from gateway.settings.sections.http_settings import HttpSettings
 from gateway.settings.sections.log_settings import LogSettings
 from gateway.settings.sections.notifier_settings import NotifierSettings, RouteSettings
@@ -37,6 +38,7 @@ __all__ = [
     "ConsoleSettings",
     "ConsumersSettings",
     "EnricherSettings",
+    "EventSettings",
     "HttpSettings",
     "LogSettings",
     "NotifierSettings",

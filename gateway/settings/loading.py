@@ -11,9 +11,11 @@ import msgspec
 from msgspec import Struct
 
 from gateway.errors import SettingsError
+from gateway.event_subscription import EventSubscription
 from gateway.redis_access.redis_url import RedisAddress
 from gateway.secret_references import is_reference
 from gateway.settings.sections.bitrix24_settings import Bitrix24Settings
+from gateway.settings.sections.event_settings import EventSettings
 from gateway.settings.sections.portal_settings import PortalSettings
 from gateway.settings.service_links import is_service_link
 from gateway.settings.tree import Settings
@@ -92,6 +94,7 @@ class _Loading:
             self._refuse_contradictions(built["portals"])
             self._refuse_applications(built["bitrix24"])
             self._refuse_url(built["redis"].url)
+            self._refuse_events(built["events"])
         if self._faults:
             raise SettingsError("\n".join(self._faults))
         return Settings(**built)
@@ -197,6 +200,12 @@ class _Loading:
             RedisAddress.of(url)
         except SettingsError as error:
             self._faults.append(str(error))
+
+    def _refuse_events(self, events: tuple[EventSettings, ...]) -> None:
+        try:
+            EventSubscription(events)
+        except SettingsError as error:
+            self._faults += [f"{self._path}: {line}" for line in str(error).splitlines()]
 
 
 def _is_table(kind: Any) -> bool:

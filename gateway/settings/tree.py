@@ -6,12 +6,14 @@ has the type `Secret`, a URL that may hold a password `SecretUrl`: gateway.setti
 these.
 """
 
+from gateway.event_subscription import EventSubscription
 from gateway.settings.sections.admin_settings import AdminSettings
 from gateway.settings.sections.audit_settings import AuditSettings
 from gateway.settings.sections.bitrix24_settings import Bitrix24Settings
 from gateway.settings.sections.console_settings import ConsoleSettings
 from gateway.settings.sections.consumers_settings import ConsumersSettings
 from gateway.settings.sections.enricher_settings import EnricherSettings
+from gateway.settings.sections.event_settings import EventSettings
 from gateway.settings.sections.http_settings import HttpSettings
 from gateway.settings.sections.kinds import Section
 from gateway.settings.sections.log_settings import LogSettings
@@ -50,9 +52,15 @@ class Settings(Section, frozen=True, kw_only=True):
     notifier: NotifierSettings = NotifierSettings()
     log: LogSettings = LogSettings()
     portals: tuple[PortalSettings, ...] = ()
+    events: tuple[EventSettings, ...] = ()
 
     @property
     def handler_url(self) -> str:
         """Where portals are told to deliver to; empty where nobody says."""
         root = self.bitrix24.public_url.rstrip("/")
         return f"{root}{self.http.path}" if root else ""
+
+    @property
+    def subscription(self) -> EventSubscription:
+        """Which events are taken, made anew at each call; raises SettingsError."""
+        return EventSubscription(self.events)

@@ -1,4 +1,4 @@
-"""Answers deliveries that are not about a comment, off the receiver's usual path."""
+"""Answers deliveries that are about nothing with an id, off the receiver's usual path."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
@@ -22,6 +22,7 @@ from gateway.installation.lifecycle import Lifecycle
 from gateway.portals.offline_signalling import OfflineSignals
 from gateway.publishing.batch import Stored
 from gateway.web.fixed_answers import answer, forbidden, stored_answer, unavailable
+from gateway.web.missing_ids import MissingIds
 
 __all__ = ["AppEvents", "EventSink"]
 
@@ -37,9 +38,10 @@ class EventSink(Protocol):
 
 
 class AppEvents:
-    """Answers deliveries that an application is told of itself, or nobody asked for.
+    """Answers deliveries that an application is told of itself, that do not say what they are
+    about, or that nobody asked for.
 
-    It counts the events of each portal in `counts`, as the receiver does those about comments.
+    It counts the events of each portal in `counts`, as the receiver does all others.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class AppEvents:
         self._lifecycle = lifecycle
         self._signals = signals
         self._encode = encode
+        self._missing_ids = MissingIds()
 
     async def genuine(self, verdict: Admitted | Ignored, delivery: Delivery) -> web.Response:
         """The answer to a portal; raises publishing's Unavailable."""
@@ -67,6 +70,8 @@ class AppEvents:
             return answer(200, "ignored", "ignored", verdict.reason, event_id=delivery.receipt_id)
         self._counts[verdict.member_id] = self._counts.get(verdict.member_id, 0) + 1
         event = verdict.event
+        if verdict.lacks_id:
+            self._missing_ids.note(verdict)
         if isinstance(event, AppEvent) and event.type == APP_UNINSTALLED:
             stored = await self._lifecycle.uninstalled(delivery, event)
             return stored_answer(delivery.receipt_id, stored)

@@ -103,7 +103,7 @@ def _receiver(
     streams, counts = settings.redis.streams, senders.rates.counts
     encode = encode_traced if is_traced() else encode_event
     return Receiver(
-        senders.directory,
+        senders.admission,
         storage.publisher,
         streams,
         settings.http,
@@ -138,7 +138,7 @@ def _fast_lane(
         log.warning("no fast lane", why=why, what_it_costs="twice the CPU time per delivery")
         return None
     return FastLane(
-        senders.directory,
+        senders.admission,
         storage.publisher,
         settings.redis.streams,
         guard=senders.guard,

@@ -20,6 +20,7 @@ from uuid_utils import uuid7
 from gateway import metrics
 from gateway.bitrix24.bindings import Bound
 from gateway.bitrix24.errors import Bitrix24Error
+from gateway.contract import APP_SUBJECT
 from gateway.inbound.form import FormError
 from gateway.installation.assembly import ApplicationParts
 from gateway.installation.claim import claim_of_page
@@ -62,6 +63,9 @@ class InstallPage:
         self._installer = installer
         self._binds = binds
         self._handler = settings.handler_url
+        self._events = tuple(
+            row.wire_name for row in settings.subscription.rows if row.subject_kind != APP_SUBJECT
+        )
         self._clients = clients_of(settings.http)
         self.path = settings.http.install_path
 
@@ -116,6 +120,7 @@ class InstallPage:
             origins=one.origins,
             has_token=has_token,
             handler=self._handler,
+            events=self._events,
             bound=bound,
             trouble=trouble,
         )

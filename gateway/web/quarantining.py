@@ -11,11 +11,12 @@ from contextlib import suppress
 from time import time_ns
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from gateway import metrics
 from gateway.background import Background
-from gateway.inbound.admission import Admitted, KnownPortals, normalise
+from gateway.inbound.admission import Admission, Admitted
 from gateway.inbound.delivery import Delivery
 from gateway.inbound.errors import Malformed
 from gateway.inbound.form import FormError
@@ -43,10 +44,10 @@ _MEASURE_S: Final = 30.0
 class Quarantining:
     """Keeps a bounded queue for each portal, and empties them in turn, on a task of its own."""
 
-    def __init__(self, quarantine: Quarantine, vault: Vault, portals: KnownPortals) -> None:
+    def __init__(self, quarantine: Quarantine, vault: Vault, admission: Admission) -> None:
         self._quarantine = quarantine
         self._vault = vault
-        self._portals = portals
+        self._admission = admission
         self._waiting: dict[str, deque[Delivery]] = {}
         self._has_work = asyncio.Event()
         self._is_closing = asyncio.Event()
@@ -152,12 +153,13 @@ class Quarantining:
 
     def _digest_in(self, delivery: Delivery) -> bytes | None:
         """The digest of the token, if the delivery would be an event were the token right."""
-        portal = self._portals.find(delivery.member_id)
+        portal = self._admission.portals.find(delivery.member_id)
         if portal is None:
             return None
         try:
-            fields = extract(delivery.body)
-            verdict = normalise(
+            # Nobody knows yet who sent it: nothing but the fields above is read of it.
+            fields = msgspec.structs.replace(extract(delivery.body), body=b"")
+            verdict = self._admission.normalise(
                 fields,
                 portal,
                 receipt_id=delivery.receipt_id,

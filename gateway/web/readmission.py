@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from gateway.contract import AppEvent, CommentEvent, OtherEvent, Streams, encode_event
-from gateway.inbound.admission import Admitted, Ignored, KnownPortals, admit, normalise
+from gateway.contract import AppEvent, CommentEvent, EntityEvent, Streams, encode_event
+from gateway.inbound.admission import Admission, Admitted, Ignored
 from gateway.inbound.errors import Forbidden, Malformed
 from gateway.inbound.form import FormError
 from gateway.inbound.form_fields import extract
@@ -37,7 +37,7 @@ async def readmit(
     *,
     quarantine: Quarantine,
     vault: Vault,
-    portals: KnownPortals,
+    admission: Admission,
     streams: Streams,
     writer_of: Callable[[int], StreamWriter],
     deadline_s: float,
@@ -58,7 +58,7 @@ async def readmit(
     writers: dict[int, StreamWriter] = {}
     try:
         for kept in deliveries:
-            verdict = _verdict(kept, vault, portals)
+            verdict = _verdict(kept, vault, admission)
             if not isinstance(verdict, Admitted):
                 remaining[Remaining(kept.digest, verdict)] += 1
                 continue
@@ -77,15 +77,15 @@ async def readmit(
 
 
 def claim_of(
-    kept: Sealed, vault: Vault, portals: KnownPortals
-) -> CommentEvent | AppEvent | OtherEvent | None:
+    kept: Sealed, vault: Vault, admission: Admission
+) -> CommentEvent | AppEvent | EntityEvent | None:
     """The event that a delivery would be were its token right; None if it cannot be read."""
-    portal = portals.find(kept.member_id)
+    portal = admission.portals.find(kept.member_id)
     if portal is None:
         return None
     try:
         delivery = opened(kept, vault)
-        verdict = normalise(
+        verdict = admission.normalise(
             extract(delivery.body),
             portal,
             receipt_id=delivery.receipt_id,
@@ -96,13 +96,12 @@ def claim_of(
     return verdict.event if isinstance(verdict, Admitted) else None
 
 
-def _verdict(kept: Sealed, vault: Vault, portals: KnownPortals) -> Admitted | str:
+def _verdict(kept: Sealed, vault: Vault, admission: Admission) -> Admitted | str:
     """The event of a delivery, or why there is none."""
     try:
         delivery = opened(kept, vault)
-        verdict = admit(
+        verdict = admission.admit(
             extract(delivery.body),
-            portals,
             receipt_id=delivery.receipt_id,
             received_ms=delivery.received_ms,
         )

@@ -13,8 +13,8 @@ import structlog
 from aiohttp import web
 from uuid_utils import uuid7
 
-from gateway.contract import APP_SUBJECT, CloudEvent, Streams, encode_event
-from gateway.inbound.admission import WRONG_TOKEN, Admitted, KnownPortals, admit
+from gateway.contract import CloudEvent, Streams, encode_event
+from gateway.inbound.admission import WRONG_TOKEN, Admission, Admitted
 from gateway.inbound.delivery import Delivery
 from gateway.inbound.errors import Forbidden, Malformed
 from gateway.inbound.form import FormError
@@ -52,7 +52,7 @@ class Receiver:
 
     def __init__(
         self,
-        portals: KnownPortals,
+        admission: Admission,
         sink: EventSink,
         streams: Streams,
         settings: HttpSettings,
@@ -66,7 +66,7 @@ class Receiver:
         unavailability: Unavailability,
         encode: Callable[[CloudEvent], bytes] = encode_event,
     ) -> None:
-        self._portals = portals
+        self._admit = admission.admit
         self._sink = sink
         self._streams = streams
         self._app_events = app_events
@@ -101,10 +101,8 @@ class Receiver:
         receipt_id = str(uuid7())
         received_ms = time_ns() // 1_000_000
         try:
-            verdict = admit(
-                extract(body), self._portals, receipt_id=receipt_id, received_ms=received_ms
-            )
-            if not isinstance(verdict, Admitted) or verdict.subject.kind == APP_SUBJECT:
+            verdict = self._admit(extract(body), receipt_id=receipt_id, received_ms=received_ms)
+            if not isinstance(verdict, Admitted) or verdict.subject.id is None:
                 delivery = Delivery(verdict.member_id, receipt_id, received_ms, body)
                 return await self._app_events.genuine(verdict, delivery)
             try:

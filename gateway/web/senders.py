@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 from redis.asyncio import Redis
 
+from gateway.inbound.admission import Admission
 from gateway.portals.directory import Directory, portals_of
 from gateway.portals.disk_copy import DiskCopy
 from gateway.portals.following import Follower
@@ -24,8 +25,9 @@ log: Any = structlog.get_logger(__name__)
 
 
 class Senders:
-    """Keeps the registered portals up to date, and their rates; the quarantine for deliveries that
-    carry another token; and the guard, which knows the networks that may deliver.
+    """Keeps the registered portals up to date, and their rates; judges what they deliver, with the
+    quarantine for deliveries that carry another token; and has the guard, which knows the networks
+    that may deliver.
 
     `start` before the first delivery, `close` after the last one. Raises OperatorError for a
     token, a key or a network that cannot be used.
@@ -34,6 +36,7 @@ class Senders:
     def __init__(self, settings: Settings, control: Redis) -> None:
         prefix, spool_dir = settings.redis.prefix, Path(settings.spool.dir)
         self.directory = Directory(portals_of(settings.portals))
+        self.admission = Admission(self.directory, settings.subscription)
         self.follower = Follower(
             self.directory, Registry(control, prefix=prefix), DiskCopy(spool_dir, prefix=prefix)
         )
@@ -48,7 +51,7 @@ class Senders:
                 prefix=prefix,
                 max_memory_share=settings.retention.max_memory_share,
             )
-            self.quarantining = Quarantining(quarantine, vault, self.directory)
+            self.quarantining = Quarantining(quarantine, vault, self.admission)
         self.guard = guard_of(settings.http)
         self._sender_list: SenderList | None = None
         if self.guard is not None and settings.http.allow_source:

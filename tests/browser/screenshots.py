@@ -12,6 +12,7 @@ from typing import Final
 from playwright.async_api import Browser, Route, expect
 
 from gateway.bitrix24.bindings import Bound, expected
+from gateway.event_subscription import EventSubscription
 from gateway.installation.page.outcome import InstallConnected
 from gateway.installation.page.texts import Language
 from gateway.installation.page.view import BX24_SCRIPT, page_of
@@ -52,7 +53,8 @@ async def _take(browser: Browser, language: Language, file: Path) -> None:
         origins=(_PORTAL,),
         has_token=True,
         handler=_HANDLER,
-        bound=Bound(bound=expected(_HANDLER)),
+        events=EventSubscription().queued,
+        bound=Bound(bound=expected(_HANDLER, EventSubscription())),
     )
     reference = "01936b2e-6f00-7c3a-9d41-2b5e8f7a1c60"
     shown = page_of(outcome, language=language, reference=reference, nonce="made-for-a-picture")

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import unquote_to_bytes
 
+import msgspec
+
 from gateway.inbound.form import FormError, FormValue, Limits, parse_form
 from gateway.inbound.form_fields import FormFields, extract
 from tests.fuzz.php import LIMITS, Answer, PhpNode
@@ -16,7 +18,11 @@ T = TypeVar("T")
 def assert_same_either_way(body: bytes, limits: Limits) -> FormFields | str:
     """The fields, or the reason why there are none, which both ways must agree on."""
     decoded = _outcome(lambda: fields_of(parse_form(body, limits)))
-    assert _outcome(lambda: extract(body, limits)) == decoded
+    read = _outcome(lambda: extract(body, limits))
+    if isinstance(read, FormFields):
+        assert read.body in (b"", body)
+        read = msgspec.structs.replace(read, body=b"")
+    assert read == decoded
     return decoded
 
 

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from gateway.event_subscription import EventSubscription
+from gateway.inbound.admission import Admission
 from gateway.installation.assembly import open_application
 from gateway.portals.directory import Directory
 from gateway.portals.following import Follower
@@ -27,10 +29,12 @@ async def bare_receiver(
     spool_dir: Path,
     counts: dict[str, int] | None = None,
     guard: Guard | None = None,
+    subscription: EventSubscription | None = None,
 ) -> AsyncIterator[Receiver]:
     """A receiver of these portals' events, without an application of its own in the settings.
 
-    It counts the events of each portal in `counts`; `guard` is that of `http`, if none is given.
+    It counts the events of each portal in `counts`; without a `guard` it has that of
+    `http`, and without a `subscription` it takes the usual events.
     """
     settings = Settings(http=http, spool=SpoolSettings(dir=str(spool_dir)))
     control = connections.control("redis://127.0.0.1:1/0", timeout_s=0.1)  # never connected
@@ -39,7 +43,7 @@ async def bare_receiver(
     streams = settings.redis.streams
     async with open_application(settings, control, follower) as application:
         yield Receiver(
-            directory,
+            Admission(directory, subscription or EventSubscription()),
             sink,
             streams,
             http,

@@ -14,7 +14,8 @@ from gateway.contract import (
     decode_event,
     encode_event,
 )
-from gateway.inbound.admission import Admitted, Ignored, admit
+from gateway.event_subscription import EventSubscription
+from gateway.inbound.admission import Admission, Admitted, Ignored
 from gateway.inbound.errors import Forbidden, Malformed
 from gateway.inbound.form_fields import FormFields, extract
 from gateway.portals.application_tokens import digest_of
@@ -33,6 +34,7 @@ PORTALS = Directory(
         )
     ]
 )
+ADMISSION = Admission(PORTALS, EventSubscription())
 GENUINE = FormFields(
     event="ONCRMTIMELINECOMMENTUPDATE",
     event_handler_id="185",
@@ -46,7 +48,7 @@ GENUINE = FormFields(
 
 
 def verdict(fields: FormFields) -> Admitted | Ignored:
-    return admit(fields, PORTALS, receipt_id="receipt", received_ms=1_766_047_133_412)
+    return ADMISSION.admit(fields, receipt_id="receipt", received_ms=1_766_047_133_412)
 
 
 def comment(fields: FormFields) -> CommentEvent:

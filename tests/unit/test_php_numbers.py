@@ -9,10 +9,11 @@ import pytest
 from gateway.bitrix24.answers import Answer
 from gateway.bitrix24.batching import answers_of
 from gateway.bitrix24.rest_comment import comment_id_of, comment_of
-from gateway.contract import EVENT_TYPES, CommentEvent
+from gateway.contract import COMMENT_ADDED, CommentEvent, wire_name_of
+from gateway.event_subscription import EventSubscription
 from gateway.inbound.errors import Malformed
 from gateway.inbound.form import parse_form
-from gateway.inbound.form_event import admitted_event
+from gateway.inbound.form_event import EventReader
 from gateway.inbound.form_fields import FormFields
 from gateway.installation.claim import claim_of_page
 from gateway.installation.event_tokens import event_token_of
@@ -56,13 +57,14 @@ CASES = {
 }
 """Texts of ids, and the number that each is."""
 EXPIRES = 3000
+READER = EventReader(EventSubscription())
 
 
 def of_an_event(text: str) -> int | None:
-    wire_name = EVENT_TYPES[0].wire_name
+    wire_name = wire_name_of(COMMENT_ADDED)
     fields = FormFields(fields_id=text)
     try:
-        admitted = admitted_event(
+        admitted = READER.admitted_event(
             fields, wire_name, member_id="a", domain="b", receipt_id="c", received_ms=0
         )
     except Malformed:
@@ -73,9 +75,9 @@ def of_an_event(text: str) -> int | None:
 
 
 def of_who_caused_an_event(text: str) -> int | None:
-    admitted = admitted_event(
+    admitted = READER.admitted_event(
         FormFields(fields_id="1", user_id=text),
-        EVENT_TYPES[0].wire_name,
+        wire_name_of(COMMENT_ADDED),
         member_id="a",
         domain="b",
         receipt_id="c",
@@ -98,7 +100,7 @@ def of_an_offline_row(text: str) -> int | None:
     row = row_of(
         {
             "TIMESTAMP_X": "2024-07-18T12:32:31+02:00",
-            "EVENT_NAME": EVENT_TYPES[0].wire_name,
+            "EVENT_NAME": wire_name_of(COMMENT_ADDED),
             "EVENT_DATA": {"FIELDS": {"ID": text}},
             "MESSAGE_ID": "0123456789abcdef0123456789abcdef",
         }

@@ -12,7 +12,8 @@ import consumers.cli
 import gateway.cli
 from consumers import Consumer
 from gateway.contract import COMMENT_UPDATED, CommentEvent
-from gateway.inbound.admission import Admitted, admit
+from gateway.event_subscription import EventSubscription
+from gateway.inbound.admission import Admission, Admitted
 from gateway.inbound.form_fields import extract
 from gateway.portals.directory import Directory, portals_of
 from gateway.sandbox.portal import SANDBOX
@@ -48,9 +49,8 @@ def test_the_body_to_copy_is_admitted_by_the_demo_as_an_update_of_a_comment() ->
         application_tokens=(SANDBOX.application_token,),
     )
 
-    verdict = admit(
-        extract(body.encode()), Directory(portals_of([demo])), receipt_id="id", received_ms=1
-    )
+    admission = Admission(Directory(portals_of([demo])), EventSubscription())
+    verdict = admission.admit(extract(body.encode()), receipt_id="id", received_ms=1)
 
     assert isinstance(verdict, Admitted)
     assert verdict.event.type == COMMENT_UPDATED

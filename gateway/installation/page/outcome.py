@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from gateway.bitrix24.bindings import COMMENT_EVENTS, Bound
+from gateway.bitrix24.bindings import Bound
 from gateway.contract import APP_INSTALLED, wire_name_of
 
 __all__ = [
@@ -24,21 +24,23 @@ class InstallConnected(Struct, frozen=True, kw_only=True):
     """The portal is confirmed, and its tokens are kept.
 
     `handler` is where it is to deliver to, empty where the settings do not say. `bound` is what was
-    bound; None if nothing could be, for the reason in `trouble`.
+    bound; None if nothing could be, for the reason in `trouble`. `events` are what it is to deliver
+    of itself, beside what it tells the application of that.
     """
 
     domain: str
     origins: tuple[str, ...]
     has_token: bool
     handler: str
+    events: tuple[str, ...]
     bound: Bound | None = None
     trouble: str = ""
 
     @property
     def is_delivering(self) -> bool:
-        """Whether the portal delivers every change of a comment."""
+        """Whether the portal delivers every event that is subscribed to."""
         return self.bound is not None and all(
-            event in self._online(self.bound) for event in COMMENT_EVENTS
+            event in self._online(self.bound) for event in self.events
         )
 
     @property

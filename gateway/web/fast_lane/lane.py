@@ -7,8 +7,8 @@ from aiohttp import web
 from msgspec import Struct
 from uuid_utils import uuid7
 
-from gateway.contract import APP_SUBJECT, Streams, encode_event
-from gateway.inbound.admission import Admitted, KnownPortals, admit
+from gateway.contract import Streams, encode_event
+from gateway.inbound.admission import Admission, Admitted
 from gateway.inbound.form_fields import extract
 from gateway.publishing.batch import Stored, Waiter
 from gateway.publishing.errors import CannotStore
@@ -46,7 +46,7 @@ class LaneClient(Protocol):
 
 class FastLane:
     """Takes a delivery if aiohttp and the receiver would do nothing but store it: its head is
-    known (KnownHeads), its token is genuine, its event is about a subject of the portal, its
+    known (KnownHeads), its token is genuine, its event says which of its kind it is about, its
     sender was allowed before and sent something lately.
 
     Whatever else there is about a delivery, it is not taken, nothing has been done, and the
@@ -55,7 +55,7 @@ class FastLane:
 
     def __init__(
         self,
-        portals: KnownPortals,
+        admission: Admission,
         sink: LaneSink,
         streams: Streams,
         *,
@@ -64,7 +64,7 @@ class FastLane:
         unavailability: Unavailability,
         max_body_bytes: int,
     ) -> None:
-        self._portals = portals
+        self._admit = admission.admit
         self._sink = sink
         self._streams = streams
         self._guard = guard
@@ -91,15 +91,12 @@ class FastLane:
             return False
         receipt_id = str(uuid7())
         try:
-            verdict = admit(
-                extract(body),
-                self._portals,
-                receipt_id=receipt_id,
-                received_ms=time_ns() // 1_000_000,
+            verdict = self._admit(
+                extract(body), receipt_id=receipt_id, received_ms=time_ns() // 1_000_000
             )
         except Exception:  # noqa: BLE001 - the receiver, which meets it next, tells of it
             return False
-        if not isinstance(verdict, Admitted) or verdict.subject.kind == APP_SUBJECT:
+        if not isinstance(verdict, Admitted) or verdict.subject.id is None:
             return False
         if verdict.member_id not in self._counts:
             return False

@@ -10,10 +10,11 @@ import msgspec
 from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
-from gateway.bitrix24.bindings import COMMENT_EVENTS, Binding, bind
+from gateway.bitrix24.bindings import Binding, bind
 from gateway.bitrix24.connecting import connect
 from gateway.bitrix24.tokens import Tokens
 from gateway.contract import CommentEvent, decode_event
+from gateway.event_subscription import EventSubscription
 from gateway.local.process_plan import environment
 from gateway.local.redis_server import free_port
 from gateway.missed_events.gap_book import GapBook
@@ -88,10 +89,11 @@ class Scene:
             self.settings, portals=(*self.settings.portals, registered)
         )
         grant = portal.grants.issue(self.sandbox.application.client_id, portal.member_id, 1)
-        wanted = [Binding(event=event, handler=handler) for event in COMMENT_EVENTS]
+        queued = EventSubscription().queued
+        wanted = [Binding(event=event, handler=handler) for event in queued]
         if has_queue:
             connector = self.settings.bitrix24.auth_connector
-            wanted += [Binding(event=event, connector=connector) for event in COMMENT_EVENTS]
+            wanted += [Binding(event=event, connector=connector) for event in queued]
         async with connect(self.settings) as bitrix24:
             assert bitrix24.tokens is not None
             await bitrix24.tokens.install(

@@ -6,6 +6,8 @@ import pytest
 from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
+from gateway.event_subscription import EventSubscription
+from gateway.inbound.admission import Admission
 from gateway.local.redis_server import RedisServer
 from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory, Portal
@@ -30,6 +32,7 @@ PORTALS = Directory(
         for name in (MEMBER, "other")
     ]
 )
+ADMISSION = Admission(PORTALS, EventSubscription())
 
 
 def counted(result: str) -> float:
@@ -40,7 +43,7 @@ def counted(result: str) -> float:
 @pytest.fixture
 async def started(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Quarantining]:
     monkeypatch.setattr(quarantining, "_REST_S", 0.01)
-    intake = Quarantining(quarantine_of(redis), VAULT, PORTALS)
+    intake = Quarantining(quarantine_of(redis), VAULT, ADMISSION)
     intake.start()
     yield intake
     await intake.close()
@@ -72,7 +75,7 @@ async def test_how_much_is_kept_is_shown_from_the_start_on_and_when_it_becomes_l
     one = sealed(delivery(), digest_of(OLD_TOKEN), VAULT)
     now_ms = delivery().received_ms
     await quarantine.keep([one], now_ms=now_ms)
-    intake = Quarantining(quarantine, VAULT, PORTALS)
+    intake = Quarantining(quarantine, VAULT, ADMISSION)
     monkeypatch.setattr(quarantining, "time_ns", lambda: now_ms * 1_000_000)
     intake.start()
     try:
@@ -112,7 +115,7 @@ async def test_what_would_be_no_event_is_not_kept(
 async def test_a_flood_waits_in_bounded_memory_and_does_not_hold_up_another_portal(
     redis: Redis,
 ) -> None:
-    intake = Quarantining(quarantine_of(redis), VAULT, PORTALS)
+    intake = Quarantining(quarantine_of(redis), VAULT, ADMISSION)
     busy, kept = counted("busy"), counted("kept")
     for number in range(1000):
         intake.offer(delivery(number))
@@ -131,7 +134,7 @@ async def test_while_redis_is_away_nothing_is_kept_and_that_is_counted(
     own_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with connections.control(own_server.url, timeout_s=0.5) as client:
-        intake = Quarantining(quarantine_of(client), VAULT, PORTALS)
+        intake = Quarantining(quarantine_of(client), VAULT, ADMISSION)
         intake.start()
         own_server.kill()
         away = counted("away")

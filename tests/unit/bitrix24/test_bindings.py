@@ -2,10 +2,14 @@
 
 import pytest
 
-from gateway.bitrix24.bindings import COMMENT_EVENTS, Binding, Bound, compare, expected
+from gateway.bitrix24.bindings import Binding, Bound, compare, expected
+from gateway.contract import COMMENT_SUBJECT
+from gateway.event_subscription import EventSubscription
 
 HANDLER = "https://gateway.example.com/bitrix24/events"
-WANTED = expected(HANDLER)
+SUBSCRIPTION = EventSubscription()
+COMMENT_EVENTS = [row.wire_name for row in SUBSCRIPTION.rows if row.subject_kind == COMMENT_SUBJECT]
+WANTED = expected(HANDLER, SUBSCRIPTION)
 ONLINE = [
     {"event": binding.event, "handler": HANDLER, "auth_type": "0", "offline": 0}
     for binding in WANTED
@@ -41,7 +45,7 @@ def test_names_are_compared_in_any_case_and_numbers_as_text() -> None:
 
 
 def test_another_connector_is_another_part_of_the_queue() -> None:
-    wanted = expected(HANDLER, connector="gateway")
+    wanted = expected(HANDLER, SUBSCRIPTION, connector="gateway")
 
     missing = compare(wanted, ONLINE + OFFLINE).missing
 

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from gateway.bitrix24.bindings import Binding, Bound, expected
+from gateway.event_subscription import EventSubscription
 from gateway.installation.page.outcome import (
     InstallConnected,
     InstallOutcome,
@@ -18,7 +19,8 @@ from gateway.installation.page.texts import Language, language_of, texts_in
 from gateway.installation.page.view import BX24_SCRIPT, BrowserPage, page_of
 
 HANDLER = "https://gateway.example.com/bitrix24/events"
-WANTED = expected(HANDLER)
+SUBSCRIPTION = EventSubscription()
+WANTED = expected(HANDLER, SUBSCRIPTION)
 ONLINE = tuple(binding for binding in WANTED if not binding.is_offline)
 QUEUE = tuple(binding for binding in WANTED if binding.is_offline)
 WHOLE = InstallConnected(
@@ -26,6 +28,7 @@ WHOLE = InstallConnected(
     origins=("https://acme.bitrix24.com", "https://crm.acme.example"),
     has_token=True,
     handler=HANDLER,
+    events=SUBSCRIPTION.queued,
     bound=Bound(bound=WANTED),
 )
 

@@ -3,11 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 from gateway.bitrix24.bindings import expected
+from gateway.event_subscription import EventSubscription
 from gateway.portal_health.lost_bindings import lost, to_bind
 from gateway.portals.facts import Facts
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
-WANTED = expected("https://gateway.example/bitrix24/events")
+WANTED = expected("https://gateway.example/bitrix24/events", EventSubscription())
 ONLINE = tuple(one for one in WANTED if not one.is_offline)
 OFFLINE = tuple(one for one in WANTED if one.is_offline)
 

@@ -11,6 +11,8 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from gateway.balance.ledger import Ledger
+from gateway.event_subscription import EventSubscription
+from gateway.inbound.admission import Admission
 from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory, Portal
 from gateway.publishing.publisher import Publisher
@@ -123,7 +125,7 @@ async def twin(
             bare_receiver(portals, publisher, http, spool_dir=directory, counts=counts, guard=guard)
         )
         lane = FastLane(
-            portals,
+            Admission(portals, EventSubscription()),
             publisher,
             redis_settings.streams,
             guard=guard,
