@@ -29,7 +29,7 @@ from gateway.contract import (
     timestamps,
 )
 from gateway.event_subscription import EventSubscription
-from gateway.inbound.entity_reading import EntityReader, ReadEntity
+from gateway.inbound.entity_reading import EntityReader
 from gateway.inbound.errors import Malformed
 from gateway.inbound.form_fields import FIELD_PLACES, FormFields
 from gateway.php_numbers import integer_of
@@ -135,19 +135,9 @@ class EventReader:
                 ),
             )
             return Admitted(event, member_id, EventSubject(COMMENT_SUBJECT, comment_id), row.name)
-        if row.entity is not None:
-            return _of_an_entity(
-                row.entity.read_form(fields, number),
-                fields,
-                row.name,
-                time=time,
-                member_id=member_id,
-                domain=domain,
-                receipt_id=receipt_id,
-                received_ms=received_ms,
-            )
-        return _of_the_application(
+        return _not_of_a_comment(
             row,
+            number,
             fields,
             time=time,
             member_id=member_id,
@@ -167,8 +157,9 @@ class EventReader:
         return row, number
 
 
-def _of_the_application(
+def _not_of_a_comment(
     row: _Row,
+    number: int | None,
     fields: FormFields,
     *,
     time: str,
@@ -177,52 +168,43 @@ def _of_the_application(
     receipt_id: str,
     received_ms: int,
 ) -> Admitted:
-    event = AppEvent(
-        id=receipt_id,
-        source=source_of(member_id),
-        type=row.type,
-        subject=APP_SUBJECT,
-        time=time,
-        receivedat=timestamps.milliseconds(received_ms),
-        data=AppData(
-            member_id=member_id,
-            domain=domain,
-            user_id=_recurring(fields.user_id),
-            event_handler_id=_recurring(fields.event_handler_id),
-            clean=fields.clean == "1",
-            test=_test_id(fields.canary) if row.type == APP_TESTED else UNSET,
-        ),
-    )
-    return Admitted(event, member_id, EventSubject(APP_SUBJECT), row.name)
-
-
-def _of_an_entity(
-    entity: ReadEntity,
-    fields: FormFields,
-    name: str,
-    *,
-    time: str,
-    member_id: str,
-    domain: str,
-    receipt_id: str,
-    received_ms: int,
-) -> Admitted:
+    source, receivedat = source_of(member_id), timestamps.milliseconds(received_ms)
+    user_id, handler_id = _recurring(fields.user_id), _recurring(fields.event_handler_id)
+    if row.entity is None:
+        app_event = AppEvent(
+            id=receipt_id,
+            source=source,
+            type=row.type,
+            subject=APP_SUBJECT,
+            time=time,
+            receivedat=receivedat,
+            data=AppData(
+                member_id=member_id,
+                domain=domain,
+                user_id=user_id,
+                event_handler_id=handler_id,
+                clean=fields.clean == "1",
+                test=_test_id(fields.canary) if row.type == APP_TESTED else UNSET,
+            ),
+        )
+        return Admitted(app_event, member_id, EventSubject(APP_SUBJECT), row.name)
+    entity = row.entity.read_form(fields, number)
     event = EntityEvent(
         id=receipt_id,
-        source=source_of(member_id),
+        source=source,
         type=entity.type,
         subject=str(entity.subject),
         time=time,
-        receivedat=timestamps.milliseconds(received_ms),
+        receivedat=receivedat,
         data=EntityData(
             member_id=member_id,
             domain=domain,
             fields=entity.fields,
-            user_id=_recurring(fields.user_id),
-            event_handler_id=_recurring(fields.event_handler_id),
+            user_id=user_id,
+            event_handler_id=handler_id,
         ),
     )
-    return Admitted(event, member_id, entity.subject, name, lacks_id=entity.lacks_id)
+    return Admitted(event, member_id, entity.subject, row.name, lacks_id=entity.lacks_id)
 
 
 def _test_id(text: str | None) -> str | None:

@@ -101,10 +101,10 @@ class Announcer:
         """Something was changed; `event` is as `comment.added`."""
         row = EVENTS[event].row
         assert row is not None  # noqa: S101 - of the application itself `tell` tells
-        said = data_of(row, subject_id) | (data or {})
+        said = data_of(row, subject_id, data)
         with self.hit():
             assert self._hit is not None  # noqa: S101 - for the type checker
-            self._hit.append(_Change(event, said, actor))
+            self._hit.append(_Change(event, said if isinstance(said, dict) else {}, actor))
 
     def tell(self, binding: HandlerBinding, actor: Actor, *, data: Fields | None = None) -> None:
         """Tell a handler of a lifecycle event, whoever else has bound it."""

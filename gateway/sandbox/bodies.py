@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from gateway.contract import APP_SUBJECT, COMMENT_SUBJECT, EVENT_TYPES, OFFLINE_EVENT, EventType
 from gateway.sandbox.event_data import Fields, SubjectId, data_of
-from gateway.sandbox.php_form import encode_form
+from gateway.sandbox.php_form import Value, encode_form
 from gateway.sandbox.portal import PortalIdentity
 
 __all__ = ["EVENTS", "FORMS", "Form", "SampleEvent", "body_of"]
@@ -118,7 +118,7 @@ def body_of(
     if event == "robot.activity":
         fields = _robot(portal, ts)
     elif kind.row is not None:
-        said = data_of(kind.row, subject_id) | (data or {})
+        said = data_of(kind.row, subject_id, data)
         if form == "as-documented":
             said = {"ID": subject_id}
         fields = _about_one(kind, portal, ts, said, form)
@@ -130,7 +130,7 @@ def body_of(
 
 
 def _about_one(
-    kind: SampleEvent, portal: PortalIdentity, ts: int, data: Fields, form: Form
+    kind: SampleEvent, portal: PortalIdentity, ts: int, data: Value, form: Form
 ) -> Fields:
     fields: Fields = {
         "event": kind.name.upper(),

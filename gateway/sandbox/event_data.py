@@ -31,20 +31,28 @@ _SHAPES: Final[dict[str, Callable[[SubjectId], Fields]]] = {
 }
 
 
-def data_of(event: EventType, subject_id: SubjectId) -> Fields:
-    """What the event says of a subject, in the order of the portal's keys."""
+def data_of(event: EventType, subject_id: SubjectId, changes: Fields | None = None) -> Value:
+    """What the event says of a subject, in the order of the portal's keys, and `changes` of that.
+
+    Of one whose id stands at `data` itself it is the id alone.
+    """
     shape = _SHAPES.get(event.short_name)
+    said: Value = {}
     if shape is not None:
-        return shape(subject_id)
-    return _at(event.id_places[0], subject_id) if event.id_places else {}
+        said = shape(subject_id)
+    elif event.id_places:
+        said = _at(event.id_places[0], subject_id)
+    return {**said, **(changes or {})} if isinstance(said, dict) else said
 
 
-def _at(place: str, value: Value) -> Fields:
-    """A tree in which nothing but the value stands, at a place as `data[FIELDS][ID]`."""
+def _at(place: str, value: Value) -> Value:
+    """A tree in which nothing but the value stands, at a place as `data[FIELDS][ID]`; the value
+    itself for `data`.
+    """
     _, *names = place.replace("]", "").split("[")
-    for name in reversed(names[1:]):
+    for name in reversed(names):
         value = {name: value}
-    return {names[0]: value}
+    return value
 
 
 def _task_data(

@@ -116,8 +116,8 @@ def test_every_form_of_an_event_names_its_portal_and_the_others_are_refused(
 
 
 def test_an_unknown_event_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"deal\.moved: no such event"):
-        body_of("deal.moved", portal=SANDBOX, ts=1)
+    with pytest.raises(ValueError, match=r"deal\.eaten: no such event"):
+        body_of("deal.eaten", portal=SANDBOX, ts=1)
 
 
 @pytest.mark.parametrize(
