@@ -4,12 +4,13 @@ What no handler matches is acknowledged, so a slip in the declaration would let 
 everything in silence. No I/O.
 """
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Final
 
 from consumers.runtime.consumer import Consumer
-from gateway.contract import KNOWN_TYPES
+from gateway.contract import ENTITY_TYPE_ID, KNOWN_TYPES
 from gateway.errors import OperatorError
 
 __all__ = ["InvalidConsumer", "doubts", "refuse_idle"]
@@ -17,6 +18,7 @@ __all__ = ["InvalidConsumer", "doubts", "refuse_idle"]
 _PREFIXES: Final = ("bitrix24.", "gateway.")
 _TYPING_ERROR: Final = 0.95
 """So much of a type is right where it has a letter too many, too few, or a wrong one."""
+_NUMBER: Final = re.compile(r"(?<=\.)[0-9]+(?=\.)")
 
 
 class InvalidConsumer(OperatorError):
@@ -41,11 +43,16 @@ def refuse_idle(consumer: Consumer) -> None:
 
 def doubts(consumer: Consumer) -> Iterable[str]:
     """Patterns that match nothing this version knows of, and may match what others publish."""
-    return [pattern for pattern in consumer.patterns if not consumer.matches(pattern, KNOWN_TYPES)]
+    return [pattern for pattern in consumer.patterns if not _is_known(consumer, pattern)]
+
+
+def _is_known(consumer: Consumer, pattern: str) -> bool:
+    """Whether there are such types; that of a smart process has a number which a portal gives."""
+    return consumer.matches(_NUMBER.sub(ENTITY_TYPE_ID, pattern), KNOWN_TYPES)
 
 
 def _is_slip(consumer: Consumer, pattern: str) -> bool:
-    if consumer.matches(pattern, KNOWN_TYPES):
+    if _is_known(consumer, pattern):
         return False
     # All types of ours begin so; beyond these, only a type that nearly exists is surely a slip.
     could_be_ours = any(

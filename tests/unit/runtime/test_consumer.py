@@ -124,8 +124,16 @@ def test_a_pattern_that_matches_nothing_is_refused_with_what_was_meant(
 
 
 def test_a_pattern_of_a_type_that_this_version_does_not_know_is_a_doubt() -> None:
-    assert list(doubts(with_pattern("bitrix24.crm.deal.*"))) == ["bitrix24.crm.deal.*"]
+    assert list(doubts(with_pattern("bitrix24.crm.rocket.*"))) == ["bitrix24.crm.rocket.*"]
     assert list(doubts(with_pattern("bitrix24.app.*"))) == []
+
+
+def test_a_smart_process_is_known_by_whatever_number_a_portal_gives_it() -> None:
+    for known in ("bitrix24.crm.item.1036.updated", "bitrix24.crm.item.31.*"):
+        assert list(doubts(with_pattern(known))) == []
+        refuse_idle(with_pattern(known))
+    unknown = "bitrix24.crm.item.1036.exploded"
+    assert list(doubts(with_pattern(unknown))) == [unknown]
 
 
 def test_a_consumer_without_a_handler_is_refused() -> None:
