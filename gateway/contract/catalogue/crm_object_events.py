@@ -109,7 +109,8 @@ CRM_OBJECT_EVENTS: Final[tuple[EventType, ...]] = (
         kind="activity",
         page="crm/timeline/activities/events/on-crm-activity",
     ),
-    # A button on an activity that the application itself has put into a timeline was pressed.
+    # A button on an activity that the application itself has put into a timeline was pressed. What
+    # the application gave the button stands beside the ids.
     *rows(
         "onCrmTimelineItem",
         {"Action": "button_pressed"},
@@ -118,7 +119,6 @@ CRM_OBJECT_EVENTS: Final[tuple[EventType, ...]] = (
         kind="activity",
         page="crm/timeline/activities/configurable/structure/action.html",
         id_places=("data[activityId]",),
-        is_confirmed=False,
     ),
     *rows(
         "onCrmDocumentGeneratorDocument",
