@@ -50,7 +50,7 @@ from gateway.console.site_responses import (
     with_session,
     without_session,
 )
-from gateway.console.tail_stream import send_tail
+from gateway.console.tail_stream import TailStreams
 from gateway.errors import OperatorError
 from gateway.ops.group_removal import GroupInUse
 from gateway.redis_access.redis_faults import FAILURES, predicate
@@ -77,7 +77,6 @@ PAGES: Final[dict[str, Any]] = {
 }
 _LANGUAGE_FIELD: Final = "lang"
 _LIVE: Final = ("api/tail", "live")
-_MOST_FOLLOWING: Final = 10
 _NOT_HERE: Final = "what became of this change is not kept here any more; the audit log has it"
 _NO_OPERATOR: Final = "only an operator may change something"
 
@@ -93,7 +92,7 @@ class ConsoleSite:
         self._renderer = PageRenderer()
         self._last = LastAnswers()
         self._refused = RefusedTokens()
-        self._following = 0
+        self._tails = TailStreams()
         self._changes = ChangeRunner()
         self._results = ChangeResults()
 
@@ -151,7 +150,8 @@ class ConsoleSite:
         if is_looking and kind == "done":
             return self._show_result(request, visitor, name)
         if request.method == "GET" and (kind, name) == _LIVE:
-            return await self._follow(request)
+            question = PageQuestion(self._settings, fields_of_query(request), self._looks)
+            return await self._tails.send(request, question)
         if is_changing and kind in {"act", "api"} and name in ACTIONS:
             return await self._act(request, visitor, name)
         return None
@@ -175,17 +175,6 @@ class ConsoleSite:
             return json_response(answer if stale is None else stale, status=status)
         values = {"answer": answer, "stale": stale, "fields": fields, "page": name}
         return self._page(request, f"{name}.j2", visitor, values, status=status)
-
-    async def _follow(self, request: web.Request) -> web.StreamResponse:
-        """What comes to a stream, while it comes."""
-        if self._following >= _MOST_FOLLOWING:
-            return json_response({"error": "too many follow streams already"}, status=503)
-        self._following += 1
-        try:
-            question = PageQuestion(self._settings, fields_of_query(request), self._looks)
-            return await send_tail(request, question)
-        finally:
-            self._following -= 1
 
     async def _act(
         self, request: web.Request, visitor: ConsoleVisitor, name: str

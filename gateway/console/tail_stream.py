@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from gateway.background import owned
 from gateway.console.page_question import PageQuestion
-from gateway.console.site_responses import guarded
+from gateway.console.site_responses import guarded, json_response
 from gateway.console.tail_page import TailEntry, stream_of, tailed
 from gateway.ending import end
 from gateway.errors import OperatorError
@@ -25,8 +25,9 @@ from gateway.ops.entry_lines import ReadEntry, is_meant
 from gateway.ops.stream_following import follow
 from gateway.redis_access.redis_faults import FAILURES, predicate
 
-__all__ = ["TailBatch", "send_tail"]
+__all__ = ["TailBatch", "TailStreams", "send_tail"]
 
+_MOST_STREAMS: Final = 10
 _EVERY_S: Final = 0.2
 _MOST: Final = 40
 _SILENT_S: Final = 2.0
@@ -44,6 +45,23 @@ class TailBatch(Struct, frozen=True, kw_only=True):
     entries: list[TailEntry]
     skipped: int
     redis: str | None
+
+
+class TailStreams:
+    """Sends ten at a time from one process: each holds a connection to Redis."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    async def send(self, request: web.Request, question: PageQuestion) -> web.StreamResponse:
+        """As send_tail; 503 if there are so many already. Raises BadQuestion."""
+        if self._count >= _MOST_STREAMS:
+            return json_response({"error": "too many follow streams already"}, status=503)
+        self._count += 1
+        try:
+            return await send_tail(request, question)
+        finally:
+            self._count -= 1
 
 
 async def send_tail(
