@@ -3,6 +3,8 @@
 An act is an event on the stream `events` (gateway.record_publishing says why).
 """
 
+import getpass
+import socket
 from typing import Final, Literal, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
@@ -12,7 +14,7 @@ from gateway.record_publishing import publish_record
 from gateway.redis_access.redis_faults import FAILURES, predicate
 from gateway.settings import RedisSettings
 
-__all__ = ["OPERATOR_ACTED", "OperatorAct", "OperatorAction", "record_act"]
+__all__ = ["OPERATOR_ACTED", "OperatorAct", "OperatorAction", "act_of_command", "record_act"]
 
 OPERATOR_ACTED: Final = "gateway.operator.acted"
 _SUBJECT: Final = "operator"
@@ -48,6 +50,25 @@ class OperatorAct(Struct, frozen=True, kw_only=True):
     let_in_by: str
     address: str
     reason: str | UnsetType = UNSET
+
+
+def act_of_command(
+    action: OperatorAction, *, count: int, selection: str, reason: str
+) -> OperatorAct:
+    """An act by a command on this machine, of the user whom the machine knows."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a user id that has no name, as in containers
+        user = ""
+    return OperatorAct(
+        action=action,
+        count=count,
+        selection=selection or UNSET,
+        by=user,
+        let_in_by="command",
+        address=socket.gethostname(),
+        reason=reason or UNSET,
+    )
 
 
 async def record_act(redis: RedisSettings, act: OperatorAct) -> str | None:

@@ -35,13 +35,15 @@ class HourRecord(Struct, frozen=True, kw_only=True):
 class DayBalance(Struct, frozen=True, kw_only=True):
     """What became of what was accepted from one record to another, and how it stood at the end.
 
-    Counts are differences of the two; what waited in spools is of each. `open` is how many events
-    were missing at the end that nobody had written off, `written_off` how many were and somebody
-    had. `records` are the ids of the events of all hours in between, these two included;
-    `missing_hours` are those of the day, and the last one before it, of which there is no record.
+    Counts are differences of the two; what waited in spools, or was being stored, is of each.
+    `open` is how many events were missing at the end that nobody had written off, `written_off`
+    how many were and somebody had. `records` are the ids of the events of all hours in between,
+    these two included; `missing_hours` are those of the day, and the last one before it, of which
+    there is no record. Until `is_over`, records of the day are still to come.
     """
 
     day: str
+    is_over: bool
     since: str
     until: str
     accepted: int
@@ -51,6 +53,8 @@ class DayBalance(Struct, frozen=True, kw_only=True):
     unanswered: int
     in_spools_before: int
     in_spools_after: int
+    under_way_before: int
+    under_way_after: int
     open: int
     written_off: int
     records: dict[str, str]
@@ -120,6 +124,7 @@ def day_balance(
     }
     return DayBalance(
         day=day.isoformat(),
+        is_over=is_over or hours[-1] == _hours_of(day)[-1],
         since=hours[0],
         until=hours[-1],
         accepted=last.door.accepted - first.door.accepted,
@@ -129,6 +134,8 @@ def day_balance(
         unanswered=last.door.unanswered - first.door.unanswered,
         in_spools_before=first.door.in_spools,
         in_spools_after=last.door.in_spools,
+        under_way_before=first.door.under_way,
+        under_way_after=last.door.under_way,
         open=last.open,
         written_off=sum(min(one.count, one.written_off) for one in last.missing),
         records={hour: records[hour].event_id for hour in hours},

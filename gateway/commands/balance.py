@@ -5,12 +5,13 @@ from collections.abc import Iterator
 
 import click
 
-from gateway.balance.keys import written_off_key
 from gateway.balance.sheet import Balance, GroupSheet
+from gateway.balance.writing_off import write_off as write_all_off
 from gateway.commandline import settings_of
 from gateway.commands.answer_option import WITHIN
 from gateway.contract import timestamps
 from gateway.errors import OperatorError
+from gateway.operator_record import act_of_command, record_act
 from gateway.ops.answer_times import answering
 from gateway.ops.text_tables import named_counts, table
 from gateway.settings import Settings
@@ -27,11 +28,18 @@ __all__ = ["command"]
     is_flag=True,
     help="Take what is missing now for lost: the balance closes, and says how many were.",
 )
+@click.option("--reason", default="", metavar="WHY", help="Of the write-off, for the audit log.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @WITHIN
 @click.pass_context
 def command(
-    context: click.Context, *, as_json: bool, write_off: bool, yes: bool, within_s: float
+    context: click.Context,
+    *,
+    as_json: bool,
+    write_off: bool,
+    reason: str,
+    yes: bool,
+    within_s: float,
 ) -> None:
     r"""What became of every event that was accepted, and what is missing.
 
@@ -47,6 +55,7 @@ def command(
     """
     settings = settings_of(context)
     balance = asyncio.run(balance_within(settings, within_s=within_s))
+    not_recorded: str | None = None
     if write_off and balance.why_no_redis is not None:
         raise OperatorError(f"nothing is written off: {balance.why_no_redis}")
     if write_off:
@@ -55,21 +64,32 @@ def command(
             return
         if not yes:
             click.confirm(f"Write off {balance.open} events as lost?", abort=True)
-        balance = asyncio.run(_write_off(settings, balance))
+        balance, not_recorded = asyncio.run(_write_off(settings, balance, reason))
     if as_json:
         click.echo(json_line(balance))
     else:
         for line in _lines(balance):
             click.echo(printable(line) if "\n" not in line else line)
-    context.exit(1 if balance.open or balance.why_no_redis is not None else 0)
+    if not_recorded is not None:
+        click.echo(f"it is written off, but may not be in the audit log: {not_recorded}", err=True)
+    is_well = not balance.open and balance.why_no_redis is None and not_recorded is None
+    context.exit(0 if is_well else 1)
 
 
-async def _write_off(settings: Settings, balance: Balance) -> Balance:
+async def _write_off(
+    settings: Settings, balance: Balance, reason: str
+) -> tuple[Balance, str | None]:
+    """Write off what is missing; how it is then, and why that may not be in the audit log."""
+    act = act_of_command(
+        "balance written off",
+        count=balance.open,
+        selection="; ".join(f"{one.open} of {one.where}" for one in balance.missing if one.open),
+        reason=reason,
+    )
     async with answering(settings.redis.url) as redis:
-        key = written_off_key(settings.redis.prefix)
-        for one in balance.missing:
-            await redis.hset(key, one.where, str(one.count))
-        return await balance_now(redis, settings)
+        await write_all_off(redis, settings.redis.prefix, balance)
+        not_recorded = await record_act(settings.redis, act)
+        return await balance_now(redis, settings), not_recorded
 
 
 def _lines(balance: Balance) -> Iterator[str]:

@@ -31,7 +31,8 @@ def command(context: click.Context, *, day: str, as_json: bool) -> None:
     Each hour's balance is an event in the audit log. With the log, and the public key of whoever
     signs it, an auditor checks all of it without this installation: `consumers audit verify DIR`
     says that the log is whole, and `consumers audit prove EVENT_ID` takes one record out of it.
-    Ends with 1 if the balance does not close, or an hour has no record. More: docs/balance.md.
+    Ends with 1 if the balance does not close, or an hour that is over has no record; of a day
+    that is under way it says how it stands so far. More: docs/balance.md.
 
     \b
     gateway prove --day yesterday
@@ -80,6 +81,8 @@ def _echo(found: DayBalance) -> None:
         ("  on the stream", found.published),
         ("  in spools before", found.in_spools_before),
         ("  in spools after", found.in_spools_after),
+        ("  under way before", found.under_way_before),
+        ("  under way after", found.under_way_after),
         *((f"  refused: {reason}", count) for reason, count in sorted(found.refused.items())),
         ("  unanswered", found.unanswered),
         ("and put on the stream by others", found.once),
@@ -93,4 +96,5 @@ def _echo(found: DayBalance) -> None:
         click.echo(f"  {hour}  {event_id}")
     for hour in found.missing_hours:
         click.echo(f"  {hour}  no record")
-    click.echo("the balance closes" if found.closes else "the balance does not close")
+    how_far = "" if found.is_over else f" so far: {found.day} is under way"
+    click.echo(f"the balance {'closes' if found.closes else 'does not close'}{how_far}")

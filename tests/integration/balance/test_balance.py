@@ -12,6 +12,7 @@ from consumers import CommentEvent, Consumer, Event, Reject
 from gateway.balance.reading import read_balance
 from gateway.contract import Streams
 from gateway.local.redis_server import RedisServer
+from gateway.operator_record import OPERATOR_ACTED
 from gateway.redis_access import connections
 from tests.integration.runtime.running import comment_event, publish, running
 from tests.support.eventually import eventually
@@ -37,6 +38,16 @@ async def shown(directory: Path, url: str, *arguments: str) -> tuple[dict[str, A
 
 def door(balance: dict[str, Any]) -> tuple[int, int, int]:
     return tuple(balance["door"][name] for name in ("accepted", "published", "in_spools"))
+
+
+async def last_act(url: str) -> dict[str, Any]:
+    """What an operator did last, by the stream."""
+    async with connections.control(url) as redis:
+        entries: Any = await redis.xrevrange(EVENTS, count=1)
+    ((_, fields),) = entries
+    event = json.loads(fields[b"event"])
+    assert event["type"] == OPERATOR_ACTED
+    return dict(event["data"])
 
 
 async def sent(receiver: Receiver, count: int, *, stored: str = "stream") -> int:
@@ -96,9 +107,15 @@ async def test_what_waits_in_a_spool_is_there_and_a_spool_that_vanishes_is_missi
     assert missing["where"].startswith("spool ")
     assert missing["since_ms"] > 0
 
-    balance, code = await shown(tmp_path, own_server.url, "--write-off", "--yes")
+    why = ("--reason", "the disk of the old machine")
+    balance, code = await shown(tmp_path, own_server.url, "--write-off", "--yes", *why)
     assert code == 0
     assert balance["missing"][0]["written_off"] == waiting
+    act = await last_act(own_server.url)
+    assert (act["action"], act["count"]) == ("balance written off", waiting)
+    assert act["selection"] == f"{waiting} of {missing['where']}"
+    assert (act["let_in_by"], act["reason"]) == ("command", "the disk of the old machine")
+    assert "group" not in act
 
 
 async def test_a_drained_spool_closes_the_balance(own_server: RedisServer, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def record(number: int, *, missing: int = 0, written_off: int = 0) -> HourRecord
         in_spools=number,
         refused={"spool_full": number // 2},
         unanswered=0,
-        under_way=0,
+        under_way=2 * number,
         once=number,
     )
     lost = (Missing(where="redis", count=missing, written_off=written_off),) if missing else ()
@@ -38,9 +38,25 @@ def test_a_day_is_the_difference_of_its_ends() -> None:
     assert (found.accepted, found.published, found.once) == (200, 198, 2)
     assert found.refused == {"spool_full": 1}
     assert (found.in_spools_before, found.in_spools_after) == (10, 12)
+    assert (found.under_way_before, found.under_way_after) == (20, 24)
     assert found.closes
     assert found.missing_hours == ()
     assert list(found.records.values()) == ["event-10", "event-11", "event-12"]
+
+
+def test_a_day_is_under_way_until_its_last_record_or_until_that_is_overdue() -> None:
+    begun = {"2026-01-31T00": record(1), "2026-01-31T01": record(2)}
+    ended = {**begun, "2026-01-31T23": record(3)}
+    at_midnight = datetime(2026, 2, 1, 0, 1, tzinfo=UTC)
+
+    standings = [
+        day_balance(begun, DAY, now=DURING),
+        day_balance(begun, DAY, now=at_midnight),
+        day_balance(ended, DAY, now=at_midnight),
+        day_balance(begun, DAY, now=BEHIND),
+    ]
+
+    assert [one and one.is_over for one in standings] == [False, False, True, True]
 
 
 def test_an_hour_without_a_record_is_named() -> None:
