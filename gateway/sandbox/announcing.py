@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from gateway.sandbox.bodies import EVENTS, Form, body_of
 from gateway.sandbox.bound_handlers import EVENT_OF, OFFLINE_EVENT, Bindings, HandlerBinding
-from gateway.sandbox.event_data import Fields, SubjectId, data_of
+from gateway.sandbox.event_data import SMART_PROCESS, Fields, SubjectId, data_of
 from gateway.sandbox.grants import MAX_HOPS
 from gateway.sandbox.offline_queue import OfflineQueue
 from gateway.sandbox.portal import PortalIdentity
@@ -39,11 +39,16 @@ class Announce(Protocol):
     """Tells of a change."""
 
     def __call__(
-        self, event: str, subject_id: SubjectId, actor: Actor, *, data: Fields | None = None
+        self,
+        event: str,
+        subject_id: SubjectId,
+        actor: Actor,
+        *,
+        entity_type_id: int = SMART_PROCESS,
     ) -> None:
         """Say what happened (as `comment.added`) to which one, and who did it.
 
-        `data` are keys that the event has instead of its usual ones.
+        `entity_type_id` is the type of a smart process, for the events of its items.
         """
 
 
@@ -96,12 +101,17 @@ class Announcer:
             self._tell_all(changes)
 
     def changed(
-        self, event: str, subject_id: SubjectId, actor: Actor, *, data: Fields | None = None
+        self,
+        event: str,
+        subject_id: SubjectId,
+        actor: Actor,
+        *,
+        entity_type_id: int = SMART_PROCESS,
     ) -> None:
-        """Something was changed; `event` is as `comment.added`."""
+        """Something was changed, as `Announce` says it."""
         row = EVENTS[event].row
         assert row is not None  # noqa: S101 - of the application itself `tell` tells
-        said = data_of(row, subject_id, data)
+        said = data_of(row, subject_id, entity_type_id=entity_type_id)
         with self.hit():
             assert self._hit is not None  # noqa: S101 - for the type checker
             self._hit.append(_Change(event, said if isinstance(said, dict) else {}, actor))

@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias, get_args
 from msgspec import Struct
 
 from gateway.contract import APP_SUBJECT, COMMENT_SUBJECT, EVENT_TYPES, OFFLINE_EVENT, EventType
-from gateway.sandbox.event_data import Fields, SubjectId, data_of
+from gateway.sandbox.event_data import SMART_PROCESS, Fields, SubjectId, data_of
 from gateway.sandbox.php_form import Value, encode_form
 from gateway.sandbox.portal import PortalIdentity
 
@@ -34,12 +34,13 @@ class SampleEvent(Struct, frozen=True, kw_only=True):
     """A kind of request: its name as documented (empty for a robot), and who registered it.
 
     `row` is the event's in the table of event types, for those that are about something in the
-    portal.
+    portal; `scope` is the right that is needed to bind it.
     """
 
     summary: str
     name: str = ""
     row: EventType | None = None
+    scope: str = ""
     handler_id: int = 0
     webhook_handler_id: int = 0
 
@@ -78,6 +79,7 @@ def _sample_of(row: EventType, number: int) -> SampleEvent:
         summary=known.summary if known else row.documented_name,
         name=row.documented_name,
         row=None if row.subject_kind == APP_SUBJECT else row,
+        scope=row.scope,
         handler_id=handler_id,
         webhook_handler_id=handler_id + _BETWEEN_HANDLERS,
     )
@@ -100,13 +102,15 @@ def body_of(
     portal: PortalIdentity,
     ts: int,
     subject_id: SubjectId = 999,
+    entity_type_id: int = SMART_PROCESS,
     form: Form = "app",
     handler_id: int | None = None,
     data: Fields | None = None,
 ) -> bytes:
     """The body of one request; `ts` is the portal's clock in Unix seconds.
 
-    `subject_id` is that of whatever the event is about. `handler_id` is for a handler that really
+    `subject_id` is that of whatever the event is about, `entity_type_id` that of the smart process
+    whose item it is. `handler_id` is for a handler that really
     is registered; `data` are keys that the event has instead of its usual ones. Raises ValueError
     if there is no such event, or not in this form.
     """
@@ -118,7 +122,9 @@ def body_of(
     if event == "robot.activity":
         fields = _robot(portal, ts)
     elif kind.row is not None:
-        said = data_of(kind.row, subject_id, data)
+        said = data_of(kind.row, subject_id, entity_type_id=entity_type_id)
+        if isinstance(said, dict):
+            said |= data or {}
         if form == "as-documented":
             said = {"ID": subject_id}
         fields = _about_one(kind, portal, ts, said, form)

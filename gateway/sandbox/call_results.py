@@ -20,11 +20,15 @@ class RestError(Exception):
 
 
 class ListPage(Struct, frozen=True):
-    """A list, or a part of one: how many there are in all, and where the next part begins."""
+    """A list, or a part of one: how many there are in all, and where the next part begins.
+
+    `name` is under which it stands in the result, where that is a map.
+    """
 
     rows: list[Any]
     total: int | None = None
     next_start: int | None = None
+    name: str = ""
 
 
 class SeenCall(Struct, kw_only=True):

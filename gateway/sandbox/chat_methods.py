@@ -16,7 +16,6 @@ _DIALOG: Final = re.compile(r"(?:chat|sg)?[1-9][0-9]*")
 
 
 def _notify(call: Call) -> int:
-    _need_scope(call)
     # Tags are an application's own; a webhook has to say whose its are.
     owner = call.caller.client_id or call.text("client_id")
     if not owner:
@@ -31,22 +30,12 @@ def _notify(call: Call) -> int:
 
 
 def _say(call: Call) -> int:
-    _need_scope(call)
     dialog_id, text = call.text("dialog_id"), call.text("message").strip()
     if not _DIALOG.fullmatch(dialog_id):
         raise RestError(400, "DIALOG_ID_EMPTY", "Dialog ID can't be empty")
     if not text:
         raise RestError(400, "MESSAGE_EMPTY", "Message can't be empty")
     return call.portal.chat.say(dialog_id, text).id
-
-
-def _need_scope(call: Call) -> None:
-    if "im" not in call.caller.scope:
-        raise RestError(
-            401,
-            "insufficient_scope",
-            "The request requires higher privileges than provided by the access token",
-        )
 
 
 CHAT_METHODS: Final[dict[str, Method]] = {

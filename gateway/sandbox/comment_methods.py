@@ -12,13 +12,14 @@ from typing import Any, Final
 from gateway.php_numbers import integer_of
 from gateway.sandbox.call_results import ListPage, RestError
 from gateway.sandbox.calls import Call, Method
-from gateway.sandbox.comments import File, Refusal, TimelineComment, TimelineEntity, stored_text
+from gateway.sandbox.comments import File, TimelineComment, TimelineEntity, stored_text
 from gateway.sandbox.json_answers import as_php_array, iso
 from gateway.sandbox.parameters import folded, listed
+from gateway.sandbox.refusal import Refusal
+from gateway.sandbox.row_selection import ordered, page_of
 
 __all__ = ["COMMENT_METHODS"]
 
-_PAGE: Final = 50
 _ORDERED_BY: Final = ("ID", "CREATED", "AUTHOR_ID")
 _OWNER_TYPES: Final = {1: "lead", 2: "deal", 3: "contact", 4: "company", 7: "quote", 14: "order",
                        31: "smart_invoice"}  # fmt: skip
@@ -57,18 +58,12 @@ def _list(call: Call) -> ListPage:
     if not _may_read(call, entity):
         raise RestError(400, "", "Access denied.")
     rows = [_row(call, comment, entity) for comment in call.portal.comments.of(entity)]
-    for field, direction in reversed(call.map("order").items()):
-        if field in _ORDERED_BY:
-            is_descending = str(direction).upper() == "DESC"
-            rows.sort(key=lambda row: _sortable(row[field]), reverse=is_descending)
-    start = call.number("start")
+    rows = ordered(rows, call.map("order"), _ORDERED_BY, lambda row, field: row[field])
     wanted = {str(field).upper() for field in listed(call.get("select"))} - {"*"}
-    page = [
-        {name: value for name, value in row.items() if not wanted or name in wanted}
-        for row in rows[start : start + _PAGE]
+    told = [
+        {name: value for name, value in row.items() if not wanted or name in wanted} for row in rows
     ]
-    has_more = start + _PAGE < len(rows)
-    return ListPage(page, len(rows), start + _PAGE if has_more else None)
+    return page_of(told, call.number("start"))
 
 
 def _add(call: Call) -> int:
@@ -199,10 +194,6 @@ def _missing(name: str) -> RestError:
 
 def _refused(code: str) -> RestError:
     return RestError(400, code, _REFUSALS[code])
-
-
-def _sortable(value: Any) -> Any:
-    return int(value) if str(value).isdigit() else value
 
 
 COMMENT_METHODS: Final[dict[str, Method]] = {

@@ -15,16 +15,13 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from gateway.sandbox.announcing import Actor, Announce
+from gateway.sandbox.refusal import Refusal
 
-__all__ = ["Comments", "File", "Refusal", "TimelineComment", "TimelineEntity", "stored_text"]
+__all__ = ["Comments", "File", "TimelineComment", "TimelineEntity", "stored_text"]
 
 _ENTITY_TYPE: Final = re.compile(
     r"lead|deal|contact|company|order|quote|smart_invoice|dynamic_[1-9][0-9]*"
 )
-
-
-class Refusal(Exception):
-    """A change that the portal does not make; the text is its code, as in REST."""
 
 
 class TimelineEntity(NamedTuple):

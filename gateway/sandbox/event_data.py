@@ -6,15 +6,18 @@ Pure.
 """
 
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from gateway.contract import EventType
 from gateway.sandbox.php_form import Value
 
-__all__ = ["Fields", "SubjectId", "data_of"]
+__all__ = ["SMART_PROCESS", "Fields", "SubjectId", "data_of"]
 
 Fields: TypeAlias = dict[str, Value]
 SubjectId: TypeAlias = int | str
+
+SMART_PROCESS: Final = 1220
+"""The type of a smart process of which nothing else is known."""
 
 _UNKNOWN: Final = "undefined"
 """The text, where a portal has nothing to say."""
@@ -31,28 +34,35 @@ _SHAPES: Final[dict[str, Callable[[SubjectId], Fields]]] = {
 }
 
 
-def data_of(event: EventType, subject_id: SubjectId, changes: Fields | None = None) -> Value:
-    """What the event says of a subject, in the order of the portal's keys, and `changes` of that.
+def data_of(
+    event: EventType, subject_id: SubjectId, *, entity_type_id: int = SMART_PROCESS
+) -> Value:
+    """What the event says of a subject, in the order of the portal's keys.
 
-    Of one whose id stands at `data` itself it is the id alone.
+    Of one whose id stands at `data` itself it is the id alone. `entity_type_id` is the type of a
+    smart process, for the events of its items.
     """
     shape = _SHAPES.get(event.short_name)
-    said: Value = {}
     if shape is not None:
-        said = shape(subject_id)
-    elif event.id_places:
-        said = _at(event.id_places[0], subject_id)
-    return {**said, **(changes or {})} if isinstance(said, dict) else said
+        return shape(subject_id)
+    said: Value = {}
+    if event.id_places:
+        said = _put(said, event.id_places[0], subject_id)
+    if event.entity_type_places:
+        said = _put(said, event.entity_type_places[0], entity_type_id)
+    return said
 
 
-def _at(place: str, value: Value) -> Value:
-    """A tree in which nothing but the value stands, at a place as `data[FIELDS][ID]`; the value
-    itself for `data`.
-    """
+def _put(data: Value, place: str, value: Value) -> Value:
+    """The tree with a value at a place as `data[FIELDS][ID]`; for `data`, the value itself."""
     _, *names = place.replace("]", "").split("[")
-    for name in reversed(names):
-        value = {name: value}
-    return value
+    if not names:
+        return value
+    root: Any = data
+    for name in names[:-1]:
+        root = root.setdefault(name, {})
+    root[names[-1]] = value
+    return data
 
 
 def _task_data(

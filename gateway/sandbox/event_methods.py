@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateway.contract import APP_TESTED, wire_name_of
+from gateway.sandbox.bodies import EVENTS
 from gateway.sandbox.bound_handlers import EVENT_OF, OFFLINE_EVENT, AlreadyBound, HandlerBinding
 from gateway.sandbox.call_results import RestError
 from gateway.sandbox.calls import Call, Method
@@ -107,8 +108,10 @@ def _row(binding: HandlerBinding) -> dict[str, Any]:
 
 
 def _event(call: Call) -> str:
+    """The event's name on the wire; of what the application has no right to, there is none."""
     event = call.text("event").upper()
-    if event not in EVENT_OF:
+    kind = EVENTS.get(EVENT_OF.get(event, ""))
+    if kind is None or (kind.scope and kind.scope not in call.caller.scope):
         raise RestError(400, "ERROR_EVENT_NOT_FOUND", "Event not found")
     return event
 

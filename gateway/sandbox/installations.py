@@ -13,6 +13,7 @@ from msgspec import Struct
 from gateway.sandbox.announcing import Actor
 from gateway.sandbox.bodies import EVENTS
 from gateway.sandbox.bound_handlers import EVENT_OF, HandlerBinding
+from gateway.sandbox.event_data import Fields
 from gateway.sandbox.grants import MAX_HOPS, Grants, RegisteredApplication
 from gateway.sandbox.pages import PageOpened, page_opened
 from gateway.sandbox.portal import PortalIdentity
@@ -20,7 +21,7 @@ from gateway.sandbox.users import ADMINISTRATOR
 
 __all__ = ["SCOPE", "Installation", "Installations"]
 
-SCOPE = "crm,placement,user_brief"
+SCOPE = "crm,placement,task,user_brief"
 
 
 class Installation(Struct, frozen=True, kw_only=True):
@@ -36,6 +37,11 @@ class Installation(Struct, frozen=True, kw_only=True):
     user_id: int = ADMINISTRATOR
     scope: str = SCOPE
     status: str = "L"
+
+    @property
+    def event_data(self) -> Fields:
+        """What ONAPPINSTALL says of it."""
+        return {"VERSION": self.version, "ACTIVE": "Y", "INSTALLED": "Y", "LANGUAGE_ID": "en"}
 
     def __repr__(self) -> str:
         return f"Installation({self.application!r}, version={self.version}, …)"

@@ -53,7 +53,7 @@ def members_of(result: Any) -> dict[str, Any]:
     """
     if not isinstance(result, ListPage):
         return {"result": result}
-    told: dict[str, Any] = {"result": result.rows}
+    told: dict[str, Any] = {"result": {result.name: result.rows} if result.name else result.rows}
     if result.next_start is not None:
         told["next"] = result.next_start
     if result.total is not None:

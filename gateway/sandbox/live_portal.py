@@ -12,7 +12,6 @@ from gateway.sandbox.announcing import Actor, Announcer
 from gateway.sandbox.bound_handlers import Bindings, HandlerBinding
 from gateway.sandbox.call_results import SeenCall
 from gateway.sandbox.chat import Chat
-from gateway.sandbox.comments import Comments
 from gateway.sandbox.delivering import DeliveryPace, DeliveryQueue, SentDelivery
 from gateway.sandbox.event_data import Fields
 from gateway.sandbox.faults import Faults
@@ -23,6 +22,7 @@ from gateway.sandbox.offline_queue import OfflineQueue
 from gateway.sandbox.pages import PageOpened
 from gateway.sandbox.plans import PortalPlan
 from gateway.sandbox.portal import PortalIdentity
+from gateway.sandbox.portal_content import PortalContent
 from gateway.sandbox.users import ADMINISTRATOR, Users
 
 __all__ = ["LivePortal"]
@@ -34,7 +34,8 @@ _UNINSTALL_EVENT = wire_name_of(APP_UNINSTALLED)
 class LivePortal:
     """Plays one portal of the sandbox; made by `Sandbox.add_portal`, which also serves it.
 
-    * `comments`, `users`: what people do in it. Events follow.
+    * `comments`, `deals`, `tasks`, `content.smart_process(…)`: what people do in it. Events follow.
+    * `users`: who they are.
     * `chat`: what they are told in the messenger.
     * `bindings`, `offline`: who is told, and what waits.
     * `faults`: what is to go wrong. `costs_s`: the operating time that each call of a method takes.
@@ -86,7 +87,12 @@ class LivePortal:
             put=self._put,
             clock=clock,
         )
-        self.comments = Comments(self.announcer.changed, clock, first_id=first_comment_id)
+        self.content = PortalContent(
+            self.announcer.changed, clock, first_comment_id=first_comment_id
+        )
+        self.comments = self.content.comments
+        self.deals = self.content.deals
+        self.tasks = self.content.tasks
 
     @property
     def application_token(self) -> str:
@@ -201,13 +207,7 @@ class LivePortal:
         return self._buckets[address].admits(now)
 
     def _tell_installed(self, binding: HandlerBinding, installation: Installation) -> None:
-        data: Fields = {
-            "VERSION": installation.version,
-            "ACTIVE": "Y",
-            "INSTALLED": "Y",
-            "LANGUAGE_ID": "en",
-        }
-        self.announcer.tell(binding, Actor(user_id=ADMINISTRATOR), data=data)
+        self.announcer.tell(binding, Actor(user_id=ADMINISTRATOR), data=installation.event_data)
 
     def _put(self, event: str, url: str, body: bytes) -> None:
         if self.faults.loses_events:

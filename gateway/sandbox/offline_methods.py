@@ -6,10 +6,7 @@ portal's code differ, this does as the code: `message_id` wins over `id`, and wh
 `process_id` and `clear` is the whole reservation, not only the rows that were asked for.
 """
 
-import operator
-import re
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.php_numbers import integer_of
@@ -19,20 +16,14 @@ from gateway.sandbox.event_methods import connector_of
 from gateway.sandbox.json_answers import iso
 from gateway.sandbox.offline_queue import Row
 from gateway.sandbox.parameters import listed
+from gateway.sandbox.row_selection import UnknownField, filtered, ordered, page_of
 
 __all__ = ["OFFLINE_METHODS"]
 
 _PAGE: Final = 50
 _MESSAGE_ID_CHARS: Final = 32
-_FILTER: Final = re.compile(r"(?P<test>=|<=|>=|<|>|@|%)?(?P<field>[A-Z_]+)")
 _FIELDS: Final = ("ID", "TIMESTAMP_X", "EVENT_NAME", "MESSAGE_ID")
 _LIST_FIELDS: Final = (*_FIELDS, "PROCESS_ID", "ERROR")
-_TESTS: Final[dict[str, Callable[[Any, Any], bool]]] = {
-    "<": operator.lt,
-    ">": operator.gt,
-    "<=": operator.le,
-    ">=": operator.ge,
-}
 
 
 def _get(call: Call) -> dict[str, Any]:
@@ -63,10 +54,7 @@ def _list(call: Call) -> ListPage:
     client_id, connector = _whose(call)
     rows = call.portal.offline.rows(client_id, connector)
     rows = _ordered(call, _filtered(call, rows, _LIST_FIELDS), default="ID")
-    start = call.number("start")
-    page = [_told(row) | _state(row) for row in rows[start : start + _PAGE]]
-    has_more = start + _PAGE < len(rows)
-    return ListPage(page, len(rows), start + _PAGE if has_more else None)
+    return page_of([_told(row) | _state(row) for row in rows], call.number("start"))
 
 
 def _clear(call: Call) -> bool:
@@ -112,44 +100,14 @@ def _message_ids(call: Call) -> list[str]:
 
 
 def _filtered(call: Call, rows: list[Row], fields: tuple[str, ...]) -> list[Row]:
-    for key, wanted in call.map("filter").items():
-        found = _FILTER.fullmatch(key)
-        if found is None or found["field"] not in fields:
-            raise RestError(400, "ERROR_ARGUMENT", f"Filter key {key} is not allowed")
-        test, field = found["test"] or "=", found["field"]
-        rows = [row for row in rows if _passes(test, _value(row, field), wanted)]
-    return rows
-
-
-def _passes(test: str, value: int | str, wanted: Any) -> bool:
-    if test == "@":
-        return str(value) in {str(one) for one in listed(wanted)}
-    if test == "%":
-        return str(wanted) in str(value)
-    if test == "=":
-        return str(value) == str(wanted)
-    return _TESTS[test](_comparable(value), _comparable(wanted))
-
-
-def _comparable(value: int | str) -> float | str:
-    """A number or a time as a number, whatever zone it is told in; another text as it is."""
     try:
-        return float(value)
-    except ValueError:
-        pass
-    try:
-        return datetime.fromisoformat(str(value)).timestamp()
-    except ValueError:
-        return str(value)
+        return filtered(rows, call.map("filter"), fields, _value)
+    except UnknownField as key:
+        raise RestError(400, "ERROR_ARGUMENT", f"Filter key {key} is not allowed") from None
 
 
 def _ordered(call: Call, rows: list[Row], *, default: str) -> list[Row]:
-    order = call.map("order") or {default: "ASC"}
-    for field, direction in reversed(order.items()):
-        if field in _LIST_FIELDS:
-            is_descending = str(direction).upper() == "DESC"
-            rows = sorted(rows, key=lambda row: _value(row, field), reverse=is_descending)
-    return rows
+    return ordered(rows, call.map("order") or {default: "ASC"}, _LIST_FIELDS, _value)
 
 
 def _value(row: Row, field: str) -> int | str:

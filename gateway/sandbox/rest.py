@@ -16,9 +16,11 @@ from gateway.sandbox.call_results import RestError, SeenCall
 from gateway.sandbox.calls import Call, Caller, Method
 from gateway.sandbox.chat_methods import CHAT_METHODS
 from gateway.sandbox.comment_methods import COMMENT_METHODS
+from gateway.sandbox.deal_methods import DEAL_METHODS
 from gateway.sandbox.event_methods import EVENT_METHODS
 from gateway.sandbox.faults import error_page
 from gateway.sandbox.grants import MAX_HOPS
+from gateway.sandbox.item_methods import ITEM_METHODS
 from gateway.sandbox.json_answers import (
     as_php_array,
     error_answer,
@@ -30,16 +32,26 @@ from gateway.sandbox.live_portal import LivePortal
 from gateway.sandbox.offline_methods import OFFLINE_METHODS
 from gateway.sandbox.parameters import access_token, listed, query_parameters, read_parameters
 from gateway.sandbox.portal_methods import PORTAL_METHODS
+from gateway.sandbox.task_methods import TASK_METHODS
 from gateway.sandbox.users import ADMINISTRATOR
 
 __all__ = ["portal_app"]
 
 _METHODS: Final[dict[str, Method]] = (
-    CHAT_METHODS | COMMENT_METHODS | EVENT_METHODS | OFFLINE_METHODS | PORTAL_METHODS
+    CHAT_METHODS
+    | COMMENT_METHODS
+    | DEAL_METHODS
+    | EVENT_METHODS
+    | ITEM_METHODS
+    | OFFLINE_METHODS
+    | PORTAL_METHODS
+    | TASK_METHODS
 )
+_SCOPES: Final = {"crm": "crm", "im": "im", "tasks": "task"}
+"""The right that methods need, by the first word of their names; others need none."""
 _BATCH: Final = "batch"
 _MAX_COMMANDS: Final = 50
-_WEBHOOK_SCOPE: Final = frozenset({"crm", "im", "user_brief"})
+_WEBHOOK_SCOPE: Final = frozenset({"crm", "im", "task", "user_brief"})
 
 
 def portal_app(portal: LivePortal) -> web.Application:
@@ -138,6 +150,13 @@ class _Door:
         carry_out = _METHODS.get(method.lower())
         if carry_out is None:
             raise RestError(404, "ERROR_METHOD_NOT_FOUND", "Method not found!")
+        needed = _SCOPES.get(method.lower().partition(".")[0])
+        if needed is not None and needed not in caller.scope:
+            raise RestError(
+                401,
+                "insufficient_scope",
+                "The request requires higher privileges than provided by the access token",
+            )
         whose = f"{caller.kind}:{caller.client_id}"
         began = portal.clock()
         if portal.operating.is_over(whose, method, began):

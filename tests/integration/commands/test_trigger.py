@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestServer
 from click.testing import CliRunner, Result
 
 from gateway.cli import cli
+from gateway.contract.catalogue import CATALOGUE
 from gateway.local.redis_server import free_port
 
 
@@ -127,7 +128,7 @@ async def test_the_list_names_every_event(trigger: Trigger) -> None:
     shown = await trigger("--list", "--json")
 
     names = [json.loads(line)["event"] for line in shown.output.splitlines()]
-    assert names[:3] == ["comment.added", "comment.updated", "comment.deleted"]
+    assert {row.short_name for row in CATALOGUE} < set(names)
     assert len((await trigger("--list")).output.splitlines()) == len(names)
 
 
@@ -135,7 +136,7 @@ async def test_the_list_names_every_event(trigger: Trigger) -> None:
     ("arguments", "said"),
     [
         ((), "EVENT: no such event; --list shows all"),
-        (("comment.moved",), "EVENT: no such event; did you mean comment.updated?"),
+        (("comment.update",), "EVENT: no such event; did you mean comment.updated?"),
         (("app.installed", "--form", "webhook"), "app.installed has no form webhook"),
         (("comment.added", "--url", "ftp://x"), "must begin with http:// or https://"),
     ],

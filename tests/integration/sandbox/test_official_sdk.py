@@ -214,7 +214,7 @@ async def test_what_goes_wrong_is_told_by_its_kind(
         await refused(kind)
     portal.faults.clear()
     with pytest.raises(BitrixAPINotFound):
-        await answered(lambda: client.crm.deal.get(1).result)
+        await answered(lambda: client.crm.lead.get(1).result)
 
 
 async def test_inbound_webhook_is_no_application(portal: LivePortal) -> None:
