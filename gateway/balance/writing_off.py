@@ -7,7 +7,12 @@ from redis.asyncio import Redis
 from gateway.balance.keys import written_off_key
 from gateway.balance.sheet import Balance
 
-__all__ = ["write_off"]
+__all__ = ["what_is_open", "write_off"]
+
+
+def what_is_open(balance: Balance) -> str:
+    """How many are missing where that nobody has written off, in words."""
+    return "; ".join(f"{one.open} of {one.where}" for one in balance.missing if one.open)
 
 
 async def write_off(client: Redis, prefix: str, balance: Balance) -> None:

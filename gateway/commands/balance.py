@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import click
 
 from gateway.balance.sheet import Balance, GroupSheet
+from gateway.balance.writing_off import what_is_open
 from gateway.balance.writing_off import write_off as write_all_off
 from gateway.commandline import settings_of
 from gateway.commands.answer_option import WITHIN
@@ -83,7 +84,7 @@ async def _write_off(
     act = act_of_command(
         "balance written off",
         count=balance.open,
-        selection="; ".join(f"{one.open} of {one.where}" for one in balance.missing if one.open),
+        selection=what_is_open(balance),
         reason=reason,
     )
     async with answering(settings.redis.url) as redis:

@@ -22,7 +22,7 @@ async def recorded(
         return answer
     act = OperatorAct(
         action=answer.action,
-        group=answer.group,
+        group=answer.group or UNSET,
         count=answer.count,
         selection=answer.selection or UNSET,
         by=visitor.name,

@@ -16,11 +16,12 @@ class ActionAnswer(Struct, frozen=True, kw_only=True):
     `is_more`, and the same with the field `confirmed` does it. Done, `count` is to how many it was;
     `is_more`: there was no time for all, and the same again goes on. `again` are fields
     that are to be what they were. `error` is why it ended early, and `not_recorded` why what was
-    done may not be in the audit log. `is_estimate`: it may be fewer.
+    done may not be in the audit log. `is_estimate`: it may be fewer. `group` is empty where it is
+    about none.
     """
 
     action: OperatorAction
-    group: str
+    group: str = ""
     is_done: bool
     count: int
     is_more: bool = False

@@ -7,7 +7,13 @@ import msgspec
 import structlog
 
 from gateway.background import owned
-from gateway.console import dead_letter_actions, group_actions, replay_actions, strike_actions
+from gateway.console import (
+    balance_actions,
+    dead_letter_actions,
+    group_actions,
+    replay_actions,
+    strike_actions,
+)
 from gateway.console.action_answer import ActionAnswer
 from gateway.console.page_question import PageQuestion
 from gateway.ending import end
@@ -22,6 +28,7 @@ ACTIONS: Final[dict[str, Any]] = {
     **group_actions.ACTIONS,
     **strike_actions.ACTIONS,
     **replay_actions.ACTIONS,
+    **balance_actions.ACTIONS,
 }
 _RECORDED_S: Final = 3.0
 # What a step and its record may take when the process stops.

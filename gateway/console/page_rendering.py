@@ -9,6 +9,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 
 from gateway.console.hour_charts import HEIGHT, WIDTH, charts_of
 from gateway.console.page_texts import ConsoleLanguage, sentences
+from gateway.contract import timestamps
 from gateway.ops.text_tables import span
 from gateway.status.quantities import size
 from gateway.terminal import printable, printable_lines
@@ -36,6 +37,7 @@ class PageRenderer:
             "printable": printable,
             "printable_lines": printable_lines,
             "moment": _moment,
+            "unix_moment": _unix_moment,
             "duration": _duration,
             "charts": charts_of,
         }
@@ -74,3 +76,8 @@ def _duration(seconds: float | None) -> str:
 def _moment(text: str | None) -> str:
     """An RFC 3339 time as people read it, in UTC as everywhere."""
     return _UNKNOWN if not text else text.replace("T", " ").removesuffix("Z")
+
+
+def _unix_moment(at_ms: int) -> str:
+    """A Unix time in ms, in the same way."""
+    return _moment(timestamps.seconds(at_ms / 1000))
