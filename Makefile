@@ -6,6 +6,7 @@ BIN    := $(VENV)/bin
 FLOORS := build/floors
 OF_CONSUMERS := tests/unit/runtime tests/integration/runtime $(foreach one,enricher notifier warehouse,tests/unit/$(one) tests/integration/$(one))
 OF_AIOHTTP := tests/unit/test_aiohttp_fit.py tests/integration/web
+PHP_SDK := 1.9.0
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What builds the package is pinned as well: pip before 25.3 goes by the first variable for it, later ones by the second.
 PINNED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(PIP) install
@@ -88,6 +89,12 @@ record-php: $(VENV)/dev.stamp  ## ask the installed PHP anew how it reads the bo
 
 wire-bodies:  ## write the bodies of tests/wire/catalogue of their trees anew, by the installed PHP
 	php -n tests/wire/catalogue/make.php
+
+php-sdk:  ## have Bitrix24's SDK for PHP read the bodies of tests/wire/catalogue; composer installs it, or AUTOLOAD=FILE loads it
+	@made=$$(mktemp -d) && trap "rm -r $$made" EXIT && autoload="$(AUTOLOAD)" \
+	  && if [ -z "$$autoload" ]; then autoload=$$made/vendor/autoload.php \
+	    && composer --quiet --no-interaction --working-dir=$$made require bitrix24/b24phpsdk:$(PHP_SDK); fi \
+	  && php tests/wire/catalogue/official_php_sdk.php "$$autoload"
 
 bench-consume: $(VENV)/bench.stamp  ## the consumer runtime against FastStream, a plain loop, or BEFORE=DIR
 	$(BIN)/python -m tests.benchmarks.bench_consume $(BESIDE)
