@@ -1,8 +1,9 @@
 """Which events are taken: what the settings name, out of the table, and what they declare."""
 
+import msgspec
 import pytest
 
-from gateway.contract import APP_SUBJECT, COMMENT_SUBJECT, EventType, types_about
+from gateway.contract import APP_SUBJECT, COMMENT_SUBJECT, EVENT_TYPES, EventType, types_about
 from gateway.errors import SettingsError
 from gateway.event_subscription import EventSubscription
 from gateway.settings import EventSettings
@@ -47,6 +48,13 @@ def test_settings_replace_the_default_and_the_application_is_heard_in_any_case()
 @pytest.mark.parametrize("name", ["onCrmDealUpdate", "ONCRMDEALUPDATE", "oncrmdealupdate"])
 def test_capitals_do_not_matter(name: str) -> None:
     assert DEAL_UPDATED in subscription(name).rows
+
+
+@pytest.mark.parametrize("row", EVENT_TYPES, ids=lambda row: row.documented_name)
+def test_each_event_of_the_table_can_be_named_in_the_settings(row: EventType) -> None:
+    declared = msgspec.convert({"name": row.documented_name}, EventSettings)
+
+    assert row in EventSubscription([declared]).rows
 
 
 def test_a_pattern_takes_all_whose_names_it_matches() -> None:

@@ -18,8 +18,8 @@ class EventSettings(Section, frozen=True, kw_only=True):
     name: Annotated[
         str,
         Meta(
-            pattern=r"^[A-Za-z0-9_*]{1,128}\Z",
-            description="of letters, digits, `_`, and `*` for any of them",
+            pattern=r"^[A-Za-z0-9_.*]{1,128}\Z",
+            description="of letters, digits, `_`, `.`, and `*` for any of them",
         ),
     ]
     """A name of docs/events.md as `onCrmDealUpdate`, or a pattern as `onCrmDeal*`; capitals do not
