@@ -189,8 +189,9 @@ format: $(VENV)/dev.stamp  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)/dev.stamp node-tools  ## write docs/settings.md, docs/schema, docs/cli.md with the tables of commands, and the list in docs/map.md anew from the code
+docs: $(VENV)/dev.stamp node-tools  ## write docs/settings.md, docs/events.md, docs/schema, docs/cli.md with the tables of commands, and the list in docs/map.md anew from the code
 	$(BIN)/python -m gateway.settings.reference > docs/settings.md
+	$(BIN)/python -m tests.event_reference docs/events.md
 	$(BIN)/python -m gateway.contract.schema docs/schema
 	$(BIN)/python -m tests.typescript_types docs/schema/events.d.ts
 	$(BIN)/python -m tests.command_pages docs/cli.md
