@@ -30,8 +30,8 @@ __all__ = ["command"]
 @click.option("--user-id", type=click.IntRange(min=1), help="Who acted; default: one made up.")
 @click.option("--access-token", help="That user's token, as env:NAME; default: one made up.")
 @click.option("--refresh-token", help="Of an installation, as env:NAME; default: one made up.")
-@click.option("--id", "--comment-id", "subject_id", default="999", show_default=True,
-              help="Of what the event is about.")  # fmt: skip
+@click.option("--id", "--comment-id", "subject_id", help="Of what the event is about.")
+@click.option("--entity-type-id", type=click.IntRange(min=1), help="Of an item's smart process.")
 @click.option("--repeat", type=click.IntRange(min=1), default=1, help="How many requests.")
 @click.option("--rate", type=click.FloatRange(min=0.01), default=1.0, help="Requests per second.")
 @click.option("--show", is_flag=True, help="Print the body and send nothing.")
@@ -50,7 +50,8 @@ def command(
     user_id: int | None,
     access_token: str | None,
     refresh_token: str | None,
-    subject_id: str,
+    subject_id: str | None,
+    entity_type_id: int | None,
     repeat: int,
     rate: float,
     show: bool,
@@ -64,33 +65,35 @@ def command(
     \b
     gateway trigger comment.updated
     gateway trigger comment.added --id 7 --show
+    gateway trigger item.updated --entity-type-id 1220 --id 24
     gateway trigger --list
     """
     if is_list:
         _list(as_json=as_json)
         return
-    event = _known(event, form)
+    event = _known(event, form, entity_type_id)
     settings = settings_of(context)
     portal = choose_portal(settings, member_id=member_id, domain=domain, token=token)
-    user = {
-        "user_id": user_id,
-        "access_token": access_token and resolve_secret(access_token, name="--access-token"),
-        "refresh_token": refresh_token and resolve_secret(refresh_token, name="--refresh-token"),
-    }
-    portal = msgspec.structs.replace(portal, **{key: value for key, value in user.items() if value})
-    if show:
-        click.echo(_body(event, portal, subject_id, form))
-        return
-    target = url or settings.http.local_url
-    if urlsplit(target).scheme not in ("http", "https"):
-        raise click.BadParameter("must begin with http:// or https://", param_hint="--url")
+    portal = _acting(portal, user_id, access_token=access_token, refresh_token=refresh_token)
 
     def body() -> bytes:
-        return _body(event, portal, subject_id, form)
+        return body_of(
+            event,
+            portal=portal,
+            ts=int(time.time()),
+            form=form,
+            subject_id=subject_id,
+            entity_type_id=entity_type_id,
+        )
+
+    if show:
+        click.echo(body())
+        return
 
     def tell(answer: GatewayAnswer) -> None:
         click.echo(_line(event, form, answer, as_json=as_json))
 
+    target = _target(url or settings.http.local_url)
     try:
         is_fine = asyncio.run(_send(target, body, _in_step(repeat, per_s=rate), tell))
     except NoAnswer as error:
@@ -98,17 +101,43 @@ def command(
     context.exit(0 if is_fine else 1)
 
 
-def _known(event: str | None, form: Form) -> str:
-    """The event; raises BadParameter if there is no such one, or none in this form."""
+def _known(event: str | None, form: Form, entity_type_id: int | None) -> str:
+    """The event; raises BadParameter if there is no such one, or none of this kind."""
     named = {kind.name.upper(): short for short, kind in EVENTS.items()}
     event = named.get((event or "-").upper(), event)
     if event not in EVENTS:
         meant = get_close_matches(event or "", EVENTS, 1)
         hint = f"did you mean {meant[0]}? " if meant else ""
         raise click.BadParameter(f"no such event; {hint}--list shows all", param_hint="EVENT")
+    row = EVENTS[event].row
     if form not in EVENTS[event].forms:
         raise click.BadParameter(f"{event} has no form {form}", param_hint="--form")
+    if entity_type_id is not None and (row is None or not row.entity_type_places):
+        reason = f"{event} is not about the items of a smart process"
+        raise click.BadParameter(reason, param_hint="--entity-type-id")
     return event
+
+
+def _acting(
+    portal: PortalIdentity,
+    user_id: int | None,
+    *,
+    access_token: str | None,
+    refresh_token: str | None,
+) -> PortalIdentity:
+    """The portal with what is told of the user who acts in it; tokens are as env:NAME."""
+    told = {
+        "user_id": user_id,
+        "access_token": access_token and resolve_secret(access_token, name="--access-token"),
+        "refresh_token": refresh_token and resolve_secret(refresh_token, name="--refresh-token"),
+    }
+    return msgspec.structs.replace(portal, **{key: value for key, value in told.items() if value})
+
+
+def _target(url: str) -> str:
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise click.BadParameter("must begin with http:// or https://", param_hint="--url")
+    return url
 
 
 async def _send(
@@ -133,10 +162,6 @@ async def _in_step(times: int, *, per_s: float) -> AsyncIterator[int]:
     for number in range(times):
         await asyncio.sleep(began + number / per_s - time.monotonic())
         yield number
-
-
-def _body(event: str, portal: PortalIdentity, subject_id: str, form: Form) -> bytes:
-    return body_of(event, portal=portal, ts=int(time.time()), subject_id=subject_id, form=form)
 
 
 def _line(event: str, form: Form, answer: GatewayAnswer, *, as_json: bool) -> str:

@@ -14,9 +14,10 @@ from msgspec import Struct
 
 from gateway.sandbox.bodies import EVENTS, Form, body_of
 from gateway.sandbox.bound_handlers import EVENT_OF, OFFLINE_EVENT, Bindings, HandlerBinding
-from gateway.sandbox.event_data import SMART_PROCESS, Fields, SubjectId, data_of
+from gateway.sandbox.event_data import SubjectId, data_of
 from gateway.sandbox.grants import MAX_HOPS
 from gateway.sandbox.offline_queue import OfflineQueue
+from gateway.sandbox.php_form import Value
 from gateway.sandbox.portal import PortalIdentity
 
 __all__ = ["Actor", "Announce", "Announcer"]
@@ -44,7 +45,7 @@ class Announce(Protocol):
         subject_id: SubjectId,
         actor: Actor,
         *,
-        entity_type_id: int = SMART_PROCESS,
+        entity_type_id: int | None = None,
     ) -> None:
         """Say what happened (as `comment.added`) to which one, and who did it.
 
@@ -54,7 +55,7 @@ class Announce(Protocol):
 
 class _Change(Struct, frozen=True):
     event: str
-    data: Fields
+    data: Value
     actor: Actor
 
     @property
@@ -106,17 +107,17 @@ class Announcer:
         subject_id: SubjectId,
         actor: Actor,
         *,
-        entity_type_id: int = SMART_PROCESS,
+        entity_type_id: int | None = None,
     ) -> None:
         """Something was changed, as `Announce` says it."""
         row = EVENTS[event].row
-        assert row is not None  # noqa: S101 - of the application itself `tell` tells
+        assert row is not None  # noqa: S101 - portals are told of nothing else
         said = data_of(row, subject_id, entity_type_id=entity_type_id)
         with self.hit():
             assert self._hit is not None  # noqa: S101 - for the type checker
             self._hit.append(_Change(event, said if isinstance(said, dict) else {}, actor))
 
-    def tell(self, binding: HandlerBinding, actor: Actor, *, data: Fields | None = None) -> None:
+    def tell(self, binding: HandlerBinding, actor: Actor, *, data: Value = None) -> None:
         """Tell a handler of a lifecycle event, whoever else has bound it."""
         sender = self._sender_of(binding, actor)
         if sender is not None:

@@ -6,12 +6,16 @@ timeline comments show `data[ID]` and names in mixed case: the form `as-document
 What each event says under `data` is `event_data`'s.
 """
 
+import re
+from collections.abc import Mapping
+from functools import partial
 from typing import Final, Literal, TypeAlias, get_args
 
 from msgspec import Struct
 
-from gateway.contract import APP_SUBJECT, COMMENT_SUBJECT, EVENT_TYPES, OFFLINE_EVENT, EventType
-from gateway.sandbox.event_data import SMART_PROCESS, Fields, SubjectId, data_of
+from gateway.contract import APP_SUBJECT, COMMENT_SUBJECT, OFFLINE_EVENT, EventType
+from gateway.contract.catalogue import CATALOGUE
+from gateway.sandbox.event_data import Fields, SubjectId, data_of, with_tokens
 from gateway.sandbox.php_form import Value, encode_form
 from gateway.sandbox.portal import PortalIdentity
 
@@ -33,21 +37,21 @@ FORMS: Final[tuple[Form, ...]] = get_args(Form)
 class SampleEvent(Struct, frozen=True, kw_only=True):
     """A kind of request: its name as documented (empty for a robot), and who registered it.
 
-    `row` is the event's in the table of event types, for those that are about something in the
-    portal; `scope` is the right that is needed to bind it.
+    `row` is the event's in the table of event types. `has_refresh_token` says that it brings one
+    where a user acted.
     """
 
     summary: str
     name: str = ""
     row: EventType | None = None
-    scope: str = ""
     handler_id: int = 0
     webhook_handler_id: int = 0
+    has_refresh_token: bool = True
 
     @property
     def forms(self) -> tuple[Form, ...]:
         """The forms in which it exists; the first is the usual one."""
-        if self.row is None:
+        if self.row is None or self.row.subject_kind.partition("_")[0] == APP_SUBJECT:
             return FORMS[:1]
         return FORMS if self.row.subject_kind == COMMENT_SUBJECT else FORMS[:-1]
 
@@ -72,21 +76,29 @@ _BETWEEN_HANDLERS: Final = 790
 """How far the registrations of a webhook are from those of the application."""
 
 
+_WITHOUT_TOKENS: Final = re.compile(r"onApp(Uninstall|MethodConfirm)")
+_WITH_REFRESH_TOKEN: Final = re.compile(
+    r"onApp(Install|Update|Test)|onSubscription.*|OnCalendar.*|onImCommand.*"
+    r"|onImBot(?!(V2)?(JoinChat|Delete)$).*"
+)
+# As portals register them; all others bring an access token, where a user acted.
+
+
 def _sample_of(row: EventType, number: int) -> SampleEvent:
     known = _SAMPLES.get(row.short_name)
     handler_id = known.handler_id if known else _FIRST_OTHER_HANDLER + number
     return SampleEvent(
         summary=known.summary if known else row.documented_name,
         name=row.documented_name,
-        row=None if row.subject_kind == APP_SUBJECT else row,
-        scope=row.scope,
+        row=row,
         handler_id=handler_id,
         webhook_handler_id=handler_id + _BETWEEN_HANDLERS,
+        has_refresh_token=_WITH_REFRESH_TOKEN.fullmatch(row.documented_name) is not None,
     )
 
 
 EVENTS: Final[dict[str, SampleEvent]] = {
-    **{row.short_name: _sample_of(row, number) for number, row in enumerate(EVENT_TYPES)},
+    **{row.short_name: _sample_of(row, number) for number, row in enumerate(CATALOGUE)},
     "offline.signal": SampleEvent(
         summary="something is waiting in the portal's queue of offline events; has no data",
         name=OFFLINE_EVENT,
@@ -101,18 +113,18 @@ def body_of(
     *,
     portal: PortalIdentity,
     ts: int,
-    subject_id: SubjectId = 999,
-    entity_type_id: int = SMART_PROCESS,
+    subject_id: SubjectId | None = None,
+    entity_type_id: int | None = None,
     form: Form = "app",
     handler_id: int | None = None,
-    data: Fields | None = None,
+    data: Value = None,
 ) -> bytes:
     """The body of one request; `ts` is the portal's clock in Unix seconds.
 
     `subject_id` is that of whatever the event is about, `entity_type_id` that of the smart process
-    whose item it is. `handler_id` is for a handler that really
-    is registered; `data` are keys that the event has instead of its usual ones. Raises ValueError
-    if there is no such event, or not in this form.
+    whose item it is. `handler_id` is for a handler that really is registered; `data` is what the
+    event says instead of the usual. Raises ValueError if there is no such event, or not in this
+    form.
     """
     kind = EVENTS.get(event)
     if kind is None:
@@ -121,23 +133,17 @@ def body_of(
         raise ValueError(f"{event} exists only in the form {', '.join(kind.forms)}")
     if event == "robot.activity":
         fields = _robot(portal, ts)
-    elif kind.row is not None:
-        said = data_of(kind.row, subject_id, entity_type_id=entity_type_id)
-        if isinstance(said, dict):
-            said |= data or {}
-        if form == "as-documented":
-            said = {"ID": subject_id}
-        fields = _about_one(kind, portal, ts, said, form)
     else:
-        fields = _lifecycle(event, kind, portal, ts, data or {})
+        if data is None and kind.row is not None:
+            data = data_of(kind.row, subject_id, entity_type_id=entity_type_id)
+        said = with_tokens(data, partial(_bot_keys, portal, ts))
+        fields = _event(kind, portal, ts, said, form)
     if handler_id is not None:
         fields["event_handler_id"] = handler_id
     return encode_form(fields)
 
 
-def _about_one(
-    kind: SampleEvent, portal: PortalIdentity, ts: int, data: Value, form: Form
-) -> Fields:
+def _event(kind: SampleEvent, portal: PortalIdentity, ts: int, data: Value, form: Form) -> Fields:
     fields: Fields = {
         "event": kind.name.upper(),
         "event_handler_id": kind.handler_id,
@@ -147,7 +153,8 @@ def _about_one(
     }
     match form:
         case "app":
-            fields["auth"] = _user_keys(portal, ts)
+            if portal.access_token and not _WITHOUT_TOKENS.fullmatch(kind.name):
+                fields["auth"] = _user_keys(portal, ts, with_refresh_token=kind.has_refresh_token)
         case "app-without-tokens":
             pass
         case "webhook":
@@ -162,26 +169,8 @@ def _about_one(
         case "as-documented":
             fields["event"] = kind.name
             fields["event_handler_id"] = None
+            fields["data"] = data["FIELDS"] if isinstance(data, Mapping) else data
     return fields
-
-
-def _lifecycle(
-    event: str, kind: SampleEvent, portal: PortalIdentity, ts: int, changes: Fields
-) -> Fields:
-    data: dict[str, Fields] = {
-        "app.installed": {"VERSION": 1, "ACTIVE": "Y", "INSTALLED": "Y", "LANGUAGE_ID": "en"},
-        "app.tested": {"QUERY": {"any": "data"}, "LANGUAGE_ID": "en"},
-        "app.uninstalled": {"CLEAN": True, "LANGUAGE_ID": "en"},
-    }
-    return {
-        "event": kind.name.upper(),
-        "event_handler_id": kind.handler_id,
-        "data": data.get(event, {}) | changes,
-        "ts": ts,
-        "auth": _portal_keys(portal)
-        if event == "app.uninstalled" or not portal.access_token
-        else _user_keys(portal, ts, with_refresh_token=True),
-    }
 
 
 def _robot(portal: PortalIdentity, ts: int) -> Fields:
@@ -227,3 +216,15 @@ def _user_keys(portal: PortalIdentity, ts: int, *, with_refresh_token: bool = Fa
         "refresh_token": portal.refresh_token if with_refresh_token else None,
         "application_token": portal.application_token,
     }
+
+
+def _bot_keys(portal: PortalIdentity, ts: int, user_id: Value) -> Fields:
+    """What an event says of a bot that is to hear of it: tokens of its own, which are secrets."""
+    keys: Fields = {
+        "user_id": user_id,
+        "access_token": "fake0access0token0of0the0bot",
+        "refresh_token": "fake0refresh0token0of0the0bot",
+        "client_id": "local.65f1c2d3e4b5a6.12345678",
+    }
+    others = _user_keys(portal, ts)
+    return keys | {name: value for name, value in others.items() if name not in keys}

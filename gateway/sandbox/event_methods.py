@@ -111,7 +111,8 @@ def _event(call: Call) -> str:
     """The event's name on the wire; of what the application has no right to, there is none."""
     event = call.text("event").upper()
     kind = EVENTS.get(EVENT_OF.get(event, ""))
-    if kind is None or (kind.scope and kind.scope not in call.caller.scope):
+    scope = kind.row.scope if kind is not None and kind.row is not None else ""
+    if kind is None or (scope and scope not in call.caller.scope):
         raise RestError(400, "ERROR_EVENT_NOT_FOUND", "Event not found")
     return event
 

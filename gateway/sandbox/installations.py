@@ -116,7 +116,7 @@ class Installations:
         return self._sender(
             installation,
             binding.user_id or actor.user_id,
-            is_renewable=EVENTS[EVENT_OF[binding.event]].row is None,
+            is_renewable=EVENTS[EVENT_OF[binding.event]].has_refresh_token,
             hops=actor.hops - 1,
         )
 

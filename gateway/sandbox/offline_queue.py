@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 import msgspec
 from msgspec import Struct
 
-from gateway.sandbox.event_data import Fields
+from gateway.sandbox.php_form import Value
 
 __all__ = ["OfflineQueue", "Row"]
 
@@ -23,7 +23,7 @@ class Row(Struct, kw_only=True):
     id: int
     queued_at: float
     event: str
-    data: Fields
+    data: Value
     user_id: int
     message_id: str
     client_id: str
@@ -40,7 +40,7 @@ class OfflineQueue:
         self._rows: dict[int, Row] = {}
         self._last_id = 0
 
-    def put(self, client_id: str, connector: str, event: str, data: Fields, user: int) -> None:
+    def put(self, client_id: str, connector: str, event: str, data: Value, user: int) -> None:
         """Add an event, or bring the row that says the same up to date."""
         message_id = _message_id(event, data)
         for row in self._of(client_id, connector):
@@ -122,6 +122,6 @@ class OfflineQueue:
         ]
 
 
-def _message_id(event: str, data: Fields) -> str:
+def _message_id(event: str, data: Value) -> str:
     text = f"{event}|{msgspec.json.encode(data).decode()}"
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()

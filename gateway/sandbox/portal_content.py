@@ -11,7 +11,6 @@ from gateway.sandbox.announcing import Actor, Announce
 from gateway.sandbox.comments import Comments
 from gateway.sandbox.crm_fields import DEAL_FIELDS, ITEM_FIELDS
 from gateway.sandbox.entities import Entities, Tell
-from gateway.sandbox.event_data import SMART_PROCESS
 from gateway.sandbox.task_fields import TASK_FIELDS
 
 __all__ = ["DEAL_TYPE_ID", "PortalContent"]
@@ -62,7 +61,7 @@ class PortalContent:
             return self.deals
         return self._smart_processes.get(entity_type_id)
 
-    def _telling(self, kind: str, *, entity_type_id: int = SMART_PROCESS) -> Tell:
+    def _telling(self, kind: str, *, entity_type_id: int | None = None) -> Tell:
         def tell(what: str, subject_id: int, actor: Actor) -> None:
             self._announce(f"{kind}.{what}", subject_id, actor, entity_type_id=entity_type_id)
 

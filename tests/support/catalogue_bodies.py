@@ -1,6 +1,7 @@
 """The bodies of tests/wire/catalogue: at least one of each event that Bitrix24 documents.
 
-PHP makes them of trees, by `make.php` there; what a form must be read as is told by its tree.
+PHP makes them of the sandbox's trees, by `make.php` there; what a form must be read as is told by
+its tree.
 """
 
 import json
@@ -13,6 +14,7 @@ from msgspec import Struct
 
 from gateway.contract import EventType
 from gateway.contract.catalogue import CATALOGUE
+from gateway.sandbox.event_data import EVENT_TREES
 
 __all__ = ["FOLDER", "MEMBER_ID", "PORTAL_DOMAIN", "TOKEN", "CatalogueBody", "catalogue_bodies"]
 
@@ -48,7 +50,7 @@ def catalogue_bodies() -> tuple[CatalogueBody, ...]:
     """All, in the order of the trees."""
     return tuple(
         CatalogueBody(name=name, row=_ROWS[name.partition("@")[0]], tree=tree)
-        for path in sorted((FOLDER / "trees").glob("*.json"))
+        for path in sorted(EVENT_TREES.glob("*.json"))
         for name, tree in json.loads(path.read_text(encoding="utf-8")).items()
     )
 

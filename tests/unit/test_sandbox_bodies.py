@@ -3,10 +3,19 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from gateway.contract import EventType
+from gateway.contract.catalogue import CATALOGUE
 from gateway.sandbox.bodies import EVENTS, FORMS, Form, body_of
 from gateway.sandbox.php_form import Value, encode_form
 from gateway.sandbox.portal import SANDBOX, PortalIdentity, choose_portal
 from gateway.settings import PortalSettings, Settings, SettingsError
+from tests.support.catalogue_bodies import (
+    MEMBER_ID,
+    PORTAL_DOMAIN,
+    TOKEN,
+    CatalogueBody,
+    catalogue_bodies,
+)
 
 WIRE = Path(__file__).parents[1] / "wire"
 
@@ -87,6 +96,46 @@ def test_a_body_is_byte_for_byte_what_bitrix24_sends(
     body = body_of(event, portal=portal, ts=ts, subject_id=comment_id, form=form)
 
     assert body == wire(f"{file}.form")
+
+
+PHP = PortalIdentity(
+    member_id=MEMBER_ID,
+    domain=PORTAL_DOMAIN,
+    application_token=TOKEN,
+    access_token="fake0access0token0of0the0user",
+    refresh_token="fake0refresh0token0of0the0user",
+    scope="crm,task,imbot,telephony,user",
+)
+"""The portal that make.php plays."""
+
+
+@pytest.mark.parametrize(
+    "php", [one for one in catalogue_bodies() if "@" not in one.name], ids=lambda one: one.name
+)
+def test_the_body_of_each_event_is_the_one_that_php_makes(php: CatalogueBody) -> None:
+    sent = dict(parse_qsl(php.body.decode(), keep_blank_values=True))
+
+    made = body_of(
+        php.row.short_name,
+        portal=PHP,
+        ts=int(sent["ts"]),
+        handler_id=int(sent["event_handler_id"]),
+    )
+
+    assert dict(parse_qsl(made.decode(), keep_blank_values=True)) == sent
+    assert made.partition(b"&auth")[0] == php.body.partition(b"&auth")[0]
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in CATALOGUE if row.id_places], ids=lambda row: row.short_name
+)
+def test_an_event_is_about_whatever_is_asked_for(row: EventType) -> None:
+    made = body_of(row.short_name, portal=SANDBOX, ts=1, subject_id="x7")
+    sent = dict(parse_qsl(made.decode(), keep_blank_values=True))
+
+    said = [sent[place] for place in row.id_places if place in sent]
+    assert said
+    assert set(said) <= {"x7", "undefined"}
 
 
 def test_every_recorded_body_can_be_made() -> None:

@@ -124,6 +124,14 @@ async def test_an_event_is_meant_by_its_documented_name_too(trigger: Trigger) ->
     assert "data%5BFIELDS%5D%5BID%5D=7&" in shown.output
 
 
+async def test_an_item_is_one_of_the_smart_process_that_is_told(trigger: Trigger) -> None:
+    shown = await trigger("item.updated", "--show", "--id", "24", "--entity-type-id", "1036")
+
+    assert shown.exit_code == 0, shown.output
+    assert "data%5BFIELDS%5D%5BID%5D=24&" in shown.output
+    assert "data%5BFIELDS%5D%5BENTITY_TYPE_ID%5D=1036&" in shown.output
+
+
 async def test_the_list_names_every_event(trigger: Trigger) -> None:
     shown = await trigger("--list", "--json")
 
@@ -138,6 +146,7 @@ async def test_the_list_names_every_event(trigger: Trigger) -> None:
         ((), "EVENT: no such event; --list shows all"),
         (("comment.update",), "EVENT: no such event; did you mean comment.updated?"),
         (("app.installed", "--form", "webhook"), "app.installed has no form webhook"),
+        (("deal.added", "--entity-type-id", "2"), "not about the items of a smart process"),
         (("comment.added", "--url", "ftp://x"), "must begin with http:// or https://"),
     ],
 )

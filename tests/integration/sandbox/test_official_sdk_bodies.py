@@ -108,4 +108,5 @@ def test_every_body_of_trigger_is_read_or_known_not_to_be(
     told = read(body)
     assert told.event == EVENTS[event].name.upper()
     assert told.auth.member_id
-    assert told.is_system == (form != "app" or event == "app.uninstalled")
+    of_nobody = ("app.uninstalled", "app_method.confirmed")
+    assert told.is_system == (form != "app" or event in of_nobody)

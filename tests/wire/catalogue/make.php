@@ -1,6 +1,6 @@
 <?php
 /**
- * Writes a body for each tree of trees/*.json, as a portal's PHP writes it:
+ * Writes a body for each tree of gateway/sandbox/event_trees, as a portal's PHP writes it:
  *
  *     php tests/wire/catalogue/make.php [directory]
  *
@@ -66,7 +66,7 @@ function name_sent(string $event, string $variant, mixed $data): string
 }
 
 $directory = $argv[1] ?? __DIR__ . '/bodies';
-foreach (glob(__DIR__ . '/trees/*.json') as $file) {
+foreach (glob(__DIR__ . '/../../../gateway/sandbox/event_trees/*.json') as $file) {
     foreach (json_decode(file_get_contents($file), true, flags: JSON_THROW_ON_ERROR) as $name => $data) {
         [$event, $variant] = [...explode('@', $name), ''];
         $body = http_build_query([
