@@ -94,10 +94,7 @@ def command(
         click.echo(_line(event, form, answer, as_json=as_json))
 
     target = _target(url or settings.http.local_url)
-    try:
-        is_fine = asyncio.run(_send(target, body, _in_step(repeat, per_s=rate), tell))
-    except NoAnswer as error:
-        raise click.ClickException(f"no answer from {error}") from error
+    is_fine = asyncio.run(_send(target, body, _in_step(repeat, per_s=rate), tell))
     context.exit(0 if is_fine else 1)
 
 
@@ -146,13 +143,16 @@ async def _send(
     steps: AsyncIterator[int],
     tell: Callable[[GatewayAnswer], None],
 ) -> bool:
-    """Send a body at each step; whether all were answered with 200."""
+    """Send a body at each step; whether all were answered with 200. Raises ClickException."""
     is_fine = True
-    async with sending(target) as sender:
-        async for _ in steps:
-            answer = await sender.send(body())
-            tell(answer)
-            is_fine &= answer.status == 200
+    try:
+        async with sending(target) as sender:
+            async for _ in steps:
+                answer = await sender.send(body())
+                tell(answer)
+                is_fine &= answer.status == 200
+    except NoAnswer as error:
+        raise click.ClickException(f"no answer from {error}") from error
     return is_fine
 
 
