@@ -3,10 +3,12 @@
 A consuming service imports everything it needs from here; docs/consumers.md shows how.
 """
 
-from consumers.runtime.consumer import BatchHandler, Consumer, EventHandler
+from consumers.runtime.consumer import Consumer
 from consumers.runtime.dead_letter_limit import DeadLetterLimit
 from consumers.runtime.entry import Entry, Event, Partition
-from consumers.runtime.exceptions import Reject, Transient
+from consumers.runtime.exceptions import Declined, Reject, Transient
+from consumers.runtime.handler_table import BatchHandler, EventHandler
+from consumers.runtime.retry_schedule import RetrySchedule
 from consumers.runtime.transforms import Output, TransformHandler, Write
 from gateway.backoff import Backoff
 from gateway.contract import (
@@ -27,6 +29,7 @@ __all__ = [
     "CommentEvent",
     "Consumer",
     "DeadLetterLimit",
+    "Declined",
     "EntityEvent",
     "Entry",
     "Event",
@@ -37,6 +40,7 @@ __all__ = [
     "Partition",
     "PortalEvent",
     "Reject",
+    "RetrySchedule",
     "TransformHandler",
     "Transient",
     "Write",

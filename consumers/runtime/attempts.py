@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
-from msgspec.structs import replace
 
-from consumers.runtime.consumer import Consumer, EventHandler
+from consumers.runtime.consumer import Consumer
 from consumers.runtime.entry import HeldEntry
-from consumers.runtime.exceptions import Reject
+from consumers.runtime.exceptions import Declined, Reject, Transient
+from consumers.runtime.handler_table import EventHandler
 from consumers.runtime.handlers import BatchFunction, name_of
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.redaction import describe
@@ -158,7 +158,12 @@ class Attempts:
 
     def _verdict(self, batch: Sequence[HeldEntry], error: BaseException) -> TryLater | Bury:
         first = batch[0]
-        return self._policy.verdict(error, failures=first.failures, delays=first.delays)
+        return self._policy.verdict(
+            error,
+            failures=first.failures,
+            delays=first.delays,
+            failing_s=first.failing_s(time.time()),
+        )
 
     async def _follow_batch(
         self, batch: Sequence[HeldEntry], error: BaseException, *, took_s: float
@@ -195,9 +200,7 @@ class Attempts:
             handler=self._handler_name(batch[0]),
         )
         for held in batch:
-            held.entry = replace(held.entry, attempt=held.entry.attempt + 1)
-            held.delays = held.delays + 1 if verdict.is_transient else 0
-            held.failures += not verdict.is_transient
+            held.failed(time.time(), is_transient=verdict.is_transient)
         return verdict
 
     def _handler_name(self, held: HeldEntry) -> str:
@@ -217,10 +220,12 @@ class Attempts:
         The first attempt's says where it was raised, unless the handler meant to raise it.
         """
         first = batch[0].entry
-        is_meant = isinstance(error, Reject) or self._policy.is_transient(error)
+        is_meant = isinstance(error, (Reject, Declined)) or self._policy.is_transient(error)
+        is_told = isinstance(error, Transient) and error.is_told
+        tell = log.debug if is_told else log.warning
         where = "" if is_meant or first.attempt > 1 else traceback_of(error)
         self._metrics.attempt_failed(verdict.outcome)
-        log.warning(
+        tell(
             "attempt failed",
             group=self._consumer.group,
             stream=first.stream,

@@ -5,9 +5,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from consumers.runtime.batch_retries import BatchRetries
-from consumers.runtime.consumer import BatchHandler
 from consumers.runtime.entry import HeldEntry
 from consumers.runtime.gate import Gate
+from consumers.runtime.handler_table import BatchHandler
 from consumers.runtime.intervening import Intervening
 from consumers.runtime.retry_policy import Split, TryLater
 from gateway.background import owned

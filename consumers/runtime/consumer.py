@@ -1,15 +1,13 @@
 """What a service declares: its group, the stream it reads, and its handlers. Does no I/O."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from fnmatch import translate
 from typing import Final, Literal, TypeVar
 
-from msgspec import Struct
-
 from consumers.runtime.dead_letter_limit import DeadLetterLimit
-from consumers.runtime.entry import Entry, Partition
+from consumers.runtime.entry import Entry, Event, Partition
+from consumers.runtime.handler_table import BatchHandler, EventHandler, Handler, HandlerTable
 from consumers.runtime.handlers import (
     BatchFunction,
     EventFunction,
@@ -17,10 +15,11 @@ from consumers.runtime.handlers import (
     of_entry,
     refuse_unfit,
 )
+from consumers.runtime.retry_schedule import RetrySchedule
 from consumers.runtime.transforms import Result, TransformHandler
 from gateway.backoff import Backoff
 
-__all__ = ["BatchHandler", "Consumer", "EventHandler"]
+__all__ = ["Consumer"]
 
 _OnEvent = TypeVar("_OnEvent", bound=EventFunction)
 _OnBatch = TypeVar("_OnBatch", bound=BatchFunction)
@@ -29,28 +28,6 @@ _BACKOFF: Final = Backoff()
 _GROUP: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
-class EventHandler(Struct, frozen=True):
-    """A function called once for each entry."""
-
-    call: Callable[[Entry], Awaitable[None]]
-
-
-class BatchHandler(Struct, frozen=True):
-    """A function called for up to `max_events` entries of a partition, in their order.
-
-    It is called when that many are there, or `max_bytes` of their JSON, or `max_wait_s` seconds
-    after the first of them came. With `across_partitions` that is of all partitions that the
-    process owns, in one call.
-    """
-
-    call: Callable[[Sequence[Entry]], Awaitable[None]]
-    max_events: int
-    max_wait_s: float
-    max_bytes: int
-    across_partitions: bool = False
-
-
-Handler = EventHandler | BatchHandler | TransformHandler
 _MIXTURE: Final = "a consumer has either handlers of events, or one of batches, or transforms"
 
 
@@ -68,7 +45,11 @@ class Consumer:
     partition at a time. `transient` are exceptions that count as `Transient`. After `max_attempts`
     calls that raised anything else the entry becomes a dead letter. `backoff` says how long to
     wait between calls, and for how long the partition pauses when everything fails transiently.
+    With `retries` these say when an entry is tried again, and given up, instead of `max_attempts`.
     More dead letters than `dead_letter_limit` stop the consumer.
+
+    Only events that `takes` says yes to are handled; it is asked for each, and is to be quick.
+    About `max_in_hand` entries of a partition are read ahead of what is handled.
 
     `why_not_ready` is asked by the probe `/readyz`: None while the service can do its work, else
     the reason in a line. It is called on the event loop, and answers from what it knows already.
@@ -89,6 +70,9 @@ class Consumer:
         buries_crashed: bool = True,
         transient: tuple[type[Exception], ...] = (),
         backoff: Backoff = _BACKOFF,
+        retries: RetrySchedule | None = None,
+        takes: Callable[[Event], bool] | None = None,
+        max_in_hand: int = 1000,
         dead_letter_limit: DeadLetterLimit | None = None,
         lifespan: Callable[[], AbstractAsyncContextManager[object]] = nullcontext,
         partition_lifespan: Callable[
@@ -113,14 +97,15 @@ class Consumer:
         self.buries_crashed = buries_crashed
         self.transient = transient
         self.backoff = backoff
+        self.retries = retries
+        self.takes = takes
+        self.max_in_hand = max_in_hand
         self.dead_letter_limit = dead_letter_limit or DeadLetterLimit()
         self.lifespan = lifespan
         self.partition_lifespan = partition_lifespan
         self.why_not_ready = why_not_ready
         self.batch_handler: BatchHandler | None = None
-        self._handlers: list[tuple[re.Pattern[str], Handler]] = []
-        self._patterns: list[str] = []
-        self._by_type: dict[str, Handler | None] = {}
+        self._handlers = HandlerTable()
 
     def on(self, pattern: str) -> Callable[[_OnEvent], _OnEvent]:
         """Handle each event whose type matches `pattern` (as a shell matches file names).
@@ -134,7 +119,7 @@ class Consumer:
         def register(function: _OnEvent) -> _OnEvent:
             refuse_unfit(function, decorator="@app.on", takes_entries=False)
             self._refuse_mixture(EventHandler)
-            self._add(pattern, EventHandler(of_entry(function)))
+            self._handlers.add(pattern, EventHandler(of_entry(function)))
             return function
 
         return register
@@ -170,7 +155,7 @@ class Consumer:
                 )
             limits = max_events, max_wait_s, max_bytes, across_partitions
             self.batch_handler = BatchHandler(function, *limits)
-            self._add(pattern, self.batch_handler)
+            self._handlers.add(pattern, self.batch_handler)
             return function
 
         return register
@@ -205,7 +190,7 @@ class Consumer:
             limits = max_subjects, max_wait_s, spacing_s, max_batches
             handler = TransformHandler(function, together, *limits)
             for one in (pattern, *more_patterns):
-                self._add(one, handler)
+                self._handlers.add(one, handler)
             return function
 
         return register
@@ -213,13 +198,7 @@ class Consumer:
     @property
     def patterns(self) -> tuple[str, ...]:
         """The patterns of the handlers, in the order of their declaration."""
-        return tuple(self._patterns)
-
-    @staticmethod
-    def matches(pattern: str, types: Iterable[str]) -> bool:
-        """Whether a pattern matches one of these types."""
-        compiled = re.compile(translate(pattern))
-        return any(compiled.match(one) for one in types)
+        return self._handlers.patterns
 
     def transform_of(self, event_type: str) -> TransformHandler:
         """The handler of a type of which `handler_of` knows that there is one to transform it."""
@@ -229,25 +208,19 @@ class Consumer:
 
     def handler_of(self, event_type: str) -> Handler | None:
         """The handler of an event type; None if no pattern matches."""
-        try:
-            return self._by_type[event_type]
-        except KeyError:
-            found = next((h for p, h in self._handlers if p.match(event_type)), None)
-            # Types come from outside: a sender of ever new ones must not fill the memory.
-            if len(self._by_type) < 1000:
-                self._by_type[event_type] = found
-            return found
+        return self._handlers.of(event_type)
+
+    def wants(self, event: Event) -> bool:
+        """Whether an event is handled; else it is acknowledged and counted."""
+        if self.handler_of(event.type) is None:
+            return False
+        return self.takes is None or self.takes(event)
 
     def _refuse_mixture(self, kind: type[Handler]) -> None:
-        if not all(isinstance(handler, kind) for _, handler in self._handlers):
+        if not self._handlers.is_only(kind):
             raise ValueError(_MIXTURE)
         if (self.output is not None) != (kind is TransformHandler):
             raise ValueError("a consumer has an output if it transforms, and only then")
-
-    def _add(self, pattern: str, handler: Handler) -> None:
-        self._handlers.append((re.compile(translate(pattern)), handler))
-        self._patterns.append(pattern)
-        self._by_type.clear()
 
 
 def _refuse_function(pattern: object, decorator: str) -> None:

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from consumers.runtime.consumer import Consumer
+from consumers.runtime.handler_table import matches
 from gateway.contract import ENTITY_TYPE_ID, KNOWN_TYPES
 from gateway.errors import OperatorError
 
@@ -35,7 +36,7 @@ def refuse_idle(consumer: Consumer) -> None:
     faults = [
         f"no event is of the type {pattern!r}{_hint(pattern)}"
         for pattern in consumer.patterns
-        if _is_slip(consumer, pattern)
+        if _is_slip(pattern)
     ]
     if faults:
         raise InvalidConsumer("\n".join(faults))
@@ -43,16 +44,16 @@ def refuse_idle(consumer: Consumer) -> None:
 
 def doubts(consumer: Consumer) -> Iterable[str]:
     """Patterns that match nothing this version knows of, and may match what others publish."""
-    return [pattern for pattern in consumer.patterns if not _is_known(consumer, pattern)]
+    return [pattern for pattern in consumer.patterns if not _is_known(pattern)]
 
 
-def _is_known(consumer: Consumer, pattern: str) -> bool:
+def _is_known(pattern: str) -> bool:
     """Whether there are such types; that of a smart process has a number which a portal gives."""
-    return consumer.matches(_NUMBER.sub(ENTITY_TYPE_ID, pattern), KNOWN_TYPES)
+    return matches(_NUMBER.sub(ENTITY_TYPE_ID, pattern), KNOWN_TYPES)
 
 
-def _is_slip(consumer: Consumer, pattern: str) -> bool:
-    if _is_known(consumer, pattern):
+def _is_slip(pattern: str) -> bool:
+    if _is_known(pattern):
         return False
     # All types of ours begin so; beyond these, only a type that nearly exists is surely a slip.
     could_be_ours = any(

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from consumers.runtime.consumer import Consumer
+from consumers.runtime.consumer_set import ConsumerSet
 from consumers.runtime.handlers import InvalidHandler
 from consumers.runtime.tracebacks import since_module
 from gateway.errors import OperatorError
@@ -16,7 +17,7 @@ from gateway.settings import Settings
 __all__ = ["load_consumer"]
 
 
-def load_consumer(name: str, settings: Settings) -> Consumer:
+def load_consumer(name: str, settings: Settings) -> Consumer | ConsumerSet:
     """The consumer `consumers.<name>` built from the settings, or the object `module:object`.
 
     A module is looked for in the working directory as well. Raises OperatorError if there is no
@@ -34,7 +35,8 @@ def load_consumer(name: str, settings: Settings) -> Consumer:
         module = importlib.import_module(f"consumers.{name}")
         if not hasattr(module, "build"):
             raise OperatorError(f"consumers.{name} is not a consumer")
-        built: Consumer = module.build(settings)  # which imports what these settings need
+        # Which imports what these settings need.
+        built: Consumer | ConsumerSet = module.build(settings)
     except ModuleNotFoundError as error:
         raise OperatorError(
             f"consumer {name!r} needs the library {error.name!r}: "

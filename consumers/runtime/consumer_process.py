@@ -3,43 +3,32 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import structlog
 from redis.asyncio import Redis
 
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.consumer_checks import doubts, refuse_idle
-from consumers.runtime.dead_letter_limit import DeadLetterRate
-from consumers.runtime.failure_records import FailureRecords
-from consumers.runtime.gate import Gate
+from consumers.runtime.consumer_set import ConsumerSet
+from consumers.runtime.event_memory import EventMemory, read_event
+from consumers.runtime.group_assembly import ProcessParts, ownership_of
 from consumers.runtime.handled_log import Summary
 from consumers.runtime.health import Health, listening
-from consumers.runtime.in_flight import in_flight_of
-from consumers.runtime.joint_calls import JointCalls
-from consumers.runtime.lua_scripts import Acquired, Scripts
+from consumers.runtime.joint_reading import JointReading
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.outages import Outages
 from consumers.runtime.ownership import Ownership
-from consumers.runtime.partition import OwnedPartition
-from consumers.runtime.partition_keys import PartitionKeys
-from consumers.runtime.reader import ReadPace
-from consumers.runtime.retry_policy import RetryPolicy
-from consumers.runtime.standing_interventions import StandingInterventions
 from consumers.runtime.standstill import Standstill
-from consumers.runtime.tenure import Tenure
 from consumers.runtime.unknown_streams import refuse_unknown
 from gateway.background import Background, owned, watched
-from gateway.contract import Streams
 from gateway.ending import end
 from gateway.heartbeats.heartbeat import beating
 from gateway.heartbeats.process_report import ProcessReport, instance_id
 from gateway.heartbeats.systemd_notices import telling_systemd
 from gateway.last_resort import end_within
 from gateway.redis_access import connections
-from gateway.redis_access.redis_url import RedisAddress
 from gateway.settings import Settings
 from gateway.span_export import exporting
 from gateway.vital_metrics import tell_build
@@ -48,13 +37,8 @@ __all__ = ["run", "run_until_signalled"]
 
 log = structlog.get_logger()
 
-_BLOCK_S: Final = 2.5
-_INSPECT_S: Final = 10.0
-_PARTITIONS_PER_PACE: Final = 4
-"""Up to this many partitions an idle process sends under five commands a second."""
 
-
-async def run_until_signalled(consumer: Consumer, settings: Settings) -> None:
+async def run_until_signalled(given: Consumer | ConsumerSet, settings: Settings) -> None:
     """Consume until SIGTERM or SIGINT; a second signal ends the process where it stands.
 
     So does the end of twice `grace_s`, if something holds up the stop, whatever it began with.
@@ -78,42 +62,48 @@ async def run_until_signalled(consumer: Consumer, settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told)
     bounding = owned(bound_the_stop())
-    service, grace_s = f"b24-consumer-{consumer.group}", settings.consumers.grace_s
+    name = ConsumerSet.of(given).name
+    service, grace_s = f"b24-consumer-{name}", settings.consumers.grace_s
     try:
         async with exporting(service, instance=instance_id(), grace_s=grace_s):
-            await run(consumer, settings, stop)
+            await run(given, settings, stop)
     finally:
         if not stop.is_set():
             end_within(most_s)
         await end(bounding)
 
 
-async def run(consumer: Consumer, settings: Settings, stop: asyncio.Event) -> None:
+async def run(given: Consumer | ConsumerSet, settings: Settings, stop: asyncio.Event) -> None:
     """Consume until `stop` is set; entries under way are finished and acknowledged first.
 
     Sets `stop` itself when a part has failed, and ends in the same way. Raises
     DeadLetterLimitReached, OperatorError, BackgroundFailed, and what the service's own contexts
     raise.
     """
-    refuse_idle(consumer)
-    for pattern in doubts(consumer):
-        log.warning("this version knows of no event of this type", pattern=pattern)
+    some = ConsumerSet.of(given)
+    _check(some)
     tell_build()
-    metrics = Metrics(consumer.group)
-    standstill = Standstill(metrics.stood_still)
-    outages = Outages(standstill.explains)
+    metrics = [Metrics(consumer.group) for consumer in some.consumers]
+    standstill = _standstill(metrics)
+    outages = Outages(standstill.explains, are_told_together=some.is_joint)
     async with AsyncExitStack() as stack:
         watch = stack.enter_context(watched(stop.set))
         control = connections.control(settings.redis.url)
         stack.push_async_callback(control.aclose)
-        await stack.enter_async_context(consumer.lifespan())
-        ownership = _ownership(consumer, settings, control, metrics, outages)
+        await stack.enter_async_context(some.lifespan())
+        for consumer in some.consumers:
+            await stack.enter_async_context(consumer.lifespan())
+        parts = _parts(some, settings, control, outages, lambda: ownerships)
+        ownerships = [
+            ownership_of(consumer, parts, of_group)
+            for consumer, of_group in zip(some.consumers, metrics, strict=True)
+        ]
         health = Health(
-            ownership,
+            ownerships,
             outages,
             watch,
             metrics,
-            why_not_ready=consumer.why_not_ready,
+            why_not_ready=some.reasons_not_ready,
             lease_s=settings.consumers.lease_s,
             stuck_s=settings.consumers.stuck_s,
         )
@@ -122,38 +112,109 @@ async def run(consumer: Consumer, settings: Settings, stop: asyncio.Event) -> No
                 settings.consumers.host,
                 settings.consumers.port,
                 health,
-                metrics,
                 hosts=settings.admin.hosts,
             )
         )
         # From here on it waits for Redis, if need be.
         await stack.enter_async_context(telling_systemd(health.why_not_alive))
         await stack.enter_async_context(_beside(standstill.run, name="standstill"))
-        summary = Summary(consumer.group, metrics)
+        summary = Summary(some.name, metrics)
         await stack.enter_async_context(_beside(summary.run, name="summary"))
-        await refuse_unknown(control, settings.redis.streams, consumer.stream, stop)
-        report = _reporting(consumer, ownership, health, address)
+        for stream in dict.fromkeys(consumer.stream for consumer in some.consumers):
+            await refuse_unknown(control, settings.redis.streams, stream, stop)
+        report = _reporting(some, ownerships, health, address)
         await stack.enter_async_context(
-            beating(control, report, prefix=settings.redis.prefix, instance=ownership.member)
+            beating(control, report, prefix=settings.redis.prefix, instance=parts.member)
         )
-        log.info("consumer started", group=consumer.group, stream=consumer.stream)
+        _tell_start(some)
+        await _own(ownerships, stop)
+    log.info("consumer stopped", group=some.name)
+
+
+def _check(some: ConsumerSet) -> None:
+    for consumer in some.consumers:
+        refuse_idle(consumer)
+        for pattern in doubts(consumer):
+            log.warning("this version knows of no event of this type", pattern=pattern)
+
+
+def _standstill(metrics: Sequence[Metrics]) -> Standstill:
+    def noted(seconds: float) -> None:
+        for one in metrics:
+            one.stood_still(seconds)
+
+    return Standstill(noted)
+
+
+def _tell_start(some: ConsumerSet) -> None:
+    streams = sorted({consumer.stream for consumer in some.consumers})
+    about = {"groups": len(some.consumers)} if some.is_joint else {}
+    log.info("consumer started", group=some.name, stream=", ".join(streams), **about)
+
+
+async def _own(ownerships: Sequence[Ownership], stop: asyncio.Event) -> None:
+    """Let all groups own their shares until `stop`; raises what one of them raised, after all.
+
+    They begin one after the other within a second, so that their beats do not come together.
+    """
+
+    async def own(number: int, ownership: Ownership) -> None:
+        if number:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(number / len(ownerships)):
+                    await stop.wait()
         await ownership.run(stop)
-    log.info("consumer stopped", group=consumer.group)
+
+    if not ownerships:
+        await stop.wait()
+        return
+    ends = await asyncio.gather(
+        *(own(number, one) for number, one in enumerate(ownerships)), return_exceptions=True
+    )
+    for error in ends:
+        if error is not None:
+            raise error
+
+
+def _parts(
+    some: ConsumerSet,
+    settings: Settings,
+    control: Redis,
+    outages: Outages,
+    ownerships: Callable[[], Sequence[Ownership]],
+) -> ProcessParts:
+    url, block_s = settings.redis.url, settings.consumers.lease_s * 2 / 3
+    joint = JointReading(
+        connect=lambda key: connections.shared_reader_of(url, key),
+        watch=lambda key: connections.reader_of(url, key, block_s=block_s),
+        block_s=block_s,
+    )
+    return ProcessParts(
+        settings=settings,
+        member=instance_id(),
+        control=control,
+        outages=outages,
+        read_event=EventMemory().read if some.is_joint else read_event,
+        joint=joint if some.is_joint else None,
+        owned_count=lambda: sum(len(one.partitions) for one in ownerships()),
+    )
 
 
 def _reporting(
-    consumer: Consumer, ownership: Ownership, health: Health, address: str
+    some: ConsumerSet, ownerships: Sequence[Ownership], health: Health, address: str
 ) -> Callable[[], Awaitable[ProcessReport]]:
     """What the process says of itself in its heartbeats."""
+    streams = ", ".join(sorted({consumer.stream for consumer in some.consumers}))
 
     async def report() -> ProcessReport:
+        owned = {one.keys.partition for ownership in ownerships for one in ownership.partitions}
         return ProcessReport.of_this_process(
             "consumer",
             why_not=await health.why_not_ready(),
-            group=consumer.group,
-            stream=consumer.stream,
+            group=some.name,
+            stream=streams,
             admin=address,
-            partitions=tuple(sorted(one.keys.partition for one in ownership.partitions)),
+            partitions=tuple(sorted(owned)),
         )
 
     return report
@@ -168,82 +229,3 @@ async def _beside(work: Callable[[], Awaitable[None]], *, name: str) -> AsyncIte
         yield
     finally:
         await background.close()
-
-
-def _ownership(
-    consumer: Consumer, settings: Settings, control: Redis, metrics: Metrics, outages: Outages
-) -> Ownership:
-    streams = settings.redis.streams
-    scripts = Scripts(control)
-    wishes = StandingInterventions(control, streams, consumer.group)
-    rate = DeadLetterRate(consumer.dead_letter_limit)
-    farewell_s = settings.consumers.grace_s / 8
-    longest_block_s = settings.consumers.lease_s * 2 / 3
-    calls = _joint_calls(consumer)
-
-    def pace() -> ReadPace:
-        factor = max(1.0, len(ownership.partitions) / _PARTITIONS_PER_PACE)
-        return ReadPace(min(_BLOCK_S * factor, longest_block_s), _INSPECT_S * factor)
-
-    async def connect(key: str) -> Redis:
-        return await connections.reader_of(settings.redis.url, key, block_s=longest_block_s)
-
-    def own(keys: PartitionKeys, acquired: Acquired) -> OwnedPartition:
-        tenure = Tenure(
-            keys=keys,
-            epoch=acquired.epoch,
-            gate=Gate(limit=consumer.concurrency),
-            in_flight=in_flight_of(consumer, hands=lambda: ownership.partitions),
-            failures=FailureRecords(control, keys, epoch=acquired.epoch),
-            scripts=scripts,
-            metrics=metrics,
-            rate=rate,
-            outages=outages,
-            wishes=wishes,
-        )
-        return OwnedPartition(
-            consumer,
-            tenure,
-            former=acquired,
-            connect=connect,
-            settings=settings.consumers,
-            farewell_s=farewell_s,
-            pace=pace,
-            calls=calls,
-        )
-
-    ownership = Ownership(
-        _partition_keys(consumer, streams),
-        member=instance_id(),
-        members_key=streams.members(consumer.group),
-        scripts=scripts,
-        lease_s=settings.consumers.lease_s,
-        farewell_s=farewell_s,
-        one_by_one=RedisAddress.of(settings.redis.url).kind == "cluster",
-        outages=outages,
-        wishes=wishes,
-        own=own,
-    )
-    return ownership
-
-
-def _joint_calls(consumer: Consumer) -> JointCalls | None:
-    """The calls that the partitions of this process have in common, if its handler wants that."""
-    handler = consumer.batch_handler
-    if handler is None or not handler.across_partitions:
-        return None
-    return JointCalls(handler, RetryPolicy.of(consumer).is_transient)
-
-
-def _partition_keys(consumer: Consumer, streams: Streams) -> list[PartitionKeys]:
-    """Those of all partitions that there are."""
-    return [
-        PartitionKeys.of(
-            streams,
-            group=consumer.group,
-            stream=consumer.stream,
-            partition=partition,
-            output=consumer.output,
-        )
-        for partition in range(streams.partitions)
-    ]

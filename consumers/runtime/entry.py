@@ -1,6 +1,7 @@
 """Describes an entry: as handlers are given it, and as the runtime holds it until it is done."""
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.contract import Event
 
@@ -56,14 +57,16 @@ class HeldEntry(Struct, eq=False, kw_only=True, gc=False):
     """An entry in the hands of this process: delivered to it, and not yet acknowledged.
 
     `id` is where it was read, which for a redelivery differs from the entry's own id. `failures`
-    counts attempts that burn, `delays` the transient failures since the last other result, and
-    `arrived_at` is by the event loop's clock. `history` is how a redelivery died before.
+    counts attempts that burn, the first of which was at `failing_since` (Unix time, 0: none),
+    `delays` the transient failures since the last other result, and `arrived_at` is by the event
+    loop's clock. `history` is how a redelivery died before.
     """
 
     source: Source
     id: bytes
     entry: Entry
     failures: int = 0
+    failing_since: float = 0.0
     delays: int = 0
     arrived_at: float = 0.0
     history: bytes = b""
@@ -73,6 +76,20 @@ class HeldEntry(Struct, eq=False, kw_only=True, gc=False):
         """What has to be handled in order: all events of one subject of one portal."""
         event = self.entry.event
         return event.source + event.subject
+
+    def failed(self, now: float, *, is_transient: bool) -> None:
+        """Note a failed attempt, by Unix time; what counts towards a dead letter, if it burns."""
+        self.entry = replace(self.entry, attempt=self.entry.attempt + 1)
+        if is_transient:
+            self.delays += 1
+        else:
+            self.delays = 0
+            self.failures += 1
+            self.failing_since = self.failing_since or now
+
+    def failing_s(self, now: float) -> float:
+        """For how many seconds attempts that burn have failed."""
+        return now - self.failing_since if self.failing_since else 0.0
 
 
 class DroppedEntry(Struct, frozen=True, gc=False):

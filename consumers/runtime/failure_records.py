@@ -49,6 +49,7 @@ class FailureRecords:
         self._is_inherited = False
         # Attempts of processes before this one, by field, in the order of the last failures.
         self._known: dict[str, int] = {}
+        self._inherited: dict[str, FailedAttempt] = {}
         self._unwritten: dict[str, tuple[Source, bytes, FailedAttempt]] = {}
         self._sent: set[str] = set()
         self._pushed_out: list[str] = []
@@ -77,7 +78,15 @@ class FailureRecords:
         )
         for field, record in sorted(records, key=lambda one: one[1].at):
             self._known[field] = record.attempts
+            self._inherited[field] = record
             self._sent.add(field)
+
+    def continue_with(self, held: HeldEntry) -> None:
+        """Let an entry go on where processes before this one were with it, if they have said so."""
+        record = self._inherited.pop(_field(held.source, held.id), None)
+        if record is not None and record.since:
+            held.failures = record.failures
+            held.failing_since = datetime.fromisoformat(record.since).timestamp()
 
     def failed(
         self, some: Sequence[HeldEntry], *, error: str, is_transient: bool, handler: str
@@ -98,6 +107,8 @@ class FailureRecords:
                 subject=event.subject,
                 handler=handler,
                 is_transient=is_transient,
+                failures=held.failures + (not is_transient),
+                since=_since(held, is_transient=is_transient),
             )
             self._unwritten[field] = (held.source, held.id, record)
         for field in list(islice(self._known, max(0, len(self._known) - _MAX_RECORDS))):
@@ -168,6 +179,17 @@ class FailureRecords:
         for field, written in some:
             if self._unwritten.get(field) is written:
                 del self._unwritten[field]
+
+
+def _since(held: HeldEntry, *, is_transient: bool) -> str:
+    """When the first attempt failed that counts; this one, if it is that. Empty if none does."""
+    if held.failing_since:
+        moment = datetime.fromtimestamp(held.failing_since, UTC)
+    elif is_transient:
+        return ""
+    else:
+        moment = datetime.now(UTC)
+    return timestamps.milliseconds_of(moment)
 
 
 def _field(source: Source, entry_id: bytes) -> str:

@@ -126,14 +126,15 @@ class Circuit(Struct):
     _failing: set[str] = set()
     _pauses: int = 0
 
-    def failed(self, lane: str, *, pause_s: float = 0.0) -> float | None:
+    def failed(self, lane: str, *, pause_s: float = 0.0, for_all: bool = False) -> float | None:
         """Note a transient failure; the seconds to pause, if the partition has to pause.
 
-        The pause is at least `pause_s`, the one that the handler asked for.
+        The pause is at least `pause_s`, the one that the handler asked for. It does not wait for
+        other lanes to fail if what is away is away `for_all`.
         """
         if len(self._failing) < self.threshold:
             self._failing.add(lane)
-        if len(self._failing) < self.threshold:
+        if len(self._failing) < self.threshold and not for_all:
             return None
         self._pauses += 1
         return max(self.backoff.delay_s(self._pauses), pause_s)

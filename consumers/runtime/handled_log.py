@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import structlog
@@ -36,9 +36,14 @@ def tell_handled(group: str, done: Iterable[HeldEntry]) -> None:
 
 
 class Summary:
-    """Says each minute what this process was through with, if it was with anything."""
+    """Says each minute what this process was through with, if it was with anything.
 
-    def __init__(self, group: str, metrics: Metrics, *, every_s: float = _EVERY_S) -> None:
+    `metrics` are those of its groups, which are summed up.
+    """
+
+    def __init__(
+        self, group: str, metrics: Sequence[Metrics], *, every_s: float = _EVERY_S
+    ) -> None:
         self._group = group
         self._metrics = metrics
         self._every_s = every_s
@@ -52,7 +57,7 @@ class Summary:
 
     def tell(self) -> None:
         """Say what has come to it since the last time."""
-        now, before = self._metrics.totals, self._told
+        now, before = Totals.of_all(one.totals for one in self._metrics), self._told
         self._told = now
         if now != before:
             log.info(

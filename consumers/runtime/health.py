@@ -1,16 +1,18 @@
 """Answers probes and Prometheus: is the process alive, is it connected, its numbers."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
 from aiohttp import web
-from prometheus_client import REGISTRY, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 
+from consumers.runtime.merged_registry import MergedRegistry
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.outages import Outages
 from consumers.runtime.ownership import Ownership
+from consumers.runtime.partition import OwnedPartition
 from consumers.runtime.redaction import describe
 from gateway.background import Watch
 from gateway.errors import OperatorError
@@ -32,16 +34,16 @@ class Health:
 
     def __init__(
         self,
-        ownership: Ownership,
+        ownerships: Sequence[Ownership],
         outages: Outages,
         watch: Watch,
-        metrics: Metrics,
+        metrics: Sequence[Metrics],
         *,
-        why_not_ready: Callable[[], str | None],
+        why_not_ready: Callable[[], Sequence[str]],
         lease_s: float,
         stuck_s: float,
     ) -> None:
-        self._ownership = ownership
+        self._ownerships = ownerships
         self._outages = outages
         self._watch = watch
         self._metrics = metrics
@@ -56,13 +58,14 @@ class Health:
         """
         oldest = time.monotonic() - self._stuck_s
         reasons = [
-            f"partition {one.keys.partition} makes no progress"
-            for one in self._ownership.partitions
+            f"{self._name_of(one)} makes no progress"
+            for ownership in self._ownerships
+            for one in ownership.partitions
             if one.progressed_at <= oldest
         ]
-        if self._ownership.beaten_at <= oldest:
+        if any(one.beaten_at <= oldest for one in self._ownerships):
             reasons.append("the leases are not looked after")
-        if self._ownership.is_connected:
+        if any(one.is_connected for one in self._ownerships):
             reasons += self._outages.lasting(self._stuck_s)
         return await self._with_background(reasons)
 
@@ -72,34 +75,48 @@ class Health:
         The service may have reasons of its own, such as a database that is away.
         """
         reasons = [*self._outages.denied(), *self._outages.lasting(self._lease_s)]
-        if not self._ownership.is_connected:
+        if not all(one.is_connected for one in self._ownerships):
             reasons.append("no leases yet, or Redis is away")
-        for one in self._ownership.partitions:
-            if not one.is_connected:
-                reasons.append(f"partition {one.keys.partition} is not read")
-            if not one.is_held:
-                reasons.append(f"the lease of partition {one.keys.partition} is not renewed")
-        if (reason := self._of_the_service()) is not None:
-            reasons.append(reason)
+        for ownership in self._ownerships:
+            for one in ownership.partitions:
+                if not one.is_connected:
+                    reasons.append(f"{self._name_of(one)} is not read")
+                if not one.is_held:
+                    reasons.append(f"the lease of {self._name_of(one)} is not renewed")
+        reasons += self._of_the_service()
         return await self._with_background(reasons)
 
     @property
     def remarks(self) -> list[str]:
         """What somebody should know of a process that is ready: what an operator has paused."""
-        return [f"paused: {pause}" for pause in self._ownership.wishes.pauses]
+        return [
+            f"{f'{one.group} ' if len(self._ownerships) > 1 else ''}paused: {pause}"
+            for one in self._ownerships
+            for pause in one.wishes.pauses
+        ]
 
     def observe(self) -> None:
         """Bring the gauges of this process up to date."""
-        self._metrics.fails(self._outages.longest_s)
-        for partition in self._ownership.partitions:
-            partition.observe()
+        for metrics in self._metrics:
+            metrics.fails(self._outages.longest_s)
+        for ownership in self._ownerships:
+            for partition in ownership.partitions:
+                partition.observe()
 
-    def _of_the_service(self) -> str | None:
+    def registry(self) -> CollectorRegistry:
+        """The metrics of all groups."""
+        return MergedRegistry(one.registry for one in self._metrics)
+
+    def _name_of(self, one: OwnedPartition) -> str:
+        group = f" of {one.keys.group}" if len(self._ownerships) > 1 else ""
+        return f"partition {one.keys.partition}{group}"
+
+    def _of_the_service(self) -> Sequence[str]:
         """What the service itself says; what it raises is a reason, too."""
         try:
             return self._why_service_is_not_ready()
         except Exception as error:  # noqa: BLE001 - it may raise anything
-            return f"why_not_ready failed: {describe(error)}"
+            return [f"why_not_ready failed: {describe(error)}"]
 
     async def _with_background(self, reasons: list[str]) -> str | None:
         if reason := await self._watch.why_not_alive():
@@ -109,13 +126,14 @@ class Health:
 
 @asynccontextmanager
 async def listening(
-    host: str, port: int, health: Health, metrics: Metrics, *, hosts: Collection[str] = ()
+    host: str, port: int, health: Health, *, hosts: Collection[str] = ()
 ) -> AsyncIterator[str]:
     """Answer `/healthz`, `/readyz` and `/metrics` meanwhile; on which host and port.
 
     Raises OperatorError if the port is taken. `hosts` are the names that it answers to beside
     addresses and `localhost`.
     """
+    registry = health.registry()
 
     async def healthz(_request: web.Request) -> web.Response:
         return _answer(await health.why_not_alive())
@@ -127,7 +145,7 @@ async def listening(
         health.observe()
         return web.Response(
             # The default registry has the service's own metrics, and those of its process.
-            body=generate_latest(metrics.registry) + generate_latest(REGISTRY),
+            body=generate_latest(registry) + generate_latest(REGISTRY),
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
         )
 

@@ -239,7 +239,8 @@ def in_flight_of(consumer: Consumer, *, hands: Callable[[], Collection[Hand]]) -
         return InFlight(_MAX_GATHERED, max_bytes=_MAX_BYTES, remembers=False, shares=shares)
     batches = consumer.batch_handler
     if batches is None:
-        return InFlight(max(4 * consumer.concurrency, 1000), max_bytes=_MAX_BYTES)
+        most = max(4 * consumer.concurrency, consumer.max_in_hand)
+        return InFlight(most, max_bytes=min(_MAX_BYTES, most * _MAX_BYTES // 1000))
     return InFlight(
         batches.max_events + min(batches.max_events, _MAX_AHEAD),
         max_bytes=batches.max_bytes * 3 // 2,

@@ -23,7 +23,6 @@ from gateway.contract import (
     DeadLetter,
     InvalidEvent,
     Redelivery,
-    decode_event,
     past_deaths,
     timestamps,
 )
@@ -166,12 +165,11 @@ class Intake:
         self, source: Source, entry_id: bytes, fields: Fields, deliveries: int
     ) -> HeldEntry | DeadLetter | None:
         """The entry to be taken, or what it becomes instead; None if it is to be dropped."""
-        raw = fields.get(EVENT_FIELD)
-        if raw is None and not fields:
+        if not fields:
             self._lost(source, entry_id)
             return None
         try:
-            event = decode_event(raw or b"")
+            raw, event = self._tenure.read_event(fields.get(EVENT_FIELD, b""))
         except InvalidEvent as error:
             return _letter(
                 self._tenure.keys.group,
@@ -182,7 +180,7 @@ class Intake:
                 error=describe(error),
                 attempts=0,
             )
-        if self._consumer.handler_of(event.type) is None:
+        if not self._consumer.wants(event):
             self._tenure.metrics.ignored(1)
             return None
         if source.is_redelivery:
@@ -191,7 +189,7 @@ class Intake:
             stream, original_id = source.name, entry_id.decode()
             is_replay = fields.get(KIND_FIELD) == REPLAY_KIND
         partition, epoch = self._place
-        return HeldEntry(
+        held = HeldEntry(
             source=source,
             id=entry_id,
             entry=Entry(
@@ -200,12 +198,15 @@ class Intake:
                 epoch=epoch,
                 id=original_id,
                 event=event,
-                raw=raw or b"",
+                raw=raw,
                 deliveries=deliveries,
                 is_replay=is_replay,
             ),
             history=fields.get(b"history", b"") if source.is_redelivery else b"",
         )
+        if self._consumer.retries is not None:
+            self._tenure.failures.continue_with(held)
+        return held
 
     def _is_known(self, source: Source, entry_id: bytes, fields: Fields) -> bool:
         """Whether an entry that comes again is in hand still, or was handled a moment ago."""

@@ -13,8 +13,8 @@ from typing import Protocol
 from msgspec import Struct
 from opentelemetry.trace import SpanContext
 
-from consumers.runtime.consumer import BatchHandler
 from consumers.runtime.entry import Entry
+from consumers.runtime.handler_table import BatchHandler
 from gateway.background import owned
 from gateway.ending import end
 from gateway.spans import current, within

@@ -158,7 +158,7 @@ class Lanes:
 
     def _postpone(self, name: str, later: TryLater) -> None:
         if later.is_transient:
-            pause_s = self._circuit.failed(name, pause_s=later.pause_s)
+            pause_s = self._circuit.failed(name, pause_s=later.pause_s, for_all=later.is_for_all)
             if pause_s is not None:
                 self._gate.pause(pause_s)
         else:

@@ -1,10 +1,11 @@
 """Counts what a consumer's process does, in a registry of its own."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import astuple
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from consumers.runtime.entry import HeldEntry
@@ -23,6 +24,11 @@ class Totals(Struct, frozen=True):
     ignored: int = 0
     dead: int = 0
     failed_attempts: int = 0
+
+    @classmethod
+    def of_all(cls, some: Iterable["Totals"]) -> "Totals":
+        """The sums of several groups."""
+        return cls(*map(sum, zip(*map(astuple, some), strict=True)))
 
 
 class Metrics:

@@ -22,15 +22,18 @@ log = structlog.get_logger()
 class Outages:
     """Knows the outages of one process; times are by time.monotonic().
 
-    What `is_our_doing`, such as a time-out of a loop that stood still, is none.
+    What is the same outage of several of its groups is told once, if they `are_told_together`. What
+    `is_our_doing`, such as a time-out of a loop that stood still, is none.
     """
 
     def __init__(
         self,
         is_our_doing: Callable[[Exception], bool] = lambda _error: False,
         *,
+        are_told_together: bool = False,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._are_told_together = are_told_together
         self.is_our_doing = is_our_doing
         self.now = now
         self.has_worked = False
@@ -43,6 +46,12 @@ class Outages:
     def worked(self) -> None:
         """A partition is read: from now on, what Redis denies was taken away, and may come back."""
         self.has_worked = True
+
+    def is_told(self, phrase: str, kind: str) -> bool:
+        """Whether another outage of this kind goes on, which is enough to tell."""
+        return self._are_told_together and any(
+            (one.phrase, one.kind) == (phrase, kind) for one in self._current
+        )
 
     @property
     def longest_s(self) -> float:
@@ -73,15 +82,15 @@ class Outage:
 
     def __init__(self, outages: Outages, phrase: str, keys: dict[str, Any]) -> None:
         self._outages = outages
-        self._phrase = phrase
+        self.phrase = phrase
         self._keys = keys
         self._began_at: float | None = None
-        self._kind = ""
+        self.kind = ""
         self._is_denied = False
         self._error = ""
 
     def __str__(self) -> str:
-        return f"{self._phrase} for {self.lasts_s:.0f} s: {self._error}"
+        return f"{self.phrase} for {self.lasts_s:.0f} s: {self._error}"
 
     @property
     def lasts_s(self) -> float:
@@ -109,10 +118,13 @@ class Outage:
             self._began_at = self._outages.now()
             self._outages.begins(self)
         self._is_denied = denied
-        if (kind := _kind(error)) != self._kind:
-            self._kind = kind
+        if (kind := _kind(error)) != self.kind:
+            is_told = self._outages.is_told(self.phrase, kind)
+            self.kind = kind
+            if is_told:
+                return
             tell = log.error if denied else log.warning
-            tell(self._phrase, error=self._error, **self._keys, **keys)
+            tell(self.phrase, error=self._error, **self._keys, **keys)
 
     def over(self) -> None:
         """Note a success."""
@@ -125,7 +137,7 @@ class Outage:
     def _end(self, *, is_back: bool) -> None:
         if self._began_at is not None:
             self._outages.ends(self, is_back=is_back)
-            self._began_at, self._kind, self._is_denied = None, "", False
+            self._began_at, self.kind, self._is_denied = None, "", False
 
 
 def _kind(error: Exception) -> str:

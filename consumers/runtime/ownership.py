@@ -50,6 +50,7 @@ class Ownership:
         self,
         partitions: list[PartitionKeys],
         *,
+        group: str,
         member: str,
         members_key: str,
         scripts: Scripts,
@@ -61,6 +62,7 @@ class Ownership:
         own: Callable[[PartitionKeys, Acquired], OwnedPartition],
     ) -> None:
         self._partitions = partitions
+        self.group = group
         self.member = member
         self._members_key = members_key
         self._scripts = scripts
@@ -152,7 +154,7 @@ class Ownership:
         share = share_of(self.member, members, len(self._partitions))
         for number, one in self._owned.items():
             if number not in share and not one.partition.gate.is_closed:
-                log.info("partition handed over", partition=number)
+                log.info("partition handed over", group=self.group, partition=number)
                 one.partition.close()
         await _each(self._take(self._partitions[number]) for number in share - self._owned.keys())
 

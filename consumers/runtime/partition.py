@@ -6,11 +6,10 @@ after a crash at each point.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
-from redis.asyncio import Redis
 
 from consumers.runtime.attempts import Attempts
 from consumers.runtime.batches import Batches
@@ -26,9 +25,11 @@ from consumers.runtime.intake import Intake
 from consumers.runtime.intervening import Intervening
 from consumers.runtime.joint_batches import JointBatches
 from consumers.runtime.joint_calls import JointCalls
+from consumers.runtime.joint_reading import JointConnection
 from consumers.runtime.lanes import Lanes
 from consumers.runtime.lua_scripts import Acquired, LeaseNote
 from consumers.runtime.reader import Reader, ReadPace
+from consumers.runtime.reader_connection import ReaderConnection
 from consumers.runtime.retry_policy import RetryPolicy
 from consumers.runtime.settlement import DeadLetterLimitReached, LeftPending, Settlement
 from consumers.runtime.tenure import Tenure
@@ -57,7 +58,7 @@ class OwnedPartition:
         tenure: Tenure,
         *,
         former: Acquired,
-        connect: Callable[[str], Awaitable[Redis]],
+        connection: ReaderConnection | JointConnection,
         settings: ConsumersSettings,
         farewell_s: float,
         pace: Callable[[], ReadPace],
@@ -78,7 +79,7 @@ class OwnedPartition:
             consumer,
             tenure,
             former=former if former.stream == consumer.stream else None,
-            connect=connect,
+            connection=connection,
             pace=pace,
         )
         self._attempts: Attempts | None = None

@@ -5,8 +5,8 @@ On hold it reads nothing, and only looks how the group stands.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 import structlog
 from msgspec import Struct
@@ -17,9 +17,11 @@ from consumers.runtime.consumer_groups import ensure_groups
 from consumers.runtime.delivered_entries import DeliveredEntries
 from consumers.runtime.group_inspection import GroupInspection
 from consumers.runtime.intake import Intake
+from consumers.runtime.joint_reading import JointConnection
 from consumers.runtime.lua_scripts import Acquired, LeaseNote
-from consumers.runtime.pending_entries import LOOK_ASIDE_S, MAX_ASIDE, OWNER
+from consumers.runtime.pending_entries import LOOK_ASIDE_S, MAX_ASIDE
 from consumers.runtime.reader_connection import ReaderConnection
+from consumers.runtime.stream_pages import Pages
 from consumers.runtime.tenure import Tenure
 from gateway.backoff import Backoff
 from gateway.contract import EntryId
@@ -59,7 +61,7 @@ class Reader:
         tenure: Tenure,
         *,
         former: Acquired | None,
-        connect: Callable[[str], Awaitable[Redis]],
+        connection: ReaderConnection | JointConnection,
         pace: Callable[[], ReadPace],
     ) -> None:
         self._consumer = consumer
@@ -67,7 +69,7 @@ class Reader:
         self._keys = tenure.keys
         self._gate = tenure.gate
         self._in_flight = tenure.in_flight
-        self._connection = ReaderConnection(connect, tenure.keys.shared.key)
+        self._connection = connection
         self._pace = pace
         self._delivered = former.position if former else None
         self._highest = EntryId(0)
@@ -167,7 +169,7 @@ class Reader:
             return True
         if self._gate.is_on_hold:
             return True
-        reply = await self._read(client, count=min(room, _MAX_COUNT), block_s=block_s)
+        reply = await self._read(count=min(room, _MAX_COUNT), block_s=block_s)
         if self._gate.is_closed:
             return False
         await self._take(reply, intake)
@@ -191,20 +193,17 @@ class Reader:
         await self._gate.closed(_HELD_S)
         return not self._gate.is_closed
 
-    async def _read(self, client: Redis, *, count: int, block_s: float | None) -> Any:
-        reply: Any = await client.xreadgroup(
-            self._keys.group,
-            OWNER,
-            {self._keys.shared.key: ">", self._keys.redeliveries.key: ">"},
-            count=count,
-            block=None if block_s is None else int(block_s * 1000),
+    async def _read(self, *, count: int, block_s: float | None) -> Pages:
+        keys = self._keys
+        reply = await self._connection.read(
+            keys.group, (keys.shared.key, keys.redeliveries.key), count=count, block_s=block_s
         )
         self.stepped_at = time.monotonic()
         self._outage.over()
         self._tenure.outages.worked()
         return reply
 
-    async def _take(self, reply: Any, intake: Intake) -> None:
+    async def _take(self, reply: Pages, intake: Intake) -> None:
         shared, redeliveries = self._keys.shared, self._keys.redeliveries
         if page := reply.get(redeliveries.key.encode()):
             await intake.take(redeliveries, page, {})

@@ -1,11 +1,13 @@
 """Holds the connection on which a partition is read, and ends a read that blocks."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from redis.asyncio import Redis
 
-from consumers.runtime.stream_pages import pages_of
+from consumers.runtime.pending_entries import OWNER
+from consumers.runtime.stream_pages import Pages, pages_of
 from gateway.redis_access.connections import AWAY, AWAY_OR_REFUSING
 
 __all__ = ["ReaderConnection"]
@@ -26,6 +28,21 @@ class ReaderConnection:
         client.set_response_callback("XREADGROUP", pages_of)
         self._id = await client.client_id()
         return client
+
+    async def read(
+        self, group: str, keys: Sequence[str], *, count: int, block_s: float | None
+    ) -> Pages:
+        """What is new to a group, for which the server waits for `block_s`; None: it does not."""
+        assert self.client is not None  # noqa: S101 - it is open
+        asked: Any = self.client.xreadgroup(
+            group,
+            OWNER,
+            dict.fromkeys(keys, ">"),
+            count=count,
+            block=None if block_s is None else int(block_s * 1000),
+        )
+        pages: Pages = await asked
+        return pages
 
     async def end_block(self) -> None:
         """Let a read that blocks return; where the user may not do that, it ends by itself."""

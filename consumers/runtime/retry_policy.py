@@ -7,16 +7,21 @@ from msgspec import Struct
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.entry import HeldEntry
 from consumers.runtime.exceptions import Reject, Transient
+from consumers.runtime.retry_schedule import RetrySchedule
 from gateway.backoff import Backoff
 
 __all__ = ["Bury", "PostponedEntries", "RetryPolicy", "Split", "TryLater", "of_halves"]
 
 
 class TryLater(Struct, frozen=True):
-    """Try again after a pause; `is_transient` if the attempt does not count."""
+    """Try again after a pause; `is_transient` if the attempt does not count.
+
+    `is_for_all`: what is away is away for all entries.
+    """
 
     pause_s: float
     is_transient: bool
+    is_for_all: bool = False
 
     @property
     def outcome(self) -> str:
@@ -70,6 +75,7 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
     max_attempts: int
     transient: tuple[type[Exception], ...] = ()
     backoff: Backoff = Backoff()
+    retries: RetrySchedule | None = None
 
     @classmethod
     def of(cls, consumer: Consumer) -> "RetryPolicy":
@@ -78,10 +84,15 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
             max_attempts=consumer.max_attempts,
             transient=consumer.transient,
             backoff=consumer.backoff,
+            retries=consumer.retries,
         )
 
-    def verdict(self, error: BaseException, *, failures: int, delays: int) -> TryLater | Bury:
+    def verdict(
+        self, error: BaseException, *, failures: int, delays: int, failing_s: float = 0.0
+    ) -> TryLater | Bury:
         """What to do after `error`, with the counts of failures and delays before it.
+
+        `failing_s` is how long ago the first of those failures was.
 
         A handler's own CancelledError (a library under it gave up) is no failed attempt.
         """
@@ -90,7 +101,12 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
         if self.is_transient(error):
             asked_s = error.retry_after_s if isinstance(error, Transient) else None
             pause_s = self.backoff.delay_s(delays + 1) if asked_s is None else asked_s
-            return TryLater(pause_s, is_transient=True)
+            for_all = isinstance(error, Transient) and error.for_all
+            return TryLater(pause_s, is_transient=True, is_for_all=for_all)
+        if self.retries is not None:
+            if self.retries.is_over(failing_s):
+                return Bury("failed")
+            return TryLater(self.retries.delay_s(failures + 1), is_transient=False)
         if failures + 1 >= self.max_attempts:
             return Bury("failed")
         return TryLater(self.backoff.delay_s(failures + 1), is_transient=False)

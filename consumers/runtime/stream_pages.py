@@ -2,10 +2,12 @@
 
 from typing import Any
 
-__all__ = ["pages_of"]
+__all__ = ["Pages", "pages_of"]
+
+Pages = dict[bytes, list[tuple[bytes, dict[bytes, bytes]]]]
 
 
-def pages_of(response: Any, **_options: Any) -> dict[bytes, list[tuple[bytes, dict[bytes, bytes]]]]:
+def pages_of(response: Any, **_options: Any) -> Pages:
     """The pages as redis-py gives them, in half of its time: nearly all entries have one field.
 
     To be set as the client's callback. The reply is a map, in RESP2 a list of pairs, or nothing.

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from consumers.runtime.dead_letter_limit import DeadLetterRate
+from consumers.runtime.event_memory import ReadEvent, read_event
 from consumers.runtime.failure_records import FailureRecords
 from consumers.runtime.gate import Gate
 from consumers.runtime.in_flight import InFlight
@@ -19,7 +20,8 @@ class Tenure(Struct, frozen=True, eq=False, kw_only=True):
     """A partition in the hands of this process, for as long as its lease has this epoch.
 
     `gate`, `in_flight` and `failures` are of this partition and this tenure alone; `scripts`,
-    `metrics`, `rate`, `outages` and `wishes` are those of the process.
+    `metrics`, `rate`, `outages` and `wishes` are those of the process for its group, and
+    `read_event` says what is in an entry.
     """
 
     keys: PartitionKeys
@@ -32,3 +34,4 @@ class Tenure(Struct, frozen=True, eq=False, kw_only=True):
     rate: DeadLetterRate
     outages: Outages
     wishes: StandingInterventions
+    read_event: ReadEvent = read_event

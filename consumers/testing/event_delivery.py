@@ -116,7 +116,7 @@ async def deliver_events(
             work = Batches(attempts.on_batch, gate, replace(consumer.batch_handler, max_wait_s=0.0))
         try:
             for number, event in enumerate(events, start=1):
-                if consumer.handler_of(event.type) is None:
+                if not consumer.wants(event):
                     outlet.ignore(event)
                 else:
                     work.submit((_held(consumer.stream, number, event, is_replay=is_replay),))

@@ -14,9 +14,10 @@ class FailedAttempt(Struct, frozen=True, kw_only=True):
     """How a group failed last with an entry that it has still to handle.
 
     `at` is RFC 3339, UTC, with `Z`. `attempts` counts all of them so far, in whichever process.
-    `error` is for people, of bounded length, without secrets. `is_transient` says that something
-    was away and the attempt does not count towards a dead letter. `portal` is a member id,
-    `handler` the name of the function.
+    `failures` are those that count towards a dead letter, the first of them was at `since`; empty
+    if there are none. `error` is for people, of bounded length, without secrets. `is_transient`
+    says that something was away and the attempt does not count towards a dead letter. `portal` is
+    a member id, `handler` the name of the function.
     """
 
     at: str
@@ -27,6 +28,8 @@ class FailedAttempt(Struct, frozen=True, kw_only=True):
     subject: str
     handler: str
     is_transient: bool = False
+    failures: int = 0
+    since: str = ""
 
     @staticmethod
     def field(source: str, entry_id: str) -> str:

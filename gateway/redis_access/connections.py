@@ -2,11 +2,13 @@
 
 redis-py 8 repeats every command ten times, XADD included (a lost reply then is a second entry),
 and cuts every read after five seconds, blocking ones included (the entries of the cut read stay
-pending and unseen). docs/decisions/0003-redis-client.md has the measurements. So there are three
+pending and unseen). docs/decisions/0003-redis-client.md has the measurements. So there are four
 kinds of client, and none of them is for anything else:
 
 * `publisher`: never repeats by itself; its owner repeats an idempotent script.
 * `reader`: for blocking reads; waits longer than the server blocks; never repeats.
+* `shared_reader`: for reads that do not block, of many tasks, which wait for a free connection;
+  never repeats.
 * `control`: for commands that may be repeated (XACK, XINFO, XRANGE, SET, leases). Any number of
   tasks may use one: who finds no connection free waits for one.
 """
@@ -52,11 +54,14 @@ __all__ = [
     "publisher",
     "reader",
     "reader_of",
+    "shared_reader_of",
 ]
 
 
 _MOST_CONNECTIONS: Final = 32
 """Of a control client: enough to keep a server busy, which carries out one command at a time."""
+_MOST_READING: Final = 8
+"""Of a shared reader: more at a time would only wait for each other in the server."""
 _WAIT_S: Final = 10.0
 """How long a command waits for a free connection: longer than thousands before it take."""
 
@@ -102,6 +107,21 @@ def control(url: str, *, timeout_s: float = 2.0) -> Redis:
     )
 
 
+async def shared_reader_of(url: str, key: str, *, timeout_s: float = 5.0) -> Redis:
+    """A client for reads of one key that do not block, which any number of tasks may use.
+
+    A read whose reply is lost fails, as with a reader. In a cluster as `reader_of`.
+    """
+    return _client(
+        await _place_of(url, key),
+        waits_s=_WAIT_S,
+        max_connections=_MOST_READING,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=2,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
 async def reader_of(url: str, key: str, *, block_s: float) -> Redis:
     """A reader for one key: in a cluster, a plain client of the node that holds it now.
 
@@ -109,15 +129,19 @@ async def reader_of(url: str, key: str, *, block_s: float) -> Redis:
     round trips: https://github.com/redis/redis-py/issues/2229. When the key moves, the node says
     so with an error, and whoever reads asks for a reader again.
     """
+    return _client(await _place_of(url, key), **_reading(block_s))
+
+
+async def _place_of(url: str, key: str) -> RedisAddress:
+    """Where a key is: in a cluster, the node that holds it now."""
     address = RedisAddress.of(url)
     if address.kind != "cluster":
-        return reader(url, block_s=block_s)
+        return address
     async with _cluster(address, socket_timeout=2, socket_connect_timeout=2) as cluster:
         node = cluster.get_node_from_key(key)
     if node is None:
         raise RedisConnectionError(f"no node of the cluster holds {key}")
-    there = replace(address, kind="server", nodes=((node.host, int(node.port)),))
-    return _client(there, **_reading(block_s))
+    return replace(address, kind="server", nodes=((node.host, int(node.port)),))
 
 
 def _reading(block_s: float) -> dict[str, Any]:

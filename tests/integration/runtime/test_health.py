@@ -1,8 +1,6 @@
 """What probes and Prometheus are told by a running consumer."""
 
 import asyncio
-import urllib.error
-import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,22 +14,11 @@ from gateway.errors import OperatorError
 from gateway.local.redis_server import RedisServer, free_port
 from gateway.redis_access import connections
 from gateway.settings import ConsumersSettings, RedisSettings, Settings
+from tests.integration.runtime.probes import get, is_answered
 from tests.integration.runtime.running import comment_event, publish, settled
 from tests.support.eventually import eventually
 
 KEY = "b24:events:{0}"
-
-
-async def get(port: int, path: str) -> tuple[int, str]:
-    def call() -> tuple[int, str]:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
-
-    return await asyncio.to_thread(call)
 
 
 def app_of(max_attempts: int = 1) -> Consumer:
@@ -61,13 +48,6 @@ async def serving(
     finally:
         stop.set()
         await task
-
-
-async def is_answered(port: int, path: str, status: int) -> bool:
-    try:
-        return (await get(port, path))[0] == status
-    except OSError:
-        return False
 
 
 async def test_metrics_tell_what_became_of_each_entry(own_server: RedisServer) -> None:

@@ -15,8 +15,8 @@ from consumers.runtime.lua_scripts import Inspection, Scripts
 from gateway import settings
 from gateway.local.redis_server import RedisServer, ServerBinary, free_port
 from gateway.redis_access import connections
+from tests.integration.runtime.probes import get, is_answered
 from tests.integration.runtime.running import comment_event, gateway, publish, running, settled
-from tests.integration.runtime.test_health import get, is_answered
 from tests.support.eventually import eventually
 
 KEY = "b24:events:{0}"

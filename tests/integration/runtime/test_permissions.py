@@ -14,8 +14,8 @@ from gateway.contract import DeadLetter, encode_event
 from gateway.errors import OperatorError
 from gateway.local.redis_server import free_port
 from gateway.redis_access import connections
+from tests.integration.runtime.probes import get, is_answered
 from tests.integration.runtime.running import comment_event, publish, running, settled
-from tests.integration.runtime.test_health import get, is_answered
 from tests.support.eventually import eventually
 from tests.support.redis_users import rights_of
 

@@ -17,8 +17,8 @@ from gateway.local.redis_server import RedisServer, ServerBinary, free_port
 from gateway.redis_access import connections
 from gateway.redis_access.connections import AWAY_OR_REFUSING
 from gateway.settings import ConsumersSettings, RedisSettings, Settings
+from tests.integration.runtime.probes import get
 from tests.integration.runtime.running import comment_event, settled
-from tests.integration.runtime.test_health import get
 from tests.support.eventually import eventually
 from tests.support.redis_cluster import redis_cluster, url_of
 from tests.support.slot_moves import NotAtomic, holder_of, move_slot, move_slot_at_once, slot_of

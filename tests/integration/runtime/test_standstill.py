@@ -8,8 +8,8 @@ from structlog.testing import capture_logs
 
 from consumers import CommentEvent, Consumer
 from gateway.local.redis_server import free_port
+from tests.integration.runtime.probes import get, is_answered
 from tests.integration.runtime.running import comment_event, publish, running, settled
-from tests.integration.runtime.test_health import get, is_answered
 from tests.support.eventually import eventually
 
 KEY = "b24:events:{0}"

@@ -13,8 +13,8 @@ from consumers.warehouse import consumer as warehouse_consumer
 from consumers.warehouse.consumer import consumer_of
 from gateway.local.redis_server import free_port
 from gateway.settings import ConsumersSettings, RedisSettings, Settings, WarehouseSettings
+from tests.integration.runtime.probes import get, is_answered
 from tests.integration.runtime.running import comment_event, publish, settled
-from tests.integration.runtime.test_health import get, is_answered
 from tests.integration.warehouse.loading import Target
 from tests.integration.warehouse.test_refusals import execute
 from tests.support.eventually import eventually

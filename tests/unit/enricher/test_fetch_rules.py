@@ -5,7 +5,7 @@ import pytest
 from consumers import Event
 from consumers.enricher.fetch_rules import FetchRules
 from consumers.enricher.wanted import Wanted
-from consumers.runtime.consumer import Consumer
+from consumers.runtime.handler_table import matches
 from consumers.testing import app_event, comment_event, entity_event
 from gateway.bitrix24.fetch_methods import fetch_method
 from gateway.contract import EventSubject
@@ -49,5 +49,5 @@ def test_an_object_is_wanted_of_what_was_declared(event: Event, wanted: Wanted |
     ],
 )
 def test_all_events_of_a_kind_go_the_same_way(event_type: str, *, is_gathered: bool) -> None:
-    matches = [Consumer.matches(one, [event_type]) for one in RULES.gathered]
-    assert any(matches) is is_gathered
+    found = [matches(one, [event_type]) for one in RULES.gathered]
+    assert any(found) is is_gathered

@@ -9,7 +9,7 @@ from tests.unit.runtime.test_lanes import held
 
 def test_a_summary_says_what_came_since_the_last_one_and_nothing_where_nothing_came() -> None:
     metrics = Metrics("index")
-    summary = Summary("index", metrics)
+    summary = Summary("index", [metrics])
     with capture_logs() as lines:
         summary.tell()
         metrics.handled([held(1, 1), held(1, 2)], took_s=0.1)

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 import pytest
 from msgspec.structs import replace
 
-from consumers.runtime.consumer import BatchHandler
 from consumers.runtime.entry import Entry, HeldEntry
+from consumers.runtime.handler_table import BatchHandler
 from consumers.runtime.joint_batches import JointBatches
 from consumers.runtime.joint_calls import JointCalls
 from consumers.runtime.retry_policy import Split, TryLater

@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from consumers.runtime.batches import Batches
-from consumers.runtime.consumer import BatchHandler
 from consumers.runtime.entry import Entry, HeldEntry, Source
 from consumers.runtime.gate import Circuit, Gate
+from consumers.runtime.handler_table import BatchHandler
 from consumers.runtime.lanes import Lanes
 from consumers.runtime.retry_policy import Split, TryLater
 from gateway.backoff import Backoff

@@ -1,8 +1,9 @@
 import asyncio
+from typing import Any
 
 import pytest
 
-from consumers import DeadLetterLimit, Reject, Transient
+from consumers import DeadLetterLimit, Declined, Reject, RetrySchedule, Transient
 from consumers.runtime.dead_letter_limit import DeadLetterRate
 from consumers.runtime.gate import Circuit
 from consumers.runtime.redaction import describe
@@ -38,6 +39,36 @@ def test_the_pause_that_the_other_side_asked_for_is_kept() -> None:
     assert verdict == TryLater(17.0, is_transient=True)
 
 
+def test_by_a_schedule_an_entry_is_given_up_by_its_age_and_not_by_a_count() -> None:
+    schedule = RetrySchedule(pauses_s=(1.0, 10.0, 100.0), give_up_s=3600, jitter=0.0)
+    policy = RetryPolicy(max_attempts=1, retries=schedule)
+
+    def verdict(failures: int, failing_s: float) -> TryLater | Bury:
+        return policy.verdict(Declined("422"), failures=failures, delays=0, failing_s=failing_s)
+
+    assert [verdict(count, 3599.0) for count in (0, 1, 2, 50)] == [
+        TryLater(pause_s, is_transient=False) for pause_s in (1.0, 10.0, 100.0, 100.0)
+    ]
+    assert verdict(0, 3600.0) == Bury("failed")
+
+
+def test_what_failed_together_does_not_come_back_together() -> None:
+    schedule = RetrySchedule(pauses_s=(100.0,), give_up_s=1, jitter=0.2)
+    pauses = {schedule.delay_s(1) for _ in range(50)}
+
+    assert len(pauses) > 40
+    assert all(100.0 <= pause_s <= 120.0 for pause_s in pauses)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"pauses_s": ()}, {"pauses_s": (-1.0,)}, {"give_up_s": -1.0}, {"jitter": -0.1}]
+)
+def test_a_schedule_that_is_none_is_refused(wrong: dict[str, Any]) -> None:
+    right: dict[str, Any] = {"pauses_s": (1.0,), "give_up_s": 1.0}
+    with pytest.raises(ValueError, match="at least one pause"):
+        RetrySchedule(**(right | wrong))
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -64,6 +95,12 @@ def test_different_comments_failing_pause_the_partition_longer_each_time() -> No
     assert pauses[:2] == [None, None]
     assert all(pauses[2:])
     assert (pauses[5] or 0) > (pauses[2] or 0)
+
+
+def test_what_is_away_for_all_pauses_the_partition_at_once() -> None:
+    circuit = Circuit(Backoff(first_s=1, limit_s=60))
+
+    assert circuit.failed("comment/1", pause_s=30.0, for_all=True) == 30.0
 
 
 def test_one_answer_ends_the_suspicion() -> None:
