@@ -51,12 +51,15 @@ class Limits(Struct, frozen=True, kw_only=True):
     """What a body may cost; a body over a limit is refused whole, never read in part.
 
     `max_keys` and `max_depth` count as PHP's `max_input_vars` (pairs that are not empty) and
-    `max_input_nesting_level` (brackets of one name) do. Bitrix24 sends some 20 pairs, of depth 2.
+    `max_input_nesting_level` (brackets of one name) do. Of most events, Bitrix24 sends some 20
+    pairs, of depth 2; of a message to a bot, whatever is attached to it, too:
+    `data[message][params][ATTACH][0][BLOCKS][0][GRID][0][NAME]`. How large a body may be is decided
+    before it is read, by `[http] max_body`; `max_bytes` is the most that this can be.
     """
 
-    max_bytes: int = 65_536
+    max_bytes: int = 1 << 20
     max_keys: int = 1_000
-    max_depth: int = 5
+    max_depth: int = 12
 
 
 DEFAULT_LIMITS: Final = Limits()

@@ -1,4 +1,4 @@
-"""Bodies of the largest size that is read, each the worst of its kind that is known."""
+"""Bodies of the largest size that is taken, each the worst of its kind that is known."""
 
 from collections.abc import Callable
 from typing import Final
@@ -8,10 +8,11 @@ from gateway.inbound.form_fields import extract
 from gateway.installation.claim import claim_of_event, claim_of_page
 from gateway.installation.errors import NotConfirmed
 from gateway.installation.event_tokens import event_token_of
+from gateway.settings import HttpSettings
 
 __all__ = ["COSTLY_BODIES", "READERS"]
 
-_SIZE: Final = DEFAULT_LIMITS.max_bytes
+_SIZE: Final = HttpSettings().max_body
 
 
 def _of(unit: bytes, beginning: bytes = b"") -> bytes:
@@ -46,8 +47,9 @@ COSTLY_BODIES: Final = {
     "long names": _pairs(b"a" * 59 + b"#", b""),
     "escaped names": _pairs(b"%41" * 19 + b"#", b""),
     "percent signs as names": _pairs(b"%" * 59 + b"#", b""),
-    "deep names": _pairs(b"a#[b][c][d][e]"),
-    "deep names with encoded brackets": _pairs(b"a#%5bb%5d%5bc%5d%5bd%5d%5be%5d"),
+    "deep names": _pairs(b"a#" + b"[b]" * DEFAULT_LIMITS.max_depth),
+    "deep names with encoded brackets": _pairs(b"a#" + b"%5bb%5d" * DEFAULT_LIMITS.max_depth),
+    "deep names in what is wanted": _pairs(b"auth[#]" + b"[]" * (DEFAULT_LIMITS.max_depth - 1)),
     "arrays in what is wanted": _pairs(b"auth[#][b][c][d][]"),
     "arrays in place of what is wanted": _pairs(b"data[FIELDS][ID][#][]"),
     "a wanted value a thousand times": _pairs(b"auth[application_token]", b"%41"),

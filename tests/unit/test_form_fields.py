@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from gateway.inbound import selection
 from gateway.inbound.form import DEFAULT_LIMITS, FormError, Limits, parse_form
 from gateway.inbound.form_fields import FormFields, extract
+from gateway.settings import HttpSettings
 from tests.fuzz.agreement import assert_same_either_way, fields_of
 from tests.fuzz.bodies import SENT_NAMES, wire_bodies
 
@@ -136,3 +137,12 @@ def test_both_ways_agree_on_any_bytes(body: bytes) -> None:
 
 def test_a_representation_shows_no_token() -> None:
     assert "fake" not in repr(extract(b"auth[application_token]=fake&event=x"))
+
+
+def test_a_body_is_read_whatever_size_the_settings_allow() -> None:
+    most = DEFAULT_LIMITS.max_bytes
+
+    assert msgspec.convert({"max_body": most}, HttpSettings).max_body == most
+    assert extract(b"event=x&text=".ljust(most, b"y")).event == "x"
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"max_body": most + 1}, HttpSettings)

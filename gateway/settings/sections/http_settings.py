@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from gateway.settings.sections.kinds import Port, Positive, Seconds, Section, local_url
+from gateway.settings.sections.kinds import Port, Seconds, Section, local_url
 
 __all__ = ["HttpSettings"]
 
@@ -24,8 +24,9 @@ class HttpSettings(Section, frozen=True, kw_only=True):
         "/bitrix24/install"
     )
     """Where portals open the installation page, if there is a `[bitrix24] client_id`."""
-    max_body: Positive = 65536
-    """The largest body in bytes; a larger one is answered 413. Real ones stay under 1 KiB."""
+    max_body: Annotated[int, Meta(ge=1, le=1 << 20)] = 65536
+    """The largest body in bytes; a larger one is answered 413. Real ones stay under 1 KiB, but what
+    was said to a bot may take `262144`."""
     header_timeout_s: Seconds = 10.0
     """How many seconds a new connection may take until its first request's headers are there."""
     body_timeout_s: Seconds = 10.0
