@@ -13,7 +13,7 @@ import duckdb
 from consumers.warehouse.database import Database
 from consumers.warehouse.destination_errors import DestinationAway
 from consumers.warehouse.duckdb_file import patiently
-from consumers.warehouse.table_schema import COMMENT_EVENTS, ERASURES
+from consumers.warehouse.table_schema import COMMENT_EVENTS, ERASURES, EVENTS
 from gateway.errors import OperatorError
 
 __all__ = ["compact"]
@@ -38,6 +38,7 @@ def compact(database: Database) -> None:
                 "SET statement_timeout = 0",
                 f"VACUUM (FULL) {{{COMMENT_EVENTS.name}}}",
                 "VACUUM (FULL) {comment_states}",
+                f"VACUUM (FULL) {{{EVENTS.name}}}",
                 f"VACUUM (FULL) {{{ERASURES.name}}}",
             )
     else:

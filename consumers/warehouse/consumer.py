@@ -48,7 +48,7 @@ def consumer_of(settings: Settings) -> Consumer:
         why_not_ready=loader.why_not_ready,
     )
     consumer.on_batch(
-        "bitrix24.crm.timeline.comment.*",
+        "bitrix24.*",
         max_events=options.max_events,
         max_wait_s=options.max_wait_s,
         max_bytes=_MAX_BYTES,
@@ -120,7 +120,7 @@ class Loader:
         firsts = {one.partition: one.id for one in reversed(entries)}
         lasts = {one.partition: one for one in entries}
         try:
-            with span("load comment_events", SpanKind.CLIENT, self._told_of(len(raw))):
+            with span("load events", SpanKind.CLIENT, self._told_of(len(raw))):
                 count = await self._process.call(Load(raw), within_s=_ANSWER_S)
         except RowUnfit as error:
             raise Reject(str(error)) from error
@@ -159,7 +159,6 @@ class Loader:
         kind = self._target.kind
         return {
             "db.system.name": "postgresql" if kind == "postgres" else kind,
-            "db.collection.name": "comment_events",
             "db.operation.name": "load",
             "db.operation.batch.size": count,
         }

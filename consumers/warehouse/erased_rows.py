@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 
-from gateway.contract import CommentEvent
+from gateway.contract import CloudEvent, CommentEvent
 
 __all__ = ["ErasureRow", "Erasures"]
 
@@ -31,25 +31,27 @@ class Erasures:
             subject = (row.member_id, row.comment_id)
             self._until[subject] = max(row.erased_at, self._until.get(subject, row.erased_at))
 
-    def covers(self, event: CommentEvent) -> bool:
+    def covers(self, event: CloudEvent) -> bool:
         """Whether this event was received before it was erased."""
-        data = event.data
+        member_id = event.source.rpartition(":")[2]
+        subjects: list[tuple[str, int | None]] = [(member_id, None)]
+        if isinstance(event, CommentEvent):
+            subjects = [
+                (event.data.member_id, None),
+                (event.data.member_id, event.data.comment_id),
+            ]
         received = event.received_at
         return any(
-            until is not None and received <= until
-            for until in (
-                self._until.get((data.member_id, None)),
-                self._until.get((data.member_id, data.comment_id)),
-            )
+            until is not None and received <= until for until in map(self._until.get, subjects)
         )
 
     def without(self, events: pa.Table) -> pa.Table:
-        """The rows of `comment_events` that no erasure covers."""
+        """The rows of `comment_events`, or of `events`, that no erasure covers."""
         if not self._until:
             return events
-        comments = events.select(["member_id", "comment_id"]).group_by(["member_id", "comment_id"])
-        pairs = comments.aggregate([]).to_pylist()
-        subjects = {(pair["member_id"], pair["comment_id"]) for pair in pairs}
+        columns = [name for name in ("member_id", "comment_id") if name in events.column_names]
+        found = events.select(columns).group_by(columns).aggregate([]).to_pylist()
+        subjects = {(one["member_id"], one.get("comment_id")) for one in found}
         subjects |= {(member_id, None) for member_id, _ in subjects}
         for member_id, comment_id in subjects & self._until.keys():
             until = pa.scalar(self._until[member_id, comment_id], pa.timestamp("us", "UTC"))

@@ -13,13 +13,14 @@ import msgspec
 import pyarrow as pa
 
 from consumers.warehouse.table_schema import COMMENT_EVENTS, Column, Table
-from gateway.contract import Comment, CommentEvent, CommentFile, EntryId
+from gateway.contract import Comment, CommentEvent, EntryId
 
-__all__ = ["Loadable", "Unfit", "arrow_schema", "empty", "rows", "table"]
+__all__ = ["Loadable", "Unfit", "arrow_schema", "empty", "json_text", "made", "rows", "table"]
 
 _ARROW: Final = {
     "text": pa.string(),
     "bigint": pa.int64(),
+    "bool": pa.bool_(),
     "timestamp": pa.timestamp("us", tz="UTC"),
     "json": pa.string(),
 }
@@ -71,16 +72,31 @@ def table(entries: Sequence[Loadable], *, loaded_at: datetime) -> pa.Table:
     Entries of other events are left out. Raises Unfit for the first event that fits in no row.
     """
     latest = {e.event.id: e for e in entries if isinstance(e.event, CommentEvent)}
-    values = [_values(entry) for entry in latest.values()]
+    return made(COMMENT_EVENTS, list(map(_values, latest.values())), loaded_at=loaded_at)
+
+
+def made(described: Table, values: Sequence[tuple[Any, ...]], *, loaded_at: datetime) -> pa.Table:
+    """Rows of a table of events: each value in the order of the columns, without `loaded_at`.
+
+    Raises Unfit for the first that fits in no row; the first column is the event's id.
+    """
     try:
-        return _table(values, loaded_at)
+        return _table(described, values, loaded_at)
     except (pa.ArrowException, OverflowError) as error:
         for row in values:
             try:
-                _table([row], loaded_at)
+                _table(described, [row], loaded_at)
             except (pa.ArrowException, OverflowError) as fault:
                 raise Unfit(str(row[0]), str(fault)) from fault
         raise AssertionError("rows that fit one by one fit together") from error
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON in which no text has a NUL."""
+    encoded = msgspec.json.encode(value)
+    if b"\\u0000" in encoded:
+        encoded = msgspec.json.encode(_free_of_nul(msgspec.to_builtins(value)))
+    return encoded.decode()
 
 
 def _values(entry: Loadable) -> tuple[Any, ...]:
@@ -112,25 +128,23 @@ def _values(entry: Loadable) -> tuple[Any, ...]:
         comment.entity_type,
         comment.entity_id,
         comment.created_at,
-        _json(comment.files) if comment.files else None,
+        json_text(comment.files) if comment.files else None,
         comment.fetched_at,
         comment.content_hash,
         comment.reason,
-        msgspec.json.encode(comment.cut).decode() if comment.cut else None,
+        json_text(comment.cut) if comment.cut else None,
     )
 
 
-def _table(values: Sequence[tuple[Any, ...]], loaded_at: datetime) -> pa.Table:
-    columns = zip(*values, strict=True) if values else [()] * (len(COMMENT_EVENTS.columns) - 1)
-    by_name = dict(zip((n for n in COMMENT_EVENTS.names if n != "loaded_at"), columns, strict=True))
+def _table(described: Table, values: Sequence[tuple[Any, ...]], loaded_at: datetime) -> pa.Table:
+    filled = [column for column in described.columns if column.name != "loaded_at"]
+    by_column = zip(*values, strict=True) if values else [()] * len(filled)
     arrays = {
-        column.name: _array(column, by_name[column.name])
-        for column in COMMENT_EVENTS.columns
-        if column.name != "loaded_at"
+        column.name: _array(column, its) for column, its in zip(filled, by_column, strict=True)
     }
     arrays["loaded_at"] = pa.repeat(pa.scalar(loaded_at, _ARROW["timestamp"]), len(values))
     return pa.Table.from_arrays(
-        [arrays[name] for name in COMMENT_EVENTS.names], schema=arrow_schema(COMMENT_EVENTS)
+        [arrays[name] for name in described.names], schema=arrow_schema(described)
     )
 
 
@@ -149,16 +163,11 @@ def _without_nul(values: Sequence[str | None]) -> Sequence[str | None]:
     return [value and value.replace("\0", "") for value in values]
 
 
-def _json(files: Sequence[CommentFile]) -> str:
-    encoded = msgspec.json.encode(files)
-    if b"\\u0000" in encoded:
-        encoded = msgspec.json.encode(
-            [
-                {
-                    key: value.replace("\0", "") if isinstance(value, str) else value
-                    for key, value in msgspec.structs.asdict(file).items()
-                }
-                for file in files
-            ]
-        )
-    return encoded.decode()
+def _free_of_nul(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, dict):
+        return {_free_of_nul(name): _free_of_nul(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_free_of_nul(member) for member in value]
+    return value

@@ -1,6 +1,6 @@
 """Divides a load into what a destination gets at once, and cuts a text that is too long.
 
-Pure functions of Arrow tables of `comment_events`.
+Pure functions of Arrow tables of `comment_events` and `events`.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def halves(events: pa.Table) -> tuple[pa.Table, pa.Table]:
 def shortened(row: pa.Table) -> pa.Table | None:
     """A single row with its long texts cut, which end with how long they were; None if none is."""
     values = row.to_pylist()[0]
-    long = {name: values[name] for name in _TEXTS if len(values[name] or "") > _LONG}
+    long = {name: values[name] for name in _TEXTS if len(values.get(name) or "") > _LONG}
     if not long:
         return None
     for name, text in long.items():

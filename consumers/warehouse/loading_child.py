@@ -35,7 +35,9 @@ from consumers.warehouse.loading_messages import (
     framed,
 )
 from consumers.warehouse.opening import opened
+from consumers.warehouse.other_event_rows import tables
 from consumers.warehouse.row_loading import Warehouse
+from consumers.warehouse.table_schema import EVENTS
 from gateway import logs
 from gateway.contract import CloudEvent, decode_event
 from gateway.errors import GatewayError, OperatorError
@@ -122,10 +124,10 @@ class _Answering:
             self._target = destination(self._settings.destination)
             self._warehouse = self._stack.enter_context(opened(self._settings, self._target))
         if isinstance(call, Load):
-            rows = event_rows.table(_decoded(call.entries), loaded_at=datetime.now(UTC))
-            count = self._warehouse.load(rows)
+            comments, others = tables(_decoded(call.entries), loaded_at=datetime.now(UTC))
+            count = self._warehouse.load(comments)
             self._loaded_count += count
-            return count
+            return count + self._warehouse.load(others, EVENTS)
         self._warehouse.prepare()
         return 0
 

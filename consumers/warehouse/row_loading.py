@@ -22,7 +22,7 @@ from consumers.warehouse.known_erasures import KnownErasures
 from consumers.warehouse.load_portions import halves, parts, shortened
 from consumers.warehouse.straight_database import StraightDatabase
 from consumers.warehouse.table_making import Tables
-from consumers.warehouse.table_schema import COMMENT_EVENTS, ERASURES
+from consumers.warehouse.table_schema import COMMENT_EVENTS, ERASURES, EVENTS, Table
 from gateway.errors import OperatorError
 
 __all__ = ["Warehouse"]
@@ -54,13 +54,13 @@ class Warehouse:
         with self._database.session():
             self._tables.ensure()
 
-    def load(self, events: pa.Table) -> int:
-        """Merge these rows into `comment_events`; when it returns, they are committed.
+    def load(self, events: pa.Table, into: Table = COMMENT_EVENTS) -> int:
+        """Merge rows into a table of events; when it returns, they are committed.
 
         Events that were erased on request stay away; returns how many rows were loaded. Raises
         Unfit for the first row that the destination cannot take; those before it are loaded.
         """
-        return sum(self._load(part) for part in parts(events, _MAX_BYTES))
+        return sum(self._load(part, into) for part in parts(events, _MAX_BYTES))
 
     def refresh(self) -> bool:
         """Make some of the states of comments anew, if that is due; whether there is more to do.
@@ -74,12 +74,14 @@ class Warehouse:
         missing = set(event_ids)
         with self._database.session():
             self._tables.ensure()
-            for (event_id,) in self._database.ask(
-                "SELECT event_id FROM {comment_events} WHERE received_at BETWEEN %s AND %s",
-                earliest,
-                latest,
-            ):
-                missing.discard(event_id)
+            for table in (COMMENT_EVENTS, EVENTS):
+                found = self._database.ask(
+                    f"SELECT event_id FROM {{{table.name}}} "  # noqa: S608 - a name of ours
+                    "WHERE received_at BETWEEN %s AND %s",
+                    earliest,
+                    latest,
+                )
+                missing.difference_update(event_id for (event_id,) in found)
         return missing
 
     def portals_of(self, comment_id: int) -> list[str]:
@@ -114,9 +116,7 @@ class Warehouse:
             )
         with self._database.session():
             self._tables.ensure()
-            where, values = _of(member_id, comment_id)
-            query = f"SELECT COUNT(*) FROM {{comment_events}} WHERE {where}"  # noqa: S608
-            count = next(int(row[0]) for row in self._database.ask(query, *values))
+            count = self._count(member_id, comment_id)
             record = {
                 "erasure_id": str(uuid7()),
                 "member_id": member_id,
@@ -140,16 +140,29 @@ class Warehouse:
         """Leave nothing of this process in the destination."""
         self._database.close()
 
-    def _load(self, events: pa.Table) -> int:
+    def _count(self, member_id: str, comment_id: int | None) -> int:
+        """How many rows an erasure is about."""
+        where, values = _of(member_id, comment_id)
+        concerned = (COMMENT_EVENTS,) if comment_id is not None else (COMMENT_EVENTS, EVENTS)
+        return sum(
+            int(row[0])
+            for table in concerned
+            for row in self._database.ask(
+                f"SELECT COUNT(*) FROM {{{table.name}}} WHERE {where}",  # noqa: S608
+                *values,
+            )
+        )
+
+    def _load(self, events: pa.Table, into: Table) -> int:
         """Load rows in one session, or, where they are refused, in halves until one is alone."""
         try:
-            return self._merge(events)
+            return self._merge(events, into)
         except RowsRefused as refused:
             if events.num_rows > 1:
-                return sum(self._load(half) for half in halves(events))
-            return self._load_alone(events, refused)
+                return sum(self._load(half, into) for half in halves(events))
+            return self._load_alone(events, into, refused)
 
-    def _load_alone(self, row: pa.Table, refused: RowsRefused) -> int:
+    def _load_alone(self, row: pa.Table, into: Table, refused: RowsRefused) -> int:
         """Load a row that was refused, with its texts cut.
 
         Raises Unfit, or DestinationAway if it is short.
@@ -158,7 +171,7 @@ class Warehouse:
         cut = shortened(row)
         if cut is not None:
             try:
-                count = self._merge(cut)
+                count = self._merge(cut, into)
             except RowsRefused as again:
                 refused = again
             else:
@@ -169,14 +182,14 @@ class Warehouse:
             raise DestinationAway(str(refused)) from refused
         raise event_rows.Unfit(event_id, str(refused)) from refused
 
-    def _merge(self, events: pa.Table) -> int:
+    def _merge(self, events: pa.Table, into: Table) -> int:
         # A session of its own: DuckDB gives the memory of a merge back when the file is closed.
         with self._database.session():
             self._tables.ensure()
             erasures = self._tables.erasures()
             kept = Erasures(erasures).without(events)
             if kept.num_rows:
-                self._database.merge(COMMENT_EVENTS, kept)
+                self._database.merge(into, kept)
             # An erasure that came between the two questions has deleted before we loaded.
             for erasure in self._tables.erasures() - erasures:
                 self._delete(erasure.member_id, erasure.comment_id, before=erasure.erased_at)
@@ -184,14 +197,17 @@ class Warehouse:
 
     def _delete(self, member_id: str, comment_id: int | None, *, before: datetime) -> None:
         where, values = _of(member_id, comment_id)
-        if self._states is not None:
+        concerned = [EVENTS] if comment_id is None else []
+        if self._states is None:
+            concerned.append(COMMENT_EVENTS)
+        else:
             self._states.erase(where, *values, before=before)
-            return
-        self._database.execute(
-            f"DELETE FROM {{comment_events}} WHERE {where} AND received_at <= %s",  # noqa: S608
-            *values,
-            before,
-        )
+        for table in concerned:
+            self._database.execute(
+                f"DELETE FROM {{{table.name}}} WHERE {where} AND received_at <= %s",  # noqa: S608
+                *values,
+                before,
+            )
 
 
 def _of(member_id: str, comment_id: int | None) -> tuple[str, list[Any]]:

@@ -8,8 +8,10 @@ from redis.asyncio import Redis
 
 from consumers.warehouse import event_rows
 from consumers.warehouse.erased_rows import Erasures
+from consumers.warehouse.other_event_rows import tables
 from consumers.warehouse.row_loading import Warehouse
 from consumers.warehouse.stream_range import Range, StreamEntry, pages, standing
+from consumers.warehouse.table_schema import EVENTS
 from consumers.warehouse.warehouse_thread import WarehouseThread
 from gateway.contract import Streams
 
@@ -104,4 +106,5 @@ async def backfill(
 
 
 def _load(warehouse: Warehouse, page: list[StreamEntry]) -> int:
-    return warehouse.load(event_rows.table(page, loaded_at=datetime.now(UTC)))
+    comments, others = tables(page, loaded_at=datetime.now(UTC))
+    return warehouse.load(comments) + warehouse.load(others, EVENTS)

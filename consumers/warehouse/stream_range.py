@@ -8,7 +8,8 @@ from msgspec import Struct
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from gateway.contract import EVENT_FIELD, CommentEvent, EntryId, InvalidEvent, Streams, decode_event
+from consumers.warehouse.other_event_rows import is_loaded
+from gateway.contract import EVENT_FIELD, EntryId, Event, InvalidEvent, Streams, decode_event
 
 __all__ = ["PAGE", "GroupPosition", "Range", "StreamEntry", "pages", "standing"]
 
@@ -33,12 +34,12 @@ class Range(Struct, frozen=True, kw_only=True):
 
 
 class StreamEntry(Struct, frozen=True, kw_only=True):
-    """An event about a comment, and where it stands on the stream."""
+    """An event that becomes a row, and where it stands on the stream."""
 
     stream: str
     partition: int
     id: str
-    event: CommentEvent
+    event: Event
 
     @property
     def place(self) -> EntryId:
@@ -58,7 +59,7 @@ class GroupPosition(Struct, frozen=True):
 
 
 async def pages(redis: Redis, streams: Streams, wanted: Range) -> AsyncIterator[list[StreamEntry]]:
-    """All comment events of a range, in pages of one partition, in order.
+    """All events of a range that become rows, in pages of one partition, in order.
 
     A page has up to `PAGE` entries, and about 5 MB of JSON if their sizes stay as they are from one
     page to the next. Other events are left out.
@@ -74,7 +75,7 @@ async def pages(redis: Redis, streams: Streams, wanted: Range) -> AsyncIterator[
                     stream=wanted.stream, partition=partition, id=entry_id.decode(), event=event
                 )
                 for entry_id, fields in page
-                if (event := _comment_event(fields)) is not None
+                if (event := _event(fields)) is not None
             ]
             start = f"({page[-1][0].decode()}"
             count = _next_count(page)
@@ -114,12 +115,12 @@ def _next_count(page: _Page) -> int:
     return max(1, min(PAGE, _MAX_BYTES * len(page) // max(1, size_bytes)))
 
 
-def _comment_event(fields: dict[bytes, bytes]) -> CommentEvent | None:
+def _event(fields: dict[bytes, bytes]) -> Event | None:
     try:
         event = decode_event(fields.get(EVENT_FIELD, b""))
     except InvalidEvent:
         return None  # a dead letter by now: no row can come of it
-    return event if isinstance(event, CommentEvent) else None
+    return event if is_loaded(event) else None
 
 
 def _first_from(moment: datetime) -> EntryId:

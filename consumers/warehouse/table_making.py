@@ -16,7 +16,14 @@ from consumers.warehouse.erased_rows import ErasureRow
 from consumers.warehouse.kept_states import KeptStates
 from consumers.warehouse.known_erasures import KnownErasures
 from consumers.warehouse.postgres_server import QUESTION, ServerFacts, refuse_unfit
-from consumers.warehouse.table_schema import COMMENT_EVENTS, ERASURES, TABLES, VERSION, VERSIONS
+from consumers.warehouse.table_schema import (
+    COMMENT_EVENTS,
+    ERASURES,
+    EVENTS,
+    TABLES,
+    VERSION,
+    VERSIONS,
+)
 from gateway.errors import OperatorError
 
 __all__ = ["NewerTables", "Tables"]
@@ -31,9 +38,10 @@ _ERASURES: Final = (
 _ERASURES_STANDING: Final = "SELECT COUNT(*), MAX(erasure_id) FROM {erasures}"
 _WHOLE: Final = (
     "SELECT MAX(version) FROM {schema_versions} WHERE NOT EXISTS "
-    "(SELECT 1 FROM {comment_events}, {erasures}, {comments} WHERE 1 = 0)"
+    "(SELECT 1 FROM {comment_events}, {events}, {erasures}, {comments} WHERE 1 = 0)"
 )
 _STATES: Final = ("comment_states", "stale_comments")
+_SINCE: Final = {table.name: table.since for table in TABLES} | dict.fromkeys(_STATES, 4)
 _STATES_WHOLE: Final = (
     " AND NOT EXISTS (SELECT 1 FROM {comment_states}, {stale_comments} WHERE 1 = 0)"
 )
@@ -42,6 +50,7 @@ _POSTGRES_INDEXES: Final = {
     "comment_events_by_id": (
         "CREATE UNIQUE INDEX IF NOT EXISTS {index} ON {comment_events} (event_id)"
     ),
+    "events_by_id": "CREATE UNIQUE INDEX IF NOT EXISTS {index} ON {events} (event_id)",
     "erasures_by_id": "CREATE UNIQUE INDEX IF NOT EXISTS {index} ON {erasures} (erasure_id)",
     "schema_versions_by_number": (
         "CREATE UNIQUE INDEX IF NOT EXISTS {index} ON {schema_versions} (version)"
@@ -55,6 +64,10 @@ _POSTGRES_INDEXES: Final = {
     "comment_events_by_time": (
         "CREATE INDEX IF NOT EXISTS {index} ON {comment_events} (received_at)"
     ),
+    "events_of": (
+        "CREATE INDEX IF NOT EXISTS {index} ON {events} (member_id, subject_kind, subject_id)"
+    ),
+    "events_by_time": "CREATE INDEX IF NOT EXISTS {index} ON {events} (received_at)",
 }
 _INDEXED: Final = "".join(" AND to_regclass(%s) IS NOT NULL" for _ in _POSTGRES_INDEXES)
 
@@ -144,12 +157,12 @@ class Tables:
 
     def _make(self, found: int) -> None:
         missing = self._missing() if self._target.is_database else []
-        is_lost = found == 0 and (self._were_whole or self._known.was_there) and missing
+        lost = self._lost(missing) if found == 0 else []
         # What dlt noted of them is as old as the tables that are gone.
         self._database.distrust()
         erased = self._known.erasures.values() if "erasures" in missing else ()
         version = {"version": VERSION, "applied_at": datetime.now(UTC)}
-        for table in (COMMENT_EVENTS, ERASURES):
+        for table in (COMMENT_EVENTS, EVENTS, ERASURES):
             self._database.make(table)
         if self._target.is_database:  # of files it would be one more, without a row
             self._database.make(VERSIONS)
@@ -158,10 +171,18 @@ class Tables:
             self._database.merge(ERASURES, event_rows.rows(ERASURES, _records(erased)))
         # Last, so that an interruption anywhere leads to doing all of it again.
         self._database.merge(VERSIONS, event_rows.rows(VERSIONS, [version]))
-        if is_lost:
-            _tell_of_loss(self._target.label, missing, erased)
+        if lost:
+            _tell_of_loss(self._target.label, lost, erased)
         else:
             log.info("tables made", destination=self._target.label, version=VERSION)
+
+    def _lost(self, missing: list[str]) -> list[str]:
+        """Those of the missing tables that were there; others came with a later version."""
+        if not (self._were_whole or self._known.was_there):
+            return []
+        newest = "SELECT MAX(version) FROM {schema_versions}"
+        had = next((row[0] for row in self._database.ask(newest)), None) or VERSION
+        return [name for name in missing if _SINCE.get(name, 1) <= had]
 
     def _missing(self) -> list[str]:
         states = _STATES if self._states is not None else ()
@@ -172,7 +193,7 @@ class Tables:
         """What dlt does not make: comments, an index, the view."""
         database = self._database
         if self._target.has_comments:
-            for table in (COMMENT_EVENTS, ERASURES):
+            for table in (COMMENT_EVENTS, EVENTS, ERASURES):
                 database.execute(f"COMMENT ON TABLE {{{table.name}}} IS {_text(table.description)}")
                 for column in table.columns:
                     database.execute(
@@ -201,7 +222,7 @@ def _tell_of_loss(destination: str, missing: list[str], erased: Collection[Erasu
     told: dict[str, Any] = {"destination": destination, "missing": missing}
     if "erasures" in missing:
         told["erasures_restored"] = len(erased)
-    if COMMENT_EVENTS.name in missing:
+    if COMMENT_EVENTS.name in missing or EVENTS.name in missing:
         told["remedy"] = (
             "its rows are gone; what the stream still has comes back with "
             "`consumers warehouse backfill --from 30d`"

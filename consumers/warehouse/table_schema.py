@@ -9,12 +9,21 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-__all__ = ["COMMENT_EVENTS", "ERASURES", "TABLES", "VERSION", "VERSIONS", "Column", "Table"]
+__all__ = [
+    "COMMENT_EVENTS",
+    "ERASURES",
+    "EVENTS",
+    "TABLES",
+    "VERSION",
+    "VERSIONS",
+    "Column",
+    "Table",
+]
 
-VERSION: Final = 4
+VERSION: Final = 5
 """The version of the tables that this code writes."""
 
-Type = Literal["text", "bigint", "timestamp", "json"]
+Type = Literal["text", "bigint", "bool", "timestamp", "json"]
 """Types by dlt's names. Timestamps are in UTC, in microseconds."""
 
 
@@ -28,12 +37,16 @@ class Column(Struct, frozen=True):
 
 
 class Table(Struct, frozen=True):
-    """A table whose rows are merged on `key`: loading a row again replaces it."""
+    """A table whose rows are merged on `key`: loading a row again replaces it.
+
+    `since` is the version of the tables that it came with.
+    """
 
     name: str
     key: str
     description: str
     columns: tuple[Column, ...]
+    since: int = 1
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -85,6 +98,39 @@ COMMENT_EVENTS: Final = Table(
     ),
 )
 
+EVENTS: Final = Table(
+    "events",
+    "event_id",
+    "One row for each event of a portal that is not about a timeline comment, merged on event_id.",
+    (
+        Column("event_id", "text", "Receipt id of the event (UUIDv7); one row each.", False),
+        Column("type", "text", "What happened, as bitrix24.crm.deal.updated.", False),
+        Column("member_id", "text", "The portal, by the id that never changes.", False),
+        Column("domain", "text", "The portal's domain when the event came; it can change."),
+        Column("subject_kind", "text", "What it is about: deal, task, item.1032, app, ...", False),
+        Column("subject_id", "text", "Which one, within the portal; null if nobody said."),
+        Column("user_id", "bigint", "Who acted; null for robots, workflows and webhooks."),
+        Column("event_handler_id", "bigint", "The binding that told us; null if unknown."),
+        Column("occurred_at", "timestamp", "Bitrix24's clock, in whole seconds.", False),
+        Column("received_at", "timestamp", "When the request reached the gateway.", False),
+        Column("is_recovered", "bool", "Whether it was missed, and found afterwards.", False),
+        Column("fields", "json", "What the event itself said, a JSON object.", False),
+        Column("object_state", "text", "present, deleted or unavailable; null: not fetched."),
+        Column("object", "json", "What the portal said of the object, a JSON object."),
+        Column("object_fetched_at", "timestamp", "When the object was fetched from Bitrix24."),
+        Column("object_hash", "text", "Equal for equal contents."),
+        Column("unavailable_reason", "text", "Why the object could not be fetched."),
+        Column("object_cut", "json", "Fields that are not whole, a JSON array; null: none."),
+        Column("traceparent", "text", "W3C trace context of the request; null without tracing."),
+        Column("stream", "text", "The stream that the event was loaded from.", False),
+        Column("stream_partition", "bigint", "The partition of that stream.", False),
+        Column("entry_ms", "bigint", "Entry id on the stream, first part: milliseconds.", False),
+        Column("entry_seq", "bigint", "Entry id on the stream, second part: sequence.", False),
+        Column("loaded_at", "timestamp", "When the row was loaded.", False),
+    ),
+    since=5,
+)
+
 ERASURES: Final = Table(
     "erasures",
     "erasure_id",
@@ -94,7 +140,7 @@ ERASURES: Final = Table(
         Column("member_id", "text", "The portal.", False),
         Column("comment_id", "bigint", "The comment; null if the whole portal was erased."),
         Column("erased_at", "timestamp", "When.", False),
-        Column("rows_erased", "bigint", "How many rows of comment_events went.", False),
+        Column("rows_erased", "bigint", "How many rows went.", False),
     ),
 )
 
@@ -108,4 +154,4 @@ VERSIONS: Final = Table(
     ),
 )
 
-TABLES: Final = (COMMENT_EVENTS, ERASURES, VERSIONS)
+TABLES: Final = (COMMENT_EVENTS, EVENTS, ERASURES, VERSIONS)

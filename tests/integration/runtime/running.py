@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ from uuid_utils import uuid7
 
 from consumers import Consumer
 from consumers.runtime.consumer_process import run
-from gateway.contract import CommentData, CommentEvent, encode_event, source_of
+from gateway.contract import CloudEvent, CommentData, CommentEvent, encode_event, source_of
 from gateway.settings import ConsumersSettings, RedisSettings, Settings
 from tests.support.starting import finished
 
@@ -29,7 +29,7 @@ def comment_event(comment_id: int, *, event_id: str | None = None) -> CommentEve
     )
 
 
-async def publish(redis: Redis, key: str, events: list[CommentEvent]) -> None:
+async def publish(redis: Redis, key: str, events: Sequence[CloudEvent]) -> None:
     async with redis.pipeline(transaction=False) as pipeline:
         for event in events:
             pipeline.xadd(key, {"event": encode_event(event)})

@@ -113,7 +113,7 @@ def _are_all_there(collector: Collector) -> None:
         ("b24-consumer-notifier", "process comments", "consumer"),
         ("b24-consumer-notifier", "send team/1", "client"),
         ("b24-consumer-warehouse", "process comments", "consumer"),
-        ("b24-consumer-warehouse", "load comment_events", "client"),
+        ("b24-consumer-warehouse", "load events", "client"),
         ("b24-consumer-search-index", "process events", "consumer"),
     }
     deliveries = {one.trace_id for one in collector.of("server")}

@@ -6,10 +6,11 @@ them begins with a `fresh` one.
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from consumers.warehouse.database import Database
@@ -42,7 +43,7 @@ def target(shared: tuple[Target, Database]) -> Target:
     target, database = shared
     with database.session():
         kept = () if target.is_by_dlt else ("comment_states", "stale_comments")
-        for table in ("comment_events", "erasures", *kept):
+        for table in ("comment_events", "events", "erasures", *kept):
             database.execute(f"DELETE FROM {{{table}}}")
     return target
 
@@ -65,6 +66,21 @@ def fresh(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Target:
 def ready(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Target:
     """A destination in which an earlier process has made the tables."""
     return _ready(kind, request, tmp_path)
+
+
+@pytest.fixture
+def change(fresh: Target, request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Somebody else's statement in the fresh destination."""
+
+    def execute(statement: str) -> None:
+        if fresh.destination.database:
+            with duckdb.connect(str(fresh.destination.database)) as connection:
+                connection.execute(statement)
+        else:
+            server = request.getfixturevalue("postgres")
+            server.execute(fresh.destination.label.rpartition("/")[2], statement)
+
+    return execute
 
 
 @pytest.fixture(scope="session")

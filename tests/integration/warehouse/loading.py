@@ -9,9 +9,10 @@ import duckdb
 from msgspec import UNSET, Struct
 from uuid_utils import uuid7
 
-from consumers.warehouse import event_rows
 from consumers.warehouse.destination import Destination
+from consumers.warehouse.other_event_rows import tables
 from consumers.warehouse.row_loading import Warehouse
+from consumers.warehouse.table_schema import EVENTS
 from gateway.contract import (
     COMMENT_ADDED,
     COMMENT_DELETED,
@@ -20,6 +21,10 @@ from gateway.contract import (
     CommentData,
     CommentEvent,
     CommentFile,
+    EntityData,
+    EntityEvent,
+    Event,
+    FetchedObject,
     source_of,
 )
 
@@ -38,7 +43,7 @@ _entry_numbers = itertools.count(1)
 class StreamEntry(Struct, frozen=True):
     """As much of an entry as a row needs."""
 
-    event: CommentEvent
+    event: Event
     id: str
     stream: str = "events"
     partition: int = 0
@@ -76,6 +81,35 @@ def entry(
     return StreamEntry(event, f"{milliseconds}-{next(_entry_numbers)}")
 
 
+def deal_entry(
+    deal_id: int | str | None = 77,
+    *,
+    at_s: float = 0.0,
+    event_id: str | None = None,
+    member_id: str = PORTAL,
+    fields: dict[str, Any] | None = None,
+    found: FetchedObject | None = None,
+) -> StreamEntry:
+    """An event of a deal received `at_s` seconds after START."""
+    received = START + timedelta(seconds=at_s)
+    event = EntityEvent(
+        id=event_id or str(uuid7()),
+        source=source_of(member_id),
+        type="bitrix24.crm.deal.updated",
+        subject="deal" if deal_id is None else f"deal/{deal_id}",
+        time=f"{received:%Y-%m-%dT%H:%M:%SZ}",
+        receivedat=received.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        data=EntityData(
+            member_id=member_id,
+            domain="acme.bitrix24.com",
+            user_id=7,
+            fields={"FIELDS": {"ID": str(deal_id)}} if fields is None else fields,
+            object=found or UNSET,
+        ),
+    )
+    return StreamEntry(event, f"{int(received.timestamp() * 1000)}-{next(_entry_numbers)}")
+
+
 def fetched(text: str, *, at_s: float, state: Literal["present", "deleted"] = "present") -> Comment:
     """What the enricher found `at_s` seconds after START."""
     return Comment(
@@ -94,7 +128,9 @@ def fetched(text: str, *, at_s: float, state: Literal["present", "deleted"] = "p
 
 def load(warehouse: Warehouse, *entries: StreamEntry) -> None:
     """Load these entries as one batch."""
-    warehouse.load(event_rows.table(entries, loaded_at=datetime.now(UTC)))
+    comments, others = tables(entries, loaded_at=datetime.now(UTC))
+    warehouse.load(comments)
+    warehouse.load(others, EVENTS)
 
 
 class Target(Struct):

@@ -15,7 +15,15 @@ from consumers.warehouse.query import answer, as_json, as_table
 from consumers.warehouse.row_loading import Warehouse
 from gateway.errors import OperatorError
 from tests.integration.warehouse.conftest import database_of
-from tests.integration.warehouse.loading import PORTAL, START, Target, entry, fetched, load
+from tests.integration.warehouse.loading import (
+    PORTAL,
+    START,
+    Target,
+    deal_entry,
+    entry,
+    fetched,
+    load,
+)
 from tests.integration.warehouse.opening import kept_open
 
 
@@ -114,13 +122,16 @@ def test_of_what_was_erased_no_byte_is_left_in_a_file_that_was_compacted(
 def test_tables_of_postgres_are_written_anew(ready: Target, tmp_path: Path) -> None:
     with database_of(ready, tmp_path / "work") as database:
         warehouse = Warehouse(database)
-        load(warehouse, entry("updated", 1), entry("updated", 2))
-        files = "SELECT pg_relation_filenode('bitrix24.comment_events')"
-        before = ready.ask(files)
+        load(warehouse, entry("updated", 1), entry("updated", 2), deal_entry())
+        files = [
+            f"SELECT pg_relation_filenode('bitrix24.{table}')"
+            for table in ("comment_events", "events")
+        ]
+        before = [ready.ask(one) for one in files]
         warehouse.erase(PORTAL, 1, START.replace(year=2026))
         warehouse.compact()
 
-    assert ready.ask(files) != before
+    assert all(ready.ask(one) != its for one, its in zip(files, before, strict=True))
     assert ready.ask("SELECT comment_id FROM bitrix24.comments") == [(2,)]
 
 

@@ -15,7 +15,7 @@ from consumers.warehouse.database import Database
 from consumers.warehouse.kept_states import KeptStates
 from consumers.warehouse.row_loading import Warehouse
 from consumers.warehouse.straight_database import StraightDatabase
-from gateway.contract import Comment
+from gateway.contract import Comment, CommentEvent
 from tests.integration.warehouse.loading import (
     START,
     StreamEntry,
@@ -192,6 +192,7 @@ def test_a_clock_that_was_ahead_hides_no_later_edit(
 
     def early(number: int, at_s: float, text: str, *, order: int) -> StreamEntry:
         true = entry("updated", number, at_s=at_s, comment=fetched(text, at_s=at_s + 1))
+        assert isinstance(true.event, CommentEvent)
         comment = true.event.data.comment
         assert isinstance(comment, Comment)
         wrong = START + timedelta(seconds=at_s) + ahead

@@ -18,6 +18,7 @@ from consumers.warehouse.loading_messages import Load, Opening, RawEntry
 from consumers.warehouse.loading_process import LoadingProcess
 from consumers.warehouse.row_loading import Warehouse
 from consumers.warehouse.straight_database import StraightDatabase
+from consumers.warehouse.table_schema import VERSION
 from gateway.contract import encode_event
 from gateway.settings import Settings, WarehouseSettings
 from tests.integration.warehouse.conftest import database_of
@@ -46,21 +47,6 @@ def assert_right(target: Target) -> None:
     columns += "last_event_at, last_event_id, last_action, events, text, author_id, fetched_at"
     shown = target.ask(f"SELECT {columns} FROM bitrix24.comments ORDER BY 1, 2")
     assert shown == target.ask(f"SELECT {columns} FROM ({FOLLOWING}) AS made ORDER BY 1, 2")
-
-
-@pytest.fixture
-def change(fresh: Target, request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Somebody else's statement in the destination."""
-
-    def execute(statement: str) -> None:
-        if fresh.destination.database:
-            with duckdb.connect(str(fresh.destination.database)) as connection:
-                connection.execute(statement)
-        else:
-            server = request.getfixturevalue("postgres")
-            server.execute(fresh.destination.label.rpartition("/")[2], statement)
-
-    return execute
 
 
 def some_entry(chance: random.Random) -> StreamEntry:
@@ -141,7 +127,7 @@ def test_a_warehouse_of_the_release_before_gets_its_states(
         refresh(database)
         assert fresh.ask("SELECT COUNT(*) FROM bitrix24.comment_states") == [(39,)]
         assert_right(fresh)
-    assert fresh.ask("SELECT MAX(version) FROM bitrix24.schema_versions") == [(4,)]
+    assert fresh.ask("SELECT MAX(version) FROM bitrix24.schema_versions") == [(VERSION,)]
 
 
 def test_states_that_are_not_those_of_the_events_are_all_made_anew(

@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 
 from consumers.cli import cli
 from consumers.runtime.consumer_lookup import load_consumer
+from consumers.testing import app_event, entity_event
 from consumers.warehouse import duckdb_database
 from gateway.contract import decode_event
 from gateway.errors import OperatorError
@@ -165,6 +166,30 @@ def test_what_is_missing_is_named_loaded_again_and_there(
     assert whole.stdout.startswith("6 events on the stream: 0 missing, 1 waiting")
     rows = ask_duckdb(f"{tmp_path}/warehouse.duckdb")("SELECT COUNT(*) FROM bitrix24.comments")
     assert rows == [(6,)]
+
+
+async def test_events_of_any_subject_are_compared_loaded_again_and_erased_with_their_portal(
+    run: Any, redis: Redis, tmp_path: Path
+) -> None:
+    async def told(*arguments: str) -> Result:
+        return await asyncio.to_thread(run, *arguments)
+
+    await publish(redis, KEY, [entity_event("deal/77"), app_event(), comment_event(1)])
+    await redis.xgroup_create(KEY, "warehouse", "$")
+    found = json.loads((await told("check", "--from", "1h", "--json")).stdout)
+    assert (found["compared"], len(found["missing"])) == (3, 3)
+
+    assert (await told("backfill", "--from", "1h")).stdout == "3 events loaded\n"
+    assert (await told("check", "--from", "1h")).exit_code == 0
+    ask = ask_duckdb(f"{tmp_path}/warehouse.duckdb")
+    kinds = "SELECT subject_kind FROM bitrix24.events ORDER BY 1"
+    assert ask(kinds) == [("app",), ("deal",)]
+
+    erased = json.loads((await told("erase", "--portal", "portal", "--yes", "--json")).stdout)
+    assert erased["erasure"]["erased_count"] == 3
+    await told("backfill", "--from", "1h")
+    assert ask(kinds) == []
+    assert json.loads((await told("check", "--from", "1h", "--json")).stdout)["erased"] == 3
 
 
 async def events_on(redis: Redis) -> list[Any]:

@@ -11,34 +11,36 @@ from tests.integration.warehouse.conftest import database_of
 from tests.integration.warehouse.loading import Target, entry, load
 
 
-def test_columns_are_typed_and_described(warehouse: Warehouse, target: Target) -> None:
+@pytest.mark.parametrize("table", [table_schema.COMMENT_EVENTS, table_schema.EVENTS])
+def test_columns_are_typed_and_described(
+    warehouse: Warehouse, target: Target, table: table_schema.Table
+) -> None:
     warehouse.prepare()
     types = dict(
         target.ask(
             "SELECT column_name, data_type FROM information_schema.columns "
-            "WHERE table_schema = 'bitrix24' AND table_name = 'comment_events'"
+            f"WHERE table_schema = 'bitrix24' AND table_name = '{table.name}'"
         )
     )
-    assert tuple(types) == table_schema.COMMENT_EVENTS.names or set(types) == set(
-        table_schema.COMMENT_EVENTS.names
-    )
+    assert set(types) == set(table.names)
     kinds = {
         "text": ("varchar", "character varying"),
         "bigint": ("bigint",),
+        "bool": ("boolean",),
         "timestamp": ("timestamp with time zone",),
         "json": ("json", "jsonb"),
     }
-    for column in table_schema.COMMENT_EVENTS.columns:
+    for column in table.columns:
         assert types[column.name].lower() in kinds[column.type], column.name
     comments = (
-        "SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 'comment_events' "
+        f"SELECT column_name, comment FROM duckdb_columns() WHERE table_name = '{table.name}' "
         "AND schema_name = 'bitrix24'"
         if target.destination.database
         else "SELECT attname, col_description(attrelid, attnum) FROM pg_attribute "
-        "WHERE attrelid = 'bitrix24.comment_events'::regclass AND attnum > 0"
+        f"WHERE attrelid = 'bitrix24.{table.name}'::regclass AND attnum > 0"
     )
     assert dict(target.ask(comments)) == {
-        column.name: column.description for column in table_schema.COMMENT_EVENTS.columns
+        column.name: column.description for column in table.columns
     }
 
 

@@ -40,7 +40,7 @@ def test_events_of_other_types_are_no_rows() -> None:
         receivedat="2025-12-18T08:18:53.412Z",
     )
 
-    assert event_rows.table([StreamEntry(other, "1-0")], loaded_at=NOW).num_rows == 0  # type: ignore[arg-type]
+    assert event_rows.table([StreamEntry(other, "1-0")], loaded_at=NOW).num_rows == 0
 
 
 @pytest.mark.parametrize(
