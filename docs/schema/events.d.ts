@@ -9,7 +9,7 @@
  *
  * Ids have up to 64 bits, of which `JSON.parse` keeps 53; those of Bitrix24 are far below.
  */
-// Schema: 9a59629cd9976bc8da6d683c8c963b650f9961f195a57ca4d717ad0d93d59f6e
+// Schema: 06febbf33a57131cf0ec726ef22d25a1773aea5a736c41bc845469a8e16e1a52
 
 export type GatewayEvent = CommentEvent | AppEvent | PortalEvent | EntityEvent | OtherEvent;
 /**
@@ -426,7 +426,8 @@ export interface EntityEvent {
  *
  * `member_id`, `domain`, `user_id` and `event_handler_id` are as in an event of a comment.
  * `fields` is what the form said under `data`, as PHP reads it: values are text, as PHP sent
- * them, and a list of PHP's is a list here. What can hold a token, or is too much, is left out.
+ * them, and a list of PHP's is a list here. What can hold a token, or is too much, is left out;
+ * within a text, `***` stands for it.
  * `object` is there on `comments` only, for types that are fetched.
  */
 export interface EntityData {

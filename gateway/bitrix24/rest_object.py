@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.bitrix24.secrets_in_objects import names_a_secret, without_secrets
 from gateway.contract import FetchedObject, timestamps
 from gateway.php_numbers import MAX_INTEGER, MIN_INTEGER
+from gateway.secrets_in_data import names_a_secret, without_secrets
 
 __all__ = ["MAX_OBJECT_BYTES", "NotAnObject", "object_of"]
 

@@ -31,7 +31,8 @@ class EntityData(Struct, frozen=True, kw_only=True, gc=False):
 
     `member_id`, `domain`, `user_id` and `event_handler_id` are as in an event of a comment.
     `fields` is what the form said under `data`, as PHP reads it: values are text, as PHP sent
-    them, and a list of PHP's is a list here. What can hold a token, or is too much, is left out.
+    them, and a list of PHP's is a list here. What can hold a token, or is too much, is left out;
+    within a text, `***` stands for it.
     `object` is there on `comments` only, for types that are fetched.
     """
 

@@ -2,33 +2,39 @@
 application: which entity it is about, and what may be stored of the rest. Pure.
 """
 
-import re
-from collections.abc import Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 from msgspec import Struct
 
 from gateway.contract import ENTITY_TYPE_ID, EventSubject, EventType
 from gateway.inbound.form import parse_form
 from gateway.inbound.form_fields import FormFields
+from gateway.inbound.storable_fields import (
+    ChosenFields,
+    Keys,
+    StorableFields,
+    id_of,
+    keys_of,
+    secrets_in,
+)
 from gateway.php_numbers import integer_of
 
 __all__ = ["EntityReader", "ReadEntity"]
-
-_TEXT_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
-_Keys: TypeAlias = tuple[str, ...]
 
 
 class ReadEntity(Struct, frozen=True, gc=False):
     """What an event says: its type, its subject, and `data.fields`.
 
-    `lacks_id`: nothing usable says which one of its kind the subject is.
+    `lacks_id`: nothing usable says which one of its kind the subject is. `left_out` counts the
+    values that could be keys, or were too much.
     """
 
     type: str
     subject: EventSubject
     fields: dict[str, Any]
     lacks_id: bool = False
+    left_out: int = 0
 
 
 class EntityReader:
@@ -37,9 +43,10 @@ class EntityReader:
     def __init__(self, row: EventType) -> None:
         self._type = row.type
         self._kind = row.subject_kind
-        self._id_paths = tuple(map(_keys, row.id_places))
-        self._entity_type_paths = tuple(map(_keys, row.entity_type_places))
-        self._other_subjects = [(kind, _keys(place)) for kind, place in row.other_subjects]
+        self._id_paths = tuple(map(keys_of, row.id_places))
+        self._entity_type_paths = tuple(map(keys_of, row.entity_type_places))
+        self._other_subjects = [(kind, keys_of(place)) for kind, place in row.other_subjects]
+        self._storable = StorableFields(self._id_paths)
         self.is_numbered = ENTITY_TYPE_ID in row.type
 
     def read_form(self, fields: FormFields, number: int | None = None) -> ReadEntity:
@@ -48,15 +55,19 @@ class EntityReader:
         `number` is that of the type of smart process, where the event's name has it.
         """
         if fields.body:
-            return self._read(parse_form(fields.body).get("data"), {}, number)
-        data: dict[str, Any] = {}
+            form = parse_form(fields.body)
+            data, secrets = form.get("data"), secrets_in(form.get("auth"))
+            return self._read(data, self._storable.of(data, secrets), number, secrets)
+        alone: dict[str, Any] = {}  # as nearly always
         if fields.fields_id is not None:
-            data = {"FIELDS": {"ID": fields.fields_id}}
+            alone = {"FIELDS": {"ID": fields.fields_id}}
         elif fields.data_id is not None:
-            data = {"ID": fields.data_id}
-        return self._read(data, data, number)
+            alone = {"ID": fields.data_id}
+        return self._read(alone, ChosenFields(alone), number)
 
-    def _read(self, data: Any, kept: dict[str, Any], number: int | None) -> ReadEntity:
+    def _read(
+        self, data: Any, chosen: ChosenFields, number: int | None, secrets: Collection[str] = ()
+    ) -> ReadEntity:
         """What a tree says of which the values are text."""
         kind, event_type = self._kind, self._type
         if self.is_numbered:
@@ -65,26 +76,26 @@ class EntityReader:
             name = "" if number is None else f".{number}"
             kind = kind.replace(f".{ENTITY_TYPE_ID}", name)
             event_type = event_type.replace(f".{ENTITY_TYPE_ID}", name)
-        subject_id = _first(data, self._id_paths, _id_of)
+
+        def read_id(value: Any) -> int | str | None:
+            return id_of(value, secrets)
+
+        subject_id = _first(data, self._id_paths, read_id)
         if subject_id is None:
             for other_kind, keys in self._other_subjects:
-                if (subject_id := _first(data, [keys], _id_of)) is not None:
+                if (subject_id := _first(data, [keys], read_id)) is not None:
                     kind = other_kind
                     break
         return ReadEntity(
             event_type,
             EventSubject(kind, subject_id),
-            kept,
+            chosen.fields,
             lacks_id=subject_id is None and bool(self._id_paths),
+            left_out=chosen.left_out,
         )
 
 
-def _keys(place: str) -> _Keys:
-    """The keys below `data`."""
-    return tuple(place.replace("]", "").split("[")[1:])
-
-
-def _first(data: Any, paths: Sequence[_Keys], read: Any) -> Any:
+def _first(data: Any, paths: Sequence[Keys], read: Callable[[Any], Any]) -> Any:
     """The first that is usable of what stands at these places."""
     for path in paths:
         value = data
@@ -93,13 +104,3 @@ def _first(data: Any, paths: Sequence[_Keys], read: Any) -> Any:
         if (found := read(value)) is not None:
             return found
     return None
-
-
-def _id_of(value: Any) -> int | str | None:
-    """A number above 0, or a text of plain characters; None for anything else."""
-    number = integer_of(value)
-    if number is not None:
-        return number
-    if not isinstance(value, str) or value == "0":
-        return None
-    return value if _TEXT_ID.fullmatch(value) else None

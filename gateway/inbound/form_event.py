@@ -49,7 +49,8 @@ class Admitted(Struct, frozen=True, gc=False):
     """A genuine event that is to be stored; `subject` is the event's, taken apart.
 
     `name` is Bitrix24's, as the event's type is subscribed by it. `lacks_id`: the form says nothing
-    usable of what it is about; the subject is then of its kind alone.
+    usable of what it is about; the subject is then of its kind alone. `left_out` counts the values
+    under `data` that are not stored, or not as they were, for they could be keys or are too much.
     """
 
     event: CommentEvent | AppEvent | EntityEvent
@@ -57,6 +58,7 @@ class Admitted(Struct, frozen=True, gc=False):
     subject: EventSubject
     name: str = ""
     lacks_id: bool = False
+    left_out: int = 0
 
 
 class _Row(Struct, frozen=True):
@@ -204,7 +206,14 @@ def _not_of_a_comment(
             event_handler_id=handler_id,
         ),
     )
-    return Admitted(event, member_id, entity.subject, row.name, lacks_id=entity.lacks_id)
+    return Admitted(
+        event,
+        member_id,
+        entity.subject,
+        row.name,
+        lacks_id=entity.lacks_id,
+        left_out=entity.left_out,
+    )
 
 
 def _test_id(text: str | None) -> str | None:

@@ -23,6 +23,7 @@ from gateway.portals.offline_signalling import OfflineSignals
 from gateway.publishing.batch import Stored
 from gateway.web.fixed_answers import answer, forbidden, stored_answer, unavailable
 from gateway.web.missing_ids import MissingIds
+from gateway.web.unstored_values import count_unstored
 
 __all__ = ["AppEvents", "EventSink"]
 
@@ -72,6 +73,7 @@ class AppEvents:
         event = verdict.event
         if verdict.lacks_id:
             self._missing_ids.note(verdict)
+        count_unstored(verdict)
         if isinstance(event, AppEvent) and event.type == APP_UNINSTALLED:
             stored = await self._lifecycle.uninstalled(delivery, event)
             return stored_answer(delivery.receipt_id, stored)

@@ -36,6 +36,7 @@ from gateway.web.late_bodies import LateBodies, is_expectation_unknown
 from gateway.web.protection.guard import Guard, clients_of
 from gateway.web.quarantining import Quarantining
 from gateway.web.unavailability import Unavailability
+from gateway.web.unstored_values import count_unstored
 
 __all__ = ["Receiver"]
 
@@ -109,6 +110,7 @@ class Receiver:
                 self._counts[verdict.member_id] += 1
             except KeyError:
                 self._count_first(verdict.member_id, body)
+            count_unstored(verdict)
             partition = self._streams.partition_of(verdict.member_id, verdict.subject)
             stored = await self._sink.publish(self._encode(verdict.event), partition)
         except Forbidden as error:

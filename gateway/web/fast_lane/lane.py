@@ -16,6 +16,7 @@ from gateway.web.fast_lane.known_heads import KnownHead, KnownHeads, whole_reque
 from gateway.web.fast_lane.raw_answers import raw_answer, raw_stored_answer
 from gateway.web.protection.guard import Guard
 from gateway.web.unavailability import Unavailability
+from gateway.web.unstored_values import count_unstored
 
 __all__ = ["FastLane", "LaneClient", "LaneSink"]
 
@@ -101,6 +102,8 @@ class FastLane:
         if verdict.member_id not in self._counts:
             return False
         self._counts[verdict.member_id] += 1
+        if verdict.left_out:
+            count_unstored(verdict)
         partition = self._streams.partition_of(verdict.member_id, verdict.subject)
         taken = _Taken(client, verdict, receipt_id, self._unavailability)
         try:

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from gateway.bitrix24.rest_object import MAX_OBJECT_BYTES, NotAnObject, object_of
-from gateway.bitrix24.secrets_in_objects import names_a_secret, without_secrets
 from gateway.contract import FetchedObject
+from gateway.secrets_in_data import names_a_secret, without_secrets
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 SENTINEL = "5entinel0f4key"

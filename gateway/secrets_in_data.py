@@ -1,4 +1,4 @@
-"""Leaves out of what a portal says of an object whatever can open something; no I/O.
+"""Tells which names and texts, of what a portal says, hold something that opens something; no I/O.
 
 Portals put keys into what they show: the address at which a file can be downloaded holds the very
 access token that asked for it (`DOWNLOAD_URL` of
@@ -9,9 +9,10 @@ if that is a secret's, an address keeps no query, and what looks like a key with
 import re
 from typing import Final
 
-__all__ = ["names_a_secret", "without_secrets"]
+__all__ = ["MASK", "names_a_secret", "without_secrets"]
 
-_MASK: Final = "***"
+MASK: Final = "***"
+"""What stands in a text for what was a key."""
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _SECRET_WORDS: Final = frozenset(
     {
@@ -57,5 +58,5 @@ def without_secrets(text: str) -> str:
     if _ADDRESS.fullmatch(text):
         text = text.partition("#")[0].partition("?")[0]
     if "/" in text:
-        text = _USER_INFO.sub("//", _WEBHOOK.sub(f"/rest/{_MASK}", text))
-    return _PARAMETER.sub(rf"\1{_MASK}", text) if "=" in text else text
+        text = _USER_INFO.sub("//", _WEBHOOK.sub(f"/rest/{MASK}", text))
+    return _PARAMETER.sub(rf"\1{MASK}", text) if "=" in text else text
