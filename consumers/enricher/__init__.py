@@ -13,7 +13,8 @@ __all__ = ["build"]
 
 
 def build(settings: Settings) -> Consumer:
-    """The enricher; raises OperatorError for credentials and keys that cannot be used."""
+    """The enricher; raises OperatorError for credentials, keys and methods that cannot be used."""
     from consumers.enricher.consumer import consumer_of  # noqa: PLC0415 - needs no name alone
+    from consumers.enricher.fetch_rules import FetchRules  # noqa: PLC0415
 
-    return consumer_of(settings)
+    return consumer_of(settings, FetchRules.of(settings.events))

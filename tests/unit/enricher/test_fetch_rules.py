@@ -9,6 +9,8 @@ from consumers.runtime.handler_table import matches
 from consumers.testing import app_event, comment_event, entity_event
 from gateway.bitrix24.fetch_methods import fetch_method
 from gateway.contract import EventSubject
+from gateway.errors import SettingsError
+from gateway.settings import EventSettings
 
 ITEM = fetch_method("crm.item.get")
 RULES = FetchRules(
@@ -51,3 +53,47 @@ def test_an_object_is_wanted_of_what_was_declared(event: Event, wanted: Wanted |
 def test_all_events_of_a_kind_go_the_same_way(event_type: str, *, is_gathered: bool) -> None:
     found = [matches(one, [event_type]) for one in RULES.gathered]
     assert any(found) is is_gathered
+
+
+@pytest.mark.parametrize(
+    ("event", "method"),
+    [
+        (entity_event("deal/7", "bitrix24.crm.deal.added"), "crm.item.get"),
+        (entity_event("deal/7", "bitrix24.crm.deal.updated"), "crm.deal.get"),
+        (entity_event("item.1032/7", "bitrix24.crm.item.1032.deleted"), "crm.item.get"),
+        (entity_event("task/7", "bitrix24.task.updated"), None),
+        (entity_event("recurring_deal/7", "bitrix24.crm.recurring_deal.updated"), None),
+    ],
+)
+def test_settings_say_what_is_fetched_and_the_last_of_several_counts(
+    event: Event, method: str | None
+) -> None:
+    rules = FetchRules.of(
+        [
+            EventSettings(name="onCrmDeal*", fetch="crm.item.get"),
+            EventSettings(name="onCrmDynamicItem*", fetch="crm.item.get"),
+            EventSettings(name="oncrmdealupdate", fetch="crm.deal.get"),
+            EventSettings(name="onTaskUpdate"),
+        ]
+    )
+
+    wanted = rules.wanted(event)
+
+    assert (None if wanted is None else wanted.method.name) == method
+
+
+def test_a_method_that_cannot_fetch_what_is_declared_is_named() -> None:
+    declared = [
+        EventSettings(name="onCrmDealAdd", fetch="acme.deal.get"),
+        EventSettings(name="onTaskUpdate", fetch="crm.item.get"),
+        EventSettings(name="onCrm*", fetch="crm.item.get"),
+    ]
+
+    with pytest.raises(SettingsError) as error:
+        FetchRules.of(declared)
+
+    unknown, unfit = str(error.value).splitlines()
+    assert unknown.startswith("[[events]] name onCrmDealAdd: fetch: acme.deal.get is none of ")
+    assert unfit == (
+        "[[events]] name onTaskUpdate: fetch: crm.item.get needs an entityTypeId, and task has none"
+    )
