@@ -16,6 +16,7 @@ __all__ = ["DECLARED", "TABLE", "cli", "main"]
 
 TABLE: Final = {
     "run": "Run a consumer: audit, notifier, warehouse, enricher, or module:object of your own.",
+    "check": "Try a consumer of your own with events that are legal and that it may not expect.",
     "audit": "Check the audit log, look into it, and prove what it holds.",
     "notifier": "Check the notifier's routes, and see what waits for its targets.",
     "warehouse": "Ask the warehouse with SQL, compare it with the stream, load it again, erase.",
@@ -29,14 +30,15 @@ Run consumers of the gateway's streams, and look after what they produced.
 
 \b
 consumers run audit
+consumers check search_index:app
 consumers audit verify var/audit
 """
 
 
 def _module_of(name: str) -> ModuleType:
     """The module of a command. Raises OperatorError if a library of its consumer is missing."""
-    if name == "run":
-        return import_module("consumers.commands.run")
+    if name in {"run", "check"}:
+        return import_module(f"consumers.commands.{name}")
     keep_out()
     try:
         return import_module(f"consumers.{name}.commands")

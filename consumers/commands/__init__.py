@@ -1,1 +1,1 @@
-"""Has the command that runs a consumer; those about one consumer live in its package."""
+"""Has the commands that run or try a consumer; those about one consumer live in its package."""

@@ -10,7 +10,7 @@ fixture.
         assert result.handled == [event.id]
 """
 
-from consumers.testing.event_delivery import Delivered, deliver_events
+from consumers.checking.event_delivery import Delivered, deliver_events
 from consumers.testing.event_factories import app_event, comment_event, entity_event, portal_event
 from consumers.testing.fixtures import Deliver, deliver, temporary_gateway
 from consumers.testing.temporary_gateway import TemporaryGateway

@@ -6,9 +6,9 @@ from typing import Protocol
 
 import pytest
 
+from consumers.checking.event_delivery import Delivered, deliver_events
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.entry import Event
-from consumers.testing.event_delivery import Delivered, deliver_events
 from consumers.testing.temporary_gateway import TemporaryGateway
 from gateway.errors import OperatorError
 from gateway.local.redis_server import RedisServer, ServerBinary, find_server

@@ -68,3 +68,15 @@ def test_every_printed_service_can_be_loaded(tmp_path: Path, version: int) -> No
     )
 
     assert done.returncode == 0, done.stderr
+
+
+def test_printed_services_are_ready_for_what_may_come(tmp_path: Path) -> None:
+    readme = re.findall(
+        r"```python\n(.*?)```", (PAGE.parents[1] / "README.md").read_text(), re.DOTALL
+    )
+    for number, text in enumerate([printed()["search_index.py"][0], *readme]):
+        (tmp_path / f"service_{number}.py").write_text(text)
+
+        done = run(tmp_path, "-m", "consumers", "check", f"service_{number}:app", "--yes")
+
+        assert done.returncode == 0, done.stdout + done.stderr

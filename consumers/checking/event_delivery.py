@@ -20,7 +20,7 @@ from consumers.runtime.transforms import Output, TransformHandler, Write
 from gateway.backoff import Backoff
 from gateway.contract import decode_event, encode_event
 
-__all__ = ["Delivered", "deliver_events"]
+__all__ = ["Delivered", "EventDelivery", "deliver_events"]
 
 
 class Delivered(Struct):
@@ -84,22 +84,38 @@ class _List:
             self.done.set()
 
 
-async def deliver_events(
-    consumer: Consumer,
-    events: Sequence[Event],
-    *,
-    is_replay: bool = False,
-    timeout_s: float = 5.0,
-) -> Delivered:
-    """Handle the events as one partition, in its contexts, until each is settled.
+class EventDelivery:
+    """Hands entries of one partition to a consumer that is in its contexts.
 
     Attempts, order and failures are those of production; the pauses between attempts are left
-    out. Raises TimeoutError if something is not settled in time, as a handler that never stops
-    raising Transient, and InvalidConsumer for a consumer that can handle nothing.
+    out. Entries are numbered through from `first_id` on, in the milliseconds of their ids.
     """
-    refuse_idle(consumer)
-    outlet = _List(len(events))
-    async with consumer.lifespan(), consumer.partition_lifespan(Partition(0, 1)):
+
+    def __init__(self, consumer: Consumer, *, first_id: int = 1) -> None:
+        self._consumer = consumer
+        self._next_id = first_id
+
+    def entries(self, events: Sequence[bytes], *, is_replay: bool = False) -> list[Entry]:
+        """New entries of the stream, which hold these events. Raises InvalidEvent."""
+        begin = self._next_id
+        self._next_id += len(events)
+        return [
+            Entry(
+                stream=self._consumer.stream,
+                partition=0,
+                epoch=1,
+                id=f"{number}-0",
+                event=decode_event(raw),
+                raw=raw,
+                is_replay=is_replay,
+            )
+            for number, raw in enumerate(events, start=begin)
+        ]
+
+    async def deliver(self, entries: Sequence[Entry], *, timeout_s: float) -> Delivered:
+        """Handle the entries until each is settled; raises TimeoutError if one is not in time."""
+        consumer = self._consumer
+        outlet = _List(len(entries))
         gate = Gate(limit=consumer.concurrency)
         gate.extend(float("inf"))
         at_once = Backoff(first_s=0.0, limit_s=0.0)
@@ -115,17 +131,37 @@ async def deliver_events(
         else:
             work = Batches(attempts.on_batch, gate, replace(consumer.batch_handler, max_wait_s=0.0))
         try:
-            for number, event in enumerate(events, start=1):
-                if not consumer.wants(event):
-                    outlet.ignore(event)
+            for entry in entries:
+                if not consumer.wants(entry.event):
+                    outlet.ignore(entry.event)
                 else:
-                    work.submit((_held(consumer.stream, number, event, is_replay=is_replay),))
+                    work.submit((HeldEntry(source=_SOURCE, id=entry.id.encode(), entry=entry),))
             async with asyncio.timeout(timeout_s):
                 await outlet.done.wait()
         finally:
             gate.close()
             await work.finish(timeout_s)
-    return outlet.delivered
+        return outlet.delivered
+
+
+async def deliver_events(
+    consumer: Consumer,
+    events: Sequence[Event],
+    *,
+    is_replay: bool = False,
+    timeout_s: float = 5.0,
+) -> Delivered:
+    """Handle the events as one partition, in the consumer's contexts, until each is settled.
+
+    Attempts, order and failures are those of production; the pauses between attempts are left
+    out. Raises TimeoutError if something is not settled in time, as a handler that never stops
+    raising Transient, and InvalidConsumer for a consumer that can handle nothing.
+    """
+    refuse_idle(consumer)
+    async with consumer.lifespan(), consumer.partition_lifespan(Partition(0, 1)):
+        delivery = EventDelivery(consumer)
+        entries = delivery.entries([encode_event(one) for one in events], is_replay=is_replay)
+        return await delivery.deliver(entries, timeout_s=timeout_s)
 
 
 def _at_once(consumer: Consumer) -> Callable[[str], TransformHandler]:
@@ -137,23 +173,6 @@ def _at_once(consumer: Consumer) -> Callable[[str], TransformHandler]:
         return known.setdefault(handler, replace(handler, max_wait_s=0.0, spacing_s=0.0))
 
     return transform_of
-
-
-def _held(stream: str, number: int, event: Event, *, is_replay: bool) -> HeldEntry:
-    entry_id = f"{number}-0"
-    return HeldEntry(
-        source=_SOURCE,
-        id=entry_id.encode(),
-        entry=Entry(
-            stream=stream,
-            partition=0,
-            epoch=1,
-            id=entry_id,
-            event=event,
-            raw=encode_event(event),
-            is_replay=is_replay,
-        ),
-    )
 
 
 _SOURCE = Source("list", "", is_redelivery=False)
