@@ -13,7 +13,7 @@ from consumers.checking.author_code import Place, line_in_traceback, line_of_fun
 from consumers.checking.check_report import How
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.entry import Entry, Event
-from consumers.runtime.exceptions import Reject, Transient
+from consumers.runtime.exceptions import Declined, Reject, Transient
 from consumers.runtime.handler_table import BatchHandler, EventHandler, Handler
 from consumers.runtime.handlers import name_of
 from consumers.runtime.redaction import describe
@@ -191,7 +191,7 @@ class WatchedConsumer(Consumer):
             return "hung"
         if isinstance(error, SystemExit):
             return "exited"
-        if isinstance(error, Reject):
+        if isinstance(error, (Reject, Declined)):
             return "rejected"
         return "postponed" if self._policy.is_transient(error) else "raised"
 
