@@ -41,6 +41,11 @@ class EventDeclaration(Protocol):
         ...
 
     @property
+    def fetch_id(self) -> str:
+        """The name of its parameter that takes the object's id."""
+        ...
+
+    @property
     def type(self) -> str:
         """As what an event is published that the table does not have."""
         ...
@@ -71,7 +76,9 @@ class EventSubscription:
     ) -> None:
         known = {row.wire_name: row for row in table}
         always = COMMENT_SUBJECT if not declarations else APP_SUBJECT
-        taken = {row.wire_name: "" for row in table if row.subject_kind in {APP_SUBJECT, always}}
+        taken: dict[str, EventDeclaration | None] = {
+            row.wire_name: None for row in table if row.subject_kind in {APP_SUBJECT, always}
+        }
         faults: list[str] = []
         for declaration in declarations:
             name = declaration.name.upper()
@@ -84,7 +91,7 @@ class EventSubscription:
             if not matching:
                 faults.append(f"{declaration.name}: {_hint(name, known)}")
             taken |= {
-                one: declaration.fetch for one in matching if known[one].subject_kind != APP_SUBJECT
+                one: declaration for one in matching if known[one].subject_kind != APP_SUBJECT
             }
         if faults:
             raise SettingsError("\n".join(f"[[events]] name {fault}" for fault in faults))
@@ -92,10 +99,12 @@ class EventSubscription:
         self.by_wire_name: Final[Mapping[str, EventType]] = {
             row.wire_name: row for row in self.rows
         }
-        self.fetch_methods: Final[Mapping[str, str]] = {
-            row.type: taken[row.wire_name] for row in self.rows if taken[row.wire_name]
+        self.fetches: Final[Mapping[str, EventDeclaration]] = {
+            row.type: one
+            for row in self.rows
+            if (one := taken[row.wire_name]) is not None and one.fetch
         }
-        """The REST method that an object is fetched by, of the types that are fetched at all."""
+        """What was declared, of the types whose objects are fetched."""
 
     @property
     def types(self) -> tuple[str, ...]:

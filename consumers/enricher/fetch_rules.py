@@ -4,7 +4,7 @@ Comments always are. Of other events those are whose type was declared with `fet
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from fnmatch import translate
 from typing import Final, Self
 
@@ -12,10 +12,10 @@ from msgspec import Struct
 
 from consumers import CommentEvent, EntityEvent, Event
 from consumers.enricher.wanted import Wanted
-from gateway.bitrix24.fetch_methods import FETCH_METHODS, FetchMethod, fetch_method
-from gateway.contract import ENTITY_TYPE_ID, EventSubject
-from gateway.errors import SettingsError
-from gateway.event_subscription import EventDeclaration, EventSubscription
+from gateway.bitrix24.declared_fetches import declared_fetches
+from gateway.bitrix24.fetch_methods import FetchMethod
+from gateway.contract import EventSubject
+from gateway.event_subscription import EventDeclaration
 
 __all__ = ["FetchRules", "is_deletion"]
 
@@ -39,28 +39,12 @@ class FetchRules:
         self._by_type: dict[str, FetchMethod | None] = {}
 
     @classmethod
-    def of(cls, declarations: Sequence[EventDeclaration]) -> Self:
+    def of(cls, declarations: Iterable[EventDeclaration]) -> Self:
         """The rules of `[[events]]`.
 
-        Of the events that a pattern names, those are left out whose objects its method does not
-        give. Raises SettingsError with a line for each declaration that cannot work.
+        Raises SettingsError with a line for each declaration that cannot work.
         """
-        subscription = EventSubscription(declarations)
-        faults = [
-            f"[[events]] name {one.name}: fetch: {fault}"
-            for one in declarations
-            for fault in _faults_of(one, subscription)
-        ]
-        if faults:
-            raise SettingsError("\n".join(faults))
-        named = subscription.fetch_methods
-        methods = {
-            row.type.replace(ENTITY_TYPE_ID, "*"): method
-            for row in subscription.rows
-            if row.type in named
-            and (method := fetch_method(named[row.type])).why_not(row.subject_kind) is None
-        }
-        return cls(methods)
+        return cls(declared_fetches(declarations))
 
     @property
     def gathered(self) -> tuple[str, ...]:
@@ -94,22 +78,6 @@ class FetchRules:
             if len(self._by_type) < 1000:  # types come from outside
                 self._by_type[event_type] = found
             return found
-
-
-def _faults_of(declaration: EventDeclaration, subscription: EventSubscription) -> Iterator[str]:
-    """Why nothing can be fetched as declared; nothing if it can, or need not."""
-    if not declaration.fetch:
-        return
-    try:
-        method = fetch_method(declaration.fetch)
-    except ValueError:
-        known = ", ".join(sorted(row.name for row in FETCH_METHODS.values()))
-        yield f"{declaration.fetch} is none of {known}"
-        return
-    row = subscription.by_wire_name.get(declaration.name.upper())
-    reason = None if row is None else method.why_not(row.subject_kind)
-    if reason is not None:
-        yield reason
 
 
 def is_deletion(event_type: str) -> bool:

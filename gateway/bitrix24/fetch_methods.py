@@ -34,7 +34,7 @@ _ENTITY_TYPES: Final = {
 }
 # https://apidocs.bitrix24.com/api-reference/crm/data-types.html#object_type
 _ITEM: Final = re.compile(r"item\.([1-9]\d{0,8})")
-_NO_SUCH_TYPE: Final = "spa not found"
+_NO_SUCH_TYPE: Final = ("spa not found", "смарт-процесс не найден")
 _NO_SUCH_METHOD: Final = "error_method_not_found"
 _NOTHING: Final = re.compile(r"(?!)")
 
@@ -47,10 +47,12 @@ class FetchMethod(Struct, frozen=True, kw_only=True, eq=False):
     within the result; `of_row` is for methods that answer with a list. `is_gone` finds, in the
     description of a refusal, that there is no such object: the reference has no code for that in
     these methods. A method that `hides` answers with nothing when there is no such object and
-    when it may not be seen: then nobody knows which.
+    when it may not be seen: then nobody knows which. `of` are the kinds of subjects that it knows;
+    empty if nobody has said.
     """
 
     name: str
+    of: frozenset[str] = frozenset()
     id_parameter: str = "id"
     parameters: Mapping[str, Any] = {}
     needs_entity_type: bool = False
@@ -68,6 +70,8 @@ class FetchMethod(Struct, frozen=True, kw_only=True, eq=False):
             subject_kind in _ENTITY_TYPES or subject_kind.startswith("item.")
         ):
             return f"{self.name} needs an entityTypeId, and {subject_kind} has none"
+        if self.of and subject_kind not in self.of:
+            return f"{self.name} gives {' and '.join(sorted(self.of))}, not {subject_kind}"
         return None
 
     def parameters_for(self, subject: EventSubject) -> dict[str, Any]:
@@ -135,9 +139,25 @@ def _entity_type_of(subject_kind: str) -> int:
         raise ValueError(f"{subject_kind} has no entityTypeId") from None
 
 
-def _refusal(description: str) -> re.Pattern[str]:
-    return re.compile(rf"\b{description}", re.IGNORECASE)
+def _row(name: str, kind: str, *, place: str = "", gone: str = "") -> FetchMethod:
+    """A method that takes `id`, and refuses with the words `gone` when there is no such object."""
+    return FetchMethod(
+        name=name,
+        of=frozenset({kind}),
+        place=(place,) if place else (),
+        is_gone=re.compile(rf"\b{gone}", re.IGNORECASE) if gone else _NOTHING,
+    )
 
+
+def _list(name: str, kind: str, *, id_parameter: str) -> FetchMethod:
+    """A method that answers with a list of what its filter lets through."""
+    return FetchMethod(
+        name=name, of=frozenset({kind}), id_parameter=id_parameter, of_row=True, hides=True
+    )
+
+
+_NOT_THERE: Final = "(?:is not exists|does not exist|not found)"
+# The words of the modules sale and catalog, whose codes for it differ from module to module.
 
 _TASK_FIELDS: Final = (
     *("ID", "TITLE", "DESCRIPTION", "STATUS", "PRIORITY", "RESPONSIBLE_ID", "CREATED_BY"),
@@ -155,39 +175,48 @@ FETCH_METHODS: Final[Mapping[str, FetchMethod]] = {
     for row in (
         COMMENT_METHOD,
         FetchMethod(name="crm.item.get", needs_entity_type=True, place=("item",)),
-        FetchMethod(name="crm.deal.get"),
-        FetchMethod(name="crm.deal.recurring.get"),
-        FetchMethod(name="crm.lead.get"),
-        FetchMethod(name="crm.contact.get"),
-        FetchMethod(name="crm.company.get"),
-        FetchMethod(name="crm.quote.get"),
-        FetchMethod(name="crm.invoice.get"),
-        FetchMethod(name="crm.product.get"),
-        FetchMethod(name="crm.currency.get"),
-        FetchMethod(name="crm.requisite.get", is_gone=_refusal("with ID '.*' is not found")),
-        FetchMethod(
-            name="crm.requisite.bankdetail.get", is_gone=_refusal("with ID '.*' is not found")
+        _row("crm.deal.get", "deal"),
+        _row("crm.deal.recurring.get", "recurring_deal", gone="recurring deal is not found"),
+        _row("crm.lead.get", "lead"),
+        _row("crm.contact.get", "contact"),
+        _row("crm.company.get", "company"),
+        _row("crm.quote.get", "quote"),
+        _row("crm.invoice.get", "invoice"),
+        _row("crm.product.get", "crm_product"),
+        _row("crm.currency.get", "currency"),
+        _row("crm.requisite.get", "requisite", gone="with ID '.*' is not found"),
+        _row("crm.requisite.bankdetail.get", "bank_detail", gone="with ID '.*' is not found"),
+        _row("crm.activity.get", "activity", gone="activity is not found"),
+        _row(
+            "crm.documentgenerator.document.get",
+            "document",
+            place="document",
+            gone="document not found",
         ),
-        FetchMethod(name="crm.activity.get", is_gone=_refusal("activity is not found")),
         FetchMethod(
             name="tasks.task.get",
+            of=frozenset({"task"}),
             id_parameter="taskId",
             parameters={"select": _TASK_FIELDS},
             place=("task",),
             hides=True,
         ),
-        FetchMethod(name="user.get", id_parameter="FILTER.ID", of_row=True, hides=True),
-        FetchMethod(name="calendar.event.getbyid", hides=True),
-        FetchMethod(
-            name="catalog.product.get",
-            place=("product",),
-            is_gone=_refusal("product (does not exist|not found)"),
+        _list("user.get", "user", id_parameter="FILTER.ID"),
+        _list("sonet_group.get", "workgroup", id_parameter="FILTER.ID"),
+        _list("log.blogpost.get", "post", id_parameter="POST_ID"),
+        FetchMethod(name="calendar.event.getbyid", of=frozenset({"calendar_entry"}), hides=True),
+        _row("booking.v1.booking.get", "booking", place="booking", gone="booking not found"),
+        _row(
+            "booking.v1.resource.get",
+            "booking_resource",
+            place="resource",
+            gone="resource not found",
         ),
-        FetchMethod(
-            name="sale.order.get",
-            place=("order",),
-            is_gone=_refusal("order (does not exist|not found)"),
-        ),
+        _row("catalog.product.get", "product", place="product", gone=f"product {_NOT_THERE}"),
+        _row("catalog.price.get", "price", place="price", gone=f"price {_NOT_THERE}"),
+        _row("sale.order.get", "order", place="order", gone=f"order {_NOT_THERE}"),
+        _row("sale.payment.get", "payment", place="payment", gone=f"payment {_NOT_THERE}"),
+        _row("sale.shipment.get", "shipment", place="shipment", gone=f"shipment {_NOT_THERE}"),
         FetchMethod(name="disk.file.get"),
     )
 }

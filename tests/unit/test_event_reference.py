@@ -31,6 +31,8 @@ def test_it_has_one_line_for_each_event() -> None:
 def test_its_examples_are_settings_that_take_what_they_name() -> None:
     taken, declared = map(subscription_of, re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL))
 
-    assert taken.fetch_methods == {"bitrix24.crm.deal.updated": "crm.item.get"}
+    assert {one: declared.fetch for one, declared in taken.fetches.items()} == {
+        "bitrix24.crm.deal.updated": "crm.item.get"
+    }
     assert {"bitrix24.crm.timeline.comment.added", "bitrix24.task.deleted"} <= set(taken.types)
     assert declared.rows[-1].id_places == ("data[MACHINE][ID]",)

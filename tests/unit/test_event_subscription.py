@@ -75,11 +75,13 @@ def test_the_last_of_several_that_name_an_event_counts() -> None:
         table=TABLE,
     )
 
-    assert both.fetch_methods == {DEAL_UPDATED.type: "crm.item.get"}
+    assert {one: declared.fetch for one, declared in both.fetches.items()} == {
+        DEAL_UPDATED.type: "crm.item.get"
+    }
 
 
 def test_events_of_the_application_are_never_fetched() -> None:
-    assert set(subscription("*", fetch="crm.item.get").fetch_methods).isdisjoint(APPLICATION)
+    assert set(subscription("*", fetch="crm.item.get").fetches).isdisjoint(APPLICATION)
 
 
 def test_what_is_bound_is_what_is_taken_and_the_word_of_the_queue() -> None:

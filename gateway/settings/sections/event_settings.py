@@ -30,6 +30,14 @@ class EventSettings(Section, frozen=True, kw_only=True):
     ] = ""
     """The REST method by which the enricher asks for the object, as `crm.item.get`; empty for
     events that are passed on as they are."""
+    fetch_id: Annotated[
+        str,
+        Meta(
+            pattern=r"^([A-Za-z][A-Za-z0-9_]{0,63}(\.[A-Za-z][A-Za-z0-9_]{0,63})?)?\Z",
+            description="a name, or FILTER.ID for one within a map",
+        ),
+    ] = ""
+    """Only of a method that docs/enricher.md does not have: its parameter that takes the id."""
     type: Annotated[
         str,
         Meta(

@@ -95,7 +95,12 @@ async def test_settings_that_serve_refuses_are_red(tmp_path: Path) -> None:
 async def test_config_check_says_what_serve_would(tmp_path: Path) -> None:
     file = tmp_path / "gateway.toml"
     answers = []
-    for text in ('vault.keys = ["no key"]', 'http.workers = "two"', "http.workers = 2"):
+    for text in (
+        'vault.keys = ["no key"]',
+        'http.workers = "two"',
+        '[[events]]\nname = "onTaskUpdate"\nfetch = "crm.item.get"',
+        "http.workers = 2",
+    ):
         file.write_text(text)
         done = await finished(
             (sys.executable, "-m", "gateway", "config", "--check", "--config", str(file)),
@@ -103,10 +108,14 @@ async def test_config_check_says_what_serve_would(tmp_path: Path) -> None:
         )
         answers.append((done.returncode, done.stdout + done.stderr))
 
-    assert [code for code, _ in answers] == [2, 2, 0]
+    assert [code for code, _ in answers] == [2, 2, 2, 0]
     assert answers[0][1] == "gateway: [vault] keys, no. 1: not a Fernet key\n"
     assert "[http] workers" in answers[1][1]
-    assert answers[2][1] == "these settings work\n"
+    assert answers[2][1] == (
+        "gateway: [[events]] name onTaskUpdate: fetch: "
+        "crm.item.get needs an entityTypeId, and task has none\n"
+    )
+    assert answers[3][1] == "these settings work\n"
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -12,13 +12,14 @@ from redis.asyncio import Redis
 from consumers.enricher import build
 from consumers.runtime.consumer_process import run
 from consumers.testing import comment_event
-from gateway.contract import Comment, CommentEvent, decode_event, encode_event
+from gateway.contract import Comment, CommentEvent, Event, decode_event, encode_event
 from gateway.sandbox.assembly import Sandbox, open_sandbox
 from gateway.sandbox.live_portal import LivePortal
 from gateway.settings import (
     Bitrix24Settings,
     ConsumersSettings,
     EnricherSettings,
+    EventSettings,
     PortalSettings,
     RedisSettings,
     Settings,
@@ -48,9 +49,15 @@ class Scene:
         return portal
 
     def settings(
-        self, *, partitions: int = 1, rest: dict[str, Any] | None = None, **enricher: Any
+        self,
+        *,
+        partitions: int = 1,
+        rest: dict[str, Any] | None = None,
+        events: Sequence[EventSettings] = (),
+        **enricher: Any,
     ) -> Settings:
         return Settings(
+            events=tuple(events),
             redis=RedisSettings(url=self.url, partitions=partitions),
             consumers=ConsumersSettings(lease_s=2.0, grace_s=1.0),
             vault=VaultSettings(keys=(self.key,)),
@@ -76,7 +83,7 @@ class Scene:
             for number in range(count)
         ]
 
-    async def publish(self, events: Sequence[CommentEvent]) -> None:
+    async def publish(self, events: Sequence[Event]) -> None:
         async with self.redis.pipeline(transaction=False) as pipeline:
             for event in events:
                 pipeline.xadd(EVENTS, {"event": encode_event(event)})

@@ -8,7 +8,7 @@ import pytest
 from gateway.bitrix24.answers import error_of
 from gateway.bitrix24.errors import Refused
 from gateway.bitrix24.fetch_methods import FETCH_METHODS, fetch_method
-from gateway.contract import EventSubject, FetchedObject
+from gateway.contract import EVENT_TYPES, EventSubject, FetchedObject
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 
@@ -30,6 +30,7 @@ def parameters(method: str, subject: str) -> dict[str, Any]:
         ("crm.deal.get", "deal/7", {"id": 7}),
         ("crm.currency.get", "currency/USD", {"id": "USD"}),
         ("user.get", "user/7", {"FILTER": {"ID": 7}}),
+        ("log.blogpost.get", "post/7", {"POST_ID": 7}),
         ("crm.timeline.comment.get", "comment/7", {"id": 7}),
     ],
 )
@@ -47,7 +48,13 @@ def test_a_task_is_asked_for_by_named_fields() -> None:
 
 @pytest.mark.parametrize(
     ("method", "kind"),
-    [("crm.item.get", "task"), ("crm.timeline.comment.get", "deal"), ("crm.deal.get", "comment")],
+    [
+        ("crm.item.get", "task"),
+        ("crm.timeline.comment.get", "deal"),
+        ("crm.deal.get", "comment"),
+        ("crm.deal.get", "deal_field"),
+        ("tasks.task.get", "task_comment"),
+    ],
 )
 def test_a_method_that_cannot_know_the_subject_is_refused(method: str, kind: str) -> None:
     assert fetch_method(method).why_not(kind) is not None
@@ -66,7 +73,14 @@ def test_a_method_that_cannot_know_the_subject_is_refused(method: str, kind: str
         ("crm.requisite.get", ("", "The Requisite with ID '27' is not found"), True),
         ("catalog.product.get", (0, "product does not exist"), True),
         ("catalog.product.get", (200040300000, "Information block does not exist"), False),
-        ("sale.order.get", (200540400001, "order does not exist"), True),
+        ("sale.order.get", (200540400001, "order is not exists"), True),
+        ("sale.payment.get", (200640400001, "payment is not exists"), True),
+        ("catalog.price.get", ("", "Price is not exists"), True),
+        ("booking.v1.booking.get", (1021, "Booking not found"), True),
+        ("crm.deal.recurring.get", ("", "Recurring deal is not found."), True),
+        ("crm.deal.recurring.get", ("", "Recurring is not allowed"), False),
+        ("crm.item.get", ("NOT_FOUND", "Элемент не найден"), True),
+        ("crm.item.get", ("NOT_FOUND", "Смарт-процесс не найден"), False),
         ("disk.file.get", ("ERROR_NOT_FOUND", "Could not find entity with id `9`"), True),
         ("crm.deal.get", ("ERROR_METHOD_NOT_FOUND", "Method not found!"), False),
         ("crm.activity.get", ("ERROR_METHOD_NOT_FOUND", "Method not found!"), False),
@@ -116,6 +130,11 @@ def test_a_method_without_a_row_is_declared_with_its_parameter() -> None:
     assert mine.parameters_for(EventSubject("thing", "a7")) == {"THING_ID": "a7"}
     assert mine.found_in({"thing": {"id": "a7", "x": 1}}) == {"id": "a7", "x": 1}
     assert mine.found_in({"ID": "a7", "x": {"y": 1}}) == {"ID": "a7", "x": {"y": 1}}
+
+
+def test_every_kind_that_a_method_gives_is_one_of_the_table() -> None:
+    kinds = {row.subject_kind for row in EVENT_TYPES}
+    assert {kind for row in FETCH_METHODS.values() for kind in row.of} <= kinds
 
 
 def test_names_of_methods_may_be_written_as_the_reference_does() -> None:

@@ -9,7 +9,6 @@ from consumers.runtime.handler_table import matches
 from consumers.testing import app_event, comment_event, entity_event
 from gateway.bitrix24.fetch_methods import fetch_method
 from gateway.contract import EventSubject
-from gateway.errors import SettingsError
 from gateway.settings import EventSettings
 
 ITEM = fetch_method("crm.item.get")
@@ -80,20 +79,3 @@ def test_settings_say_what_is_fetched_and_the_last_of_several_counts(
     wanted = rules.wanted(event)
 
     assert (None if wanted is None else wanted.method.name) == method
-
-
-def test_a_method_that_cannot_fetch_what_is_declared_is_named() -> None:
-    declared = [
-        EventSettings(name="onCrmDealAdd", fetch="acme.deal.get"),
-        EventSettings(name="onTaskUpdate", fetch="crm.item.get"),
-        EventSettings(name="onCrm*", fetch="crm.item.get"),
-    ]
-
-    with pytest.raises(SettingsError) as error:
-        FetchRules.of(declared)
-
-    unknown, unfit = str(error.value).splitlines()
-    assert unknown.startswith("[[events]] name onCrmDealAdd: fetch: acme.deal.get is none of ")
-    assert unfit == (
-        "[[events]] name onTaskUpdate: fetch: crm.item.get needs an entityTypeId, and task has none"
-    )
