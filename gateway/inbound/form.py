@@ -9,6 +9,7 @@ but `FormError` leaves this module. It knows nothing about events; `form_fields`
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise
 from string import hexdigits
 from typing import Final, Literal, TypeAlias
@@ -67,6 +68,8 @@ DEFAULT_LIMITS: Final = Limits()
 # Between brackets, nothing or one of C's white-space characters: append.
 _APPENDING: Final = frozenset(["", *" \t\n\v\f\r"])
 _CLOSED_BRACKETS: Final = re.compile(r"(?:\[[^\]]*+\])*+")
+_MAX_KNOWN_CHARS: Final = 100
+# Whoever sends others keeps no more than this of each in memory.
 _SEPARATOR: Final = "\u0100"  # no byte
 _MARK: Final = "\x01"
 _MARK_ITSELF: Final = "\u0101"  # as above
@@ -120,7 +123,7 @@ def pairs_of(body: bytes, limits: Limits = DEFAULT_LIMITS) -> Iterator[tuple[Pat
         return
     parts = [pair.partition(b"=") for pair in pairs]
     names = _percent_decoded([name for name, _, _ in parts])
-    paths = {name: _path(_utf8_name(name), limits.max_depth) for name in dict.fromkeys(names)}
+    paths = {name: _path_of(name, limits.max_depth) for name in dict.fromkeys(names)}
     for name, (_, _, value) in zip(names, parts, strict=True):
         if (path := paths[name]) is not None:
             yield path, value
@@ -161,6 +164,20 @@ def _marking_lone_signs(encoded: bytes) -> bytes:
     alone = signs & ~(digits >> 8 & digits >> 16)
     marked = int.from_bytes(text, "little") - alone * (ord("%") - ord(_MARK))
     return marked.to_bytes(len(text), "little")
+
+
+def _path_of(name: str, max_depth: int) -> Path | None:
+    """Where a name leads to that may not be UTF-8. The names that portals send are few, and known
+    already.
+    """
+    if len(name) > _MAX_KNOWN_CHARS:
+        return _path(_utf8_name(name), max_depth)
+    return _known_path(name, max_depth)
+
+
+@lru_cache(maxsize=2048)
+def _known_path(name: str, max_depth: int) -> Path | None:
+    return _path(_utf8_name(name), max_depth)
 
 
 def _utf8_name(name: str) -> str:

@@ -6,12 +6,14 @@ Pure.
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
 from gateway.contract import EVENT_TYPES
+from gateway.inbound.form import DEFAULT_LIMITS
 from gateway.inbound.key_shapes import without_keys
 from gateway.php_numbers import integer_of
 from gateway.secrets_in_data import MASK, names_a_secret
@@ -30,8 +32,9 @@ Keys: TypeAlias = tuple[str, ...]
 """Where a value stands below `data`, from the outside in."""
 
 MAX_FIELDS_BYTES: Final = 65_536
-"""Of the JSON that `data.fields` may become: as much as a body may have."""
-_MAX_DEPTH: Final = 5
+"""Of the JSON that `data.fields` may become: as much as a body has where `[http] max_body` is left
+as it is."""
+_MAX_DEPTH: Final = DEFAULT_LIMITS.max_depth
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
 _LEAST_SECRET_CHARS: Final = 8
 _TEXT_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
@@ -77,7 +80,7 @@ def secrets_in(auth: Any) -> frozenset[str]:
     """The tokens that a delivery itself came with, which `data` may repeat anywhere."""
     if not isinstance(auth, dict):
         return frozenset()
-    named = (value for name, value in auth.items() if names_a_secret(name))
+    named = (value for name, value in auth.items() if _is_secret_name(name))
     return frozenset(
         value for value in named if isinstance(value, str) and len(value) >= _LEAST_SECRET_CHARS
     )
@@ -122,7 +125,7 @@ class _Choice:
     def of_array(self, array: Mapping[str, Any], path: Keys) -> dict[str, Any]:
         kept: dict[str, Any] = {}
         for name, value in _open(array):
-            if self._is_no_name(name) or len(path) == _MAX_DEPTH:
+            if not self._may_be_named(name) or len(path) == _MAX_DEPTH:
                 self.left_out += 1
                 continue
             if isinstance(value, dict):
@@ -158,17 +161,23 @@ class _Choice:
         # Bitrix24 makes no key that looks like a UUID.
         return name.lower().endswith("id") and _UUID.fullmatch(value) is not None
 
-    def _is_no_name(self, name: str) -> bool:
-        return (
-            not _NAME.fullmatch(name) or without_keys(name) != name or _has_any(name, self._secrets)
-        )
+    def _may_be_named(self, name: str) -> bool:
+        return _is_open_name(name) and not _has_any(name, self._secrets)
+
+
+@lru_cache(maxsize=4096)  # the same few again and again
+def _is_open_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None and without_keys(name) == name
+
+
+_is_secret_name: Final = lru_cache(maxsize=4096)(names_a_secret)
 
 
 def _open(array: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """What is named like no secret, and is no part of a block with tokens."""
     is_auth_block = not _TOKENS.isdisjoint(array)
     for name, value in array.items():
-        if not (names_a_secret(name) or (is_auth_block and name in _AUTH_BLOCK)):
+        if not (_is_secret_name(name) or (is_auth_block and name in _AUTH_BLOCK)):
             yield name, value
 
 

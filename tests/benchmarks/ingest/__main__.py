@@ -17,7 +17,16 @@ from typing import Final
 
 from gateway.local.redis_server import RedisServer, find_server
 from tests.benchmarks.figure import Bar, Figure, Side, ratio
-from tests.benchmarks.ingest.contenders import BEFORE, GATEWAY, Contender, commands, pin
+from tests.benchmarks.ingest.contenders import (
+    BEFORE,
+    DEAL_BODY,
+    DEALS,
+    GATEWAY,
+    Contender,
+    commands,
+    gateway_command,
+    pin,
+)
 from tests.benchmarks.recorded_run import Recorder, arguments
 
 BARS: Final = {
@@ -27,6 +36,7 @@ BARS: Final = {
     "plain aiohttp": 0.45,
     "node": 1.0,
 }
+DEAL_BAR: Final = 1.25
 
 
 async def run(turns: int, before: Path | None) -> dict[str, float]:
@@ -46,6 +56,9 @@ async def run(turns: int, before: Path | None) -> dict[str, float]:
             Contender(name, command, directory, server.url)
             for name, command in commands(directory, before).items()
         ]
+        contenders.insert(
+            1, Contender(DEALS, gateway_command(), directory, server.url, body=DEAL_BODY)
+        )
         try:
             for contender in contenders:
                 await contender.open()
@@ -65,12 +78,20 @@ async def run(turns: int, before: Path | None) -> dict[str, float]:
 def figures(micros: Mapping[str, float]) -> list[Figure]:
     """What an event costs the gateway, beside each of the others."""
     ours = Side(GATEWAY, micros[GATEWAY], "µs")
+    deals = Side(DEALS, micros[DEALS], "µs")
+    return [
+        ratio("CPU time of an event about a deal, beside a comment's", deals, ours, Bar(DEAL_BAR)),
+        *_beside_others(micros, ours),
+    ]
+
+
+def _beside_others(micros: Mapping[str, float], ours: Side) -> list[Figure]:
     return [
         ratio(
             f"CPU time of an event, beside {name}", ours, Side(name, value, "µs"), Bar(BARS[name])
         )
         for name, value in micros.items()
-        if name != GATEWAY
+        if name not in {GATEWAY, DEALS}
     ]
 
 

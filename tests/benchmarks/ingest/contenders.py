@@ -19,6 +19,8 @@ from tests.benchmarks.load import Load, cpu_seconds
 
 __all__ = [
     "BEFORE",
+    "DEALS",
+    "DEAL_BODY",
     "GATEWAY",
     "Contender",
     "bodies",
@@ -30,18 +32,20 @@ __all__ = [
 
 HERE: Final = Path(__file__).parent
 BODY: Final = (HERE.parent.parent / "wire" / "comment-updated.app.form").read_bytes()
+DEAL_BODY: Final = BODY.replace(b"ONCRMTIMELINECOMMENTUPDATE", b"ONCRMDEALUPDATE")
 MEMBER_ID: Final = "010b6886ebc205e43ae65000ee00addb"
 TOKEN: Final = "3c6c9248ec54af6bea1159b43ee0ab32"
 TURN_S: Final = 0.25
 GATEWAY: Final = "gateway"
+DEALS: Final = "gateway, deals"
 BEFORE: Final = "gateway before"
 ALL_CORES: Final = frozenset(os.sched_getaffinity(0))
 
 
-def bodies(portals: int = 1) -> Iterator[bytes]:
-    """The real-shaped body, each time for another comment, of one portal after the other."""
+def bodies(portals: int = 1, *, of: bytes = BODY) -> Iterator[bytes]:
+    """A real-shaped body, each time about another one of its kind, of one portal after another."""
     for number in itertools.count(1):
-        body = BODY.replace(b"=999", b"=%d" % number)
+        body = of.replace(b"=999", b"=%d" % number)
         yield body.replace(MEMBER_ID.encode(), _member_id(number % portals).encode())
 
 
@@ -57,10 +61,19 @@ def pin(pid: int, *, is_server: bool) -> None:
 
 
 class Contender:
-    """A server process on a free port, to which so many `portals` send."""
+    """A server process on a free port, to which so many `portals` send the same `body`, but for
+    what it is about.
+    """
 
     def __init__(
-        self, name: str, command: list[str], directory: Path, redis_url: str, *, portals: int = 1
+        self,
+        name: str,
+        command: list[str],
+        directory: Path,
+        redis_url: str,
+        *,
+        portals: int = 1,
+        body: bytes = BODY,
     ) -> None:
         self.name = name
         self.port = free_port()
@@ -87,11 +100,15 @@ class Contender:
                 "GATEWAY_SPOOL_DIR": str(directory / "spool"),
                 "GATEWAY_PORTALS": json.dumps(registered),
             }
+        if body is DEAL_BODY:
+            environment["GATEWAY_EVENTS"] = (
+                '[{"name": "onCrmTimelineComment*"}, {"name": "onCrm*"}]'
+            )
         self.process = subprocess.Popen(
             command, env=environment, stderr=(directory / f"{self.port}.log").open("wb")
         )
         pin(self.process.pid, is_server=True)
-        self.load = Load(self.port, bodies(portals))
+        self.load = Load(self.port, bodies(portals, of=body))
 
     async def open(self) -> None:
         deadline = time.monotonic() + 120

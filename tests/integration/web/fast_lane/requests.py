@@ -4,11 +4,24 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from tests.fuzz.bodies import oddities, wire_bodies
+from tests.support.catalogue_bodies import catalogue_bodies
 
-__all__ = ["BODIES", "SHAPES", "USUAL", "usual"]
+__all__ = ["BODIES", "DEAL", "SHAPES", "USUAL", "usual"]
 
 USUAL: Final = next(
     body for body in wire_bodies() if b"UPDATE&event_handler_id=185" in body and b"=999" in body
+)
+DEAL: Final = USUAL.replace(b"ONCRMTIMELINECOMMENTUPDATE", b"ONCRMDEALUPDATE")
+_ENTITIES: Final = (
+    *("onCrmDealMoveToCategory", "onTaskUpdate", "onTaskCommentAdd@new-card", "onUserAdd"),
+    *("onCrmDynamicItemUpdate", "onCrmDynamicItemUpdate@of-its-type", "onImBotV2MessageAdd"),
+    *(
+        "onImCommandAdd",
+        "OnImConnectorLineDelete",
+        "OnExternalCallStart",
+        "OnExternalCallBackStart",
+    ),
+    *("OnSignB2eMemberStatusChanged", "onSubscriptionRenew"),
 )
 BODIES: Final = (
     *wire_bodies(),
@@ -18,7 +31,13 @@ BODIES: Final = (
     USUAL.replace(b"=999", b"=9223372036854775808"),
     USUAL.replace(b"=999", b"=%39%399"),
     USUAL.replace(b"ts=1766047133", b"ts=1"),
-    USUAL.replace(b"ONCRMTIMELINECOMMENTUPDATE", b"ONCRMDEALUPDATE"),
+    DEAL,
+    DEAL.replace(b"=999", b"=0"),
+    DEAL.replace(b"=999", b"=chat17"),
+    DEAL.replace(b"ONCRMDEALUPDATE", b"ONZOOANIMALFEED"),
+    DEAL.replace(b"ONCRMDEALUPDATE", b"ONCRMDEALUPDATE_1220"),
+    DEAL + b"&data%5BNOTE%5D=3c6c9248ec54af6bea1159b43ee0ab32",
+    *(one.body for one in catalogue_bodies() if one.name in _ENTITIES),
     USUAL.replace(b"acme.bitrix24.com&auth%5Bs", b"x%00y&auth%5Bs"),
     USUAL + b"&data%5BFIELDS%5D%5BID%5D=7",
     USUAL + b"\r\n",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from gateway.local.redis_server import RedisServer
-from tests.integration.web.fast_lane.requests import BODIES, SHAPES, USUAL, usual
+from tests.integration.web.fast_lane.requests import BODIES, DEAL, SHAPES, USUAL, usual
 from tests.integration.web.fast_lane.twins import Twin, twin
 
 _TRIES = 5
@@ -71,6 +71,15 @@ def test_a_usual_delivery_takes_the_lane_from_the_second_on(twins: Twins) -> Non
     twins.agree_on([[usual(USUAL.replace(b"=999", b"=12345"))]] * 3)
 
     assert taken() == before + 7, "another length is no other head"
+
+
+def test_so_does_an_event_of_an_entity(twins: Twins) -> None:
+    twins.agree_on([[usual()]] * 2)
+    before = taken()
+
+    twins.agree_on([[usual(DEAL)]] * 5)
+
+    assert taken() == before + 5
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -17,12 +17,13 @@ from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory, Portal
 from gateway.publishing.publisher import Publisher
 from gateway.publishing.spool.store import Spool
-from gateway.settings import HttpSettings, PublishSettings, RedisSettings
+from gateway.settings import EventSettings, HttpSettings, PublishSettings, RedisSettings
 from gateway.web.fast_lane.lane import FastLane
 from gateway.web.protection.guard import guard_of
 from gateway.web.public_server import PublicServer
 from gateway.web.unavailability import Unavailability
 from tests.support.bare_receiver import bare_receiver
+from tests.support.catalogue_bodies import TOKEN
 
 __all__ = ["Answer", "Twin", "twin"]
 
@@ -32,8 +33,10 @@ _PORTAL = Portal(
     digests=(
         digest_of("3c6c9248ec54af6bea1159b43ee0ab32"),
         digest_of("jvh9y1ulvt2m6k5or90v9mg8nn32ozas"),
+        digest_of(TOKEN),
     ),
 )
+_ALL_EVENTS = EventSubscription([EventSettings(name="*")])
 _SILENCE_S = 0.6
 """Longer than the time-outs of the settings, which end what is never completed."""
 _CLOSED_S = 10.0
@@ -122,10 +125,18 @@ async def twin(
         publisher.start()
         opened.push_async_callback(publisher.close)
         receiver = await opened.enter_async_context(
-            bare_receiver(portals, publisher, http, spool_dir=directory, counts=counts, guard=guard)
+            bare_receiver(
+                portals,
+                publisher,
+                http,
+                spool_dir=directory,
+                counts=counts,
+                guard=guard,
+                subscription=_ALL_EVENTS,
+            )
         )
         lane = FastLane(
-            Admission(portals, EventSubscription()),
+            Admission(portals, _ALL_EVENTS),
             publisher,
             redis_settings.streams,
             guard=guard,
