@@ -62,10 +62,10 @@ def without_secrets(text: str) -> str:
     What is an address as a whole keeps what stands before its query; one within a text keeps that,
     too. Masked are the values that are named like keys: as parameters, in JSON, in sentences.
     """
+    if _HAS_VALUES.search(text) is None:  # as in most
+        return text
     if _ADDRESS.fullmatch(text):
         text = text.partition("#")[0].partition("?")[0]
-    if _HAS_VALUES.search(text) is None:
-        return text
     lowered = text.lower()  # looking for a word is much cheaper than for a pattern
     if "rest" in lowered:
         text = _WEBHOOK.sub(f"/rest/{MASK}", text)

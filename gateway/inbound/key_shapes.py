@@ -36,9 +36,8 @@ def without_keys(text: str) -> str:
     An address loses its query, and a parameter that is named like a key its value, as in
     `without_secrets`.
     """
-    if len(text) <= _MOST_ODD and "=" not in text and "/" not in text:
-        return text  # as most are
-    return _RUN.sub(_masked, without_secrets(text))
+    text = without_secrets(text)
+    return text if len(text) <= _MOST_ODD else _RUN.sub(_masked, text)
 
 
 def _masked(run: re.Match[str]) -> str:

@@ -79,6 +79,11 @@ def test_an_address_keeps_neither_query_nor_key() -> None:
     assert without_keys("https://x.example/a?token=abc") == "https://x.example/a"
 
 
+@pytest.mark.parametrize("text", ["auth: zQ9xk", "token=zQ9xk", "/~zQ9xk"])
+def test_a_short_text_is_looked_at_as_well(text: str) -> None:
+    assert "zQ9xk" not in without_keys(text)
+
+
 def test_of_the_keys_that_a_portal_makes_none_of_32_is_kept_and_hardly_one_of_16() -> None:
     chance = random.Random(24)
     kept = {
