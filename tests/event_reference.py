@@ -20,7 +20,8 @@ _HEAD: Final = """\
 
 Every event that Bitrix24 sends to applications and outgoing webhooks, {count} of them: as what it
 is published, what it is about, what it takes to get it. There are none about disks, lists and
-workflows: Bitrix24 has no such events.
+workflows: Bitrix24 has no such events. Those that begin with `onImV2` are sent to nobody: they are
+asked for, by `im.v2.Event.get`.
 
 {areas}
 

@@ -119,6 +119,7 @@ PEOPLE_EVENTS: Final[tuple[EventType, ...]] = (
         page="common/events/on-user",
         id_places=("data[ID]",),
     ),
+    # Their pages name the right `sonet`; the list of rights has `sonet_group`, and so have portals.
     *rows(
         "onSonetGroup",
         CHANGES,
