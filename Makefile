@@ -146,6 +146,9 @@ bench-answers: $(VENV)/dev.stamp  ## answer times at 1,000 events a second, with
 bench-drain: $(VENV)/dev.stamp  ## how fast a backlog leaves the spool while events come in
 	$(BIN)/python -m tests.benchmarks.drain
 
+bench-console: $(VENV)/dev.stamp  ## how long each page of the console takes: a million entries, ten thousand portals
+	$(BIN)/python -m tests.benchmarks.console
+
 bench-memory: $(VENV)/dev.stamp  ## the receiver's memory over ten minutes, or MINUTES=n
 	$(BIN)/python -m tests.benchmarks.answers memory --minutes $(or $(MINUTES),10)
 

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from gateway.console.page_question import BadQuestion, PageQuestion
 from gateway.contract import PastDeath, Streams
+from gateway.explanation.entry_search import SearchDeadline
 from gateway.moments import parse_moment
 from gateway.ops import dead_letter_access as ops
 from gateway.ops.dead_letter_access import LetterFilter, StoredLetter
@@ -27,8 +28,6 @@ __all__ = [
 NAME: Final = "letters"
 _SHOWN: Final = 50
 _MOST: Final = 200
-_MOST_LOOKED: Final = 2000
-"""Letters that are looked through for those that are meant: some 4 MB of events."""
 
 
 class LetterRow(Struct, frozen=True, kw_only=True):
@@ -110,9 +109,11 @@ async def load(question: PageQuestion) -> LettersAnswer:
     rows: list[LetterRow] = []
     looked, is_whole = 0, True
     if group is not None:
-        chosen = group
+        chosen, deadline = group, SearchDeadline(question.looked_s)
         rows, looked, is_whole = await question.ask(
-            lambda redis: _some(redis, streams, chosen, wish, limit)
+            lambda redis: _some(
+                every_letter(redis, streams, chosen, since_ms=wish.since_ms), wish, limit, deadline
+            )
         )
     return LettersAnswer(
         counts=found, group=group, letters=rows, looked_count=looked, is_whole=is_whole
@@ -120,13 +121,18 @@ async def load(question: PageQuestion) -> LettersAnswer:
 
 
 async def _some(
-    redis: Redis, streams: Streams, group: str, wish: LetterFilter, limit: int
+    letters: AsyncIterator[list[StoredLetter]],
+    wish: LetterFilter,
+    limit: int,
+    deadline: SearchDeadline,
 ) -> tuple[list[LetterRow], int, bool]:
     rows: list[LetterRow] = []
     looked = 0
-    async for some in every_letter(redis, streams, group, since_ms=wish.since_ms):
+    async for some in letters:
+        if deadline.is_over:
+            return rows, looked, False
         for stored in some:
-            if len(rows) == limit or looked == _MOST_LOOKED:
+            if len(rows) == limit:
                 return rows, looked, False
             looked += 1
             if wish.has(stored):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
-from redis.asyncio import Redis
+from msgspec.structs import replace
 
 from gateway.background import owned
 from gateway.balance.sheet import Balance
@@ -19,8 +19,8 @@ from gateway.ending import end
 from gateway.history.last_hour import LastHour, last_hour
 from gateway.history.sample_ring import HistorySample, read_samples
 from gateway.ops.answer_times import ANSWER_S, answered
-from gateway.portals.directory import Directory, Portal, portals_of
-from gateway.portals.registry import Reading, Registry, portals_among
+from gateway.portals.current_portals import CurrentPortals
+from gateway.portals.directory import Portal
 from gateway.redis_access.redis_faults import FAILURES, predicate
 from gateway.settings import Settings
 from gateway.status.installation_status import InstallationStatus, StatusObserver
@@ -33,7 +33,7 @@ __all__ = ["DoctorAnswer", "InstallationLooks", "NowAnswer"]
 _SHARED_S: Final = 1.0
 _BALANCE_S: Final = 1.5
 _EXAMINED_FOR_S: Final = 60.0
-_EXAMINATION_S: Final = 1.5
+_EXAMINATION_S: Final = 0.1
 
 
 class NowAnswer(Struct, frozen=True, kw_only=True):
@@ -70,7 +70,8 @@ class InstallationLooks:
         self._settings = settings
         self._examined = examined
         self._file = file
-        self._observer = StatusObserver(settings)
+        self._portals = CurrentPortals(settings)
+        self._observer = StatusObserver(settings, self._portals, looks_twice=False)
         self._turn = asyncio.Lock()
         self._now: NowAnswer | None = None
         self._now_at = 0.0
@@ -78,8 +79,6 @@ class InstallationLooks:
         self._samples: Sequence[HistorySample] | None = None
         self._examining: asyncio.Task[list[Finding]] | None = None
         self._found: DoctorAnswer | None = None
-        self._registry_version: str | None = None
-        self._portals: list[Portal] | None = None
         self._found_at = 0.0
 
     async def close(self) -> None:
@@ -98,9 +97,9 @@ class InstallationLooks:
             return self._now
 
     async def examination(self) -> DoctorAnswer:
-        """What an examination found a minute ago at most, or earlier while a new one takes longer.
+        """What an examination found a minute ago at most, or earlier while a new one is under way.
 
-        One that takes longer than 1.5 seconds is there for whoever asks later.
+        What takes longer than a tenth of a second is there for whoever asks later.
         """
         is_old = self._found is None or time.monotonic() - self._found_at > _EXAMINED_FOR_S
         if is_old and self._examining is None:
@@ -110,26 +109,11 @@ class InstallationLooks:
             self._take_examination()
         if self._found is None:
             return DoctorAnswer(at=None, findings=None, is_under_way=True)
-        return self._found
+        return replace(self._found, is_under_way=self._examining is not None)
 
-    async def portals(self) -> list[Portal]:
-        """The registered portals, by domain: read again only when one was changed.
-
-        Raises one of connections.FAILURES.
-        """
-        settings = self._settings
-
-        async def read(redis: Redis) -> list[Portal]:
-            registry = Registry(redis, prefix=settings.redis.prefix)
-            version = await registry.version()
-            if self._portals is None or version != self._registry_version:
-                reading = await registry.read_in_pages()
-                # Beside the loop: of ten thousand portals it takes a tenth of a second.
-                self._portals = await asyncio.to_thread(_known, settings, reading)
-                self._registry_version = reading.version
-            return self._portals
-
-        return await answered(settings.redis.url, read, within_s=ANSWER_S)
+    async def portals(self) -> Sequence[Portal]:
+        """The registered portals, by domain. Raises one of connections.FAILURES."""
+        return await answered(self._settings.redis.url, self._portals.read, within_s=ANSWER_S)
 
     def _take_examination(self) -> None:
         task = self._examining
@@ -142,9 +126,10 @@ class InstallationLooks:
 
     async def _look(self) -> NowAnswer:
         settings = self._settings
-        status, (balance, why_not), _ = await asyncio.gather(
-            self._observer.look(), self._balance(), self._look_back()
-        )
+        status, _ = await asyncio.gather(self._observer.look(), self._look_back())
+        balance, why_not = status.balance, None
+        if balance is None:
+            balance, why_not = await self._balance()
         faults = faults_of(status, memory_share=settings.retention.max_memory_share)
         if status.redis_why_not is None:
             self._last = status
@@ -177,10 +162,3 @@ class InstallationLooks:
             return await balance_within(self._settings, within_s=_BALANCE_S), None
         except FAILURES as error:
             return None, f"Redis {' '.join(predicate(error).split())}"
-
-
-def _known(settings: Settings, reading: Reading) -> list[Portal]:
-    """The portals of the settings and those that are registered, by domain."""
-    directory = Directory(portals_of(settings.portals))
-    directory.learn(portals_among(reading.registrations))
-    return sorted(directory, key=lambda one: (one.domain, one.member_id))

@@ -19,6 +19,8 @@ __all__ = ["BadQuestion", "ConsolePage", "PageQuestion"]
 T = TypeVar("T")
 
 _LONGEST_REASON: Final = 300
+_LOOKED_S: Final = 0.1
+_LOOKED_LONGER_S: Final = 1.0
 
 
 class BadQuestion(Exception):
@@ -56,6 +58,14 @@ class PageQuestion(Struct, frozen=True):
     def reason(self) -> str:
         """Why something is changed, in the operator's words, as far as these are short."""
         return self.fields.get("why", "")[:_LONGEST_REASON]
+
+    @property
+    def looked_s(self) -> float:
+        """For how long is looked for what no index leads to; with the field `longer`, ten times.
+
+        Raises BadQuestion.
+        """
+        return _LOOKED_LONGER_S if self.is_set("longer") else _LOOKED_S
 
     def required(self, name: str) -> str:
         """A field that must be there; raises BadQuestion."""

@@ -16,8 +16,6 @@ __all__ = ["NAME", "TailAnswer", "TailEntry", "load", "stream_of", "tailed"]
 NAME: Final = "tail"
 _SHOWN: Final = 50
 _MOST: Final = 500
-_LOOKED_S: Final = 0.5
-"""How long is looked for entries that are wanted, from the newest backwards."""
 
 
 class TailEntry(Struct, frozen=True, kw_only=True):
@@ -50,7 +48,7 @@ async def load(question: PageQuestion) -> TailAnswer:
     stream, keys = stream_of(question)
     limit = question.number("limit", _SHOWN, most=_MOST)
     selection = question.selection
-    deadline = SearchDeadline(_LOOKED_S)
+    deadline = SearchDeadline(question.looked_s)
 
     def wanted(entry: ReadEntry) -> bool:
         return is_meant(entry, selection)

@@ -113,6 +113,8 @@ async def erase_books(redis: Redis, prefix: str, member_id: str) -> int:
         count += int(await _answer(redis.hdel(key, member_id)))
     async for key in _keys(redis, ranking_pattern(prefix)):
         count += int(await redis.zrem(key, member_id))
+    count += int(await _answer(redis.hdel(f"{prefix}:care:troubled", member_id)))
+    count += int(await redis.zrem(f"{prefix}:quarantine:portals", member_id))
     return count + int(await redis.zrem(f"{prefix}:offline-signals", member_id))
 
 

@@ -69,13 +69,18 @@ class Candidates(Struct, frozen=True):
     why_no_redis: str | None
 
 
-async def candidates(settings: Settings, wish: EventWish, *, within_s: float) -> Candidates:
-    """Up to ten events of each partition: around a time, or the newest."""
+async def candidates(
+    settings: Settings, wish: EventWish, *, within_s: float, looked_s: float | None = None
+) -> Candidates:
+    """Up to ten events of each partition: around a time, or the newest.
+
+    Streams are looked through for `looked_s` of the time, or for what the rest can spare.
+    """
     looked: list[LookedThrough] = []
     found: list[Candidate] = []
     why_no_redis = None
     waiting = owned(_waiting(settings, wish, within_s=within_s))
-    deadline = SearchDeadline(_LOOK_SHARE * within_s)
+    deadline = SearchDeadline(_LOOK_SHARE * within_s if looked_s is None else looked_s)
     try:
         entries, looked = await answered(
             settings.redis.url,

@@ -48,8 +48,12 @@ class _Search(Struct, frozen=True):
     deadline: SearchDeadline
 
 
-async def explain(settings: Settings, event_id: str, *, within_s: float) -> EventWay:
+async def explain(
+    settings: Settings, event_id: str, *, within_s: float, looked_s: float | None = None
+) -> EventWay:
     """The way of the event of this id, as far as Redis tells it in so many seconds.
+
+    Streams are looked through for `looked_s` of them, or for what the rest can spare.
 
     Works with Redis away: then the spool of this machine is all that was asked. Raises
     OperatorError for what is no event's id.
@@ -70,12 +74,13 @@ async def explain(settings: Settings, event_id: str, *, within_s: float) -> Even
         nonlocal way
         way = more
 
+    spent_s = _ALL_SHARE * within_s if looked_s is None else looked_s
     spooling = owned(_in_spool(settings, event_id, received_ms, within_s=within_s))
     search = _Search(
         settings,
         received_ms,
-        event_deadline=SearchDeadline(_EVENT_SHARE * within_s),
-        deadline=SearchDeadline(_ALL_SHARE * within_s),
+        event_deadline=SearchDeadline(_EVENT_SHARE / _ALL_SHARE * spent_s),
+        deadline=SearchDeadline(spent_s),
     )
     try:
         await answered(

@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 _PAGE: Final = 200
-_MAX_LOOKED: Final = 5000
+_MOST_LOOKED: Final = 5000
 """Entries of a partition that are looked through for a portal's: some 5 MB of events."""
 
 
@@ -92,11 +92,18 @@ class _Pending(Struct, frozen=True):
 
 
 async def entries_in_hand(
-    redis: Redis, streams: Streams, group: str, *, portal: str | None = None, limit: int = 50
+    redis: Redis,
+    streams: Streams,
+    group: str,
+    *,
+    portal: str | None = None,
+    limit: int = 50,
+    most_looked: int = _MOST_LOOKED,
 ) -> EntriesInHand:
     """The entries that a group has in hand, the oldest first; those of a portal or domain alone.
 
-    Reads no more than `limit` entries of each partition, or 5,000 while it looks for a portal's.
+    Reads no more than `limit` entries of each partition, or `most_looked` while it looks for a
+    portal's.
     Raises OperatorError if there is no such group.
     """
     sources = await _sources_of(redis, streams, group)
@@ -112,7 +119,7 @@ async def entries_in_hand(
         some: list[EntryInHand] = []
         after = "-"
         looked = 0
-        while len(some) < limit and looked < _MAX_LOOKED:
+        while len(some) < limit and looked < most_looked:
             count = _PAGE if portal is not None else min(_PAGE, limit - len(some))
             rows: Any = await redis.xpending_range(key, group, after, "+", count)
             page = [

@@ -12,6 +12,7 @@ from gateway.contract import PORTAL_RECOVERED, PortalData, PortalEvent, Trouble,
 from gateway.portal_health import trouble_rules as books
 from gateway.portal_health.state_store import PortalStateStore
 from gateway.portal_health.trouble_rules import Occasion, TroubleState
+from gateway.portal_health.troubled_index import TroubledIndex
 
 __all__ = ["PortalEventSink", "Troubles", "trouble_states"]
 
@@ -54,6 +55,7 @@ class Troubles:
         clock: Callable[[], int],
     ) -> None:
         self._states = trouble_states(client, prefix=prefix)
+        self._troubled = TroubledIndex(client, prefix=prefix)
         self._sink = sink
         self._clock = clock
 
@@ -88,12 +90,17 @@ class Troubles:
     async def _changed(
         self, member_id: str, change: Callable[[TroubleState], TroubleState]
     ) -> TroubleState:
+        is_again = False
         while True:
             kept = await self._states.read(member_id)
             state = kept.value or TroubleState()
             changed = change(state)
+            if changed != state or changed.lasting or is_again:
+                # First, so that whoever ends between the two does both again at the next look.
+                await self._troubled.note(member_id, changed.lasting.values())
             if changed == state or await self._states.swap(member_id, kept, changed):
                 return changed
+            is_again = True
 
 
 def _tell(event: PortalEvent) -> None:

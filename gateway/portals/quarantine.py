@@ -9,6 +9,7 @@ Redis keeps them encrypted until somebody has fixed the token, for a bounded tim
     b24:quarantine:{<member_id>}:came             zset: digests, by how often each came
     b24:quarantine:{<member_id>}:<receipt id>     the token's digest, then what the vault sealed
     b24:quarantine:bytes                          gateway.portals.quarantine_size
+    b24:quarantine:portals                        gateway.portals.quarantine_holders
 
 One token has half of a portal's places at most, so a webhook that nobody registered leaves room for
 the day when another token is changed. When all places are taken, tokens that came a few times give
@@ -27,6 +28,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from gateway.inbound.delivery import Delivery
+from gateway.portals.quarantine_holders import QuarantineHolders
 from gateway.portals.quarantine_size import QuarantineSize
 from gateway.redis_access import lua
 from gateway.redis_access.server_memory import memory_by_server
@@ -39,6 +41,7 @@ _SCRIPT: Final = lua.source("gateway.portals", "keep.lua")
 _DIGEST_BYTES: Final = 32
 
 _STAYS_FROM: Final = 10
+_PAGE: Final = 500
 _MEMORY_SHARE: Final = 0.75
 
 Verdict = Literal["kept", "took_place", "full", "token_full", "total_full", "no_memory"]
@@ -102,6 +105,7 @@ class Quarantine:
         self._kept_ms = int(settings.kept_s * 1000)
         self._prefix = prefix
         self._size = QuarantineSize(client, kept_ms=self._kept_ms, prefix=prefix)
+        self._holders = QuarantineHolders(client, kept_ms=self._kept_ms, prefix=prefix)
 
     async def bytes(self, *, now_ms: int) -> int:
         """How much is kept for all portals."""
@@ -136,6 +140,8 @@ class Quarantine:
                     int(is_full),
                 )
             results: list[tuple[bytes, int, int, int]] = await pipeline.execute()
+        added = {one.member_id for one, row in zip(deliveries, results, strict=True) if row[1]}
+        await self._holders.add(added, now_ms=now_ms)
         await self._size.add(_changes(deliveries, results), now_ms=now_ms)
         verdicts = [cast(Verdict, verdict.decode()) for verdict, *_ in results]
         return ["total_full" if is_full and one == "full" else one for one in verdicts]
@@ -159,14 +165,19 @@ class Quarantine:
             if isinstance(raw, bytes)  # else it has expired
         ]
 
-    async def holder_of(self, receipt_id: str, member_ids: Sequence[str]) -> str | None:
-        """The one of these portals for which the delivery of this id is kept; None if none is."""
-        async with self._client.pipeline(transaction=False) as pipeline:
-            for member_id in member_ids:
-                pipeline.zscore(self._index(member_id), receipt_id)
-            scores = await pipeline.execute()
-        held = (one for one, score in zip(member_ids, scores, strict=True) if score is not None)
-        return next(held, None)
+    async def holder_of(self, receipt_id: str) -> str | None:
+        """The portal for which the delivery of this id is kept; None if none is."""
+        member_ids = await self._holders.read()
+        for first in range(0, len(member_ids), _PAGE):
+            some = member_ids[first : first + _PAGE]
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for member_id in some:
+                    pipeline.zscore(self._index(member_id), receipt_id)
+                scores = await pipeline.execute()
+            for member_id, score in zip(some, scores, strict=True):
+                if score is not None:
+                    return member_id
+        return None
 
     async def count(self, member_id: str, *, now_ms: int) -> int:
         """How many deliveries are kept for a portal."""

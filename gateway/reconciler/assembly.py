@@ -3,7 +3,7 @@ Duty.
 """
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Final, Self
 
 from redis.asyncio import Redis
@@ -17,6 +17,7 @@ from gateway.missed_events.online_events import OnlineEvents
 from gateway.missed_events.portals_without_queue import PortalsWithoutQueue
 from gateway.missed_events.sweep import Sweep
 from gateway.portal_health.assembly import PortalHealth, open_portal_health
+from gateway.portal_health.troubled_portals import list_troubled
 from gateway.portals.directory import Directory, Portal
 from gateway.portals.following import Follower
 from gateway.portals.registry import Registry
@@ -24,6 +25,7 @@ from gateway.publishing.memory_gate import MemoryGate
 from gateway.publishing.publish_once import OncePublisher
 from gateway.reconciler.duties import Duty
 from gateway.reconciler.rounds import Rounds
+from gateway.redis_access.redis_faults import FAILURES
 from gateway.settings import Settings
 
 __all__ = ["DRAIN", "LeaderParts"]
@@ -90,11 +92,18 @@ class LeaderParts:
             holds_back=self._gate.is_any_closed,
         )
         try:
+            await self._list_troubled()
             with open_portal_health(settings, self._redis, self._bitrix24, publisher) as health:
                 duties = _duties(dependencies, health)
                 yield Rounds(duties, self._directory, at_once=own.max_portals_at_once)
         finally:
             await publisher.close()
+
+    async def _list_troubled(self) -> None:
+        """What this leaves out because Redis is away is listed as portals are looked at."""
+        member_ids = [portal.member_id for portal in self._directory]
+        with suppress(*FAILURES):
+            await list_troubled(self._redis, member_ids, prefix=self._settings.redis.prefix)
 
 
 def _duties(dependencies: Dependencies, health: PortalHealth) -> Sequence[Duty]:

@@ -15,6 +15,7 @@ from gateway.ending import end
 from gateway.heartbeats.process_list import ListedProcess, processes, without_followed
 from gateway.ops.group_standings import GroupStanding, standings
 from gateway.portal_health.troubled_portals import troubles_of_portals
+from gateway.portals.current_portals import CurrentPortals
 from gateway.redis_access import connections
 from gateway.redis_access.redis_faults import FAILURES, predicate
 from gateway.redis_access.redis_url import RedisAddress
@@ -62,8 +63,16 @@ class InstallationStatus(Struct, frozen=True, kw_only=True):
 class StatusObserver:
     """Looks at an installation, once or again and again; an asynchronous context."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, portals: CurrentPortals | None = None, *, looks_twice: bool = True
+    ) -> None:
+        """`portals` are shared with whoever else asks which there are.
+
+        With `looks_twice` the first look has a trend, too, half a second later.
+        """
+        self._looks_twice = looks_twice
         self._settings = settings
+        self._portals = portals or CurrentPortals(settings)
         self._redis = connections.control(settings.redis.url, timeout_s=_REACHED_S)
         self._groups: list[GroupStanding] = []
         self._looked_at = 0.0
@@ -82,9 +91,7 @@ class StatusObserver:
         await self._redis.aclose()
 
     async def look(self) -> InstallationStatus:
-        """How it is now. Groups have a trend since the last look; at the first one those that are
-        behind are looked at twice, half a second apart.
-        """
+        """How it is now. Groups have a trend since the last look."""
         self._unknown = {}
         where = str(RedisAddress.of(self._settings.redis.url))
         here = await asyncio.to_thread(spool_here, self._settings.spool)
@@ -98,12 +105,11 @@ class StatusObserver:
                 probes=probes,
             )
         settings, prefix = self._settings, self._settings.redis.prefix
-        members = [portal.member_id for portal in settings.portals]
         servers, groups, found, portals, balance = await asyncio.gather(
             self._part("servers", server_standings(self._redis)),
             self._part("groups", self._look_at_groups()),
             self._part("processes", processes(self._redis, prefix=prefix)),
-            self._part("portals", troubles_of_portals(self._redis, members, prefix=prefix)),
+            self._part("portals", self._look_at_portals()),
             self._part("balance", balance_now(self._redis, settings)),
         )
         if found is not None:
@@ -150,12 +156,18 @@ class StatusObserver:
         is_behind = any(
             max(one.oldest_pending_s, one.oldest_waiting_s) > _WORTH_A_TREND_S for one in seen
         )
-        if not before and is_behind:
+        if not before and is_behind and self._looks_twice:
             before, since = seen, at
             await asyncio.sleep(_APART_S)
             seen, at = await standings(self._redis, streams), time.monotonic()
         self._groups, self._looked_at = seen, at
         return summaries(seen, before, apart_s=at - since)
+
+    async def _look_at_portals(self) -> list[PortalData]:
+        known = await self._portals.read(self._redis)
+        member_ids = (portal.member_id for portal in known)
+        prefix = self._settings.redis.prefix
+        return await troubles_of_portals(self._redis, member_ids, prefix=prefix)
 
     async def _part(self, name: str, asking: Awaitable[T]) -> T | None:
         """What was answered; None, and why in `unknown`."""

@@ -20,11 +20,10 @@ from gateway.contract import (
 from gateway.contract.streams import Streams
 from gateway.heartbeats.process_report import ProcessReport, processes_key
 from gateway.ops.group_interventions import pause_group
-from gateway.portal_health.trouble_rules import TroubleState
-from gateway.portal_health.troubles import trouble_states
 from gateway.portals.registry import Registry
 from tests.support.console_hour import write_hour
 from tests.support.console_stage import EVENTS, dead_letter, failed_attempt
+from tests.support.portal_trouble import note_trouble
 
 __all__ = ["furnish"]
 
@@ -128,6 +127,4 @@ async def _portals(redis: Redis) -> None:
         since=timestamps.seconds_of(datetime.now(UTC) - timedelta(days=2)),
         reason="the refresh token ends in 3 days; open the application in the portal",
     )
-    states = trouble_states(redis, prefix="b24")
-    before = await states.read(member_id)
-    await states.swap(member_id, before, TroubleState(lasting={"token_expiring": trouble}))
+    await note_trouble(redis, trouble)

@@ -193,3 +193,15 @@ async def test_what_is_not_there_says_so(client: ConsoleClient) -> None:
 
     assert (status, "there is nothing at /console/nonsense" in html) == (404, True)
     assert (await client.get("api/nonsense"))[0] == 404
+
+
+async def test_what_is_looked_for_in_vain_can_be_looked_for_longer(client: ConsoleClient) -> None:
+    lost = "01a20519-8d87-7177-989d-ac8da4341f00"
+
+    for place in ("tail?type=deal.updated", f"event?id={lost}", "event?comment=77", "letters"):
+        joint = "&" if "?" in place else "?"
+        short = await client.api(place)
+        longer = await client.api(f"{place}{joint}longer=1")
+        assert short["is_whole"] is longer["is_whole"] is True, place
+        assert (await client.get(f"{place}{joint}longer=x"))[0] == 400, place
+    assert (await client.get("stuck?group=index&longer=x"))[0] == 400

@@ -12,12 +12,11 @@ from msgspec import json
 
 from gateway.contract import PortalData
 from gateway.local.redis_server import RedisServer
-from gateway.portal_health.trouble_rules import TroubleState
-from gateway.portal_health.troubles import trouble_states
 from gateway.redis_access import connections
 from gateway.sandbox.portal import SANDBOX
 from tests.integration.operating.installation import INDEX, OTHER, Installation, posted
 from tests.support.eventually import eventually
+from tests.support.portal_trouble import note_trouble
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "operations.md"
 GROUP: Final = "search-index"
@@ -49,9 +48,7 @@ async def _goes_silent(url: str) -> None:
         since="2026-01-31T12:00:00Z",
     )
     async with connections.control(url) as redis:
-        states = trouble_states(redis, prefix="b24")
-        known = await states.read(SANDBOX.member_id)
-        await states.swap(SANDBOX.member_id, known, TroubleState(lasting={"silent": trouble}))
+        await note_trouble(redis, trouble)
 
 
 async def test_each_question_is_answered_by_its_command_with_redis_and_without(

@@ -1,0 +1,1 @@
+"""Measures the console on a stream of a million entries and ten thousand portals."""
