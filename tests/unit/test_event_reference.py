@@ -5,13 +5,19 @@ import tomllib
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from gateway.contract.catalogue import CATALOGUE
 from gateway.event_subscription import EventSubscription
 from gateway.settings import EventSettings
 from tests.event_reference import page
 
-PAGE = (Path(__file__).parents[2] / "docs" / "events.md").read_text()
+
+def docs(page: str) -> str:
+    return (Path(__file__).parents[2] / "docs" / page).read_text()
+
+
+PAGE = docs("events.md")
 
 
 def subscription_of(example: str) -> EventSubscription:
@@ -36,3 +42,15 @@ def test_its_examples_are_settings_that_take_what_they_name() -> None:
     }
     assert {"bitrix24.crm.timeline.comment.added", "bitrix24.task.deleted"} <= set(taken.types)
     assert declared.rows[-1].id_places == ("data[MACHINE][ID]",)
+
+
+@pytest.mark.parametrize("page", ["bitrix24.md", "bitrix24.ru.md"])
+def test_what_administrators_are_told_to_tick_are_events_with_that_right(page: str) -> None:
+    """And both pages tell of the same."""
+    lines = re.findall(r"^\| .* \| .*\(`(\w+)`\) \| (`[A-Z.` ]+`) \|$", docs(page), re.MULTILINE)
+    rights = {row.wire_name: row.scope for row in CATALOGUE}
+    told = {name: right for right, names in lines for name in re.findall(r"[A-Z.]+", names)}
+
+    assert len(told) > 30
+    assert {name: rights[name] for name in told} == told
+    assert all(name in docs("bitrix24.md") for name in told)
