@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -32,14 +32,12 @@ __all__ = ["ReceiverParts", "assemble"]
 
 log: Any = structlog.get_logger(__name__)
 
-_LAST_REQUESTS_S: Final = 0.5
-# How long a stop waits for requests that are on their way on open connections: some round trips.
-
 
 class ReceiverParts(Struct, frozen=True):
     """A receiver and its parts. `start` before the port is opened, `close` when it is to be closed.
 
-    `public` is what listens with `server`.
+    `public` is what listens with `server`. For `last_requests_s` after it was closed, what comes on
+    open connections is answered.
     """
 
     senders: Senders
@@ -47,6 +45,7 @@ class ReceiverParts(Struct, frozen=True):
     storage: Storage
     server: PublicServer
     public: web.ServerRunner
+    last_requests_s: float
 
     async def start(self) -> None:
         """Start all parts; nothing comes in before somebody listens with `public`."""
@@ -64,7 +63,7 @@ class ReceiverParts(Struct, frozen=True):
     async def _answer_the_last(self) -> None:
         for site in self.public.sites:
             await site.stop()
-        await self.server.last_requests(_LAST_REQUESTS_S)
+        await self.server.last_requests(self.last_requests_s)
         await self.public.cleanup()
 
 
@@ -88,9 +87,11 @@ async def assemble(settings: Settings, control: Redis) -> AsyncIterator[Receiver
             max_connections=room_for(http.max_connections),
             lane=_fast_lane(settings, senders, storage, unavailability),
         )
+        last_requests_s = min(http.last_requests_s, http.grace_s / 2)
         # aiohttp waits twice so long: for the requests under way, then for those it has cut off.
-        public = web.ServerRunner(server, handle_signals=False, shutdown_timeout=http.grace_s / 2)
-        yield ReceiverParts(senders, application, storage, server, public)
+        shutdown_s = (http.grace_s - last_requests_s) / 2
+        public = web.ServerRunner(server, handle_signals=False, shutdown_timeout=shutdown_s)
+        yield ReceiverParts(senders, application, storage, server, public, last_requests_s)
 
 
 def _receiver(

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from gateway.settings.sections.kinds import Port, Seconds, Section, local_url
+from gateway.settings.sections.kinds import NotNegative, Port, Seconds, Section, local_url
 
 __all__ = ["HttpSettings"]
 
@@ -56,6 +56,10 @@ class HttpSettings(Section, frozen=True, kw_only=True):
     """Whether usual deliveries go past most of aiohttp, at half of the cost; see docs/http.md."""
     grace_s: Seconds = 20.0
     """How many seconds a stopping receiver gives the requests under way."""
+    last_requests_s: NotNegative = 0.5
+    """For how many seconds at most a stopping receiver goes on answering on connections that are
+    open, each answer saying that it was the last; half of `grace_s` at most. Behind a proxy that
+    keeps connections: longer than these are idle between two requests."""
 
     @property
     def local_url(self) -> str:
