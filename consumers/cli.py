@@ -15,7 +15,7 @@ from gateway.errors import OperatorError
 __all__ = ["DECLARED", "TABLE", "cli", "main"]
 
 TABLE: Final = {
-    "run": "Run a consumer: audit, notifier, warehouse, enricher, or module:object of your own.",
+    "run": "Run a consumer: audit, enricher, notifier, relay, warehouse, or module:object.",
     "check": "Try a consumer of your own with events that are legal and that it may not expect.",
     "audit": "Check the audit log, look into it, and prove what it holds.",
     "notifier": "Check the notifier's routes, and see what waits for its targets.",

@@ -17,6 +17,7 @@ from prometheus_client.metrics_core import Metric
 import consumers.audit.metrics
 import consumers.enricher.metrics
 import consumers.notifier.metrics
+import consumers.relay.metrics
 import consumers.warehouse.metrics
 import gateway.balance.metrics
 import gateway.entity_metrics
@@ -57,6 +58,7 @@ _OF_CONSUMERS: Final[tuple[tuple[str, ModuleType], ...]] = (
     ("The enricher", consumers.enricher.metrics),
     ("The notifier", consumers.notifier.metrics),
     ("The warehouse", consumers.warehouse.metrics),
+    ("The relay", consumers.relay.metrics),
     ("The audit log", consumers.audit.metrics),
 )
 

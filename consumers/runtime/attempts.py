@@ -2,14 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
 
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.entry import HeldEntry
-from consumers.runtime.exceptions import Declined, Reject, Transient
+from consumers.runtime.exceptions import Declined, Reject
+from consumers.runtime.failure_lines import tell_failure
 from consumers.runtime.handler_table import EventHandler
 from consumers.runtime.handlers import BatchFunction, name_of
 from consumers.runtime.metrics import Metrics
@@ -45,15 +46,26 @@ class Settling(Protocol):
 
 
 class Attempts:
-    """Calls handlers, and settles their entries with what takes them then."""
+    """Calls handlers, and settles their entries with what takes them then.
+
+    While it `is_crowded`, with entries that wait for their next attempt by a schedule, those that
+    fail are given up at once: others could not be read any more.
+    """
 
     def __init__(
-        self, consumer: Consumer, policy: RetryPolicy, settling: Settling, metrics: Metrics
+        self,
+        consumer: Consumer,
+        policy: RetryPolicy,
+        settling: Settling,
+        metrics: Metrics,
+        *,
+        is_crowded: Callable[[], bool] = lambda: False,
     ) -> None:
         self._consumer = consumer
         self._policy = policy
         self._settling = settling
         self._metrics = metrics
+        self._is_crowded = is_crowded
         self._tracing = Tracing(consumer.group)
         self.ended_at = 0.0
 
@@ -158,19 +170,22 @@ class Attempts:
 
     def _verdict(self, batch: Sequence[HeldEntry], error: BaseException) -> TryLater | Bury:
         first = batch[0]
-        return self._policy.verdict(
+        verdict = self._policy.verdict(
             error,
             failures=first.failures,
             delays=first.delays,
             failing_s=first.failing_s(time.time()),
         )
+        if isinstance(verdict, Bury) or verdict.is_transient or self._policy.retries is None:
+            return verdict
+        return Bury("failed") if self._is_crowded() else verdict
 
     async def _follow_batch(
         self, batch: Sequence[HeldEntry], error: BaseException, *, took_s: float
     ) -> TryLater | Split | None:
         verdict = self._verdict(batch, error)
         if isinstance(verdict, Bury) and len(batch) > 1:
-            self._tell(batch, error, Split(), took_s=took_s)
+            self._failed(batch, error, Split(), took_s=took_s)
             return Split()
         return await self._follow(batch, error, verdict, took_s=took_s)
 
@@ -182,7 +197,7 @@ class Attempts:
         *,
         took_s: float,
     ) -> TryLater | None:
-        self._tell(batch, error, verdict, took_s=took_s)
+        self._failed(batch, error, verdict, took_s=took_s)
         if isinstance(verdict, Bury):
             (held,) = batch
             await self._settling.bury_held(
@@ -203,11 +218,7 @@ class Attempts:
             held.failed(time.time(), is_transient=verdict.is_transient)
         return verdict
 
-    def _handler_name(self, held: HeldEntry) -> str:
-        handler = self._consumer.handler_of(held.entry.event.type)
-        return name_of(handler.call) if handler is not None else ""
-
-    def _tell(
+    def _failed(
         self,
         batch: Sequence[HeldEntry],
         error: BaseException,
@@ -215,34 +226,14 @@ class Attempts:
         *,
         took_s: float,
     ) -> None:
-        """One wide line for each failed attempt; of a batch it names the first entry.
-
-        The first attempt's says where it was raised, unless the handler meant to raise it.
-        """
-        first = batch[0].entry
-        is_meant = isinstance(error, (Reject, Declined)) or self._policy.is_transient(error)
-        is_told = isinstance(error, Transient) and error.is_told
-        tell = log.debug if is_told else log.warning
-        where = "" if is_meant or first.attempt > 1 else traceback_of(error)
         self._metrics.attempt_failed(verdict.outcome)
-        tell(
-            "attempt failed",
-            group=self._consumer.group,
-            stream=first.stream,
-            partition=first.partition,
-            entry_id=first.id,
-            event_id=first.event.id,
-            type=first.event.type,
-            entries=len(batch),
-            attempt=first.attempt,
-            deliveries=first.deliveries,
-            is_replay=first.is_replay,
-            outcome=verdict.outcome,
-            error=describe(error),
-            took_ms=round(took_s * 1000, 1),
-            retry_in_s=round(verdict.pause_s, 2) if isinstance(verdict, TryLater) else None,
-            **({"exception": where} if where else {}),
-        )
+        is_meant = isinstance(error, (Reject, Declined)) or self._policy.is_transient(error)
+        group = self._consumer.group
+        tell_failure(group, batch, error, verdict, is_meant=is_meant, took_s=took_s)
+
+    def _handler_name(self, held: HeldEntry) -> str:
+        handler = self._consumer.handler_of(held.entry.event.type)
+        return name_of(handler.call) if handler is not None else ""
 
 
 def _raise_if_this_task_ends(error: BaseException) -> None:

@@ -45,7 +45,8 @@ class Consumer:
     partition at a time. `transient` are exceptions that count as `Transient`. After `max_attempts`
     calls that raised anything else the entry becomes a dead letter. `backoff` says how long to
     wait between calls, and for how long the partition pauses when everything fails transiently.
-    With `retries` these say when an entry is tried again, and given up, instead of `max_attempts`.
+    With `retries` these say when an entry is tried again, and given up, instead of `max_attempts`;
+    given up it is at once, too, if entries that wait for that are half of `max_in_hand`.
     More dead letters than `dead_letter_limit` stop the consumer.
 
     Only events that `takes` says yes to are handled; it is asked for each, and is to be quick.

@@ -45,6 +45,11 @@ class Lanes:
         self._failure: BaseException | None = None
         gate.on_change(self._serve)
 
+    @property
+    def postponed_count(self) -> int:
+        """How many entries wait for a next attempt: those that failed, and what is behind them."""
+        return sum(len(self._lanes[name]) for name in self._timers)
+
     def submit(self, some: Iterable[HeldEntry]) -> None:
         """Take entries; those of one comment in the order in which they are handled."""
         lanes, ready = self._lanes, self._ready

@@ -12,18 +12,14 @@ from contextlib import suppress
 import structlog
 
 from consumers.runtime.attempts import Attempts
-from consumers.runtime.batches import Batches
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.delivered_entries import DeliveredEntries
 from consumers.runtime.delivery_counts import give_back
 from consumers.runtime.emission import Emission
 from consumers.runtime.entry import HeldEntry, Partition
-from consumers.runtime.gate import Circuit
-from consumers.runtime.gatherings import Gatherings
 from consumers.runtime.hand_room import Fill
 from consumers.runtime.intake import Intake
 from consumers.runtime.intervening import Intervening
-from consumers.runtime.joint_batches import JointBatches
 from consumers.runtime.joint_calls import JointCalls
 from consumers.runtime.joint_reading import JointConnection
 from consumers.runtime.lanes import Lanes
@@ -33,6 +29,7 @@ from consumers.runtime.reader_connection import ReaderConnection
 from consumers.runtime.retry_policy import RetryPolicy
 from consumers.runtime.settlement import DeadLetterLimitReached, LeftPending, Settlement
 from consumers.runtime.tenure import Tenure
+from consumers.runtime.work import Work, work_of
 from gateway.background import owned
 from gateway.contract import STRUCK
 from gateway.errors import OperatorError
@@ -42,8 +39,6 @@ from gateway.settings import ConsumersSettings
 __all__ = ["OwnedPartition"]
 
 log = structlog.get_logger()
-
-Work = Lanes | Batches | JointBatches | Gatherings
 
 
 class OwnedPartition:
@@ -206,20 +201,15 @@ class OwnedPartition:
     def _work(self, settlement: Settlement, intervening: Intervening) -> Work:
         consumer = self._consumer
         policy = RetryPolicy.of(consumer)
-        self._attempts = attempts = Attempts(consumer, policy, settlement, self._metrics)
-        if consumer.output is not None:
-            return Gatherings(attempts.on_transform, consumer.transform_of, self.gate, intervening)
-        if consumer.batch_handler is None:
-            return Lanes(attempts.on_event, self.gate, Circuit(consumer.backoff), intervening)
-        if self._calls is not None:
-            return JointBatches(
-                attempts.on_batch,
-                self.gate,
-                self._calls,
-                by_itself=consumer.batch_handler.call,
-                intervening=intervening,
-            )
-        return Batches(attempts.on_batch, self.gate, consumer.batch_handler, intervening)
+
+        def is_crowded() -> bool:
+            return isinstance(work, Lanes) and 2 * work.postponed_count > consumer.max_in_hand
+
+        self._attempts = attempts = Attempts(
+            consumer, policy, settlement, self._metrics, is_crowded=is_crowded
+        )
+        work = work_of(consumer, attempts, self.gate, intervening, self._calls)
+        return work
 
     async def _read(self, work: Work, settlement: Settlement, intervening: Intervening) -> None:
         intake = Intake(

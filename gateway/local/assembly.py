@@ -22,6 +22,7 @@ from gateway.local.notification_sink import notification_sink
 from gateway.local.ports import is_taken
 from gateway.local.process_plan import (
     NAMES,
+    consumers_of,
     demo_settings,
     environment,
     listening_ports,
@@ -89,6 +90,7 @@ async def up(
             tiers(
                 config,
                 environment(given, settings),
+                consumers=consumers_of(settings),
                 # Where any port will do, it will for all.
                 ports=listening_ports(settings, is_taken) if given.admin.port else {},
                 redis=embedded.child if embedded else None,

@@ -11,13 +11,20 @@ from gateway.errors import OperatorError
 from gateway.processes.child import Child
 from gateway.sandbox.grants import RegisteredApplication
 from gateway.sandbox.portal import SANDBOX
-from gateway.settings import NotifierSettings, PortalSettings, RouteSettings, Settings
+from gateway.settings import (
+    NotifierSettings,
+    PortalSettings,
+    RelaySettings,
+    RouteSettings,
+    Settings,
+)
 from gateway.settings.masking import masked
 
 __all__ = [
     "CONSUMERS",
     "NAMES",
     "can_call_portals",
+    "consumers_of",
     "demo_settings",
     "environment",
     "listening_ports",
@@ -32,7 +39,8 @@ CONSUMERS: Final = ("audit", "enricher", "warehouse", "notifier")
 RECONCILER: Final = "reconcile"
 _PORT_OF: Final = {RECONCILER: "GATEWAY_RECONCILE_PORT"}
 _PORT_OF_CONSUMERS: Final = "GATEWAY_CONSUMERS_PORT"
-NAMES: Final = ("redis", *CONSUMERS, RECONCILER, RECEIVER)
+_RELAY: Final = "relay"
+NAMES: Final = ("redis", *CONSUMERS, _RELAY, RECONCILER, RECEIVER)
 
 _THIS_MACHINE: Final = ("127.0.0.1", "localhost")
 # Loaded once for all processes; named, since they are started by name, too. What loads into the
@@ -56,7 +64,8 @@ def demo_settings(
 ) -> Settings:
     """The same with the sandbox's application, and notifications sent to `sink_url` at once.
 
-    The notifier's own settings are left out: nobody wants the demo's notifications, one a second.
+    The notifier's own settings and endpoints are left out: nobody wants the demo's notifications,
+    one a second, nor its events.
     The portal is registered by its well-known token, too, for `gateway trigger` and `curl`. Raises
     OperatorError for settings that do not go with a demo.
     """
@@ -91,7 +100,13 @@ def demo_settings(
             allow_networks=("127.0.0.1/32",),
             routes=(RouteSettings(name="demo", urls=(sink_url,), window_s=0),),
         ),
+        relay=RelaySettings(),
     )
+
+
+def consumers_of(settings: Settings) -> tuple[str, ...]:
+    """The consumers that have something to do: events are pushed where there are endpoints."""
+    return (*CONSUMERS, _RELAY) if settings.relay.endpoints else CONSUMERS
 
 
 def can_call_portals(settings: Settings) -> bool:
@@ -125,13 +140,19 @@ def environment(given: Settings, wanted: Settings) -> dict[str, str]:
 def shared_modules(settings: Settings, *, with_demo: bool) -> Sequence[str]:
     """What the processes import at their start, or most of them: Apprise where it has a use."""
     notifies = settings.notifier.routes or with_demo
-    return (*_SHARED, f"consumers.notifier.{'notice_handler' if notifies else 'without_routes'}")
+    pushes = settings.relay.endpoints and not with_demo
+    return (
+        *_SHARED,
+        f"consumers.notifier.{'notice_handler' if notifies else 'without_routes'}",
+        *(("consumers.relay.consumer",) if pushes else ()),
+    )
 
 
 def tiers(
     config: str | None,
     variables: Mapping[str, str],
     *,
+    consumers: Sequence[str],
     ports: Mapping[str, int],
     redis: Child | None,
     receiver_ready: Callable[[], Awaitable[None]],
@@ -148,7 +169,7 @@ def tiers(
         return Child(name=name, argv=argv, env={**variables, **port}, fatal=_FATAL)
 
     receiver = ours(RECEIVER, "gateway", "serve")
-    behind = [ours(name, "consumers", "run", name) for name in CONSUMERS]
+    behind = [ours(name, "consumers", "run", name) for name in consumers]
     # Without access to any portal, too: whether portals are heard is learnt from what they send.
     behind.append(ours(RECONCILER, "gateway", "reconcile"))
     return (
@@ -170,7 +191,7 @@ def listening_ports(settings: Settings, is_taken: Callable[[str, int], bool]) ->
         RECONCILER: (settings.reconcile.host, first),
         **{
             name: (settings.consumers.host, begins + number)
-            for number, name in enumerate(CONSUMERS)
+            for number, name in enumerate(consumers_of(settings))
         },
     }
     return {name: port for name, (host, port) in wanted.items() if not is_taken(host, port)}

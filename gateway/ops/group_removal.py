@@ -23,6 +23,8 @@ from gateway.ops.group_interventions import GroupInterventions, interventions_of
 from gateway.ops.group_standings import standings
 from gateway.ops.partition_owners import now_ms_at, owner_of
 from gateway.redis_access import lua
+from gateway.webhooks.endpoint_records import forget_record
+from gateway.webhooks.push_endpoints import endpoint_of
 
 __all__ = ["GroupInUse", "GroupRemoval", "look_at_group", "remove_group"]
 
@@ -117,6 +119,8 @@ async def remove_group(
     if group == _NOTIFIER:
         async for key in _outboxes(redis, streams):
             await redis.delete(key)
+    if (endpoint := endpoint_of(group)) is not None:
+        await forget_record(redis, endpoint, prefix=streams.prefix)
 
 
 def _keys_of(streams: Streams, group: str, partition: int) -> list[str]:

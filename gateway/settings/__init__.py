@@ -24,6 +24,7 @@ from gateway.settings.sections.publish_settings import PublishSettings
 from gateway.settings.sections.quarantine_settings import QuarantineSettings
 from gateway.settings.sections.reconcile_settings import ReconcileSettings
 from gateway.settings.sections.redis_settings import RedisSettings
+from gateway.settings.sections.relay_settings import EndpointSettings, RelaySettings
 from gateway.settings.sections.retention_settings import RetentionSettings
 from gateway.settings.sections.spool_settings import SpoolSettings
 from gateway.settings.sections.vault_settings import VaultSettings
@@ -37,6 +38,7 @@ __all__ = [
     "Bitrix24Settings",
     "ConsoleSettings",
     "ConsumersSettings",
+    "EndpointSettings",
     "EnricherSettings",
     "EventSettings",
     "HttpSettings",
@@ -47,6 +49,7 @@ __all__ = [
     "QuarantineSettings",
     "ReconcileSettings",
     "RedisSettings",
+    "RelaySettings",
     "RetentionSettings",
     "RouteSettings",
     "Settings",

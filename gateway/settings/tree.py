@@ -23,6 +23,7 @@ from gateway.settings.sections.publish_settings import PublishSettings
 from gateway.settings.sections.quarantine_settings import QuarantineSettings
 from gateway.settings.sections.reconcile_settings import ReconcileSettings
 from gateway.settings.sections.redis_settings import RedisSettings
+from gateway.settings.sections.relay_settings import RelaySettings
 from gateway.settings.sections.retention_settings import RetentionSettings
 from gateway.settings.sections.spool_settings import SpoolSettings
 from gateway.settings.sections.vault_settings import VaultSettings
@@ -50,6 +51,7 @@ class Settings(Section, frozen=True, kw_only=True):
     audit: AuditSettings = AuditSettings()
     warehouse: WarehouseSettings = WarehouseSettings()
     notifier: NotifierSettings = NotifierSettings()
+    relay: RelaySettings = RelaySettings()
     log: LogSettings = LogSettings()
     portals: tuple[PortalSettings, ...] = ()
     events: tuple[EventSettings, ...] = ()

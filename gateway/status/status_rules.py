@@ -15,6 +15,7 @@ from gateway.status.installation_status import InstallationStatus
 from gateway.status.machine_spool import SpoolStanding
 from gateway.status.quantities import counted
 from gateway.status.server_standing import ServerStanding
+from gateway.webhooks.push_endpoints import endpoint_of
 
 __all__ = ["LATE_S", "StatusFault", "faults_of", "name_of"]
 
@@ -158,6 +159,8 @@ def _of_spool(one: SpoolStanding) -> Iterator[StatusFault]:
 
 def _of_group(one: GroupSummary) -> Iterator[StatusFault]:
     start = f"consumers run {one.group}" if one.group in _OURS else "start a process of it"
+    if endpoint_of(one.group) is not None:
+        start = "consumers run relay"
     if len(one.unowned) == one.partitions:
         yield StatusFault(f"nobody works for group {one.group}{_behind(one)}", start)
         return

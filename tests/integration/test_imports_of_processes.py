@@ -29,6 +29,7 @@ PROCESSES: Final = {
     ("consumers", "run", "audit"): _OF_CONSUMERS | _WITHOUT_KEYS | {"sqlite3"},
     ("consumers", "run", "enricher"): _OF_CONSUMERS | _WITHOUT_KEYS | {"sqlite3"},
     ("consumers", "run", "notifier"): _OF_CONSUMERS | _WITHOUT_KEYS,  # nobody is to be told
+    ("consumers", "run", "relay"): _OF_CONSUMERS | _WITHOUT_KEYS | {"sqlite3"},
     ("consumers", "run", "warehouse"): _OF_CONSUMERS | _WITHOUT_KEYS,  # its child loads
 }
 

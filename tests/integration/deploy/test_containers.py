@@ -21,6 +21,7 @@ from tests.integration.deploy.files import (
     services,
 )
 
+CONSUMERS = ("audit", "enricher", "notifier", "relay", "warehouse")
 OURS = [name for name, service in services().items() if service["image"].startswith("bitrix24")]
 
 
@@ -77,7 +78,7 @@ def test_there_is_a_service_for_each_process() -> None:
     assert commands == {
         ("gateway", "serve"),
         ("gateway", "reconcile"),
-        *(("consumers", "run", name) for name in ("audit", "enricher", "notifier", "warehouse")),
+        *(("consumers", "run", name) for name in CONSUMERS),
     }
 
 

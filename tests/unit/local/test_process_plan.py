@@ -8,9 +8,11 @@ from gateway.errors import OperatorError
 from gateway.local.process_plan import (
     CONSUMERS,
     can_call_portals,
+    consumers_of,
     demo_settings,
     environment,
     listening_ports,
+    shared_modules,
     tiers,
     welcome,
 )
@@ -21,10 +23,12 @@ from gateway.settings import (
     AdminSettings,
     Bitrix24Settings,
     ConsumersSettings,
+    EndpointSettings,
     HttpSettings,
     NotifierSettings,
     PortalSettings,
     RedisSettings,
+    RelaySettings,
     RouteSettings,
     Settings,
     load,
@@ -56,6 +60,7 @@ def planned(config: str | None = None, redis: Child | None = None) -> Sequence[S
     return tiers(
         config,
         {"A": "b"},
+        consumers=CONSUMERS,
         ports={"audit": 9001, "reconcile": 9002},
         redis=redis,
         receiver_ready=lambda: asyncio.sleep(0),
@@ -73,6 +78,20 @@ def test_each_process_has_a_port_of_its_own_that_does_not_change() -> None:
     own = replace(GIVEN, consumers=ConsumersSettings(port=9100))
     of_own = listening_ports(own, lambda _host, _port: False)
     assert {of_own[name] for name in CONSUMERS} == {9100, 9101, 9102, 9103}
+
+
+def test_events_are_pushed_where_there_are_endpoints_and_never_by_the_demo() -> None:
+    secret = "whsec_ZmFrZSBzZWNyZXQgb2YgdGVzdHMgb25seS4u"
+    endpoint = EndpointSettings(name="crm", url="https://crm.example/", secrets=(secret,))
+    given = replace(GIVEN, relay=RelaySettings(endpoints=(endpoint,)))
+
+    assert consumers_of(GIVEN) == CONSUMERS
+    assert consumers_of(given) == (*CONSUMERS, "relay")
+    assert consumers_of(with_demo(given)) == CONSUMERS
+    assert "consumers.relay.consumer" in shared_modules(given, with_demo=False)
+    ports = listening_ports(given, lambda _host, _port: False)
+    assert ports.pop("relay") == max(ports.values()) + 1
+    assert ports == listening_ports(GIVEN, lambda _host, _port: False)
 
 
 def test_a_process_is_told_its_port() -> None:
