@@ -46,10 +46,10 @@ def test_the_printed_tests_pass_as_printed(tmp_path: Path) -> None:
 
 def test_the_printed_files_are_what_type_checkers_accept(tmp_path: Path) -> None:
     files = printed()
-    for name in ("search_index.py", "conftest.py", "test_index.py"):
+    for name in ("search_index.py", "sales.py", "conftest.py", "test_index.py"):
         (tmp_path / name).write_text(files[name][0])
 
-    done = run(tmp_path, "-m", "mypy", "--strict", "search_index.py", "test_index.py")
+    done = run(tmp_path, "-m", "mypy", "--strict", "search_index.py", "sales.py", "test_index.py")
 
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -74,7 +74,8 @@ def test_printed_services_are_ready_for_what_may_come(tmp_path: Path) -> None:
     readme = re.findall(
         r"```python\n(.*?)```", (PAGE.parents[1] / "README.md").read_text(), re.DOTALL
     )
-    for number, text in enumerate([printed()["search_index.py"][0], *readme]):
+    services = [printed()[name][0] for name in ("search_index.py", "sales.py")]
+    for number, text in enumerate([*services, *readme]):
         (tmp_path / f"service_{number}.py").write_text(text)
 
         done = run(tmp_path, "-m", "consumers", "check", f"service_{number}:app", "--yes")
