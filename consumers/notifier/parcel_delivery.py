@@ -55,6 +55,7 @@ class ParcelDelivery:
 
     async def deliver(self, parcel: Parcel) -> None:
         """Send a parcel whose notices are leased; on return its outcome is written down."""
+        failures_before = self._failures
         with sending_span(parcel, self._target) as told:
             outcome, refusal = await self._outcome_of(parcel)
             told(outcome)
@@ -82,6 +83,8 @@ class ParcelDelivery:
             line.error("notification given up", reason="refused", answer=outcome.reason)
             await self._settlement.note(parcel.notices, f"given-up {self._clock()} refused")
         else:
+            # Those that were under way together fail together, and once.
+            self._failures = max(self._failures, min(self._failures, failures_before) + 1)
             await self._failed(parcel, outcome, line)
 
     async def _outcome_of(self, parcel: Parcel) -> tuple[SendOutcome, SendOutcome | None]:
@@ -104,7 +107,6 @@ class ParcelDelivery:
         self, parcel: Parcel, outcome: SendOutcome, line: structlog.typing.FilteringBoundLogger
     ) -> None:
         """Leave the target alone for a while, and let others of its notices try it first then."""
-        self._failures += 1
         failures = self._failures
         if outcome.is_about_message:
             # It answers, and may accept the next one.

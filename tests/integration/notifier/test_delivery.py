@@ -70,6 +70,22 @@ async def test_a_failing_target_is_tried_by_one_message_at_a_time(
     assert sink.asked == asked + 1
 
 
+async def test_messages_that_fail_together_are_one_failure(redis: Redis, sink: HttpSink) -> None:
+    sink.answer = lambda _: web.Response(status=500)
+    desk = Desk(redis, route(sink.url))
+    for number in range(20):
+        await desk.hear(comment_event(number))
+    with capture_logs() as lines:
+        await desk.work()
+        await resume(redis, desk)
+        await desk.work()
+
+    failed = [line["failures"] for line in lines if line["event"] == "notification failed"]
+    assert failed == [1] * (sink.asked - 1) + [2]
+    assert len(failed) > 2
+    assert await desk.outboxes[0].paused_ms() <= 2000
+
+
 async def test_retry_after_is_honoured_by_every_process(redis: Redis, sink: HttpSink) -> None:
     sink.answer = lambda _: web.Response(status=429, headers={"Retry-After": "60"})
     desk = Desk(redis, route(sink.url))
