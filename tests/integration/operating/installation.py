@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,9 +38,19 @@ _PORTALS = [
 
 
 class Installation:
-    """What runs in a directory on a server; `sink_url` is where notifications go."""
+    """What runs in a directory on a server; `sink_url` is where notifications go.
 
-    def __init__(self, directory: Path, redis_url: str, *, sink_url: str = "") -> None:
+    `settings` are further variables, `GATEWAY_` left off.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        redis_url: str,
+        *,
+        sink_url: str = "",
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self.directory, self.url = directory, redis_url
         self.spool = directory / "spool"
         self.warehouse = directory / "warehouse.duckdb"
@@ -60,6 +70,7 @@ class Installation:
         if sink_url:
             route = {"urls": [sink_url], "window_s": 0}
             self._settings["NOTIFIER_ROUTES"] = json.dumps([route])
+        self._settings |= settings or {}
 
     @property
     def environment(self) -> dict[str, str]:

@@ -126,9 +126,9 @@ async def _mend(here: Installation, receiver: Receiver) -> None:
 async def _replay(here: Installation, receiver: Receiver, sink: HttpSink) -> None:
     """The warehouse has lost its rows: they come back, and nobody is told of anything again."""
     await eventually(lambda: len(sink.received) == 6)
-    await eventually(lambda: _rows(here.warehouse) == 6)
+    await eventually(lambda: rows_after(here.warehouse) == 6)
     await eventually(
-        lambda: _rows(here.warehouse, "DELETE FROM bitrix24.comment_events") is not None
+        lambda: rows_after(here.warehouse, "DELETE FROM bitrix24.comment_events") is not None
     )
     a_day = ("--from", "1d", "--type", "comment.updated")
     for group in ("warehouse", "notifier"):
@@ -140,13 +140,13 @@ async def _replay(here: Installation, receiver: Receiver, sink: HttpSink) -> Non
             return not found["redeliveries"] and not found["pending"]
 
         await eventually(is_through)
-    await eventually(lambda: _rows(here.warehouse) == 6)
+    await eventually(lambda: rows_after(here.warehouse) == 6)
     await posted(receiver, SANDBOX, 8)
     await eventually(lambda: len(sink.received) > 6)
     assert (len(sink.received), sink.doubles) == (7, 0)
 
 
-def _rows(file: Path, statement: str = "SELECT 1") -> int | None:
+def rows_after(file: Path, statement: str = "SELECT 1") -> int | None:
     """How many events the warehouse has, after that; None while it is loaded."""
     try:
         with duckdb.connect(str(file)) as connection:
