@@ -6,20 +6,19 @@ the target shows, and every other value is escaped for it.
 """
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from jinja2 import PackageLoader, StrictUndefined, Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
-from consumers.notifier.template_values import BBCode
+from consumers.notifier.bbcode_text import BBCode
+from consumers.notifier.event_words import Language, change_in_words, kind_in_words
 from gateway.bitrix24.bbcode import Dialect, escaped, rendered
 from gateway.bitrix24.shortening import cut
 
-__all__ = ["Language", "compiled"]
-
-Language = Literal["en", "ru"]
+__all__ = ["compiled"]
 
 
 def compiled(source: str, dialect: Dialect, zone: ZoneInfo, language: Language) -> Template:
@@ -36,10 +35,12 @@ def compiled(source: str, dialect: Dialect, zone: ZoneInfo, language: Language) 
     )
     environment.filters |= {
         "bold": filters.bold,
+        "change": filters.change,
         "excerpt": _excerpt,
         "link": filters.link,
         "quote": filters.quote,
         "forms": _form,
+        "kind": filters.kind,
     }
     return environment.from_string(source)
 
@@ -50,6 +51,7 @@ class _Filters:
     def __init__(self, dialect: Dialect, zone: ZoneInfo, language: Language) -> None:
         self._dialect: Dialect = dialect
         self._zone = zone
+        self._language: Language = language
         self._time_pattern = "%d.%m.%Y %H:%M %Z" if language == "ru" else "%d %b %Y %H:%M %Z"
 
     def shown(self, value: Any) -> Any:
@@ -72,6 +74,15 @@ class _Filters:
             "bbcode": ("[b]", "[/b]"),
         }.get(self._dialect, ("", ""))
         return Markup(f"{before}{self.shown(value)}{after}")  # noqa: S704
+
+    def change(self, action: str, kind: str, *, sentence: bool = False) -> str:
+        """What happened to a subject of a kind, to stand behind its name."""
+        return change_in_words(action, kind, self._language, is_sentence=sentence)
+
+    def kind(self, value: str, *, capital: bool = False) -> str:
+        """What a kind of subject is called."""
+        words = kind_in_words(value, self._language)
+        return words[:1].upper() + words[1:] if capital else words
 
     def link(self, value: Any, url: str) -> Markup:
         """A link with this text, else the text and the address."""

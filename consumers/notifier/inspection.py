@@ -1,15 +1,16 @@
 """Shows operators samples of the messages, and the state of the outboxes."""
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from consumers.notifier.outbox import Outbox
 from consumers.notifier.rendering import TargetMessage
-from consumers.notifier.routes import Channel, Route, routes_of
+from consumers.notifier.routes import Channel, Route, idle_routes, routes_of
 from consumers.notifier.samples import samples
 from consumers.notifier.target_portals import in_reach
 from consumers.notifier.targets import SendOutcome
+from gateway.contract import EventType
 from gateway.errors import OperatorError
 from gateway.redis_access import connections
 from gateway.redis_access.redis_faults import AWAY, failures_as
@@ -26,7 +27,8 @@ async def checked(
 ) -> bool:
     """Show every sample as every target gets it, and send it if asked; whether all was accepted.
 
-    Raises OperatorError for settings that cannot work, or if there is no route called `only`.
+    Raises OperatorError for settings that cannot work, for a route of whose events none is taken,
+    or if there is no route called `only`.
     """
     routes = [route for route in routes_of(settings) if only in {None, route.name}]
     if not routes:
@@ -38,17 +40,23 @@ async def checked(
         )
     targets = [channel.target for route in routes for channel in route.channels]
     is_good = True
+    taken = settings.subscription.rows
     async with in_reach(targets if is_sending else (), settings):
         for route in routes:
-            async for line in _samples(route, is_sending=is_sending):
+            async for line in _samples(route, taken, is_sending=is_sending):
                 is_good &= line.get("accepted", True)
                 show(json_line(line) if as_json else _text(line))
+    if idle := idle_routes(routes, settings):
+        why = "events: none of these is taken; name some in [[events]]"
+        raise OperatorError("\n".join(f"[[notifier.routes]] {name} {why}" for name in idle))
     return is_good
 
 
-async def _samples(route: Route, *, is_sending: bool) -> AsyncIterator[dict[str, Any]]:
+async def _samples(
+    route: Route, taken: Sequence[EventType], *, is_sending: bool
+) -> AsyncIterator[dict[str, Any]]:
     for channel in route.channels:
-        for sample, notices in samples(route.matcher.route.events):
+        for sample, notices in samples(route.matcher.route.events, taken):
             message = channel.templates.message(notices, channel.target.room)
             outcome = None
             if is_sending:

@@ -15,7 +15,7 @@ from consumers.notifier.conditions import is_echo
 from consumers.notifier.notices import News, key_of, merged, news_of, replaced
 from consumers.notifier.outbox import Change, Outbox
 from consumers.notifier.portal_domains import Domains
-from consumers.notifier.routes import Route, routes_for
+from consumers.notifier.routes import Route, idle_routes, routes_for
 from consumers.notifier.sender import TargetSender
 from consumers.notifier.target_portals import in_reach
 from gateway.contract import Event
@@ -81,6 +81,8 @@ class Notifier:
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
         """Run the senders; on leaving, let what is being sent end, for [consumers] grace_s."""
+        for name in idle_routes(self._routes, self._settings):
+            log.warning("none of a route's events is taken", route=name, mend="[[events]]")
         redis = connections.control(self._settings.redis.url)
         try:
             senders = self.connect(redis)

@@ -1,6 +1,6 @@
-"""Keeps account of what is to be told about one comment, with each new event. Pure.
+"""Keeps account of what is to be told about one comment, deal, …, with each new event. Pure.
 
-A notice is all that a target has not been told yet about one comment. Edits join it; a deletion
+A notice is all that a target has not been told yet about one of them. Edits join it; a deletion
 withdraws it. While a notice is being sent it is leased, and what happens meanwhile stands behind
 it.
 """
@@ -10,9 +10,10 @@ from typing import Final, Literal
 import msgspec
 from msgspec import UNSET, Struct
 
-from gateway.contract import COMMENT_ADDED, COMMENT_DELETED, CommentEvent, Event
+from gateway.contract import CommentEvent, EntityEvent, Event
 
 __all__ = [
+    "Kind",
     "News",
     "Notice",
     "decoded",
@@ -31,8 +32,8 @@ Kind = Literal["added", "changed", "deleted", "gone"]
 class News(Struct, frozen=True, kw_only=True):
     """An event as the notices see it.
 
-    `gone` is a comment that was already deleted when its text was fetched: there is nothing to
-    show, and its deletion is an event of its own.
+    `gone` is what was already deleted when it was fetched: there is nothing to show, and its
+    deletion is an event of its own.
     """
 
     event_id: str
@@ -42,7 +43,7 @@ class News(Struct, frozen=True, kw_only=True):
 
 
 class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a target has not been told yet about one comment.
+    """What a target has not been told yet about one comment, deal, ….
 
     `event_id` and `raw` are the newest event's; `first` and `last` say what happened first and
     last, `count` how many events there were, and `since_ms` when the first of them was taken up, or
@@ -80,25 +81,26 @@ def decoded(value: bytes | None) -> Notice | None:
 
 
 def key_of(event: Event) -> str:
-    """What a notice is about: a comment of a portal, or else the one event."""
+    """What a notice is about: a comment, a deal, … of a portal, or else the one event."""
     if isinstance(event, CommentEvent):
         return f"{event.data.member_id}:{event.data.comment_id}"
+    if isinstance(event, EntityEvent) and "/" in event.subject:
+        return f"{event.data.member_id}:{event.subject}"
     return event.id
 
 
 def news_of(event: Event, raw: bytes, *, now_ms: int) -> News:
     """The event as the notices see it."""
+    action = event.type.rpartition(".")[2]
     kind: Kind = "changed"
-    if event.type == COMMENT_DELETED:
-        kind = "deleted"
-    elif (
-        isinstance(event, CommentEvent)
-        and event.data.comment is not UNSET
-        and event.data.comment.state == "deleted"
-    ):
-        kind = "gone"
-    elif event.type == COMMENT_ADDED:
-        kind = "added"
+    if isinstance(event, CommentEvent | EntityEvent):
+        found = event.data.comment if isinstance(event, CommentEvent) else event.data.object
+        if action == "deleted":
+            kind = "deleted"
+        elif found is not UNSET and found.state == "deleted":
+            kind = "gone"
+        elif action == "added":
+            kind = "added"
     return News(event_id=event.id, raw=raw, kind=kind, at_ms=now_ms)
 
 

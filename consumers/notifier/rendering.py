@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from jinja2 import Template, TemplateError
 from msgspec import Struct
 
-from consumers.notifier.expressions import Language, compiled
+from consumers.notifier.event_words import Language
+from consumers.notifier.expressions import compiled
 from consumers.notifier.message_length import WHOLE, Room, Shortening, largest
 from consumers.notifier.notices import Notice
 from consumers.notifier.portal_domains import Domains
@@ -100,7 +101,7 @@ class Templates:
     ) -> TargetMessage:
         """The message by the default templates as words alone, which means nothing to a service.
 
-        Of each comment's text it has at most so many characters. Where that is too long, the end is
+        Of each text it has at most so many characters. Where that is too long, the end is
         left out, but not the link. Cannot fail.
         """
         whole = self._plain.rendered_message(notices, Shortening(text=max_text))
@@ -186,8 +187,9 @@ class Templates:
         return self._plain.rendered_message(notices).title
 
     def _link(self, notices: Sequence[Notice]) -> str:
-        comment = item_of(notices[0], self._zone, self._domains)["comment"]
-        return (comment["url"] if len(notices) == 1 and comment else None) or ""
+        item = item_of(notices[0], self._zone, self._domains)
+        about = item["comment"] or item["entity"]
+        return (about["url"] if len(notices) == 1 and about else None) or ""
 
     @cached_property
     def _plain(self) -> "Templates":

@@ -1,6 +1,6 @@
 """Makes routes that work out of the settings, or names every fault in them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from consumers.notifier.conditions import Matcher, is_echo, needs_text
+from consumers.notifier.notices import Notice
 from consumers.notifier.portal_domains import Domains
 from consumers.notifier.rendering import Templates
 from consumers.notifier.samples import samples
@@ -20,7 +21,7 @@ from gateway.errors import OperatorError
 from gateway.network_fence import Fence
 from gateway.settings import NotifierSettings, RouteSettings, Settings, resolve_secret
 
-__all__ = ["Channel", "Route", "routes_for", "routes_of"]
+__all__ = ["Channel", "Route", "idle_routes", "routes_for", "routes_of"]
 
 _Made = TypeVar("_Made")
 _TEMPLATES: Final = ("title", "body", "digest_title", "digest_body")
@@ -75,6 +76,12 @@ def routes_for(
     return found[:1] if settings.deliver == "first" else found
 
 
+def idle_routes(routes: Iterable[Route], settings: Settings) -> list[str]:
+    """The names of those that are about no event that the settings take."""
+    taken = settings.subscription.rows
+    return [one.name for one in routes if not any(samples(one.matcher.route.events, taken))]
+
+
 def _route(
     route: RouteSettings,
     name: str,
@@ -91,7 +98,8 @@ def _route(
             'the comments themselves: set [notifier] stream = "comments"'
         )
     timing = _or_fault(faults, lambda: Timing.of(route, name=key)) or Timing()
-    given = _or_fault(faults, lambda: _checked_sources(route, key)) or {}
+    tried = [notices for _, notices in samples(route.events, settings.subscription.rows)]
+    given = _or_fault(faults, lambda: _checked_sources(route, tried, key)) or {}
     channels: list[Channel] = []
     for number, url in enumerate(route.urls, 1):
         url_key = f"{key} urls[{number}]"
@@ -108,7 +116,7 @@ def _route(
                     f"{url_key}: portal {target.member_id} cannot be called: "
                     "set [[portals]] rest_webhook, or [bitrix24] client_id"
                 )
-            channels.append(_channel(route, target, timing, given, domains, key=key))
+            channels.append(_channel(route, target, timing, given, domains, tried=tried, key=key))
         except OperatorError as fault:
             faults.append(str(fault))
     return Route(name, Matcher.of(route), tuple(channels))
@@ -129,6 +137,7 @@ def _channel(
     given: dict[str, str],
     domains: Domains,
     *,
+    tried: Sequence[Sequence[Notice]],
     key: str,
 ) -> Channel:
     templates = Templates(
@@ -140,7 +149,7 @@ def _channel(
         name=key,
         domains=domains,
     )
-    templates.check([notices for _, notices in samples(route.events)])
+    templates.check(tried)
     policy = SendPolicy(
         timing=timing,
         max_per_hour=route.max_per_hour,
@@ -150,7 +159,9 @@ def _channel(
     return Channel(target, templates, policy, route.max_backlog)
 
 
-def _checked_sources(route: RouteSettings, key: str) -> dict[str, str]:
+def _checked_sources(
+    route: RouteSettings, tried: Sequence[Sequence[Notice]], key: str
+) -> dict[str, str]:
     """The route's own templates, tried as plain text whether or not its URLs work."""
     given = {part: _source(route, part, key) for part in _TEMPLATES}
     Templates(
@@ -160,7 +171,7 @@ def _checked_sources(route: RouteSettings, key: str) -> dict[str, str]:
         title_dialect="text",
         zone=ZoneInfo("UTC"),
         name=key,
-    ).check([notices for _, notices in samples(route.events)])
+    ).check(tried)
     return given
 
 

@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Final, get_args
 
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from consumers.notifier.notices import Kind, Notice
+from consumers.notifier.entity_samples import entity_events
+from consumers.notifier.notices import Kind, Notice, news_of
 from gateway.contract import (
-    APP_SUBJECT,
     APP_UNINSTALLED,
     COMMENT_ADDED,
     COMMENT_DELETED,
-    COMMENT_SUBJECT,
     COMMENT_UPDATED,
+    ENTITY_TYPE_ID,
     EVENT_TYPES,
     PORTAL_RECOVERED,
     PORTAL_SILENT,
@@ -28,9 +28,7 @@ from gateway.contract import (
     CommentEvent,
     CommentFile,
     Event,
-    EventSubject,
     EventType,
-    OtherEvent,
     PortalData,
     PortalEvent,
     PortalType,
@@ -43,6 +41,7 @@ from gateway.contract import (
 
 __all__ = ["samples"]
 
+_OWN: Final = get_args(PortalType)
 _ID: Final = "01936b2e-0000-7000-8000-000000000000"
 _MEMBER: Final = "0123456789abcdef0123456789abcdef"
 _TIME: Final = "2025-12-18T08:18:53Z"
@@ -53,6 +52,7 @@ _TROUBLES: Final[tuple[tuple[PortalType, Trouble], ...]] = (
     (PORTAL_UNAUTHORIZED, "unauthorized"),
     (PORTAL_RECOVERED, "silent"),
 )
+_IN_DIGEST: Final = frozenset({"a deal", "a deal's end", "a task", "contact.added"})
 _TEXT: Final = (
     "Call the client [b]today[/b], [user=7]Anna[/user]: the offer is at "
     "[url=https://example.com/offer]example.com[/url].\n[quote]We need it by Friday.[/quote]"
@@ -62,23 +62,32 @@ _LONG_TEXT: Final = _TEXT + "\n" + "They asked for [b]all of it[/b] & more: pric
 """As long as comments get that repeat a mail: longer than most services take."""
 
 
-def samples(events: Sequence[str] = ("*",)) -> Iterator[tuple[str, tuple[Notice, ...]]]:
+def samples(
+    events: Sequence[str] = ("*",), taken: Sequence[EventType] = EVENT_TYPES
+) -> Iterator[tuple[str, tuple[Notice, ...]]]:
     """Each sample's name, and the notices of one message.
 
     Only those of events whose type matches one of the patterns in `events`: a route's templates
-    need not know what to say of others.
+    need not know what to say of others. And only of `taken`, and of what the gateway itself says of
+    portals.
     """
-    for name, notices in _all():
+    coming = [row.type.replace(ENTITY_TYPE_ID, "*") for row in taken] + list(_OWN)
+    for name, notices in _all(events, taken):
         fitting = tuple(
-            notice
-            for notice in notices
-            if any(fnmatchcase(decode_event(notice.raw).type, pattern) for pattern in events)
+            notice for notice in notices if _is_like(decode_event(notice.raw).type, events, coming)
         )
         if fitting:
             yield name, fitting
 
 
-def _all() -> Iterator[tuple[str, tuple[Notice, ...]]]:
+def _is_like(event_type: str, *patterns: Sequence[str]) -> bool:
+    """Whether a type matches one of each of these sequences of patterns."""
+    return all(any(fnmatchcase(event_type, one) for one in some) for some in patterns)
+
+
+def _all(
+    patterns: Sequence[str], taken: Sequence[EventType]
+) -> Iterator[tuple[str, tuple[Notice, ...]]]:
     full = Comment(
         state="present",
         text=_TEXT,
@@ -99,9 +108,8 @@ def _all() -> Iterator[tuple[str, tuple[Notice, ...]]]:
     unavailable = Comment(state="unavailable", reason="access_denied")
     yield "unavailable", (_notice(_comment_event(COMMENT_UPDATED, unavailable), "changed"),)
     yield "an application's end", (_notice(_app_event(), "changed"),)
-    for row in EVENT_TYPES:
-        if row.subject_kind not in {COMMENT_SUBJECT, APP_SUBJECT}:
-            yield row.short_name, (_notice(_other_event(row), "changed"),)
+    for name, event in entity_events(patterns, taken):
+        yield name, (_notice(event, _kind_of(event)),)
     for event_type, trouble in _TROUBLES:
         yield (
             event_type.removeprefix("bitrix24."),
@@ -115,6 +123,12 @@ def _all() -> Iterator[tuple[str, tuple[Notice, ...]]]:
             _notice(_comment_event(COMMENT_DELETED, None, comment_id=1001), "deleted"),
         ),
     )
+    mixed = [event for name, event in entity_events() if name in _IN_DIGEST]
+    yield "a digest of all sorts", tuple(_notice(event, _kind_of(event)) for event in mixed)
+
+
+def _kind_of(event: Event) -> Kind:
+    return news_of(event, b"", now_ms=0).kind
 
 
 def _notice(event: Event, kind: Kind, *, count: int = 1) -> Notice:
@@ -157,18 +171,6 @@ def _app_event() -> AppEvent:
         time=_TIME,
         receivedat=_TIME,
         data=AppData(member_id=_MEMBER, domain="acme.bitrix24.com", user_id=1),
-    )
-
-
-def _other_event(row: EventType) -> OtherEvent:
-    return OtherEvent(
-        id=_ID,
-        source=source_of(_MEMBER),
-        type=row.type,
-        subject=str(EventSubject(row.subject_kind, 77 if row.id_places else None)),
-        time=_TIME,
-        receivedat=_TIME,
-        data={"member_id": _MEMBER, "domain": "acme.bitrix24.com", "user_id": 7},
     )
 
 

@@ -1,23 +1,27 @@
 """Says what templates are told of notices. Pure."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from msgspec import UNSET
 
+from consumers.notifier.bbcode_text import BBCode
+from consumers.notifier.entity_values import entity_of, page_of
 from consumers.notifier.notices import Notice
 from consumers.notifier.portal_domains import Domains
 from gateway.bitrix24.shortening import shortened
-from gateway.contract import CommentEvent, Event, PortalEvent, decode_event, timestamps
+from gateway.contract import (
+    AppEvent,
+    CommentEvent,
+    EntityEvent,
+    Event,
+    PortalEvent,
+    decode_event,
+    timestamps,
+)
 
-__all__ = ["BBCode", "item_of"]
-
-
-class BBCode(str):
-    """A comment's text as it stands in the portal; shown in the target's dialect."""
-
-    __slots__ = ()
+__all__ = ["item_of"]
 
 
 def item_of(
@@ -25,9 +29,9 @@ def item_of(
 ) -> dict[str, Any]:
     """What a template is told of one notice; docs/notifier.md lists it.
 
-    The portal is called, and linked to, as `domains` has it. Of a comment's text, a template is
-    told at most so many characters. Does not raise, whatever the event
-    says: a time that a zone's calendar does not have is None.
+    The portal is called, and linked to, as `domains` has it. Of a text, a template is told at most
+    so many characters. Does not raise, whatever the event says: a time that a zone's calendar does
+    not have is None.
     """
     event = decode_event(notice.raw)
     named = _text(_said(event, "domain"))
@@ -40,6 +44,7 @@ def item_of(
             "action": event.type.rpartition(".")[2],
             "time": _local(event.time, zone),
             "data": event.data if isinstance(event.data, dict) else {},
+            "fields": event.data.fields if isinstance(event, EntityEvent) else {},
         },
         "count": notice.count,
         "is_new": notice.first == "added",
@@ -48,12 +53,15 @@ def item_of(
         "sent_domain": named if named != domain else None,
         "user_id": _said(event, "user_id"),
         "comment": None,
+        "entity": None,
         "trouble": None,
     }
     if isinstance(event, CommentEvent):
         about["comment"] = _comment(event, domain, max_text)
     elif isinstance(event, PortalEvent):
         about["trouble"] = _trouble(event, zone)
+    elif not isinstance(event, AppEvent):
+        about["entity"] = entity_of(event, domain, zone, max_text)
     return about
 
 
@@ -93,7 +101,7 @@ def _comment(event: CommentEvent, domain: str, max_text: int | None) -> dict[str
         "entity_id": entity_id,
         "files": [file.name for file in comment.files] if comment else [],
         "cut": list(comment.cut) if comment else [],
-        "url": _url(domain, entity_type, entity_id),
+        "url": page_of(domain, entity_type, entity_id),
     }
 
 
@@ -113,24 +121,3 @@ def _trouble(event: PortalEvent, zone: ZoneInfo) -> dict[str, Any]:
         "expires_at": expires_at,
         "reason": data.reason,
     }
-
-
-_PAGES: Final = {
-    "lead": "crm/lead/details",
-    "deal": "crm/deal/details",
-    "contact": "crm/contact/details",
-    "company": "crm/company/details",
-    "quote": "crm/type/7/details",
-    "smart_invoice": "crm/type/31/details",
-    "order": "shop/orders/details",
-}
-
-
-def _url(domain: str, entity_type: str | None, entity_id: int | None) -> str | None:
-    """The page of the entity in its portal, where the address is known."""
-    if not domain or entity_type is None or entity_id is None:
-        return None
-    page = _PAGES.get(entity_type)
-    if entity_type.startswith("dynamic_") and entity_type.removeprefix("dynamic_").isdecimal():
-        page = f"crm/type/{entity_type.removeprefix('dynamic_')}/details"
-    return f"https://{domain}/{page}/{entity_id}/" if page else None

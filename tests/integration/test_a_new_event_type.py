@@ -159,7 +159,7 @@ async def test_its_events_are_taken_from_the_portal_to_the_consumers(
     partition = STREAMS.partition_of(MEMBER_ID, EventSubject("task", 77))
     assert await redis.xlen(STREAMS.key("events", partition)) == 1
     assert _told(event, "en") == "Task 77 praised (acme.bitrix24.com)"
-    assert _told(event, "ru") == "Task 77: praised (acme.bitrix24.com)"
+    assert _told(event, "ru") == "Задача 77: praised (acme.bitrix24.com)"
 
 
 def test_it_is_bound_tried_and_described(copy: Copy) -> None:

@@ -44,13 +44,13 @@ class RouteSettings(Section, frozen=True, kw_only=True):
     body: str = ""
     """A Jinja2 template for the body, or `file:/path` of one."""
     digest_title: str = ""
-    """A Jinja2 template for the title of a message about several comments, or `file:/path`."""
+    """A Jinja2 template for the title of a message about several events, or `file:/path`."""
     digest_body: str = ""
-    """A Jinja2 template for the body of a message about several comments, or `file:/path`."""
+    """A Jinja2 template for the body of a message about several events, or `file:/path`."""
     window_s: NotNegative = 10.0
-    """For how many seconds edits of one comment are gathered into one notification."""
+    """For how many seconds edits of one comment, deal, … are gathered into one notification."""
     digest_minutes: Annotated[int, Meta(ge=0, le=1440)] = 0
-    """One message every so many minutes, counted from midnight; 0 for one for each comment."""
+    """One message every so many minutes, counted from midnight; 0 for one for each subject."""
     quiet_hours: Annotated[
         str, Meta(pattern=r"^(\d\d:\d\d-\d\d:\d\d)?\Z", description="two times, as 22:00-07:00")
     ] = ""

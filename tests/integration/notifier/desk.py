@@ -9,7 +9,7 @@ from consumers import Entry
 from consumers.notifier.notice_handler import Notifier
 from consumers.notifier.outbox import Outbox
 from consumers.notifier.routes import routes_of
-from gateway.contract import CommentEvent, encode_event
+from gateway.contract import CommentEvent, Event, encode_event
 from gateway.settings import NotifierSettings, PortalSettings, RouteSettings, Settings
 
 MONDAY_10_30 = 1_767_609_000_000
@@ -39,7 +39,7 @@ class Desk:
     def outboxes(self) -> list[Outbox]:
         return [sender.outbox for sender in self.senders]
 
-    async def hear(self, event: CommentEvent, *, is_replay: bool = False) -> None:
+    async def hear(self, event: Event, *, is_replay: bool = False) -> None:
         """Handle an event as the runtime has it handled."""
         await self.notifier.handle(
             event,

@@ -41,6 +41,23 @@ async def test_check_shows_a_sample_of_every_message_and_sends_none(tmp_path: Pa
     assert sink.asked == 0
 
 
+async def test_check_shows_samples_of_the_events_that_are_taken(tmp_path: Path) -> None:
+    declared = '[[events]]\nname = "onCrmDeal*"\n[[events]]\nname = "onTask*"\n'
+    async with http_sink() as sink:
+        deals = route(sink.url) + 'events = ["bitrix24.crm.deal.*"]\nlanguage = "ru"\n'
+        shown = await run(tmp_path, declared + deals, "check")
+        idle = await run(tmp_path, deals, "check")
+
+    assert shown.exit_code == 0
+    assert "Сделка изменена: Ninety desks" in shown.output
+    assert "(text): deal.moved\n" in shown.output
+    assert "(text): a task\n" not in shown.output
+    assert isinstance(idle.exception, OperatorError)
+    assert str(idle.exception) == (
+        "[[notifier.routes]] sales events: none of these is taken; name some in [[events]]"
+    )
+
+
 async def test_check_can_send_the_samples(tmp_path: Path) -> None:
     async with http_sink() as sink:
         shown = await run(tmp_path, route(sink.url), "check", "--send", "--json")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from consumers.testing import entity_event
 from gateway.contract import COMMENT_ADDED, COMMENT_DELETED, Comment
 from tests.integration.notifier.desk import Desk, with_text
 from tests.integration.notifier.processes import comment_event
@@ -51,6 +52,27 @@ async def test_an_edit_after_the_window_is_a_notification_of_its_own(
         await desk.work(after_s=10)
 
     assert sink.bodies == ["1 updated x1", "1 updated x1"]
+
+
+async def test_events_of_a_deal_are_gathered_and_withdrawn_as_those_of_a_comment(
+    redis: Redis, sink: HttpSink
+) -> None:
+    deals = {
+        "events": ("bitrix24.crm.deal.*",),
+        "body": "{{ entity.kind }} {{ entity.id }} {{ event.action }} x{{ count }}",
+        "digest_body": "",
+    }
+    desk = Desk(redis, route(sink, window_s=10.0, **deals))
+    for _ in range(3):
+        await desk.hear(entity_event("deal/77"))
+    await desk.hear(entity_event("task/77", "bitrix24.task.updated"))
+    for change in ("added", "updated", "deleted"):
+        await desk.hear(entity_event("deal/78", f"bitrix24.crm.deal.{change}"))
+    for change in ("updated", "deleted"):
+        await desk.hear(entity_event("deal/79", f"bitrix24.crm.deal.{change}"))
+    await desk.work(after_s=10)
+
+    assert sorted(sink.bodies) == ["deal 77 updated x3", "deal 79 deleted x1"]
 
 
 async def test_a_window_survives_a_restart(redis: Redis, sink: HttpSink) -> None:

@@ -18,6 +18,9 @@ from gateway.contract import (
     CommentEvent,
     CommentFile,
     CommentType,
+    EntityData,
+    EntityEvent,
+    FetchedObject,
     decode_event,
     encode_event,
 )
@@ -38,7 +41,7 @@ _COMMENTS = st.builds(
     files=st.lists(st.builds(CommentFile, id=_IDS, name=_TEXTS), max_size=3).map(tuple),
     reason=st.none() | _TEXTS,
 )
-_EVENTS = st.builds(
+_COMMENT_EVENTS = st.builds(
     CommentEvent,
     id=st.uuids().map(str),
     source=st.just("urn:bitrix24:portal"),
@@ -55,6 +58,45 @@ _EVENTS = st.builds(
         comment=_COMMENTS,
     ),
 )
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats() | _TEXTS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(_TEXTS, inner, max_size=2),
+    max_leaves=4,
+)
+_FIELDS = st.dictionaries(
+    st.sampled_from(
+        ["title", "NAME", "LAST_NAME", "description", "stageId", "STATUS", "opportunity",
+         "currencyId", "ASSIGNED_BY_ID", "deadline"]
+    )
+    | _TEXTS,
+    _VALUES,
+    max_size=6,
+)  # fmt: skip
+_ENTITY_EVENTS = st.builds(
+    EntityEvent,
+    id=st.uuids().map(str),
+    source=st.just("urn:bitrix24:portal"),
+    type=st.sampled_from(["deal.updated", "task.deleted", "item.9.moved"]).map(
+        "bitrix24.{}".format
+    ),
+    subject=st.sampled_from(["deal/77", "task/5", "task", "item.1032/6", "chat/chat17", "x/"]),
+    time=_TIMES,
+    receivedat=_TIMES,
+    data=st.builds(
+        EntityData,
+        member_id=_TEXTS,
+        domain=_TEXTS,
+        user_id=st.none() | _IDS,
+        fields=st.just({}),
+        object=st.builds(
+            FetchedObject,
+            state=st.sampled_from(["present", "deleted", "unavailable"]),
+            fields=_FIELDS,
+            reason=st.none() | _TEXTS,
+        ),
+    ),
+)
+_EVENTS = _COMMENT_EVENTS | _ENTITY_EVENTS
 _ZONES = ("Europe/Berlin", "America/New_York")
 _ROOM = Room(60, 160, lambda title, body: len(title) + len(body))
 
