@@ -26,6 +26,7 @@ TABLE: Final = {
     "relay": "Endpoints that events are pushed to: how they stand, and what they answer.",
     "trigger": "Send a realistic Bitrix24 request to a URL.",
     "spool": "Events that wait on this machine; recover a file that was set aside.",
+    "events": "Events of Bitrix24: which there are, which are taken, what portals have bound.",
     "portals": "Registered portals: who may send, and how they stand.",
     "vault": "What is kept encrypted, by which keys; seal it anew.",
     "erase": "Erase what Redis holds of a portal, or of one comment of it.",

@@ -19,8 +19,9 @@ from gateway.contract import (
 )
 from gateway.errors import SettingsError
 
-__all__ = ["EventDeclaration", "EventSubscription"]
+__all__ = ["EventDeclaration", "EventSubscription", "hint_for"]
 
+_TABLE: Final = {row.wire_name: row for row in EVENT_TYPES}
 _RESERVED_SUBJECTS: Final = frozenset({APP_SUBJECT, COMMENT_SUBJECT, PORTAL_SUBJECT})
 
 
@@ -89,7 +90,7 @@ class EventSubscription:
                 faults.append(_is_not_declared(declaration, is_known=name in known))
             matching = [one for one in known if fnmatchcase(one, name)]
             if not matching:
-                faults.append(f"{declaration.name}: {_hint(name, known)}")
+                faults.append(f"{declaration.name}: {hint_for(name, known)}")
             taken |= {
                 one: declaration for one in matching if known[one].subject_kind != APP_SUBJECT
             }
@@ -159,7 +160,9 @@ def _is_not_declared(declaration: EventDeclaration, *, is_known: bool) -> str:
     return f"{declaration.name}: an event that docs/events.md does not have needs a type"
 
 
-def _hint(name: str, known: Mapping[str, EventType]) -> str:
+def hint_for(name: str, known: Mapping[str, EventType] = _TABLE) -> str:
+    """What to say of a name, or a pattern, that is none of an event."""
+    name = name.upper()
     if "*" in name:
         return "no event has a name like this"
     meant = get_close_matches(name, known, 1)

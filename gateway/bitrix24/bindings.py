@@ -1,10 +1,12 @@
-"""Says what a portal is to tell this gateway, and asks it to.
+"""Says what a portal is to tell this gateway, and asks it to, or not to any more.
 
 https://apidocs.bitrix24.com/api-reference/events/event-bind.html
 https://apidocs.bitrix24.com/api-reference/events/event-get.html
+https://apidocs.bitrix24.com/api-reference/events/event-unbind.html
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from msgspec import Struct
@@ -15,7 +17,18 @@ from gateway.bitrix24.client import PortalClient
 from gateway.bitrix24.errors import Bitrix24Error, NoRest, NotInPlan, Refused
 from gateway.event_subscription import EventSubscription
 
-__all__ = ["Binding", "BindingComparison", "Bound", "bind", "compare", "expected"]
+__all__ = [
+    "Binding",
+    "BindingComparison",
+    "Bound",
+    "Unbound",
+    "bind",
+    "bind_missing",
+    "bindings_in",
+    "compare",
+    "expected",
+    "unbind",
+]
 
 _ALREADY_BOUND: Final = "already bind"  # "Handler already binded" is what it says
 
@@ -43,12 +56,14 @@ class BindingComparison(Struct, frozen=True, kw_only=True):
     """What a portal has bound, beside what it should have.
 
     `elsewhere` are expected events that (also) go to other addresses: an old one of this gateway,
-    or that of another system which uses the same application.
+    or that of another system which uses the same application. `extra` are other events that go to
+    this gateway's address, and into its part of the queue with them.
     """
 
     present: tuple[Binding, ...]
     missing: tuple[Binding, ...]
     elsewhere: tuple[Binding, ...]
+    extra: tuple[Binding, ...] = ()
 
 
 class Bound(Struct, frozen=True, kw_only=True):
@@ -70,6 +85,13 @@ class Bound(Struct, frozen=True, kw_only=True):
         return any(binding.is_offline for binding in self.bound)
 
 
+class Unbound(Struct, frozen=True, kw_only=True):
+    """What came of unbinding: what is not bound any more, and what failed, and why."""
+
+    unbound: tuple[Binding, ...]
+    failed: Mapping[Binding, str] = {}
+
+
 def expected(
     handler: str, subscription: EventSubscription, *, connector: str = ""
 ) -> tuple[Binding, ...]:
@@ -81,22 +103,37 @@ def expected(
 
 def compare(wanted: Sequence[Binding], rows: Any) -> BindingComparison:
     """Compare with the result of `event.get`, whatever that is."""
-    there = set(_bindings_in(rows))
+    there = set(bindings_in(rows))
     addresses = {(binding.event, binding.is_offline) for binding in wanted}
     return BindingComparison(
         present=tuple(binding for binding in wanted if binding in there),
         missing=tuple(binding for binding in wanted if binding not in there),
-        elsewhere=tuple(
-            sorted(
-                (
-                    binding
-                    for binding in there - set(wanted)
-                    if not binding.is_offline and (binding.event, False) in addresses
-                ),
-                key=lambda binding: (binding.event, binding.handler),
-            )
+        elsewhere=_in_order(
+            binding
+            for binding in there - set(wanted)
+            if not binding.is_offline and (binding.event, False) in addresses
         ),
+        extra=_in_order(_extra(wanted, there)),
     )
+
+
+def _extra(wanted: Sequence[Binding], there: AbstractSet[Binding]) -> Iterable[Binding]:
+    handlers = {one.handler for one in wanted if not one.is_offline}
+    connectors = {one.connector for one in wanted if one.is_offline}
+    others = there - set(wanted)
+    online = {one for one in others if one.handler in handlers}
+    events = {one.event for one in online}
+    yield from online
+    # What is queued alone may be another system's, which uses the same application.
+    yield from (
+        one
+        for one in others
+        if one.is_offline and one.event in events and one.connector in connectors
+    )
+
+
+def _in_order(bindings: Iterable[Binding]) -> tuple[Binding, ...]:
+    return tuple(sorted(bindings, key=lambda binding: (binding.event, binding.handler)))
 
 
 async def bind(portal: PortalClient, wanted: Sequence[Binding]) -> Bound:
@@ -107,12 +144,24 @@ async def bind(portal: PortalClient, wanted: Sequence[Binding]) -> Bound:
     """
     answer = await portal.call("event.get", is_repeatable=True)
     comparison = compare(wanted, answer.result)
-    bound = list(comparison.present)
+    new = await bind_missing(portal, comparison.missing)
+    return Bound(
+        bound=(*comparison.present, *new.bound),
+        not_in_plan=new.not_in_plan,
+        failed=new.failed,
+        elsewhere=comparison.elsewhere,
+    )
+
+
+async def bind_missing(portal: PortalClient, missing: Sequence[Binding]) -> Bound:
+    """Bind these, of which it is known that they are not bound; else as `bind`."""
+    bound: list[Binding] = []
     not_in_plan: list[Binding] = []
     failed: dict[Binding, str] = {}
-    for first in range(0, len(comparison.missing), MAX_COMMANDS):
-        some = comparison.missing[first : first + MAX_COMMANDS]
-        for binding, answer_or_error in zip(some, await _asked(portal, some), strict=True):
+    for first in range(0, len(missing), MAX_COMMANDS):
+        some = missing[first : first + MAX_COMMANDS]
+        answers = await _asked(portal, "event.bind", some)
+        for binding, answer_or_error in zip(some, answers, strict=True):
             match answer_or_error:
                 case Answer():
                     bound.append(binding)
@@ -122,18 +171,33 @@ async def bind(portal: PortalClient, wanted: Sequence[Binding]) -> Bound:
                     not_in_plan.append(binding)
                 case Bitrix24Error() as error:
                     failed[binding] = str(error)
-    return Bound(
-        bound=tuple(bound),
-        not_in_plan=tuple(not_in_plan),
-        failed=failed,
-        elsewhere=comparison.elsewhere,
-    )
+    return Bound(bound=tuple(bound), not_in_plan=tuple(not_in_plan), failed=failed)
 
 
-async def _asked(portal: PortalClient, bindings: Sequence[Binding]) -> list[Answer | Bitrix24Error]:
+async def unbind(portal: PortalClient, unwanted: Sequence[Binding]) -> Unbound:
+    """Unbind these, whoever's they are; may be repeated, for what is not bound is unbound.
+
+    Raises Bitrix24Error if the portal cannot be asked at all; what it refuses is in the result.
+    """
+    unbound: list[Binding] = []
+    failed: dict[Binding, str] = {}
+    for first in range(0, len(unwanted), MAX_COMMANDS):
+        some = unwanted[first : first + MAX_COMMANDS]
+        answers = await _asked(portal, "event.unbind", some)
+        for binding, answer in zip(some, answers, strict=True):
+            if isinstance(answer, Bitrix24Error):
+                failed[binding] = str(answer)
+            else:
+                unbound.append(binding)
+    return Unbound(unbound=tuple(unbound), failed=failed)
+
+
+async def _asked(
+    portal: PortalClient, method: str, bindings: Sequence[Binding]
+) -> list[Answer | Bitrix24Error]:
     """What the portal says to each; no more than a batch takes."""
     commands = {
-        str(number): Command("event.bind", _parameters(binding))
+        str(number): Command(method, _parameters(binding))
         for number, binding in enumerate(bindings)
     }
     answers = await portal.batch(commands, is_repeatable=True)
@@ -150,7 +214,8 @@ def _parameters(binding: Binding) -> dict[str, Any]:
     }
 
 
-def _bindings_in(rows: Any) -> Iterable[Binding]:
+def bindings_in(rows: Any) -> Iterable[Binding]:
+    """All that the result of `event.get` says, whatever that is."""
     for row in members_of(rows).values():
         fields = members_of(row)
         event = str(fields.get("event", "")).upper()

@@ -13,8 +13,8 @@ from gateway.commands.row_output import Row, echo_rows
 from gateway.errors import OperatorError
 from gateway.ops.answer_times import answering
 from gateway.ops.group_standings import standings
-from gateway.portals.directory import Directory, Portal, chosen, portals_of
-from gateway.portals.registry import Registry, portals_among
+from gateway.portals.directory import Portal
+from gateway.portals.registered_portals import registered_portals
 from gateway.settings import Settings
 from gateway.terminal import printable
 
@@ -73,12 +73,9 @@ async def _fly(
     from gateway.portal_health.canary import fly, reason_of  # noqa: PLC0415
 
     async with answering(settings.redis.url) as redis, connect(settings) as bitrix24:
-        directory = Directory(portals_of(settings.portals))
-        registry = Registry(redis, prefix=settings.redis.prefix)
-        directory.learn(portals_among((await registry.read()).registrations))
         rows: list[Row] = []
         failures: list[str] = []
-        for portal in chosen(sorted(directory, key=lambda one: one.domain), name):
+        for portal in await registered_portals(redis, settings, name):
             if not await _has_application(bitrix24.tokens, portal):
                 failures.append(f"{portal.domain} {_NO_APPLICATION}")
                 continue

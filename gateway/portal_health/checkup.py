@@ -124,7 +124,8 @@ class Checkup:
             await self._tell(portal, bound, facts, [str(one) for one in lost(missing, facts)])
         else:
             if not missing:
-                await self._facts.learn(member_id, bound_at=now)
+                names = tuple(map(str, wanted))
+                await self._facts.learn(member_id, bound_at=now, bound=names)
             await self._troubles.over(member_id, "unbound")
 
     async def _tell(self, portal: Portal, bound: Bound, facts: Facts, names: list[str]) -> None:

@@ -50,7 +50,11 @@ async def bind_portal(
             handlers=sorted({binding.handler for binding in bound.elsewhere}),
         )
     await facts.learn(
-        member_id, bound_at=datetime.now(UTC), unbound=unbound, queue=_queue_of(bound)
+        member_id,
+        bound_at=datetime.now(UTC),
+        bound=tuple(str(binding) for binding in bound.bound),
+        unbound=unbound,
+        queue=_queue_of(bound),
     )
     log.info(
         "the events of a portal are bound",

@@ -22,6 +22,7 @@ _SHARED_MODULE_NAMES = {
     "commands": "the commands about one consumer, in its package",
     "consumer": "the consumer itself, in each consumer's package and in the runtime",
     "errors": "the exceptions of a package",
+    "events": "the events of the contract, and the command about those of Bitrix24",
     "metrics": "all metrics of a process, or of one consumer",
 }
 _SHARED_CLASS_NAMES: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""`gateway portals …`, as operators call it."""
+"""`gateway portals …` and `gateway events …`, as operators call them."""
 
 import json
 import sys
@@ -33,11 +33,11 @@ Command = Callable[..., Awaitable[Told]]
 
 @pytest.fixture
 def command(tmp_path: Path) -> Command:
-    """Runs `gateway portals …` with settings, as a process of its own."""
+    """Runs `gateway portals …`, or another command, with settings, as a process of its own."""
 
-    async def run(settings: Settings, *arguments: str) -> Told:
+    async def run(settings: Settings, *arguments: str, group: str = "portals") -> Told:
         done = await finished(
-            (sys.executable, "-m", "gateway", "portals", *arguments),
+            (sys.executable, "-m", "gateway", group, *arguments),
             directory=tmp_path,
             environment=surroundings() | environment(Settings(), settings),
         )

@@ -79,3 +79,21 @@ def test_the_queue_is_not_needed_for_deliveries() -> None:
     assert (without_queue.is_delivering, without_queue.has_queue) == (True, False)
     one_failed = Bound(bound=(*online[1:], *queue), failed={online[0]: "refused"})
     assert (one_failed.is_delivering, one_failed.has_queue) == (False, True)
+
+
+def test_what_this_gateway_is_told_of_and_does_not_take_is_extra() -> None:
+    rows = [
+        {"event": "ONCRMDEALADD", "handler": HANDLER, "offline": 0},
+        {"event": "ONCRMDEALADD", "connector_id": "", "offline": 1},
+        {"event": "ONCRMDEALADD", "connector_id": "theirs", "offline": 1},
+        {"event": "ONCRMLEADADD", "connector_id": "", "offline": 1},
+        {"event": "ONCRMLEADADD", "handler": "https://other.example.com/", "offline": 0},
+    ]
+
+    comparison = compare(WANTED, [*ONLINE, *OFFLINE, *rows])
+
+    assert comparison.missing == ()
+    assert comparison.extra == (
+        Binding(event="ONCRMDEALADD"),
+        Binding(event="ONCRMDEALADD", handler=HANDLER),
+    )

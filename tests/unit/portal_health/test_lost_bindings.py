@@ -6,6 +6,7 @@ from gateway.bitrix24.bindings import expected
 from gateway.event_subscription import EventSubscription
 from gateway.portal_health.lost_bindings import lost, to_bind
 from gateway.portals.facts import Facts
+from gateway.settings import EventSettings
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 WANTED = expected("https://gateway.example/bitrix24/events", EventSubscription())
@@ -39,3 +40,17 @@ def test_only_what_was_bound_before_is_lost() -> None:
     assert lost(WANTED, facts(queue="bound", installed_at=NOW - timedelta(hours=2))) == WANTED
     never = facts(queue="bound", unbound={str(ONLINE[0]): "Access denied"})
     assert lost(WANTED, never) == (*ONLINE[1:], *OFFLINE)
+
+
+def test_what_is_subscribed_to_since_then_is_missing_and_not_lost() -> None:
+    more = expected(
+        "https://gateway.example/bitrix24/events",
+        EventSubscription([EventSettings(name=one) for one in ("onCrm*Comment*", "onCrmDeal*")]),
+    )
+    deals = [one for one in more if one.event.startswith("ONCRMDEAL")]
+    noted = facts(bound=tuple(map(str, WANTED)))
+
+    assert to_bind(more, noted, now=NOW) == more
+    assert lost(more, noted) == tuple(one for one in more if one not in deals)
+    assert lost(more, facts(queue="bound")) == lost(more, noted)
+    assert lost(deals, facts(bound=(str(deals[0]),))) == (deals[0],)
