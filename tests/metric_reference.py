@@ -16,6 +16,7 @@ from prometheus_client.metrics_core import Metric
 
 import consumers.audit.metrics
 import consumers.enricher.metrics
+import consumers.feed.metrics
 import consumers.notifier.metrics
 import consumers.relay.metrics
 import consumers.warehouse.metrics
@@ -60,6 +61,7 @@ _OF_CONSUMERS: Final[tuple[tuple[str, ModuleType], ...]] = (
     ("The warehouse", consumers.warehouse.metrics),
     ("The relay", consumers.relay.metrics),
     ("The audit log", consumers.audit.metrics),
+    ("The feed", consumers.feed.metrics),
 )
 
 

@@ -10,7 +10,7 @@ from gateway.commandline import settings_of
 __all__ = ["command"]
 
 
-_OURS: Final = ("audit", "enricher", "notifier", "relay", "warehouse")
+_OURS: Final = ("audit", "enricher", "feed", "notifier", "relay", "warehouse")
 
 
 def _begun(_context: click.Context, _argument: click.Parameter, begun: str) -> list[str]:
@@ -21,7 +21,7 @@ def _begun(_context: click.Context, _argument: click.Parameter, begun: str) -> l
 @click.argument("name", shell_complete=_begun)
 @click.pass_context
 def command(context: click.Context, name: str) -> None:
-    r"""Run a consumer: audit, enricher, notifier, relay, warehouse, or module:object.
+    r"""Run a consumer: audit, enricher, feed, notifier, relay, warehouse, or module:object.
 
     The first SIGTERM or SIGINT finishes the entries under way; the second ends the process at once.
     Exit code 3 says that too much could not be handled. More: docs/consumers.md.

@@ -1,7 +1,9 @@
 """Finds the Consumer that a name on the command line stands for."""
 
+import asyncio
 import importlib
 import sys
+from collections.abc import Awaitable, Callable
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +16,10 @@ from consumers.runtime.tracebacks import since_module
 from gateway.errors import OperatorError
 from gateway.settings import Settings
 
-__all__ = ["load_consumer"]
+__all__ = ["load_consumer", "load_server"]
+
+Server = Callable[[Settings, asyncio.Event], Awaitable[None]]
+"""Works until the event is set, without a group."""
 
 
 def load_consumer(name: str, settings: Settings) -> Consumer | ConsumerSet:
@@ -43,6 +48,20 @@ def load_consumer(name: str, settings: Settings) -> Consumer | ConsumerSet:
             f"pip install 'bitrix24-event-gateway[{name}]'"
         ) from error
     return built
+
+
+def load_server(name: str) -> Server | None:
+    """What `consumers.<name>` serves without a group of its own, its function `serve`; None for all
+    that are a Consumer, or are not there.
+    """
+    if not name.isidentifier() or find_spec(f"consumers.{name}") is None:
+        return None
+    try:
+        module = importlib.import_module(f"consumers.{name}")
+    except ModuleNotFoundError:  # load_consumer says which library is missing
+        return None
+    server: Server | None = getattr(module, "serve", None)
+    return server
 
 
 def _of_module(module_name: str, path: str) -> Consumer:

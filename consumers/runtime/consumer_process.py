@@ -38,13 +38,17 @@ __all__ = ["run", "run_until_signalled"]
 log = structlog.get_logger()
 
 
-async def run_until_signalled(given: Consumer | ConsumerSet, settings: Settings) -> None:
-    """Consume until SIGTERM or SIGINT; a second signal ends the process where it stands.
+async def run_until_signalled(
+    work: Callable[[asyncio.Event], Awaitable[None]], *, service: str, grace_s: float
+) -> None:
+    """Work until SIGTERM or SIGINT, which set the event; a second signal ends the process where it
+    stands.
 
     So does the end of twice `grace_s`, if something holds up the stop, whatever it began with.
+    `service` is what traces call the process.
     """
     stop = asyncio.Event()
-    most_s = 2 * settings.consumers.grace_s
+    most_s = 2 * grace_s
     is_told = False
 
     def told() -> None:
@@ -62,11 +66,9 @@ async def run_until_signalled(given: Consumer | ConsumerSet, settings: Settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told)
     bounding = owned(bound_the_stop())
-    name = ConsumerSet.of(given).name
-    service, grace_s = f"b24-consumer-{name}", settings.consumers.grace_s
     try:
         async with exporting(service, instance=instance_id(), grace_s=grace_s):
-            await run(given, settings, stop)
+            await work(stop)
     finally:
         if not stop.is_set():
             end_within(most_s)

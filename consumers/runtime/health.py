@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 import structlog
 from aiohttp import web
@@ -18,9 +19,34 @@ from gateway.background import Watch
 from gateway.errors import OperatorError
 from gateway.hosts import only_known_hosts
 
-__all__ = ["Health", "listening"]
+__all__ = ["Health", "Probed", "listening"]
 
 log = structlog.get_logger()
+
+
+class Probed(Protocol):
+    """Says how a process is."""
+
+    async def why_not_alive(self) -> str | None:
+        """None if the process makes progress, else why a restart might help."""
+        ...
+
+    async def why_not_ready(self) -> str | None:
+        """None if the process does its work, else why not."""
+        ...
+
+    @property
+    def remarks(self) -> list[str]:
+        """What somebody should know of a process that is ready."""
+        ...
+
+    def observe(self) -> None:
+        """Bring the gauges up to date."""
+        ...
+
+    def registry(self) -> CollectorRegistry:
+        """Metrics that are not in the default registry."""
+        ...
 
 
 class Health:
@@ -126,7 +152,7 @@ class Health:
 
 @asynccontextmanager
 async def listening(
-    host: str, port: int, health: Health, *, hosts: Collection[str] = ()
+    host: str, port: int, health: Probed, *, hosts: Collection[str] = ()
 ) -> AsyncIterator[str]:
     """Answer `/healthz`, `/readyz` and `/metrics` meanwhile; on which host and port.
 

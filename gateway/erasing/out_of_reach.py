@@ -28,6 +28,7 @@ def out_of_reach(subject: Subject, *, is_rewritten: bool, has_access: bool) -> l
         _IN_NODES,
         "snapshots (dump.rdb) and backups of Redis, of the spools and of the warehouse",
         "the audit log, which has ids of comments and users, and no text: [audit] kept_days",
+        "the memory of processes of the feed, for ten minutes",
         "the record of this erasure on the stream, which names whose data it was",
         "events that wait in receivers' spools and are published later: no text; erase again then",
         "notifications that were sent, and logs of consumers that quote what they handled",

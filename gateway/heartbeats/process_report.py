@@ -35,7 +35,7 @@ SILENT_S: Final = 15.0
 _MOST_CHARACTERS: Final = 500
 # Of a reason, which is for a line on a screen.
 
-Role: TypeAlias = Literal["receiver", "reconcile", "consumer"]
+Role: TypeAlias = Literal["receiver", "reconcile", "consumer", "feed"]
 
 
 class SpoolState(Struct, frozen=True, kw_only=True):

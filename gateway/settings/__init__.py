@@ -16,6 +16,7 @@ from gateway.settings.sections.console_settings import ConsoleSettings
 from gateway.settings.sections.consumers_settings import ConsumersSettings
 from gateway.settings.sections.enricher_settings import EnricherSettings
 from gateway.settings.sections.event_settings import EventSettings
+from gateway.settings.sections.feed_settings import FeedSettings, FeedTokenSettings
 from gateway.settings.sections.http_settings import HttpSettings
 from gateway.settings.sections.log_settings import LogSettings
 from gateway.settings.sections.notifier_settings import NotifierSettings, RouteSettings
@@ -41,6 +42,8 @@ __all__ = [
     "EndpointSettings",
     "EnricherSettings",
     "EventSettings",
+    "FeedSettings",
+    "FeedTokenSettings",
     "HttpSettings",
     "LogSettings",
     "NotifierSettings",

@@ -14,6 +14,7 @@ from gateway.settings.sections.console_settings import ConsoleSettings
 from gateway.settings.sections.consumers_settings import ConsumersSettings
 from gateway.settings.sections.enricher_settings import EnricherSettings
 from gateway.settings.sections.event_settings import EventSettings
+from gateway.settings.sections.feed_settings import FeedSettings
 from gateway.settings.sections.http_settings import HttpSettings
 from gateway.settings.sections.kinds import Section
 from gateway.settings.sections.log_settings import LogSettings
@@ -52,6 +53,7 @@ class Settings(Section, frozen=True, kw_only=True):
     warehouse: WarehouseSettings = WarehouseSettings()
     notifier: NotifierSettings = NotifierSettings()
     relay: RelaySettings = RelaySettings()
+    feed: FeedSettings = FeedSettings()
     log: LogSettings = LogSettings()
     portals: tuple[PortalSettings, ...] = ()
     events: tuple[EventSettings, ...] = ()

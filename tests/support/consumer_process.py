@@ -32,6 +32,7 @@ class ConsumerProcess(Program):
         environment: Mapping[str, str],
         *,
         options: tuple[str, ...] = (),
+        is_executed: bool = False,
     ) -> None:
         self.name = name
         self._effects = directory / "effects"
@@ -40,6 +41,7 @@ class ConsumerProcess(Program):
             log_file=directory / f"{name}-{time.monotonic_ns()}.log",
             directory=directory,
             environment={"SERVICE_EFFECTS": str(self._effects), **environment},
+            is_executed=is_executed,
         )
 
     def effects(self) -> list[list[str]]:

@@ -14,10 +14,11 @@ _OTHERS: Final = 128
 # clients hold all of them, or the spool fails when it is needed.
 
 
-def room_for(connections: int) -> int:
+def room_for(connections: int, *, name: str = "[http] max_connections") -> int:
     """How many connections there can be: as many as are wanted, if the system allows it.
 
-    Raises the process's own limit of open files (RLIMIT_NOFILE) as far as it may.
+    Raises the process's own limit of open files (RLIMIT_NOFILE) as far as it may. `name` is the
+    setting that wants them.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + _OTHERS
@@ -27,5 +28,5 @@ def room_for(connections: int) -> int:
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return connections
     room = max(1, soft - _OTHERS)
-    log.warning("fewer connections than [http] max_connections", room=room, open_files=soft)
+    log.warning("fewer connections than wanted", setting=name, room=room, open_files=soft)
     return room

@@ -68,7 +68,7 @@ async def test_the_client_behind_a_trusted_proxy_counts_and_no_other_header_is_b
 async def test_whoever_only_holds_connections_keeps_nobody_out(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.web.public_server._INSTANT_S", 0.0)
+    monkeypatch.setattr("gateway.web.bounded_server._INSTANT_S", 0.0)
     port = await serve(max_connections=5)
     before = counted("refused", "too_many_connections")
     async with AsyncExitStack() as stack:
@@ -100,7 +100,7 @@ async def test_connections_that_are_idle_between_requests_make_room(serve: Serve
 async def test_when_all_are_at_work_a_further_one_is_refused_and_none_is_disturbed(
     serve: Serve, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.web.public_server._INSTANT_S", 60.0)
+    monkeypatch.setattr("gateway.web.bounded_server._INSTANT_S", 60.0)
     port = await serve(max_connections=2)
     head = f"{HEAD}Content-Length: {len(BODY)}\r\n\r\n"
     async with AsyncExitStack() as stack:

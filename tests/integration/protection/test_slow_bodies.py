@@ -35,7 +35,7 @@ async def is_answered(port: int) -> bool:
 async def test_a_thousand_slow_bodies_leave_every_delivery_its_answer(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.web.public_server._INSTANT_S", 0.0)
+    monkeypatch.setattr("gateway.web.bounded_server._INSTANT_S", 0.0)
     port = await serve(max_connections=SLOW, body_timeout_s=60)
 
     async with slow_bodies(port, SLOW):
@@ -58,7 +58,7 @@ async def test_a_body_that_has_been_awaited_for_a_second_makes_room(serve: Serve
 async def test_bodies_that_are_owed_give_way_before_connections_that_are_idle(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.web.public_server._INSTANT_S", 0.0)
+    monkeypatch.setattr("gateway.web.bounded_server._INSTANT_S", 0.0)
     port = await serve(max_connections=2, body_timeout_s=60)
     head = f"{HEAD}Content-Length: {len(BODY)}\r\n\r\n".encode()
     async with connected(port) as (reader, writer):

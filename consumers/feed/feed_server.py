@@ -1,0 +1,51 @@
+"""Serves the feed's port, within the bounds on connections and time of the public one."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+
+from consumers.feed import metrics
+from gateway.settings import FeedSettings
+from gateway.web.bounded_server import BoundedServer, ServerBounds
+from gateway.web.protection.descriptors import room_for
+
+__all__ = ["FeedServer"]
+
+log: Any = structlog.get_logger(__name__)
+
+_HEADER_TIMEOUT_S: Final = 10.0
+_KEEPALIVE_S: Final = 75.0
+_MOST_BODY: Final = 1024
+"""Of a request that has no use for one."""
+
+
+class FeedServer(BoundedServer):
+    """Serves requests, and streams for as long as they last; what is cut is counted."""
+
+    def __init__(
+        self,
+        handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        settings: FeedSettings,
+    ) -> None:
+        super().__init__(
+            handler,
+            ServerBounds(
+                max_connections=room_for(settings.max_connections, name="[feed] max_connections"),
+                header_timeout_s=_HEADER_TIMEOUT_S,
+                max_body_bytes=_MOST_BODY,
+            ),
+            log_name="consumers.feed.http",
+            keepalive_timeout=_KEEPALIVE_S,
+            auto_decompress=False,
+        )
+
+    def refused(self, reason: str) -> None:
+        """Count a connection that is cut."""
+        metrics.CUT.labels(reason).inc()
+
+    def refused_as_no_http(self, error: Exception) -> None:
+        """Count a request that is none."""
+        metrics.CUT.labels("bad_http").inc()
+        log.warning("a request is no HTTP", error=type(error).__name__)
