@@ -164,6 +164,8 @@ def _print_report(report: ChainReport, *, has_keys: bool) -> None:
 @command.command()
 @click.option("--event", "event_id", metavar="ID", help="The event's id.")
 @click.option("--portal", "member_id", metavar="ID", help="The portal's member_id.")
+@click.option("--type", "event_type", metavar="PATTERN", help="The type, as crm.deal.*")
+@click.option("--subject", metavar="KIND/ID", help="What it is about, as deal/77.")
 @click.option("--from", "since", type=Moment(), help="Recorded at this time or later.")
 @click.option("--to", "until", type=Moment(), help="Recorded before this time.")
 @_Dir
@@ -174,6 +176,8 @@ def show(
     *,
     event_id: str | None,
     member_id: str | None,
+    event_type: str | None,
+    subject: str | None,
     since: datetime | None,
     until: datetime | None,
     directory: Path | None,
@@ -185,9 +189,16 @@ def show(
 
     \b
     consumers audit show --event 01a20519-8d87-7177-989d-ac8da4341f00
-    consumers audit show --portal 010b6886ebc205e43ae65000ee00addb --from 2h --json
+    consumers audit show --type crm.deal.* --subject deal/77 --from 2h --json
     """
-    wanted = RecordQuery(event_id=event_id, member_id=member_id, since=since, until=until)
+    wanted = RecordQuery(
+        event_id=event_id,
+        member_id=member_id,
+        type=event_type,
+        subject=subject,
+        since=since,
+        until=until,
+    )
     count = 0
     for count, hit in enumerate(search(_directory(context, directory), wanted), 1):
         if as_json:

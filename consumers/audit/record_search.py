@@ -11,7 +11,7 @@ from msgspec import Struct
 from consumers.audit.day_files import DayFile, chains, day_files, open_lines
 from consumers.audit.line_search import first_line, lines_from
 from consumers.audit.records import EventRecord, InvalidRecord, decode
-from gateway.contract import moment_in, timestamps
+from gateway.contract import is_of_type, moment_in, timestamps
 
 __all__ = ["Hit", "RecordQuery", "search"]
 
@@ -22,13 +22,16 @@ _SOON: Final = timedelta(minutes=10)
 
 
 class RecordQuery(Struct, frozen=True, kw_only=True):
-    """Which records: of one event or of one portal, recorded at `since` or later, before `until`.
+    """Which records: of one event, portal, subject or type, recorded from `since` to `until`.
 
-    Times are aware. What is None does not matter.
+    Times are aware; that of `until` is out. `type` is a pattern, which may leave out `bitrix24.`.
+    What is None does not matter.
     """
 
     event_id: str | None = None
     member_id: str | None = None
+    type: str | None = None
+    subject: str | None = None
     since: datetime | None = None
     until: datetime | None = None
 
@@ -123,7 +126,9 @@ def _number_at(file: BinaryIO, place: int) -> int:
 def _hits(
     chain: str, file: DayFile, lines: Iterable[tuple[int, bytes]], wanted: RecordQuery
 ) -> Iterator[Hit]:
-    needles = [text.encode() for text in (wanted.event_id, wanted.member_id) if text]
+    needles = [
+        text.encode() for text in (wanted.event_id, wanted.member_id, wanted.subject) if text
+    ]
     for number, line in lines:
         if not line.startswith(_EVENT) or not line.endswith(b"\n"):
             continue
@@ -155,6 +160,8 @@ def _is_wanted(record: EventRecord, event: Attributes, wanted: RecordQuery) -> b
     return (
         (wanted.event_id is None or event.id == wanted.event_id)
         and (wanted.member_id is None or event.source.endswith(f":{wanted.member_id}"))
+        and (wanted.type is None or is_of_type(event.type, wanted.type))
+        and wanted.subject in (None, event.subject)
         and (wanted.since is None or recorded_at >= wanted.since)
         and (wanted.until is None or recorded_at < wanted.until)
     )

@@ -9,7 +9,7 @@ from gateway.contract.entity_events import EntityData, EntityEvent, FetchedObjec
 from gateway.contract.entry_id import EntryId
 from gateway.contract.event_id import moment_in
 from gateway.contract.event_json import Event, InvalidEvent, decode_event, encode_event
-from gateway.contract.event_selection import EventSelection
+from gateway.contract.event_selection import EventSelection, is_of_type
 from gateway.contract.event_subject import (
     APP_SUBJECT,
     COMMENT_SUBJECT,
@@ -111,6 +111,7 @@ __all__ = [
     "Trouble",
     "decode_event",
     "encode_event",
+    "is_of_type",
     "moment_in",
     "past_deaths",
     "pauses_of",

@@ -8,7 +8,7 @@ from msgspec import Struct
 from gateway.contract.event_json import Event
 from gateway.contract.events import OtherEvent
 
-__all__ = ["EventSelection"]
+__all__ = ["EventSelection", "is_of_type"]
 
 _NAMES: Final = ("portal", "type", "subject", "event_id")
 
@@ -41,14 +41,15 @@ class EventSelection(Struct, frozen=True, kw_only=True, omit_defaults=True):
             self.event_id in (None, event.id)
             and self.subject in (None, event.subject)
             and (self.portal is None or self.portal in _portal_names(event))
-            and (self.type is None or _is_of_type(event.type, self.type))
+            and (self.type is None or is_of_type(event.type, self.type))
         )
 
 
 _EVERYTHING: Final = EventSelection()
 
 
-def _is_of_type(event_type: str, pattern: str) -> bool:
+def is_of_type(event_type: str, pattern: str) -> bool:
+    """Whether a type is meant by a pattern, as EventSelection has it."""
     without_vendor = event_type.removeprefix("bitrix24.")
     names = (event_type, without_vendor, without_vendor.removeprefix("crm.timeline."))
     return any(fnmatchcase(name, pattern) for name in names)

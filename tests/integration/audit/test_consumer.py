@@ -15,6 +15,8 @@ from consumers.audit.day_files import day_files
 from consumers.audit.proofs import NotProvable, prove
 from consumers.audit.record_search import RecordQuery, search
 from consumers.audit.signing import SigningKey
+from consumers.testing import app_event, entity_event, portal_event
+from gateway.contract import Event, encode_event
 from gateway.erasure_record import Erasure, ErasureNotRecorded, record_erasure
 from gateway.settings import RedisSettings
 from tests.integration.runtime.running import comment_event, publish
@@ -56,6 +58,39 @@ async def test_every_event_is_in_the_signed_log_once_and_in_order(
     assert (report.fault, report.events, report.keys) == (None, 1500, [public])
     assert report.signed_count == report.checkpoints >= 2
     assert (await redis.xpending(KEY, "audit"))["pending"] == 0
+
+
+async def test_events_of_every_type_are_recorded_as_they_stand_and_found(
+    redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    events: list[Event] = [
+        comment_event(7),
+        entity_event("deal/77", fields={"FIELDS": {"ID": "77"}}),
+        entity_event("deal/78", "bitrix24.crm.deal.deleted"),
+        entity_event("item.1032/6", "bitrix24.crm.item.1032.updated"),
+        entity_event("task", "bitrix24.task.added", fields={"FIELDS_AFTER": {"ID": "0"}}),
+        entity_event("chat/chat17", "bitrix24.acme.chat.said", fields={"a": ["\u2028", {"b": ""}]}),
+        app_event(),
+        portal_event(),
+    ]
+    await publish(redis, KEY, events)
+    chain = tmp_path / "audit" / "events-0"
+
+    with service(redis_url, tmp_path, name="audit", GATEWAY_AUDIT_DIR=str(tmp_path / "audit")):
+        await eventually(lambda: len(events_in(chain)) == len(events))
+
+    found = list(search(tmp_path / "audit", RecordQuery()))
+    assert [bytes(hit.record.event) for hit in found] == [encode_event(event) for event in events]
+    assert verify_by_key(chain).fault is None
+    for wanted, numbers in (
+        (RecordQuery(type="crm.deal.*"), [1, 2]),
+        (RecordQuery(type="bitrix24.crm.item.*.updated"), [3]),
+        (RecordQuery(subject="deal/77"), [1]),
+        (RecordQuery(type="*.deleted", subject="deal/77"), []),
+        (RecordQuery(subject="chat/chat17"), [5]),
+    ):
+        hits = [hit.event.id for hit in search(tmp_path / "audit", wanted)]
+        assert hits == [events[number].id for number in numbers], wanted
 
 
 async def test_an_event_that_many_killed_processes_had_in_hand_is_in_the_log(
