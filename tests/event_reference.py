@@ -85,6 +85,8 @@ it.
 * **No token and no key is in it.** Some events carry them inside `data`, as those of bots do: they
   are taken out, or stand there as `***`.
 * **It is bounded.** What is too much or too deep is left out.
+* Bots and open lines say what was written and by whom, telephony has numbers, `onUserAdd` name and
+  address: [personal data](personal-data.md), also in the audit log.
 * Where there is nothing to say, events of tasks say `undefined`.
 
 Events of one subject are kept in order. Where no id was said, or none that can be used, the
