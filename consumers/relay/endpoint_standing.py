@@ -1,8 +1,8 @@
 """Knows how an endpoint stands: since when it takes nothing, and whether an event is to blame.
 
 Pure. An endpoint that takes nothing is away: its events wait, and none of them is given up for
-that. What it refuses while it takes others is that event's own failure. To tell these apart, each
-event that failed is remembered by when it was tried last.
+that. What it refuses while it takes others is that event's own failure. To tell these apart, it is
+remembered when each event failed first.
 """
 
 from typing import Final, Literal
@@ -27,29 +27,28 @@ class EndpointStanding(Struct):
     delivered_at: float | None = None
     is_told: bool = False
     _failures: int = 0
-    _tried: dict[str, float] = field(default_factory=dict)
+    _failing: dict[str, float] = field(default_factory=dict)
 
     def delivered(self, event_id: str, now: float) -> float | None:
         """Note a success; for how many seconds the endpoint was away, if that was told."""
-        self._tried.pop(event_id, None)
+        self._failing.pop(event_id, None)
         self.delivered_at = now
         since, self.failing_since, self._failures = self.failing_since, None, 0
         was_told, self.is_told = self.is_told, False
         return now - since if was_told and since is not None else None
 
     def blames(self, event_id: str, now: float) -> Literal["event", "endpoint"]:
-        """Note a failed attempt with an event, begun before `now`; what is to blame.
+        """Note a failed attempt with an event; what is to blame.
 
-        The event, if others were taken since it was tried before. A first failure says nothing.
+        The event, if others were taken since it failed first and the endpoint is not away now. A
+        first failure says nothing.
         """
-        before = self._tried.pop(event_id, None)
-        self._tried[event_id] = now
-        if len(self._tried) > _MOST_REMEMBERED:
-            del self._tried[next(iter(self._tried))]
+        first = self._failing.setdefault(event_id, now)
+        if len(self._failing) > _MOST_REMEMBERED:
+            del self._failing[next(iter(self._failing))]
         taken = self.delivered_at
-        if before is not None and taken is not None and taken > before:
-            return "event"
-        return "endpoint"
+        is_refused = taken is not None and taken > first and not self.is_told
+        return "event" if is_refused else "endpoint"
 
     def failed(self, now: float, *, for_all: bool) -> bool:
         """Note a failure of the endpoint; whether it is to be told, which is once for each state.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from redis.asyncio import Redis
 
 from gateway.sandbox.assembly import open_sandbox
@@ -16,6 +17,8 @@ from tests.integration.notifier.processes import comment_event as notice_of
 from tests.integration.notifier.processes import is_reading, notifier_process
 from tests.integration.notifier.processes import publish as publish_notices
 from tests.integration.notifier.sinks import HttpSink, http_sink
+from tests.integration.relay.receivers import Receiver, receiver
+from tests.integration.relay.relaying import are_there, endpoint, relay_process
 from tests.integration.runtime.running import comment_event, publish, settled
 from tests.integration.warehouse.test_process import environment as of_warehouse
 from tests.support.consumer_process import service
@@ -91,6 +94,28 @@ async def test_the_documented_rights_of_the_notifier_suffice(
                 await eventually(lambda: settled(redis, COMMENTS, "notifier"))
 
     assert await denied(redis) == []
+
+
+async def test_the_documented_rights_of_the_relay_suffice(
+    redis: Redis, users: Any, limited_url: str, tmp_path: Path
+) -> None:
+    """Two endpoints, one of which is gone and therefore paused; then once more, by the next."""
+    await users(*rights_of("relay"))
+    async with receiver() as one, receiver() as gone:
+        gone.answer = lambda _pushed: web.Response(status=410)
+        endpoints = endpoint("one", one.url), endpoint("gone", gone.url)
+        for count in (1, 2):
+            with relay_process(limited_url, tmp_path, *endpoints) as relay:
+                await eventually(lambda: are_there(redis, "one", "gone"), timeout_s=90)
+                await publish_notices(redis, notice_of(count))
+                await eventually(partial(_has_taken, one, count), timeout_s=90)
+                await eventually(lambda: relay.lines("paused"), timeout_s=90)
+
+    assert await denied(redis) == []
+
+
+def _has_taken(one: Receiver, count: int) -> bool:
+    return len(one.taken) == count
 
 
 def _has(sink: HttpSink, count: int) -> bool:

@@ -16,7 +16,15 @@ from tests.support import program
 from tests.support.consumer_process import ConsumerProcess, service
 from tests.support.starting import finished
 
-__all__ = ["EVENTS", "are_there", "endpoint", "relay_command", "relay_process", "surroundings"]
+__all__ = [
+    "EVENTS",
+    "are_there",
+    "endpoint",
+    "gateway_command",
+    "relay_command",
+    "relay_process",
+    "surroundings",
+]
 
 EVENTS = "b24:comments:{0}"
 
@@ -50,6 +58,16 @@ async def relay_command(
         (sys.executable, "-m", "gateway", "relay", *arguments),
         environment=program.surroundings() | surroundings(*endpoints) | environment,
     )
+
+
+async def gateway_command(url: str, *arguments: str) -> CompletedProcess[str]:
+    """A command about what there is in Redis, which has to succeed."""
+    done = await finished(
+        (sys.executable, "-m", "gateway", *arguments),
+        environment=program.surroundings() | {"GATEWAY_REDIS_URL": url},
+    )
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    return done
 
 
 async def are_there(redis: Redis, *names: str) -> bool:
