@@ -29,6 +29,8 @@ TABLE: Final = {
     "events": "Events of Bitrix24: which there are, which are taken, what portals have bound.",
     "portals": "Registered portals: who may send, and how they stand.",
     "vault": "What is kept encrypted, by which keys; seal it anew.",
+    "backup": "Take what this installation cannot be made of again, and check it.",
+    "restore": "Put a backup back.",
     "erase": "Erase what Redis holds of a portal, or of one comment of it.",
     "config": "Show the effective settings, secrets masked.",
 }

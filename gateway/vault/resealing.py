@@ -9,7 +9,7 @@ What receivers have written down on their disks is not seen from here: installat
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from gateway.redis_access import lua
 from gateway.vault.encryption import Vault
 
-__all__ = ["Box", "Census", "Resealing"]
+__all__ = ["Box", "Census", "Resealing", "sealed_in"]
 
 _PAGE: Final = 500
 _DIGEST_BYTES: Final = 32
@@ -83,3 +83,19 @@ class Resealing:
             raw = await (self._client.hget(key, box.field) if box.field else self._client.get(key))
             if raw:
                 yield key, raw
+
+
+def sealed_in(name: bytes, type_: str, values: Sequence[bytes]) -> tuple[str, bytes | None]:
+    """The kind of what a key holds sealed, and that; None if nothing in it is. Pure.
+
+    `name` is without the prefix; `values` are the key's, those of a hash with their fields in turn.
+    """
+    for box in _BOXES:
+        if type_ != box.type.lower() or not name.startswith(box.pattern.removesuffix("*").encode()):
+            continue
+        fields = (
+            dict(zip(values[::2], values[1::2], strict=True)) if box.field else {b"": values[0]}
+        )
+        raw = fields.get(box.field.encode())
+        return box.kind, raw[box.skip :] if raw else None
+    return "", None

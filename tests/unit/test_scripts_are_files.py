@@ -13,6 +13,7 @@ _SOURCES = [path for package in _PACKAGES for path in sorted(package.rglob("*.py
 _SCRIPTS = [path for package in _PACKAGES for path in sorted(package.rglob("*.lua"))]
 _FUNCTIONS = {"before.lua", "named.lua", "refused.lua"}
 _READ_ONLY = {
+    "capture.lua",
     "count_entries.lua",
     "group_balance.lua",
     "clock.lua",

@@ -20,6 +20,8 @@ _KIND = re.compile(r":(\{?[a-z][a-z-]*\}?)(?=$|[:{])")
 # read or erase keys whose owners are others.
 _STREAMS = {"events", "comments"}
 _OF_OTHERS = {
+    "gateway/backup/redis_capture.py",
+    "gateway/backup/redis_restoring.py",
     "gateway/contract/streams.py",
     "gateway/erasing/places.py",
     "gateway/vault/resealing.py",

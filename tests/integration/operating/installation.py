@@ -109,6 +109,14 @@ class Installation:
             environment=surroundings() | self.environment,
         )
 
+    async def said_by_consumers(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """What `consumers …` prints, and its exit code."""
+        return await finished(
+            (sys.executable, "-m", "consumers", *words),
+            directory=self.directory,
+            environment=surroundings() | self.environment,
+        )
+
     async def listed(self, *words: str, code: int = 0) -> list[dict[str, Any]]:
         """The objects that it prints; it ends with `code`."""
         done = await self.said(*words, "--json")
