@@ -22,7 +22,6 @@ from consumers.feed.stream_tail import StreamTail
 from consumers.runtime.health import listening
 from consumers.runtime.outages import Outages
 from gateway.background import Background, watched
-from gateway.errors import OperatorError
 from gateway.heartbeats.heartbeat import beating
 from gateway.heartbeats.process_report import ProcessReport, instance_id
 from gateway.heartbeats.systemd_notices import telling_systemd
@@ -52,13 +51,10 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 
     Raises OperatorError, BackgroundFailed.
     """
-    if not settings.feed.tokens:
-        raise OperatorError(
-            "[feed] nobody may read it: there are no [[feed.tokens]]; "
-            "`consumers feed token --name NAME` makes one"
-        )
     tokens = AccessTokens(settings.feed.tokens)
     tell_build()
+    if not settings.feed.tokens:
+        log.warning("nobody may read: `consumers feed token` makes what [[feed.tokens]] needs")
     async with AsyncExitStack() as stack:
         watch = stack.enter_context(watched(stop.set))
         client = connections.control(settings.redis.url)

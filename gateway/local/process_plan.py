@@ -40,7 +40,9 @@ RECONCILER: Final = "reconcile"
 _PORT_OF: Final = {RECONCILER: "GATEWAY_RECONCILE_PORT"}
 _PORT_OF_CONSUMERS: Final = "GATEWAY_CONSUMERS_PORT"
 _RELAY: Final = "relay"
-NAMES: Final = ("redis", *CONSUMERS, _RELAY, RECONCILER, RECEIVER)
+_FEED: Final = "feed"
+_ALL: Final = (*CONSUMERS, _RELAY, _FEED)
+NAMES: Final = ("redis", *_ALL, RECONCILER, RECEIVER)
 
 _THIS_MACHINE: Final = ("127.0.0.1", "localhost")
 # Loaded once for all processes; named, since they are started by name, too. What loads into the
@@ -105,8 +107,11 @@ def demo_settings(
 
 
 def consumers_of(settings: Settings) -> tuple[str, ...]:
-    """The consumers that have something to do: events are pushed where there are endpoints."""
-    return (*CONSUMERS, _RELAY) if settings.relay.endpoints else CONSUMERS
+    """The consumers that have something to do: events are pushed where there are endpoints, and
+    served where there are tokens.
+    """
+    idle = {_RELAY: not settings.relay.endpoints, _FEED: not settings.feed.tokens}
+    return tuple(name for name in _ALL if not idle.get(name))
 
 
 def can_call_portals(settings: Settings) -> bool:
@@ -145,6 +150,7 @@ def shared_modules(settings: Settings, *, with_demo: bool) -> Sequence[str]:
         *_SHARED,
         f"consumers.notifier.{'notice_handler' if notifies else 'without_routes'}",
         *(("consumers.relay.consumer",) if pushes else ()),
+        *(("consumers.feed.feed_process",) if settings.feed.tokens else ()),
     )
 
 
@@ -191,7 +197,8 @@ def listening_ports(settings: Settings, is_taken: Callable[[str, int], bool]) ->
         RECONCILER: (settings.reconcile.host, first),
         **{
             name: (settings.consumers.host, begins + number)
-            for number, name in enumerate(consumers_of(settings))
+            for number, name in enumerate(_ALL)
+            if name in consumers_of(settings)
         },
     }
     return {name: port for name, (host, port) in wanted.items() if not is_taken(host, port)}
@@ -218,6 +225,8 @@ def welcome(
         f"  audit log              {settings.audit.dir}/",
         f"  warehouse              {shown['warehouse']['destination']}",
     ]
+    if settings.feed.tokens:
+        lines.append(f"  the feed               GET {settings.feed.local_url}/events")
     lines += [
         "in another terminal, in this directory:",
         f"  {command} status",

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from gateway.settings.sections.kinds import Port, Positive, Seconds, Section
+from gateway.settings.sections.kinds import Port, Positive, Seconds, Section, local_url
 
 __all__ = ["FeedSettings", "FeedTokenSettings"]
 
@@ -66,3 +66,8 @@ class FeedSettings(Section, frozen=True, kw_only=True):
     """How much of the newest events is kept in memory; what is older is read of Redis."""
     tokens: tuple[FeedTokenSettings, ...] = ()
     """Who may read; without any nobody may, and `gateway up` starts no feed."""
+
+    @property
+    def local_url(self) -> str:
+        """Where it is from this machine."""
+        return local_url(self.host, self.port)

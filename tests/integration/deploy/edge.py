@@ -68,14 +68,19 @@ class Edge:
 
 @asynccontextmanager
 async def open_edge(
-    directory: Path, receiver: int, *, worker_connections: int = 512
+    directory: Path, receiver: int, *, feed: int = 0, worker_connections: int = 512
 ) -> AsyncIterator[Edge]:
-    """nginx in front of what listens on this port."""
+    """nginx in front of what listens on these ports."""
     _write_certificate(directory)
     trust = ssl.create_default_context(cafile=directory / "fullchain.pem")
     async with aiohttp.ClientSession() as client:
         edge = Edge(client, trust)
-        places: Any = {"receiver": receiver, "https": edge.https, "http": edge.http}
+        places: Any = {
+            "receiver": receiver,
+            "feed": feed or receiver,
+            "https": edge.https,
+            "http": edge.http,
+        }
         with _nginx(directory, worker_connections=worker_connections, **places):
             await eventually(edge.listens)
             yield edge
@@ -109,12 +114,13 @@ def _write_certificate(directory: Path) -> None:
 
 @contextmanager
 def _nginx(
-    directory: Path, *, receiver: int, https: int, http: int, worker_connections: int
+    directory: Path, *, receiver: int, feed: int, https: int, http: int, worker_connections: int
 ) -> Iterator[None]:
     """The example as the only site of a real nginx, on ports of the test's own."""
     site = (DEPLOY / "nginx.conf").read_text()
     for there, here in {
         "127.0.0.1:8080": f"127.0.0.1:{receiver}",
+        "127.0.0.1:8090": f"127.0.0.1:{feed}",
         "listen 443 ssl": f"listen 127.0.0.1:{https} ssl",
         "listen [::]:443 ssl": f"listen [::1]:{https} ssl",
         "listen 80": f"listen 127.0.0.1:{http}",

@@ -21,7 +21,7 @@ from tests.integration.deploy.files import (
     services,
 )
 
-CONSUMERS = ("audit", "enricher", "notifier", "relay", "warehouse")
+CONSUMERS = ("audit", "enricher", "feed", "notifier", "relay", "warehouse")
 OURS = [name for name, service in services().items() if service["image"].startswith("bitrix24")]
 
 

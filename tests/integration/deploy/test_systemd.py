@@ -70,7 +70,8 @@ def test_no_process_leaves_a_dump_of_its_memory(unit: Path) -> None:
 def test_each_process_listens_where_prometheus_looks_and_where_gateway_up_has_it() -> None:
     """One port for each process of a machine, in the units, in `gateway up` and in the example."""
     endpoint = '[{"name": "crm", "url": "https://crm.example/", "secrets": ["env:NOBODY_ASKS"]}]'
-    settings = load(None, {"GATEWAY_RELAY_ENDPOINTS": endpoint})
+    token = f'[{{"name": "crm", "digests": ["{"0" * 64}"]}}]'
+    settings = load(None, {"GATEWAY_RELAY_ENDPOINTS": endpoint, "GATEWAY_FEED_TOKENS": token})
     ports = listening_ports(settings, lambda _host, _port: False)
     of_units = {
         path.parent.name.removeprefix("consumers@").removesuffix(".service.d"): path.read_text()

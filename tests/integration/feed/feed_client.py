@@ -25,7 +25,19 @@ from gateway.settings import (
 from tests.support.consumer_process import ConsumerProcess
 from tests.support.eventually import eventually
 
-__all__ = ["TOKEN", "FeedClient", "SseEvent", "feed_process", "open_feed", "put", "token"]
+__all__ = [
+    "TOKEN",
+    "FeedClient",
+    "SseEvent",
+    "feed_process",
+    "following",
+    "is_answering",
+    "numbers",
+    "open_feed",
+    "put",
+    "sse_events",
+    "token",
+]
 
 TOKEN: Final = "b24feed_fake-token-of-a-reader-that-nobody-else-has"
 """Sees everything, with texts."""
@@ -98,7 +110,7 @@ class FeedClient:
         ) as answer:
             assert answer.status == 200, await answer.text()
             assert answer.content_type == "text/event-stream"
-            yield _events(answer.content)
+            yield sse_events(answer.content)
 
 
 def numbers(page: Any) -> list[int]:
@@ -106,7 +118,7 @@ def numbers(page: Any) -> list[int]:
     return [int(event["subject"].partition("/")[2]) for event in page["events"]]
 
 
-async def _events(content: aiohttp.StreamReader) -> AsyncIterator[SseEvent]:
+async def sse_events(content: aiohttp.StreamReader) -> AsyncIterator[SseEvent]:
     """By the rules of the standard, for what the feed sends.
 
     https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation

@@ -249,12 +249,14 @@ async def _is_gone(client: FeedClient, cursor: str, reason: str) -> bool:
     return status == 410 and answer["reason"] == reason
 
 
-async def test_without_tokens_it_does_not_start(redis_url: str, tmp_path: Path) -> None:
-    with feed_process(redis_url, tmp_path, tokens="[]") as (process, _):
+async def test_without_tokens_it_serves_nobody_and_says_so(redis_url: str, tmp_path: Path) -> None:
+    with feed_process(redis_url, tmp_path, tokens="[]") as (process, port):
         process.launch()
+        async with reading(port) as client:
+            await eventually(lambda: is_answering(client))
 
-        assert await process.ended() == 2
-        assert "consumers feed token --name NAME" in process.log
+            assert (await client.get())[0] == 401
+            assert "`consumers feed token` makes what [[feed.tokens]] needs" in process.log
 
 
 async def test_a_second_signal_ends_it_at_once(redis_url: str, tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ from gateway.settings import (
     Bitrix24Settings,
     ConsumersSettings,
     EndpointSettings,
+    FeedSettings,
+    FeedTokenSettings,
     HttpSettings,
     NotifierSettings,
     PortalSettings,
@@ -92,6 +94,18 @@ def test_events_are_pushed_where_there_are_endpoints_and_never_by_the_demo() -> 
     ports = listening_ports(given, lambda _host, _port: False)
     assert ports.pop("relay") == max(ports.values()) + 1
     assert ports == listening_ports(GIVEN, lambda _host, _port: False)
+
+
+def test_events_are_served_where_there_are_tokens() -> None:
+    token = FeedTokenSettings(name="crm", digests=("0" * 64,))
+    given = replace(GIVEN, feed=FeedSettings(tokens=(token,)))
+
+    assert consumers_of(given) == (*CONSUMERS, "feed")
+    assert "consumers.feed.feed_process" in shared_modules(given, with_demo=False)
+    ports = listening_ports(given, lambda _host, _port: False)
+    assert ports.pop("feed") == max(ports.values()) + 2  # behind the relay's
+    told = welcome(given, command="gateway", own_redis=None, with_demo=False)
+    assert "  the feed               GET http://127.0.0.1:8090/events" in told
 
 
 def test_a_process_is_told_its_port() -> None:

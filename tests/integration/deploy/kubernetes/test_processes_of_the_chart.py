@@ -50,6 +50,8 @@ def test_it_answers_where_it_is_asked(name: str, settings: Settings) -> None:
         assert container_of(name)[probe]["httpGet"]["port"] == "admin"
     if name == "receiver":
         assert (settings.http.host, settings.http.port) == ("0.0.0.0", ports["deliveries"])
+    if name == "feed":
+        assert (settings.feed.host, settings.feed.port) == ("0.0.0.0", ports["own"])
 
 
 def test_what_it_keeps_is_in_its_volume(name: str, settings: Settings) -> None:
