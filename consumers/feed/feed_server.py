@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import structlog
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
 from consumers.feed import metrics
 from gateway.settings import FeedSettings
@@ -40,6 +41,12 @@ class FeedServer(BoundedServer):
             keepalive_timeout=_KEEPALIVE_S,
             auto_decompress=False,
         )
+
+    def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
+        """Count a client whom the kernel has given up, since it took nothing any more."""
+        if isinstance(exc, TimeoutError):
+            metrics.CUT.labels("slow").inc()
+        super().connection_lost(handler, exc)
 
     def refused(self, reason: str) -> None:
         """Count a connection that is cut."""

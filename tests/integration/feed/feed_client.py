@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import aiohttp
 import msgspec
+from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
 from consumers.feed import serve
@@ -68,6 +69,11 @@ class FeedClient:
     def stop(self) -> None:
         """Stop a feed of this process, as by SIGTERM."""
         self.stopping.set()
+
+    @staticmethod
+    def open_streams() -> float:
+        """How many streams a feed of this process has open for the token that sees everything."""
+        return REGISTRY.get_sample_value("b24_feed_streams", {"token": "all"}) or 0.0
 
     def of(self, text: str) -> "FeedClient":
         """The same with another token."""

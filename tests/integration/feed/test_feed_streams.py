@@ -142,6 +142,23 @@ async def test_a_client_who_never_reads_is_cut_and_holds_up_nobody(
             await eventually(lambda: counted("b24_feed_streams", token="all") == 1)
 
 
+async def test_a_client_who_never_reads_a_stream_on_which_little_comes_is_cut_too(
+    redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As is one whose machine is gone without a word."""
+    monkeypatch.setattr("consumers.feed.feed_process.HEARTBEAT_S", 0.2)
+    event = comment_event(1, comment=Comment(state="present", text="x" * 60_000))
+    cut = counted("b24_feed_connections_cut_total", reason="slow")
+    async with open_feed(redis_url, send_timeout_s=1) as client:
+        with socket.socket() as stranger:
+            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            _ask(stranger, client, "/events/stream")
+            await eventually(lambda: counted("b24_feed_streams", token="all") == 1)
+            await put(redis, [event] * 2)  # far less than a process holds for one client
+            await eventually(lambda: counted("b24_feed_streams", token="all") == 0)
+            assert counted("b24_feed_connections_cut_total", reason="slow") > cut
+
+
 async def test_a_client_who_does_not_read_a_page_is_cut(redis: Redis, redis_url: str) -> None:
     event = comment_event(1, comment=Comment(state="present", text="x" * 60_000))
     await put(redis, [event] * 200)
