@@ -24,7 +24,8 @@ from consumers.warehouse.stream_range import Range
 from consumers.warehouse.warehouse_thread import WarehouseThread
 from gateway import logs
 from gateway.commandline import settings_of
-from gateway.erasure_record import Erasure, record_erasure
+from gateway.contract import EventSubject
+from gateway.erasure_record import Erasure, about_of, record_erasure
 from gateway.errors import OperatorError
 from gateway.moments import Moment
 from gateway.redis_access import connections
@@ -165,6 +166,7 @@ def query(context: click.Context, *, sql: str, is_json: bool) -> None:
     metavar="ID",
     help="Only this comment. --portal may be left out if one portal alone has it.",
 )
+@click.option("--subject", metavar="KIND/ID", help="Only this deal, contact, …, as contact/7.")
 @click.option("--reason", default="", help="For the audit log, such as the request's number.")
 @click.option(
     "--compact",
@@ -180,12 +182,13 @@ def erase(
     *,
     member_id: str | None,
     comment_id: int | None,
+    subject: str | None,
     reason: str,
     is_compacted: bool,
     yes: bool,
     as_json: bool,
 ) -> None:
-    r"""Erase all rows of a portal, or with --comment of one comment of it. Cannot be undone.
+    r"""Erase all rows of a portal, or of one comment, contact, … of it. Cannot be undone.
 
     No replay and no backfill brings back what was received until now. The erasure is recorded in
     the warehouse (table erasures) and, through the stream, in the audit log.
@@ -198,14 +201,18 @@ def erase(
     consumers warehouse erase --comment 999 --compact
     """
     settings = _settings(context)
+    try:
+        about = about_of(comment_id, subject)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     if member_id is None:
         if comment_id is None:
             raise click.UsageError("give --portal ID, --comment ID or both")
         member_id = str(_run(_portal_of(settings, comment_id)))
-    what = f"portal {member_id}" if comment_id is None else f"comment {comment_id} of {member_id}"
+    what = f"portal {member_id}" if about is None else f"{about.kind} {about.id} of {member_id}"
     if not yes:
         click.confirm(f"Erase everything of {what} from the warehouse?", abort=True, err=True)
-    erasure, event_id = _run(_erase(settings, member_id, comment_id, reason))
+    erasure, event_id = _run(_erase(settings, member_id, about, reason))
     if is_compacted:
         _run(_compact(settings))
     if as_json:
@@ -246,19 +253,13 @@ async def _portal_of(settings: Settings, comment_id: int) -> str:
 
 
 async def _erase(
-    settings: Settings, member_id: str, comment_id: int | None, reason: str
+    settings: Settings, member_id: str, about: EventSubject | None, reason: str
 ) -> tuple[Erasure, str]:
     async with connections.control(settings.redis.url) as redis:
         await redis.ping()  # who cannot record must not erase
     async with _warehouse(settings) as warehouse:
-        count = await warehouse.call(Warehouse.erase, member_id, comment_id, datetime.now(UTC))
-    erasure = Erasure(
-        member_id=member_id,
-        comment_id=comment_id,
-        by=GROUP,
-        erased_count=count,
-        reason=reason,
-    )
+        count = await warehouse.call(Warehouse.erase, member_id, about, datetime.now(UTC))
+    erasure = Erasure.of(member_id, about, by=GROUP, erased_count=count, reason=reason)
     return erasure, await record_erasure(settings.redis, erasure)
 
 

@@ -4,12 +4,13 @@ Everything here blocks and belongs on one thread. Loading is idempotent: rows ar
 key.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any, Final
 
 import pyarrow as pa
 import structlog
+from msgspec.structs import asdict
 from uuid_utils import uuid7
 
 from consumers.warehouse import event_rows
@@ -23,6 +24,7 @@ from consumers.warehouse.load_portions import halves, parts, shortened
 from consumers.warehouse.straight_database import StraightDatabase
 from consumers.warehouse.table_making import Tables
 from consumers.warehouse.table_schema import COMMENT_EVENTS, ERASURES, EVENTS, Table
+from gateway.contract import COMMENT_SUBJECT, EventSubject
 from gateway.errors import OperatorError
 
 __all__ = ["Warehouse"]
@@ -103,8 +105,8 @@ class Warehouse:
             self._tables.ensure()
             return self._tables.erasures()
 
-    def erase(self, member_id: str, comment_id: int | None, now: datetime) -> int:
-        """Delete all rows of a portal, or of one comment of it; returns how many there were.
+    def erase(self, member_id: str, about: EventSubject | None, now: datetime) -> int:
+        """Delete all rows of a portal, or about one subject of it; returns how many there were.
 
         What was received until `now` is not loaded again either, by a replay or a backfill. Raises
         OperatorError where the destination cannot delete.
@@ -116,18 +118,13 @@ class Warehouse:
             )
         with self._database.session():
             self._tables.ensure()
-            count = self._count(member_id, comment_id)
-            record = {
-                "erasure_id": str(uuid7()),
-                "member_id": member_id,
-                "comment_id": comment_id,
-                "erased_at": now,
-                "rows_erased": count,
-            }
+            count = self._count(member_id, about)
+            erasure_id = str(uuid7())
+            row = ErasureRow.of(member_id, about, erasure_id=erasure_id, now=now, rows=count)
             # The record first: a load that is under way looks for it after it has committed.
-            self._database.merge(ERASURES, event_rows.rows(ERASURES, [record]))
+            self._database.merge(ERASURES, event_rows.rows(ERASURES, [asdict(row)]))
             self._tables.erasures()
-            self._delete(member_id, comment_id, before=now)
+            self._delete(member_id, about, before=now)
             if self._target.database:
                 self._database.execute("CHECKPOINT")  # else the write-ahead log still has the rows
         return count
@@ -140,13 +137,11 @@ class Warehouse:
         """Leave nothing of this process in the destination."""
         self._database.close()
 
-    def _count(self, member_id: str, comment_id: int | None) -> int:
+    def _count(self, member_id: str, about: EventSubject | None) -> int:
         """How many rows an erasure is about."""
-        where, values = _of(member_id, comment_id)
-        concerned = (COMMENT_EVENTS,) if comment_id is not None else (COMMENT_EVENTS, EVENTS)
         return sum(
             int(row[0])
-            for table in concerned
+            for table, where, values in _concerned(member_id, about)
             for row in self._database.ask(
                 f"SELECT COUNT(*) FROM {{{table.name}}} WHERE {where}",  # noqa: S608
                 *values,
@@ -192,17 +187,14 @@ class Warehouse:
                 self._database.merge(into, kept)
             # An erasure that came between the two questions has deleted before we loaded.
             for erasure in self._tables.erasures() - erasures:
-                self._delete(erasure.member_id, erasure.comment_id, before=erasure.erased_at)
+                self._delete(erasure.member_id, erasure.about, before=erasure.erased_at)
         return int(kept.num_rows)
 
-    def _delete(self, member_id: str, comment_id: int | None, *, before: datetime) -> None:
-        where, values = _of(member_id, comment_id)
-        concerned = [EVENTS] if comment_id is None else []
-        if self._states is None:
-            concerned.append(COMMENT_EVENTS)
-        else:
-            self._states.erase(where, *values, before=before)
-        for table in concerned:
+    def _delete(self, member_id: str, about: EventSubject | None, *, before: datetime) -> None:
+        for table, where, values in _concerned(member_id, about):
+            if table is COMMENT_EVENTS and self._states is not None:
+                self._states.erase(where, *values, before=before)
+                continue
             self._database.execute(
                 f"DELETE FROM {{{table.name}}} WHERE {where} AND received_at <= %s",  # noqa: S608
                 *values,
@@ -210,7 +202,15 @@ class Warehouse:
             )
 
 
-def _of(member_id: str, comment_id: int | None) -> tuple[str, list[Any]]:
-    if comment_id is None:
-        return "member_id = %s", [member_id]
-    return "member_id = %s AND comment_id = %s", [member_id, comment_id]
+def _concerned(
+    member_id: str, about: EventSubject | None
+) -> Iterator[tuple[Table, str, tuple[Any, ...]]]:
+    """The tables that an erasure is about, and which rows of each."""
+    if about is None:
+        for table in (COMMENT_EVENTS, EVENTS):
+            yield table, "member_id = %s", (member_id,)
+    elif about.kind == COMMENT_SUBJECT:
+        yield COMMENT_EVENTS, "member_id = %s AND comment_id = %s", (member_id, about.id)
+    else:
+        where = "member_id = %s AND subject_kind = %s AND subject_id = %s"
+        yield EVENTS, where, (member_id, about.kind, str(about.id))

@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 _VIEW: Final = "comments"
 _ERASURES: Final = (
-    "SELECT erasure_id, member_id, comment_id, erased_at, rows_erased FROM {erasures}"
+    "SELECT erasure_id, member_id, comment_id, erased_at, rows_erased, subject FROM {erasures}"
 )
 # Their ids begin with the time.
 _ERASURES_STANDING: Final = "SELECT COUNT(*), MAX(erasure_id) FROM {erasures}"
@@ -122,7 +122,8 @@ class Tables:
         """
         standing = next(iter(self._database.ask(_ERASURES_STANDING)), (0, None))
         if standing != self._standing:
-            self._erasures = self._read_erasures()
+            # Where nothing can be erased, as in files, the table may be that of an older version.
+            self._erasures = self._read_erasures() if standing[0] else frozenset()
             self._standing = standing
         return self._erasures
 

@@ -138,9 +138,14 @@ ERASURES: Final = Table(
     (
         Column("erasure_id", "text", "A number of its own (UUIDv7).", False),
         Column("member_id", "text", "The portal.", False),
-        Column("comment_id", "bigint", "The comment; null if the whole portal was erased."),
+        Column(
+            "comment_id",
+            "bigint",
+            "The comment; null if the whole portal was erased, 0 for another subject.",
+        ),
         Column("erased_at", "timestamp", "When.", False),
         Column("rows_erased", "bigint", "How many rows went.", False),
+        Column("subject", "text", "What was erased if it is no comment, as contact/7."),
     ),
 )
 

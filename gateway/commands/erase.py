@@ -1,4 +1,4 @@
-"""`gateway erase` erases what Redis holds of a portal, or of one comment of it."""
+"""`gateway erase` erases what Redis holds of a portal, or of one comment or contact of it."""
 
 import asyncio
 import sys
@@ -7,13 +7,14 @@ from typing import Final, NamedTuple
 import click
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.commandline import settings_of
 from gateway.erasing.erasing import Erased, erase
 from gateway.erasing.out_of_reach import out_of_reach
 from gateway.erasing.rewriting import rewrite
 from gateway.erasing.subject import Subject
-from gateway.erasure_record import Erasure, record_erasure
+from gateway.erasure_record import Erasure, about_of, record_erasure
 from gateway.ops.answer_times import reached
 from gateway.portals.registry import MEMBER_ID, Registry
 from gateway.redis_access import connections
@@ -43,6 +44,7 @@ class _Report(Struct, frozen=True, kw_only=True):
 
     member_id: str
     comment_id: int | None
+    subject: str | None
     erased: Erased
     event_id: str
     aof_rewritten: bool
@@ -54,6 +56,7 @@ class _Report(Struct, frozen=True, kw_only=True):
 @click.option(
     "--comment", "comment_id", type=click.IntRange(1), metavar="ID", help="Only this comment."
 )
+@click.option("--subject", metavar="KIND/ID", help="Only this deal, contact, …, as contact/7.")
 @click.option("--reason", default="", help="For the audit log, such as the request's number.")
 @click.option(
     "--rewrite-aof",
@@ -68,12 +71,13 @@ def command(
     *,
     member_id: str,
     comment_id: int | None,
+    subject: str | None,
     reason: str,
     rewrite_aof: bool,
     yes: bool,
     as_json: bool,
 ) -> None:
-    r"""Erase what Redis holds of a portal, or of one comment of it.
+    r"""Erase what Redis holds of a portal, or of one comment, contact, … of it.
 
     Texts on the streams, dead letters, redeliveries, notices that wait (nobody is told of them any
     more), what is to be asked for again, snapshots, hashes; of a portal also its events, its
@@ -84,22 +88,26 @@ def command(
 
     \b
     gateway erase --portal 010b6886ebc205e43ae65000ee00addb --comment 999 --reason T-1234
-    gateway erase --portal 010b6886ebc205e43ae65000ee00addb --rewrite-aof --yes
+    gateway erase --portal 010b6886ebc205e43ae65000ee00addb --subject contact/7 --rewrite-aof
     """
     if not MEMBER_ID.fullmatch(member_id):
         raise click.BadParameter("letters, digits, `_`, `.`, `-`; up to 64", param_hint="--portal")
     settings = settings_of(context)
-    subject = Subject(member_id=member_id, comment_id=comment_id)
+    try:
+        whose = Subject(member_id=member_id, about=about_of(comment_id, subject))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     if not yes:
-        click.confirm(f"Erase everything of {subject} from Redis?", abort=True, err=True)
+        click.confirm(f"Erase everything of {whose} from Redis?", abort=True, err=True)
     erased, event_id, is_rewritten, has_access = asyncio.run(
-        erase_from_redis(settings, subject, reason=reason, rewrites=rewrite_aof)
+        erase_from_redis(settings, whose, reason=reason, rewrites=rewrite_aof)
     )
-    left = out_of_reach(subject, is_rewritten=is_rewritten, has_access=has_access)
+    left = out_of_reach(whose, is_rewritten=is_rewritten, has_access=has_access)
     if as_json:
         report = _Report(
             member_id=member_id,
-            comment_id=comment_id,
+            comment_id=whose.comment_id,
+            subject=None if whose.about is None else str(whose.about),
             erased=erased,
             event_id=event_id,
             aof_rewritten=is_rewritten,
@@ -107,17 +115,21 @@ def command(
         )
         click.echo(msgspec.json.encode(report))
     else:
-        for place, count in erased.found.items():
-            click.echo(f"{count:>7} {place}")
-        click.echo(f"audit event {event_id}")
-        click.echo("Not reached:")
-        for one in left:
-            click.echo(f"  {one}")
+        _print(erased, event_id, left)
     if not erased.is_whole:
         click.echo("more came while it was erased: run the command again", err=True)
     if rewrite_aof and not is_rewritten:
         click.echo("the append-only file was not rewritten: see the log of Redis", err=True)
     sys.exit(0 if erased.is_whole and (is_rewritten or not rewrite_aof) else 1)
+
+
+def _print(erased: Erased, event_id: str, left: list[str]) -> None:
+    for place, count in erased.found.items():
+        click.echo(f"{count:>7} {place}")
+    click.echo(f"audit event {event_id}")
+    click.echo("Not reached:")
+    for one in left:
+        click.echo(f"  {one}")
 
 
 async def erase_from_redis(
@@ -134,18 +146,15 @@ async def erase_from_redis(
         known = await Registry(redis, prefix=redis_settings.prefix).read()
         members = {one.member_id for one in known.registrations}
         members |= {portal.member_id for portal in settings.portals}
-        is_portal, is_registered = subject.comment_id is None, subject.member_id in members
+        is_portal, is_registered = subject.is_portal, subject.member_id in members
         erased = await erase(
             redis, redis_settings, subject, with_access=is_portal and not is_registered
         )
-        erasure = Erasure(
-            member_id=subject.member_id,
-            comment_id=subject.comment_id,
-            by=_GATEWAY,
-            erased_count=sum(erased.found.values()),
-            places=dict(erased.found),
-            reason=reason,
+        count = sum(erased.found.values())
+        erasure = Erasure.of(
+            subject.member_id, subject.about, by=_GATEWAY, erased_count=count, reason=reason
         )
+        erasure = replace(erasure, places=dict(erased.found))
         event_id = await record_erasure(redis_settings, erasure)
         is_rewritten = rewrites and await rewrite(redis, timeout_s=_REWRITE_S)
     return ErasureOutcome(erased, event_id, is_rewritten, is_portal and is_registered)

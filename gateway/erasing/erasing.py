@@ -55,9 +55,8 @@ def _walks(
     redis: Redis, settings: RedisSettings, subject: Subject, *, with_access: bool
 ) -> dict[str, Any]:
     streams, prefix, member_id = settings.streams, settings.prefix, subject.member_id
-    is_portal = subject.comment_id is None
     walks: dict[str, Any] = {}
-    if is_portal:  # the events of a comment have ids, and no text
+    if subject.comment_id is None:  # the events of a comment have ids, and no text
         walks["events"] = lambda: entries.erase_entries(redis, streams, "events", subject)
     walks["comments"] = lambda: entries.erase_entries(redis, streams, "comments", subject)
     walks["redeliveries"] = lambda: entries.erase_redeliveries(redis, streams, subject)
@@ -66,8 +65,9 @@ def _walks(
     walks["notices that waited"] = lambda: places.erase_notices(redis, prefix, subject)
     walks["comments to be asked for"] = lambda: places.erase_refetches(redis, streams, subject)
     walks["snapshots"] = lambda: places.erase_snapshots(redis, streams, subject)
-    walks["hashes of texts"] = lambda: places.erase_told(redis, prefix, subject)
-    if is_portal:
+    if subject.is_portal or subject.comment_id is not None:
+        walks["hashes of texts"] = lambda: places.erase_told(redis, prefix, subject)
+    if subject.is_portal:
         walks["books of the portal"] = lambda: places.erase_books(redis, prefix, member_id)
     if with_access:
         walks["tokens"] = lambda: places.erase_access(redis, prefix, member_id)

@@ -21,16 +21,18 @@ def out_of_reach(subject: Subject, *, is_rewritten: bool, has_access: bool) -> l
     which = f"--portal {subject.member_id}"
     if subject.comment_id is not None:
         which += f" --comment {subject.comment_id}"
+    elif subject.about is not None:
+        which += f" --subject {subject.about}"
     found = [f"the warehouse: consumers warehouse erase {which}"]
     if not is_rewritten:
         found.append("Redis' append-only file, until it is rewritten: --rewrite-aof does it")
     found += [
         _IN_NODES,
         "snapshots (dump.rdb) and backups of Redis, of the spools and of the warehouse",
-        "the audit log, which has ids of comments and users, and no text: [audit] kept_days",
+        "the audit log, which has ids, and what forms of chats and calls say: [audit] kept_days",
         "the memory of processes of the feed, for ten minutes",
         "the record of this erasure on the stream, which names whose data it was",
-        "events that wait in receivers' spools and are published later: no text; erase again then",
+        "events that wait in receivers' spools and are published later: erase again then",
         "notifications that were sent, and logs of consumers that quote what they handled",
         "the portal itself: what is still there is asked for again when it changes",
     ]

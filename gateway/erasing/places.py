@@ -83,16 +83,16 @@ async def erase_refetches(redis: Redis, streams: Streams, subject: Subject) -> i
 
 async def erase_snapshots(redis: Redis, streams: Streams, subject: Subject) -> int:
     """Forget whose comments and objects were (consumers.enricher.snapshots)."""
-    key = streams.snapshot(0, subject.member_id, EventSubject.of_comment(0))
-    before, _, after = key.partition("{0}")
-    which = "*" if subject.comment_id is None else str(subject.comment_id)
-    return await _delete_all(redis, f"{before}{{*}}{after.removesuffix('0')}{which}")
+    about = subject.about or EventSubject("*")
+    before, _, after = streams.snapshot(0, subject.member_id, about).partition("{0}")
+    which = f"{after.rpartition(':')[0]}:*" if subject.is_portal else after
+    return await _delete_all(redis, f"{before}{{*}}{which}")
 
 
 async def erase_told(redis: Redis, prefix: str, subject: Subject) -> int:
     """Forget the hashes of what consumers were told (gateway.missed_events.comment_states)."""
     portal = f"{prefix}:told:{{{subject.member_id}}}"
-    if subject.comment_id is None:
+    if subject.is_portal:
         return await _delete_all(redis, f"{portal}:*") + int(await redis.delete(portal))
     count = 0
     async for key in _keys(redis, f"{portal}:*"):

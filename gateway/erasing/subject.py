@@ -5,7 +5,7 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.contract import (
-    CommentEvent,
+    COMMENT_SUBJECT,
     EventSubject,
     FailedAttempt,
     InvalidEvent,
@@ -20,15 +20,28 @@ _OWN: Final = "gateway."
 
 
 class Subject(Struct, frozen=True, kw_only=True):
-    """A portal, or one comment of it."""
+    """A portal, or `about` one comment, deal, … of it."""
 
     member_id: str
-    comment_id: int | None = None
+    about: EventSubject | None = None
+
+    @property
+    def is_portal(self) -> bool:
+        """Whether it is all of a portal."""
+        return self.about is None
+
+    @property
+    def comment_id(self) -> int | None:
+        """The comment's id, if it is one."""
+        about = self.about
+        if about is None or about.kind != COMMENT_SUBJECT or not isinstance(about.id, int):
+            return None
+        return about.id
 
     def __str__(self) -> str:
-        if self.comment_id is None:
+        if self.about is None:
             return f"portal {self.member_id}"
-        return f"comment {self.comment_id} of {self.member_id}"
+        return f"{self.about.kind} {self.about.id} of {self.member_id}"
 
     def has(self, raw: bytes) -> bool:
         """Whether an encoded event is about it.
@@ -40,30 +53,27 @@ class Subject(Struct, frozen=True, kw_only=True):
         try:
             event = decode_event(raw)
         except InvalidEvent:
-            return self.comment_id is None
+            return self.is_portal
         if event.source != source_of(self.member_id) or event.type.startswith(_OWN):
             return False
-        if self.comment_id is None:
-            return True
-        return isinstance(event, CommentEvent) and event.data.comment_id == self.comment_id
+        return self.is_portal or event.subject == str(self.about)
 
     def has_failure(self, value: bytes) -> bool:
         """Whether the record of a failed attempt is about it."""
         record = FailedAttempt.of(value)
         if record is None:
-            return self.comment_id is None and self.member_id.encode() in value
+            return self.is_portal and self.member_id.encode() in value
         return record.portal == self.member_id and (
-            self.comment_id is None
-            or record.subject == str(EventSubject.of_comment(self.comment_id))
+            self.is_portal or record.subject == str(self.about)
         )
 
     def has_notice(self, field: str, value: bytes) -> bool:
-        """Whether a waiting notice is about it: under `<member_id>:<comment_id>`, or under the id
-        of an event that is not about a comment.
+        """Whether a waiting notice is about it: under `<member_id>:<comment_id>`, of another
+        subject under `<member_id>:deal/77`, or under the id of an event that is about none.
         """
-        member_id, colon, comment_id = field.rpartition(":")
+        member_id, colon, about = field.partition(":")
         if not colon:
-            return self.comment_id is None and self.member_id.encode() in value
+            return self.is_portal and self.member_id.encode() in value
         return member_id == self.member_id and (
-            self.comment_id is None or comment_id == str(self.comment_id)
+            self.is_portal or about in {str(self.comment_id), str(self.about)}
         )

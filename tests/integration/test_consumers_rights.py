@@ -20,7 +20,7 @@ from tests.integration.notifier.sinks import HttpSink, http_sink
 from tests.integration.relay.receivers import Receiver, receiver
 from tests.integration.relay.relaying import are_there, endpoint, relay_process
 from tests.integration.runtime.running import comment_event, publish, settled
-from tests.integration.warehouse.test_process import environment as of_warehouse
+from tests.integration.warehouse.opening import environment as of_warehouse
 from tests.support.consumer_process import service
 from tests.support.eventually import eventually
 from tests.support.redis_users import denied, rights_of

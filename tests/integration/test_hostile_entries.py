@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from consumers.testing import comment_event
 from gateway.contract import EVENT_FIELD, DeadLetter, InvalidEvent, decode_event, encode_event
 from tests.integration.runtime.running import gateway, settled
-from tests.integration.warehouse.test_process import environment as warehouse_environment
+from tests.integration.warehouse.opening import environment as warehouse_environment
 from tests.support.consumer_process import service
 from tests.support.eventually import eventually
 from tests.support.starting import finished

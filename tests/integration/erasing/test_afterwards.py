@@ -10,7 +10,9 @@ from structlog.testing import capture_logs
 
 from consumers import CommentEvent, Consumer
 from consumers.audit.record_search import RecordQuery, search
-from gateway.contract import EventSubject, OtherEvent, Streams, decode_event, encode_event
+from consumers.notifier.notices import Notice, encoded, key_of
+from consumers.testing import entity_event
+from gateway.contract import Event, EventSubject, OtherEvent, Streams, decode_event, encode_event
 from gateway.erasure_record import DATA_ERASED
 from gateway.portals.facts import PortalFacts
 from gateway.redis_access import connections
@@ -80,6 +82,58 @@ async def test_an_erasure_is_recorded_by_the_audit_log_with_what_was_where(
         "reason": "request 17",
     }
     assert other.data["erased_count"] == 0  # and the first record has stayed
+
+
+async def test_of_a_subject_every_place_is_emptied_and_its_neighbours_stay(
+    redis: Redis, redis_url: str
+) -> None:
+    """Of another kind, another number, another portal, and what is under the id that it begins."""
+    key = STREAMS.key("events", 0)
+    contact = entity_event("contact/7", "bitrix24.crm.contact.updated", member_id="acme")
+    neighbours: list[Event] = [
+        entity_event("company/7", member_id="acme"),
+        entity_event("contact/77", member_id="acme"),
+        entity_event("contact/7", member_id="other"),
+        comment_event(7),
+    ]
+    snapshots = []
+    events: list[Event] = [contact, *neighbours]
+    for event in events:
+        for stream in (key, COMMENTS, STREAMS.dead("search", 0)):
+            await redis.xadd(stream, {"event": encode_event(event)})
+        name = key_of(event)
+        await redis.hset("b24:notifier:{1/1}:notices", name, encoded(waiting(event)))
+        member_id = event.source.rpartition(":")[2]
+        subject = EventSubject.parse(event.subject)
+        snapshots.append(STREAMS.snapshot(0, member_id, subject))
+        await redis.set(snapshots[-1], "sealed")
+
+    erase = ("erase", "--portal", "acme", "--subject", "contact/7", "--yes", "--json")
+    report = json.loads(await gateway(redis_url, *erase))
+
+    assert {place: count for place, count in report["erased"]["found"].items() if count} == {
+        "events": 1,
+        "comments": 1,
+        "dead letters": 1,
+        "notices that waited": 1,
+        "snapshots": 1,
+    }
+    assert (report["comment_id"], report["subject"]) == (None, "contact/7")
+    assert report["out_of_reach"][0].endswith("erase --portal acme --subject contact/7")
+    assert await redis.exists(*snapshots[1:]) == len(neighbours)
+    assert await redis.hlen("b24:notifier:{1/1}:notices") == len(neighbours)
+    entries: Any = await redis.xrange(key)
+    left = [decode_event(fields[b"event"]) for _id, fields in entries]
+    assert [event.id for event in left[:-1]] == [event.id for event in neighbours]
+    record = left[-1]
+    assert isinstance(record, OtherEvent)
+    assert (record.type, record.subject) == ("gateway.subject.erased", "contact/7")
+    assert "comment_id" not in record.data, "who knows portals and comments alone erases nothing"
+
+
+def waiting(event: Event) -> Notice:
+    raw = encode_event(event)
+    return Notice(event_id=event.id, raw=raw, first="changed", last="changed", since_ms=0)
 
 
 def recorded(directory: Path) -> list[Any]:

@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from consumers.runtime.lua_scripts import LeaseNote, Scripts
-from gateway.contract import DeadLetter, Streams, encode_event
+from gateway.contract import DeadLetter, EventSubject, Streams, encode_event
 from gateway.erasing.entries import erase_entries
 from gateway.erasing.subject import Subject
 from gateway.ops.dead_letter_access import DeadLetterAddress, retry
@@ -118,7 +118,9 @@ async def test_what_is_given_back_without_its_payload_is_named_but_for_what_was_
     await publish(redis, KEY, [comment_event(2)])
     page = await redis.xreadgroup("index", "owner", {KEY: ">"})
     erased = page[KEY.encode()][0][0]
-    assert await erase_entries(redis, STREAMS, "events", Subject(member_id="portal", comment_id=2))
+    assert await erase_entries(
+        redis, STREAMS, "events", Subject(member_id="portal", about=EventSubject.of_comment(2))
+    )
 
     lost = await scripts.give_back(
         (LEASE, KEY),
@@ -168,7 +170,9 @@ async def test_a_lost_reply_hides_nothing_of_what_was_erased_unread(
     for key in (KEY, STREAMS.replay("index", 0)):
         await redis.xgroup_create(key, "index", "0", mkstream=True)
     await publish(redis, KEY, [EVENT, EVENT])
-    await erase_entries(redis, STREAMS, "events", Subject(member_id="portal", comment_id=1))
+    await erase_entries(
+        redis, STREAMS, "events", Subject(member_id="portal", about=EventSubject.of_comment(1))
+    )
     port = urlsplit(redis_url).port
     assert port is not None
 

@@ -9,15 +9,21 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
+import structlog
+from click.testing import CliRunner, Result
+from redis.asyncio import Redis
 
+from consumers.cli import cli
 from consumers.warehouse.database import Database
 from consumers.warehouse.destination import destination
 from consumers.warehouse.row_loading import Warehouse
+from gateway.contract import decode_event
 from tests.integration.warehouse.loading import Target, ask_duckdb
-from tests.integration.warehouse.opening import make_tables, opened_database
+from tests.integration.warehouse.opening import environment, make_tables, opened_database
 from tests.support.postgres import PostgresServer
 
 
@@ -116,3 +122,25 @@ def _in_postgres(server: PostgresServer, name: str) -> Target:
 def _in_duckdb(kind: str, directory: Path) -> Target:
     path = directory / "warehouse.duckdb"
     return Target(destination(f"duckdb:///{path}"), ask_duckdb(str(path)), is_by_dlt=kind == "dlt")
+
+
+@pytest.fixture
+def run(redis_url: str, tmp_path: Path) -> Iterator[Any]:
+    """`consumers warehouse …` in this process."""
+
+    def invoke(*arguments: str) -> Result:
+        return CliRunner().invoke(
+            cli,
+            ["warehouse", *arguments],
+            env=environment(tmp_path) | {"GATEWAY_REDIS_URL": redis_url},
+        )
+
+    yield invoke
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+async def events_on(redis: Redis) -> list[Any]:
+    """What stands on the stream `events`."""
+    entries: Any = await redis.xrange("b24:events:{0}")
+    return [decode_event(fields[b"event"]) for _, fields in entries]

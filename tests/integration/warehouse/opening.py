@@ -14,7 +14,7 @@ from consumers.warehouse.row_loading import Warehouse
 from consumers.warehouse.workspace import Workspace
 from tests.support.program import piped
 
-__all__ = ["kept_open", "make_tables", "opened_database"]
+__all__ = ["environment", "kept_open", "make_tables", "opened_database"]
 
 _KEEPER: Final = """
 import duckdb, sys
@@ -57,3 +57,14 @@ def kept_open(file: Path) -> Iterator[subprocess.Popen[bytes]]:
         assert keeper.stdout is not None
         keeper.stdout.readline()
         yield keeper
+
+
+def environment(directory: Path) -> dict[str, str]:
+    """Settings of a warehouse in a file of this directory."""
+    return {
+        "GATEWAY_WAREHOUSE_DESTINATION": f"duckdb:///{directory}/warehouse.duckdb",
+        "GATEWAY_WAREHOUSE_WORK_DIR": str(directory / "work"),
+        "GATEWAY_WAREHOUSE_MAX_EVENTS": "400",
+        "GATEWAY_WAREHOUSE_MAX_WAIT_S": "0.05",
+        "GATEWAY_CONSUMERS_LEASE_S": "2",
+    }

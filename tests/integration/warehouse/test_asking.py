@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from consumers.cli import cli
 from consumers.warehouse.query import answer, as_json, as_table
 from consumers.warehouse.row_loading import Warehouse
+from gateway.contract import EventSubject
 from gateway.errors import OperatorError
 from tests.integration.warehouse.conftest import database_of
 from tests.integration.warehouse.loading import (
@@ -105,7 +106,7 @@ def test_of_what_was_erased_no_byte_is_left_in_a_file_that_was_compacted(
             *(entry("updated", 1, comment=fetched(text, at_s=1)) for text in texts),
             entry("updated", 2, comment=fetched("to stay", at_s=1)),
         )
-        warehouse.erase(PORTAL, 1, START.replace(year=2026))
+        warehouse.erase(PORTAL, EventSubject.of_comment(1), START.replace(year=2026))
         warehouse.compact()
         load(warehouse, entry("updated", 3))
 
@@ -128,7 +129,7 @@ def test_tables_of_postgres_are_written_anew(ready: Target, tmp_path: Path) -> N
             for table in ("comment_events", "events")
         ]
         before = [ready.ask(one) for one in files]
-        warehouse.erase(PORTAL, 1, START.replace(year=2026))
+        warehouse.erase(PORTAL, EventSubject.of_comment(1), START.replace(year=2026))
         warehouse.compact()
 
     assert all(ready.ask(one) != its for one, its in zip(files, before, strict=True))

@@ -19,7 +19,7 @@ from consumers.warehouse.loading_process import LoadingProcess
 from consumers.warehouse.row_loading import Warehouse
 from consumers.warehouse.straight_database import StraightDatabase
 from consumers.warehouse.table_schema import VERSION
-from gateway.contract import encode_event
+from gateway.contract import EventSubject, encode_event
 from gateway.settings import Settings, WarehouseSettings
 from tests.integration.warehouse.conftest import database_of
 from tests.integration.warehouse.loading import PORTAL, START, StreamEntry, Target, entry, fetched
@@ -81,8 +81,8 @@ def test_whatever_comes_in_whatever_order_the_view_shows_what_follows_from_the_e
         if chance.random() < 0.4:
             refresh(shared[1])
         if chance.random() < 0.1:
-            comment_id = chance.choice([None, chance.randrange(1, 8)])
-            warehouse.erase(OTHER, comment_id, START + timedelta(seconds=chance.randrange(100_000)))
+            about = chance.choice([None, EventSubject.of_comment(chance.randrange(1, 8))])
+            warehouse.erase(OTHER, about, START + timedelta(seconds=chance.randrange(100_000)))
         assert_right(target)
     refresh(shared[1])
     assert target.ask(STALE) == [(0,)]
@@ -99,7 +99,7 @@ def test_what_is_erased_is_gone_from_the_kept_states_at_once(
         entry("updated", 3, at_s=1000, comment=fetched("of the same portal, later", at_s=1001)),
     )
     refresh(shared[1])
-    warehouse.erase(PORTAL, 1, START + timedelta(days=1))
+    warehouse.erase(PORTAL, EventSubject.of_comment(1), START + timedelta(days=1))
     assert target.ask("SELECT text FROM bitrix24.comment_states ORDER BY 1") == [
         ("keep me",),
         ("of the same portal, later",),
@@ -157,7 +157,9 @@ def test_processes_that_load_refresh_and_erase_at_once_leave_the_right_states(
                 at_s = 100 * count + number
                 load_into(warehouse, *(entry("updated", one, at_s=at_s) for one in range(1, 6)))
                 if number == 1 and count % 5 == 0:
-                    warehouse.erase(PORTAL, 3, START + timedelta(seconds=at_s))
+                    warehouse.erase(
+                        PORTAL, EventSubject.of_comment(3), START + timedelta(seconds=at_s)
+                    )
                 refresh(database)
 
     with database_of(fresh, tmp_path / "first") as database:

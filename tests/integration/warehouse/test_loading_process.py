@@ -24,8 +24,8 @@ from gateway.contract import encode_event
 from gateway.settings import Settings, WarehouseSettings
 from tests.integration.runtime.running import comment_event, publish
 from tests.integration.warehouse.loading import StreamEntry, ask_duckdb, entry
-from tests.integration.warehouse.opening import kept_open
-from tests.integration.warehouse.test_process import KEY, environment
+from tests.integration.warehouse.opening import environment, kept_open
+from tests.integration.warehouse.test_process import KEY
 from tests.support.consumer_process import logged, service
 from tests.support.eventually import eventually
 from tests.support.program import piped

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from consumers.testing import app_event, portal_event
 from consumers.warehouse.row_loading import Warehouse
-from gateway.contract import FetchedObject
+from gateway.contract import EventSubject, FetchedObject
 from tests.integration.warehouse.conftest import database_of
 from tests.integration.warehouse.loading import (
     PORTAL,
@@ -122,12 +122,34 @@ def test_of_a_portal_that_was_erased_nothing_comes_back(
     assert target.ask("SELECT COUNT(*) FROM bitrix24.comment_events") == [(0,)]
 
 
+def test_of_a_subject_that_was_erased_nothing_comes_back_and_all_else_stays(
+    warehouse: Warehouse, target: Target
+) -> None:
+    came = [deal_entry(7), deal_entry(8), deal_entry(7, member_id=OTHER_PORTAL), entry("added", 7)]
+    load(warehouse, *came, deal_entry(7, found=PRESENT))
+
+    assert warehouse.erase(PORTAL, EventSubject("deal", 7), START + timedelta(hours=1)) == 2
+    load(warehouse, *came)
+
+    assert target.ask("SELECT member_id, subject_id FROM bitrix24.events ORDER BY 1, 2") == [
+        (PORTAL, "8"),
+        (OTHER_PORTAL, "7"),
+    ]
+    assert target.ask("SELECT comment_id FROM bitrix24.comments") == [(7,)]
+    assert target.ask("SELECT comment_id, subject, rows_erased FROM bitrix24.erasures") == [
+        (0, "deal/7", 2)
+    ]
+    load(warehouse, deal_entry(7, at_s=7200))
+    assert target.ask("SELECT COUNT(*) FROM bitrix24.events") == [(3,)], "what comes later does"
+
+
 def test_a_warehouse_of_the_release_before_gets_the_table_and_keeps_its_rows(
     fresh: Target, tmp_path: Path, change: Callable[[str], None]
 ) -> None:
     with database_of(fresh, tmp_path / "work") as database:
         load(Warehouse(database), entry("added", 1))
     change("DROP TABLE bitrix24.events")
+    change("ALTER TABLE bitrix24.erasures DROP COLUMN subject")
     change("UPDATE bitrix24.schema_versions SET version = 4")
 
     with database_of(fresh, tmp_path / "work") as database, capture_logs() as logs:
@@ -137,6 +159,7 @@ def test_a_warehouse_of_the_release_before_gets_the_table_and_keeps_its_rows(
     assert fresh.ask("SELECT COUNT(*) FROM bitrix24.events") == [(1,)]
     assert fresh.ask("SELECT COUNT(*) FROM bitrix24.comments") == [(2,)]
     assert fresh.ask("SELECT MAX(version) FROM bitrix24.schema_versions") == [(5,)]
+    assert fresh.ask("SELECT COUNT(subject) FROM bitrix24.erasures") == [(0,)]
     if not fresh.destination.database:
         indexes = fresh.ask(
             "SELECT indexname FROM pg_indexes WHERE tablename = 'events' ORDER BY 1"

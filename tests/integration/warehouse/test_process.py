@@ -11,20 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from click.testing import CliRunner, Result
 from redis.asyncio import Redis
 
 from consumers.cli import cli
 from consumers.runtime.consumer_lookup import load_consumer
-from consumers.testing import app_event, entity_event
 from consumers.warehouse import duckdb_database
-from gateway.contract import decode_event
 from gateway.errors import OperatorError
 from gateway.settings import Settings, WarehouseSettings
 from tests.integration.runtime.running import comment_event, publish
+from tests.integration.warehouse.conftest import events_on
 from tests.integration.warehouse.loading import ask_duckdb
-from tests.integration.warehouse.opening import kept_open
+from tests.integration.warehouse.opening import environment, kept_open
 from tests.support.consumer_process import logged, service
 from tests.support.eventually import eventually
 from tests.support.program import piped
@@ -64,16 +62,6 @@ def answered_in(answers: Path) -> int:
     """How many of the reader's questions have been answered so far."""
     whole, _, _cut = answers.read_text().rpartition("\n")
     return int(whole.splitlines()[-1].split()[0]) if whole else 0
-
-
-def environment(directory: Path) -> dict[str, str]:
-    return {
-        "GATEWAY_WAREHOUSE_DESTINATION": f"duckdb:///{directory}/warehouse.duckdb",
-        "GATEWAY_WAREHOUSE_WORK_DIR": str(directory / "work"),
-        "GATEWAY_WAREHOUSE_MAX_EVENTS": "400",
-        "GATEWAY_WAREHOUSE_MAX_WAIT_S": "0.05",
-        "GATEWAY_CONSUMERS_LEASE_S": "2",
-    }
 
 
 async def test_a_kill_loop_under_load_and_watched_leaves_each_event_once(
@@ -116,22 +104,6 @@ async def test_a_kill_loop_under_load_and_watched_leaves_each_event_once(
     assert not list((tmp_path / "work").glob("*/dlt")), "nothing is left in the working directory"
 
 
-@pytest.fixture
-def run(redis_url: str, tmp_path: Path) -> Iterator[Any]:
-    """`consumers warehouse …` in this process."""
-
-    def invoke(*arguments: str) -> Result:
-        return CliRunner().invoke(
-            cli,
-            ["warehouse", *arguments],
-            env=environment(tmp_path) | {"GATEWAY_REDIS_URL": redis_url},
-        )
-
-    yield invoke
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
-
-
 async def put_on_stream(redis: Redis, count: int) -> list[str]:
     """Events that the group is through with, and one more that waits for it."""
     events = [comment_event(number + 1) for number in range(count + 1)]
@@ -166,35 +138,6 @@ def test_what_is_missing_is_named_loaded_again_and_there(
     assert whole.stdout.startswith("6 events on the stream: 0 missing, 1 waiting")
     rows = ask_duckdb(f"{tmp_path}/warehouse.duckdb")("SELECT COUNT(*) FROM bitrix24.comments")
     assert rows == [(6,)]
-
-
-async def test_events_of_any_subject_are_compared_loaded_again_and_erased_with_their_portal(
-    run: Any, redis: Redis, tmp_path: Path
-) -> None:
-    async def told(*arguments: str) -> Result:
-        return await asyncio.to_thread(run, *arguments)
-
-    await publish(redis, KEY, [entity_event("deal/77"), app_event(), comment_event(1)])
-    await redis.xgroup_create(KEY, "warehouse", "$")
-    found = json.loads((await told("check", "--from", "1h", "--json")).stdout)
-    assert (found["compared"], len(found["missing"])) == (3, 3)
-
-    assert (await told("backfill", "--from", "1h")).stdout == "3 events loaded\n"
-    assert (await told("check", "--from", "1h")).exit_code == 0
-    ask = ask_duckdb(f"{tmp_path}/warehouse.duckdb")
-    kinds = "SELECT subject_kind FROM bitrix24.events ORDER BY 1"
-    assert ask(kinds) == [("app",), ("deal",)]
-
-    erased = json.loads((await told("erase", "--portal", "portal", "--yes", "--json")).stdout)
-    assert erased["erasure"]["erased_count"] == 3
-    await told("backfill", "--from", "1h")
-    assert ask(kinds) == []
-    assert json.loads((await told("check", "--from", "1h", "--json")).stdout)["erased"] == 3
-
-
-async def events_on(redis: Redis) -> list[Any]:
-    entries: Any = await redis.xrange("b24:events:{0}")
-    return [decode_event(fields[b"event"]) for _, fields in entries]
 
 
 async def test_an_erasure_is_recorded_and_no_replay_undoes_it(

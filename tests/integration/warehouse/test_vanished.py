@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from consumers.warehouse import table_schema
 from consumers.warehouse.row_loading import Warehouse
+from gateway.contract import EventSubject
 from tests.integration.warehouse.conftest import database_of
 from tests.integration.warehouse.loading import PORTAL, START, Target, entry, load
 
@@ -69,14 +70,14 @@ def test_what_is_dropped_is_there_again_with_the_next_load_and_told(
 ) -> None:
     with database_of(ready, tmp_path / "work") as database:
         warehouse = Warehouse(database)
-        warehouse.erase(PORTAL, 7, START + timedelta(days=1))
+        warehouse.erase(PORTAL, EventSubject.of_comment(7), START + timedelta(days=1))
         change(ready, statement)
         with capture_logs() as logs:
             load(warehouse, entry("added", 2), entry("added", 7))
             load(warehouse, entry("added", 3))
 
     assert_whole(ready)
-    assert ready.ask("SELECT comment_id FROM bitrix24.erasures") == [(7,)]
+    assert ready.ask("SELECT comment_id, subject FROM bitrix24.erasures") == [(7, None)]
     rows = ready.ask("SELECT comment_id FROM bitrix24.comment_events ORDER BY comment_id")
     assert rows == [(2,), (3,)], "what was erased stays away"
     told = lost(logs)
@@ -91,7 +92,7 @@ def test_a_restart_after_everything_was_dropped_loads_and_forgets_no_erasure(
     with database_of(fresh, tmp_path / "work") as database:
         warehouse = Warehouse(database)
         load(warehouse, entry("added", 1))
-        warehouse.erase(PORTAL, 1, START + timedelta(days=1))
+        warehouse.erase(PORTAL, EventSubject.of_comment(1), START + timedelta(days=1))
     change(fresh, DROPS["everything"])
 
     with database_of(fresh, tmp_path / "work") as database, capture_logs() as logs:
