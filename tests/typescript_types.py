@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.contract.http_schemas import feed_schemas
 from gateway.contract.json_schema import ENTITY_TYPES, json_schema
 from tests.support.node_tools import NodeTools, find_node_tools
 
@@ -34,9 +35,12 @@ _BANNER: Final = """\
 // Schema: """
 _PROGRAM: Final = """
 const { compile } = require("json-schema-to-typescript");
-const { schema, options } = JSON.parse(require("fs").readFileSync(0, "utf8"));
-compile(schema, "GatewayEvent", options).then(
-  (text) => process.stdout.write(text),
+const { schema, others, options } = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const all = [compile(schema, "GatewayEvent", options)];
+for (const [name, one] of Object.entries(others))
+  all.push(compile(one, name, { ...options, bannerComment: "" }));
+Promise.all(all).then(
+  (texts) => process.stdout.write(texts.join("\\n")),
   (error) => { console.error(error); process.exit(1); },
 );
 """
@@ -54,7 +58,8 @@ def generated(tools: NodeTools) -> str:
         "bannerComment": f"{_BANNER}{digest()}",
         "style": {"printWidth": 100},
     }
-    program = json.dumps({"schema": _source(), "options": options})
+    others = feed_schemas({"tsType": "GatewayEvent"})
+    program = json.dumps({"schema": _source(), "others": others, "options": options})
     done = tools.run("-e", _PROGRAM, text=program)
     if done.returncode:
         raise RuntimeError(done.stderr)

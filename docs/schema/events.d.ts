@@ -9,7 +9,7 @@
  *
  * Ids have up to 64 bits, of which `JSON.parse` keeps 53; those of Bitrix24 are far below.
  */
-// Schema: 06febbf33a57131cf0ec726ef22d25a1773aea5a736c41bc845469a8e16e1a52
+// Schema: 58e694c38aeedc9218c276af479c0fe5891ff8238843691baf6bde93a589a64b
 
 export type GatewayEvent = CommentEvent | AppEvent | PortalEvent | EntityEvent | OtherEvent;
 /**
@@ -481,4 +481,22 @@ export interface OtherEvent {
   data?: {
     [k: string]: unknown;
   };
+}
+
+/**
+ * A page of the feed. Keep `cursor` once its events are handled; `more` says that there is more already, of a page without events, too.
+ */
+export interface FeedPage {
+  events: GatewayEvent[];
+  cursor: string;
+  more: boolean;
+}
+
+/**
+ * Events behind a cursor are missing (status 410, or `gone` in a stream); `cursor` is where the first one that there is comes next.
+ */
+export interface FeedGone {
+  error: string;
+  reason: "trimmed" | "forgotten";
+  cursor: string;
 }

@@ -6,6 +6,13 @@ https://www.asyncapi.com/docs/reference/specification/v3.0.0
 from typing import Any, Final
 
 from gateway.contract.dead_letters import DeadLetter
+from gateway.contract.http_channels import (
+    http_channels,
+    http_messages,
+    http_operations,
+    security_schemes,
+)
+from gateway.contract.http_schemas import feed_schemas
 from gateway.contract.json_schema import DESCRIBED_BY, definitions
 from gateway.contract.streams import Streams
 
@@ -23,24 +30,27 @@ _PARAMETERS: Final = {
 
 
 def asyncapi() -> dict[str, Any]:
-    """The streams as an AsyncAPI document, from the side of whoever reads them."""
+    """Streams, relay and feed as an AsyncAPI document, from the side of whoever reads them."""
+    event = {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in _EVENTS]}
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "Bitrix24 event gateway",
             "version": "1.0.0",
-            "description": "Redis Streams. Each entry has the field `event`: a CloudEvent 1.0 in "
-            "the structured JSON mode. Ignore fields and types that you do not know.",
+            "description": "Redis Streams, of which each entry has the field `event`: a "
+            "CloudEvent 1.0 in the structured JSON mode; and the same events over HTTP, pushed by "
+            "the relay and read from the feed. Ignore fields and types that you do not know.",
         },
         "defaultContentType": _STRUCTURED,
-        "channels": _streams(),
+        "channels": _streams() | http_channels(),
         "operations": {
             f"read{name.capitalize()}": {
                 "action": "receive",
                 "channel": {"$ref": f"#/channels/{name}"},
             }
             for name in _OF_STREAMS
-        },
+        }
+        | http_operations(),
         "components": {
             "messages": {
                 name: {
@@ -48,8 +58,10 @@ def asyncapi() -> dict[str, Any]:
                     "payload": {"$ref": f"#/components/schemas/{name}"},
                 }
                 for name in _EVENTS
-            },
-            "schemas": definitions("#/components/schemas/{name}"),
+            }
+            | http_messages(event, structured=_STRUCTURED),
+            "schemas": definitions("#/components/schemas/{name}") | feed_schemas(event),
+            "securitySchemes": security_schemes(),
         },
     }
 

@@ -20,6 +20,7 @@ from gateway.contract.events import (
     PortalEvent,
     PortalType,
 )
+from gateway.contract.http_schemas import feed_schemas
 
 __all__ = ["DESCRIBED_BY", "ENTITY_TYPES", "definitions", "json_schema"]
 
@@ -43,13 +44,16 @@ _FORM_VALUE: Final = "FormValue"
 
 
 def json_schema() -> dict[str, Any]:
-    """The events as one JSON Schema; unknown fields and types have to be tolerated."""
+    """The events as one JSON Schema; unknown fields and types have to be tolerated.
+
+    Among its definitions are the answers of the feed.
+    """
     either = [{"$ref": f"#/$defs/{one.__name__}"} for one in DESCRIBED_BY]
     return {
         "$schema": _DIALECT,
         "title": "Events of the Bitrix24 event gateway",
         "oneOf": either,
-        "$defs": definitions("#/$defs/{name}"),
+        "$defs": definitions("#/$defs/{name}") | feed_schemas({"$ref": "#"}),
     }
 
 

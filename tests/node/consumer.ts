@@ -1,6 +1,6 @@
 // A consumer as somebody writes it on the types of docs/schema/events.d.ts. Each line after WRONG
 // is a mistake that the compiler has to find, by its code.
-import type { EntityEvent, FormValue, GatewayEvent } from "./events";
+import type { EntityEvent, FeedGone, FeedPage, FormValue, GatewayEvent } from "./events";
 
 type Declared = Omit<EntityEvent, "type"> & { type: "bitrix24.acme.order.updated" };
 
@@ -32,4 +32,12 @@ function told_of(value: FormValue | { [name: string]: FormValue }): string {
   // WRONG TS2322: const count: number = value;
   if (typeof value === "string") return value;
   return Object.values(value).map(told_of).join(" ");
+}
+
+export function read(answer: FeedPage | FeedGone): string {
+  // WRONG TS2339: answer.events;
+  if ("reason" in answer) return answer.reason === "trimmed" ? answer.cursor : "newest";
+  // WRONG TS2367: if (answer.more === "true") return "";
+  answer.events.map(told);
+  return answer.cursor;
 }

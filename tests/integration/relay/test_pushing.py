@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_http
 from cloudevents.core.formats.json import JSONFormat
+from msgspec import json
 from redis.asyncio import Redis
 from standardwebhooks import Webhook
 
@@ -13,6 +14,7 @@ from gateway.contract import COMMENT_ADDED, encode_event
 from tests.integration.notifier.processes import comment_event, publish
 from tests.integration.relay.receivers import SECRET, Receiver, receiver
 from tests.integration.relay.relaying import are_there, endpoint, relay_process
+from tests.support.contract_schemas import judge_headers, judge_payload
 from tests.support.eventually import eventually
 
 
@@ -55,6 +57,9 @@ async def test_a_delivery_is_the_event_of_the_stream(
     data: Any = read.get_data()
     assert data["comment_id"] == 9
     Webhook(SECRET).verify(pushed.body, pushed.headers)
+    message = "PushedEvent" if mode == "structured" else "PushedData"
+    judge_headers(message, pushed.headers)
+    judge_payload(message, json.decode(pushed.body))
 
 
 async def test_a_receiver_that_is_away_gets_everything_later_in_order(
