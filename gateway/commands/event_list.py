@@ -12,6 +12,7 @@ from gateway import logs
 from gateway.commandline import settings_of
 from gateway.commands.row_output import Row, echo_rows
 from gateway.contract import ENTITY_TYPE_ID, EVENT_TYPES, OFFLINE_EVENT, EventType
+from gateway.event_subscription import EventSubscription
 from gateway.ops.answer_times import answering
 from gateway.ops.latest_of_types import LatestOfTypes, latest_of_types
 from gateway.portal_health.portal_events import PortalEvents, WhatIsBound
@@ -62,20 +63,21 @@ def command(
     settings = settings_of(context)
     logs.configure(settings.log, process="events")  # refused tokens are told, and not on stdout
     look = _Look() if catalogue else asyncio.run(_looked(settings, portal))
-    taken = settings.subscription.by_wire_name
+    subscription = settings.subscription
+    taken = subscription.by_wire_name
     patterns = [name.upper() for name in names]
     shown = [
         row
-        for row in _rows_of(settings, look)
+        for row in _rows_of(subscription, look)
         if (not subscribed or row.wire_name in taken)
         and (not unbound or _lacking(row, look))
         and (not patterns or any(fnmatchcase(row.wire_name, one) for one in patterns))
     ]
     if as_json:
         for row in shown:
-            click.echo(json_line(_object(row, settings, look)))
+            click.echo(json_line(_object(row, subscription, look)))
     else:
-        rows = [_row(row, settings, look) for row in shown]
+        rows = [_row(row, subscription, look) for row in shown]
         echo_rows(rows, as_json=False, empty="no event is called so")
         _echo_notes(look)
 
@@ -95,9 +97,9 @@ async def _looked(settings: Settings, name: str | None) -> _Look:
         return _Look(bound=bound, latest=await latest_of_types(redis, streams, member_id=member_id))
 
 
-def _rows_of(settings: Settings, look: _Look) -> Iterator[EventType]:
+def _rows_of(subscription: EventSubscription, look: _Look) -> Iterator[EventType]:
     """The catalogue, what the settings declare, and whatever else portals have bound."""
-    rows = {row.wire_name: row for row in (*EVENT_TYPES, *settings.subscription.rows)}
+    rows = {row.wire_name: row for row in (*EVENT_TYPES, *subscription.rows)}
     yield from rows.values()
     others = {name for one in look.bound for name in one.delivered | one.queued}
     for name in sorted(others - rows.keys() - {OFFLINE_EVENT.upper()}):
@@ -133,13 +135,13 @@ def _last_seen(row: EventType, received: Mapping[str, str]) -> str | None:
     return max((at for type_, at in received.items() if fnmatchcase(type_, pattern)), default=None)
 
 
-def _fetch(row: EventType, settings: Settings) -> str | None:
-    declaration = settings.subscription.fetches.get(row.type)
+def _fetch(row: EventType, subscription: EventSubscription) -> str | None:
+    declaration = subscription.fetches.get(row.type)
     return None if declaration is None else declaration.fetch
 
 
-def _row(row: EventType, settings: Settings, look: _Look) -> Row:
-    subscription, count = settings.subscription, len(_asked(look))
+def _row(row: EventType, subscription: EventSubscription, look: _Look) -> Row:
+    count = len(_asked(look))
     delivered = _having(look, lambda one: row.wire_name in one.delivered)
     queued = _having(look, lambda one: row.wire_name in one.queued)
     is_queued = row.wire_name in subscription.queued or queued
@@ -148,15 +150,14 @@ def _row(row: EventType, settings: Settings, look: _Look) -> Row:
         "type": row.type or None,
         "scope": row.scope or None,
         "taken": "yes" if row.wire_name in subscription.by_wire_name else "no",
-        "fetch": _fetch(row, settings),
+        "fetch": _fetch(row, subscription),
         "bound": f"{len(delivered)}/{count}" if count else None,
         "queued": f"{len(queued)}/{count}" if count and is_queued else None,
         "last_seen": _last_seen(row, look.latest.received),
     }
 
 
-def _object(row: EventType, settings: Settings, look: _Look) -> dict[str, Any]:
-    subscription = settings.subscription
+def _object(row: EventType, subscription: EventSubscription, look: _Look) -> dict[str, Any]:
     return {
         "name": row.documented_name,
         "type": row.type or None,
@@ -165,7 +166,7 @@ def _object(row: EventType, settings: Settings, look: _Look) -> dict[str, Any]:
         "page": row.page or None,
         "is_queued_offline": row.is_queued_offline,
         "is_subscribed": row.wire_name in subscription.by_wire_name,
-        "fetch": _fetch(row, settings),
+        "fetch": _fetch(row, subscription),
         "bound_in": _having(look, lambda one: row.wire_name in one.delivered),
         "queued_in": _having(look, lambda one: row.wire_name in one.queued),
         "missing_in": _lacking(row, look),

@@ -13,7 +13,13 @@ from gateway.commandline import settings_of
 from gateway.contract import timestamps
 from gateway.ops.answer_times import answering
 from gateway.ops.text_tables import table
-from gateway.portal_health.standing import MISSED_DAYS, PortalFault, PortalStanding, faults_of
+from gateway.portal_health.standing import (
+    MISSED_DAYS,
+    PortalFault,
+    PortalStanding,
+    faults_of,
+    some_of,
+)
 from gateway.settings import Settings
 from gateway.terminal import json_line, printable
 
@@ -137,10 +143,15 @@ def _silence(one: PortalStanding, *, learn_s: float) -> str:
 
 
 def _echo_faults(one: PortalStanding, faults: Sequence[PortalFault]) -> None:
-    if faults:
+    if faults or one.answers.extra:
         click.echo(f"\n{printable(one.domain or one.member_id)}:")
     for fault in faults:
         click.echo(f"  {printable(fault.what)}\n    -> {printable(fault.remedy)}")
+    if one.answers.extra:
+        click.echo(
+            f"  bound, and not taken: {some_of(one.answers.extra)}\n"
+            "    -> take them ([[events]]), or unbind them: `gateway events remove`"
+        )
     if one.answers.elsewhere:
         elsewhere = ", ".join(one.answers.elsewhere)
         click.echo(printable(f"  events are also delivered to {elsewhere}"))
@@ -160,6 +171,7 @@ def _object(one: PortalStanding, faults: Sequence[PortalFault]) -> dict[str, Any
         "grant_renewed_at": _time(one.renewed_at),
         "bound": answers.bound,
         "missing": answers.missing,
+        "extra": answers.extra,
         "elsewhere": answers.elsewhere,
         "queue": answers.queue,
         "no_queue": answers.no_queue,

@@ -1,5 +1,7 @@
 """Reads what Bitrix24 says under `data` of an event that is about neither a comment nor the
 application: which entity it is about, and what may be stored of the rest. Pure.
+
+It says the same in a form, when it delivers an event, and in a row of its queue of offline events.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -65,6 +67,11 @@ class EntityReader:
             alone = {"ID": fields.data_id}
         return self._read(alone, ChosenFields(alone), number)
 
+    def read_row(self, event_data: Any) -> ReadEntity:
+        """What a row of a portal's queue says: the same tree, that came as JSON."""
+        data = _with_keys(event_data)
+        return self._read(data, self._storable.of(_as_sent(data)), None)
+
     def _read(
         self, data: Any, chosen: ChosenFields, number: int | None, secrets: Collection[str] = ()
     ) -> ReadEntity:
@@ -93,6 +100,23 @@ class EntityReader:
             lacks_id=subject_id is None and bool(self._id_paths),
             left_out=chosen.left_out,
         )
+
+
+def _with_keys(value: Any) -> Any:
+    """A tree of JSON with PHP's arrays for its lists."""
+    if isinstance(value, dict | list):
+        members = value.items() if isinstance(value, dict) else enumerate(value)
+        return {str(key): _with_keys(one) for key, one in members}
+    return value
+
+
+def _as_sent(value: Any) -> Any:
+    """The same as http_build_query would send it: text at its leaves, and nothing for null."""
+    if isinstance(value, dict):
+        return {key: _as_sent(one) for key, one in value.items() if one is not None}
+    if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
+        return str(int(value))
+    return value if isinstance(value, str) else str(value)
 
 
 def _first(data: Any, paths: Sequence[Keys], read: Callable[[Any], Any]) -> Any:

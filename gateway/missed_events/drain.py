@@ -2,14 +2,15 @@
 
 The portal puts every change into the queue, whether it was delivered or not. For each portal:
 
-1. rows are reserved that nobody has touched for [reconcile] settle_s, and that are older than
-   anything that may still wait in a receiver's spool: of their time, the streams are complete;
-2. those that are not on the stream are published, each once by an id that follows from the row;
-3. what was missed is noted for the report, once for each reservation;
-4. exactly the rows that were read are cleared.
+1. it is asked of which events rows wait: of most of the events that are subscribed to, none do;
+2. rows of these are reserved that nobody has touched for [reconcile] settle_s, and that are older
+   than anything that may still wait in a receiver's spool: of their time, the streams are complete;
+3. those that are not on the stream are published, each once by an id that follows from the row;
+4. what was missed is noted for the report, once for each reservation;
+5. exactly the rows that were read are cleared.
 
 A process may die between any two steps. What it has reserved stays in the portal, is found there by
-the next one, and goes the same way from step 2 on: what was published is not published again.
+the next one, and goes the same way from step 3 on: what was published is not published again.
 docs/decisions/0009-missed-events.md
 """
 
@@ -26,7 +27,7 @@ from gateway.missed_events.dependencies import Dependencies
 from gateway.missed_events.gaps import gaps_of
 from gateway.missed_events.missed_rows import first_look_s, key_of, missed, recovered
 from gateway.missed_events.portal_queue import PortalQueue, Reservation, has_no_queue
-from gateway.missed_events.queue_rows import EVENT_NAMES, OfflineRow
+from gateway.missed_events.queue_rows import OfflineRow, QueueRows
 from gateway.portals.directory import Portal
 
 __all__ = ["Drain"]
@@ -34,7 +35,9 @@ __all__ = ["Drain"]
 log: Any = structlog.get_logger(__name__)
 
 _MAX_RESERVATIONS: Final = 10
-# Of a thousand rows each; then other portals have their turn.
+# Of one event, a thousand rows each; then other portals have their turn.
+_MAX_TURNS: Final = 10
+# What waits is looked at so often: each time, the rows of all events are reserved that it shows.
 _SLACK_S: Final = 5.0
 # The difference of the clocks is measured anew with each answer, which may take a while.
 
@@ -45,10 +48,13 @@ class _State(Struct):
     queue: PortalQueue
     has_reservations: bool = True
     """Whether rows may be reserved that nobody deals with: at first, and after any failure."""
+    may_reserve: bool = False
+    """Whether the portal has let us: looking is allowed where reserving is not."""
 
 
 class Drain:
-    """Drains a portal's queue, which is a duty; one task at a time does it.
+    """Drains a portal's queue of the events that are subscribed to, which is a duty; one task at a
+    time does it.
 
     It does nothing for portals that have not installed the application.
     """
@@ -59,6 +65,7 @@ class Drain:
         self._webhooks = {
             one.member_id for one in dependencies.settings.portals if one.rest_webhook
         }
+        self._rows = QueueRows(dependencies.settings.subscription)
         self._states: dict[str, _State] = {}
 
     async def carry_out(self, portal: Portal) -> float | None:
@@ -80,6 +87,7 @@ class Drain:
         except Bitrix24Error as error:
             if not has_no_queue(error):
                 raise
+            self._states.pop(portal.member_id, None)
             await self._dependencies.refusals.note(portal.member_id, str(error))
             return None
         if not is_empty:
@@ -90,22 +98,39 @@ class Drain:
     async def _drain(self, portal: Portal, state: _State) -> bool:
         """Drain for a turn; whether all was reserved that there was."""
         queue = state.queue
+        if not self._rows.event_names:
+            return True
         if state.has_reservations:
             state.has_reservations = not await self._finish(portal, queue)
-        turns_left = _MAX_RESERVATIONS
-        for event_name in EVENT_NAMES:
-            while not self._dependencies.holds_back():
-                until = await self._dependencies.settled_until()
-                is_left, state.has_reservations = state.has_reservations, True
-                reservation = await queue.reserve(event_name, until=until)
-                is_left |= not await self._deal_with(portal, queue, reservation, until=until)
-                state.has_reservations = is_left
-                if is_left or not reservation.has_more:
-                    break
-                turns_left -= 1
-                if not turns_left:
+        for _ in range(_MAX_TURNS):
+            until = await self._dependencies.settled_until()
+            if self._dependencies.holds_back():
+                return True
+            names = await queue.waiting(until=until)
+            if not names and state.may_reserve:
+                return True
+            for event_name in names or self._rows.event_names[:1]:
+                if not await self._drain_of(portal, state, event_name):
                     return False
-        return True
+            if not names:
+                return True
+        return False
+
+    async def _drain_of(self, portal: Portal, state: _State, event_name: str) -> bool:
+        """Drain rows of an event for a turn; whether all were reserved that there were."""
+        queue = state.queue
+        for _ in range(_MAX_RESERVATIONS):
+            if self._dependencies.holds_back():
+                return True
+            until = await self._dependencies.settled_until()
+            is_left, state.has_reservations = state.has_reservations, True
+            reservation = await queue.reserve(event_name, until=until)
+            state.may_reserve = True
+            is_left |= not await self._deal_with(portal, queue, reservation, until=until)
+            state.has_reservations = is_left
+            if is_left or not reservation.has_more:
+                return True
+        return False
 
     async def _finish(self, portal: Portal, queue: PortalQueue) -> bool:
         """Deal with what is reserved, by whomever; false if it is too early for some of it."""
@@ -180,6 +205,7 @@ class Drain:
     def _state_of(self, member_id: str) -> _State:
         if member_id not in self._states:
             connector = self._dependencies.settings.bitrix24.auth_connector
-            queue = PortalQueue(self._dependencies.application_of(member_id), connector=connector)
+            application = self._dependencies.application_of(member_id)
+            queue = PortalQueue(application, self._rows, connector=connector)
             self._states[member_id] = _State(queue=queue)
         return self._states[member_id]

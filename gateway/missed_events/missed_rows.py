@@ -1,16 +1,16 @@
 """Finds which rows of a portal's queue did not arrive online, and makes the events that they
 become. Pure.
 
-A row says that a kind of change of a comment happened, and when last. It has arrived if consumers
+A row says that a kind of change of a subject happened, and when last. It has arrived if consumers
 were told of that kind of change after it happened: by an event of that time, or by one that came in
-later, whatever time it names. Being told, they fetch the comment as it is then.
+later, whatever time it names. Being told, they fetch the subject as it is then.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from gateway.contract import COMMENT_UPDATED, CommentEvent
+from gateway.contract import COMMENT_ADDED, COMMENT_DELETED, CommentEvent, EntityEvent
 from gateway.missed_events.online_events import Key, OnlineEvent
 from gateway.missed_events.queue_rows import OfflineRow
 from gateway.missed_events.recovered_event import recovered_event, recovered_id
@@ -18,6 +18,8 @@ from gateway.portals.directory import Portal
 
 __all__ = ["first_look_s", "has_arrived", "key_of", "missed", "recovered"]
 
+_ONCE: Final = frozenset({COMMENT_ADDED, COMMENT_DELETED})
+# What can happen to a subject no more than once: other entities may be restored.
 _CERTAINLY_AFTER_S: Final = 2.0
 # A row's time is in whole seconds, and the difference of two clocks is known to about one.
 _BEFORE_S: Final = 60.0
@@ -26,7 +28,7 @@ _BEFORE_S: Final = 60.0
 
 def key_of(member_id: str, row: OfflineRow) -> Key:
     """What is looked for on the stream."""
-    return Key(member_id, row.comment_id, row.type)
+    return Key(member_id, str(row.subject), row.type)
 
 
 def first_look_s(rows: Sequence[OfflineRow], *, clock_ahead_s: float) -> float:
@@ -44,8 +46,8 @@ def has_arrived(
     """
     if seen is None:
         return False
-    if row.type != COMMENT_UPDATED:
-        return True  # a comment is added once, and deleted once
+    if row.type in _ONCE:
+        return True
     return (
         seen.happened_at >= row.changed_at - tolerance_s
         or seen.received_at >= row.changed_at - clock_ahead_s + _CERTAINLY_AFTER_S
@@ -73,14 +75,15 @@ def missed(
     ]
 
 
-def recovered(row: OfflineRow, portal: Portal, *, found_at: datetime) -> CommentEvent:
+def recovered(row: OfflineRow, portal: Portal, *, found_at: datetime) -> CommentEvent | EntityEvent:
     """The event of a row; its id is the same whenever, and however often, the row is read."""
     return recovered_event(
         recovered_id(row.changed_at, portal.member_id, "offline", row.message_id, row.changed_at),
         row.type,
-        row.comment_id,
+        row.subject,
         portal,
         happened_at=row.changed_at,
         found_at=found_at,
         user_id=row.user_id,
+        fields=row.fields,
     )

@@ -1,4 +1,4 @@
-"""Looks through the `events` stream for certain comments: what has come in online.
+"""Looks through the `events` stream for certain subjects: what has come in online.
 
 The last minutes are kept in memory, since most questions are about them; for what is older, the
 stream is read again, once for all who ask meanwhile. Events that were recovered do not count: they
@@ -16,26 +16,34 @@ import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from gateway.contract import EVENT_FIELD, EntryId, EventSubject, Streams
+from gateway.contract import (
+    APP_SUBJECT,
+    EVENT_FIELD,
+    PORTAL_SUBJECT,
+    EntryId,
+    EventSubject,
+    Streams,
+)
 
 __all__ = ["Key", "OnlineEvent", "OnlineEvents"]
 
 _PAGE: Final = 1000
+_NOT_QUEUED: Final = frozenset({APP_SUBJECT, PORTAL_SUBJECT})
 _MAX_KEPT: Final = 200_000
 # About 80 MB; beyond it, less time is kept.
 
 
 class Key(NamedTuple):
-    """A kind of change of a comment."""
+    """A kind of change of a subject, which is named as in an event: `deal/77`."""
 
     member_id: str
-    comment_id: int
+    subject: str
     type: str
 
-    @property
-    def subject(self) -> EventSubject:
-        """The comment."""
-        return EventSubject.of_comment(self.comment_id)
+    @classmethod
+    def of_comment(cls, member_id: str, comment_id: int, event_type: str) -> "Key":
+        """A kind of change of a comment."""
+        return cls(member_id, str(EventSubject.of_comment(comment_id)), event_type)
 
 
 class OnlineEvent(NamedTuple):
@@ -56,11 +64,11 @@ class OnlineEvent(NamedTuple):
 
 class _Data(Struct):
     member_id: str = ""
-    comment_id: int = 0
 
 
 class _Event(Struct):
     type: str
+    subject: str
     time: datetime
     receivedat: datetime
     data: _Data
@@ -132,7 +140,10 @@ class OnlineEvents:
         first = str(min(question.since_ms for question in questions))
         last = str(max(question.before_ms for question in questions) - 1)
         found: dict[Key, OnlineEvent] = {}
-        for partition in {self._streams.partition_of(key.member_id, key.subject) for key in wanted}:
+        for partition in {
+            self._streams.partition_of(key.member_id, EventSubject.parse(key.subject))
+            for key in wanted
+        }:
             page = _Page((), first, is_last=False)
             while not page.is_last:
                 page = await self._page(partition, page.next, last)
@@ -185,15 +196,15 @@ class _Page(NamedTuple):
 def _online_event(
     entry_id: bytes, fields: Mapping[bytes, bytes]
 ) -> tuple[int, Key, OnlineEvent] | None:
-    """The time of an entry (ms) and what it says, if it is about a comment and came in online."""
+    """The time of an entry (ms) and what it says, if a portal told it and it came in online."""
     try:
         event = _decode(fields.get(EVENT_FIELD, b""))
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    if event.recovered or not event.data.comment_id:
+    if event.recovered or event.subject.partition("/")[0] in _NOT_QUEUED:
         return None
     return (
         EntryId.of(entry_id).ms,
-        Key(event.data.member_id, event.data.comment_id, event.type),
+        Key(event.data.member_id, event.subject, event.type),
         OnlineEvent(event.time.timestamp(), event.receivedat.timestamp()),
     )

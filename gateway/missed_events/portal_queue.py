@@ -1,14 +1,15 @@
 """Reserves rows of a portal's queue of offline events, and clears them when they are dealt with.
 
-Only rows about comments are touched: others, which another system may have bound for the same
-application, are left to it. A reservation has an id that only the portal's answer tells, so one
-whose answer was lost is looked for among all reservations of this application. Documentation and
-the portal's code differ on what is cleared; this asks only for what both understand alike.
+Only rows of events that are subscribed to are touched: others, which another system may have bound
+for the same application, are left to it. A reservation has an id that only the portal's answer
+tells, so one whose answer was lost is looked for among all reservations of this application.
+Documentation and the portal's code differ on what is cleared; this asks only for what both
+understand alike.
 https://apidocs.bitrix24.com/api-reference/events/offline-events.html
 """
 
 import time
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from gateway.bitrix24.errors import (
     NotInPlan,
     Unauthorized,
 )
-from gateway.missed_events.queue_rows import OfflineRow, message_id_of, row_of
+from gateway.missed_events.queue_rows import OfflineRow, QueueRows, event_name_of
 
 __all__ = ["PortalQueue", "Reservation", "has_no_queue"]
 
@@ -62,8 +63,9 @@ class PortalQueue:
     this machine's, as of the last answer.
     """
 
-    def __init__(self, portal: PortalClient, *, connector: str) -> None:
+    def __init__(self, portal: PortalClient, rows: QueueRows, *, connector: str) -> None:
         self._portal = portal
+        self._ours = rows
         self._connector = connector
         self.clock_ahead_s = 0.0
         self._rows = _ROWS
@@ -71,36 +73,56 @@ class PortalQueue:
     async def reservations(self) -> list[str]:
         """The ids of all reservations of our rows, whoever made them and whatever became of him."""
         found: dict[str, None] = {}
+        async for page in self._listed({">PROCESS_ID": _ANY}):
+            for row in page:
+                process_id = members_of(row).get("PROCESS_ID")
+                if isinstance(process_id, str) and process_id and self._ours.message_id_of(row):
+                    found[process_id] = None
+        return list(found)
+
+    async def waiting(self, *, until: float) -> list[str]:
+        """The names of our events of which rows last changed at `until` or before are reserved by
+        nobody, as far as the first page with any of ours tells; all names, if none of many does.
+        """
+        unreserved = {"<PROCESS_ID": _ANY, "<=TIMESTAMP_X": self._moment(until)}
+        is_whole = False
+        async for page in self._listed(unreserved):
+            names = {event_name_of(row) for row in page if self._ours.message_id_of(row)}
+            if names:
+                return [name for name in self._ours.event_names if name in names]
+            is_whole = len(page) < _DEFAULT_ROWS
+        return [] if is_whole else list(self._ours.event_names)
+
+    async def _listed(self, chosen: dict[str, Any]) -> AsyncIterator[list[Any]]:
         start: int | None = 0
         for _ in range(_MAX_PAGES):
             answer = await self._call(
                 "event.offline.list",
-                filter={">PROCESS_ID": _ANY, "=ERROR": 0},
+                filter={**chosen, "=ERROR": 0},
                 order={"ID": "ASC"},
                 start=start,
             )
-            for row in members_of(answer.result).values():
-                process_id = members_of(row).get("PROCESS_ID")
-                if isinstance(process_id, str) and process_id and message_id_of(row):
-                    found[process_id] = None
+            yield list(members_of(answer.result).values())
             start = answer.next_start
             if start is None:
                 break
-        return list(found)
 
     async def reserve(self, event_name: str, *, until: float) -> Reservation:
         """Reserve rows of an event, last changed at `until` (Unix seconds) or before; the oldest.
 
         What a call that failed has reserved, `reservations` finds; the next asks for fewer rows.
         """
-        moment = datetime.fromtimestamp(int(until + self.clock_ahead_s), UTC)
         return await self._rows_of(
             "",
             is_repeatable=False,
             # Not a list of names: the portal's code takes no lists here, whatever is documented.
-            filter={"=EVENT_NAME": event_name, "<=TIMESTAMP_X": moment.isoformat()},
+            filter={"=EVENT_NAME": event_name, "<=TIMESTAMP_X": self._moment(until)},
             order={"TIMESTAMP_X": "ASC", "ID": "ASC"},
         )
+
+    def _moment(self, until: float) -> str:
+        """By the portal's clock, as a filter has it."""
+        return datetime.fromtimestamp(int(until + self.clock_ahead_s), UTC).isoformat()
 
     async def read(self, process_id: str) -> Reservation:
         """Rows of a reservation that are not cleared yet: fewer where the portal fails with more.
@@ -138,7 +160,7 @@ class PortalQueue:
             "event.offline.get", is_repeatable=is_repeatable, limit=limit, clear=0, **parameters
         )
         self._rows = min(_ROWS, limit * _FEWER)
-        return _reservation(answer, reserved, full=min(limit, _DEFAULT_ROWS))
+        return self._reservation(answer, reserved, full=min(limit, _DEFAULT_ROWS))
 
     async def _call(self, method: str, *, is_repeatable: bool = True, **parameters: Any) -> Answer:
         if self._connector:
@@ -147,6 +169,28 @@ class PortalQueue:
         if answer.answered_at is not None:
             self.clock_ahead_s = answer.answered_at - time.time()
         return answer
+
+    def _reservation(self, answer: Answer, process_id: str, *, full: int) -> Reservation:
+        """What an answer gives; with `full` rows there may be more."""
+        told = members_of(answer.result)
+        trees = list(members_of(told.get("events")).values())
+        process_id = process_id or str(told.get("process_id") or "")
+        if trees and not process_id:
+            raise MaybeDone("the portal gave rows without a reservation")
+        rows = [row for tree in trees if (row := self._ours.row_of(tree)) is not None]
+        unreadable = [
+            message_id
+            for tree in trees
+            if self._ours.row_of(tree) is None
+            and (message_id := self._ours.message_id_of(tree)) is not None
+        ]
+        rows.sort(key=lambda row: (row.changed_at, str(row.subject), row.type))
+        return Reservation(
+            process_id=process_id,
+            rows=tuple(rows),
+            unreadable=tuple(unreadable),
+            has_more=len(trees) >= full,
+        )
 
 
 def has_no_queue(error: Bitrix24Error) -> bool:
@@ -159,26 +203,4 @@ def has_no_queue(error: Bitrix24Error) -> bool:
         return False
     return isinstance(error, NotInPlan | AccessDenied) or (
         isinstance(error, Unauthorized) and error.code in {"wrong_auth_type", "insufficient_scope"}
-    )
-
-
-def _reservation(answer: Answer, process_id: str, *, full: int) -> Reservation:
-    """What an answer gives; with `full` rows there may be more."""
-    told = members_of(answer.result)
-    trees = list(members_of(told.get("events")).values())
-    process_id = process_id or str(told.get("process_id") or "")
-    if trees and not process_id:
-        raise MaybeDone("the portal gave rows without a reservation")
-    rows = [row for tree in trees if (row := row_of(tree)) is not None]
-    unreadable = [
-        message_id
-        for tree in trees
-        if row_of(tree) is None and (message_id := message_id_of(tree)) is not None
-    ]
-    rows.sort(key=lambda row: (row.changed_at, row.comment_id, row.type))
-    return Reservation(
-        process_id=process_id,
-        rows=tuple(rows),
-        unreadable=tuple(unreadable),
-        has_more=len(trees) >= full,
     )

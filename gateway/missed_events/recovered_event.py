@@ -1,13 +1,18 @@
 """Makes the event that something missed becomes. Pure."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
+from typing import Any, cast
 from uuid import UUID
 
 from gateway.contract import (
+    COMMENT_SUBJECT,
     CommentData,
     CommentEvent,
     CommentType,
+    EntityData,
+    EntityEvent,
     EventSubject,
     source_of,
     timestamps,
@@ -19,27 +24,51 @@ __all__ = ["recovered_event", "recovered_id"]
 
 def recovered_event(
     event_id: str,
-    event_type: CommentType,
-    comment_id: int,
+    event_type: str,
+    subject: EventSubject,
     portal: Portal,
     *,
     happened_at: float,
     found_at: datetime,
     user_id: int | None = None,
-) -> CommentEvent:
-    """The event, marked as recovered; `happened_at` is in Unix seconds."""
-    return CommentEvent(
+    fields: Mapping[str, Any] | None = None,
+) -> CommentEvent | EntityEvent:
+    """The event, marked as recovered; `happened_at` is in Unix seconds. A comment has no `fields`.
+
+    Raises ValueError for a comment without a number.
+    """
+    source, time = source_of(portal.member_id), timestamps.seconds(happened_at)
+    receivedat = timestamps.milliseconds_of(found_at)
+    if subject.kind == COMMENT_SUBJECT:
+        if not isinstance(subject.id, int):
+            raise ValueError(f"{subject}: the number is missing")
+        return CommentEvent(
+            id=event_id,
+            source=source,
+            type=cast("CommentType", event_type),
+            subject=str(subject),
+            time=time,
+            receivedat=receivedat,
+            recovered=True,
+            data=CommentData(
+                comment_id=subject.id,
+                member_id=portal.member_id,
+                domain=portal.domain,
+                user_id=user_id,
+            ),
+        )
+    return EntityEvent(
         id=event_id,
-        source=source_of(portal.member_id),
+        source=source,
         type=event_type,
-        subject=str(EventSubject.of_comment(comment_id)),
-        time=timestamps.seconds(happened_at),
-        receivedat=timestamps.milliseconds_of(found_at),
+        subject=str(subject),
+        time=time,
+        receivedat=receivedat,
         recovered=True,
-        data=CommentData(
-            comment_id=comment_id,
+        data=EntityData(
             member_id=portal.member_id,
             domain=portal.domain,
+            fields=dict(fields or {}),
             user_id=user_id,
         ),
     )

@@ -25,6 +25,8 @@ from gateway.contract import (
     COMMENT_UPDATED,
     CommentEvent,
     CommentType,
+    EntityEvent,
+    EventSubject,
 )
 from gateway.missed_events.comment_comparison import (
     Differences,
@@ -169,8 +171,8 @@ class Sweep:
     ) -> Differences:
         """Without what came in online, though the enricher could not say of which entity."""
         keys = {
-            *(Key(member_id, one, COMMENT_ADDED) for one in missed.added),
-            *(Key(member_id, one, COMMENT_DELETED) for one in missed.deleted),
+            *(Key.of_comment(member_id, one, COMMENT_ADDED) for one in missed.added),
+            *(Key.of_comment(member_id, one, COMMENT_DELETED) for one in missed.deleted),
         }
         if not keys:
             return missed
@@ -178,7 +180,9 @@ class Sweep:
         seen = await self._dependencies.online_events.of(keys, since_ms=since_ms)
 
         def unseen(comment_ids: tuple[int, ...], event_type: CommentType) -> tuple[int, ...]:
-            return tuple(one for one in comment_ids if Key(member_id, one, event_type) not in seen)
+            return tuple(
+                one for one in comment_ids if Key.of_comment(member_id, one, event_type) not in seen
+            )
 
         return Differences(
             added=unseen(missed.added, COMMENT_ADDED),
@@ -242,21 +246,23 @@ async def _without_living(client: PortalClient, missed: Differences) -> Differen
 
 def _events(
     portal: Portal, missed: Differences, one: _Different, *, found_at: float
-) -> list[CommentEvent]:
+) -> list[CommentEvent | EntityEvent]:
     """The events of one entity; their ids are the same until what is known of it changes."""
 
-    def event(event_type: CommentType, comment_id: int, *content: str) -> CommentEvent:
+    def event(
+        event_type: CommentType, comment_id: int, *content: str
+    ) -> CommentEvent | EntityEvent:
         at = one.known.listed_ms / 1000
         return recovered_event(
             recovered_id(at, portal.member_id, "sweep", event_type, comment_id, *content),
             event_type,
-            comment_id,
+            EventSubject.of_comment(comment_id),
             portal,
             happened_at=found_at,
             found_at=datetime.fromtimestamp(found_at, UTC),
         )
 
-    def updated(comment_id: int) -> CommentEvent:
+    def updated(comment_id: int) -> CommentEvent | EntityEvent:
         since, found = one.known.told[comment_id].since, one.listing.hashes[comment_id]
         return event(COMMENT_UPDATED, comment_id, since, found)
 

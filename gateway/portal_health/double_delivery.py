@@ -8,22 +8,22 @@ consumers get both, so whoever set that up should know.
 from collections import defaultdict
 from collections.abc import Iterable
 
-from gateway.contract import CommentEvent
+from gateway.contract import CommentEvent, EntityEvent
 
 __all__ = ["handlers_of_doubles"]
 
 
-def handlers_of_doubles(events: Iterable[CommentEvent]) -> dict[str, tuple[int, ...]]:
+def handlers_of_doubles(events: Iterable[CommentEvent | EntityEvent]) -> dict[str, tuple[int, ...]]:
     """By portal (member id), the ids of the handlers through which the same changes came.
 
-    It is the same change if comment, kind and time are equal; the handler is what Bitrix24 calls
+    It is the same change if subject, kind and time are equal; the handler is what Bitrix24 calls
     `event_handler_id`.
     """
-    handlers: defaultdict[tuple[str, int, str, str], set[int]] = defaultdict(set)
+    handlers: defaultdict[tuple[str, str, str, str], set[int]] = defaultdict(set)
     for event in events:
         data = event.data
         if data.event_handler_id is not None:
-            change = (data.member_id, data.comment_id, event.type, event.time)
+            change = (data.member_id, event.subject, event.type, event.time)
             handlers[change].add(data.event_handler_id)
     found: defaultdict[str, set[int]] = defaultdict(set)
     for (member_id, *_), ids in handlers.items():

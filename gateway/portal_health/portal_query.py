@@ -75,6 +75,7 @@ async def ask_application(portal: PortalClient, wanted: Sequence[Binding]) -> An
         is_paid=info.get("PAYMENT_EXPIRED", "N") in _NO,
         bound=len(comparison.present) if wanted else None,
         missing=tuple(map(str, missing)),
+        extra=tuple(map(str, comparison.extra)),
         elsewhere=tuple(dict.fromkeys(one.handler for one in comparison.elsewhere)),
         queue=queue.total or 0 if isinstance(queue, Answer) else None,
         waiting_since=_oldest(queue.result) if isinstance(queue, Answer) else None,

@@ -14,7 +14,7 @@ from gateway.bitrix24.bindings import Binding, expected
 from gateway.bitrix24.connecting import Bitrix24
 from gateway.bitrix24.errors import Bitrix24Error
 from gateway.bitrix24.tokens import Tokens
-from gateway.contract import EVENT_FIELD, CommentEvent, InvalidEvent, decode_event
+from gateway.contract import EVENT_FIELD, CommentEvent, EntityEvent, InvalidEvent, decode_event
 from gateway.portal_health.double_delivery import handlers_of_doubles
 from gateway.portal_health.portal_query import ask_application, ask_webhook, refused
 from gateway.portal_health.silence_watch import silence_states
@@ -66,6 +66,7 @@ class PortalReport:
         self._wanted: Sequence[Binding] = (
             expected(handler, settings.subscription, connector=connector) if handler else ()
         )
+        self._rows = settings.subscription.by_wire_name
 
     async def portals(self) -> list[Portal]:
         """Those that are registered, and those whose data are to be erased; by domain."""
@@ -88,14 +89,14 @@ class PortalReport:
 
         return await asyncio.gather(*map(standing, portals))
 
-    async def _latest(self) -> list[CommentEvent]:
+    async def _latest(self) -> list[CommentEvent | EntityEvent]:
         """The latest events that portals delivered, of each partition."""
-        found = []
+        found: list[CommentEvent | EntityEvent] = []
         for key in self._settings.redis.streams.keys("events"):
             for _id, fields in await self._client.xrevrange(key, count=_LATEST):
                 with suppress(InvalidEvent):
                     event = decode_event(fields.get(EVENT_FIELD, b""))
-                    found += [event] if isinstance(event, CommentEvent) else []
+                    found += [event] if isinstance(event, CommentEvent | EntityEvent) else []
         return found
 
     async def _standing(self, portal: Portal, doubling: tuple[int, ...]) -> PortalStanding:
@@ -116,8 +117,19 @@ class PortalReport:
             erase_since=_seconds(facts.erasure_due_since),
             answers=answers,
             heard=msgspec.structs.replace(await self._heard(member_id), doubling=doubling),
+            lacking=self._lacking(answers.missing, facts.scope),
             troubles=((await self._trouble_states.read(member_id)).value or TroubleState()).lasting,
         )
+
+    def _lacking(self, missing: Sequence[str], scope: str) -> dict[str, tuple[str, ...]]:
+        """The rights that events which are not bound need, and that are not in the scope."""
+        given = set(scope.split(",")) if scope else None
+        lacking: dict[str, tuple[str, ...]] = {}
+        for name in missing:
+            row = self._rows.get(name.partition(" ")[0])
+            if given is not None and row is not None and row.scope and row.scope not in given:
+                lacking[row.scope] = (*lacking.get(row.scope, ()), name)
+        return lacking
 
     async def _asked(self, portal: Portal) -> tuple[AccessKind, Tokens | None, Answers]:
         store, member_id = self._bitrix24.tokens, portal.member_id

@@ -3,7 +3,7 @@
 Times are in Unix seconds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
@@ -20,6 +20,7 @@ __all__ = [
     "PortalFault",
     "PortalStanding",
     "faults_of",
+    "some_of",
 ]
 
 AccessKind: TypeAlias = Literal["application", "webhook", "none"]
@@ -32,6 +33,8 @@ Cause: TypeAlias = Literal[
 
 MISSED_DAYS: Final = 7
 """Over how many days missed events are counted."""
+_SHOWN: Final = 8
+# A portal may have some two hundred events bound.
 _QUEUE_PATIENCE_S: Final = 3600.0
 # Longer than it takes to look at a queue, and to wait for what may still arrive.
 
@@ -65,7 +68,8 @@ class Answers(Struct, frozen=True, kw_only=True):
 
     `refusal` is why it answers no call, `cause` what kind of reason that is, and `is_down` whether
     it may pass by itself. Of the application it says whether it `is_installed` and `is_paid`.
-    `missing` events are not bound; `elsewhere` are other handlers that are told of the same ones.
+    `missing` events are not bound; `extra` ones are, and nobody takes them; `elsewhere` are other
+    handlers that are told of the same ones.
     `queue` counts what waits in the queue of offline events, the oldest since `waiting_since`;
     `no_queue` is why there is none.
     """
@@ -77,6 +81,7 @@ class Answers(Struct, frozen=True, kw_only=True):
     is_paid: bool = True
     bound: int | None = None
     missing: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
     queue: int | None = None
     waiting_since: float | None = None
@@ -104,6 +109,8 @@ class PortalStanding(Struct, frozen=True, kw_only=True):
     has installed, `server` the root of the authorization server that knows it. `has_handler` is
     whether the settings say where to. `renewed_at` is when its refresh token was issued,
     `erase_since` since when its data are to be erased. `troubles` are those that were told.
+    `lacking` are rights that the application was not given, with the events, among those that are
+    missing, that need each.
     """
 
     member_id: str
@@ -119,6 +126,7 @@ class PortalStanding(Struct, frozen=True, kw_only=True):
     answers: Answers
     heard: Heard
     troubles: dict[Trouble, PortalData]
+    lacking: dict[str, tuple[str, ...]] = {}
 
 
 def faults_of(one: PortalStanding, *, now: float, warn_token_s: float) -> list[PortalFault]:
@@ -192,11 +200,26 @@ def _of_bindings(one: PortalStanding) -> Iterator[PortalFault]:
             "nobody says where the portal is to deliver to",
             "set [bitrix24] public_url",
         )
-    elif one.answers.missing:
+        return
+    for right, events in one.lacking.items():
         yield PortalFault(
-            f"not bound: {', '.join(one.answers.missing)}",
+            f"the application has no right `{right}`, so these cannot be bound: {some_of(events)}",
+            "tick this right for the application in the portal, and install it again; "
+            "or take these events out of [[events]]",
+        )
+    without_right = {name for names in one.lacking.values() for name in names}
+    missing = [name for name in one.answers.missing if name not in without_right]
+    if missing:
+        yield PortalFault(
+            f"not bound: {some_of(missing)}",
             "see that `gateway reconcile` runs: it binds them at its next look",
         )
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first of these, and how many more there are."""
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _of_events(one: PortalStanding, *, now: float) -> Iterator[PortalFault]:

@@ -7,7 +7,14 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.contract import AppEvent, CommentEvent, EventSubject, PortalEvent, encode_event
+from gateway.contract import (
+    AppEvent,
+    CommentEvent,
+    EntityEvent,
+    EventSubject,
+    PortalEvent,
+    encode_event,
+)
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.stream_writer import StreamWriter, stream_writer
 from gateway.settings import PublishSettings, RedisSettings
@@ -31,8 +38,10 @@ class OncePublisher:
         self._settings = settings
         self._writers: dict[int, tuple[StreamWriter, asyncio.Lock]] = {}
 
-    async def publish(self, events: Sequence[CommentEvent | AppEvent | PortalEvent]) -> int:
-        """Publish those that are not there yet, in this order for each comment; how many.
+    async def publish(
+        self, events: Sequence[CommentEvent | AppEvent | PortalEvent | EntityEvent]
+    ) -> int:
+        """Publish those that are not there yet, in this order for each subject; how many.
 
         Repeatable; raises StreamUnavailable, and then any of them may have been published.
         """

@@ -17,7 +17,7 @@ from gateway.inbound.form_event import EventReader
 from gateway.inbound.form_fields import FormFields
 from gateway.installation.claim import claim_of_page
 from gateway.installation.event_tokens import event_token_of
-from gateway.missed_events.queue_rows import row_of
+from gateway.missed_events.queue_rows import QueueRows
 from gateway.php_numbers import MAX_INTEGER, MIN_INTEGER, integer_of
 
 CASES = {
@@ -97,7 +97,7 @@ def of_its_author(text: str) -> int | None:
 
 
 def of_an_offline_row(text: str) -> int | None:
-    row = row_of(
+    row = QueueRows(EventSubscription()).row_of(
         {
             "TIMESTAMP_X": "2024-07-18T12:32:31+02:00",
             "EVENT_NAME": wire_name_of(COMMENT_ADDED),
@@ -105,7 +105,7 @@ def of_an_offline_row(text: str) -> int | None:
             "MESSAGE_ID": "0123456789abcdef0123456789abcdef",
         }
     )
-    return row.comment_id if row else None
+    return row.subject.id if row and isinstance(row.subject.id, int) else None
 
 
 def of_an_installation(text: str) -> int | None:

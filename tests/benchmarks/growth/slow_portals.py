@@ -2,18 +2,16 @@
 
 `python -m tests.benchmarks.growth.slow_portals PORT DELAY_S HANGING`: the portals `m0` to below
 `m<HANGING>` never answer. The queue of every portal is empty. `/drained` tells when (seconds of the
-machine's monotonic clock) the queue of each was asked for its last type of event.
+machine's monotonic clock) each was asked what waits in its queue.
 """
 
 import asyncio
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 
 import uvloop
 from aiohttp import web
-
-from gateway.missed_events.queue_rows import EVENT_NAMES
 
 _EMPTY = {
     "event.offline.get": {"process_id": "", "events": []},
@@ -23,7 +21,6 @@ _EMPTY = {
 
 
 async def _serve(port: int, delay_s: float, hanging: int) -> None:
-    asked: Counter[str] = Counter()
     drained_at: defaultdict[str, list[float]] = defaultdict(list)
 
     async def call(request: web.Request) -> web.Response:
@@ -31,10 +28,8 @@ async def _serve(port: int, delay_s: float, hanging: int) -> None:
         if int(member_id[1:]) < hanging:
             await asyncio.sleep(3600)
         await asyncio.sleep(delay_s)
-        if method == "event.offline.get":
-            asked[member_id] += 1
-            if not asked[member_id] % len(EVENT_NAMES):
-                drained_at[member_id].append(time.monotonic())
+        if method == "event.offline.list" and "<PROCESS_ID" in (await request.text()):
+            drained_at[member_id].append(time.monotonic())
         return web.json_response({"result": _EMPTY[method]})
 
     async def drained(_request: web.Request) -> web.Response:

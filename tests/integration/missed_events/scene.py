@@ -13,8 +13,7 @@ from redis.asyncio import Redis
 from gateway.bitrix24.bindings import Binding, bind
 from gateway.bitrix24.connecting import connect
 from gateway.bitrix24.tokens import Tokens
-from gateway.contract import CommentEvent, decode_event
-from gateway.event_subscription import EventSubscription
+from gateway.contract import APP_SUBJECT, CommentEvent, EntityEvent, Event, decode_event
 from gateway.local.process_plan import environment
 from gateway.local.redis_server import free_port
 from gateway.missed_events.gap_book import GapBook
@@ -89,8 +88,13 @@ class Scene:
             self.settings, portals=(*self.settings.portals, registered)
         )
         grant = portal.grants.issue(self.sandbox.application.client_id, portal.member_id, 1)
-        queued = EventSubscription().queued
-        wanted = [Binding(event=event, handler=handler) for event in queued]
+        subscription = self.settings.subscription
+        queued = subscription.queued
+        wanted = [
+            Binding(event=row.wire_name, handler=handler)
+            for row in subscription.rows
+            if row.subject_kind != APP_SUBJECT
+        ]
         if has_queue:
             connector = self.settings.bitrix24.auth_connector
             wanted += [Binding(event=event, connector=connector) for event in queued]
@@ -153,19 +157,31 @@ class Scene:
         one.launch()
         return one
 
-    async def events(self) -> list[CommentEvent]:
+    async def all_events(self) -> list[Event]:
         """What is on the stream, in its order."""
         found = []
         for key in self.settings.redis.streams.keys("events"):
             entries: Any = await self.redis.xrange(key)
             found += [decode_event(fields[b"event"]) for _, fields in entries]
-        return [event for event in found if isinstance(event, CommentEvent)]
+        return found
+
+    async def events(self) -> list[CommentEvent]:
+        """What of it is about comments."""
+        return [event for event in await self.all_events() if isinstance(event, CommentEvent)]
 
     async def told(self) -> list[tuple[int, str, bool]]:
         """Comment, kind and whether it was recovered, of each event on the stream."""
         return [
             (event.data.comment_id, event.type.rpartition(".")[2], event.recovered is True)
             for event in await self.events()
+        ]
+
+    async def told_of_entities(self) -> list[tuple[str, str, bool]]:
+        """Subject, kind and whether it was recovered, of each event about another entity."""
+        return [
+            (event.subject, event.type.rpartition(".")[2], event.recovered is True)
+            for event in await self.all_events()
+            if isinstance(event, EntityEvent)
         ]
 
     async def gaps(self, portal: LivePortal) -> list[Gap]:

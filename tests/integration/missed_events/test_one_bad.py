@@ -10,6 +10,7 @@ from gateway.bitrix24.errors import MaybeDone
 from gateway.missed_events.comment_comparison import Entity
 from gateway.missed_events.comment_listing import list_comments
 from gateway.missed_events.portal_queue import PortalQueue
+from gateway.missed_events.queue_rows import QueueRows
 from gateway.sandbox.faults import Mood, error_page
 from gateway.sandbox.live_portal import LivePortal
 from tests.integration.missed_events.scene import Scene
@@ -68,7 +69,8 @@ async def test_a_row_that_the_portal_cannot_send_keeps_only_what_comes_after_it(
     portal.faults.mood = mood
     async with connect(scene.settings) as bitrix24:
         client = bitrix24.application(portal.member_id)
-        queue = PortalQueue(client, connector=scene.settings.bitrix24.auth_connector)
+        rows = QueueRows(scene.settings.subscription)
+        queue = PortalQueue(client, rows, connector=scene.settings.bitrix24.auth_connector)
         with pytest.raises(MaybeDone):
             await queue.reserve("ONCRMTIMELINECOMMENTADD", until=2e9)
         with pytest.raises(MaybeDone):

@@ -18,7 +18,7 @@ NOW_MS = int(time.time() * 1000)
 
 
 def key(comment_id: int) -> Key:
-    return Key("portal", comment_id, comment_event(comment_id).type)
+    return Key.of_comment("portal", comment_id, comment_event(comment_id).type)
 
 
 async def put(redis: Redis, event: CommentEvent, *, ago_s: float) -> None:
@@ -32,7 +32,7 @@ async def put(redis: Redis, event: CommentEvent, *, ago_s: float) -> None:
 
 async def seen(one: OnlineEvents, comment_ids: range, *, ago_s: float) -> list[int]:
     found = await one.of([key(n) for n in comment_ids], since_ms=NOW_MS - int(ago_s * 1000))
-    return sorted(key.comment_id for key in found)
+    return sorted(int(key.subject.partition("/")[2]) for key in found)
 
 
 async def test_old_and_new_entries_of_all_partitions_are_seen(redis: Redis) -> None:

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.contract import COMMENT_ADDED, COMMENT_DELETED, COMMENT_UPDATED, CommentType
+from gateway.contract import (
+    COMMENT_ADDED,
+    COMMENT_DELETED,
+    COMMENT_UPDATED,
+    CommentType,
+    EventSubject,
+)
 from gateway.missed_events.missed_rows import has_arrived, missed, recovered
 from gateway.missed_events.online_events import Key, OnlineEvent
 from gateway.missed_events.queue_rows import OfflineRow
@@ -19,7 +25,11 @@ ACME = Portal(member_id="m", domain="acme.example", digests=())
 
 def row(event_type: CommentType = COMMENT_UPDATED, *, changed_at: int = T) -> OfflineRow:
     return OfflineRow(
-        message_id="f" * 32, type=event_type, comment_id=9, changed_at=changed_at, user_id=7
+        message_id="f" * 32,
+        type=event_type,
+        subject=EventSubject.of_comment(9),
+        changed_at=changed_at,
+        user_id=7,
     )
 
 
@@ -65,9 +75,9 @@ def test_when_it_came_in_is_compared_by_the_clock_of_the_portal() -> None:
 def test_only_the_same_kind_of_change_of_the_same_comment_counts() -> None:
     rows = [row(COMMENT_ADDED), row(COMMENT_UPDATED)]
     sightings = {
-        Key("m", 9, COMMENT_ADDED): OnlineEvent(T, T),
-        Key("m", 8, COMMENT_UPDATED): OnlineEvent(T, T),
-        Key("other", 9, COMMENT_UPDATED): OnlineEvent(T, T),
+        Key.of_comment("m", 9, COMMENT_ADDED): OnlineEvent(T, T),
+        Key.of_comment("m", 8, COMMENT_UPDATED): OnlineEvent(T, T),
+        Key.of_comment("other", 9, COMMENT_UPDATED): OnlineEvent(T, T),
     }
 
     found = missed(rows, sightings, member_id="m", tolerance_s=2, clock_ahead_s=0)

@@ -2,9 +2,13 @@ from typing import Any
 
 import pytest
 
-from gateway.contract import COMMENT_ADDED, COMMENT_DELETED, COMMENT_UPDATED
-from gateway.missed_events.queue_rows import OfflineRow, message_id_of, row_of
+from gateway.contract import COMMENT_ADDED, COMMENT_DELETED, COMMENT_UPDATED, EventSubject
+from gateway.event_subscription import EventSubscription
+from gateway.missed_events.queue_rows import OfflineRow, QueueRows
+from gateway.settings import EventSettings
 
+COMMENTS = QueueRows(EventSubscription())
+row_of, message_id_of = COMMENTS.row_of, COMMENTS.message_id_of
 MESSAGE_ID = "0123456789abcdef0123456789abcdef"
 
 
@@ -23,7 +27,7 @@ def test_a_row_says_what_was_changed_when_and_by_whom() -> None:
     assert row_of(tree()) == OfflineRow(
         message_id=MESSAGE_ID,
         type=COMMENT_UPDATED,
-        comment_id=999,
+        subject=EventSubject.of_comment(999),
         changed_at=1721298751,
         user_id=7,
     )
@@ -88,3 +92,36 @@ def test_what_is_not_ours_or_has_no_name_is_not_touched(changes: dict[str, Any])
 @pytest.mark.parametrize("rubbish", [None, [], "row", 7, {}])
 def test_rubbish_is_no_row(rubbish: Any) -> None:
     assert row_of(rubbish) is None
+
+
+ENTITIES = QueueRows(
+    EventSubscription([EventSettings(name=f"onCrm{one}*") for one in ("Deal", "Dynamic")])
+)
+
+
+def test_a_row_of_another_entity_says_what_its_event_would_say() -> None:
+    key = "be45f0660071849a0058f18a00000001"
+    data = {"FIELDS": {"ID": 77, "CATEGORY_ID": None, "NOTE": key, "LIST": ["a", 2, True, 1.0]}}
+
+    row = ENTITIES.row_of(tree(EVENT_NAME="ONCRMDEALUPDATE", EVENT_DATA=data))
+
+    assert row is not None
+    assert (row.type, row.subject) == ("bitrix24.crm.deal.updated", EventSubject("deal", 77))
+    assert row.fields == {"FIELDS": {"ID": "77", "LIST": ["a", "2", "1", "1"]}}
+
+
+def test_a_row_of_a_smart_process_has_its_number() -> None:
+    data = {"FIELDS": {"ID": "5", "ENTITY_TYPE_ID": 1036}}
+
+    row = ENTITIES.row_of(tree(EVENT_NAME="ONCRMDYNAMICITEMADD", EVENT_DATA=data))
+
+    assert row is not None
+    assert (row.type, str(row.subject)) == ("bitrix24.crm.item.1036.added", "item.1036/5")
+
+
+def test_a_row_that_does_not_say_which_entity_is_of_all_of_its_kind() -> None:
+    row = ENTITIES.row_of(tree(EVENT_NAME="ONCRMDEALUPDATE", EVENT_DATA=False))
+
+    assert row is not None
+    assert (row.subject, row.fields) == (EventSubject("deal"), {})
+    assert ENTITIES.row_of(tree()) is None, "comments are not taken here"
