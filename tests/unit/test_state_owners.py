@@ -74,6 +74,18 @@ def test_the_table_names_no_key_that_nobody_makes(made: set[str]) -> None:
     assert sorted(owners().keys() - made) == []
 
 
+def test_each_state_is_judged_on_the_page_of_personal_data() -> None:
+    page = (_ROOT / "docs/personal-data.md").read_text(encoding="utf-8")
+    judged = set(re.findall(r"`b24:(\{?[a-z-]+\}?)", page))
+    places = [row.strip("| ").split(" | ")[1] for row in _TABLE.splitlines()[2:]]
+    files = set(re.findall(r"`([a-z]+)(?:[-.][^`]*)?`", " ".join(p for p in places if "dir`" in p)))
+
+    assert sorted(owners().keys() - judged) == []
+    assert sorted(judged - owners().keys()) == []
+    assert files >= {"known", "ledger", "lifecycle", "portals", "senders"}
+    assert [name for name in sorted(files) if f"`{name}" not in page] == []
+
+
 def test_each_script_that_the_table_names_is_there() -> None:
     scripts = {path.name for package in _PACKAGES for path in package.rglob("*.lua")}
 
