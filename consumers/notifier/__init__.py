@@ -35,6 +35,7 @@ def build(settings: Settings) -> Consumer:
     )
 
     @app.on("bitrix24.*")
+    @app.on("gateway.alert.*")
     async def notify(event: Event, entry: Entry) -> None:
         await handle(event, entry)
 

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Final, get_args
 
-from msgspec import UNSET
+from msgspec import UNSET, to_builtins
 from msgspec.structs import replace
 
 from consumers.notifier.entity_samples import entity_events
 from consumers.notifier.notices import Kind, Notice, news_of
 from gateway.contract import (
+    ALERT_BEGAN,
+    ALERT_ENDED,
     APP_UNINSTALLED,
     COMMENT_ADDED,
     COMMENT_DELETED,
@@ -21,6 +23,7 @@ from gateway.contract import (
     PORTAL_TOKEN_EXPIRING,
     PORTAL_UNAUTHORIZED,
     PORTAL_UNBOUND,
+    AlertData,
     AppData,
     AppEvent,
     Comment,
@@ -29,6 +32,7 @@ from gateway.contract import (
     CommentFile,
     Event,
     EventType,
+    OtherEvent,
     PortalData,
     PortalEvent,
     PortalType,
@@ -53,6 +57,32 @@ _TROUBLES: Final[tuple[tuple[PortalType, Trouble], ...]] = (
     (PORTAL_RECOVERED, "silent"),
 )
 _IN_DIGEST: Final = frozenset({"a deal", "a deal's end", "a task", "contact.added"})
+_ALERTS: Final = (
+    AlertData(
+        alert="group_behind",
+        since=_TIME,
+        count=1284,
+        group="search-index",
+        stream="events",
+        oldest_s=1500,
+        event_id=_ID,
+        portal="acme.bitrix24.com",
+    ),
+    AlertData(
+        alert="dead_letters",
+        since=_TIME,
+        count=3,
+        group="search-index",
+        event_id=_ID,
+        portal="acme.bitrix24.com",
+    ),
+    AlertData(
+        alert="balance_open",
+        since=_TIME,
+        count=7,
+        where=("7: spool /var/lib/gateway/spool on receiver-1",),
+    ),
+)
 _TEXT: Final = (
     "Call the client [b]today[/b], [user=7]Anna[/user]: the offer is at "
     "[url=https://example.com/offer]example.com[/url].\n[quote]We need it by Friday.[/quote]"
@@ -115,6 +145,10 @@ def _all(
             event_type.removeprefix("bitrix24."),
             (_notice(_portal_event(event_type, trouble), "changed"),),
         )
+    for alert in _ALERTS:
+        yield f"alert: {alert.alert}", (_notice(_alert_event(ALERT_BEGAN, alert), "changed"),)
+    over = replace(_ALERTS[0], until="2025-12-18T09:00:00Z")
+    yield "the end of an alert", (_notice(_alert_event(ALERT_ENDED, over), "changed"),)
     yield (
         "a digest",
         (
@@ -193,4 +227,16 @@ def _portal_event(event_type: PortalType, trouble: Trouble) -> PortalEvent:
             reason="invalid_grant" if event_type == PORTAL_UNAUTHORIZED else None,
             expires_at="2026-01-15T08:00:00Z" if event_type == PORTAL_TOKEN_EXPIRING else None,
         ),
+    )
+
+
+def _alert_event(event_type: str, alert: AlertData) -> OtherEvent:
+    return OtherEvent(
+        id=_ID,
+        source="urn:bitrix24-event-gateway",
+        type=event_type,
+        subject=f"alert/{alert.alert}",
+        time=_TIME,
+        receivedat=_TIME,
+        data=to_builtins(alert),
     )

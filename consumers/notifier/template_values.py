@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 from msgspec import UNSET
 
 from consumers.notifier.bbcode_text import BBCode
@@ -12,6 +13,9 @@ from consumers.notifier.notices import Notice
 from consumers.notifier.portal_domains import Domains
 from gateway.bitrix24.shortening import shortened
 from gateway.contract import (
+    ALERT_BEGAN,
+    ALERT_ENDED,
+    AlertData,
     AppEvent,
     CommentEvent,
     EntityEvent,
@@ -55,6 +59,7 @@ def item_of(
         "comment": None,
         "entity": None,
         "trouble": None,
+        "alert": _alert(event, zone) if event.type in {ALERT_BEGAN, ALERT_ENDED} else None,
     }
     if isinstance(event, CommentEvent):
         about["comment"] = _comment(event, domain, max_text)
@@ -120,4 +125,24 @@ def _trouble(event: PortalEvent, zone: ZoneInfo) -> dict[str, Any]:
         "is_mended": data.is_mended,
         "expires_at": expires_at,
         "reason": data.reason,
+    }
+
+
+def _alert(event: Event, zone: ZoneInfo) -> dict[str, Any] | None:
+    try:
+        data = msgspec.convert(event.data, AlertData)
+    except msgspec.ValidationError:  # of another version
+        return None
+    return {
+        "name": data.alert,
+        "is_over": event.type == ALERT_ENDED,
+        "since": _local(data.since, zone),
+        "until": _local(data.until, zone),
+        "count": data.count,
+        "group": data.group,
+        "stream": data.stream,
+        "oldest_minutes": None if data.oldest_s is None else data.oldest_s // 60,
+        "event_id": data.event_id,
+        "portal": data.portal,
+        "where": list(data.where),
     }

@@ -4,6 +4,7 @@ A consuming service needs nothing else of the gateway. Nothing here does I/O, an
 imports another part of the project.
 """
 
+from gateway.contract.alerts import ALERT_BEGAN, ALERT_ENDED, AlertData, AlertName
 from gateway.contract.dead_letters import DeadLetter, PastDeath, Redelivery, past_deaths
 from gateway.contract.entity_events import EntityData, EntityEvent, FetchedObject
 from gateway.contract.entry_id import EntryId
@@ -57,6 +58,8 @@ from gateway.contract.interventions import STRUCK, Pause, Strike, pauses_of, str
 from gateway.contract.streams import EVENT_FIELD, KIND_FIELD, REPLAY_KIND, Streams
 
 __all__ = [
+    "ALERT_BEGAN",
+    "ALERT_ENDED",
     "APP_INSTALLED",
     "APP_SUBJECT",
     "APP_TESTED",
@@ -79,6 +82,8 @@ __all__ = [
     "PORTAL_UNBOUND",
     "REPLAY_KIND",
     "STRUCK",
+    "AlertData",
+    "AlertName",
     "AppData",
     "AppEvent",
     "AppType",

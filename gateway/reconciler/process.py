@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import structlog
 
+from gateway.alerts.alert_watch import AlertWatch
 from gateway.bitrix24.offline_signals import take
 from gateway.errors import OperatorError
 from gateway.heartbeats.heartbeat import beating
@@ -69,10 +70,16 @@ class ReconcilerProcess:
         async with LeaderParts(self._settings, self._redis) as parts:
 
             async def lead(winding_down: asyncio.Event) -> None:
-                async with parts.rounds() as rounds, asyncio.TaskGroup() as tasks:
-                    listening = tasks.create_task(self._follow_signals(rounds))
-                    await rounds.run(winding_down)
-                    listening.cancel()
+                alerts = AlertWatch(self._settings, self._redis)
+                try:
+                    async with parts.rounds() as rounds, asyncio.TaskGroup() as tasks:
+                        listening = tasks.create_task(self._follow_signals(rounds))
+                        watching = tasks.create_task(alerts.run())
+                        await rounds.run(winding_down)
+                        listening.cancel()
+                        watching.cancel()
+                finally:
+                    await alerts.close()
 
             prefix = self._settings.redis.prefix
             async with beating(self._redis, report, prefix=prefix, instance=self._instance):

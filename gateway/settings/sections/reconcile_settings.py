@@ -58,3 +58,8 @@ class ReconcileSettings(Section, frozen=True, kw_only=True):
     """How many seconds pass between two questions to a portal: what is bound, and may we call."""
     warn_token_days: NotNegative = 30.0
     """How many days before the end of a portal's refresh token a warning is given."""
+    alert_every_s: Seconds = 15.0
+    """How many seconds pass between two looks at groups and the balance; what two of them in a row
+    have seen is an alert, and is over when two in a row have not."""
+    alert_behind_s: Seconds = 900.0
+    """A group is behind whose oldest entry is older than so many seconds."""

@@ -1,0 +1,1 @@
+"""Alerts of groups and the balance, by real processes."""
