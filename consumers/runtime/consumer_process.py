@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
@@ -24,6 +23,7 @@ from consumers.runtime.standstill import Standstill
 from consumers.runtime.unknown_streams import refuse_unknown
 from gateway.background import Background, owned, watched
 from gateway.ending import end
+from gateway.hangups import stop_signals
 from gateway.heartbeats.heartbeat import beating
 from gateway.heartbeats.process_report import ProcessReport, instance_id
 from gateway.heartbeats.systemd_notices import telling_systemd
@@ -63,7 +63,7 @@ async def run_until_signalled(
         end_within(most_s)
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in stop_signals():
         loop.add_signal_handler(number, told)
     bounding = owned(bound_the_stop())
     try:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -15,6 +14,7 @@ from aiohttp import web
 
 from gateway import logs
 from gateway.commandline import settings_of
+from gateway.hangups import stop_signals
 from gateway.heartbeats.process_report import instance_id
 from gateway.heartbeats.systemd_notices import telling_systemd
 from gateway.last_resort import end_within
@@ -103,6 +103,6 @@ def _stop_on_signals(grace_s: float) -> asyncio.Event:
         end_within(grace_s + _EXIT_S)
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in stop_signals():
         asyncio.get_running_loop().add_signal_handler(number, told)
     return stop

@@ -3,7 +3,6 @@ tokens.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from typing import Final
 
 from msgspec import Struct
 
@@ -34,13 +33,26 @@ class _Slots(Struct, frozen=True, gc=False):
 class Directory:
     """Holds the registered portals in memory: looking one up never does I/O.
 
-    `settled` portals are there for good, learnt ones are replaced by `learn`. A portal that is
-    both may send with the tokens of both, and is called as the settings say.
+    `settled` portals are those of the settings, learnt ones are replaced by `learn`. A portal that
+    is both may send with the tokens of both, and is called as the settings say.
     """
 
     def __init__(self, settled: Iterable[Portal] = ()) -> None:
-        self._settled: Final = _merged(settled)
+        self._settled = _merged(settled)
         self.learn(())
+
+    def settle(self, portals: Iterable[Portal]) -> None:
+        """Replace the settled portals by these; learnt ones have to be learnt again after it.
+
+        Until then everybody may send who might before, and besides those who are new.
+        """
+        self._settled = _merged(portals)
+        width = max((len(one.digests) for one in self._settled.values()), default=0)
+        if width > self._width:
+            self._fill({one.member_id: one for one in self}, width)
+        for member_id in self._settled.keys() - self._slots.keys():
+            settled = self._settled[member_id]
+            self._slots[member_id] = _Slots(settled, _filled(settled.digests, self._width))
 
     def learn(self, portals: Iterable[Portal]) -> None:
         """Replace all learnt portals by these."""

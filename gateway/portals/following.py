@@ -1,6 +1,7 @@
 """Keeps the directory as Redis says: who is added or removed there may send, or not, in seconds."""
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -9,7 +10,7 @@ import structlog
 from redis.exceptions import ResponseError
 
 from gateway.background import Background
-from gateway.portals.directory import Directory
+from gateway.portals.directory import Directory, Portal
 from gateway.portals.disk_copy import DiskCopy
 from gateway.portals.registry import Reading, Registration, Registry, is_lost, portals_among
 from gateway.redis_access import connections
@@ -96,6 +97,12 @@ class Follower:
             if self._known.version is not None and self._snapshot is not None:
                 await asyncio.to_thread(self._snapshot.save, self._known)
         self._trouble = ""
+
+    async def settle(self, portals: Iterable[Portal]) -> None:
+        """Let the directory know other portals of the settings beside those that Redis knows."""
+        async with self._turn:
+            self._directory.settle(portals)
+            await self._learn(self._known or Reading(None, ()))
 
     async def _learn(self, reading: Reading) -> None:
         """Let the directory know these, portal by portal: others have their turn in between."""

@@ -18,11 +18,12 @@ class ExecLauncher:
 
     async def launch(self, child: Child) -> "_Executed":
         """Start it, and give it on its standard input what it is given."""
+        given = child.given()
         output = None if child.shares_output else asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", str(Path(tether.__file__)), str(os.getpid())),
             *child.argv,
-            stdin=asyncio.subprocess.PIPE if child.given else asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE if given else asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=asyncio.subprocess.STDOUT if output else None,
             env={**os.environ, **child.env},
@@ -30,7 +31,7 @@ class ExecLauncher:
             start_new_session=True,
         )
         if process.stdin is not None:
-            process.stdin.write(child.given)
+            process.stdin.write(given)
             process.stdin.close()
         return _Executed(process)
 

@@ -174,7 +174,7 @@ class _Forked:
 def _order(child: Child) -> bytes | None:
     """The order to fork a child; None if it is to be a program of its own."""
     python, option, *command = child.argv if len(child.argv) > 2 else ("", "")
-    is_special = child.pass_fds or child.given or child.shares_output
+    is_special = child.pass_fds or child.given() or child.shares_output
     if (python, option) != (sys.executable, "-m") or is_special:
         return None
     module, *arguments = command

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 from gateway.background import owned
 from gateway.backoff import Backoff
 from gateway.errors import OperatorError
+from gateway.hangups import stop_signals
 from gateway.processes.child import Child, ChildProcess, Launcher
 from gateway.processes.exec_launcher import ExecLauncher
 
@@ -55,8 +56,8 @@ class Supervisor:
     """Runs children in tiers: a tier starts when the one before it is ready, and stops before it.
 
     Children of one tier start and stop together. `launcher` starts them. `farewell` is
-    awaited before the first is stopped; it must end by itself, and raise nothing. Run it in the
-    main thread.
+    awaited before the first is stopped; it must end by itself, and raise nothing. `on_hangup` is
+    called at each SIGHUP, which without it asks for a stop. Run it in the main thread.
     """
 
     def __init__(
@@ -67,7 +68,9 @@ class Supervisor:
         grace_s: float = 10.0,
         farewell: Callable[[], Awaitable[None]] | None = None,
         launcher: Launcher | None = None,
+        on_hangup: Callable[[], None] | None = None,
     ) -> None:
+        self._on_hangup = on_hangup
         self._launcher = launcher or ExecLauncher()
         self._observer = observer
         self._farewell = farewell
@@ -84,7 +87,7 @@ class Supervisor:
         told = _Told(self._observer)
         tiers = [[_Kept(child, told, self._launcher) for child in tier] for tier in self._tiers]
         started: list[asyncio.Task[None]] = []
-        with _signals() as signals:
+        with _signals(self._on_hangup) as signals:
             signalled = owned(signals.get())
             try:
                 for tier in tiers:
@@ -241,15 +244,16 @@ async def _lines(output: asyncio.StreamReader) -> AsyncIterator[str]:
 
 
 @contextmanager
-def _signals() -> Iterator[asyncio.Queue[int]]:
+def _signals(on_hangup: Callable[[], None] | None) -> Iterator[asyncio.Queue[int]]:
     """The signals that ask for a stop, as they come in; a SIGHUP ignored by nohup stays ignored."""
     loop = asyncio.get_running_loop()
     received: asyncio.Queue[int] = asyncio.Queue()
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)
+    numbers = stop_signals()
     for number in numbers:
-        loop.add_signal_handler(number, received.put_nowait, number)
+        if number == signal.SIGHUP and on_hangup is not None:
+            loop.add_signal_handler(number, on_hangup)
+        else:
+            loop.add_signal_handler(number, received.put_nowait, number)
     try:
         yield received
     finally:

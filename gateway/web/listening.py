@@ -9,9 +9,16 @@ import structlog
 from aiohttp import web
 
 from gateway.errors import OperatorError
-from gateway.settings import Settings
+from gateway.settings import HttpSettings, Settings
 
-__all__ = ["ListeningPlace", "SingleProcessPlace", "WorkerPlace", "listen"]
+__all__ = [
+    "ListeningPlace",
+    "SingleProcessPlace",
+    "WorkerPlace",
+    "listen",
+    "listen_on",
+    "public_url",
+]
 
 log: Any = structlog.get_logger(__name__)
 
@@ -41,18 +48,23 @@ class SingleProcessPlace:
     is_supervised = False
     worker = None
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, inherited: Sequence[socket.socket] = ()) -> None:
+        """With `inherited` sockets, [http] host and port are left alone."""
         self._http = settings.http
         self._admin = settings.admin
+        self._inherited = inherited
 
     async def open(self, public: web.BaseRunner, private: web.BaseRunner) -> None:
-        """Listen on [admin] port, then on [http] port."""
+        """Listen on [admin] port, then for deliveries."""
         http, admin = self._http, self._admin
         await listen(private, admin.host, admin.port, name="[admin] port")
-        await listen(public, http.host, http.port, name="[http] port")
+        if self._inherited:
+            await listen_on(public, self._inherited)
+        else:
+            await listen(public, http.host, http.port, name="[http] port")
         log.info(
             "listening",
-            url=f"http://{http.host}:{http.port}{http.path}",
+            url=public_url(http, self._inherited),
             admin=f"http://{admin.host}:{admin.port}",
         )
 
@@ -73,14 +85,26 @@ class WorkerPlace:
 
     async def open(self, public: web.BaseRunner, private: web.BaseRunner) -> None:
         """Listen for deliveries, and then for the questions whether this process does."""
-        await public.setup()
-        for descriptor in self._listeners:
-            listener = socket.socket(fileno=descriptor)
-            await web.SockSite(public, listener, backlog=_BACKLOG).start()
+        await listen_on(public, [socket.socket(fileno=one) for one in self._listeners])
         await private.setup()
         self._admin_socket.unlink(missing_ok=True)  # a killed predecessor's
         await web.UnixSite(private, self._admin_socket).start()
         log.info("accepting deliveries")
+
+
+def public_url(http: HttpSettings, listeners: Sequence[socket.socket]) -> str:
+    """Where deliveries are taken, for people: on the first of these, else on [http] port."""
+    host, port = http.host, http.port
+    if listeners:
+        host, port, *_ = listeners[0].getsockname()
+    return f"http://{host}:{port}{http.path}"
+
+
+async def listen_on(runner: web.BaseRunner, listeners: Sequence[socket.socket]) -> None:
+    """Listen on sockets that somebody else has bound, and keeps open if he likes."""
+    await runner.setup()
+    for listener in listeners:
+        await web.SockSite(runner, listener, backlog=_BACKLOG).start()
 
 
 async def listen(runner: web.BaseRunner, host: str, port: int, *, name: str) -> None:

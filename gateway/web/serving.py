@@ -4,6 +4,7 @@ import asyncio
 import gc
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from gateway.background import Watch, watched
+from gateway.hangups import Hangups
 from gateway.heartbeats.heartbeat import Heartbeat
 from gateway.heartbeats.process_report import ProcessReport, instance_id
 from gateway.heartbeats.systemd_notices import telling_systemd
@@ -25,6 +27,7 @@ from gateway.vital_metrics import tell_build
 from gateway.web.admin import AdminPages, admin_app
 from gateway.web.assembly import ReceiverParts, assemble
 from gateway.web.listening import ListeningPlace
+from gateway.web.reloading import Reloading
 
 __all__ = ["serve"]
 
@@ -35,11 +38,16 @@ _EXIT_S: Final = 1.0
 
 
 async def serve(
-    settings: Settings, place: ListeningPlace, *, admin_pages: AdminPages | None = None
+    settings: Settings,
+    place: ListeningPlace,
+    read_again: Callable[[], Settings],
+    *,
+    admin_pages: AdminPages | None = None,
 ) -> None:
     """Receive deliveries until SIGTERM or SIGINT; then finish what is in flight, and return.
 
-    `admin_pages` are added to what the admin listener answers.
+    On SIGHUP the portals are taken of the settings that `read_again` reads; it raises OperatorError
+    if they are refused. `admin_pages` are added to what the admin listener answers.
     A stop takes [http] grace_s at most; a second signal ends a process that is not supervised at
     once. Raises OperatorError if the settings cannot work on this machine, BackgroundFailed if a
     part of the receiver that cannot be begun anew has ended.
@@ -47,6 +55,7 @@ async def serve(
     tell_build()
     begin_receiver_at_zero()
     stopping = _stop_on_signals(settings.http.grace_s, is_supervised=place.is_supervised)
+    hangups = Hangups()
     with watched(stopping.set) as watch:
         async with AsyncExitStack() as opening:
             instance, grace_s = instance_id(), settings.http.grace_s
@@ -64,7 +73,12 @@ async def serve(
             _spare_the_collector()
             await place.open(parts.public, private)
             heartbeat.start()
-            async with parts.server.sweeping(), _supervised(place, watch):
+            reloading = Reloading(settings, read_again, parts.senders)
+            async with (
+                parts.server.sweeping(),
+                _supervised(place, watch),
+                hangups.answered_by(reloading.take),
+            ):
                 await stopping.wait()
                 log.info("stopping")
         finally:

@@ -5,6 +5,7 @@ started again works with the same ones as the others, whatever has become of the
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from gateway import logs
 from gateway.errors import BackgroundFailed, OperatorError
 from gateway.settings import Settings
 from gateway.web.listening import WorkerPlace
+from gateway.web.reloading import settings_again
 from gateway.web.serving import serve
 
 __all__ = ["Assignment", "main"]
@@ -25,10 +27,13 @@ log: Any = structlog.get_logger(__name__)
 
 
 class Assignment(Struct, frozen=True, kw_only=True):
-    """What a worker is told: its name, the listening sockets it inherits, its own socket file."""
+    """What a worker is told: its name, the settings, the file that was named for them, the
+    listening sockets it inherits, its own socket file.
+    """
 
     name: str
     settings: Settings
+    config: str | None
     listeners: tuple[int, ...]
     admin_socket: str
 
@@ -45,7 +50,7 @@ def main(*, why_not_measured: str = "") -> None:
         log.error("this worker is without metrics", reason=why_not_measured)
     place = WorkerPlace(assignment.name, assignment.listeners, Path(assignment.admin_socket))
     try:
-        uvloop.run(serve(settings, place))
+        uvloop.run(serve(settings, place, partial(settings_again, assignment.config)))
     except OperatorError as error:
         sys.stderr.write(f"gateway: {error}\n")
         sys.exit(2)

@@ -1,6 +1,7 @@
 """Begins the process of a worker: with room for its metrics, or without metrics."""
 
 import os
+import signal
 from pathlib import Path
 
 from gateway.web.metric_files import allocate
@@ -10,6 +11,7 @@ _DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 
 def main() -> None:
     """Work until SIGTERM, as gateway.web.worker does."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # until somebody listens for it
     no_room = ""
     try:
         allocate(Path(os.environ[_DIRECTORY]), os.getpid())

@@ -2,22 +2,25 @@
 
 Each worker has listening sockets of its own on the port (SO_REUSEPORT), among which the kernel
 spreads new connections: https://man7.org/linux/man-pages/man7/socket.7.html. This process binds
-them and keeps them open. So connections that wait to be accepted survive their worker: the one
-that is started in its place finds them in the queue. It accepts none itself.
+them and keeps them open, unless it has inherited sockets for all of them. So connections that wait
+to be accepted survive their worker: the one that is started in its place finds them in the queue.
+It accepts none itself.
 """
 
 import os
+import signal
 import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import structlog
 from aiohttp import web
+from msgspec.structs import replace
 
 from gateway import metrics
 from gateway.errors import OperatorError
@@ -26,7 +29,8 @@ from gateway.processes.child import Child
 from gateway.processes.supervisor import Supervisor, how_it_ended
 from gateway.settings import Settings
 from gateway.web.admin import AdminPages, admin_app
-from gateway.web.listening import listen
+from gateway.web.listening import listen, public_url
+from gateway.web.reloading import settings_again
 from gateway.web.worker import Assignment
 from gateway.web.worker_reports import WorkerReports
 
@@ -37,10 +41,18 @@ log: Any = structlog.get_logger(__name__)
 _FATAL = {2: "what to mend is said above"}
 
 
-async def serve_by_workers(settings: Settings, *, admin_pages: AdminPages | None = None) -> None:
+async def serve_by_workers(
+    settings: Settings,
+    config: str | None,
+    inherited: Sequence[socket.socket] = (),
+    *,
+    admin_pages: AdminPages | None = None,
+) -> None:
     """Receive deliveries by `[http] workers` processes until SIGTERM or SIGINT, and return.
 
-    `admin_pages` are added to what the admin listener answers, which is this process's.
+    On SIGHUP the workers take the portals of the settings anew, of the file `config` if one was
+    named. With `inherited` sockets, all of them accept on these, and [http] host and port are left
+    alone. `admin_pages` are added to what the admin listener answers, which is this process's.
     A worker that ends is started again. A stop gives the workers [http] grace_s, and a second
     signal ends them at once. Raises OperatorError if the settings cannot work on this machine.
     """
@@ -48,11 +60,12 @@ async def serve_by_workers(settings: Settings, *, admin_pages: AdminPages | None
     names = [f"worker-{number}" for number in range(1, http.workers + 1)]
     with (
         tempfile.TemporaryDirectory(prefix="gateway-") as directory,
-        _bound(http.host, http.port, copies=len(names)) as listeners,
+        _listeners(settings, inherited) as listeners,
     ):
         async with WorkerReports(Path(directory), names) as reports:
+            current = _Current(settings, config, reports, names)
             children = [
-                _worker(name, settings, own, reports)
+                _worker(name, current, own, reports)
                 for name, own in zip(names, listeners, strict=True)
             ]
             app = admin_app(
@@ -67,7 +80,9 @@ async def serve_by_workers(settings: Settings, *, admin_pages: AdminPages | None
             try:
                 await listen(runner, admin.host, admin.port, name="[admin] port")
                 observer = _Observer(settings, listeners, reports, notices)
-                await Supervisor([children], observer, grace_s=http.grace_s).run()
+                await Supervisor(
+                    [children], observer, grace_s=http.grace_s, on_hangup=current.take
+                ).run()
             finally:
                 await notices.close()
                 await runner.cleanup()
@@ -75,26 +90,63 @@ async def serve_by_workers(settings: Settings, *, admin_pages: AdminPages | None
 
 
 def _worker(
-    name: str, settings: Settings, listeners: Sequence[socket.socket], reports: WorkerReports
+    name: str, current: "_Current", listeners: Sequence[socket.socket], reports: WorkerReports
 ) -> Child:
     descriptors = tuple(listener.fileno() for listener in listeners)
-    assignment = Assignment(
-        name=name,
-        settings=settings,
-        listeners=descriptors,
-        admin_socket=str(reports.socket_of(name)),
-    )
+
+    def assignment() -> bytes:
+        return msgspec.json.encode(
+            Assignment(
+                name=name,
+                settings=current.settings,
+                config=current.config,
+                listeners=descriptors,
+                admin_socket=str(reports.socket_of(name)),
+            )
+        )
+
     return Child(
         name=name,
         argv=(sys.executable, "-m", "gateway.web.worker_start"),
         env={"PROMETHEUS_MULTIPROC_DIR": str(reports.metrics_dir)},
         pass_fds=descriptors,
-        given=msgspec.json.encode(assignment),
+        given=assignment,
         # Through this process its last words would be lost if this process were killed.
         shares_output=True,
         ready=lambda: reports.answers(name),
         fatal=_FATAL,
     )
+
+
+class _Current:
+    """Has the settings with which a worker is started now: those of the start, the portals as they
+    were read last.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        config: str | None,
+        reports: WorkerReports,
+        names: Sequence[str],
+    ) -> None:
+        self.settings = settings
+        self.config = config
+        self._names = names
+        self._reports = reports
+
+    def take(self) -> None:
+        """Read the portals again, and have all workers do so; what is refused changes nothing."""
+        try:
+            portals = settings_again(self.config).portals
+        except OperatorError as error:
+            log.error("the settings were not read again; everything stays", why=str(error))
+            return
+        self.settings = replace(self.settings, portals=portals)
+        for name, pid in self._reports.pids.items():
+            if name in self._names:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGHUP)
 
 
 class _Observer:
@@ -136,10 +188,9 @@ class _Observer:
         """All workers accept deliveries."""
         self._notices.start()
         http, admin = self._settings.http, self._settings.admin
-        port = self._listeners[0][0].getsockname()[1]
         log.info(
             "listening",
-            url=f"http://{http.host}:{port}{http.path}",
+            url=public_url(http, self._listeners[0]),
             admin=f"http://{admin.host}:{admin.port}",
             workers=len(self._listeners),
         )
@@ -148,6 +199,21 @@ class _Observer:
         """The workers are about to be told to stop: with them, the port is closed."""
         log.info("stopping")
         _close(self._listeners)
+
+
+@contextmanager
+def _listeners(
+    settings: Settings, inherited: Sequence[socket.socket]
+) -> Iterator[Sequence[Sequence[socket.socket]]]:
+    """What each worker listens on. Who handed sockets over keeps them open for the next process."""
+    http = settings.http
+    if inherited:
+        shared = [inherited] * http.workers
+        yield shared
+        _close(shared)
+    else:
+        with _bound(http.host, http.port, copies=http.workers) as bound:
+            yield bound
 
 
 @contextmanager

@@ -57,12 +57,22 @@ class Load:
     """`rate` requests a second from `senders`, spread over the receivers on `ports`.
 
     Runs while it is entered. `deliveries` has every request whose bytes may have gone out, in the
-    order of sending.
+    order of sending; `refused_connections` counts what did not get so far. Who has no answer after
+    `answer_s` connects anew.
     """
 
-    def __init__(self, ports: Sequence[int], *, rate: float, senders: int = 24) -> None:
+    def __init__(
+        self,
+        ports: Sequence[int],
+        *,
+        rate: float,
+        senders: int = 24,
+        answer_s: float = _ANSWER_S,
+    ) -> None:
         self.deliveries: list[Delivery] = []
+        self.refused_connections = 0
         self._ports = ports
+        self._answer_s = answer_s
         self._period_s = senders / rate
         self._senders = senders
         self._numbers = itertools.count()
@@ -116,6 +126,7 @@ class Load:
             try:
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
             except OSError:
+                self.refused_connections += 1
                 await asyncio.sleep(_REPEAT_S)
                 continue
             try:
@@ -137,7 +148,7 @@ class Load:
             delivery = Delivery(comment_id, FIRST_TS + next(self._numbers), started, port=port)
             self.deliveries.append(delivery)
             writer.write(request_of(comment_id, delivery.ts))
-            async with asyncio.timeout(_ANSWER_S):
+            async with asyncio.timeout(self._answer_s):
                 is_last = await _read_answer(reader, delivery)
             await asyncio.sleep(max(0.0, started + self._period_s - time.monotonic()))
             if is_last:

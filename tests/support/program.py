@@ -32,7 +32,8 @@ class Program:
     """One program at a time, started within `with` only: when that is left, it has ended.
 
     What it prints is appended to `log_file`. `environment` comes on top of the surroundings.
-    One whose start is tried `is_executed`; others may be forked, see `tests.support.starting`.
+    One whose start is tried `is_executed`, as is one that is given `pass_fds`; others may be
+    forked, see `tests.support.starting`.
     """
 
     def __init__(
@@ -43,10 +44,12 @@ class Program:
         environment: Mapping[str, str],
         directory: Path | None = None,
         is_executed: bool = False,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         self.log_file = log_file
         self._argv = argv
         self._is_executed = is_executed
+        self._pass_fds = pass_fds
         self._directory = directory
         self._environment = surroundings() | dict(environment)
         self._process: Process | None = None
@@ -107,6 +110,7 @@ class Program:
                 output=log_file.fileno(),
                 errors=log_file.fileno() if log is None else log,
                 is_executed=self._is_executed,
+                pass_fds=self._pass_fds,
             )
 
     def kill(self) -> None:

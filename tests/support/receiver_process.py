@@ -14,7 +14,7 @@ from tests.support.connections import is_listening
 from tests.support.eventually import eventually
 from tests.support.program import Program
 
-__all__ = ["Receiver", "receiving"]
+__all__ = ["Receiver", "receiving", "variables_of"]
 
 _PORTALS = json.encode(
     [
@@ -27,8 +27,22 @@ _PORTALS = json.encode(
 ).decode()
 
 
+def variables_of(redis_url: str, spool: Path, ports: tuple[int, int]) -> dict[str, str]:
+    """What a receiver for the sandbox's portal is told; `ports`: the public one, the admin's."""
+    return {
+        "GATEWAY_REDIS_URL": redis_url,
+        "GATEWAY_HTTP_PORT": str(ports[0]),
+        "GATEWAY_ADMIN_PORT": str(ports[1]),
+        "GATEWAY_SPOOL_DIR": str(spool),
+        "GATEWAY_PORTALS": _PORTALS,
+    }
+
+
 class Receiver(Program):
-    """One receiver; `settings` are further variables, `GATEWAY_` left off; `environment` others."""
+    """One receiver; `settings` are further variables, `GATEWAY_` left off; `environment` others.
+
+    It knows the sandbox's portal, unless `settings` name a file (`CONFIG`), which then says whom.
+    """
 
     def __init__(
         self,
@@ -42,13 +56,9 @@ class Receiver(Program):
     ) -> None:
         """`ports` are the public one and the admin's, if they may not be any."""
         self.port, self.admin_port = ports or (free_port(), free_port())
-        variables = {
-            "GATEWAY_REDIS_URL": redis_url,
-            "GATEWAY_HTTP_PORT": str(self.port),
-            "GATEWAY_ADMIN_PORT": str(self.admin_port),
-            "GATEWAY_SPOOL_DIR": str(spool),
-            "GATEWAY_PORTALS": _PORTALS,
-        }
+        variables = variables_of(redis_url, spool, (self.port, self.admin_port))
+        if "CONFIG" in (settings or {}):
+            del variables["GATEWAY_PORTALS"]
         super().__init__(
             (sys.executable, "-m", "gateway", "serve"),
             log_file=directory / f"receiver-{self.port}.log",

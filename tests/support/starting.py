@@ -44,9 +44,13 @@ def started(
     output: int,
     errors: int,
     is_executed: bool = False,
+    pass_fds: Sequence[int] = (),
 ) -> Process:
-    """A process with these descriptors, and nothing to read. Whoever asks for it ends it."""
-    if not is_executed and can_be_forked(argv, environment):
+    """A process with these descriptors, and nothing to read. Whoever asks for it ends it.
+
+    With `pass_fds`, which it has by their numbers here, it is executed.
+    """
+    if not (is_executed or pass_fds) and can_be_forked(argv, environment):
         with Path(os.devnull).open("rb") as nothing:
             return Forked(
                 argv,
@@ -61,6 +65,7 @@ def started(
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=errors,
+        pass_fds=pass_fds,
     )
 
 

@@ -15,6 +15,7 @@ from tests.integration.deploy.files import (
     on_path,
 )
 
+SOCKET = DEPLOY / "systemd" / "gateway.socket"
 UNITS = {
     "gateway.service": "gateway.service",
     "gateway-reconcile.service": "gateway-reconcile.service",
@@ -96,3 +97,22 @@ def test_each_process_listens_where_prometheus_looks_and_where_gateway_up_has_it
     assert sorted(scraped) == sorted(
         f"127.0.0.1:{port}" for port in (settings.admin.port, *ports.values())
     )
+
+
+def test_the_socket_is_where_the_receiver_would_listen_itself() -> None:
+    http = load(str(EXAMPLE_SETTINGS), {}).http
+    listens = re.search(r"^ListenStream=(\S+)$", SOCKET.read_text(), re.MULTILINE)
+
+    assert listens
+    assert listens[1] == f"{http.host}:{http.port}"
+
+
+def test_systemd_can_read_the_socket(tmp_path: Path) -> None:
+    """With the service that it starts, which stands beside it."""
+    service = (DEPLOY / "systemd" / "gateway.service").read_text()
+    programs = str(Path(installed("gateway")).parent)
+    (tmp_path / "gateway.service").write_text(service.replace("/opt/gateway/bin", programs))
+    (tmp_path / SOCKET.name).write_text(SOCKET.read_text())
+
+    said = checked(on_path("systemd-analyze"), "verify", tmp_path / SOCKET.name)
+    assert SOCKET.name not in said

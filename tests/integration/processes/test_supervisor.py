@@ -118,7 +118,7 @@ async def test_a_child_gets_its_environment_on_top_of_the_supervisors() -> None:
 
 async def test_a_child_reads_what_it_is_given_each_time_it_starts() -> None:
     code = "import sys; print(sys.stdin.read(), flush=True)"
-    async with running([child("a", code, given=b"x" * 100_000)]) as (recorder, _):
+    async with running([child("a", code, given=lambda: b"x" * 100_000)]) as (recorder, _):
         await recorder.until("said", "a", "x" * 100_000, times=2)
 
 

@@ -154,3 +154,28 @@ def test_a_token_that_is_missing_or_empty_stops_the_start(reference: str) -> Non
 
     with pytest.raises(OperatorError, match=r"\[\[portals\]\] m1"):
         portals_of([settings])
+
+
+@given(portals, portals, portals, names, tokens)
+def test_other_portals_of_the_settings_count_as_those_of_the_start(
+    before: list[Portal], now: list[Portal], learnt: list[Portal], member_id: str, token: str
+) -> None:
+    """And whoever may send before and afterwards may do so at each moment in between."""
+    learnt = list({one.member_id: one for one in learnt}.values())
+    settled_late, expected = Directory(before), Directory(now)
+    settled_late.learn(learnt)
+    expected.learn(learnt)
+    might_before = settled_late.verify(member_id, token) is not None
+    may_now = expected.verify(member_id, token) is not None
+    moments = []
+
+    settled_late.settle(now)
+    moments.append(settled_late.verify(member_id, token) is not None)
+    for one in learnt:
+        settled_late.learn_some([one])
+        moments.append(settled_late.verify(member_id, token) is not None)
+    settled_late.forget_others({one.member_id for one in learnt})
+
+    assert all(moments) or not (might_before and may_now)
+    assert set(settled_late) == set(expected)
+    assert (settled_late.verify(member_id, token) is not None) == may_now
