@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from gateway.contract import ENTITY_TYPE_ID, EventSubject, EventType
-from gateway.inbound.form import parse_form
+from gateway.inbound.form import DEFAULT_LIMITS, parse_form
 from gateway.inbound.form_fields import FormFields
 from gateway.inbound.storable_fields import (
     ChosenFields,
@@ -102,11 +102,13 @@ class EntityReader:
         )
 
 
-def _with_keys(value: Any) -> Any:
-    """A tree of JSON with PHP's arrays for its lists."""
+def _with_keys(value: Any, room: int = DEFAULT_LIMITS.max_depth) -> Any:
+    """A tree of JSON with PHP's arrays for its lists, and nothing that is deeper than in a form."""
     if isinstance(value, dict | list):
+        if not room:
+            return None
         members = value.items() if isinstance(value, dict) else enumerate(value)
-        return {str(key): _with_keys(one) for key, one in members}
+        return {str(key): _with_keys(one, room - 1) for key, one in members}
     return value
 
 
