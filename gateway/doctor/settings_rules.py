@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from ipaddress import ip_address
 
+from gateway.contract import APP_SUBJECT
 from gateway.doctor.finding import Finding, note, warning
 from gateway.redis_access.redis_url import RedisAddress
 from gateway.settings import Settings
@@ -17,6 +18,7 @@ def judge_settings(settings: Settings) -> Iterator[Finding]:
     yield from _listeners(settings)
     yield from _door(settings)
     yield from _application(settings)
+    yield from _events(settings)
     if not settings.vault.keys:
         yield warning(
             "vault",
@@ -91,6 +93,19 @@ def _application(settings: Settings) -> Iterator[Finding]:
             "application",
             "[bitrix24] public_url is empty: portals that install the application deliver nothing",
             "set it to the address under which portals reach this gateway",
+        )
+
+
+def _events(settings: Settings) -> Iterator[Finding]:
+    without_queue = [
+        row.documented_name
+        for row in settings.subscription.rows
+        if not row.is_queued_offline and row.subject_kind != APP_SUBJECT
+    ]
+    if without_queue:
+        yield note(
+            "events",
+            f"no queue of a portal has {', '.join(without_queue)}: what is missed is not found",
         )
 
 

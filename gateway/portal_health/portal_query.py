@@ -1,6 +1,7 @@
 """Asks a portal about itself: whether it lets us in, what is bound, what waits; changes nothing.
 
 https://apidocs.bitrix24.com/api-reference/common/system/app-info.html
+https://apidocs.bitrix24.com/api-reference/common/system/scope.html
 https://apidocs.bitrix24.com/api-reference/events/event-offline-list.html
 """
 
@@ -58,6 +59,7 @@ async def ask_application(portal: PortalClient, wanted: Sequence[Binding]) -> An
         "app": Command("app.info"),
         "bound": Command("event.get"),
         "queue": Command("event.offline.list", {"auth_connector": connector}),
+        "scope": Command("scope"),
     }
     try:
         found = await portal.batch(commands, is_repeatable=True, timeout_s=_PATIENCE_S)
@@ -76,6 +78,7 @@ async def ask_application(portal: PortalClient, wanted: Sequence[Binding]) -> An
         bound=len(comparison.present) if wanted else None,
         missing=tuple(map(str, missing)),
         extra=tuple(map(str, comparison.extra)),
+        scope=_scope_of(found["scope"]),
         elsewhere=tuple(dict.fromkeys(one.handler for one in comparison.elsewhere)),
         queue=queue.total or 0 if isinstance(queue, Answer) else None,
         waiting_since=_oldest(queue.result) if isinstance(queue, Answer) else None,
@@ -84,12 +87,16 @@ async def ask_application(portal: PortalClient, wanted: Sequence[Binding]) -> An
 
 
 async def ask_webhook(portal: PortalClient) -> Answers:
-    """Ask by an inbound webhook, which may not ask for more than whose it is."""
+    """Ask by an inbound webhook, which may not ask for more than whose it is, and what it may."""
+    commands = {"profile": Command("profile"), "scope": Command("scope")}
     try:
-        await portal.call("profile", is_repeatable=True, timeout_s=_PATIENCE_S)
+        found = await portal.batch(commands, is_repeatable=True, timeout_s=_PATIENCE_S)
     except Bitrix24Error as error:
         return refused(error)
-    return Answers()
+    profile, scope = found["profile"], found["scope"]
+    if isinstance(profile, Bitrix24Error):
+        return refused(profile)
+    return Answers(scope=_scope_of(scope))
 
 
 def refused(error: Bitrix24Error) -> Answers:
@@ -99,6 +106,13 @@ def refused(error: Bitrix24Error) -> Answers:
 
 def _cause_of(error: Bitrix24Error) -> Cause:
     return next((cause for kind, cause in _CAUSES if isinstance(error, kind)), "other")
+
+
+def _scope_of(answer: Answer | Bitrix24Error) -> tuple[str, ...] | None:
+    if isinstance(answer, Bitrix24Error):
+        return None
+    rights = tuple(one for one in members_of(answer.result).values() if isinstance(one, str))
+    return rights or None
 
 
 def _oldest(rows: Any) -> float | None:

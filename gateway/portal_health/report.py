@@ -14,7 +14,14 @@ from gateway.bitrix24.bindings import Binding, expected
 from gateway.bitrix24.connecting import Bitrix24
 from gateway.bitrix24.errors import Bitrix24Error
 from gateway.bitrix24.tokens import Tokens
-from gateway.contract import EVENT_FIELD, CommentEvent, EntityEvent, InvalidEvent, decode_event
+from gateway.contract import (
+    COMMENT_SUBJECT,
+    EVENT_FIELD,
+    CommentEvent,
+    EntityEvent,
+    InvalidEvent,
+    decode_event,
+)
 from gateway.portal_health.double_delivery import handlers_of_doubles
 from gateway.portal_health.portal_query import ask_application, ask_webhook, refused
 from gateway.portal_health.silence_watch import silence_states
@@ -66,7 +73,13 @@ class PortalReport:
         self._wanted: Sequence[Binding] = (
             expected(handler, settings.subscription, connector=connector) if handler else ()
         )
-        self._rows = settings.subscription.by_wire_name
+        subscription = settings.subscription
+        self._rows = subscription.by_wire_name
+        self._fetched = [
+            row.wire_name
+            for row in subscription.rows
+            if row.type in subscription.fetches or row.subject_kind == COMMENT_SUBJECT
+        ]
 
     async def portals(self) -> list[Portal]:
         """Those that are registered, and those whose data are to be erased; by domain."""
@@ -117,17 +130,19 @@ class PortalReport:
             erase_since=_seconds(facts.erasure_due_since),
             answers=answers,
             heard=msgspec.structs.replace(await self._heard(member_id), doubling=doubling),
-            lacking=self._lacking(answers.missing, facts.scope),
+            lacking=self._lacking(access, answers),
             troubles=((await self._trouble_states.read(member_id)).value or TroubleState()).lasting,
         )
 
-    def _lacking(self, missing: Sequence[str], scope: str) -> dict[str, tuple[str, ...]]:
-        """The rights that events which are not bound need, and that are not in the scope."""
-        given = set(scope.split(",")) if scope else None
+    def _lacking(self, access: AccessKind, answers: Answers) -> dict[str, tuple[str, ...]]:
+        """The rights that a portal did not give, and the events that need them."""
+        if answers.scope is None:
+            return {}
+        needed = self._fetched if access == "webhook" else answers.missing
         lacking: dict[str, tuple[str, ...]] = {}
-        for name in missing:
+        for name in needed:
             row = self._rows.get(name.partition(" ")[0])
-            if given is not None and row is not None and row.scope and row.scope not in given:
+            if row is not None and row.scope and row.scope not in answers.scope:
                 lacking[row.scope] = (*lacking.get(row.scope, ()), name)
         return lacking
 

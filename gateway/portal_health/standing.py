@@ -68,8 +68,9 @@ class Answers(Struct, frozen=True, kw_only=True):
 
     `refusal` is why it answers no call, `cause` what kind of reason that is, and `is_down` whether
     it may pass by itself. Of the application it says whether it `is_installed` and `is_paid`.
-    `missing` events are not bound; `extra` ones are, and nobody takes them; `elsewhere` are other
-    handlers that are told of the same ones.
+    `scope` are the rights that the application, or the inbound webhook, has; `missing` events are
+    not bound; `extra` ones are, and nobody takes them; `elsewhere` are other handlers that are told
+    of the same ones.
     `queue` counts what waits in the queue of offline events, the oldest since `waiting_since`;
     `no_queue` is why there is none.
     """
@@ -79,6 +80,7 @@ class Answers(Struct, frozen=True, kw_only=True):
     cause: Cause = "other"
     is_installed: bool = True
     is_paid: bool = True
+    scope: tuple[str, ...] | None = None
     bound: int | None = None
     missing: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
@@ -109,8 +111,8 @@ class PortalStanding(Struct, frozen=True, kw_only=True):
     has installed, `server` the root of the authorization server that knows it. `has_handler` is
     whether the settings say where to. `renewed_at` is when its refresh token was issued,
     `erase_since` since when its data are to be erased. `troubles` are those that were told.
-    `lacking` are rights that the application was not given, with the events, among those that are
-    missing, that need each.
+    `lacking` are rights that it does not have, with the events that need each: to be bound, or for
+    their objects to be fetched by the inbound webhook.
     """
 
     member_id: str
@@ -137,6 +139,7 @@ def faults_of(one: PortalStanding, *, now: float, warn_token_s: float) -> list[P
     return [
         *_of_access(one),
         *_of_grant(one, now=now, warn_token_s=warn_token_s),
+        *_of_rights(one),
         *_of_bindings(one),
         *_of_events(one, now=now),
     ]
@@ -192,6 +195,23 @@ def _of_grant(one: PortalStanding, *, now: float, warn_token_s: float) -> Iterat
         )
 
 
+def _of_rights(one: PortalStanding) -> Iterator[PortalFault]:
+    for right, events in one.lacking.items():
+        if one.access == "webhook":
+            yield PortalFault(
+                f"the inbound webhook has no right `{right}`, so what these are about cannot be "
+                f"fetched: {some_of(events)}",
+                "tick this right at the webhook in the portal",
+            )
+        else:
+            yield PortalFault(
+                f"the application has no right `{right}`, so these cannot be bound: "
+                f"{some_of(events)}",
+                "tick this right for the application in the portal, and install it again; "
+                "or take these events out of [[events]]",
+            )
+
+
 def _of_bindings(one: PortalStanding) -> Iterator[PortalFault]:
     if one.access != "application":
         return
@@ -201,12 +221,6 @@ def _of_bindings(one: PortalStanding) -> Iterator[PortalFault]:
             "set [bitrix24] public_url",
         )
         return
-    for right, events in one.lacking.items():
-        yield PortalFault(
-            f"the application has no right `{right}`, so these cannot be bound: {some_of(events)}",
-            "tick this right for the application in the portal, and install it again; "
-            "or take these events out of [[events]]",
-        )
     without_right = {name for names in one.lacking.values() for name in names}
     missing = [name for name in one.answers.missing if name not in without_right]
     if missing:

@@ -8,7 +8,7 @@ from gateway.bitrix24.bindings import expected
 from gateway.reconciler.process import lease_key
 from gateway.sandbox.assembly import Sandbox
 from gateway.sandbox.live_portal import LivePortal
-from gateway.settings import EventSettings, Settings
+from gateway.settings import EventSettings, PortalSettings, Settings
 from tests.integration.installation.running import Gateway
 from tests.integration.portal_health.commanding import Command, command
 from tests.integration.portal_health.conftest import OpenCarer, troubles_on
@@ -111,3 +111,30 @@ async def test_what_is_newly_taken_is_bound_by_a_look_and_was_not_lost(
         f"{one.event} (offline)" if one.is_offline else one.event for one in deals
     }
     assert trouble.data.is_mended
+
+
+@pytest.mark.usefixtures("cared_for")
+async def test_a_right_that_an_inbound_webhook_lacks_for_what_is_fetched_is_named(
+    command: Command, settings: Settings, sandbox: Sandbox
+) -> None:
+    portal = await sandbox.add_portal()
+    registered = PortalSettings(
+        member_id=portal.member_id,
+        domain="acme.example",
+        application_tokens=("fake",),
+        rest_webhook=portal.webhook_url,
+    )
+    fetched = EventSettings(
+        name="onZooAnimalFeed", type="bitrix24.zoo.animal.fed", fetch="crm.item.get"
+    )
+    events = (EventSettings(name="onTask*", fetch="tasks.task.get"), fetched)
+    (well,) = (
+        await command(replace(settings, portals=(registered,), events=events), "check", "--json")
+    ).objects
+
+    lacking = (*events, EventSettings(name="onUserAdd", fetch="user.get"))
+    shown = await command(replace(settings, portals=(registered,), events=lacking), "check")
+
+    assert well["faults"] == []
+    assert "the inbound webhook has no right `user`" in shown.out
+    assert "ONUSERADD" in shown.out

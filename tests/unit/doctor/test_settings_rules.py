@@ -16,6 +16,7 @@ from gateway.redis_access.redis_url import RedisAddress
 from gateway.settings import (
     AdminSettings,
     ConsoleSettings,
+    EventSettings,
     HttpSettings,
     PortalSettings,
     RedisSettings,
@@ -36,6 +37,18 @@ def of_settings(**sections: Any) -> list[str]:
 
 def test_the_defaults_with_a_vault_key_are_safe() -> None:
     assert of_settings() == []
+
+
+def test_events_that_no_queue_has_are_told() -> None:
+    queued = EventSettings(name="onCrmDeal*")
+    declared = EventSettings(name="onZooAnimalFeed", type="bitrix24.zoo.animal.fed")
+
+    assert of_settings(events=(queued,)) == []
+    (found,) = judge_settings(replace(SAFE, events=(queued, declared)))
+    assert (found.check, "no queue of a portal has onZooAnimalFeed" in found.what) == (
+        "events",
+        True,
+    )
 
 
 def test_listeners_that_others_reach_are_found() -> None:

@@ -101,6 +101,29 @@ def test_a_portal_that_is_well_has_none() -> None:
             "see that `gateway reconcile` runs: it binds them at its next look",
         ),
         (
+            {"answers": answered(missing=tuple("ABCDEFGHIJ"))},
+            "not bound: A, B, C, D, E, F, G, H and 2 more",
+            "see that `gateway reconcile` runs: it binds them at its next look",
+        ),
+        (
+            {"answers": answered(missing=("A",)), "lacking": {"task": ("A",)}},
+            "the application has no right `task`, so these cannot be bound: A",
+            (
+                "tick this right for the application in the portal, and install it again; "
+                "or take these events out of [[events]]"
+            ),
+        ),
+        (
+            {
+                "access": "webhook",
+                "renewed_at": None,
+                "answers": Answers(),
+                "lacking": {"task": ("A",)},
+            },
+            "the inbound webhook has no right `task`, so what these are about cannot be fetched: A",
+            "tick this right at the webhook in the portal",
+        ),
+        (
             {"has_handler": False},
             "nobody says where the portal is to deliver to",
             "set [bitrix24] public_url",
