@@ -55,7 +55,7 @@ def entity_of(
         "cut": list(known.cut) if known is not None else [],
         "name": said.name(),
         "text": BBCode(text if max_text is None or not text else shortened(text, max_text)),
-        "stage": said.text("stageid") or said.text("statusid") or None,
+        "stage": _stage(said),
         "status": said.number("status") if subject.kind == "task" else None,
         "amount": said.text("opportunity") or None,
         "currency": said.text("currencyid") or None,
@@ -96,6 +96,12 @@ def _url(domain: str, subject: EventSubject, user_id: int | None) -> str | None:
     if not domain or user_id is None:
         return None
     return f"https://{domain}/company/personal/user/{user_id}/tasks/task/view/{subject.id}/"
+
+
+def _stage(said: "_Fields") -> str | None:
+    """The stage; of a task that is on no board it is 0."""
+    stage = said.text("stageid") or said.text("statusid")
+    return None if stage in ("", "0") else stage
 
 
 class _Fields:

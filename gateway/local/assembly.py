@@ -16,14 +16,14 @@ from gateway.errors import OperatorError, SettingsError
 from gateway.local import demo
 from gateway.local.console import OWN_NAME, Console
 from gateway.local.demo_portal import DemoPortal, open_demo_portal
+from gateway.local.demo_services import open_demo_services
+from gateway.local.demo_settings import demo_settings
 from gateway.local.embedded import EmbeddedRedis, embedded_redis
 from gateway.local.lines import Lines
-from gateway.local.notification_sink import notification_sink
 from gateway.local.ports import is_taken
 from gateway.local.process_plan import (
     NAMES,
     consumers_of,
-    demo_settings,
     environment,
     listening_ports,
     streams_read,
@@ -61,7 +61,7 @@ async def up(
     `config` is the file that the processes read, too; `server` forks them, if there is one. Raises
     OperatorError if something cannot start.
     """
-    settings = _with_vault(_with_ports(given))
+    settings = _with_vault(_with_ports(given, with_feed=bool(given.feed.tokens) or with_demo))
     console = Console(_lines(settings))
     embedded: EmbeddedRedis | None = None
     portal: DemoPortal | None = None
@@ -71,11 +71,11 @@ async def up(
             redis = msgspec.structs.replace(settings.redis, url=embedded.url)
             settings = msgspec.structs.replace(settings, redis=redis)
         if with_demo:
-            sink_url = await stack.enter_async_context(notification_sink(console.said))
+            services = await stack.enter_async_context(open_demo_services(console.said))
             portal = await stack.enter_async_context(open_demo_portal(console.said))
             settings = demo_settings(
                 settings,
-                sink_url=sink_url,
+                services=services,
                 authorization_url=portal.sandbox.authorization_url,
                 application=portal.sandbox.application,
             )
@@ -150,15 +150,16 @@ def _first(error: Exception) -> Exception:
     return error
 
 
-def _with_ports(settings: Settings) -> Settings:
+def _with_ports(settings: Settings, *, with_feed: bool) -> Settings:
     """The settings with a free port where any port will do; raises OperatorError for a taken one.
 
-    The processes would say so themselves, but only after everything else has been started.
+    Where any will do for the receiver, it will for the feed. The processes would say so themselves,
+    but only after everything else has been started.
     """
     chosen = {}
-    for section in ("http", "admin"):
+    for section in ("http", "admin", "feed") if with_feed else ("http", "admin"):
         listener = getattr(settings, section)
-        if listener.port == 0:
+        if listener.port == 0 or (section == "feed" and settings.http.port == 0):
             chosen[section] = msgspec.structs.replace(listener, port=free_port())
         elif is_taken(listener.host, listener.port):
             raise OperatorError(

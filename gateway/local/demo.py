@@ -20,10 +20,11 @@ from gateway.ops.stream_following import follow
 from gateway.redis_access import connections
 from gateway.redis_access.connections import AWAY_OR_REFUSING
 from gateway.settings import Settings
+from gateway.webhooks.push_endpoints import endpoint_of
 
 __all__ = ["NAMES", "run", "until_handled"]
 
-NAMES: Final = (demo_portal.NAME, "events", "comments", "notified")
+NAMES: Final = (demo_portal.NAME, "events", "comments", "notified", "pushed")
 
 _POLL_S: Final = 0.2
 _GROUPS_WAIT_S: Final = 20.0
@@ -33,7 +34,7 @@ _HANDLED_WAIT_S: Final = 3.0
 async def run(
     settings: Settings, consumers: Mapping[str, str], portal: DemoPortal, say: Say
 ) -> None:
-    """Let the portal live, and tell what becomes of its comments; without an end.
+    """Let the portal live, and tell what becomes of its events; without an end.
 
     `consumers` says which stream each group is on. Begins when all of them are there, or after a
     while without those that are not: a group that begins with new events would otherwise miss the
@@ -126,4 +127,5 @@ async def _ask(control: Redis, key: str, progress: GroupPositions, say: Say) -> 
                 continue  # Redis is away, which the other task tells, or the group is
             ids = {one["message_id"].decode() for one in pending}
             for subject in progress.acknowledged(group, last_delivered=last, pending=ids):
-                say(group, f"{subject} handled and acknowledged")
+                name = "relay" if endpoint_of(group) else group
+                say(name, f"{subject} handled and acknowledged")

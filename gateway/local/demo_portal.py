@@ -1,7 +1,7 @@
-"""Runs the demo's portal: it installs the application, and people edit comments in it.
+"""Runs the demo's portal: it installs the application, and people edit comments, deals and tasks.
 
 The portal is the sandbox's, so everything goes the way it goes with Bitrix24: deliveries through
-the receiver's door, the comments' text through the portal's REST methods.
+the receiver's door, what they are about through the portal's REST methods.
 """
 
 import asyncio
@@ -26,7 +26,16 @@ Say = Callable[[str, str], None]
 
 # The last of them is the one that `gateway trigger` and the README are about.
 _LAST_COMMENT_ID: Final = 999
-_DEALS: Final = range(15, 20)
+_DEALS: Final = {
+    15: "Ninety desks",
+    16: "A roof of slate",
+    17: "Two cranes",
+    18: "An oak floor",
+    19: "Garden lights",
+}
+_STAGES: Final = ("PREPARATION", "PREPAYMENT_INVOICE", "EXECUTING", "FINAL_INVOICE", "WON", "NEW")
+_STATUSES: Final = {"3": "begun", "4": "to be checked", "5": "completed", "2": "to do again"}
+# https://apidocs.bitrix24.com/api-reference/tasks/fields.html
 _PEOPLE: Final = {7: ("Boris", "Ivanov"), 8: ("Clara", "Weber"), 9: ("Diego", "Ramos")}
 _TEXTS: Final = (
     "Called them, [b]no answer[/b]. Try again at {n}:00",
@@ -35,6 +44,8 @@ _TEXTS: Final = (
     "Sent version {n} of the [url=https://example.com/offer]offer[/url]",
     "Discount of {n}% agreed with their boss",
 )
+_EVERY: Final = 5
+"""Of so many edits one is of a deal, and one of a task."""
 _BOUND_WAIT_S: Final = 20.0
 _FAREWELL_S: Final = 3.0
 _POLL_S: Final = 0.1
@@ -48,22 +59,24 @@ class DemoPortal:
         self._portal = portal
         self._say = say
         self._is_installed = False
-        for deal, author_id in zip(_DEALS, _authors(), strict=False):
-            portal.comments.add(
-                entity_type="deal", entity_id=deal, text="First contact", author_id=author_id
-            )
+        self._comment_edits = count(1)
         for user_id, (name, last_name) in _PEOPLE.items():
             portal.users.add(user_id, name=name, last_name=last_name)
+        self._tasks = [self._deal(*one) for one in zip(_DEALS.items(), _people(), strict=False)]
 
     async def live(self, handler_url: str) -> None:
-        """Install the application, and edit a comment each second; without an end."""
+        """Install the application, and edit a comment, a deal or a task each second; without an
+        end.
+        """
         self._is_installed = True
         await self._portal.install(handler_url)
         self._say(NAME, f"installed the application; {await self._answered()}")
         with suppress(TimeoutError):
             await asyncio.wait_for(self._bound(handler_url), _BOUND_WAIT_S)
-        for number in count(1):
-            await self._edit(number)
+        edits = (self._comment, self._move, self._comment, self._work, self._comment)
+        for number in count():
+            said = edits[number % _EVERY](number)
+            self._say(NAME, f"{said}; {await self._answered()}")
             await asyncio.sleep(1)
 
     async def farewell(self) -> None:
@@ -74,13 +87,45 @@ class DemoPortal:
                     await self._portal.uninstall(clean=False)
                     self._say(NAME, f"uninstalled the application; {await self._answered()}")
 
-    async def _edit(self, number: int) -> None:
+    def _deal(self, deal: tuple[int, str], user_id: int) -> int:
+        """Make a deal with a comment and a task, whose number is the answer."""
+        deal_id, title = deal
+        fields = {"TITLE": title, "ASSIGNED_BY_ID": user_id, "OPPORTUNITY": 100 * deal_id}
+        self._portal.deals.add(fields, entity_id=deal_id)
+        self._portal.comments.add(
+            entity_type="deal", entity_id=deal_id, text="First contact", author_id=user_id
+        )
+        return self._portal.tasks.add(
+            {
+                "TITLE": f"Offer: {title}",
+                "RESPONSIBLE_ID": user_id,
+                "UF_CRM_TASK": [f"D_{deal_id}"],
+            }
+        )
+
+    def _comment(self, _: int) -> str:
+        """Edit a comment; what happened, in words."""
+        number = next(self._comment_edits)
         comment_id = _LAST_COMMENT_ID - len(_DEALS) + 1 + number % len(_DEALS)
         text = _TEXTS[number % len(_TEXTS)].format(n=number)
         self._portal.comments.update(comment_id, text=text)
-        answered = await self._answered()
         deal = self._portal.comments.find(comment_id).entities[0].id
-        self._say(NAME, f"comment/{comment_id} of deal {deal} edited: {text}; {answered}")
+        return f"comment/{comment_id} of deal {deal} edited: {text}"
+
+    def _move(self, number: int) -> str:
+        """Move a deal to its next stage."""
+        turn, at = divmod(number // _EVERY, len(_DEALS))
+        deal_id, title = list(_DEALS.items())[at]
+        stage = _STAGES[turn % len(_STAGES)]
+        self._portal.deals.update(deal_id, {"STAGE_ID": stage})
+        return f"deal/{deal_id} moved to {stage}: {title}"
+
+    def _work(self, number: int) -> str:
+        """Change the status of a task."""
+        turn, at = divmod(number // _EVERY, len(self._tasks))
+        status, words = list(_STATUSES.items())[turn % len(_STATUSES)]
+        self._portal.tasks.update(self._tasks[at], {"STATUS": status})
+        return f"task/{self._tasks[at]} is {words}"
 
     async def _bound(self, handler_url: str) -> None:
         """Wait until the gateway has bound what is edited here."""
@@ -109,7 +154,7 @@ async def open_demo_portal(say: Say) -> AsyncIterator[DemoPortal]:
         yield DemoPortal(sandbox, portal, say)
 
 
-def _authors() -> Iterator[int]:
+def _people() -> Iterator[int]:
     while True:
         yield from _PEOPLE
 

@@ -3,29 +3,20 @@
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 
-from gateway.errors import OperatorError
+from gateway.local.demo_settings import FEED_TOKEN
 from gateway.processes.child import Child
-from gateway.sandbox.grants import RegisteredApplication
-from gateway.sandbox.portal import SANDBOX
-from gateway.settings import (
-    NotifierSettings,
-    PortalSettings,
-    RelaySettings,
-    RouteSettings,
-    Settings,
-)
+from gateway.settings import Settings
 from gateway.settings.masking import masked
+from gateway.webhooks.push_endpoints import group_of
 
 __all__ = [
     "CONSUMERS",
     "NAMES",
     "can_call_portals",
     "consumers_of",
-    "demo_settings",
     "environment",
     "listening_ports",
     "shared_modules",
@@ -44,7 +35,6 @@ _FEED: Final = "feed"
 _ALL: Final = (*CONSUMERS, _RELAY, _FEED)
 NAMES: Final = ("redis", *_ALL, RECONCILER, RECEIVER)
 
-_THIS_MACHINE: Final = ("127.0.0.1", "localhost")
 # Loaded once for all processes; named, since they are started by name, too. What loads into the
 # warehouse is none of them: it is a process that comes and goes, and imports for itself.
 _SHARED: Final = (
@@ -59,51 +49,6 @@ _SHARED: Final = (
 )
 # The exit code of gateway.commandline for what an operator has to mend.
 _FATAL: Final = {2: "what to mend is said above"}
-
-
-def demo_settings(
-    settings: Settings, *, sink_url: str, authorization_url: str, application: RegisteredApplication
-) -> Settings:
-    """The same with the sandbox's application, and notifications sent to `sink_url` at once.
-
-    The notifier's own settings and endpoints are left out: nobody wants the demo's notifications,
-    one a second, nor its events.
-    The portal is registered by its well-known token, too, for `gateway trigger` and `curl`. Raises
-    OperatorError for settings that do not go with a demo.
-    """
-    if settings.bitrix24.listed:
-        raise OperatorError(
-            "[bitrix24] client_id: the demo brings an application of its own; "
-            "run it without this one, or this one without --demo"
-        )
-    handler = urlsplit(settings.http.local_url)
-    if handler.hostname not in _THIS_MACHINE:
-        raise OperatorError(
-            f"[http] host: {settings.http.host} is not where the demo's portal delivers; "
-            "leave it at 127.0.0.1"
-        )
-    known = PortalSettings(
-        member_id=SANDBOX.member_id,
-        domain=SANDBOX.domain,
-        application_tokens=(SANDBOX.application_token,),
-    )
-    others = [portal for portal in settings.portals if portal.member_id != SANDBOX.member_id]
-    return msgspec.structs.replace(
-        settings,
-        portals=(*others, known),
-        bitrix24=msgspec.structs.replace(
-            settings.bitrix24,
-            authorization_server=authorization_url,
-            client_id=application.client_id,
-            client_secret=application.client_secret,
-            public_url=f"{handler.scheme}://{handler.netloc}",
-        ),
-        notifier=NotifierSettings(
-            allow_networks=("127.0.0.1/32",),
-            routes=(RouteSettings(name="demo", urls=(sink_url,), window_s=0),),
-        ),
-        relay=RelaySettings(),
-    )
 
 
 def consumers_of(settings: Settings) -> tuple[str, ...]:
@@ -124,6 +69,7 @@ def streams_read(settings: Settings) -> dict[str, str]:
     return dict.fromkeys(CONSUMERS, "events") | {
         "warehouse": settings.warehouse.stream,
         "notifier": settings.notifier.stream,
+        **{group_of(endpoint.name): endpoint.stream for endpoint in settings.relay.endpoints},
     }
 
 
@@ -145,12 +91,12 @@ def environment(given: Settings, wanted: Settings) -> dict[str, str]:
 def shared_modules(settings: Settings, *, with_demo: bool) -> Sequence[str]:
     """What the processes import at their start, or most of them: Apprise where it has a use."""
     notifies = settings.notifier.routes or with_demo
-    pushes = settings.relay.endpoints and not with_demo
+    pushes = settings.relay.endpoints or with_demo
     return (
         *_SHARED,
         f"consumers.notifier.{'notice_handler' if notifies else 'without_routes'}",
         *(("consumers.relay.consumer",) if pushes else ()),
-        *(("consumers.feed.feed_process",) if settings.feed.tokens else ()),
+        *(("consumers.feed.feed_process",) if settings.feed.tokens or with_demo else ()),
     )
 
 
@@ -234,7 +180,11 @@ def welcome(
         f"  {command} trigger comment.updated --url {settings.http.local_url}",
     ]
     if with_demo:
-        lines.append("the demo: a comment is edited in a sandbox portal once a second")
+        stream = f"{settings.feed.local_url}/events/stream"
+        lines += [
+            f"  curl -N -H 'Authorization: Bearer {FEED_TOKEN}' {stream}",
+            "the demo: once a second a comment, a deal or a task is edited in a sandbox portal",
+        ]
     return (*lines, "Ctrl-C stops everything")
 
 

@@ -10,6 +10,7 @@ from gateway.contract import (
     EVENT_FIELD,
     AppEvent,
     CommentEvent,
+    EntityEvent,
     Event,
     EventSelection,
     InvalidEvent,
@@ -22,6 +23,7 @@ from gateway.terminal import json_line, printable
 __all__ = ["ReadEntry", "as_json", "as_line", "entry_of", "is_meant", "keys_of", "portal_names"]
 
 _LONGEST_TEXT: Final = 80
+_NAMES: Final = ("title", "name", "subject")
 
 
 class ReadEntry(Struct, frozen=True, kw_only=True):
@@ -111,14 +113,26 @@ def _event_words(entry: ReadEntry) -> list[str]:
     words = [event.receivedat[11:23], _short(event.type), event.subject]
     if not isinstance(event, OtherEvent):
         words.append(event.data.domain or event.data.member_id)
-    if isinstance(event, CommentEvent | AppEvent) and event.data.user_id is not None:
+    if isinstance(event, CommentEvent | EntityEvent | AppEvent) and event.data.user_id is not None:
         words.append(f"user {event.data.user_id}")
     if isinstance(event, CommentEvent) and event.data.comment:
         comment = event.data.comment
-        text = comment.text_plain or comment.text or ""
-        cut = text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
-        words.append(f"{comment.state} {cut!r}" if cut else comment.state)
+        words.append(_as_it_was(comment.state, comment.text_plain or comment.text or ""))
+    if isinstance(event, EntityEvent) and event.data.object:
+        words.append(_as_it_was(event.data.object.state, _name_in(event.data.object.fields)))
     return [*words, event.id]
+
+
+def _as_it_was(state: str, text: str) -> str:
+    """What was fetched: its state, and the beginning of what it says."""
+    cut = text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
+    return f"{state} {cut!r}" if cut else state
+
+
+def _name_in(fields: Mapping[str, Any]) -> str:
+    """What people call an object with these fields, whose names methods spell in several ways."""
+    named = {name.lower(): value for name, value in fields.items()}
+    return next((str(named[name]) for name in _NAMES if named.get(name)), "")
 
 
 def _short(event_type: str) -> str:

@@ -11,13 +11,14 @@ import msgspec
 import consumers.cli
 import gateway.cli
 from consumers import Consumer
-from gateway.contract import COMMENT_UPDATED, CommentEvent
+from gateway.contract import COMMENT_UPDATED, EVENT_TYPES, CommentEvent
 from gateway.event_subscription import EventSubscription
 from gateway.inbound.admission import Admission, Admitted
 from gateway.inbound.form_fields import extract
+from gateway.local.demo_settings import FEED_TOKEN
 from gateway.portals.directory import Directory, portals_of
 from gateway.sandbox.portal import SANDBOX
-from gateway.settings import HttpSettings, PortalSettings, load
+from gateway.settings import FeedSettings, HttpSettings, PortalSettings, load
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
@@ -31,7 +32,7 @@ def block(language: str, holding: str) -> str:
 
 def fields_to_copy() -> dict[str, str]:
     """The fields of the `curl`."""
-    words = shlex.split(block("sh", "curl").replace("\\\n", ""))
+    words = shlex.split(block("sh", "--data-urlencode").replace("\\\n", ""))
     assert f"http://127.0.0.1:{HttpSettings().port}{HttpSettings().path}" in words
     pairs = (words[i + 1] for i, word in enumerate(words) if word == "--data-urlencode")
     return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
@@ -55,6 +56,22 @@ def test_the_body_to_copy_is_admitted_by_the_demo_as_an_update_of_a_comment() ->
     assert isinstance(verdict, Admitted)
     assert verdict.event.type == COMMENT_UPDATED
     assert verdict.event.subject == "comment/999"
+
+
+def test_the_stream_to_copy_is_that_of_the_demo() -> None:
+    words = shlex.split(block("sh", "/events/stream"))
+
+    assert f"Authorization: Bearer {FEED_TOKEN}" in words
+    assert f"{FeedSettings().local_url}/events/stream" in words
+
+
+def test_the_events_to_copy_are_taken_and_their_objects_fetched(tmp_path: Path) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text(block("toml", "[[events]]"))
+
+    fetches = load(str(config), {}).subscription.fetches
+    assert fetches["bitrix24.crm.deal.updated"].fetch == "crm.item.get"
+    assert f"{len(EVENT_TYPES)} events" in README
 
 
 def test_the_portal_to_copy_is_one(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
 from gateway.contract import (
     COMMENT_UPDATED,
@@ -10,7 +11,10 @@ from gateway.contract import (
     Comment,
     CommentData,
     CommentEvent,
+    EntityData,
+    EntityEvent,
     EventSelection,
+    FetchedObject,
     OtherEvent,
     Streams,
     encode_event,
@@ -68,6 +72,35 @@ def test_a_line_shows_the_beginning_of_a_comment() -> None:
         commented(Comment(state="present", text="x" * 5000))
     )
     assert "  deleted  0193" in as_line(commented(Comment(state="deleted")))
+
+
+@pytest.mark.parametrize(
+    ("found", "shown"),
+    [
+        (None, "acme.bitrix24.com  user 7  0193"),
+        (
+            FetchedObject(state="present", fields={"title": "Ninety desks"}),
+            "present 'Ninety desks'",
+        ),
+        (FetchedObject(state="present", fields={"ID": "5", "NAME": "Oak"}), "present 'Oak'"),
+        (FetchedObject(state="present", fields={"id": 5, "title": None}), "present  0193"),
+        (FetchedObject(state="unavailable", reason="access_denied"), "unavailable  0193"),
+    ],
+)
+def test_a_line_shows_who_acted_and_the_name_of_a_deal(
+    found: FetchedObject | None, shown: str
+) -> None:
+    data = EntityData(
+        member_id="m1",
+        domain="acme.bitrix24.com",
+        user_id=7,
+        fields={},
+        object=UNSET if found is None else found,
+    )
+    event = EntityEvent(**HEAD | {"subject": "deal/5"}, type="bitrix24.crm.deal.moved", data=data)
+
+    assert f"  {shown}" in as_line(entry(event))
+    assert "crm.deal.moved  deal/5  acme.bitrix24.com  user 7  " in as_line(entry(event))
 
 
 def test_a_dead_letter_tells_why() -> None:

@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 
 from gateway.local import assembly as local_up
 from gateway.local.demo_portal import DemoPortal, open_demo_portal
+from gateway.local.demo_services import DemoServices, open_demo_services
 from gateway.redis_access import connections
 from gateway.sandbox.bodies import body_of
 from gateway.sandbox.grants import Grant, Grants
@@ -50,6 +51,7 @@ class Demo:
     def __init__(self, directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.directory = directory
         self.portals: list[DemoPortal] = []
+        self.services: list[DemoServices] = []
         self.issued: set[str] = set()
         self._capsys = capsys
         self._printed = ""
@@ -73,6 +75,7 @@ class Demo:
             self.portal.application_token,
             self.portal.webhook_code,
             SANDBOX.application_token,
+            *self.services[0].endpoint.secrets,
         }
 
     def found(self, pattern: str) -> list[str]:
@@ -127,8 +130,15 @@ def demo(
             one.portals.append(portal)
             yield portal
 
+    @asynccontextmanager
+    async def noted_services(say: Callable[[str, str], None]) -> AsyncIterator[DemoServices]:
+        async with open_demo_services(say) as services:
+            one.services.append(services)
+            yield services
+
     monkeypatch.setattr(Grants, "issue", issue_and_note)
     monkeypatch.setattr(local_up, "open_demo_portal", noted)
+    monkeypatch.setattr(local_up, "open_demo_services", noted_services)
     return one
 
 
@@ -199,6 +209,8 @@ async def test_a_text_that_is_edited_in_the_portal_arrives_everywhere_and_no_sec
             rf"notified +notification delivered: Comment updated: deal {deal} \(.*{plain}"
             rf".*Comment {comment_id} was updated by user {author}"
         )
+        await demo.until_printed(r"notified +notification delivered: Deal updated: .*Stage: PREP")
+        await demo.until_printed(r"pushed +bitrix24\.task\.updated of task/1 came, signed")
 
         async with connections.control(redis_url) as redis:
             # What else could spill secrets: a refresh, a token that nobody knows, a broken entry.
@@ -224,7 +236,7 @@ async def test_a_text_that_is_edited_in_the_portal_arrives_everywhere_and_no_sec
             await demo.until_printed(rf"warehouse +comment/{comment_id} handled and acknowledged")
             places["Redis"] = await everything_in(redis)
         urls = demo.found(r"health and metrics +url=(http://\S+)")
-        assert len(urls) == 5
+        assert len(urls) == 7
         places["metrics"] = await metrics_of([f"{admin}/metrics", *urls])
 
     await eventually(lambda: bool(demo.warehouse()))

@@ -1,26 +1,20 @@
 import asyncio
 from collections.abc import Sequence
 
-import pytest
 from msgspec.structs import replace
 
-from gateway.errors import OperatorError
 from gateway.local.process_plan import (
     CONSUMERS,
     can_call_portals,
     consumers_of,
-    demo_settings,
-    environment,
     listening_ports,
     shared_modules,
+    streams_read,
     tiers,
     welcome,
 )
 from gateway.processes.child import Child
-from gateway.sandbox.grants import RegisteredApplication
-from gateway.sandbox.portal import SANDBOX
 from gateway.settings import (
-    AdminSettings,
     Bitrix24Settings,
     ConsumersSettings,
     EndpointSettings,
@@ -33,7 +27,6 @@ from gateway.settings import (
     RelaySettings,
     RouteSettings,
     Settings,
-    load,
 )
 
 ACME = PortalSettings(member_id="m", domain="acme", application_tokens=("env:ACME_TOKEN",))
@@ -42,16 +35,8 @@ GIVEN = Settings(
 )
 
 
-APPLICATION = RegisteredApplication(client_id="local.fake", client_secret="fake-secret")
-
-
-def with_demo(given: Settings) -> Settings:
-    return demo_settings(
-        given,
-        sink_url="json://127.0.0.1:1/",
-        authorization_url="http://127.0.0.1:2/",
-        application=APPLICATION,
-    )
+SECRET = "whsec_ZmFrZSBzZWNyZXQgb2YgdGVzdHMgb25seS4u"
+ENDPOINT = EndpointSettings(name="crm", url="https://crm.example/", secrets=(SECRET,))
 
 
 def names(tier: Sequence[Child]) -> list[str]:
@@ -82,14 +67,12 @@ def test_each_process_has_a_port_of_its_own_that_does_not_change() -> None:
     assert {of_own[name] for name in CONSUMERS} == {9100, 9101, 9102, 9103}
 
 
-def test_events_are_pushed_where_there_are_endpoints_and_never_by_the_demo() -> None:
-    secret = "whsec_ZmFrZSBzZWNyZXQgb2YgdGVzdHMgb25seS4u"
-    endpoint = EndpointSettings(name="crm", url="https://crm.example/", secrets=(secret,))
-    given = replace(GIVEN, relay=RelaySettings(endpoints=(endpoint,)))
+def test_events_are_pushed_where_there_are_endpoints() -> None:
+    given = replace(GIVEN, relay=RelaySettings(endpoints=(ENDPOINT,)))
 
     assert consumers_of(GIVEN) == CONSUMERS
     assert consumers_of(given) == (*CONSUMERS, "relay")
-    assert consumers_of(with_demo(given)) == CONSUMERS
+    assert streams_read(given)["relay-crm"] == "comments"
     assert "consumers.relay.consumer" in shared_modules(given, with_demo=False)
     ports = listening_ports(given, lambda _host, _port: False)
     assert ports.pop("relay") == max(ports.values()) + 1
@@ -114,53 +97,6 @@ def test_a_process_is_told_its_port() -> None:
     assert told["audit"] == {"A": "b", "GATEWAY_CONSUMERS_PORT": "9001"}
     assert told["reconcile"] == {"A": "b", "GATEWAY_RECONCILE_PORT": "9002"}
     assert told["receiver"] == {"A": "b"}
-
-
-def test_the_demo_adds_its_portal_and_keeps_its_notifications_to_itself() -> None:
-    demo = with_demo(GIVEN)
-
-    assert [portal.member_id for portal in demo.portals] == ["m", SANDBOX.member_id]
-    assert [route.urls for route in demo.notifier.routes] == [("json://127.0.0.1:1/",)]
-    assert demo.bitrix24.client_id == "local.fake"
-    assert demo.bitrix24.public_url == "http://127.0.0.1:8080"
-
-
-@pytest.mark.parametrize(
-    ("given", "named"),
-    [
-        (Settings(bitrix24=Bitrix24Settings(client_id="app.real")), r"\[bitrix24\] client_id"),
-        (Settings(http=HttpSettings(host="192.0.2.1")), r"\[http\] host"),
-    ],
-)
-def test_the_demo_refuses_what_it_cannot_be_shown_with(given: Settings, named: str) -> None:
-    with pytest.raises(OperatorError, match=named):
-        with_demo(given)
-
-
-def test_the_variables_lead_to_the_wanted_settings_and_say_no_more() -> None:
-    wanted = with_demo(
-        Settings(
-            redis=RedisSettings(url="redis://127.0.0.1:6390/0"),
-            http=HttpSettings(port=1),
-            admin=AdminSettings(),
-        )
-    )
-
-    variables = environment(Settings(), wanted)
-
-    assert load(None, variables) == wanted
-    assert sorted(variables) == [
-        "GATEWAY_BITRIX24_AUTHORIZATION_SERVER",
-        "GATEWAY_BITRIX24_CLIENT_ID",
-        "GATEWAY_BITRIX24_CLIENT_SECRET",
-        "GATEWAY_BITRIX24_PUBLIC_URL",
-        "GATEWAY_HTTP_PORT",
-        "GATEWAY_NOTIFIER_ALLOW_NETWORKS",
-        "GATEWAY_NOTIFIER_ROUTES",
-        "GATEWAY_PORTALS",
-        "GATEWAY_REDIS_URL",
-    ]
-    assert environment(GIVEN, GIVEN) == {}
 
 
 def test_redis_comes_first_and_the_receiver_last() -> None:

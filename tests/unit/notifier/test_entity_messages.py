@@ -53,6 +53,14 @@ def test_a_deal_with_who_how_it_stands_and_where_it_is() -> None:
     assert "Amount: 5200.00 EUR\nResponsible: user 8\n" in older
 
 
+def test_a_task_on_no_board_has_no_stage() -> None:
+    found = FetchedObject(state="present", fields={"id": "5", "title": "Call", "stageId": "0"})
+
+    body = templates().message([notice("task/5", "bitrix24.task.updated", found)]).body
+
+    assert "Stage" not in body
+
+
 def test_a_task_in_russian_with_its_text_when_it_is_new() -> None:
     message = templates("text", "ru").message(SAMPLES["a new task"])
 
