@@ -9,6 +9,8 @@ import click
 from msgspec import Struct
 
 from gateway import logs
+from gateway.bitrix24.declared_fetches import declared_fetches
+from gateway.bitrix24.fetch_methods import FetchMethod
 from gateway.commandline import settings_of
 from gateway.commands.row_output import Row, echo_rows
 from gateway.contract import ENTITY_TYPE_ID, EVENT_TYPES, OFFLINE_EVENT, EventType
@@ -22,6 +24,9 @@ from gateway.settings import Settings
 from gateway.terminal import json_line, printable
 
 __all__ = ["command"]
+
+
+_Fetches = Mapping[str, FetchMethod]
 
 
 class _Look(Struct, frozen=True, kw_only=True):
@@ -65,6 +70,7 @@ def command(
     look = _Look() if catalogue else asyncio.run(_looked(settings, portal))
     subscription = settings.subscription
     taken = subscription.by_wire_name
+    fetches = declared_fetches(settings.events)
     patterns = [name.upper() for name in names]
     shown = [
         row
@@ -75,9 +81,9 @@ def command(
     ]
     if as_json:
         for row in shown:
-            click.echo(json_line(_object(row, subscription, look)))
+            click.echo(json_line(_object(row, subscription, fetches, look)))
     else:
-        rows = [_row(row, subscription, look) for row in shown]
+        rows = [_row(row, subscription, fetches, look) for row in shown]
         echo_rows(rows, as_json=False, empty="no event is called so")
         _echo_notes(look)
 
@@ -135,12 +141,12 @@ def _last_seen(row: EventType, received: Mapping[str, str]) -> str | None:
     return max((at for type_, at in received.items() if fnmatchcase(type_, pattern)), default=None)
 
 
-def _fetch(row: EventType, subscription: EventSubscription) -> str | None:
-    declaration = subscription.fetches.get(row.type)
-    return None if declaration is None else declaration.fetch
+def _fetch(row: EventType, fetches: _Fetches) -> str | None:
+    method = fetches.get(row.type.replace(ENTITY_TYPE_ID, "*"))
+    return None if method is None else method.name
 
 
-def _row(row: EventType, subscription: EventSubscription, look: _Look) -> Row:
+def _row(row: EventType, subscription: EventSubscription, fetches: _Fetches, look: _Look) -> Row:
     count = len(_asked(look))
     delivered = _having(look, lambda one: row.wire_name in one.delivered)
     queued = _having(look, lambda one: row.wire_name in one.queued)
@@ -150,14 +156,16 @@ def _row(row: EventType, subscription: EventSubscription, look: _Look) -> Row:
         "type": row.type or None,
         "scope": row.scope or None,
         "taken": "yes" if row.wire_name in subscription.by_wire_name else "no",
-        "fetch": _fetch(row, subscription),
+        "fetch": _fetch(row, fetches),
         "bound": f"{len(delivered)}/{count}" if count else None,
         "queued": f"{len(queued)}/{count}" if count and is_queued else None,
         "last_seen": _last_seen(row, look.latest.received),
     }
 
 
-def _object(row: EventType, subscription: EventSubscription, look: _Look) -> dict[str, Any]:
+def _object(
+    row: EventType, subscription: EventSubscription, fetches: _Fetches, look: _Look
+) -> dict[str, Any]:
     return {
         "name": row.documented_name,
         "type": row.type or None,
@@ -166,7 +174,7 @@ def _object(row: EventType, subscription: EventSubscription, look: _Look) -> dic
         "page": row.page or None,
         "is_queued_offline": row.is_queued_offline,
         "is_subscribed": row.wire_name in subscription.by_wire_name,
-        "fetch": _fetch(row, subscription),
+        "fetch": _fetch(row, fetches),
         "bound_in": _having(look, lambda one: row.wire_name in one.delivered),
         "queued_in": _having(look, lambda one: row.wire_name in one.queued),
         "missing_in": _lacking(row, look),

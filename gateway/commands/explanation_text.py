@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from gateway.explanation.event_way import (
     Candidate,
     EventWay,
+    FetchOutcome,
     GroupOutcome,
     LookedThrough,
     NotificationOutcome,
@@ -24,8 +25,10 @@ def way_lines(way: EventWay) -> Iterator[str]:
         silent = ", as a replay of which nobody is told" if place.is_replay else ""
         entry = f"{place.stream}/{place.partition}/{place.entry_id}"
         yield f"stored        {entry} at {place.stored_at}{silent}"
-        if place.stream == "comments" and way.comment is not None:
-            yield f"  {'comment':<16}{_comment(way)}"
+        if place.stream == "comments":
+            for name, fetched in (("comment", way.comment), ("object", way.object)):
+                if fetched is not None:
+                    yield f"  {name:<16}{_fetched(fetched)}"
         for group in way.groups:
             if (group.stream, group.entry_id) == (place.stream, place.entry_id):
                 yield from _group_lines(group)
@@ -99,16 +102,14 @@ def _not_here_lines(way: EventWay) -> Iterator[str]:
         yield f"redis         {way.why_no_redis}: of streams and groups, no more is known"
 
 
-def _comment(way: EventWay) -> str:
-    comment = way.comment
-    assert comment is not None  # noqa: S101 - who calls has seen it
-    words = [comment.state]
-    if comment.reason:
-        words.append(f"({comment.reason})")
-    if comment.fetched_at:
-        words.append(f"fetched at {comment.fetched_at}")
-    if comment.asked_again_at:
-        words.append(f"asked for again at {comment.asked_again_at}")
+def _fetched(outcome: FetchOutcome) -> str:
+    words = [outcome.state]
+    if outcome.reason:
+        words.append(f"({outcome.reason})")
+    if outcome.fetched_at:
+        words.append(f"fetched at {outcome.fetched_at}")
+    if outcome.asked_again_at:
+        words.append(f"asked for again at {outcome.asked_again_at}")
     return " ".join(words)
 
 

@@ -9,9 +9,9 @@ from gateway.ops.entries_in_hand import LastFailure
 
 __all__ = [
     "Candidate",
-    "CommentOutcome",
     "EventPlace",
     "EventWay",
+    "FetchOutcome",
     "FoundLetter",
     "GivenAgain",
     "GroupOutcome",
@@ -95,7 +95,7 @@ class GroupOutcome(Struct, frozen=True, kw_only=True):
     is_unsure: bool = False
 
 
-class CommentOutcome(Struct, frozen=True, kw_only=True):
+class FetchOutcome(Struct, frozen=True, kw_only=True):
     """What the enricher found out: `present`, `deleted`, or `unavailable` for a reason.
 
     `asked_again_at` is when the portal is asked once more for what could not be had.
@@ -165,7 +165,8 @@ class EventWay(Struct, frozen=True, kw_only=True):
     `received_at` is the time in the id. `why_no_redis` says why Redis was not asked to the end:
     then only the spool is sure. `spools_since` is since when events wait in spools of receivers,
     the oldest of them; `quarantined_for` is the portal in whose quarantine a delivery of this id
-    is. `commands` are those that know more. `others` are the events that may have been meant.
+    is. Of `comment` and `object` one is there, if the enricher fetched what the event is about.
+    `commands` are those that know more. `others` are the events that may have been meant.
     """
 
     event_id: str
@@ -175,7 +176,8 @@ class EventWay(Struct, frozen=True, kw_only=True):
     event: ReceivedEvent | None = None
     places: Sequence[EventPlace] = ()
     groups: Sequence[GroupOutcome] = ()
-    comment: CommentOutcome | None = None
+    comment: FetchOutcome | None = None
+    object: FetchOutcome | None = None
     notifications: Sequence[NotificationOutcome] = ()
     looked: Sequence[LookedThrough] = ()
     spools_since: str | None = None

@@ -11,11 +11,11 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from gateway.background import owned
-from gateway.contract import KIND_FIELD, EntryId, moment_in, timestamps
+from gateway.contract import KIND_FIELD, CommentEvent, EntryId, moment_in, timestamps
 from gateway.errors import OperatorError
-from gateway.explanation.comment_outcomes import entries_on_comments, outcome_in
 from gateway.explanation.entry_search import FoundEntry, SearchDeadline, entries_around
 from gateway.explanation.event_way import EventPlace, EventWay, ReceivedEvent, SpoolOutcome
+from gateway.explanation.fetch_outcomes import entries_on_comments, outcome_in
 from gateway.explanation.group_outcomes import outcomes_of
 from gateway.explanation.notification_outcomes import notifications_of
 from gateway.explanation.quarantine_search import quarantined_for
@@ -67,7 +67,7 @@ async def explain(
         received_at=_text(received_at),
         is_found=False,
         spool=SpoolOutcome(is_here=False),
-        commands=_commands(event_id),
+        commands=_commands(event_id, None),
     )
 
     def tell(more: EventWay) -> None:
@@ -127,11 +127,14 @@ async def _asked(redis: Redis, search: _Search, way: EventWay, tell: Tell) -> No
     tell(way)
     for comment in await entries_on_comments(redis, streams, found, deadline=deadline):
         groups = await outcomes_of(redis, streams, comment, deadline=deadline)
+        fetched = await outcome_in(redis, streams, comment)
+        is_comment = isinstance(comment.entry.event, CommentEvent)
         way = replace(
             way,
             places=(*way.places, _place(comment)),
             groups=(*way.groups, *groups),
-            comment=await outcome_in(redis, streams, comment),
+            comment=fetched if is_comment else None,
+            object=None if is_comment else fetched,
         )
         tell(way)
     tell(replace(way, notifications=await notifications_of(redis, settings, found.entry)))
@@ -163,8 +166,14 @@ async def _found(
     if not entries:
         return None, replace(way, looked=looked)
     found = entries[0]
-    event = _received(found.entry)
-    return found, replace(way, is_found=True, event=event, places=(_place(found),), looked=looked)
+    return found, replace(
+        way,
+        is_found=True,
+        event=_received(found.entry),
+        places=(_place(found),),
+        looked=looked,
+        commands=_commands(way.event_id, found.entry),
+    )
 
 
 async def _elsewhere(redis: Redis, settings: Settings, way: EventWay, tell: Tell) -> None:
@@ -219,9 +228,11 @@ def _place(found: FoundEntry) -> EventPlace:
     )
 
 
-def _commands(event_id: str) -> tuple[str, ...]:
+def _commands(event_id: str, found: ReadEntry | None) -> tuple[str, ...]:
     """Those that show what stands in files and databases, which are not read from here."""
-    row = f"SELECT * FROM comment_events WHERE event_id = '{event_id}'"  # noqa: S608 - a UUID
+    is_comment = found is None or isinstance(found.event, CommentEvent)
+    table = "comment_events" if is_comment else "events"
+    row = f"SELECT * FROM {table} WHERE event_id = '{event_id}'"  # noqa: S608 - a UUID
     return f"consumers audit show --event {event_id}", f'consumers warehouse query "{row}"'
 
 

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from gateway.contract import CommentEvent, timestamps
+from gateway.contract import CommentEvent, EntityEvent, Event, timestamps
 from gateway.explanation.event_way import NotificationOutcome
 from gateway.ops.entry_lines import ReadEntry
 from gateway.settings import Settings
@@ -18,7 +18,7 @@ from gateway.settings import Settings
 __all__ = ["notifications_of"]
 
 _MOST_JOINED: Final = 50
-"""How many later changes of a comment are followed to the message that told of all of them."""
+"""How many later changes of one subject are followed to the message that told of all of them."""
 
 
 class _Notice(Struct, frozen=True):
@@ -71,12 +71,18 @@ async def _of_target(
             return NotificationOutcome(target=target, state="withdrawn", by_event=rest)
         case "joined":
             return NotificationOutcome(target=target, state="joined", by_event=rest)
-    key = (
-        f"{event.data.member_id}:{event.data.comment_id}"
-        if isinstance(event, CommentEvent)
-        else event.id
+    return await _waiting(
+        redis, outbox, _key_of(event), target=target, event_id=event_id, by_event=by_event
     )
-    return await _waiting(redis, outbox, key, target=target, event_id=event_id, by_event=by_event)
+
+
+def _key_of(event: Event) -> str:
+    """What a notice is about, as consumers.notifier.notices has it."""
+    if isinstance(event, CommentEvent):
+        return f"{event.data.member_id}:{event.data.comment_id}"
+    if isinstance(event, EntityEvent) and "/" in event.subject:
+        return f"{event.data.member_id}:{event.subject}"
+    return event.id
 
 
 async def _waiting(

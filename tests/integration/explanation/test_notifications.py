@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 from redis.asyncio import Redis
 
-from consumers.testing import comment_event
-from gateway.contract import Comment, CommentEvent, encode_event
+from consumers.testing import comment_event, entity_event
+from gateway.contract import Comment, CommentEvent, FetchedObject, encode_event
 from tests.integration.explanation.asked import explained, told
 from tests.integration.notifier.processes import is_reading, notifier_process
 from tests.integration.notifier.sinks import HttpSink, http_sink
@@ -80,6 +80,34 @@ async def test_what_was_sent_and_what_no_route_wanted(
     assert unwanted["at"] is None
     environ = {"GATEWAY_CONFIG": str(tmp_path / "gateway.toml")}
     assert "notification  ops/1: sent at " in await told(redis_url, sent.id, environ=environ)
+
+
+async def test_a_deal_is_explained_as_a_comment_is(
+    redis: Redis, redis_url: str, tmp_path: Path, sink: HttpSink
+) -> None:
+    more = 'window_s = 600\n    events = ["bitrix24.crm.deal.*"]'
+    found = FetchedObject(state="unavailable", reason="access_denied")
+    first, second = (entity_event("deal/77", object=found) for _ in range(2))
+    environ = {"GATEWAY_CONFIG": str(tmp_path / "gateway.toml")}
+    with notifier_process(redis_url, ROUTES.format(url=sink.url, more=more), tmp_path):
+        await eventually(lambda: is_reading(redis))
+        for event in (first, second):
+            for stream in ("events", "comments"):
+                await redis.xadd(f"b24:{stream}:{{0}}", {"event": encode_event(event)})
+
+        async def waits() -> bool:
+            way = await explained(redis_url, second.id, environ=environ)
+            return bool(way["notifications"][0]["state"] == "waits")
+
+        await eventually(waits)
+        way = await explained(redis_url, first.id, environ=environ)
+        text = await told(redis_url, first.id, environ=environ)
+
+    (joined,) = way["notifications"]
+    assert (joined["state"], joined["by_event"]) == ("waits", second.id)
+    assert (way["comment"], way["object"]["state"]) == (None, "unavailable")
+    assert "object          unavailable (access_denied)" in text
+    assert f"FROM events WHERE event_id = '{first.id}'" in text
 
 
 async def test_what_waits_what_joins_it_and_what_withdraws_it(

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 from msgspec.structs import replace
@@ -14,10 +15,18 @@ from structlog.testing import capture_logs
 from consumers.cli import cli
 from consumers.warehouse import event_rows
 from consumers.warehouse.row_loading import Warehouse
-from gateway.contract import CommentEvent
+from gateway.bitrix24.rest_object import MAX_OBJECT_BYTES
+from gateway.contract import CommentEvent, FetchedObject
 from tests.integration.runtime.running import comment_event, publish
 from tests.integration.warehouse.conftest import database_of
-from tests.integration.warehouse.loading import Target, ask_duckdb, entry, fetched, load
+from tests.integration.warehouse.loading import (
+    Target,
+    ask_duckdb,
+    deal_entry,
+    entry,
+    fetched,
+    load,
+)
 
 
 def with_text(event: CommentEvent, text: str) -> CommentEvent:
@@ -72,6 +81,18 @@ def test_a_text_beyond_the_memory_is_cut_and_the_others_are_whole(
     assert cut.endswith("… [cut by the warehouse: 40000000 characters]")
     told = [one for one in logs if one["event"] == "text was cut"]
     assert [one["event_id"] for one in told] == [entries[1].event.id]
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "postgres"], indirect=True)
+def test_objects_of_the_greatest_size_are_loaded_whole(ready: Target, tmp_path: Path) -> None:
+    texts = {f"field{number}": "ж" * 10_000 for number in range(12)}
+    found = FetchedObject(state="present", fields=texts)
+    assert 200_000 < len(msgspec.json.encode(found)) < MAX_OBJECT_BYTES
+    with database_of(ready, tmp_path / "work") as database:
+        load(Warehouse(database), *(deal_entry(number, found=found) for number in range(60)))
+
+    lengths = "SELECT COUNT(*), MIN(length(object->>'field11')) FROM bitrix24.events"
+    assert ready.ask(lengths) == [(60, 10_000)]
 
 
 @pytest.mark.parametrize("kind", ["postgres"], indirect=True)

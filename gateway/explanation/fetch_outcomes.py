@@ -9,15 +9,15 @@ from typing import Any, Final
 from msgspec import UNSET
 from redis.asyncio import Redis
 
-from gateway.contract import CommentEvent, EntryId, Streams, timestamps
+from gateway.contract import CommentEvent, EntityEvent, EntryId, Streams, timestamps
 from gateway.explanation.entry_search import FoundEntry, SearchDeadline, look_through
-from gateway.explanation.event_way import CommentOutcome
+from gateway.explanation.event_way import FetchOutcome
 
 __all__ = ["entries_on_comments", "outcome_in"]
 
 _GROUP: Final = "enricher"
 _MOST: Final = 10
-"""Entries of one event: it comes again when its comment could not be had at first."""
+"""Entries of one event: it comes again when what it is about could not be had at first."""
 _SCRIPT_MS: Final = 1_000
 
 
@@ -49,17 +49,19 @@ async def entries_on_comments(
     return [FoundEntry("comments", partition, entry) for entry in reading.found]
 
 
-async def outcome_in(redis: Redis, streams: Streams, found: FoundEntry) -> CommentOutcome | None:
-    """What an entry of `comments` says of its comment; None if it is not about one."""
+async def outcome_in(redis: Redis, streams: Streams, found: FoundEntry) -> FetchOutcome | None:
+    """What an entry of `comments` says of its comment or object; None if none was fetched."""
     event = found.entry.event
-    if not isinstance(event, CommentEvent) or event.data.comment is UNSET:
+    if not isinstance(event, CommentEvent | EntityEvent):
         return None
-    comment = event.data.comment
+    fetched = event.data.comment if isinstance(event, CommentEvent) else event.data.object
+    if fetched is UNSET:
+        return None
     again_ms = await redis.zscore(streams.refetch(found.partition), event.id)
-    return CommentOutcome(
+    return FetchOutcome(
         entry_id=found.entry.id,
-        state=comment.state,
-        reason=comment.reason,
-        fetched_at=comment.fetched_at,
+        state=fetched.state,
+        reason=fetched.reason,
+        fetched_at=fetched.fetched_at,
         asked_again_at=timestamps.milliseconds(int(again_ms)) if again_ms is not None else None,
     )
