@@ -25,6 +25,13 @@ class Changes:
         """By subject, what was said of it last."""
         self._note()
 
+    async def begin_others(self) -> None:
+        """Go on with three others than before."""
+        self._count += 1
+        self._three = self._added()
+        self._note()
+        await self._portal.sent()
+
     async def make(self, times: int) -> int:
         """Change each so many times; how many of these changes the gateway has confirmed."""
         await self._portal.sent()
