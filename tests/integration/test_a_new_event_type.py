@@ -172,9 +172,11 @@ def test_it_is_bound_tried_and_described(copy: Copy) -> None:
 
 
 def test_the_tests_of_the_table_hold_for_it(copy: Copy) -> None:
-    command = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/test_event_types.py")
+    # cloudcoil, a tool of other tests, has a plugin that needs what it does not install
+    without = ("-p", "no:cacheprovider", "-p", "no:cloudcoil")
+    command = ("-m", "pytest", "-q", *without, "tests/unit/test_event_types.py", "-k", "praised")
 
-    assert " passed" in copy.run(*command, "-k", "praised")
+    assert " passed" in copy.run(*command)
 
 
 def _told(event: EntityEvent, language: str) -> str:
