@@ -7,7 +7,7 @@ https://apidocs.bitrix24.com/api-reference/events/event-unbind.html
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
@@ -15,6 +15,7 @@ from gateway.bitrix24.answers import Answer, members_of
 from gateway.bitrix24.batching import MAX_COMMANDS, Command
 from gateway.bitrix24.client import PortalClient
 from gateway.bitrix24.errors import Bitrix24Error, NoRest, NotInPlan, Refused
+from gateway.contract import EVENT_TYPES
 from gateway.event_subscription import EventSubscription
 
 __all__ = [
@@ -30,6 +31,9 @@ __all__ = [
     "unbind",
 ]
 
+_NO_SUCH_EVENT: Final = "error_event_not_found"
+# Also of one that the application has no right to.
+_RIGHTS: Final = {row.wire_name: row.scope for row in EVENT_TYPES}
 _ALREADY_BOUND: Final = "already bind"  # "Handler already binded" is what it says
 
 
@@ -80,9 +84,12 @@ class Bound(Struct, frozen=True, kw_only=True):
         return not any(not binding.is_offline for binding in (*self.failed, *self.not_in_plan))
 
     @property
-    def has_queue(self) -> bool:
-        """Whether events wait in the queue, too."""
-        return any(binding.is_offline for binding in self.bound)
+    def queue(self) -> Literal["bound", "not_in_plan", "failed"]:
+        """Whether events wait in the queue, too, as far as any of them can."""
+        of_queue = [one for one in (*self.failed, *self.not_in_plan) if one.is_offline]
+        if not of_queue or any(binding.is_offline for binding in self.bound):
+            return "bound"
+        return "not_in_plan" if any(one in of_queue for one in self.not_in_plan) else "failed"
 
 
 class Unbound(Struct, frozen=True, kw_only=True):
@@ -167,11 +174,18 @@ async def bind_missing(portal: PortalClient, missing: Sequence[Binding]) -> Boun
                     bound.append(binding)
                 case Refused() as error if _ALREADY_BOUND in error.description.lower():
                     bound.append(binding)
+                case Refused() as error if error.code == _NO_SUCH_EVENT:
+                    failed[binding] = f"{error}{_needing(binding)}"
                 case NotInPlan() as error if not isinstance(error, NoRest):
                     not_in_plan.append(binding)
                 case Bitrix24Error() as error:
                     failed[binding] = str(error)
     return Bound(bound=tuple(bound), not_in_plan=tuple(not_in_plan), failed=failed)
+
+
+def _needing(binding: Binding) -> str:
+    right = _RIGHTS.get(binding.event)
+    return f" (it takes the right `{right}`)" if right else ""
 
 
 async def unbind(portal: PortalClient, unwanted: Sequence[Binding]) -> Unbound:

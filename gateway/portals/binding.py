@@ -1,7 +1,7 @@
 """Binds a portal's events, and notes what came of it."""
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 
@@ -54,18 +54,12 @@ async def bind_portal(
         bound_at=datetime.now(UTC),
         bound=tuple(str(binding) for binding in bound.bound),
         unbound=unbound,
-        queue=_queue_of(bound),
+        queue=bound.queue,
     )
     log.info(
         "the events of a portal are bound",
         member_id=member_id,
         bound=len(bound.bound),
-        queue=_queue_of(bound),
+        queue=bound.queue,
     )
     return bound
-
-
-def _queue_of(bound: Bound) -> Literal["bound", "not_in_plan", "failed"]:
-    if bound.has_queue:
-        return "bound"
-    return "not_in_plan" if bound.not_in_plan else "failed"

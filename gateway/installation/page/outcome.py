@@ -46,9 +46,7 @@ class InstallConnected(Struct, frozen=True, kw_only=True):
     @property
     def queue(self) -> Queue:
         """Whether changes wait in the portal's queue, too."""
-        if self.bound is None or not (self.bound.has_queue or self.bound.not_in_plan):
-            return "failed"
-        return "bound" if self.bound.has_queue else "not_in_plan"
+        return "failed" if self.bound is None else self.bound.queue
 
     @property
     def learns_token(self) -> bool:

@@ -76,9 +76,11 @@ def test_the_queue_is_not_needed_for_deliveries() -> None:
     online = tuple(binding for binding in WANTED if not binding.is_offline)
 
     without_queue = Bound(bound=online, not_in_plan=queue)
-    assert (without_queue.is_delivering, without_queue.has_queue) == (True, False)
+    assert (without_queue.is_delivering, without_queue.queue) == (True, "not_in_plan")
     one_failed = Bound(bound=(*online[1:], *queue), failed={online[0]: "refused"})
-    assert (one_failed.is_delivering, one_failed.has_queue) == (False, True)
+    assert (one_failed.is_delivering, one_failed.queue) == (False, "bound")
+    assert Bound(bound=online, failed=dict.fromkeys(queue, "refused")).queue == "failed"
+    assert Bound(bound=online).queue == "bound", "what is taken has none"
 
 
 def test_what_this_gateway_is_told_of_and_does_not_take_is_extra() -> None:
