@@ -135,11 +135,11 @@ class _Process:
     def _tell_what_is_missing(self) -> None:
         settings = self._settings
         if self._vault is None and settings.enricher.snapshot_days:
-            log.warning("no [vault] keys: deletions will not say whose comment it was")
+            log.warning("no [vault] keys: deletions will not say what was last known")
         if not settings.bitrix24.listed and not any(
             portal.rest_webhook for portal in settings.portals
         ):
             log.warning(
-                "no portal can be asked: comments go out without their text",
+                "no portal can be asked: events go out without texts and fields",
                 mend="set [bitrix24] client_id, or rest_webhook of [[portals]]",
             )

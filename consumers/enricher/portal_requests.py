@@ -191,7 +191,7 @@ class PortalRequests:
         if isinstance(stance, PortalGivenUp) and member_id not in self._given_up:
             self._given_up.add(member_id)
             log.warning(
-                "a portal is given up for now: its comments go out without their text",
+                "a portal is given up for now: its events go out without texts and fields",
                 member_id=member_id,
                 reason=stance.reason,
             )

@@ -138,4 +138,8 @@ class Refetching:
         if event_ids:
             await self._queue.forget(self._owner.number, event_ids)
             metrics.GIVEN_UP.labels(cause).inc(len(event_ids))
-            log.warning("comments will not be asked for again", cause=cause, events=len(event_ids))
+            log.warning(
+                "events go out without texts and fields for good",
+                cause=cause,
+                events=len(event_ids),
+            )

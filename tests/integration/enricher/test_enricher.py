@@ -155,6 +155,6 @@ async def test_without_credentials_and_keys_everything_comes_out_and_is_told_onc
     assert sorted(warnings) == [
         "comments of a portal go out without their text; told once",
         "comments of a portal go out without their text; told once",
-        "no [vault] keys: deletions will not say whose comment it was",
-        "no portal can be asked: comments go out without their text",
+        "no [vault] keys: deletions will not say what was last known",
+        "no portal can be asked: events go out without texts and fields",
     ]
