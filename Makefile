@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 FLOORS := build/floors
-OF_CONSUMERS := tests/unit/runtime tests/integration/runtime $(foreach one,enricher feed notifier warehouse,tests/unit/$(one) tests/integration/$(one))
+OF_CONSUMERS := tests/unit/runtime tests/integration/runtime $(foreach one,enricher feed notifier relay warehouse,tests/unit/$(one) tests/integration/$(one))
 OF_AIOHTTP := tests/unit/test_aiohttp_fit.py tests/integration/web
 PHP_SDK := 1.9.0
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -180,6 +180,9 @@ bench-audit: $(VENV)/dev.stamp  ## how fast the audit log is written and verifie
 
 bench-notifier: $(VENV)/dev.stamp  ## how many notifications a second, how much memory, or beside BEFORE=DIR
 	$(BIN)/python -m tests.benchmarks.bench_notifier $(BESIDE)
+
+bench-relay: $(VENV)/dev.stamp  ## what pushing an event costs beside a bare client, and what endpoints that hang delay
+	$(BIN)/python -m tests.benchmarks.relay
 
 bench-feed: $(VENV)/dev.stamp  ## memory and processor time of the feed with 1,000 streams at 200 events a second
 	$(BIN)/python -m tests.benchmarks.bench_feed

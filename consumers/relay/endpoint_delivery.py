@@ -150,12 +150,11 @@ class EndpointDelivery:
         await self._pause(why)
 
     def _note(self, answer: WebhookAnswer | None, error: str) -> None:
-        self._reporting.note(
-            self._endpoint.name,
-            now=self._clock(),
-            status=None if answer is None else answer.status,
-            took_s=None if answer is None else answer.took_s,
-            error=error,
-            delivered_at=self.standing.delivered_at,
-            failing_since=self.standing.failing_since,
+        status, took_s = (None, None) if answer is None else (answer.status, answer.took_s)
+        standing = self.standing
+        attempted = (
+            self._clock(),
+            *(status, took_s, error),
+            *(standing.delivered_at, standing.failing_since),
         )
+        self._reporting.note(self._endpoint.name, attempted)

@@ -10,9 +10,14 @@ from gateway.contract import timestamps
 from gateway.redis_access.connections import AWAY_OR_REFUSING
 from gateway.webhooks.endpoint_records import EndpointRecord, read_records, write_records
 
-__all__ = ["EndpointReporting"]
+__all__ = ["Attempted", "EndpointReporting"]
 
 _EVERY_S: Final = 2.0
+
+
+Attempted = tuple[float, int | None, float | None, str, float | None, float | None]
+"""Of an attempt: when, the status, the seconds it took, what went wrong; when the endpoint took
+an event last, and since when it takes none. Moments are Unix time."""
 
 
 class EndpointReporting:
@@ -21,7 +26,7 @@ class EndpointReporting:
     def __init__(self, redis: Redis, *, prefix: str) -> None:
         self._redis = redis
         self._prefix = prefix
-        self._records: dict[str, EndpointRecord] = {}
+        self._new: dict[str, Attempted] = {}
 
     async def former(self) -> dict[str, EndpointRecord]:
         """What was written before; nothing if Redis does not say."""
@@ -30,26 +35,9 @@ class EndpointReporting:
         except AWAY_OR_REFUSING:
             return {}
 
-    def note(
-        self,
-        name: str,
-        *,
-        now: float,
-        status: int | None,
-        took_s: float | None,
-        error: str,
-        delivered_at: float | None,
-        failing_since: float | None,
-    ) -> None:
-        """Note the last attempt at an endpoint; moments are Unix time."""
-        self._records[name] = EndpointRecord(
-            at=_written(now) or "",
-            status=status,
-            took_ms=None if took_s is None else round(took_s * 1000, 1),
-            error=error,
-            delivered_at=_written(delivered_at),
-            failing_since=_written(failing_since),
-        )
+    def note(self, name: str, attempt: Attempted) -> None:
+        """Note the last attempt at an endpoint."""
+        self._new[name] = attempt
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -59,13 +47,26 @@ class EndpointReporting:
 
     async def write(self) -> None:
         """Write what is new, if Redis takes it."""
-        records, self._records = self._records, {}
-        if not records:
+        new, self._new = self._new, {}
+        if not new:
             return
+        records = {name: _record(attempt) for name, attempt in new.items()}
         try:
             await write_records(self._redis, records, prefix=self._prefix)
         except AWAY_OR_REFUSING:
-            self._records = records | self._records
+            self._new = new | self._new
+
+
+def _record(attempt: Attempted) -> EndpointRecord:
+    at, status, took_s, error, delivered_at, failing_since = attempt
+    return EndpointRecord(
+        at=_written(at) or "",
+        status=status,
+        took_ms=None if took_s is None else round(took_s * 1000, 1),
+        error=error,
+        delivered_at=_written(delivered_at),
+        failing_since=_written(failing_since),
+    )
 
 
 def _written(moment: float | None) -> str | None:

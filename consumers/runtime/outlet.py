@@ -57,6 +57,7 @@ async def send_patiently(
 class Outlet(Generic[T]):
     """Sends what has gathered while the last call was under way, up to `most` at a time.
 
+    Between two calls it rests for `rest_s`, so that more gathers where single ones come quickly.
     In order, and with patience: see `send_patiently`. An error that is not Redis's closes the gate,
     so that the partition ends instead of handling what it cannot be rid of; `check` raises it.
     """
@@ -68,8 +69,10 @@ class Outlet(Generic[T]):
         most: int,
         gate: Gate,
         outage: Outage,
+        rest_s: float = 0.0,
     ) -> None:
         self._send = send
+        self._rest_s = rest_s
         self._most = most
         self._gate = gate
         self._outage = outage
@@ -104,6 +107,8 @@ class Outlet(Generic[T]):
                 self._changed.clear()
                 if self._waiting and not await self._send_some():
                     break
+                if self._rest_s and not self._closing:
+                    await asyncio.sleep(self._rest_s)
         except BaseException:
             self._gate.close()
             raise

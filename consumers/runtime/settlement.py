@@ -25,6 +25,8 @@ __all__ = ["DeadLetterLimitReached", "LeftPending", "Settlement"]
 log = structlog.get_logger()
 
 _MAX_ACKNOWLEDGED: Final = 5000
+_REST_S: Final = 0.005
+"""A call for each entry would cost as much as handling it, where handlers end one by one."""
 """Entries of one script call, which takes the server about a millisecond."""
 
 
@@ -56,6 +58,7 @@ class Settlement:
             most=_MAX_ACKNOWLEDGED,
             gate=tenure.gate,
             outage=tenure.outages.of("acknowledging failed", **about),
+            rest_s=_REST_S,
         )
 
     def acknowledge(self, held: Sequence[HeldEntry]) -> None:

@@ -17,7 +17,14 @@ from aiohttp import web
 
 from gateway.contract import InvalidEvent, decode_event
 from gateway.settings import EndpointSettings
-from gateway.webhooks.webhook_signatures import ID, SIGNATURE, TIMESTAMP, secret_key, signature
+from gateway.webhooks.webhook_signatures import (
+    ID,
+    SIGNATURE,
+    TIMESTAMP,
+    secret_key,
+    signature,
+    signing_key,
+)
 
 __all__ = ["DemoServices", "open_demo_services"]
 
@@ -81,6 +88,6 @@ def _is_signed(request: web.Request, body: bytes, key: bytes) -> bool:
     message_id, sent_at = request.headers.get(ID, ""), request.headers.get(TIMESTAMP, "")
     if not sent_at.isdecimal() or abs(time.time() - int(sent_at)) > _MAX_AGE_S:
         return False
-    wanted = signature([key], message_id=message_id, timestamp=int(sent_at), body=body)
+    wanted = signature([signing_key(key)], message_id=message_id, timestamp=int(sent_at), body=body)
     given = request.headers.get(SIGNATURE, "").split()
     return any(hmac.compare_digest(wanted.encode(), one.encode()) for one in given)

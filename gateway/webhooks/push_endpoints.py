@@ -4,6 +4,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from fnmatch import translate
+from hmac import HMAC
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -14,7 +15,7 @@ from gateway.errors import OperatorError, SettingsError
 from gateway.network_fence import Fence
 from gateway.secret_references import resolve_secret
 from gateway.settings import EndpointSettings, RelaySettings
-from gateway.webhooks.webhook_signatures import secret_key
+from gateway.webhooks.webhook_signatures import secret_key, signing_key
 
 __all__ = ["PushEndpoint", "endpoint_of", "endpoints_of", "fence_of", "group_of"]
 
@@ -30,7 +31,7 @@ class PushEndpoint(Struct, frozen=True, eq=False):
     name: str
     url: str
     authorization: str | None
-    keys: tuple[bytes, ...]
+    keys: tuple[HMAC, ...]
     takes: Callable[[Event], bool]
     settings: EndpointSettings
 
@@ -80,15 +81,16 @@ def _endpoint(one: EndpointSettings, fence: Fence) -> PushEndpoint:
         url=url,
         authorization=authorization,
         keys=tuple(
-            secret_key(
-                resolve_secret(secret, name=f"{key} secrets[{number}]"),
-                name=f"{key} secrets[{number}]",
-            )
+            signing_key(_secret_of(secret, name=f"{key} secrets[{number}]"))
             for number, secret in enumerate(one.secrets, 1)
         ),
         takes=_taking(one.types, frozenset(one.portals)),
         settings=one,
     )
+
+
+def _secret_of(setting: str, *, name: str) -> bytes:
+    return secret_key(resolve_secret(setting, name=name), name=name)
 
 
 def _address(url: str, key: str, fence: Fence) -> tuple[str, str | None]:

@@ -119,7 +119,7 @@ class WebhookSender:
         """What is the same for each delivery to an endpoint."""
         way = self._ways.get(endpoint.name)
         if way is None:
-            constant = {"User-Agent": _AGENT}
+            constant = {"User-Agent": _AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
             if endpoint.authorization is not None:
                 constant["Authorization"] = endpoint.authorization
             total_s = endpoint.settings.timeout_s
@@ -132,6 +132,8 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     """How the body begins. What is too long is cut off; what fails from here on changes nothing:
     the endpoint has answered.
     """
+    if response.content.at_eof():
+        return b""
     read = bytearray()
     try:
         async for chunk in response.content.iter_any():

@@ -4,13 +4,14 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 """
 
 import hmac
-from base64 import b64decode, b64encode
+from base64 import b64decode
+from binascii import b2a_base64
 from collections.abc import Sequence
 from typing import Final
 
 from gateway.errors import SettingsError
 
-__all__ = ["ID", "SIGNATURE", "TIMESTAMP", "secret_key", "signature"]
+__all__ = ["ID", "SIGNATURE", "TIMESTAMP", "secret_key", "signature", "signing_key"]
 
 ID: Final = "webhook-id"
 TIMESTAMP: Final = "webhook-timestamp"
@@ -38,11 +39,22 @@ def secret_key(secret: str, *, name: str) -> bytes:
     return key
 
 
-def signature(keys: Sequence[bytes], *, message_id: str, timestamp: int, body: bytes) -> str:
+def signing_key(key: bytes) -> hmac.HMAC:
+    """HMAC-SHA256 begun with a key, as `signature` goes on with copies of: half of its cost."""
+    return hmac.new(key, digestmod="sha256")
+
+
+def signature(keys: Sequence[hmac.HMAC], *, message_id: str, timestamp: int, body: bytes) -> str:
     """The header's value: a signature by each key, of the id, the moment and the body as sent.
 
     `timestamp` is that of the attempt, in seconds since 1970: receivers refuse old ones, which is
     what keeps somebody who has seen a delivery from sending it again.
     """
     signed = b"%b.%d.%b" % (message_id.encode(), timestamp, body)
-    return " ".join(f"v1,{b64encode(hmac.digest(key, signed, 'sha256')).decode()}" for key in keys)
+    return " ".join([f"v1,{_signed(key, signed)}" for key in keys])
+
+
+def _signed(key: hmac.HMAC, message: bytes) -> str:
+    begun = key.copy()
+    begun.update(message)
+    return b2a_base64(begun.digest(), newline=False).decode()

@@ -181,7 +181,7 @@ async def test_a_type_that_this_version_does_not_know_is_only_a_warning(
         """
         import os, signal
 
-        @app.on("bitrix24.crm.deal.*")
+        @app.on("bitrix24.crm.praise.*")
         async def index(event: CommentEvent) -> None: ...
 
         @app.on("*")
@@ -193,4 +193,4 @@ async def test_a_type_that_this_version_does_not_know_is_only_a_warning(
 
     assert done.returncode == 0
     assert "this version knows of no event of this type" in done.stderr
-    assert "bitrix24.crm.deal.*" in done.stderr
+    assert "bitrix24.crm.praise.*" in done.stderr

@@ -7,7 +7,14 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from gateway.errors import SettingsError
-from gateway.webhooks.webhook_signatures import ID, SIGNATURE, TIMESTAMP, secret_key, signature
+from gateway.webhooks.webhook_signatures import (
+    ID,
+    SIGNATURE,
+    TIMESTAMP,
+    secret_key,
+    signature,
+    signing_key,
+)
 
 OLD = "whsec_" + b64encode(b"a fake secret, the old one....").decode()
 NEW = "whsec_" + b64encode(b"a fake secret, the new one....").decode()
@@ -16,7 +23,7 @@ BODY = '{"text": "скидка 19%"}'.encode()
 
 def headers(*secrets: str, body: bytes = BODY, timestamp: int | None = None) -> dict[str, str]:
     timestamp = int(time.time()) if timestamp is None else timestamp
-    keys = [secret_key(secret, name="secret") for secret in secrets]
+    keys = [signing_key(secret_key(secret, name="secret")) for secret in secrets]
     return {
         ID: "01a20519",
         TIMESTAMP: str(timestamp),
