@@ -66,6 +66,19 @@ subject = "machine"
 id = "data[MACHINE][ID]"
 ```
 
+`gateway events list` says of each event whether it is taken, in which portals it is bound and
+queued, and when the last one came; what is wrong with a portal, such as a right that its
+application lacks, is told by `gateway portals check`. After a change of `[[events]]` start the
+processes again. The checkup of `gateway reconcile` then binds what is missing within the hour, and
+these at once:
+
+```sh
+gateway events add --dry-run          # what would be bound, in which portal
+gateway events add                    # bind all that is taken; says of each portal what came of it
+gateway events remove --dry-run       # what is bound, and not taken any more
+gateway events remove
+```
+
 ## What an event says
 
 ```json
@@ -83,8 +96,10 @@ it.
 * **Mostly it is the id alone.** Ask the portal for the rest, or let `fetch` do it. What was deleted
   cannot be asked for any more.
 * **No token and no key is in it.** Some events carry them inside `data`, as those of bots do: they
-  are taken out, or stand there as `***`.
-* **It is bounded.** What is too much or too deep is left out.
+  are taken out by their names, with what belongs to them. So is whatever looks like a key, wherever
+  it stands; within a text it becomes `***` ([decision 0026](decisions/0026-keys-by-shape.md)).
+* **It is bounded**, to 64 KiB of JSON: what is too much or too deep is left out. How often that, or
+  the look of a value, was the reason is counted in `b24gw_event_values_left_out_total{event}`.
 * Bots and open lines say what was written and by whom, telephony has numbers, `onUserAdd` name and
   address: [personal data](personal-data.md), also in the audit log.
 * Where there is nothing to say, events of tasks say `undefined`.
