@@ -139,7 +139,7 @@ class Refetching:
             await self._queue.forget(self._owner.number, event_ids)
             metrics.GIVEN_UP.labels(cause).inc(len(event_ids))
             log.warning(
-                "events go out without texts and fields for good",
+                "comments and objects will not be asked for again",
                 cause=cause,
                 events=len(event_ids),
             )
