@@ -16,7 +16,7 @@ __all__ = ["DECLARED", "TABLE", "cli", "main"]
 
 TABLE: Final = {
     "run": "Run a consumer: audit, enricher, feed, notifier, relay, warehouse, or module:object.",
-    "check": "Try a consumer of your own with events that are legal and that it may not expect.",
+    "check": "Try a consumer, module:object of your own, with events that it may not expect.",
     "audit": "Check the audit log, look into it, and prove what it holds.",
     "feed": "Make a token for a reader of the feed.",
     "notifier": "Check the notifier's routes, and see what waits for its targets.",

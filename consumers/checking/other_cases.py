@@ -13,6 +13,7 @@ from gateway.contract import (
     PORTAL_UNAUTHORIZED,
     PORTAL_UNBOUND,
 )
+from gateway.contract.event_types import wire_name_of
 
 __all__ = ["other_cases"]
 
@@ -63,7 +64,12 @@ def _of_the_portal() -> list[Case]:
             about="the gateway tells of a portal's troubles, and of the end of one",
             events=(
                 event(PORTAL_SILENT, "silent", usual_per_hour=12.5),
-                event(PORTAL_UNBOUND, "unbound", missing=["ONCRMDEALADD"], is_mended=True),
+                event(
+                    PORTAL_UNBOUND,
+                    "unbound",
+                    missing=[wire_name_of("bitrix24.crm.deal.created")],
+                    is_mended=True,
+                ),
                 event(PORTAL_TOKEN_EXPIRING, "token_expiring", expires_at=_SINCE),
                 event(PORTAL_UNAUTHORIZED, "unauthorized", reason="invalid_grant"),
                 event(PORTAL_RECOVERED, "silent", until=_SINCE),

@@ -25,10 +25,10 @@ ROLES: Final[dict[Role, tuple[str, ...]]] = {
             "zremrangebyscore strlen xadd xrange xtrim xpending xinfo|stream xinfo|groups"
         ),
         "reconciler": (
-            "ping eval evalsha script|load multi exec exists get mget set del expire pexpire "
-            "pttl time info hget hset hdel hincrby hmget hgetall hscan hlen hvals zadd zcard "
-            "zrange zrem zpopmin zscore zremrangebyrank zremrangebyscore xadd xrange xpending "
-            "xinfo|stream xinfo|groups"
+            "ping eval eval_ro evalsha script|load multi exec exists get mget set del expire "
+            "pexpire pttl time info hget hset hsetnx hdel hincrby hmget hgetall hscan hlen hvals "
+            "zadd zcard zrange zrem zpopmin zscore zremrangebyrank zremrangebyscore xadd xrange "
+            "xrevrange xlen xpending xinfo|stream xinfo|groups"
         ),
         "service": _CONSUMER,
     }.items()

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
+import msgspec
 from redis.asyncio import Redis
 
-from gateway.contract import FailedAttempt, encode_event
+from gateway.contract import EVENT_FIELD, FailedAttempt, encode_event
 from gateway.contract.events import CommentEvent
+from gateway.operator_record import OPERATOR_ACTED
 from tests.support.receiver_process import Receiver, receiving
 
 __all__ = [
@@ -19,9 +21,11 @@ __all__ = [
     "SAME_ORIGIN",
     "VIEWER",
     "ConsoleClient",
+    "acts_of_operators",
     "as_operator",
     "dead_letter",
     "failed_attempt",
+    "letters_left",
     "open_console",
 ]
 
@@ -104,6 +108,19 @@ async def dead_letter(
     }
     entry: Any = await redis.xadd(DEAD, fields | more)
     return f"0/{entry.decode()}"
+
+
+async def acts_of_operators(redis: Redis, partition: int = 0) -> list[dict[str, Any]]:
+    """What is told of operators on a partition of the stream, oldest first."""
+    entries: Any = await redis.xrange(f"b24:events:{{{partition}}}")
+    events = [msgspec.json.decode(fields[EVENT_FIELD]) for _, fields in entries]
+    return [event["data"] for event in events if event["type"] == OPERATOR_ACTED]
+
+
+async def letters_left(redis: Redis, partition: int) -> list[Any]:
+    """The dead letters of a partition."""
+    found: Any = await redis.xrange(f"b24:dead:index:{{{partition}}}")
+    return list(found)
 
 
 async def failed_attempt(redis: Redis, entry_id: str, event: CommentEvent) -> None:

@@ -1,45 +1,13 @@
 """`consumers check` says of good and bad services what they do with what may come."""
 
 import json
-import os
 import subprocess
-import sys
-from collections.abc import Callable
-from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
 
 import pytest
 
-from tests.support.starting import finished_blocking
-
-Check = Callable[..., subprocess.CompletedProcess[str]]
-
-HEAD = """
-import asyncio, sys, time
-from collections.abc import Sequence
-from contextlib import asynccontextmanager
-from consumers import *
-
-app = Consumer(group="search-index", stream="comments", max_attempts=2)
-"""
-
-
-@pytest.fixture
-def check(tmp_path: Path) -> Check:
-    """`consumers check` in a directory with this module, until it has ended by itself."""
-
-    def call(source: str, *options: str, yes: bool = True) -> subprocess.CompletedProcess[str]:
-        (tmp_path / "search_index.py").write_text(dedent(HEAD) + dedent(source))
-        command = (sys.executable, "-m", "consumers", "check", "search_index:app", *options)
-        return finished_blocking(
-            (*command, "--yes") if yes else command,
-            directory=tmp_path,
-            # Of a Redis that nobody could reach, nothing is asked.
-            environment={**os.environ, "GATEWAY_REDIS_URL": "redis://127.0.0.1:1"},
-        )
-
-    return call
+from tests.integration.checking.conftest import GOOD, Check
 
 
 def report_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
@@ -50,18 +18,6 @@ def report_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 def broken(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, Any]]:
     """What is broken, by the case's name."""
     return {one["name"]: one for one in report_of(done)["cases"] if one["outcome"] == "broken"}
-
-
-GOOD = """
-@app.on("bitrix24.crm.timeline.comment.*")
-async def index(event: Event) -> None:
-    if isinstance(event, CommentEvent) and event.data.comment:
-        print(event.subject, event.data.comment.text_plain)
-
-@app.on("bitrix24.*")
-async def log(event: Event, entry: Entry) -> None:
-    print(event.subject, entry.is_replay)
-"""
 
 
 def test_a_good_service_is_told_so_and_its_prints_are_in_nobodys_way(check: Check) -> None:
@@ -274,38 +230,3 @@ def test_what_a_handler_rejects_is_told_and_is_no_fault(check: Check) -> None:
     assert done.returncode == 0
     assert "REJECTED: index made a dead letter of it: Reject: nothing to index" in done.stdout
     assert "1 rejected, 0 broken" in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("source", "options", "said"),
-    [
-        ("", (), "the consumer search-index has no handler"),
-        ("raise OSError('no')", (), "OSError: no"),
-        (GOOD, ("--case", "comments"), "--case comments: there is no such case"),
-        (GOOD, ("--timeout", "0"), "--timeout"),
-    ],
-)
-def test_what_cannot_be_tried_ends_with_2_and_a_line(
-    check: Check, source: str, options: tuple[str, ...], said: str
-) -> None:
-    done = check(source, *options)
-
-    assert (done.returncode, done.stdout) == (2, "")
-    assert said in done.stderr
-
-
-def test_nothing_is_called_before_somebody_has_agreed(check: Check) -> None:
-    done = check(GOOD, yes=False)
-
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "nothing was called" in done.stderr
-    assert "comment/999" not in done.stderr
-
-
-def test_the_cases_are_listed_without_a_call(check: Check) -> None:
-    done = check(GOOD, "--list", "--json", yes=False)
-
-    assert done.returncode == 0
-    cases = {one["name"]: one for one in json.loads(done.stdout)}
-    assert cases["comment-replayed"]["is_replay"]
-    assert json.loads(cases["comment"]["events"][0])["subject"] == "comment/999"

@@ -1,42 +1,22 @@
 """What an operator changes by the console, and that the audit log is told."""
 
-import asyncio
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-import aiohttp
 import msgspec
 from redis.asyncio import Redis
 
-from gateway.contract import EVENT_FIELD
-from gateway.operator_record import OPERATOR_ACTED
-from tests.integration.runtime.running import comment_event, publish
+from tests.integration.runtime.running import comment_event
 from tests.support.console_stage import (
     DEAD,
     EVENTS,
     SAME_ORIGIN,
     ConsoleClient,
+    acts_of_operators,
     as_operator,
     dead_letter,
-    open_console,
 )
-from tests.support.eventually import eventually
 
 AGAIN = "b24:replay:index:{0}"
-
-
-async def acts(redis: Redis, partition: int = 0) -> list[dict[str, Any]]:
-    """What is told of operators on a partition of the stream, oldest first."""
-    entries: Any = await redis.xrange(f"b24:events:{{{partition}}}")
-    events = [msgspec.json.decode(fields[EVENT_FIELD]) for _, fields in entries]
-    return [event["data"] for event in events if event["type"] == OPERATOR_ACTED]
-
-
-async def left(redis: Redis, partition: int) -> list[Any]:
-    """The dead letters of a partition."""
-    found: Any = await redis.xrange(f"b24:dead:index:{{{partition}}}")
-    return list(found)
 
 
 async def test_chosen_letters_are_given_back_and_it_is_recorded(
@@ -49,7 +29,7 @@ async def test_chosen_letters_are_given_back_and_it_is_recorded(
 
     assert (status, "Given back" in html) == (200, True)
     assert (await redis.xlen(DEAD), await redis.xlen(AGAIN)) == (2, 1)
-    assert await acts(redis) == [
+    assert await acts_of_operators(redis) == [
         {
             "action": "dead letters given back",
             "group": "index",
@@ -71,13 +51,13 @@ async def test_all_that_match_are_counted_first_and_changed_when_confirmed(
 
     status, html = await operator.post("act/drop", wish, **SAME_ORIGIN)
     assert (status, "Yes, delete them" in html, "<strong>2</strong>" in html) == (200, True, True)
-    assert (await redis.xlen(DEAD), await acts(redis)) == (3, [])
+    assert (await redis.xlen(DEAD), await acts_of_operators(redis)) == (3, [])
 
     _, answer = await operator.post("api/drop", wish | {"confirmed": "1"})
     done = msgspec.json.decode(answer)
     assert (done["is_done"], done["count"], done["selection"]) == (True, 2, "reason=failed")
     assert await redis.xlen(DEAD) == 1
-    (act,) = await acts(redis)
+    (act,) = await acts_of_operators(redis)
     assert (act["action"], act["count"]) == ("dead letters dropped", 2)
 
 
@@ -96,7 +76,7 @@ async def test_a_group_is_paused_and_resumed(client: ConsoleClient, redis: Redis
     assert (await operator.post("act/resume", wish, **SAME_ORIGIN))[0] == 200
     (row,) = (await client.api("groups"))["groups"]
     assert row["interventions"]["pauses"] == []
-    assert [act["action"] for act in await acts(redis)] == ["paused", "resumed"]
+    assert [act["action"] for act in await acts_of_operators(redis)] == ["paused", "resumed"]
 
 
 async def test_events_are_struck_and_that_is_lifted_with_a_reason(
@@ -120,7 +100,7 @@ async def test_events_are_struck_and_that_is_lifted_with_a_reason(
     await operator.post("api/strike", {"group": "index", "portal": "acme.bitrix24.com"})
     _, answer = await operator.post("api/unstrike", {"group": "index", "all": "1"})
     assert msgspec.json.decode(answer)["count"] == 1
-    told = await acts(redis)
+    told = await acts_of_operators(redis)
     assert [(act["action"], act.get("reason")) for act in told] == [
         ("struck", "it ends the process"),
         ("strikes lifted", 300 * "x"),
@@ -149,7 +129,7 @@ async def test_a_result_that_is_loaded_again_changes_nothing_again(
         status, html = await operator.get(place)
         assert (status, "Given back" in html) == (200, True)
     assert await redis.xlen(AGAIN) == 1
-    assert len(await acts(redis)) == 1
+    assert len(await acts_of_operators(redis)) == 1
     assert (await operator.get("done/nonsense"))[0] == 404
 
 
@@ -168,7 +148,7 @@ async def test_old_events_are_counted_and_replayed_to_one_group_when_confirmed(
     done = msgspec.json.decode((await operator.post("api/replay", fields))[1])
     assert (done["is_done"], done["count"], done["is_more"]) == (True, 10, False)
     assert await redis.xlen(AGAIN) == 10
-    (act,) = await acts(redis)
+    (act,) = await acts_of_operators(redis)
     assert (act["action"], act["count"]) == ("replayed", 10)
 
 
@@ -183,26 +163,8 @@ async def test_a_group_is_removed_when_that_is_confirmed(
     await operator.post("act/remove", {"group": "index", "confirmed": "1"}, **SAME_ORIGIN)
     assert await redis.exists(DEAD) == 0
     assert await redis.xinfo_groups(EVENTS) == []
-    (act,) = await acts(redis)
+    (act,) = await acts_of_operators(redis)
     assert act["action"] == "group removed"
-
-
-async def test_what_was_done_when_the_receiver_stops_is_recorded(
-    client: ConsoleClient, redis: Redis
-) -> None:
-    await publish(redis, EVENTS, [comment_event(number) for number in range(11, 5000)])
-    wish = {"group": "index", "from": "1h", "to": "0s", "confirmed": "1"}
-    asked = asyncio.create_task(as_operator(client).post("api/replay", wish))
-    await eventually(lambda: redis.exists(AGAIN))  # it takes ten seconds
-
-    assert await client.receiver.stop() == 0
-
-    with suppress(aiohttp.ClientError):
-        await asked
-    (act,) = await acts(redis)
-    count = await redis.xlen(AGAIN)
-    assert (act["action"], act["count"]) == ("replayed", count)
-    assert 0 < count < 4000
 
 
 async def test_a_group_that_is_worked_on_is_not_removed(
@@ -215,29 +177,7 @@ async def test_a_group_that_is_worked_on_is_not_removed(
     status, answer = await as_operator(client).post("api/remove", wish)
 
     assert (status, "one works on index" in answer) == (409, True)
-    assert (await redis.exists(DEAD), await acts(redis)) == (1, [])
-
-
-async def test_a_group_that_is_removed_in_part_is_recorded(
-    redis: Redis, redis_url: str, tmp_path: Path
-) -> None:
-    await redis.xgroup_create(EVENTS, "index", "0", mkstream=True)
-    await dead_letter(redis, comment_event(1))
-    await redis.xgroup_create("b24:events:{1}", "index", "0", mkstream=True)
-    lease: Any = {"owner": "one", "until": str(2**53)}
-    await redis.hset("b24:lease:index:{1}", mapping=lease)
-    wish = {"group": "index", "confirmed": "1"}
-
-    async with open_console(tmp_path, redis_url, {"REDIS_PARTITIONS": "2"}) as two:
-        status, answer = await as_operator(two).post("api/remove", wish)
-
-    done = msgspec.json.decode(answer)
-    assert (status, done["is_done"], done["count"], done["is_more"]) == (200, True, 1, True)
-    assert "one works on index" in done["error"]
-    assert await redis.exists(DEAD) == 0
-    (act,) = await acts(redis) + await acts(redis, 1)
-    assert (act["action"], act["count"]) == ("group removed", 1)
-    assert act["selection"].startswith("on 1 of 2 partitions; before: ")
+    assert (await redis.exists(DEAD), await acts_of_operators(redis)) == (1, [])
 
 
 async def test_a_wish_that_cannot_be_understood_changes_nothing(
@@ -270,7 +210,7 @@ async def test_a_wish_that_cannot_be_understood_changes_nothing(
         ("nonsense", {}, 404),
     ):
         assert (await operator.post(f"act/{place}", wish, **SAME_ORIGIN))[0] == expected, place
-    assert (await redis.xlen(DEAD), await acts(redis)) == (2, [])
+    assert (await redis.xlen(DEAD), await acts_of_operators(redis)) == (2, [])
 
 
 async def test_what_came_after_it_was_counted_is_not_dropped_when_that_is_confirmed(
@@ -307,31 +247,3 @@ async def test_what_cannot_be_read_is_said_to_be_so(client: ConsoleClient) -> No
         async with client.session.post(client.url + place, data=body, headers=headers) as answer:
             assert answer.status == 400, (kind, body)
     assert (await client.get("api/letters?limit=" + 5000 * "1"))[0] == 400
-
-
-async def test_what_was_done_before_redis_failed_is_recorded(
-    redis: Redis, redis_url: str, tmp_path: Path
-) -> None:
-    for partition in (0, 1):
-        await redis.xgroup_create(f"b24:events:{{{partition}}}", "index", "0", mkstream=True)
-    await dead_letter(redis, comment_event(1))
-    await redis.copy(DEAD, "b24:dead:index:{1}")
-    await redis.set("b24:replay:index:{1}", "no stream")  # so Redis refuses the second one
-
-    async with open_console(tmp_path, redis_url, {"REDIS_PARTITIONS": "2"}) as client:
-        wish = {"group": "index", "all": "1", "confirmed": "1"}
-        status, answer = await as_operator(client).post("api/retry", wish)
-
-        done = msgspec.json.decode(answer)
-        assert (status, done["is_done"], done["count"], done["is_more"]) == (200, True, 1, True)
-        assert "WRONGTYPE" in done["error"]
-        await dead_letter(redis, comment_event(2))
-        addresses = [f"1/{letter.decode()}" for letter, _ in await left(redis, 1)]
-        addresses += [f"0/{letter.decode()}" for letter, _ in await left(redis, 0)]
-        chosen = [("group", "index"), *(("address", one) for one in addresses)]
-        status, answer = await as_operator(client).post("api/retry", chosen)
-        done = msgspec.json.decode(answer)
-        assert (status, done["count"], done["is_more"], len(addresses)) == (200, 1, True, 2)
-        assert (await as_operator(client).post("api/retry", wish))[0] == 503
-    told = await acts(redis) + await acts(redis, 1)
-    assert [(act["action"], act["count"]) for act in told] == 2 * [("dead letters given back", 1)]
