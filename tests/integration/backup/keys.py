@@ -7,7 +7,7 @@ from typing import Any, Final
 from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
-__all__ = ["SETTINGS", "contents", "fill"]
+__all__ = ["SETTINGS", "contents", "fill", "without_gone"]
 
 _SECOND_MS: Final = 1_000
 _KEY: Final = Fernet.generate_key().decode()
@@ -59,6 +59,16 @@ async def contents(redis: Redis) -> dict[str, Any]:
     async for key in redis.scan_iter(match="b24:*", count=1000):
         if key not in {b"b24:processes", b"b24:told-position"}:  # the other one is gone
             found[key.decode()] = (await _held(redis, key), await _life_s(redis, key))
+    return found
+
+
+def without_gone(found: dict[str, Any]) -> dict[str, Any]:
+    """What is left of pending entries of which the entry is gone: they cannot be made anew."""
+    for key, (held, _) in found.items():
+        if key.startswith("b24:events:"):
+            there = {entry_id for entry_id, _ in held[2]}
+            for name, (at, read, pending) in held[1].items():
+                held[1][name] = (at, read, [one for one in pending if one[0] in there])
     return found
 
 

@@ -9,18 +9,8 @@ from redis.asyncio import Redis
 from gateway.local.redis_server import RedisServer
 from gateway.redis_access import connections
 from tests.integration.backup.conftest import Call
-from tests.integration.backup.keys import SETTINGS, contents, fill
+from tests.integration.backup.keys import SETTINGS, contents, fill, without_gone
 from tests.support.redis_users import denied, rights_of
-
-
-def without_gone(found: dict[str, Any]) -> dict[str, Any]:
-    """What is left of pending entries of which the entry is gone: they cannot be made anew."""
-    for key, (held, _) in found.items():
-        if key.startswith("b24:events:"):
-            there = {entry_id for entry_id, _ in held[2]}
-            for name, (at, read, pending) in held[1].items():
-                held[1][name] = (at, read, [one for one in pending if one[0] in there])
-    return found
 
 
 async def test_everything_comes_back_as_it_was(

@@ -1,6 +1,7 @@
 """What is no whole backup, or would be in somebody's way, is refused before anything is changed."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from redis.asyncio import Redis
 from gateway.heartbeats.process_report import ProcessReport
 from gateway.local.redis_server import RedisServer
 from tests.integration.backup.conftest import Call
-from tests.integration.backup.keys import SETTINGS, contents, fill
+from tests.integration.backup.keys import SETTINGS, contents, fill, without_gone
+from tests.support.eventually import eventually
+from tests.support.program import Program
 
 
 @pytest.fixture
@@ -198,3 +201,33 @@ async def test_a_redis_that_is_away_leaves_no_backup(call: Call, tmp_path: Path)
     assert done.returncode != 0
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "new").exists()
+
+
+async def test_a_restore_that_was_killed_is_refused_until_it_is_begun_anew(
+    redis: Redis,
+    redis_url: str,
+    other: Redis,
+    other_server: RedisServer,
+    call: Call,
+    tmp_path: Path,
+) -> None:
+    await fill(redis, entries=20_000)
+    await call(redis_url, "backup", "kept", **SETTINGS)
+    before = without_gone(await contents(redis))
+    own = {"REDIS_URL": other_server.url, "SPOOL_DIR": "no-spool"} | SETTINGS
+    with Program(
+        (sys.executable, "-m", "gateway", "restore", "kept"),
+        log_file=tmp_path / "restore.log",
+        directory=tmp_path,
+        environment={f"GATEWAY_{name}": text for name, text in own.items()},
+    ) as restoring:
+        restoring.launch()
+        await eventually(other.dbsize)
+        restoring.kill()
+    assert without_gone(await contents(other)) != before
+
+    again = await call(other_server.url, "restore", "kept", **SETTINGS)
+    anew = await call(other_server.url, "restore", "kept", "--replace", **SETTINGS)
+
+    assert (again.returncode, anew.returncode) == (2, 0), anew.stderr
+    assert without_gone(await contents(other)) == before
