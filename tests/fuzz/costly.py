@@ -3,14 +3,16 @@
 from collections.abc import Callable
 from typing import Final
 
+from gateway.contract import types_about
+from gateway.inbound.entity_reading import EntityReader
 from gateway.inbound.form import DEFAULT_LIMITS, FormError
-from gateway.inbound.form_fields import extract
+from gateway.inbound.form_fields import FormFields, extract
 from gateway.installation.claim import claim_of_event, claim_of_page
 from gateway.installation.errors import NotConfirmed
 from gateway.installation.event_tokens import event_token_of
 from gateway.settings import HttpSettings
 
-__all__ = ["COSTLY_BODIES", "READERS"]
+__all__ = ["COSTLY_BODIES", "READERS", "read_entity"]
 
 _SIZE: Final = HttpSettings().max_body
 
@@ -53,6 +55,12 @@ COSTLY_BODIES: Final = {
     "arrays in what is wanted": _pairs(b"auth[#][b][c][d][]"),
     "arrays in place of what is wanted": _pairs(b"data[FIELDS][ID][#][]"),
     "a wanted value a thousand times": _pairs(b"auth[application_token]", b"%41"),
+    "fields of an event": _pairs(b"data[FIELDS][F#]", b"ab 12 "),
+    "fields that look like keys": _pairs(b"data[#]", b"a1b2-"),
+    "fields that are named like keys": _pairs(b"data[#][api_key]", b"key=%61"),
+    "deep fields": _pairs(b"data[#]" + b"[a]" * (DEFAULT_LIMITS.max_depth - 1)),
+    "one long field of words about keys": _of(b"token%3D", b"data[TEXT]="),
+    "one long field that could be a key": _of(b"a1", b"data[TEXT]="),
     "nearly a comment event": _of(
         b"&auth%5Bscope%5D=1", b"event=x&data%5BFIELDS%5D%5BID%5D=1&ts=2"
     ),
@@ -70,6 +78,8 @@ def _claimed(read: Callable[[bytes], object], body: bytes) -> None:
         return
 
 
+_ENTITY: Final = EntityReader(types_about("deal")[0])
+
 READERS: Final[dict[str, Callable[[bytes], None]]] = {
     "a delivery": lambda body: _claimed(extract, body),
     "an installation": lambda body: _claimed(lambda body: claim_of_event(body, received_s=0), body),
@@ -77,3 +87,8 @@ READERS: Final[dict[str, Callable[[bytes], None]]] = {
     "an event's token": lambda body: _claimed(lambda body: event_token_of(body, now=0), body),
 }
 """What reads a body before or after it is known to be genuine; each raises nothing."""
+
+
+def read_entity(body: bytes) -> None:
+    """What reads a body of which it is known that a portal has sent it; raises nothing."""
+    _claimed(lambda body: _ENTITY.read_form(FormFields(body=body)), body)

@@ -12,9 +12,10 @@ from types import FrameType
 import pytest
 
 from gateway.inbound.form import DEFAULT_LIMITS
-from tests.fuzz.costly import COSTLY_BODIES, READERS
+from tests.fuzz.costly import COSTLY_BODIES, READERS, read_entity
 
 MAX_CALLS = 30 * DEFAULT_LIMITS.max_keys
+MAX_CALLS_OF_PORTALS = 30 * DEFAULT_LIMITS.max_keys * DEFAULT_LIMITS.max_depth
 
 
 def calls_of(read: Callable[[bytes], None], body: bytes) -> int:
@@ -41,6 +42,11 @@ def test_no_body_makes_reading_it_call_more_than_its_pairs_do(kind: str, reader:
 
     assert len(body) <= DEFAULT_LIMITS.max_bytes
     assert calls_of(READERS[reader], body) < MAX_CALLS
+
+
+@pytest.mark.parametrize("kind", COSTLY_BODIES)
+def test_what_a_portal_says_costs_no_more_than_its_names_do(kind: str) -> None:
+    assert calls_of(read_entity, COSTLY_BODIES[kind]) < MAX_CALLS_OF_PORTALS
 
 
 @pytest.mark.parametrize(
