@@ -7,16 +7,18 @@ from gateway.contract import (
     APP_INSTALLED,
     APP_TESTED,
     APP_UNINSTALLED,
+    COMMENT_ADDED,
     PORTAL_RECOVERED,
     PORTAL_SILENT,
     PORTAL_TOKEN_EXPIRING,
     PORTAL_UNAUTHORIZED,
     PORTAL_UNBOUND,
+    wire_name_of,
 )
-from gateway.contract.event_types import wire_name_of
 
 __all__ = ["other_cases"]
 
+_UNBOUND: Final = wire_name_of(COMMENT_ADDED)
 _SINCE: Final = "2026-01-31T10:00:00Z"
 
 
@@ -64,12 +66,7 @@ def _of_the_portal() -> list[Case]:
             about="the gateway tells of a portal's troubles, and of the end of one",
             events=(
                 event(PORTAL_SILENT, "silent", usual_per_hour=12.5),
-                event(
-                    PORTAL_UNBOUND,
-                    "unbound",
-                    missing=[wire_name_of("bitrix24.crm.deal.created")],
-                    is_mended=True,
-                ),
+                event(PORTAL_UNBOUND, "unbound", missing=[_UNBOUND], is_mended=True),
                 event(PORTAL_TOKEN_EXPIRING, "token_expiring", expires_at=_SINCE),
                 event(PORTAL_UNAUTHORIZED, "unauthorized", reason="invalid_grant"),
                 event(PORTAL_RECOVERED, "silent", until=_SINCE),

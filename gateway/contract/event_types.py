@@ -6,6 +6,7 @@ https://apidocs.bitrix24.com/api-reference/events/index.html
 
 from typing import Final, get_args
 
+from gateway.contract.alerts import ALERT_BEGAN, ALERT_ENDED
 from gateway.contract.catalogue import CATALOGUE
 from gateway.contract.event_type import EventType
 from gateway.contract.events import PortalType
@@ -27,8 +28,12 @@ OFFLINE_EVENT: Final = "onOfflineEvent"
 KNOWN_TYPES: Final[tuple[str, ...]] = (
     *(event_type.type for event_type in EVENT_TYPES),
     *get_args(PortalType),
+    ALERT_BEGAN,
+    ALERT_ENDED,
 )
-"""Every type that this version can publish: the table's, and what the gateway says of portals."""
+"""Every type that this version can publish: the table's, and what the gateway says of portals and
+of itself.
+"""
 
 
 def types_about(subject_kind: str) -> tuple[EventType, ...]:

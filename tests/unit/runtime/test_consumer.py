@@ -125,7 +125,8 @@ def test_a_pattern_that_matches_nothing_is_refused_with_what_was_meant(
 
 def test_a_pattern_of_a_type_that_this_version_does_not_know_is_a_doubt() -> None:
     assert list(doubts(with_pattern("bitrix24.crm.rocket.*"))) == ["bitrix24.crm.rocket.*"]
-    assert list(doubts(with_pattern("bitrix24.app.*"))) == []
+    for known in ("bitrix24.app.*", "bitrix24.portal.*", "gateway.alert.*"):
+        assert list(doubts(with_pattern(known))) == []
 
 
 def test_a_smart_process_is_known_by_whatever_number_a_portal_gives_it() -> None:
