@@ -30,8 +30,8 @@ TABLE: Final = {
     "portals": "Registered portals: who may send, and how they stand.",
     "vault": "What is kept encrypted, by which keys; seal it anew.",
     "backup": "Take a backup into DIR, which is empty or not there yet, and check it.",
-    "restore": "Put a backup back.",
-    "erase": "Erase what Redis holds of a portal, or of one comment of it.",
+    "restore": "Put the backup in DIR back: Redis first, then the spool and the audit log.",
+    "erase": "Erase what Redis holds of a portal, or of one comment, contact, … of it.",
     "config": "Show the effective settings, secrets masked.",
 }
 DECLARED: Final = Path(__file__).with_name("commands") / "declared"
