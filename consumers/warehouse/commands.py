@@ -15,6 +15,7 @@ from consumers.warehouse.consumer import GROUP
 from consumers.warehouse.destination import destination
 from consumers.warehouse.destination_errors import DestinationAway
 from consumers.warehouse.event_rows import Unfit
+from consumers.warehouse.find_command import find
 from consumers.warehouse.libraries import require_libraries
 from consumers.warehouse.opening import opened_on_thread
 from consumers.warehouse.query import answer, as_json, as_table
@@ -38,7 +39,6 @@ require_libraries()
 
 _SHOWN: Final = 20
 _WAIT_S: Final = 30.0
-
 
 _json = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 
@@ -75,7 +75,7 @@ def _range(function: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@click.group("warehouse")
+@click.group("warehouse", commands=[find])
 def command() -> None:
     r"""Ask the warehouse with SQL, compare it with the stream, load it again, erase.
 

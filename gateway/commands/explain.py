@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime
+from pathlib import Path
 
 import click
 from msgspec.structs import replace
@@ -12,6 +13,7 @@ from gateway.commands.explanation_text import candidates_text, looked_text, way_
 from gateway.explanation.candidates import Candidates, EventWish, candidates
 from gateway.explanation.event_way import EventWay
 from gateway.explanation.explaining import explain
+from gateway.explanation.kept_records import kept_records
 from gateway.moments import Moment
 from gateway.settings import Settings
 from gateway.terminal import json_line, printable
@@ -42,9 +44,9 @@ def command(
     r"""Where an event is, and what became of it.
 
     Says when it was received, where it is stored, what each group made of it, what the enricher
-    found out, who was told, and what else can be asked. Without the id of an event: the newest of
-    a comment, or the nearest to a time. Ends with 1 if it is not here, or Redis is away. Its words
-    are explained in docs/operations.md.
+    found out, who was told, and whether the audit log and the warehouse of these settings have it.
+    Without the id of an event: the newest of a comment, or the nearest to a time. Ends with 1 if it
+    is not here, or Redis is away. Its words are explained in docs/operations.md.
 
     \b
     gateway explain 01a20519-8d87-7177-989d-ac8da4341f00
@@ -55,11 +57,13 @@ def command(
     if (event_id is not None) == is_wish or (event_id and (portal or at)):
         raise click.UsageError("give an event's id, or --comment, or --portal and --at")
     settings = settings_of(context)
+    config = context.find_root().params["config"]
+    file = None if config is None else Path(config)
     if event_id is not None:
-        way = asyncio.run(explain(settings, event_id, within_s=within_s))
+        way = asyncio.run(_whole(settings, file, event_id, within_s=within_s))
     else:
         wish = EventWish(comment_id=comment_id, portal=portal, at=at)
-        found, chosen = asyncio.run(_first_of(settings, wish, within_s=within_s))
+        found, chosen = asyncio.run(_first_of(settings, file, wish, within_s=within_s))
         if chosen is None:
             _tell_nothing(found, as_json=as_json)
             context.exit(1)
@@ -75,14 +79,25 @@ def command(
     context.exit(0 if way.is_found and way.why_no_redis is None else 1)
 
 
+async def _whole(
+    settings: Settings, file: Path | None, event_id: str, *, within_s: float
+) -> EventWay:
+    """What Redis and this machine tell, and at the same time what consumers have made of it."""
+    way, kept = await asyncio.gather(
+        explain(settings, event_id, within_s=within_s),
+        kept_records(settings, file, event_id, within_s=within_s),
+    )
+    return replace(way, kept=kept)
+
+
 async def _first_of(
-    settings: Settings, wish: EventWish, *, within_s: float
+    settings: Settings, file: Path | None, wish: EventWish, *, within_s: float
 ) -> tuple[Candidates, EventWay | None]:
     found = await candidates(settings, wish, within_s=within_s / 2)
     if not found.found:
         return found, None
     first, *_ = found.found
-    way = await explain(settings, first.event_id, within_s=within_s)
+    way = await _whole(settings, file, first.event_id, within_s=within_s)
     return found, replace(way, others=found.found if len(found.found) > 1 else ())
 
 

@@ -7,6 +7,7 @@ from gateway.explanation.event_way import (
     EventWay,
     FetchOutcome,
     GroupOutcome,
+    KeptOutcome,
     LookedThrough,
     NotificationOutcome,
 )
@@ -40,7 +41,9 @@ def way_lines(way: EventWay) -> Iterator[str]:
             f"{way.quarantined_for} --receipt-id {way.event_id}"
         )
     yield from _not_here_lines(way)
-    if way.is_found:
+    for kept in way.kept or ():
+        yield f"{kept.place:<14}{_kept(kept)}"
+    if way.is_found or any(one.state == "there" for one in way.kept or ()):
         yield f"see also      {way.commands[0]}"
         yield from (f"              {command}" for command in way.commands[1:])
 
@@ -100,6 +103,16 @@ def _not_here_lines(way: EventWay) -> Iterator[str]:
         yield f"spool         not looked at: {way.spool.why_not_known}"
     if way.why_no_redis is not None:
         yield f"redis         {way.why_no_redis}: of streams and groups, no more is known"
+
+
+def _kept(kept: KeptOutcome) -> str:
+    match kept.state:
+        case "there":
+            table = f"a row of {kept.table}, loaded" if kept.table else "recorded"
+            return f"{table} at {kept.at}"
+        case "not there":
+            return "has no such event"
+    return f"not known: {kept.why_not}"
 
 
 def _fetched(outcome: FetchOutcome) -> str:

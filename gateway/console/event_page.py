@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.console.page_question import BadQuestion, PageQuestion
 from gateway.explanation.candidates import Candidates, EventWish, candidates
@@ -37,6 +38,8 @@ async def load(question: PageQuestion) -> EventAnswer:
         asked = await explain(
             question.settings, event_id, within_s=ANSWER_S, looked_s=question.looked_s
         )
+        if question.is_set("kept"):
+            asked = replace(asked, kept=await question.looks.kept_records(event_id))
         return EventAnswer(way=asked, candidates=None, is_whole=_is_whole(asked))
     wish = _wish(question)
     if wish is None:

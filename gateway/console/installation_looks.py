@@ -16,6 +16,8 @@ from gateway.contract import timestamps
 from gateway.doctor.examination import examine
 from gateway.doctor.finding import Finding
 from gateway.ending import end
+from gateway.explanation.event_way import KeptOutcome
+from gateway.explanation.kept_records import kept_records
 from gateway.history.last_hour import LastHour, last_hour
 from gateway.history.sample_ring import HistorySample, read_samples
 from gateway.ops.answer_times import ANSWER_S, answered
@@ -70,6 +72,7 @@ class InstallationLooks:
         self._settings = settings
         self._examined = examined
         self._file = file
+        self._asking = asyncio.Lock()
         self._portals = CurrentPortals(settings)
         self._observer = StatusObserver(settings, self._portals, looks_twice=False)
         self._turn = asyncio.Lock()
@@ -114,6 +117,11 @@ class InstallationLooks:
     async def portals(self) -> Sequence[Portal]:
         """The registered portals, by domain. Raises one of connections.FAILURES."""
         return await answered(self._settings.redis.url, self._portals.read, within_s=ANSWER_S)
+
+    async def kept_records(self, event_id: str) -> list[KeptOutcome]:
+        """What the audit log and the warehouse have of an event; for one who asks at a time."""
+        async with self._asking:
+            return await kept_records(self._examined, self._file, event_id, within_s=ANSWER_S)
 
     def _take_examination(self) -> None:
         task = self._examining

@@ -15,6 +15,7 @@ __all__ = [
     "FoundLetter",
     "GivenAgain",
     "GroupOutcome",
+    "KeptOutcome",
     "LookedThrough",
     "NotificationOutcome",
     "ReceivedEvent",
@@ -125,6 +126,19 @@ class NotificationOutcome(Struct, frozen=True, kw_only=True):
     by_event: str | None = None
 
 
+class KeptOutcome(Struct, frozen=True, kw_only=True):
+    """Whether the audit log or the warehouse has it: `at` is when it was recorded or loaded.
+
+    `not known` for the reason `why_not`. `table` is where its row is, of the warehouse.
+    """
+
+    place: Literal["audit log", "warehouse"]
+    state: Literal["there", "not there", "not known"]
+    at: str | None = None
+    table: str | None = None
+    why_not: str | None = None
+
+
 class SpoolOutcome(Struct, frozen=True, kw_only=True):
     """Whether it waits on this machine, since when it was put there; or why that is not known."""
 
@@ -166,7 +180,8 @@ class EventWay(Struct, frozen=True, kw_only=True):
     then only the spool is sure. `spools_since` is since when events wait in spools of receivers,
     the oldest of them; `quarantined_for` is the portal in whose quarantine a delivery of this id
     is. Of `comment` and `object` one is there, if the enricher fetched what the event is about.
-    `commands` are those that know more. `others` are the events that may have been meant.
+    `kept` is what consumers have made of it, None if they were not asked. `commands` are those that
+    know more. `others` are the events that may have been meant.
     """
 
     event_id: str
@@ -183,5 +198,6 @@ class EventWay(Struct, frozen=True, kw_only=True):
     spools_since: str | None = None
     quarantined_for: str | None = None
     why_no_redis: str | None = None
+    kept: Sequence[KeptOutcome] | None = None
     commands: Sequence[str] = ()
     others: Sequence[Candidate] = ()

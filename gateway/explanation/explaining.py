@@ -67,7 +67,7 @@ async def explain(
         received_at=_text(received_at),
         is_found=False,
         spool=SpoolOutcome(is_here=False),
-        commands=_commands(event_id, None),
+        commands=_commands(event_id),
     )
 
     def tell(more: EventWay) -> None:
@@ -172,7 +172,6 @@ async def _found(
         event=_received(found.entry),
         places=(_place(found),),
         looked=looked,
-        commands=_commands(way.event_id, found.entry),
     )
 
 
@@ -228,12 +227,9 @@ def _place(found: FoundEntry) -> EventPlace:
     )
 
 
-def _commands(event_id: str, found: ReadEntry | None) -> tuple[str, ...]:
-    """Those that show what stands in files and databases, which are not read from here."""
-    is_comment = found is None or isinstance(found.event, CommentEvent)
-    table = "comment_events" if is_comment else "events"
-    row = f"SELECT * FROM {table} WHERE event_id = '{event_id}'"  # noqa: S608 - a UUID
-    return f"consumers audit show --event {event_id}", f'consumers warehouse query "{row}"'
+def _commands(event_id: str) -> tuple[str, ...]:
+    """Those that show what stands in files and databases of consumers."""
+    return f"consumers audit show --event {event_id}", f"consumers warehouse find {event_id}"
 
 
 def _text(moment: datetime) -> str:

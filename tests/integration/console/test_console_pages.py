@@ -205,3 +205,24 @@ async def test_what_is_looked_for_in_vain_can_be_looked_for_longer(client: Conso
         assert short["is_whole"] is longer["is_whole"] is True, place
         assert (await client.get(f"{place}{joint}longer=x"))[0] == 400, place
     assert (await client.get("stuck?group=index&longer=x"))[0] == 400
+
+
+async def test_the_audit_log_and_the_warehouse_are_asked_when_somebody_wants_to(
+    client: ConsoleClient, redis: Redis
+) -> None:
+    entries: Any = await redis.xrange(EVENTS, count=1)
+    event_id = msgspec.json.decode(entries[0][1][b"event"])["id"]
+
+    _, html = await client.get(f"event?id={event_id}")
+    assert f"/console/event?id={event_id}&amp;kept=1" in html
+    assert (await client.api(f"event?id={event_id}"))["way"]["kept"] is None
+
+    found = (await client.api(f"event?id={event_id}&kept=1"))["way"]["kept"]
+    assert [(one["place"], one["state"]) for one in found] == [
+        ("audit log", "not known"),
+        ("warehouse", "not known"),
+    ]
+    _, html = await client.get(f"event?id={event_id}&kept=1")
+    assert "there is no var/audit on this machine" in html
+    assert 'data-refresh-s="5"' not in html
+    assert (await client.get(f"event?id={event_id}&kept=x"))[0] == 400

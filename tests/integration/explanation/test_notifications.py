@@ -107,7 +107,7 @@ async def test_a_deal_is_explained_as_a_comment_is(
     assert (joined["state"], joined["by_event"]) == ("waits", second.id)
     assert (way["comment"], way["object"]["state"]) == (None, "unavailable")
     assert "object          unavailable (access_denied)" in text
-    assert f"FROM events WHERE event_id = '{first.id}'" in text
+    assert f"consumers warehouse find {first.id}" in text
 
 
 async def test_what_waits_what_joins_it_and_what_withdraws_it(

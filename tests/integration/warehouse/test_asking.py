@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from consumers.cli import cli
 from consumers.warehouse.query import answer, as_json, as_table
+from consumers.warehouse.row_finding import find_rows
 from consumers.warehouse.row_loading import Warehouse
 from gateway.contract import EventSubject
 from gateway.errors import OperatorError
@@ -147,3 +148,18 @@ def test_nobody_else_may_read_the_file(fresh: Target, tmp_path: Path) -> None:
         path.chmod(0o644)
         load(warehouse, entry("updated", 2))
         assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_row_of_an_event_is_found_in_whichever_table_it_is(
+    warehouse: Warehouse, target: Target
+) -> None:
+    comment, deal = entry("added", 1), deal_entry(2)
+    load(warehouse, comment, deal)
+
+    for one, table in ((comment, "comment_events"), (deal, "events")):
+        (found,) = find_rows(target.destination, "bitrix24", one.event.id, wait_s=10)
+        assert (found.table, found.row["event_id"]) == (table, one.event.id)
+    nobodys = "01a20519-8d87-7177-989d-ac8da4341f00"
+    assert find_rows(target.destination, "bitrix24", nobodys, wait_s=10) == []
+    with pytest.raises(OperatorError, match="no id of an event"):
+        find_rows(target.destination, "bitrix24", "' OR 1=1 --", wait_s=10)
