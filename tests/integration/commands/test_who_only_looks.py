@@ -23,6 +23,7 @@ LOOKS = [
     ["dead", "show", "--group", "index", "0/1-1"],
     ["tail", "--since", "1h", "--count", "1"],
     ["replay", "--group", "index", "--from", "1h", "--dry-run"],
+    ["events", "list"],
     ["portals", "list"],
     ["portals", "gaps"],
     ["portals", "check"],
