@@ -17,15 +17,16 @@ from consumers.feed.fan_out import FanOut
 from consumers.feed.feed_answers import gone_answer
 from consumers.feed.feed_entry import FeedEntry
 from consumers.feed.lost_entries import LostReason
-from consumers.feed.page_reading import EntriesLost, FeedPage, PageReader
+from consumers.feed.page_reading import EntriesLost, FeedPage, PageBounds, PageReader
 from consumers.feed.scope import Scope, ScopeMatcher
 from gateway.redis_access.connections import FAILURES
 
-__all__ = ["StreamFollowing", "StreamTimes"]
+__all__ = ["STREAM_PAGE", "StreamFollowing", "StreamTimes"]
 
 log: Any = structlog.get_logger(__name__)
 
-_PAGE: Final = 200
+STREAM_PAGE: Final = PageBounds(50, 65_536)
+"""What is sent at once to who catches up."""
 _AGAIN_S: Final = 2.0
 """How often it is tried whether Redis is back."""
 _RETRY_S: Final = (1.0, 5.0)
@@ -103,7 +104,7 @@ class StreamFollowing:
                 await self._fan_out.moved(within_s=_AGAIN_S)
             try:
                 page = await self._pages.read(
-                    places, self._matcher, limit=_PAGE, upto=tuple(self._fan_out.places)
+                    places, self._matcher, bounds=STREAM_PAGE, upto=tuple(self._fan_out.places)
                 )
             except EntriesLost as lost:
                 await self._send_gone(stream, lost.reason, lost.resume)

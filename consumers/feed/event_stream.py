@@ -4,7 +4,6 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
 import asyncio
-import socket
 from typing import Any, Final, Literal
 
 import msgspec
@@ -16,6 +15,7 @@ from consumers.feed import metrics
 __all__ = [
     "EventStream",
     "LeavingReason",
+    "chunk_of",
     "cut_as_slow",
     "event_frame",
     "gone_frame",
@@ -28,9 +28,8 @@ LeavingReason = Literal["slow", "closed", "gone", "stopped"]
 """Why a client is not sent what comes any more: it does not read it, has gone away, entries are
 lost for it, or the process stops."""
 
-_HIGH_BYTES: Final = 1_048_576
-"""Who has so much to read that was sent already gets no more until it is less."""
-_LOW_BYTES: Final = 262_144
+_MOST_BYTES: Final = 262_144
+"""Who has so much to read of what all are sent gets no more until it has read most of it."""
 
 
 def event_frame(event: bytes, cursor: str) -> bytes:
@@ -43,20 +42,14 @@ def heartbeat_frame(cursor: str) -> bytes:
     return b":\nid: %s\n\n" % cursor.encode()
 
 
+def chunk_of(frames: bytes) -> bytes:
+    """As a chunk of HTTP/1.1: https://www.rfc-editor.org/rfc/rfc9112#section-7.1."""
+    return b"%x\r\n%s\r\n" % (len(frames), frames)
+
+
 def gone_frame(answer: Any) -> bytes:
     """The event `gone`: the stream ends, for entries are missing that come next."""
     return b"event: gone\ndata: %s\n\n" % msgspec.json.encode(answer)
-
-
-def _bound_acknowledgement(transport: asyncio.Transport, seconds: float) -> None:
-    """Have the kernel end a connection whose client takes nothing of what was sent for so long: one
-    that is gone without a word, or that reads nothing of a stream on which little comes.
-
-    Linux alone can; elsewhere it is noticed later. https://www.rfc-editor.org/rfc/rfc5482
-    """
-    sock = transport.get_extra_info("socket")
-    if sock is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(seconds * 1000))
 
 
 def cut_as_slow(request: web.BaseRequest) -> None:
@@ -94,10 +87,6 @@ class EventStream:
     async def begin(self, first: bytes) -> None:
         """Send the head of the answer, and the first bytes."""
         await self.response.prepare(self._request)
-        transport = self._request.transport
-        if transport is not None:
-            transport.set_write_buffer_limits(_HIGH_BYTES, _LOW_BYTES)
-            _bound_acknowledgement(transport, self._send_timeout_s)
         await self.response.write(first)
 
     async def send(self, frames: bytes) -> None:
@@ -108,8 +97,9 @@ class EventStream:
         """
         if self.is_closed:
             raise ConnectionResetError("the client has gone away")
+        if frames:
+            self._write(frames, chunk_of(frames))
         async with asyncio.timeout(self._send_timeout_s):
-            await self.response.write(frames)
             await self._request.writer.drain()
 
     async def end(self) -> None:
@@ -137,13 +127,17 @@ class EventStream:
 
         Both are the same bytes for many clients, of which none makes a copy.
         """
-        transport = self._request.transport
-        if transport is None or transport.is_closing():
+        if self.is_closed:
             self.leave("closed")
-            return
-        transport.write(chunk if self._is_chunked else frames)
-        if transport.get_write_buffer_size() > _HIGH_BYTES:
+        elif self._write(frames, chunk) > _MOST_BYTES:
             self.leave("slow")
+
+    def _write(self, frames: bytes, chunk: bytes) -> int:
+        """Write past aiohttp, which would copy it; how much waits to be read then."""
+        transport = self._request.transport
+        assert transport is not None  # noqa: S101 - it is not closed
+        transport.write(chunk if self._is_chunked else frames)
+        return transport.get_write_buffer_size()
 
     def leave(self, reason: LeavingReason) -> None:
         """Let `followed` return; the first reason counts."""

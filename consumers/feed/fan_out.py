@@ -12,7 +12,13 @@ from typing import Final
 
 from consumers.feed import metrics
 from consumers.feed.cursor import Cursors, ReadPlace
-from consumers.feed.event_stream import EventStream, LeavingReason, event_frame, heartbeat_frame
+from consumers.feed.event_stream import (
+    EventStream,
+    LeavingReason,
+    chunk_of,
+    event_frame,
+    heartbeat_frame,
+)
 from consumers.feed.feed_entry import FeedEntry
 from consumers.feed.lost_entries import LostReason
 from consumers.feed.scope import Scope, ScopeMatcher
@@ -137,7 +143,7 @@ class FanOut:
 
     def _beat(self) -> None:
         frame = heartbeat_frame(self._cursors.written(self.places))
-        chunk = _chunk(frame)
+        chunk = chunk_of(frame)
         for audience in self._audiences.values():
             for stream in audience.streams:
                 stream.push(frame, chunk)
@@ -210,7 +216,7 @@ class _Audience:
             return
         of = frames.of(has_texts=self._has_texts)
         together = b"".join([frame for frame, is_meant in zip(of, meant, strict=True) if is_meant])
-        chunk = _chunk(together)
+        chunk = chunk_of(together)
         for stream in self.streams:
             stream.push(together, chunk)
         metrics.SENT.labels("stream").inc(sum(meant) * len(self.streams))
@@ -219,8 +225,3 @@ class _Audience:
         for waiter in self.waiters:
             if not waiter.done():
                 waiter.set_result(None)
-
-
-def _chunk(body: bytes) -> bytes:
-    """As a chunk of HTTP/1.1: https://www.rfc-editor.org/rfc/rfc9112#section-7.1."""
-    return b"%x\r\n%s\r\n" % (len(body), body)

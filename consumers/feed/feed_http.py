@@ -10,13 +10,13 @@ from aiohttp import web
 
 from consumers.feed import metrics
 from consumers.feed.access_tokens import AccessTokens, TokenHolder
-from consumers.feed.client_following import StreamFollowing, StreamTimes
+from consumers.feed.client_following import STREAM_PAGE, StreamFollowing, StreamTimes
 from consumers.feed.cursor import Cursors, ReadPlace, UnusableCursor
 from consumers.feed.event_stream import cut_as_slow
 from consumers.feed.fan_out import FanOut
 from consumers.feed.feed_answers import gone_answer, json_answer, page_answer, refusal
 from consumers.feed.feed_request import FeedRequest, Start
-from consumers.feed.page_reading import EntriesLost, FeedPage, PageReader
+from consumers.feed.page_reading import EntriesLost, FeedPage, PageBounds, PageReader
 from consumers.feed.requests_under_way import RequestsUnderWay, TooManyUnderWay
 from consumers.feed.scope import OutsideScope, ScopeMatcher, UnusableFilter
 from consumers.feed.stream_tail import StreamTail
@@ -147,7 +147,7 @@ class FeedHttp:
         """Events as they come. What cannot go on is told before the stream begins."""
         places = self._places(asked.start)
         page = await self._pages.read(
-            places, ScopeMatcher(asked.scope), limit=asked.limit, upto=tuple(self._fan_out.places)
+            places, ScopeMatcher(asked.scope), bounds=STREAM_PAGE, upto=tuple(self._fan_out.places)
         )
         following = StreamFollowing(
             asked.scope,
@@ -170,7 +170,9 @@ class FeedHttp:
         while True:
             upto = self._tail.known_places
             try:
-                page = await self._pages.read(places, matcher, limit=asked.limit, upto=upto)
+                page = await self._pages.read(
+                    places, matcher, bounds=PageBounds(asked.limit), upto=upto
+                )
             except EntriesLost as lost:
                 if asked.start != "oldest":
                     raise

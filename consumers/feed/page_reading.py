@@ -20,14 +20,12 @@ from consumers.feed.stream_look import looked_at
 from consumers.feed.stream_tail import StreamTail
 from gateway.contract import EntryId
 
-__all__ = ["EntriesLost", "FeedPage", "PageReader"]
+__all__ = ["EntriesLost", "FeedPage", "PageBounds", "PageReader"]
 
 _MOST_READS: Final = 10
 """Pages read of Redis for one of the feed, where hardly any event is wanted."""
 _MOST_AT_ONCE: Final = 4
 _MOST_ENTRIES: Final = 500
-_MOST_BYTES: Final = 1_048_576
-"""Of a page: one that a client does not read is in memory for as long as it is waited for."""
 _ID: Final = attrgetter("id")
 
 
@@ -38,6 +36,15 @@ class EntriesLost(Exception):
         super().__init__(reason)
         self.reason = reason
         self.resume = resume
+
+
+class PageBounds(Struct, frozen=True):
+    """How many events a page has at most, and from how many bytes on it has no more: one that a
+    client does not read is in memory for as long as that is waited for.
+    """
+
+    events: int
+    bytes: int = 1_048_576
 
 
 class FeedPage(Struct, frozen=True):
@@ -64,10 +71,10 @@ class PageReader:
         places: Sequence[ReadPlace],
         matcher: ScopeMatcher,
         *,
-        limit: int,
+        bounds: PageBounds,
         upto: Sequence[ReadPlace],
     ) -> FeedPage:
-        """Up to `limit` events behind the places, of each partition in order, none behind `upto`.
+        """The next events behind the places, of each partition in order, none behind `upto`.
 
         Asks Redis once for a page where memory does not reach back so far; up to ten times if none
         of what it says is wanted, and the page may then be empty though there is more. Raises
@@ -79,11 +86,11 @@ class PageReader:
             behind = [one for one, place in enumerate(now) if place.id < upto[one].id]
             older = [one for one in behind if not self._recent.covers(one, now[one])]
             if not older:
-                return self._of_memory(now, behind, matcher, limit=limit, upto=upto)
+                return self._of_memory(now, behind, matcher, bounds=bounds, upto=upto)
             # Who is behind everywhere goes on where the oldest is.
             oldest = min(older, key=lambda one: now[one].id)
-            entries, is_all = await self._of_redis(now, oldest, limit=limit, upto=upto)
-            taking = _Taking(matcher, now, limit)
+            entries, is_all = await self._of_redis(now, oldest, bounds=bounds, upto=upto)
+            taking = _Taking(matcher, now, bounds)
             if not taking.take(entries) and is_all:
                 now[oldest] = upto[oldest]
             if taking.found:
@@ -103,10 +110,10 @@ class PageReader:
         behind: Sequence[int],
         matcher: ScopeMatcher,
         *,
-        limit: int,
+        bounds: PageBounds,
         upto: Sequence[ReadPlace],
     ) -> FeedPage:
-        taking = _Taking(matcher, now, limit)
+        taking = _Taking(matcher, now, bounds)
         runs = [self._run(one, now[one].id, upto[one].id) for one in behind]
         if taking.take(merge(*runs, key=_ID)):
             return FeedPage(taking.found, tuple(now), is_more=True)
@@ -118,14 +125,19 @@ class PageReader:
         return takewhile(lambda entry: entry.id <= upto, self._recent.after(partition, after))
 
     async def _of_redis(
-        self, now: Sequence[ReadPlace], partition: int, *, limit: int, upto: Sequence[ReadPlace]
+        self,
+        now: Sequence[ReadPlace],
+        partition: int,
+        *,
+        bounds: PageBounds,
+        upto: Sequence[ReadPlace],
     ) -> tuple[list[FeedEntry], bool]:
         """The next entries of a partition, and whether those are all up to `upto`.
 
         With them the entry of the place is read, to see whether it is there.
         """
         place, stream = now[partition], self._tail.streams[partition]
-        count = min(limit, _MOST_ENTRIES) + 1
+        count = min(bounds.events, _MOST_ENTRIES) + 1
         async with self._room:
             metrics.RANGES.inc()
             page: Any = await self._client.xrange(
@@ -159,20 +171,21 @@ class PageReader:
 class _Taking:
     """Takes the entries that are wanted, until a page is full, and notes how far it came."""
 
-    def __init__(self, matcher: ScopeMatcher, now: list[ReadPlace], limit: int) -> None:
+    def __init__(self, matcher: ScopeMatcher, now: list[ReadPlace], bounds: PageBounds) -> None:
         self.found: list[FeedEntry] = []
         self._matcher = matcher
         self._now = now
-        self._limit = limit
+        self._bounds = bounds
         self._bytes = 0
 
     def take(self, entries: Iterable[FeedEntry]) -> bool:
         """Whether the page is full."""
+        bounds = self._bounds
         for entry in entries:
             self._now[entry.partition] = entry.place
             if entry.raw and self._matcher.has(entry.type, entry.member_id):
                 self.found.append(entry)
                 self._bytes += len(entry.raw)
-                if len(self.found) >= self._limit or self._bytes >= _MOST_BYTES:
+                if len(self.found) >= bounds.events or self._bytes >= bounds.bytes:
                     return True
         return False

@@ -6,6 +6,8 @@ one core. Each client gets every event, or the benchmark fails.
 """
 
 import asyncio
+import re
+import socket
 import statistics
 import sys
 import tempfile
@@ -22,7 +24,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from consumers.testing import comment_event
-from gateway.contract import Comment, encode_event
+from gateway.contract import Comment, CommentEvent, encode_event
 from gateway.local.redis_server import RedisServer, find_server
 from gateway.redis_access import connections
 from tests.benchmarks.figure import Figure, at_most
@@ -30,17 +32,18 @@ from tests.benchmarks.footprint.process_memory import pss_mb
 from tests.benchmarks.load import cpu_seconds
 from tests.benchmarks.recorded_run import Recorder, arguments
 from tests.integration.feed.feed_client import TOKEN, FeedClient, feed_process, is_answering
+from tests.integration.runtime.running import publish as add
+from tests.support.consumer_process import ConsumerProcess
 from tests.support.eventually import eventually
 
 KEY: Final = "b24:comments:{0}"
 STREAMS: Final = 1000
-DEAF: Final = 100
+DEAF: Final = 500
+_BACKLOG: Final = 5000
+"""Events of before, with which those begin who never read."""
 BAR_MB: Final = 200
 BAR_CORES: Final = 1.0
 _TEXT: Final = "Discount of 19% agreed with their boss, who wants the offer by Friday. " * 4
-_HEAD: Final = (
-    f"GET /events/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
-).encode()
 _DATA: Final = b"\ndata: "
 _READS: Final = ("xread", "xrange", "xrevrange")
 _BUFFER: Final = bytearray(1 << 18)
@@ -57,9 +60,7 @@ class CountingClient(asyncio.BufferedProtocol):
         self._tail = b""
 
     def connection_made(self, transport: Any) -> None:
-        transport.write(_HEAD)
-        if not self._reads:
-            transport.pause_reading()
+        transport.write(_request("newest" if self._reads else "oldest"))
 
     def get_buffer(self, sizehint: int) -> bytearray:
         del sizehint
@@ -73,6 +74,24 @@ class CountingClient(asyncio.BufferedProtocol):
         self._tail = bytes(found[1 - len(_DATA) :])
 
 
+def _request(after: str) -> bytes:
+    head = f"GET /events/stream?after={after} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    return f"{head}Authorization: Bearer {TOKEN}\r\n\r\n".encode()
+
+
+async def _connected(port: int, *, reads: bool) -> tuple[asyncio.Transport, CountingClient]:
+    sock = socket.socket()
+    sock.setblocking(False)
+    if not reads:  # else the kernel reads megabytes for it
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(sock, ("127.0.0.1", port))
+    made = await loop.create_connection(lambda: CountingClient(reads=reads), sock=sock)
+    if not reads:
+        made[0].pause_reading()
+    return made
+
+
 class Turn(Struct, frozen=True):
     """What one round has shown."""
 
@@ -81,22 +100,25 @@ class Turn(Struct, frozen=True):
     at_rest_mb: float
     late_ms: Sequence[float]
     sent_per_s: float
+    cut: int
     reads_per_s: float
 
 
 @asynccontextmanager
 async def clients(port: int, count: int, *, reads: bool = True) -> AsyncIterator[list[Any]]:
     """So many who follow."""
-    loop = asyncio.get_running_loop()
-    made = [
-        await loop.create_connection(lambda: CountingClient(reads=reads), "127.0.0.1", port)
-        for _ in range(count)
-    ]
+    made = [await _connected(port, reads=reads) for _ in range(count)]
     try:
         yield [protocol for _, protocol in made]
     finally:
         for transport, _ in made:
             transport.abort()
+
+
+def event_of(number: int) -> CommentEvent:
+    """An event of some 1,100 bytes."""
+    comment = Comment(state="present", text=_TEXT, text_plain=_TEXT, author_id=7)
+    return comment_event(number % 500 + 1, comment=comment)
 
 
 class Publisher:
@@ -108,11 +130,10 @@ class Publisher:
 
     async def run(self, rate: float, seconds: float) -> None:
         """Add for so long."""
-        comment = Comment(state="present", text=_TEXT, text_plain=_TEXT, author_id=7)
         begun = time.perf_counter()
         for number in range(round(rate * seconds)):
             await asyncio.sleep(max(0.0, begun + number / rate - time.perf_counter()))
-            event = comment_event(number % 500 + 1, comment=comment)
+            event = event_of(number)
             self.at[event.id] = time.perf_counter()
             await self._redis.xadd(KEY, {"event": encode_event(event)})
 
@@ -144,8 +165,15 @@ async def turn(
     async with AsyncExitStack() as stack:
         redis = await stack.enter_async_context(connections.control(url, timeout_s=30))
         await redis.flushall()
+        await add(redis, KEY, [event_of(number) for number in range(_BACKLOG)])
         process, port = stack.enter_context(
-            feed_process(url, directory, is_executed=True, max_requests_per_token="5000")
+            feed_process(
+                url,
+                directory,
+                is_executed=True,
+                max_requests_per_token=str(streams + deaf + 1),
+                send_timeout_s="10",
+            )
         )
         process.launch()
         session = await stack.enter_async_context(aiohttp.ClientSession())
@@ -167,7 +195,7 @@ async def turn(
         await eventually(lambda: min(one.events for one in following) >= len(publisher.at))
         took_s = time.perf_counter() - clock_s
         cores = (cpu_seconds(process.pid) - cpu_s) / took_s
-        after = await calls(redis)
+        after, cut = await calls(redis), await cut_as_slow(session, process)
         assert await process.stop() == 0
         late_ms = await measuring
     if {one.events for one in following} != {len(publisher.at)}:
@@ -177,9 +205,19 @@ async def turn(
         at_rest_mb=at_rest_mb,
         most_mb=max(memory),
         late_ms=late_ms,
+        cut=cut,
         sent_per_s=streams * len(publisher.at) / took_s,
         reads_per_s=sum(after[name] - before[name] for name in _READS) / took_s,
     )
+
+
+async def cut_as_slow(session: aiohttp.ClientSession, process: ConsumerProcess) -> int:
+    """How many clients the process has cut since they did not read."""
+    (told,) = process.lines("health and metrics")
+    async with session.get(told["url"]) as answer:
+        text = await answer.text()
+    (count,) = re.findall(r'b24_feed_connections_cut_total\{reason="slow"\} (\S+)', text)
+    return int(float(count))
 
 
 def show(name: str, it: Turn) -> None:
@@ -188,12 +226,12 @@ def show(name: str, it: Turn) -> None:
     print(
         f"{name}: {it.cores:.2f} cores, {it.at_rest_mb:.0f} MB at rest and {it.most_mb:.0f} at "
         f"most (PSS), {it.sent_per_s:,.0f} events/s to clients, {it.reads_per_s:.0f} reads/s of "
-        f"Redis, {middle:.0f} ms from the stream to a client (p99 {most:.0f})"
+        f"Redis, {middle:.0f} ms from the stream to a client (p99 {most:.0f}), {it.cut} cut"
     )
 
 
 async def measured(directory: Path, url: str, rate: float, seconds: float) -> list[Figure]:
-    """A round in which all read, and one in which a tenth more never do."""
+    """A round in which all read, and one in which half as many more never do."""
     alone = await turn(directory, url, streams=STREAMS, deaf=0, rate=rate, seconds=seconds)
     show(f"{STREAMS} streams", alone)
     beside = await turn(directory, url, streams=STREAMS, deaf=DEAF, rate=rate, seconds=seconds)

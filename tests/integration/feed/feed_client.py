@@ -32,6 +32,7 @@ __all__ = [
     "SseEvent",
     "feed_process",
     "following",
+    "ids_on",
     "is_answering",
     "numbers",
     "open_feed",
@@ -50,6 +51,11 @@ class SseEvent(msgspec.Struct):
     id: str
     event: str
     data: str
+
+    @property
+    def event_id(self) -> str:
+        """The id of the event that it has."""
+        return str(msgspec.json.decode(self.data)["id"])
 
     @property
     def number(self) -> int:
@@ -92,15 +98,23 @@ class FeedClient:
         assert status == 200, answer
         return answer
 
-    async def all(self, after: str, **query: str) -> list[int]:
-        """The numbers of all comments behind a cursor, page by page."""
-        found: list[int] = []
+    async def events(self, after: str, **query: str) -> list[Any]:
+        """All events behind a cursor, page by page."""
+        found: list[Any] = []
         while True:
             page = await self.page(after=after, **query)
-            found += numbers(page)
+            found += page["events"]
             after = page["cursor"]
             if not page["more"]:
                 return found
+
+    async def all(self, after: str, **query: str) -> list[int]:
+        """The numbers of the comments that these are about."""
+        return numbers({"events": await self.events(after, **query)})
+
+    async def ids(self, after: str, **query: str) -> list[str]:
+        """The ids of these."""
+        return [event["id"] for event in await self.events(after, **query)]
 
     @asynccontextmanager
     async def stream(
@@ -161,6 +175,15 @@ async def following(events: AsyncIterator[SseEvent], count: int) -> list[SseEven
 def token(name: str = "all", text: str = TOKEN, **scope: Any) -> FeedTokenSettings:
     """The settings of a token, which without a scope sees everything with texts."""
     return FeedTokenSettings(name=name, digests=(digest_of(text),), **({"texts": True} | scope))
+
+
+async def ids_on(redis: Redis, *, partitions: int, stream: str = "comments") -> list[str]:
+    """The ids of all events on a stream; of one whose reply was lost, as often as it was stored."""
+    found = []
+    for key in Streams(partitions=partitions).keys(stream):
+        page: Any = await redis.xrange(key)
+        found += [str(msgspec.json.decode(fields[b"event"])["id"]) for _, fields in page]
+    return found
 
 
 async def put(

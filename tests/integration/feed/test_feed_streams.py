@@ -122,6 +122,14 @@ async def test_a_stream_lasts_its_time_and_then_ends(redis: Redis, redis_url: st
         assert await asyncio.wait_for(_read_to_the_end(events), 20) == 0
 
 
+async def test_who_waits_and_goes_away_waits_no_longer(redis_url: str) -> None:
+    async with open_feed(redis_url) as client:
+        with socket.socket() as stranger:
+            _ask(stranger, client, "/events?wait=60")
+            await eventually(lambda: counted("b24_feed_waiting_requests") == 1)
+        await eventually(lambda: counted("b24_feed_waiting_requests") == 0, timeout_s=20)
+
+
 async def test_a_client_who_never_reads_is_cut_and_holds_up_nobody(
     redis: Redis, redis_url: str
 ) -> None:
