@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from gateway.alerts.alert_watch import AlertWatch
 from gateway.contract import ALERT_BEGAN, ALERT_ENDED, decode_event
+from gateway.redis_access import connections
+from gateway.settings.loading import load
 from tests.integration.missed_events.conftest import Reconcilers, reconcilers
 from tests.integration.notifier.processes import notifier_process
 from tests.integration.notifier.sinks import http_sink
@@ -148,3 +151,36 @@ async def test_the_documented_rights_of_who_looks_after_portals_suffice_to_alert
 
     assert not one.lines("nobody can be alerted")
     assert await denied(redis) == []
+
+
+async def test_alerts_are_told_on_a_cluster(cluster_url: str) -> None:
+    environment = {
+        "GATEWAY_REDIS_URL": cluster_url,
+        "GATEWAY_REDIS_PARTITIONS": "4",
+        "GATEWAY_RECONCILE_ALERT_BEHIND_S": "0.5",
+    }
+    async with connections.control(cluster_url) as redis:
+        for partition in range(4):
+            key = f"b24:events:{{{partition}}}"
+            await publish(redis, key, [comment_event(1)])
+            await redis.xgroup_create(key, "index", "0")
+        one = comment_event(7)
+        await dead_letter(redis, one)
+        watch = AlertWatch(load(None, environment), redis)
+        try:
+
+            async def are_told() -> bool:
+                await watch.look()
+                return len(await alerts(redis, EVENTS)) == 2
+
+            await eventually(are_told)
+            await redis.delete(DEAD)
+            await watch.look()
+            await watch.look()
+        finally:
+            await watch.close()
+
+        told = await alerts(redis, EVENTS)
+        assert {data["alert"] for _, _, data in told} == {"group_behind", "dead_letters"}
+        (ended,) = [data for kind, _, data in told if kind == ALERT_ENDED]
+        assert ended["event_id"] == one.id

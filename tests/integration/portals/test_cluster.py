@@ -6,9 +6,11 @@ from time import time_ns
 from cryptography.fernet import Fernet
 
 from gateway import settings
+from gateway.contract import PortalData
 from gateway.inbound.delivery import Delivery
 from gateway.portal_health.silence_rule import first_heard
 from gateway.portal_health.silence_watch import silence_states
+from gateway.portal_health.troubled_portals import list_troubled, troubles_of_portals
 from gateway.portals.application_tokens import digest_of
 from gateway.portals.directory import Directory
 from gateway.portals.quarantine import Quarantine, opened, sealed
@@ -17,8 +19,10 @@ from gateway.redis_access import connections
 from gateway.traffic.portal_traffic import Traffic, slot_at
 from gateway.traffic.rate_watch import RateWatch
 from gateway.vault.encryption import Vault
+from tests.support.portal_trouble import note_trouble
 
 NAMES = [f"m{number}" for number in range(8)]
+SINCE = "2026-01-31T12:00:00Z"
 
 
 async def test_portals_are_registered_and_removed_on_a_cluster(cluster_url: str) -> None:
@@ -48,8 +52,28 @@ async def test_deliveries_are_quarantined_on_a_cluster(cluster_url: str) -> None
 
         kept = [one for name in NAMES for one in await quarantine.of(name)]
         assert [opened(one, vault) for one in kept] == deliveries
+        assert await quarantine.holder_of("receipt-m3") == "m3"
+        assert await quarantine.holder_of("receipt-nobody") is None
         await quarantine.remove(kept)
         assert [await quarantine.of(name) for name in NAMES] == [[]] * len(NAMES)
+
+
+async def test_portals_in_trouble_are_listed_on_a_cluster(cluster_url: str) -> None:
+    async with connections.control(cluster_url) as client:
+        troubles = [
+            PortalData(
+                member_id=name,
+                domain=f"{name}.example",
+                trouble="silent",
+                since="2026-01-31T12:00:00Z",
+            )
+            for name in NAMES
+        ]
+        for trouble in troubles:
+            await note_trouble(client, trouble)
+        await list_troubled(client, NAMES, prefix="b24")
+
+        assert await troubles_of_portals(client, NAMES, prefix="b24") == troubles
 
 
 async def test_what_portals_send_is_counted_and_learnt_on_a_cluster(cluster_url: str) -> None:
