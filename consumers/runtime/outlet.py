@@ -20,6 +20,7 @@ __all__ = ["Outlet", "send_patiently"]
 
 T = TypeVar("T")
 
+_FEW: Final = 100
 _BACKOFF: Final = Backoff(first_s=0.1, limit_s=2.0)
 
 
@@ -57,7 +58,7 @@ async def send_patiently(
 class Outlet(Generic[T]):
     """Sends what has gathered while the last call was under way, up to `most` at a time.
 
-    Between two calls it rests for `rest_s`, so that more gathers where single ones come quickly.
+    After a call with few it rests for `rest_s`, so that more gathers where they come one by one.
     In order, and with patience: see `send_patiently`. An error that is not Redis's closes the gate,
     so that the partition ends instead of handling what it cannot be rid of; `check` raises it.
     """
@@ -105,9 +106,10 @@ class Outlet(Generic[T]):
             while not (self._closing and not self._waiting):
                 await self._changed.wait()
                 self._changed.clear()
+                are_few = len(self._waiting) < _FEW
                 if self._waiting and not await self._send_some():
                     break
-                if self._rest_s and not self._closing:
+                if self._rest_s and are_few and not self._closing:
                     await asyncio.sleep(self._rest_s)
         except BaseException:
             self._gate.close()

@@ -149,6 +149,8 @@ def _state(record: EndpointRecord, wishes: GroupInterventions, now: datetime) ->
         return "paused" if wishes.paused == "whole" else f"paused {wishes.paused}"
     if record.failing_since:
         return f"failing for {span(_seconds(record.failing_since, now))}"
+    if record.error:
+        return "refuses some"
     return "well" if record.at else "never tried"
 
 

@@ -33,12 +33,13 @@ _SMART_PROCESS: Final = "1220"
 def sample_event(
     takes: Callable[[Event], bool], *, portals: tuple[str, ...] = (), event_type: str | None = None
 ) -> Event:
-    """An event as of now: of `event_type`, or else of the first of all types that is taken.
+    """An event as of now: of `event_type`, or else of the first of all types that is taken, those
+    of comments before others.
 
     Of the first of `portals`, if there are any, else of one that does not exist. Raises
     OperatorError for a type that is not known, and if none of all is taken.
     """
-    for row in EVENT_TYPES:
+    for row in sorted(EVENT_TYPES, key=lambda one: one.subject_kind != "comment"):
         event = _of(row, *((portals[0],) * 2 if portals else (_PORTAL, _DOMAIN)))
         if event_type is None and takes(event):
             return event

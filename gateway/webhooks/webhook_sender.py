@@ -6,6 +6,7 @@ which would be asked to connect by name. What is raised here names no URL, in wh
 """
 
 import asyncio
+import os
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -158,12 +159,15 @@ def _told(error: Exception) -> NotAnswered:
         case aiohttp.ClientConnectorError(os_error=AddressRefused() as refusal):
             return NotAnswered(str(refusal), is_sent=False)
         case aiohttp.ClientConnectorError():
-            why = error.os_error.strerror or type(error.os_error).__name__
+            number = error.os_error.errno  # in words of its own asyncio names the address
+            why = os.strerror(number) if number else type(error.os_error).__name__
             return NotAnswered(f"no connection: {why}", is_sent=False)
         case aiohttp.ConnectionTimeoutError():
             return NotAnswered("no connection in time", is_sent=False)
         case TimeoutError():
             return NotAnswered("no answer in time", is_sent=True)
+        case aiohttp.ServerDisconnectedError() | ConnectionResetError():
+            return NotAnswered("the connection was closed without an answer", is_sent=True)
         case aiohttp.InvalidURL():
             return NotAnswered("its URL cannot be called", is_sent=False)
         case _:
