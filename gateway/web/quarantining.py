@@ -2,7 +2,7 @@
 
 The answer is on its way before anything here happens. What an attacker can make it cost is
 bounded: a hundred deliveries a second, which is about two per cent of a core, and 200 waiting
-bodies of 2 KiB for each registered portal. What does not get through is counted.
+bodies of 8 KiB for each registered portal, of 16 MiB for all. What does not get through is counted.
 """
 
 import asyncio
@@ -33,8 +33,9 @@ log: Any = structlog.get_logger(__name__)
 _ROUND: Final = 100
 _REST_S: Final = 1.0
 _MAX_WAITING: Final = 200
-_MAX_BODY_BYTES: Final = 2048
-# Three times what Bitrix24 sends about a comment.
+_MAX_WAITING_BYTES: Final = 16_777_216
+_MAX_BODY_BYTES: Final = 8192
+# Most events have less than one of these KiB; a message to a bot has three, and what it says.
 _FULL: Final[tuple[Verdict, ...]] = ("full", "token_full", "total_full", "no_memory")
 _CLOSE_S: Final = 2.0
 _MEASURE_S: Final = 30.0
@@ -49,6 +50,7 @@ class Quarantining:
         self._vault = vault
         self._admission = admission
         self._waiting: dict[str, deque[Delivery]] = {}
+        self._waiting_bytes = 0
         self._has_work = asyncio.Event()
         self._is_closing = asyncio.Event()
         self._is_full = False
@@ -60,9 +62,10 @@ class Quarantining:
         waiting = self._waiting.get(delivery.member_id, ())
         if len(delivery.body) > _MAX_BODY_BYTES:
             metrics.QUARANTINED.labels("too_large").inc()
-        elif len(waiting) >= _MAX_WAITING:
+        elif len(waiting) >= _MAX_WAITING or self._waiting_bytes >= _MAX_WAITING_BYTES:
             metrics.QUARANTINED.labels("busy").inc()
         else:
+            self._waiting_bytes += len(delivery.body)
             self._waiting.setdefault(delivery.member_id, deque()).append(delivery)
             self._has_work.set()
 
@@ -111,6 +114,7 @@ class Quarantining:
             member_id = next(iter(self._waiting))
             waiting = self._waiting.pop(member_id)
             taken.append(waiting.popleft())
+            self._waiting_bytes -= len(taken[-1].body)
             if waiting:
                 self._waiting[member_id] = waiting
         return taken

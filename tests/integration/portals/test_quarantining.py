@@ -95,7 +95,7 @@ def shown_bytes() -> float:
 @pytest.mark.parametrize(
     ("change", "result"),
     [
-        (lambda body: body + b"&x=" + b"y" * 2048, "too_large"),
+        (lambda body: body + b"&x=" + b"y" * 8192, "too_large"),
         (lambda body: body.replace(b"COMMENTUPDATE", b"DEALUPDATE"), "no_event"),
         (lambda body: body.replace(b"=999", b"=abc"), "no_event"),
         (lambda body: b"%zz", "no_event"),
@@ -143,3 +143,18 @@ async def test_while_redis_is_away_nothing_is_kept_and_that_is_counted(
 
         await until_counted("away", away + 1)
         await intake.close()
+
+
+async def test_what_waits_of_all_portals_is_bounded_too(redis: Redis) -> None:
+    members = [f"m{number}" for number in range(12)]
+    portals = Directory(
+        [Portal(member_id=one, domain="x", digests=(digest_of("fake-new"),)) for one in members]
+    )
+    intake = Quarantining(quarantine_of(redis), VAULT, Admission(portals, EventSubscription()))
+    busy, body = counted("busy"), BODY + b"&x=" + b"y" * 7000
+
+    for one in members:
+        for number in range(200):
+            intake.offer(delivery(number, member_id=one, body=body))
+
+    assert 0 < counted("busy") - busy < 300
