@@ -13,7 +13,13 @@ import msgspec
 from msgspec import Struct
 
 from gateway.sandbox.bodies import EVENTS, Form, body_of
-from gateway.sandbox.bound_handlers import EVENT_OF, OFFLINE_EVENT, Bindings, HandlerBinding
+from gateway.sandbox.bound_handlers import (
+    OFFLINE_EVENT,
+    Bindings,
+    HandlerBinding,
+    event_named,
+    names_of,
+)
 from gateway.sandbox.event_data import SubjectId, data_of
 from gateway.sandbox.grants import MAX_HOPS
 from gateway.sandbox.offline_queue import OfflineQueue
@@ -57,6 +63,7 @@ class _Change(Struct, frozen=True):
     event: str
     data: Value
     actor: Actor
+    names: tuple[str, ...]
 
     @property
     def identity(self) -> tuple[str, bytes, Actor]:
@@ -115,42 +122,48 @@ class Announcer:
         said = data_of(row, subject_id, entity_type_id=entity_type_id)
         with self.hit():
             assert self._hit is not None  # noqa: S101 - for the type checker
-            self._hit.append(_Change(event, said if isinstance(said, dict) else {}, actor))
+            self._hit.append(_Change(event, said, actor, names_of(event, entity_type_id)))
 
     def tell(self, binding: HandlerBinding, actor: Actor, *, data: Value = None) -> None:
         """Tell a handler of a lifecycle event, whoever else has bound it."""
         sender = self._sender_of(binding, actor)
         if sender is not None:
-            event = EVENT_OF[binding.event]
-            self._send(
-                event,
-                binding,
-                body_of(
-                    event, portal=sender, ts=int(self._clock()), handler_id=binding.id, data=data
-                ),
+            event = event_named(binding.event)
+            assert event is not None  # noqa: S101 - others cannot be bound
+            body = body_of(
+                event, portal=sender, ts=int(self._clock()), handler_id=binding.id, data=data
             )
+            self._send(event, binding, body)
 
     def _tell_all(self, changes: list[_Change]) -> None:
         queued: dict[str, Actor] = {}
         for change in {one.identity: one for one in changes}.values():
             if change.actor.hops <= 0:
                 continue
-            name = EVENTS[change.event].name.upper()
-            for binding in self._bindings.to_tell(name):
-                self._tell_change(binding, change)
-            for binding in self._bindings.to_tell(name, is_offline=True):
-                made_by = (change.actor.client_id, change.actor.connector)
-                if made_by != (binding.client_id, binding.connector):
-                    self._offline.put(
-                        binding.client_id,
-                        binding.connector,
-                        name,
-                        change.data,
-                        change.actor.user_id,
-                    )
-                    queued[binding.client_id] = change.actor
+            for name in change.names:
+                for binding in self._bindings.to_tell(name):
+                    self._tell_change(binding, change)
+                for binding in self._bindings.to_tell(name, is_offline=True):
+                    if self._queue(binding, change):
+                        queued[binding.client_id] = change.actor
         for client_id, actor in queued.items():
             self._signal(client_id, actor)
+
+    def _queue(self, binding: HandlerBinding, change: _Change) -> bool:
+        """Put a change into an application's queue, if it did not make it; whether it is there."""
+        if (change.actor.client_id, change.actor.connector) == (
+            binding.client_id,
+            binding.connector,
+        ):
+            return False
+        self._offline.put(
+            binding.client_id,
+            binding.connector,
+            binding.event,
+            change.data,
+            change.actor.user_id,
+        )
+        return True
 
     def _tell_change(self, binding: HandlerBinding, change: _Change) -> None:
         sender = self._sender_of(binding, change.actor)
@@ -169,6 +182,7 @@ class Announcer:
                 form=form,
                 handler_id=binding.id,
                 data=change.data,
+                name=binding.event,
             ),
         )
 

@@ -118,13 +118,14 @@ def body_of(
     form: Form = "app",
     handler_id: int | None = None,
     data: Value = None,
+    name: str = "",
 ) -> bytes:
     """The body of one request; `ts` is the portal's clock in Unix seconds.
 
     `subject_id` is that of whatever the event is about, `entity_type_id` that of the smart process
     whose item it is. `handler_id` is for a handler that really is registered; `data` is what the
-    event says instead of the usual. Raises ValueError if there is no such event, or not in this
-    form.
+    event says instead of the usual, `name` the name that it was bound by. Raises ValueError if
+    there is no such event, or not in this form.
     """
     kind = EVENTS.get(event)
     if kind is None:
@@ -140,6 +141,8 @@ def body_of(
         fields = _event(kind, portal, ts, said, form)
     if handler_id is not None:
         fields["event_handler_id"] = handler_id
+    if name:
+        fields["event"] = name
     return encode_form(fields)
 
 

@@ -11,12 +11,31 @@ from msgspec import Struct
 
 from gateway.sandbox.bodies import EVENTS
 
-__all__ = ["EVENT_OF", "OFFLINE_EVENT", "AlreadyBound", "Bindings", "HandlerBinding"]
+__all__ = ["OFFLINE_EVENT", "AlreadyBound", "Bindings", "HandlerBinding", "event_named", "names_of"]
 
-EVENT_OF = {kind.name.upper(): event for event, kind in EVENTS.items() if kind.name}
-"""By names on the wire, the events of gateway.sandbox.bodies."""
+_EVENT_OF = {kind.name.upper(): event for event, kind in EVENTS.items() if kind.name}
 
 OFFLINE_EVENT = EVENTS["offline.signal"].name.upper()
+
+
+def event_named(name: str) -> str | None:
+    """The event of gateway.sandbox.bodies that has this name on the wire; None if none has it.
+
+    Those of smart processes have a second name for each: with `_` and its number.
+    """
+    event = _EVENT_OF.get(name)
+    if event is not None:
+        return event
+    first, _, number = name.rpartition("_")
+    event = _EVENT_OF.get(first, "")
+    row = EVENTS[event].row if event else None
+    return event if row is not None and row.entity_type_places and number.isdecimal() else None
+
+
+def names_of(event: str, entity_type_id: int | None) -> tuple[str, ...]:
+    """The names under which an event is told; `entity_type_id` is that of the smart process."""
+    name = EVENTS[event].name.upper()
+    return (name,) if entity_type_id is None else (name, f"{name}_{entity_type_id}")
 
 
 class AlreadyBound(Exception):
@@ -80,7 +99,7 @@ class Bindings:
     def add_outgoing_webhook(self, handler_url: str, events: Sequence[str]) -> str:
         """Register a new webhook for `events`, as `comment.updated`, and give its token."""
         token = f"fakewebhooktoken{secrets.token_hex(8)}"
-        for name, event in EVENT_OF.items():
+        for name, event in _EVENT_OF.items():
             if event in events:
                 self.add(name, handler=handler_url, webhook_token=token)
         return token

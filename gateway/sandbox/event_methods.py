@@ -8,7 +8,12 @@ from urllib.parse import urlsplit
 
 from gateway.contract import APP_TESTED, wire_name_of
 from gateway.sandbox.bodies import EVENTS
-from gateway.sandbox.bound_handlers import EVENT_OF, OFFLINE_EVENT, AlreadyBound, HandlerBinding
+from gateway.sandbox.bound_handlers import (
+    OFFLINE_EVENT,
+    AlreadyBound,
+    HandlerBinding,
+    event_named,
+)
 from gateway.sandbox.call_results import RestError
 from gateway.sandbox.calls import Call, Method
 from gateway.sandbox.event_data import Fields
@@ -110,7 +115,7 @@ def _row(binding: HandlerBinding) -> dict[str, Any]:
 def _event(call: Call) -> str:
     """The event's name on the wire; of what the application has no right to, there is none."""
     event = call.text("event").upper()
-    kind = EVENTS.get(EVENT_OF.get(event, ""))
+    kind = EVENTS.get(event_named(event) or "")
     scope = kind.row.scope if kind is not None and kind.row is not None else ""
     if kind is None or (scope and scope not in call.caller.scope):
         raise RestError(400, "ERROR_EVENT_NOT_FOUND", "Event not found")

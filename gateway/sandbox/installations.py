@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from gateway.sandbox.announcing import Actor
 from gateway.sandbox.bodies import EVENTS
-from gateway.sandbox.bound_handlers import EVENT_OF, HandlerBinding
+from gateway.sandbox.bound_handlers import HandlerBinding, event_named
 from gateway.sandbox.event_data import Fields
 from gateway.sandbox.grants import MAX_HOPS, Grants, RegisteredApplication
 from gateway.sandbox.pages import PageOpened, page_opened
@@ -116,7 +116,7 @@ class Installations:
         return self._sender(
             installation,
             binding.user_id or actor.user_id,
-            is_renewable=EVENTS[EVENT_OF[binding.event]].has_refresh_token,
+            is_renewable=EVENTS[event_named(binding.event) or ""].has_refresh_token,
             hops=actor.hops - 1,
         )
 

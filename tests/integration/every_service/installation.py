@@ -131,7 +131,8 @@ class Installation:
             ports = (self.settings.http.port, self.settings.feed.port)
             return all([await is_listening(port) for port in ports])
 
-        await eventually(is_ready, timeout_s=90)
+        # Eight processes begin at once.
+        await eventually(is_ready, timeout_s=200)
 
     async def add_to(self, portal: LivePortal) -> None:
         """Install the application in a portal, and wait until everything is bound there."""

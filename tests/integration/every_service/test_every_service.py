@@ -1,5 +1,6 @@
 """A deal, a task and a comment are changed in a portal, and every service hears of it."""
 
+import pytest
 from msgspec import json
 
 from gateway.contract import Event, decode_event
@@ -12,6 +13,7 @@ from tests.integration.notifier.sinks import HttpSink
 from tests.support.eventually import eventually
 
 
+@pytest.mark.timeout(300)
 async def test_a_deal_a_task_and_a_comment_arrive_everywhere_with_what_they_say(
     installation: Installation,
     portal: LivePortal,

@@ -79,3 +79,24 @@ async def test_webhooks_are_told_of_deals_tasks_and_items_too(
     assert said[0] == {"FIELDS": {"ID": str(deal_id)}}
     assert said[1]["FIELDS_AFTER"] == {"ID": str(task_id)}
     assert said[2] == {"FIELDS": {"ID": str(crane_id), "ENTITY_TYPE_ID": "1220"}}
+
+
+async def test_a_smart_process_has_names_of_its_own_for_its_events(
+    portal: LivePortal, call: Call, handler: Handler
+) -> None:
+    for name in ("onCrmDynamicItemUpdate_1220", "onCrmDynamicItemUpdate_1221"):
+        assert (await call("event.bind", event=name, handler=handler.url)).tree["result"] is True
+    queue = "ONCRMDYNAMICITEMUPDATE_1220"
+    assert (await call("event.bind", event=queue, event_type="offline")).tree["result"] is True
+    of_deals = await call("event.bind", event="onCrmDealUpdate_2", handler=handler.url)
+    assert of_deals.tree["error"] == "ERROR_EVENT_NOT_FOUND"
+    handler.bodies.clear()
+
+    crane_id = portal.content.smart_process(1220).add({})
+    portal.content.smart_process(1220).update(crane_id, {"TITLE": "Crane"})
+    await portal.sent()
+
+    data = {"FIELDS": {"ID": str(crane_id), "ENTITY_TYPE_ID": "1220"}}
+    assert [(one["event"], one["data"]) for one in handler.events] == [(queue, data)]
+    rows = (await call("event.offline.list")).tree["result"]
+    assert [row["EVENT_NAME"] for row in rows] == [queue]
