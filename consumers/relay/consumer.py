@@ -12,6 +12,7 @@ from consumers import Backoff, Consumer, DeadLetterLimit, Entry, Event, RetrySch
 from consumers.relay.endpoint_delivery import EndpointDelivery
 from consumers.relay.endpoint_reporting import EndpointReporting
 from consumers.relay.open_files import allow_open_files
+from consumers.runtime.consumer_checks import InvalidConsumer, refuse_idle
 from consumers.runtime.consumer_set import ConsumerSet
 from gateway.background import Background
 from gateway.contract import EventSelection
@@ -101,6 +102,11 @@ def _consumer(
 
     for pattern in endpoint.settings.types:
         app.on(pattern)(push)
+    try:
+        refuse_idle(app)
+    except InvalidConsumer as fault:
+        key = f"[[relay.endpoints]] {endpoint.name} types"
+        raise OperatorError("\n".join(f"{key}: {one}" for one in str(fault).splitlines())) from None
     return app
 
 

@@ -98,4 +98,27 @@ CONSUMERS: Final[Rows] = {
             unit="percentunit",
         ),
     ),
+    "Pushed": (
+        Panel(
+            title="Attempts to push",
+            meaning="Of the relay, by what became of them.",
+            queries={
+                "{{endpoint}}: {{outcome}}": (
+                    "sum by (endpoint, outcome) (rate(b24_relay_attempts_total[$__rate_interval]))"
+                )
+            },
+            unit="ops",
+        ),
+        Panel(
+            title="Time to answer, p99",
+            meaning="Whatever endpoints answered.",
+            queries={
+                "{{endpoint}}": (
+                    "histogram_quantile(0.99, sum by (endpoint, le) "
+                    "(rate(b24_relay_answer_seconds_bucket[$__rate_interval])))"
+                )
+            },
+            unit="s",
+        ),
+    ),
 }

@@ -27,7 +27,7 @@ from tests.support.program import ROOT, Program
 
 OTHER_SECRET = "whsec_b25lIHRoYXQgdGhlIHJlY2VpdmVyIGhhcyBub3Q="
 LANGUAGES = {
-    "php": ("receiver.php", ("php", "-S", "127.0.0.1:{port}", "receiver.php")),
+    "php": ("public/receiver.php", ("php", "-S", "127.0.0.1:{port}", "public/receiver.php")),
     "js": ("receiver.mjs", ("node", "receiver.mjs")),
     "python": ("receiver.py", (sys.executable, "receiver.py")),
 }
@@ -47,6 +47,7 @@ def running(language: str, directory: Path) -> Iterator[int]:
         pytest.skip(f"no {argv[0]} on this machine")
     port = free_port()
     (directory / "events").mkdir()
+    (directory / name).parent.mkdir(exist_ok=True)
     (directory / name).write_text(on_the_page(language), encoding="utf-8")
     with Program(
         tuple(one.format(port=port) for one in argv),

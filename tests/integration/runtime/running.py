@@ -12,6 +12,7 @@ from uuid_utils import uuid7
 
 from consumers import Consumer
 from consumers.runtime.consumer_process import run
+from consumers.runtime.consumer_set import ConsumerSet
 from gateway.contract import CloudEvent, CommentData, CommentEvent, encode_event, source_of
 from gateway.settings import ConsumersSettings, RedisSettings, Settings
 from tests.support.starting import finished
@@ -48,7 +49,7 @@ async def gateway(url: str, *arguments: str, **environ: str) -> str:
 
 @asynccontextmanager
 async def running(
-    consumer: Consumer,
+    consumer: Consumer | ConsumerSet,
     url: str,
     *,
     partitions: int = 1,

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from consumers import CommentEvent, Consumer, Reject
+from consumers.runtime.consumer_set import ConsumerSet
 from gateway.contract import EventSubject, Streams, encode_event
 from gateway.errors import OperatorError
 from gateway.local.redis_server import RedisServer, ServerBinary
@@ -30,6 +32,31 @@ async def publish(redis: Redis, count: int) -> list[CommentEvent]:
         )
         await redis.xadd(STREAMS.key("events", partition), {"event": encode_event(event)})
     return events
+
+
+async def test_several_groups_of_a_process_read_a_cluster_together(cluster_url: str) -> None:
+    seen = {name: Counter[str]() for name in ("one", "two", "three")}
+
+    def consumer(name: str) -> Consumer:
+        app = Consumer(group=name, stream="events")
+
+        @app.on("*")
+        async def handle(event: CommentEvent) -> None:
+            seen[name][event.id] += 1
+
+        return app
+
+    some = ConsumerSet(name="joint", consumers=tuple(map(consumer, seen)))
+    async with connections.control(cluster_url) as redis, running(some, cluster_url, partitions=4):
+        for count in (100, 200):
+            await publish(redis, 100)
+            await eventually(partial(all_have, seen, count))
+
+    assert {times for counter in seen.values() for times in counter.values()} == {1}
+
+
+def all_have(seen: dict[str, Counter[str]], count: int) -> bool:
+    return all(len(counter) == count for counter in seen.values())
 
 
 async def test_a_cluster_is_read_node_by_node(cluster_url: str) -> None:
