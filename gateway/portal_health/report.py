@@ -1,7 +1,7 @@
 """Gathers how portals stand: from Redis, and from the portals themselves. Changes nothing."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from time import time
@@ -30,9 +30,9 @@ from gateway.portal_health.trouble_rules import TroubleState
 from gateway.portal_health.troubles import trouble_states
 from gateway.portal_health.usual_rate import hour_of, usual_per_hour
 from gateway.portals.directory import Directory, Portal, portals_of
-from gateway.portals.facts import PortalFacts
+from gateway.portals.facts import Facts, PortalFacts
 from gateway.portals.quarantine import Quarantine
-from gateway.portals.registry import Registry, portals_among
+from gateway.portals.registry import Reading, Registry, portals_among
 from gateway.settings import Settings
 from gateway.traffic.portal_traffic import Traffic, slot_at
 
@@ -83,13 +83,9 @@ class PortalReport:
 
     async def portals(self) -> list[Portal]:
         """Those that are registered, and those whose data are to be erased; by domain."""
-        directory = Directory(portals_of(self._settings.portals))
-        directory.learn(portals_among((await self._registry.read()).registrations))
-        found = {portal.member_id: portal for portal in directory}
-        for member_id, facts in (await self._facts.all()).items():
-            if facts.erasure_due_since is not None and member_id not in found:
-                found[member_id] = Portal(member_id=member_id, domain=facts.domain, digests=())
-        return sorted(found.values(), key=lambda portal: (portal.domain, portal.member_id))
+        reading, facts = await self._registry.read_in_pages(), await self._facts.all()
+        # Beside the loop: of ten thousand portals it takes a tenth of a second.
+        return await asyncio.to_thread(_known, self._settings, reading, facts)
 
     async def standings(self, portals: Sequence[Portal]) -> list[PortalStanding]:
         """How these stand, in their order; a slow portal holds up the others by little."""
@@ -170,6 +166,16 @@ class PortalReport:
             missed=await self._missed(member_id, now - MISSED_DAYS * 86400),
             quarantined=await self._quarantine.count(member_id, now_ms=int(now * 1000)),
         )
+
+
+def _known(settings: Settings, reading: Reading, facts: Mapping[str, Facts]) -> list[Portal]:
+    directory = Directory(portals_of(settings.portals))
+    directory.learn(portals_among(reading.registrations))
+    found = {portal.member_id: portal for portal in directory}
+    for member_id, of_portal in facts.items():
+        if of_portal.erasure_due_since is not None and member_id not in found:
+            found[member_id] = Portal(member_id=member_id, domain=of_portal.domain, digests=())
+    return sorted(found.values(), key=lambda portal: (portal.domain, portal.member_id))
 
 
 def _seconds(moment: datetime | None) -> float | None:

@@ -8,6 +8,8 @@ ones do not undo each other's. A portal's facts outlive its registration: after 
 they say that its data are to be erased.
 """
 
+import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -86,12 +88,8 @@ class PortalFacts:
     async def all(self) -> dict[str, Facts]:
         """What is known, by member ids, in their order."""
         fields: Any = await self._client.hgetall(self._key)
-        found: dict[str, dict[str, bytes]] = {}
-        for field, raw in fields.items():
-            member_id, _, name = field.decode(errors="replace").rpartition(":")
-            if name in _NAMES:
-                found.setdefault(member_id, {})[name] = raw
-        return {member_id: _facts(found[member_id]) for member_id in sorted(found)}
+        # Beside the loop, which many portals would keep for long.
+        return await asyncio.to_thread(_all, fields)
 
     async def learn(self, member_id: str, **facts: Any) -> None:
         """Note these facts, in place of what they were before; the others stay.
@@ -112,6 +110,15 @@ class PortalFacts:
             self._key, *(_field(member_id, name) for name in Facts.__struct_fields__)
         )
         return int(await forgotten)
+
+
+def _all(fields: Mapping[bytes, bytes]) -> dict[str, Facts]:
+    found: dict[str, dict[str, bytes]] = {}
+    for field, raw in fields.items():
+        member_id, _, name = field.decode(errors="replace").rpartition(":")
+        if name in _NAMES:
+            found.setdefault(member_id, {})[name] = raw
+    return {member_id: _facts(found[member_id]) for member_id in sorted(found)}
 
 
 def _in_utc(value: Any) -> Any:
