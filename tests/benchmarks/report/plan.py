@@ -57,6 +57,7 @@ BENCHMARKS: Final = (
         is_compared=True,
     ),
     Benchmark(name="audit", module="tests.benchmarks.bench_audit"),
+    Benchmark(name="feed", module="tests.benchmarks.bench_feed"),
     Benchmark(name="warehouse", module="tests.benchmarks.bench_warehouse"),
     Benchmark(
         name="footprint", module="tests.benchmarks.footprint", is_compared=True, is_long=True
