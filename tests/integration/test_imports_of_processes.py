@@ -28,6 +28,7 @@ PROCESSES: Final = {
     ("gateway", "reconcile"): _OF_CONSUMERS | _WITHOUT_KEYS | {"consumers", "sqlite3"},
     ("consumers", "run", "audit"): _OF_CONSUMERS | _WITHOUT_KEYS | {"sqlite3"},
     ("consumers", "run", "enricher"): _OF_CONSUMERS | _WITHOUT_KEYS | {"sqlite3"},
+    ("consumers", "run", "feed"): _OF_CONSUMERS | _WITHOUT_KEYS | {"sqlite3"},
     ("consumers", "run", "notifier"): _OF_CONSUMERS | _WITHOUT_KEYS,  # nobody is to be told
     ("consumers", "run", "relay"): _OF_CONSUMERS | _WITHOUT_KEYS | {"sqlite3"},
     ("consumers", "run", "warehouse"): _OF_CONSUMERS | _WITHOUT_KEYS,  # its child loads
@@ -46,6 +47,7 @@ def program(directory: Path, command: tuple[str, ...], redis_url: str) -> Progra
             "GATEWAY_REDIS_URL": redis_url,
             "GATEWAY_HTTP_PORT": "0",
             "GATEWAY_ADMIN_PORT": "0",
+            "GATEWAY_FEED_PORT": "0",
         },
     )
 
