@@ -7,6 +7,7 @@ https://apidocs.bitrix24.com/api-reference/events/event-unbind.html
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from hashlib import sha256
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -27,6 +28,7 @@ __all__ = [
     "bind_missing",
     "bindings_in",
     "compare",
+    "digest_of_wanted",
     "expected",
     "unbind",
 ]
@@ -106,6 +108,11 @@ def expected(
     online = [Binding(event=event, handler=handler) for event in subscription.delivered]
     offline = [Binding(event=event, connector=connector) for event in subscription.queued]
     return (*online, *offline)
+
+
+def digest_of_wanted(wanted: Sequence[Binding]) -> str:
+    """What tells one choice of events from another, wherever they are delivered to."""
+    return sha256("\n".join(map(str, wanted)).encode()).hexdigest()[:16]
 
 
 def compare(wanted: Sequence[Binding], rows: Any) -> BindingComparison:

@@ -16,7 +16,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from gateway import metrics
-from gateway.bitrix24.bindings import Bound, compare, expected
+from gateway.bitrix24.bindings import Bound, compare, digest_of_wanted, expected
 from gateway.bitrix24.connecting import Bitrix24
 from gateway.bitrix24.errors import Bitrix24Error, PortalMoved
 from gateway.bitrix24.tokens import REFRESH_LIFE_S, Tokens
@@ -121,11 +121,12 @@ class Checkup:
                 member_id, bitrix24=self._bitrix24, facts=self._facts, settings=self._settings
             )
             assert bound is not None  # noqa: S101 - there is a URL
-            await self._tell(portal, bound, facts, [str(one) for one in lost(missing, facts)])
+            await self._tell(
+                portal, bound, facts, [str(one) for one in lost(missing, facts, wanted)]
+            )
         else:
             if not missing:
-                names = tuple(map(str, wanted))
-                await self._facts.learn(member_id, bound_at=now, bound=names)
+                await self._facts.learn(member_id, bound_at=now, wanted=digest_of_wanted(wanted))
             await self._troubles.over(member_id, "unbound")
 
     async def _tell(self, portal: Portal, bound: Bound, facts: Facts, names: list[str]) -> None:

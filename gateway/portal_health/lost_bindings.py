@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from gateway.bitrix24.bindings import Binding, expected
+from gateway.bitrix24.bindings import Binding, digest_of_wanted, expected
 from gateway.event_subscription import EventSubscription
 from gateway.portals.facts import Facts
 
 __all__ = ["lost", "to_bind"]
 
 _AGAIN_AFTER: Final = timedelta(days=1)
-_ALWAYS_BOUND: Final = frozenset(map(str, expected("https://handler", EventSubscription())))
-# What was bound in portals of which the facts do not say it: an earlier version noted them.
+_WANTED_ONCE: Final = digest_of_wanted(expected("https://handler", EventSubscription()))
+# What was wanted where the facts do not say it: an earlier version noted them.
 
 
 def to_bind(missing: Sequence[Binding], facts: Facts, *, now: datetime) -> tuple[Binding, ...]:
@@ -25,17 +25,18 @@ def to_bind(missing: Sequence[Binding], facts: Facts, *, now: datetime) -> tuple
     return tuple(one for one in missing if not (one.is_offline and has_no_queue))
 
 
-def lost(missing: Sequence[Binding], facts: Facts) -> tuple[Binding, ...]:
+def lost(
+    missing: Sequence[Binding], facts: Facts, wanted: Sequence[Binding]
+) -> tuple[Binding, ...]:
     """What of it was bound before, by the installation that is there now: one that came since has
-    just begun to bind. Events that are subscribed to since then were never there.
+    just begun to bind. Where other events were wanted then, nothing is known to be lost.
     """
     if facts.bound_at is None or (facts.installed_at and facts.installed_at > facts.bound_at):
         return ()
-    if facts.bound:
-        return tuple(one for one in missing if str(one) in facts.bound)
+    if (facts.wanted or _WANTED_ONCE) != digest_of_wanted(wanted):
+        return ()
     return tuple(
         one
         for one in missing
-        if str(one) in _ALWAYS_BOUND
-        and (facts.queue == "bound" if one.is_offline else str(one) not in facts.unbound)
+        if str(one) not in facts.unbound and (facts.queue == "bound" or not one.is_offline)
     )

@@ -5,7 +5,8 @@ operators who change which events are subscribed to, and do not wait for the nex
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -13,9 +14,11 @@ from msgspec import Struct
 from gateway.bitrix24.bindings import (
     Binding,
     BindingComparison,
+    Bound,
     bind_missing,
     bindings_in,
     compare,
+    digest_of_wanted,
     expected,
     unbind,
 )
@@ -133,7 +136,7 @@ class PortalEvents:
             if is_dry:
                 return changes + [_change(portal, one, "would be bound") for one in missing]
             new = await bind_missing(self._bitrix24.application(portal.member_id), missing)
-            await self._note(portal, (*comparison.present, *new.bound), new.failed)
+            await self._note(portal, comparison, new)
             return [
                 *changes,
                 *(_change(portal, one, "bound") for one in new.bound),
@@ -165,7 +168,6 @@ class PortalEvents:
             if is_dry:
                 return changes + [_change(portal, one, "would be unbound") for one in extra]
             gone = await unbind(self._bitrix24.application(portal.member_id), extra)
-            await self._forget(portal, gone.unbound)
             return [
                 *changes,
                 *(_change(portal, one, "unbound") for one in gone.unbound),
@@ -196,24 +198,22 @@ class PortalEvents:
         application = self._bitrix24.application(portal.member_id)
         return (await application.call("event.get", is_repeatable=True)).result or []
 
-    async def _note(
-        self, portal: Portal, bound: Sequence[Binding], failed: Mapping[Binding, str]
-    ) -> None:
+    async def _note(self, portal: Portal, comparison: BindingComparison, new: Bound) -> None:
         """Remember what is bound, for the checkup to know what a portal loses."""
         known = await self._facts.of(portal.member_id)
-        names = tuple(map(str, bound))
-        unbound = known.unbound | {str(one): why for one, why in failed.items()}
-        await self._facts.learn(
-            portal.member_id,
-            bound=names,
-            unbound={name: why for name, why in unbound.items() if name not in names},
-        )
-
-    async def _forget(self, portal: Portal, unbound: Sequence[Binding]) -> None:
-        names = set(map(str, unbound))
-        known = await self._facts.of(portal.member_id)
-        left = tuple(name for name in known.bound if name not in names)
-        await self._facts.learn(portal.member_id, bound=left)
+        bound = {str(one) for one in (*comparison.present, *new.bound)}
+        unbound = known.unbound | {str(one): why for one, why in new.failed.items()}
+        unbound = {name: why for name, why in unbound.items() if name not in bound}
+        tried = {*new.bound, *new.not_in_plan, *new.failed}
+        if tried.issuperset(comparison.missing):
+            await self._facts.learn(
+                portal.member_id,
+                bound_at=datetime.now(UTC),
+                wanted=digest_of_wanted(self._wanted),
+                unbound=unbound,
+            )
+        elif unbound != known.unbound:
+            await self._facts.learn(portal.member_id, unbound=unbound)
 
     def _is_ours(self, binding: Binding) -> bool:
         if binding.is_offline:

@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-from gateway.bitrix24.bindings import Bound, bind, expected
+from gateway.bitrix24.bindings import Bound, bind, digest_of_wanted, expected
 from gateway.bitrix24.connecting import Bitrix24
 from gateway.bitrix24.errors import Bitrix24Error
 from gateway.portals.facts import PortalFacts
@@ -52,7 +52,7 @@ async def bind_portal(
     await facts.learn(
         member_id,
         bound_at=datetime.now(UTC),
-        bound=tuple(str(binding) for binding in bound.bound),
+        wanted=digest_of_wanted(wanted),
         unbound=unbound,
         queue=bound.queue,
     )

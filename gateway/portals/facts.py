@@ -31,9 +31,9 @@ class Facts(Struct, frozen=True, kw_only=True):
     `S`ubscription) and `scope` are as the authorization server confirmed them, `client_id` says
     which application it is, `server` is the root of the authorization server that confirmed it,
     `digest` is its application token's in hexadecimal. `bound_at` is when events were last
-    bound, or found to be; `bound` are those that were then, as `str(Binding)` names them; `unbound`
-    are those that were not, with the reasons; `queue` is whether they also wait in the portal's
-    queue of offline events.
+    bound, or found to be; `wanted` is the digest of what was to be bound then
+    (gateway.bitrix24.bindings.digest_of_wanted), `unbound` are those that were not, with the
+    reasons; `queue` is whether they also wait in the portal's queue of offline events.
     """
 
     domain: str = ""
@@ -47,7 +47,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     uninstalled_at: _Moment | None = None
     erasure_due_since: _Moment | None = None
     bound_at: _Moment | None = None
-    bound: tuple[str, ...] = ()
+    wanted: str = ""
     unbound: dict[str, str] = {}
     queue: Literal["", "bound", "not_in_plan", "failed"] = ""
 

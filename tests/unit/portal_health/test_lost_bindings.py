@@ -2,7 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from gateway.bitrix24.bindings import expected
+import pytest
+
+from gateway.bitrix24.bindings import Binding, digest_of_wanted, expected
 from gateway.event_subscription import EventSubscription
 from gateway.portal_health.lost_bindings import lost, to_bind
 from gateway.portals.facts import Facts
@@ -32,25 +34,30 @@ def test_a_queue_that_was_refused_is_asked_for_again_after_a_day() -> None:
         assert to_bind(OFFLINE, facts(queue=queue, hours_ago=-9000), now=NOW) == OFFLINE
 
 
-def test_only_what_was_bound_before_is_lost() -> None:
-    assert lost(WANTED, Facts()) == ()
-    assert lost(WANTED, facts(queue="bound")) == WANTED
-    assert lost(WANTED, facts(queue="not_in_plan")) == ONLINE
-    assert lost(WANTED, facts(queue="bound", installed_at=NOW)) == ()
-    assert lost(WANTED, facts(queue="bound", installed_at=NOW - timedelta(hours=2))) == WANTED
-    never = facts(queue="bound", unbound={str(ONLINE[0]): "Access denied"})
-    assert lost(WANTED, never) == (*ONLINE[1:], *OFFLINE)
+def of(facts: Facts) -> tuple[Binding, ...]:
+    return lost(WANTED, facts, WANTED)
+
+
+@pytest.mark.parametrize("wanted", ["", digest_of_wanted(WANTED)])
+def test_only_what_was_bound_before_is_lost(wanted: str) -> None:
+    assert of(Facts()) == ()
+    assert of(facts(queue="bound", wanted=wanted)) == WANTED
+    assert of(facts(queue="not_in_plan", wanted=wanted)) == ONLINE
+    assert of(facts(queue="bound", installed_at=NOW, wanted=wanted)) == ()
+    earlier = NOW - timedelta(hours=2)
+    assert of(facts(queue="bound", installed_at=earlier, wanted=wanted)) == WANTED
+    never = {str(ONLINE[0]): "Access denied", str(OFFLINE[0]): "Access denied"}
+    left = facts(queue="bound", unbound=never, wanted=wanted)
+    assert of(left) == (*ONLINE[1:], *OFFLINE[1:])
 
 
 def test_what_is_subscribed_to_since_then_is_missing_and_not_lost() -> None:
-    more = expected(
-        "https://gateway.example/bitrix24/events",
-        EventSubscription([EventSettings(name=one) for one in ("onCrm*Comment*", "onCrmDeal*")]),
-    )
-    deals = [one for one in more if one.event.startswith("ONCRMDEAL")]
-    noted = facts(bound=tuple(map(str, WANTED)))
+    names = ("onCrmTimelineComment*", "onCrmDeal*")
+    subscription = EventSubscription([EventSettings(name=name) for name in names])
+    more = expected("https://gateway.example/bitrix24/events", subscription)
 
-    assert to_bind(more, noted, now=NOW) == more
-    assert lost(more, noted) == tuple(one for one in more if one not in deals)
-    assert lost(more, facts(queue="bound")) == lost(more, noted)
-    assert lost(deals, facts(bound=(str(deals[0]),))) == (deals[0],)
+    for wanted in ("", digest_of_wanted(WANTED)):
+        noted = facts(queue="bound", wanted=wanted)
+        assert to_bind(more, noted, now=NOW) == more
+        assert lost(more, noted, more) == ()
+    assert lost(more, facts(queue="bound", wanted=digest_of_wanted(more)), more) == more
