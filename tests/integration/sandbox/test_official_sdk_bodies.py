@@ -86,11 +86,16 @@ async def test_every_body_that_a_portal_sends_is_read_and_proven_genuine(
     assert told[1].data == {"FIELDS": {"ID": str(comment_id)}}
 
 
-@pytest.mark.parametrize(("event", "form"), FORMS)
+@pytest.mark.parametrize("form", sorted({form for _, form in FORMS}))
 def test_every_body_of_trigger_is_read_or_known_not_to_be(
-    event: str, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    for event in (event for event, its_form in FORMS if its_form == form):
+        is_read_or_known_not_to_be(event, form)
+
+
+def is_read_or_known_not_to_be(event: str, form: str) -> None:
     shown = CliRunner().invoke(cli, ["trigger", event, "--form", form, "--show"])
     assert shown.exit_code == 0, shown.output
     body = shown.output.strip().encode()
