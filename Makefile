@@ -210,17 +210,26 @@ docs: $(VENV)/dev.stamp node-tools  ## write docs/settings.md, docs/events.md, d
 	$(BIN)/python -m tests.code_map docs/map.md
 	$(BIN)/python -m tests.metric_reference docs/metrics.md
 	$(BIN)/python -m tests.dashboards deploy/grafana/dashboards
+	$(BIN)/python -m tests.licence_reference docs/licences.md
 
-wheel: $(BIN)/python  ## a wheel in dist/, to install the gateway or the consumers' library from
-	$(PIP) wheel --no-deps --wheel-dir dist .
-	@ls dist/*.whl
+wheel: $(BIN)/python  ## a wheel in dist/, to install the gateway or the consumers' library from; of a commit always the same bytes
+	@sha256sum "$$($(BIN)/python -m tests.reproducible_wheel dist)"
+
+sbom: wheel  ## what an installation of everything consists of, as CycloneDX, in dist/sbom.cdx.json
+	rm -rf build/everything build/sbom
+	$(BIN)/python -m venv --without-pip build/everything
+	$(BIN)/python -m venv --without-pip build/sbom
+	PIP_CONSTRAINT=constraints.txt $(PIP) --python build/everything/bin/python install "$$(ls -t $$PWD/dist/*.whl | head -1)[all]"
+	PIP_CONSTRAINT=constraints.txt $(PIP) --python build/sbom/bin/python install cyclonedx-bom
+	build/sbom/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml \
+	  --output-file dist/sbom.cdx.json build/everything/bin/python
 
 image:  ## build the container image, by docker
 	docker build -f deploy/Containerfile -t bitrix24-event-gateway .
 
 constraints: $(BIN)/python  ## compile constraints.txt anew from pyproject.toml
 	$(PIP) install 'pip-tools>=7.4'
-	$(BIN)/pip-compile --quiet --strip-extras --extra dev --extra bench --extra faults --extra fuzz --no-annotate --no-header \
+	$(BIN)/pip-compile --quiet --strip-extras --extra dev --extra bench --extra faults --extra fuzz --extra release --no-annotate --no-header \
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
 	  --unsafe-package bitrix24-event-gateway --output-file constraints.txt pyproject.toml
 	sed -i '/^#/d; /^$$/d' constraints.txt
