@@ -1,4 +1,4 @@
-"""Tells people about changed comments where they already are: through Apprise, and in Bitrix24.
+"""Tells people about changes in portals where they already are: through Apprise, and in Bitrix24.
 
 The handler puts each event into an outbox for every target (handling.py, outbox.py); a sender for
 each target delivers what is due (sender.py). So a target that is dead delays nobody, and gathering

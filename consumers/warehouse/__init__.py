@@ -1,4 +1,4 @@
-"""The warehouse: every event about a comment as a row, in a database where people can ask."""
+"""Loads every event as a row into a database where people can ask: the warehouse."""
 
 import os
 

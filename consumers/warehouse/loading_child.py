@@ -37,7 +37,6 @@ from consumers.warehouse.loading_messages import (
 from consumers.warehouse.opening import opened
 from consumers.warehouse.other_event_rows import tables
 from consumers.warehouse.row_loading import Warehouse
-from consumers.warehouse.table_schema import EVENTS
 from gateway import logs
 from gateway.contract import CloudEvent, decode_event
 from gateway.errors import GatewayError, OperatorError
@@ -125,9 +124,9 @@ class _Answering:
             self._warehouse = self._stack.enter_context(opened(self._settings, self._target))
         if isinstance(call, Load):
             comments, others = tables(_decoded(call.entries), loaded_at=datetime.now(UTC))
-            count = self._warehouse.load(comments)
-            self._loaded_count += count
-            return count + self._warehouse.load(others, EVENTS)
+            count = self._warehouse.load(comments, others)
+            self._loaded_count += comments.num_rows
+            return count
         self._warehouse.prepare()
         return 0
 

@@ -5,6 +5,7 @@ key.
 """
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -56,13 +57,21 @@ class Warehouse:
         with self._database.session():
             self._tables.ensure()
 
-    def load(self, events: pa.Table, into: Table = COMMENT_EVENTS) -> int:
-        """Merge rows into a table of events; when it returns, they are committed.
+    def load(self, comments: pa.Table, others: pa.Table | None = None) -> int:
+        """Merge rows into `comment_events` and `events`; when it returns, they are committed.
 
         Events that were erased on request stay away; returns how many rows were loaded. Raises
         Unfit for the first row that the destination cannot take; those before it are loaded.
         """
-        return sum(self._load(part, into) for part in parts(events, _MAX_BYTES))
+        if others is not None and _fit_together(comments, others):
+            with suppress(RowsRefused):  # which of them, is found out below
+                return self._merge((COMMENT_EVENTS, comments), (EVENTS, others))
+        return sum(
+            self._load(part, into)
+            for into, events in ((COMMENT_EVENTS, comments), (EVENTS, others))
+            if events is not None
+            for part in parts(events, _MAX_BYTES)
+        )
 
     def refresh(self) -> bool:
         """Make some of the states of comments anew, if that is due; whether there is more to do.
@@ -151,7 +160,7 @@ class Warehouse:
     def _load(self, events: pa.Table, into: Table) -> int:
         """Load rows in one session, or, where they are refused, in halves until one is alone."""
         try:
-            return self._merge(events, into)
+            return self._merge((into, events))
         except RowsRefused as refused:
             if events.num_rows > 1:
                 return sum(self._load(half, into) for half in halves(events))
@@ -166,7 +175,7 @@ class Warehouse:
         cut = shortened(row)
         if cut is not None:
             try:
-                count = self._merge(cut, into)
+                count = self._merge((into, cut))
             except RowsRefused as again:
                 refused = again
             else:
@@ -177,18 +186,21 @@ class Warehouse:
             raise DestinationAway(str(refused)) from refused
         raise event_rows.Unfit(event_id, str(refused)) from refused
 
-    def _merge(self, events: pa.Table, into: Table) -> int:
+    def _merge(self, *loads: tuple[Table, pa.Table]) -> int:
+        count = 0
         # A session of its own: DuckDB gives the memory of a merge back when the file is closed.
         with self._database.session():
             self._tables.ensure()
             erasures = self._tables.erasures()
-            kept = Erasures(erasures).without(events)
-            if kept.num_rows:
-                self._database.merge(into, kept)
+            for into, events in loads:
+                kept = Erasures(erasures).without(events)
+                if kept.num_rows:
+                    self._database.merge(into, kept)
+                    count += int(kept.num_rows)
             # An erasure that came between the two questions has deleted before we loaded.
             for erasure in self._tables.erasures() - erasures:
                 self._delete(erasure.member_id, erasure.about, before=erasure.erased_at)
-        return int(kept.num_rows)
+        return count
 
     def _delete(self, member_id: str, about: EventSubject | None, *, before: datetime) -> None:
         for table, where, values in _concerned(member_id, about):
@@ -200,6 +212,12 @@ class Warehouse:
                 *values,
                 before,
             )
+
+
+def _fit_together(comments: pa.Table, others: pa.Table) -> bool:
+    """Whether both are loaded in one session, which is half of what a small load costs."""
+    is_both = comments.num_rows > 0 and others.num_rows > 0
+    return bool(is_both and comments.nbytes + others.nbytes <= _MAX_BYTES)
 
 
 def _concerned(

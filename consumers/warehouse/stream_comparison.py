@@ -11,7 +11,6 @@ from consumers.warehouse.erased_rows import Erasures
 from consumers.warehouse.other_event_rows import tables
 from consumers.warehouse.row_loading import Warehouse
 from consumers.warehouse.stream_range import Range, StreamEntry, pages, standing
-from consumers.warehouse.table_schema import EVENTS
 from consumers.warehouse.warehouse_thread import WarehouseThread
 from gateway.contract import Streams
 
@@ -107,4 +106,4 @@ async def backfill(
 
 def _load(warehouse: Warehouse, page: list[StreamEntry]) -> int:
     comments, others = tables(page, loaded_at=datetime.now(UTC))
-    return warehouse.load(comments) + warehouse.load(others, EVENTS)
+    return warehouse.load(comments, others)

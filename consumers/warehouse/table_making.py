@@ -122,17 +122,15 @@ class Tables:
         """
         standing = next(iter(self._database.ask(_ERASURES_STANDING)), (0, None))
         if standing != self._standing:
-            # Where nothing can be erased, as in files, the table may be that of an older version.
-            self._erasures = self._read_erasures() if standing[0] else frozenset()
+            self._erasures = self._read_erasures(standing[0])
             self._standing = standing
         return self._erasures
 
-    def _read_erasures(self) -> frozenset[ErasureRow]:
+    def _read_erasures(self, count: int) -> frozenset[ErasureRow]:
         names = ErasureRow.__struct_fields__
-        found = {
-            row[0]: ErasureRow(**dict(zip(names, row, strict=True)))
-            for row in self._database.ask(_ERASURES)
-        }
+        # Where nothing can be erased, as in files, the table may be that of an older version.
+        rows = self._database.ask(_ERASURES) if count else ()
+        found = {row[0]: ErasureRow(**dict(zip(names, row, strict=True))) for row in rows}
         if self._target.is_database:
             self._known.note(found)
         return frozenset(found.values())

@@ -12,7 +12,6 @@ from uuid_utils import uuid7
 from consumers.warehouse.destination import Destination
 from consumers.warehouse.other_event_rows import tables
 from consumers.warehouse.row_loading import Warehouse
-from consumers.warehouse.table_schema import EVENTS
 from gateway.contract import (
     COMMENT_ADDED,
     COMMENT_DELETED,
@@ -128,9 +127,7 @@ def fetched(text: str, *, at_s: float, state: Literal["present", "deleted"] = "p
 
 def load(warehouse: Warehouse, *entries: StreamEntry) -> None:
     """Load these entries as one batch."""
-    comments, others = tables(entries, loaded_at=datetime.now(UTC))
-    warehouse.load(comments)
-    warehouse.load(others, EVENTS)
+    warehouse.load(*tables(entries, loaded_at=datetime.now(UTC)))
 
 
 class Target(Struct):

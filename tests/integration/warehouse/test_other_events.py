@@ -6,9 +6,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from structlog.testing import capture_logs
 
 from consumers.testing import app_event, portal_event
+from consumers.warehouse.event_rows import Unfit
 from consumers.warehouse.row_loading import Warehouse
 from gateway.contract import EventSubject, FetchedObject
 from tests.integration.warehouse.conftest import database_of
@@ -99,6 +101,20 @@ def test_each_kind_of_event_has_its_row(warehouse: Warehouse, target: Target) ->
     )
     (fields,) = target.ask("SELECT fields FROM bitrix24.events WHERE subject_kind = 'portal'")
     assert parsed(fields[0])["trouble"] == "silent"
+
+
+@pytest.mark.parametrize("kind", ["postgres"], indirect=True)
+def test_where_one_row_is_refused_the_others_of_both_tables_are_loaded(
+    warehouse: Warehouse, target: Target
+) -> None:
+    """PostgreSQL's index of members has a bound; small loads go in one session."""
+    random_id = "".join(chr(0x4E00 + (number * 7919) % 20_000) for number in range(4_000))
+    good = [entry("added", 1), deal_entry(1), deal_entry(2)]
+    with pytest.raises(Unfit):
+        load(warehouse, *good, deal_entry(3, member_id=random_id))
+
+    assert target.ask("SELECT COUNT(*) FROM bitrix24.comment_events") == [(1,)]
+    assert target.ask("SELECT subject_id FROM bitrix24.events ORDER BY 1") == [("1",), ("2",)]
 
 
 def test_nul_is_taken_out_wherever_it_stands(warehouse: Warehouse, target: Target) -> None:
