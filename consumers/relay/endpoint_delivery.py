@@ -64,6 +64,7 @@ class EndpointDelivery:
         self._failed = metrics.ATTEMPTS.labels(name, "failed")
         self._answer_seconds = metrics.ANSWER_SECONDS.labels(name)
         self._is_away = metrics.IS_AWAY.labels(name)
+        self._paused = {reason: metrics.PAUSED.labels(name, reason) for reason in ("gone", "away")}
 
     async def push(self, event: Event, entry: Entry) -> None:
         """Send an event; returns when the endpoint has taken it.
@@ -144,7 +145,7 @@ class EndpointDelivery:
         if now < self._is_pausing_until:
             return
         self._is_pausing_until = now + _HELD_S
-        metrics.PAUSED.labels(self._endpoint.name, reason).inc()
+        self._paused[reason].inc()
         self.standing.begin_anew()
         self._is_away.set(0)
         await self._pause(why)

@@ -160,7 +160,7 @@ def _of_spool(one: SpoolStanding) -> Iterator[StatusFault]:
 def _of_group(one: GroupSummary) -> Iterator[StatusFault]:
     start = f"consumers run {one.group}" if one.group in _OURS else "start a process of it"
     if endpoint_of(one.group) is not None:
-        start = "consumers run relay"
+        start = f"consumers run relay; without its endpoint, gateway groups remove {one.group}"
     if len(one.unowned) == one.partitions:
         yield StatusFault(f"nobody works for group {one.group}{_behind(one)}", start)
         return

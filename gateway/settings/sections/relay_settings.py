@@ -46,9 +46,10 @@ class EndpointSettings(Section, frozen=True, kw_only=True):
     timeout_s: Seconds = 15.0
     """How many seconds the endpoint may take to answer."""
     concurrency: Annotated[int, Meta(ge=1, le=64)] = 8
-    """How many deliveries may be under way at a time; those of one subject never are."""
+    """How many deliveries of a process may be under way at a time; of one subject, one is."""
     max_per_second: NotNegative = 0.0
-    """The most deliveries a second, also of what has gathered in an outage; 0 for no cap."""
+    """The most deliveries of a process in a second, also of what has gathered in an outage; 0 for
+    no cap."""
 
 
 class RelaySettings(Section, frozen=True, kw_only=True):

@@ -34,13 +34,17 @@ def endpoint(name: str, url: str, **options: Any) -> dict[str, Any]:
     return {"name": name, "url": url, "secrets": [SECRET], "timeout_s": 2} | options
 
 
-def surroundings(*endpoints: Mapping[str, Any], **options: Any) -> dict[str, str]:
-    """The settings as variables."""
+def surroundings(*endpoints: Mapping[str, Any], port: int = 0, **options: Any) -> dict[str, str]:
+    """The settings as variables; `port` is that of health and metrics."""
     relay = {"allow_networks": ["127.0.0.1/32"], "longest_pause_s": 1} | options
     return {
         f"GATEWAY_RELAY_{key}".upper(): msgspec.json.encode(value).decode()
         for key, value in (relay | {"endpoints": endpoints}).items()
-    } | {"GATEWAY_CONSUMERS_LEASE_S": "2", "GATEWAY_CONSUMERS_GRACE_S": "4"}
+    } | {
+        "GATEWAY_CONSUMERS_PORT": str(port),
+        "GATEWAY_CONSUMERS_LEASE_S": "2",
+        "GATEWAY_CONSUMERS_GRACE_S": "4",
+    }
 
 
 def relay_process(

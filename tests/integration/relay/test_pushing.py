@@ -11,9 +11,11 @@ from redis.asyncio import Redis
 from standardwebhooks import Webhook
 
 from gateway.contract import COMMENT_ADDED, encode_event
+from gateway.local.redis_server import free_port
 from tests.integration.notifier.processes import comment_event, publish
 from tests.integration.relay.receivers import SECRET, Receiver, receiver
-from tests.integration.relay.relaying import are_there, endpoint, relay_process
+from tests.integration.relay.relaying import are_there, endpoint, gateway_command, relay_process
+from tests.integration.runtime.probes import get
 from tests.support.contract_schemas import judge_headers, judge_payload
 from tests.support.eventually import eventually
 
@@ -89,3 +91,43 @@ def _in_order(one: Receiver, ids: list[str]) -> None:
     subjects = {pushed.id: pushed.subject for pushed in one.taken}
     for subject in set(subjects.values()):
         assert one.of(subject) == [each for each in ids if subjects[each] == subject]
+
+
+async def test_what_is_known_of_an_endpoint_goes_with_its_group(
+    redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    async with receiver() as one:
+        with relay_process(redis_url, tmp_path, endpoint("crm", one.url)):
+            await eventually(lambda: are_there(redis, "crm"))
+            await publish(redis, comment_event(1))
+            await eventually(lambda: redis.hexists("b24:relay:endpoints", "crm"))
+        await gateway_command(redis_url, "groups", "remove", "relay-crm", "--yes")
+
+    assert not await redis.exists("b24:relay:endpoints")
+    assert [key async for key in redis.scan_iter("*relay-crm*")] == []
+
+
+async def test_metrics_say_how_endpoints_stand(
+    redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    async with receiver() as one:
+        endpoints = endpoint("crm", one.url), endpoint("away", f"http://127.0.0.1:{free_port()}/")
+        port = free_port()
+        with relay_process(redis_url, tmp_path, *endpoints, port=port):
+            await eventually(lambda: are_there(redis, "crm", "away"))
+            await publish(redis, comment_event(1))
+            await eventually(lambda: one.taken)
+            samples: set[str] = set()
+
+            async def is_told() -> bool:
+                samples.update((await get(port, "/metrics"))[1].splitlines())
+                return 'b24_relay_endpoint_is_away{endpoint="away"} 1.0' in samples
+
+            await eventually(is_told)
+            assert (await get(port, "/readyz"))[0] == 200  # the endpoint's fault, not ours
+
+    assert samples >= {
+        'b24_relay_attempts_total{endpoint="crm",outcome="delivered"} 1.0',
+        'b24_relay_endpoint_is_away{endpoint="crm"} 0.0',
+        'b24_relay_endpoints_paused_total{endpoint="crm",reason="gone"} 0.0',
+    }

@@ -75,6 +75,11 @@ def test_nothing_is_told_of_what_is_well() -> None:
             "start a process of it",
         ),
         (
+            {"groups": [replace(GROUP, group="relay-crm", unowned=(0, 1, 2, 3))]},
+            "nobody works for group relay-crm",
+            "consumers run relay; without its endpoint, gateway groups remove relay-crm",
+        ),
+        (
             {"groups": [replace(GROUP, **LATE, trend=STILL)]},
             "group audit stands still: 1,200 wait, 3 in hand",
             "gateway pending --group audit",
