@@ -55,7 +55,7 @@ class PersistentReader:
 
     async def run(self) -> None:
         while True:
-            with suppress(aiohttp.ClientError, AssertionError, TimeoutError):
+            with suppress(aiohttp.ClientError, TimeoutError):
                 async with self._client.stream(last=self._last) as events:
                     self.began += 1
                     async for event in events:

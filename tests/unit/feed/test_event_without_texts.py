@@ -65,8 +65,12 @@ def test_an_entity_loses_its_fields_and_its_object() -> None:
     }
     written = reduced(msgspec.json.encode(event))
 
-    assert written["data"]["member_id"] == "portal"
     assert "laterattribute" not in written
+    assert (written["type"], written["subject"]) == ("bitrix24.crm.deal.updated", "deal/77")
+    data = written["data"]
+    assert (data["member_id"], data["user_id"], data["fields"]) == ("portal", 1, {})
+    assert (data["object"]["state"], data["object"]["content_hash"]) == ("present", "h")
+    assert not data["object"].get("fields")
 
 
 def test_an_event_of_an_unknown_type_keeps_ids_alone() -> None:
