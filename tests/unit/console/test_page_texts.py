@@ -14,6 +14,7 @@ BUILT = (
     "ask_",
     "yes_",
     "state_",
+    "kept_",
     "comment_",
     "chart_",
     "line_",
