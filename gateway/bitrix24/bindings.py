@@ -81,11 +81,6 @@ class Bound(Struct, frozen=True, kw_only=True):
     elsewhere: tuple[Binding, ...] = ()
 
     @property
-    def is_delivering(self) -> bool:
-        """Whether all that is delivered is bound; the queue comes on top of that."""
-        return not any(not binding.is_offline for binding in (*self.failed, *self.not_in_plan))
-
-    @property
     def queue(self) -> Literal["bound", "not_in_plan", "failed"]:
         """Whether events wait in the queue, too, as far as any of them can."""
         of_queue = [one for one in (*self.failed, *self.not_in_plan) if one.is_offline]

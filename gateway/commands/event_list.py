@@ -86,6 +86,8 @@ def command(
         rows = [_row(row, subscription, fetches, look) for row in shown]
         echo_rows(rows, as_json=False, empty="no event is called so")
         _echo_notes(look)
+        if not (catalogue or settings.handler_url):
+            click.echo("[bitrix24] public_url is empty: no portal was asked what it has bound")
 
 
 async def _looked(settings: Settings, name: str | None) -> _Look:

@@ -71,14 +71,14 @@ def test_whatever_else_comes_back_nothing_is_bound(rows: object) -> None:
     assert compare(WANTED, rows).missing == WANTED
 
 
-def test_the_queue_is_not_needed_for_deliveries() -> None:
+def test_whether_a_queue_is_there_is_said_by_what_is_bound_of_it() -> None:
     queue = tuple(binding for binding in WANTED if binding.is_offline)
     online = tuple(binding for binding in WANTED if not binding.is_offline)
 
     without_queue = Bound(bound=online, not_in_plan=queue)
-    assert (without_queue.is_delivering, without_queue.queue) == (True, "not_in_plan")
+    assert without_queue.queue == "not_in_plan"
     one_failed = Bound(bound=(*online[1:], *queue), failed={online[0]: "refused"})
-    assert (one_failed.is_delivering, one_failed.queue) == (False, "bound")
+    assert one_failed.queue == "bound"
     assert Bound(bound=online, failed=dict.fromkeys(queue, "refused")).queue == "failed"
     assert Bound(bound=online).queue == "bound", "what is taken has none"
 
