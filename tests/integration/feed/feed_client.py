@@ -67,6 +67,7 @@ class FeedClient:
     """Asks one feed with one token."""
 
     def __init__(self, port: int, session: aiohttp.ClientSession, text: str = TOKEN) -> None:
+        self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.session = session
         self.headers = {"Authorization": f"Bearer {text}"} if text else {}
@@ -83,9 +84,7 @@ class FeedClient:
 
     def of(self, text: str) -> "FeedClient":
         """The same with another token."""
-        made = FeedClient(0, self.session, text)
-        made.url = self.url
-        return made
+        return FeedClient(self.port, self.session, text)
 
     async def get(self, path: str = "/events", **query: str) -> tuple[int, Any]:
         """The status and the answer."""

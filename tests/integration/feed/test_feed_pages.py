@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec import json
 from redis.asyncio import Redis
 
 from consumers.testing import comment_event, entity_event
@@ -49,6 +50,17 @@ async def test_a_page_that_is_not_in_memory_costs_redis_one_range(
         assert await ranges(redis) - before == 2
         assert numbers(second) + numbers(third) == list(range(101, 301))
         assert await client.all("oldest", limit="77") == list(range(1, 1001))
+
+
+async def test_a_page_of_large_events_has_fewer_of_them(redis: Redis, redis_url: str) -> None:
+    large = Comment(state="present", text="x" * 60_000)
+    await put(redis, [comment_event(number, comment=large) for number in range(1, 51)])
+    async with open_feed(redis_url, buffer_bytes=65_536) as client:
+        page = await client.page(after="oldest", limit="1000")
+
+        assert page["more"]
+        assert 1_048_576 <= len(json.encode(page)) < 1_200_000
+        assert numbers(page) + await client.all(page["cursor"]) == list(range(1, 51))
 
 
 async def test_what_is_in_memory_costs_redis_nothing(redis: Redis, redis_url: str) -> None:

@@ -130,6 +130,22 @@ async def test_who_waits_and_goes_away_waits_no_longer(redis_url: str) -> None:
         await eventually(lambda: counted("b24_feed_waiting_requests") == 0, timeout_s=20)
 
 
+async def test_who_only_holds_connections_keeps_nobody_out(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.web.bounded_server._INSTANT_S", 0.0)
+    cut = counted("b24_feed_connections_cut_total", reason="too_many_connections")
+    async with open_feed(redis_url, max_connections=4) as client, AsyncExitStack() as stack:
+        await stack.enter_async_context(client.stream())
+        for _ in range(8):
+            _, writer = await asyncio.open_connection("127.0.0.1", client.port)
+            stack.callback(writer.close)
+
+        assert (await client.get())[0] == 200
+        assert counted("b24_feed_streams", token="all") == 1
+    assert counted("b24_feed_connections_cut_total", reason="too_many_connections") > cut
+
+
 async def test_a_client_who_never_reads_is_cut_and_holds_up_nobody(
     redis: Redis, redis_url: str
 ) -> None:
@@ -175,14 +191,14 @@ async def test_a_client_who_does_not_read_a_page_is_cut(redis: Redis, redis_url:
         with socket.socket() as stranger:
             stranger.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             asks = b"".join([_request(client, "/events?after=oldest&limit=1000")] * 20)
-            stranger.connect(("127.0.0.1", int(client.url.rpartition(":")[2])))
+            stranger.connect(("127.0.0.1", client.port))
             stranger.sendall(asks)
             await eventually(lambda: counted("b24_feed_connections_cut_total", reason="slow") > cut)
         assert (await client.get())[0] == 200
 
 
 def _ask(stranger: socket.socket, client: FeedClient, path: str) -> None:
-    stranger.connect(("127.0.0.1", int(client.url.rpartition(":")[2])))
+    stranger.connect(("127.0.0.1", client.port))
     stranger.sendall(_request(client, path))
 
 
