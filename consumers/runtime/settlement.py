@@ -25,7 +25,7 @@ __all__ = ["DeadLetterLimitReached", "LeftPending", "Settlement"]
 log = structlog.get_logger()
 
 _MAX_ACKNOWLEDGED: Final = 5000
-_REST_S: Final = 0.005
+_REST_S: Final = 0.01
 """A call for each entry would cost as much as handling it, where handlers end one by one."""
 """Entries of one script call, which takes the server about a millisecond."""
 

@@ -18,7 +18,9 @@ from typing import Any, Final
 import aiohttp
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.hdrs import ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, USER_AGENT
 from msgspec import Struct
+from multidict import CIMultiDict, istr
 from yarl import URL
 
 from gateway.network_fence import AddressRefused, Fence
@@ -32,6 +34,8 @@ REPLAY: Final = "x-gateway-replay"
 SAMPLE: Final = "x-gateway-sample"
 
 _AGENT: Final = "bitrix24-event-gateway"
+# Known without regard to case from the first time on, which each delivery would have to find out.
+_ID, _TIMESTAMP, _SIGNATURE = istr(ID), istr(TIMESTAMP), istr(SIGNATURE)
 _KEEPALIVE_S: Final = 4.0
 # Node closes a connection that is idle for five seconds, nginx and Apache later: whoever closes
 # first does not post into a connection that the other side is just closing.
@@ -70,7 +74,7 @@ class WebhookSender:
 
     def __init__(self, session: ClientSession) -> None:
         self._session = session
-        self._ways: dict[str, tuple[URL, dict[str, str], ClientTimeout]] = {}
+        self._ways: dict[str, tuple[URL, CIMultiDict[str], ClientTimeout]] = {}
 
     async def send(
         self,
@@ -88,15 +92,13 @@ class WebhookSender:
         """
         url, constant, timeout = self._way(endpoint)
         now = int(time.time())
-        headers = {
-            **constant,
-            **message.headers,
-            ID: message_id,
-            TIMESTAMP: str(now),
-            SIGNATURE: signature(
-                endpoint.keys, message_id=message_id, timestamp=now, body=message.body
-            ),
-        }
+        headers = constant.copy()
+        headers.update(message.headers)
+        headers[_ID] = message_id
+        headers[_TIMESTAMP] = str(now)
+        headers[_SIGNATURE] = signature(
+            endpoint.keys, message_id=message_id, timestamp=now, body=message.body
+        )
         if is_replay:
             headers[REPLAY] = "true"
         if is_sample:
@@ -116,13 +118,13 @@ class WebhookSender:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _told(error) from None
 
-    def _way(self, endpoint: PushEndpoint) -> tuple[URL, dict[str, str], ClientTimeout]:
+    def _way(self, endpoint: PushEndpoint) -> tuple[URL, CIMultiDict[str], ClientTimeout]:
         """What is the same for each delivery to an endpoint."""
         way = self._ways.get(endpoint.name)
         if way is None:
-            constant = {"User-Agent": _AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
+            constant = CIMultiDict({USER_AGENT: _AGENT, ACCEPT: "*/*", ACCEPT_ENCODING: "identity"})
             if endpoint.authorization is not None:
-                constant["Authorization"] = endpoint.authorization
+                constant[AUTHORIZATION] = endpoint.authorization
             total_s = endpoint.settings.timeout_s
             timeout = ClientTimeout(total=total_s, sock_connect=min(_CONNECT_S, total_s))
             way = self._ways[endpoint.name] = URL(endpoint.url), constant, timeout
