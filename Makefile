@@ -201,7 +201,7 @@ format: $(VENV)/dev.stamp  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)/dev.stamp node-tools  ## write docs/settings.md, docs/events.md, docs/schema, docs/cli.md with the tables of commands, and the list in docs/map.md anew from the code
+docs: $(VENV)/dev.stamp node-tools  ## write docs/settings.md, docs/events.md, docs/schema, docs/cli.md with the tables of commands, Redis's users, and the list in docs/map.md anew from the code
 	$(BIN)/python -m gateway.settings.reference > docs/settings.md
 	$(BIN)/python -m tests.event_reference docs/events.md
 	$(BIN)/python -m gateway.contract.schema docs/schema
@@ -209,6 +209,7 @@ docs: $(VENV)/dev.stamp node-tools  ## write docs/settings.md, docs/events.md, d
 	$(BIN)/python -m tests.command_pages docs/cli.md
 	$(BIN)/python -m tests.code_map docs/map.md
 	$(BIN)/python -m tests.metric_reference docs/metrics.md
+	$(BIN)/python -m tests.redis_users deploy/redis/users.acl docs/redis-rights.md
 	$(BIN)/python -m tests.dashboards deploy/grafana/dashboards
 	$(BIN)/python -m tests.licence_reference docs/licences.md
 

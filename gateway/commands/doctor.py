@@ -28,7 +28,7 @@ _LEAST_WIDTH: Final = 60
 @click.command("doctor")
 @click.option(
     "--role",
-    type=click.Choice(sorted(ROLES)),
+    type=click.Choice(ROLES),
     default="receiver",
     show_default=True,
     help="Whose rights the user of [redis] url must have.",

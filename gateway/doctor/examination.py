@@ -14,7 +14,6 @@ from gateway.doctor.group_rules import judge_groups
 from gateway.doctor.portal_look import portal_findings
 from gateway.doctor.public_address import look_at_public_address
 from gateway.doctor.redis_look import look_at_redis, look_at_rights
-from gateway.doctor.redis_roles import Role
 from gateway.doctor.settings_refusals import refusals
 from gateway.doctor.settings_rules import judge_redis_address, judge_settings
 from gateway.ops.answer_times import reached
@@ -35,7 +34,7 @@ _REDIS_S: Final = 1.0
 Look = Callable[[], Awaitable[list[Finding]]]
 
 
-async def examine(settings: Settings, file: Path | None, *, role: Role) -> list[Finding]:
+async def examine(settings: Settings, file: Path | None, *, role: str) -> list[Finding]:
     """All that the checks find, those that are red first; `file` is where the settings stand.
 
     Works before anything was started: what is not there yet is a finding, or made by whoever needs
@@ -62,7 +61,7 @@ def refused_setting(line: str) -> Finding:
     return red("settings", line, "mend it: no process starts like this")
 
 
-async def _of_redis(settings: Settings, role: Role) -> list[Finding]:
+async def _of_redis(settings: Settings, role: str) -> list[Finding]:
     async with connections.control(settings.redis.url, timeout_s=_REDIS_S) as client:
         try:
             await reached(client)

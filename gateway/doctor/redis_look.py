@@ -8,7 +8,8 @@ from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import NoPermissionError, ResponseError
 
 from gateway.doctor.finding import Finding, note, red, warning, well
-from gateway.doctor.redis_roles import ROLES, Role, sample_of
+from gateway.doctor.redis_accounts import RedisAccount
+from gateway.doctor.redis_roles import calls_of, possible_accounts
 from gateway.doctor.redis_rules import judge_clock, judge_server, name_of
 from gateway.publishing.durability import Ack, NotDurable, waits_for_disk
 from gateway.redis_access.redis_url import RedisAddress
@@ -46,7 +47,7 @@ async def look_at_redis(client: Redis, settings: Settings) -> list[Finding]:
     return found
 
 
-async def look_at_rights(client: Redis, role: Role, prefix: str) -> list[Finding]:
+async def look_at_rights(client: Redis, role: str, prefix: str) -> list[Finding]:
     """Which commands of a role this user may not carry out, by `ACL DRYRUN` where that is allowed.
 
     https://redis.io/docs/latest/commands/acl-dryrun/
@@ -62,11 +63,10 @@ async def look_at_rights(client: Redis, role: Role, prefix: str) -> list[Finding
                     "give each process a user of its own (docs/redis-rights.md)",
                 )
             ]
-        lacking = [
-            command
-            for command in ROLES[role]
-            if not await _may(asking, user, sample_of(command, f"{prefix}:events:{{0}}"))
-        ]
+        lacking = min(
+            [await _lacking(asking, user, one, prefix) for one in possible_accounts(role, user)],
+            key=len,
+        )
     except (NoPermissionError, ResponseError):
         return [
             note(
@@ -84,6 +84,14 @@ async def look_at_rights(client: Redis, role: Role, prefix: str) -> list[Finding
             )
         ]
     return [well("redis rights", f"user {user} may do what a {role} must")]
+
+
+async def _lacking(asking: Any, user: str, account: RedisAccount, prefix: str) -> list[str]:
+    """The commands of an account that Redis refuses the user, each once."""
+    lacking = [
+        command for command, call in calls_of(account, prefix) if not await _may(asking, user, call)
+    ]
+    return list(dict.fromkeys(lacking))
 
 
 async def _may(asking: Any, user: str, call: tuple[str, ...]) -> bool:

@@ -1,47 +1,33 @@
-"""Names what each process needs to be allowed in Redis, as docs/redis-rights.md has it.
+"""Makes calls of what an account may do, to ask Redis whether a user may."""
 
-A test holds the two together.
-"""
+from collections.abc import Iterator, Sequence
+from typing import Final
 
-from collections.abc import Sequence
-from typing import Final, TypeAlias
+from gateway.doctor.redis_accounts import ACCOUNTS, RedisAccount, consumer_account
 
-__all__ = ["ROLES", "Role", "sample_of"]
+__all__ = ["ROLES", "calls_of", "possible_accounts"]
 
-Role: TypeAlias = str
-
-_CONSUMER: Final = (
-    "ping time eval eval_ro evalsha script|load client|id client|unblock hget hgetall hmget "
-    "hset hdel hincrby expire zadd zrem zrange zremrangebyscore xreadgroup xack xclaim xadd "
-    "xdel xlen xpending xrange xrevrange xgroup|create xinfo|stream xinfo|groups"
+ROLES: Final = (
+    "audit",
+    "enricher",
+    "feed",
+    "notifier",
+    "receiver",
+    "reconciler",
+    "relay",
+    "service",
+    "warehouse",
 )
-ROLES: Final[dict[Role, tuple[str, ...]]] = {
-    role: tuple(commands.split())
-    for role, commands in {
-        "receiver": (
-            "ping eval eval_ro evalsha script|load multi exec exists get mget set del expire "
-            "pexpire pttl time info scan hget hset hsetnx hdel hkeys hincrby hmget hgetall "
-            "hscan zadd zcard zcount zincrby zrange zrevrange zscore zrem zremrangebyrank "
-            "zremrangebyscore strlen xadd xrange xtrim xpending xinfo|stream xinfo|groups"
-        ),
-        "reconciler": (
-            "ping eval eval_ro evalsha script|load multi exec exists get mget set del expire "
-            "pexpire pttl time info hget hset hsetnx hdel hincrby hmget hgetall hscan hlen hvals "
-            "zadd zcard zrange zrem zpopmin zscore zremrangebyrank zremrangebyscore xadd xrange "
-            "xrevrange xlen xpending xinfo|stream xinfo|groups"
-        ),
-        "service": _CONSUMER,
-    }.items()
-}
-"""The commands that suffice, by the name of the user in the page."""
+"""Names of the accounts of processes; `service` is a consumer of whoever asks."""
 
 _SAMPLES: Final[dict[str, Sequence[str]]] = {
-    "eval": ("return 1", "0"),
-    "eval_ro": ("return 1", "0"),
-    "evalsha": ("0" * 40, "0"),
+    "eval": ("return 1", "1", "{key}"),
+    "eval_ro": ("return 1", "1", "{key}"),
+    "evalsha": ("0" * 40, "1", "{key}"),
     "script|load": ("return 1",),
     "client|unblock": ("1",),
     "scan": ("0",),
+    "xread": ("STREAMS", "{key}", "0"),
     "xreadgroup": ("GROUP", "g", "c", "STREAMS", "{key}", ">"),
     "xgroup|create": ("{key}", "g", "0"),
     "expire": ("{key}", "1"),
@@ -53,9 +39,9 @@ _ARGUMENTS: Final[dict[int, str]] = {
         "exists get mget del pttl hkeys hgetall hlen hvals strlen zcard zpopmin xlen xinfo|stream "
         "xinfo|groups"
     ),
-    2: "set hscan hget hdel hmget zrem zscore xdel xpending",
+    2: "set hscan hget hdel hmget hexists incrby zrem zscore xdel xpending",
     3: (
-        "hset hsetnx hincrby zadd zcount zincrby zrange zrevrange zremrangebyrank "
+        "hset hsetnx hincrby zadd zcount zincrby zrange zrangebyscore zrevrange zremrangebyrank "
         "zremrangebyscore xack xrange xrevrange xtrim"
     ),
     4: "xadd",
@@ -63,10 +49,32 @@ _ARGUMENTS: Final[dict[int, str]] = {
 }
 
 
-def sample_of(command: str, key: str) -> tuple[str, ...]:
-    """A call of a command on a key, with as many arguments as it takes at least."""
+def possible_accounts(role: str, user: str) -> list[RedisAccount]:
+    """The accounts of which `user` has to have one: a service reads this stream or that one.
+
+    Its group is taken to be called like the user.
+    """
+    if role == "service":
+        return [consumer_account(user, stream) for stream in ("comments", "events")]
+    return [ACCOUNTS[role]]
+
+
+def calls_of(account: RedisAccount, prefix: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each command of each rule, and a call of it on a key that this rule is about.
+
+    Of keys that the rule lets be written, if there are any.
+    """
+    for rule in account.rules:
+        patterns = sorted(rule.keys, key=lambda one: one.startswith("%R"))
+        name = patterns[0].partition("~b24:")[2].replace("*", "{0}")
+        for command in rule.commands:
+            yield command[1:], _sample_of(command[1:], f"{prefix}:{name}")
+
+
+def _sample_of(command: str, key: str) -> tuple[str, ...]:
+    """With as many arguments as the command takes at least."""
     words = tuple(command.upper().split("|"))
     if command in _SAMPLES:
-        return (*words, *(word.format(key=key) for word in _SAMPLES[command]))
+        return (*words, *(word.replace("{key}", key) for word in _SAMPLES[command]))
     (count,) = (count for count, names in _ARGUMENTS.items() if command in names.split())
     return (*words, *((key, "1", "1", "1", "1")[:count]))

@@ -37,13 +37,13 @@ async def scene(redis: Redis, redis_url: str) -> AsyncIterator[Scene]:
 
 
 @pytest.mark.parametrize("name", ["audit", "warehouse"])
-async def test_the_audit_log_and_the_warehouse_need_no_more_than_a_service(
+async def test_the_documented_rights_of_the_audit_log_and_the_warehouse_suffice(
     redis: Redis, users: Any, limited_url: str, tmp_path: Path, empty_warehouse: Path, name: str
 ) -> None:
     shutil.copy(empty_warehouse, tmp_path / "warehouse.duckdb")
     stream = EVENTS if name == "audit" else COMMENTS
     more = of_warehouse(tmp_path) | {"GATEWAY_AUDIT_DIR": str(tmp_path / "audit")}
-    await users(*rights_of("service"))
+    await users(*rights_of(name))
     await publish(redis, stream, [comment_event(1)])
     for _ in range(2):  # the second one finds what the first one has left
         await publish(redis, stream, [comment_event(2)])

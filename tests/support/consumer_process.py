@@ -16,7 +16,7 @@ from gateway.local.redis_server import free_port
 from tests.support.log_reader import LogReader
 from tests.support.program import Program
 
-__all__ = ["ConsumerProcess", "Worker", "configured_consumer", "logged", "service"]
+__all__ = ["SERVICE", "ConsumerProcess", "Worker", "configured_consumer", "logged", "service"]
 
 SERVICE: Final = "tests.integration.runtime.service:app"
 _PROBE_S: Final = 10.0

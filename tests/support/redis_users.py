@@ -1,4 +1,4 @@
-"""A user of Redis with chosen rights, such as the documentation names."""
+"""Users of Redis with the rights of deploy/redis/users.acl, or with others that a test chooses."""
 
 import re
 from collections.abc import AsyncIterator
@@ -8,16 +8,69 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-__all__ = ["denied", "limited_url", "rights_of", "users"]
+from gateway.doctor.redis_accounts import consumer_account
 
-PAGE = Path(__file__).parents[2] / "docs" / "redis-rights.md"
+__all__ = [
+    "PASSWORD",
+    "USER",
+    "acl_file_in",
+    "denied",
+    "limited_url",
+    "line_of_service",
+    "rights_of",
+    "service_rights",
+    "url_of",
+    "users",
+    "without",
+]
+
+_FILE = Path(__file__).parents[2] / "deploy" / "redis" / "users.acl"
 USER, PASSWORD = "limited", "fake-password"
 
 
 def rights_of(name: str) -> list[str]:
-    """The words after the password of the user that the page documents under this name."""
-    (line,) = re.findall(rf"ACL SETUSER {name} on >\S+([^`]+)```", PAGE.read_text())
-    return str(line).split()
+    """What stands behind the password of a user; a selector is one of these, in parentheses."""
+    (line,) = re.findall(rf"^user {name} on >\S+ (.+)$", _FILE.read_text(), re.MULTILINE)
+    return re.findall(r"\([^)]*\)|\S+", line)
+
+
+def service_rights(group: str, stream: str = "comments") -> list[str]:
+    """The rights that a service of another team is given for a group, made as `service` is."""
+    return consumer_account(group, stream).words()
+
+
+def without(rights: list[str], *taken: str) -> list[str]:
+    """The same rights, but for some commands or keys, which no selector allows either."""
+    gone = {f"+{one}" for one in taken} | {f"~{one}" for one in taken}
+    kept = [
+        f"({' '.join(word for word in one[1:-1].split() if word not in gone)})"
+        if one.startswith("(")
+        else one
+        for one in rights
+    ]
+    return [one for one in kept if one not in gone]
+
+
+def acl_file_in(directory: Path, *lines: str) -> Path:
+    """A copy of the file for a server of a test's own, with the default user left for the test.
+
+    `lines` are of further users, as the page has them made of that of `service`.
+    """
+    text = _FILE.read_text().replace("user default off", "user default on nopass ~* &* +@all")
+    path = directory / "users.acl"
+    path.write_text(text + "".join(f"{line}\n" for line in lines))
+    return path
+
+
+def line_of_service(group: str, stream: str) -> str:
+    """The line of the file for another team's group, made by replacing words, as the page says."""
+    (line,) = re.findall(r"^user service .+$", _FILE.read_text(), re.MULTILINE)
+    return str(line).replace("service", group).replace("comments", stream)
+
+
+def url_of(url: str, user: str) -> str:
+    """The server's URL for a user of the file, by the password that stands there."""
+    return url.replace("redis://", f"redis://{user}:REPLACE-THIS-FAKE-PASSWORD-of-{user}@")
 
 
 async def denied(redis: Redis) -> list[str]:

@@ -11,6 +11,7 @@ from gateway.cli import cli
 from gateway.local.redis_server import RedisServer
 from gateway.redis_access import connections
 from tests.integration.runtime.running import comment_event, publish
+from tests.support.redis_users import denied, rights_of
 
 KEY = "b24:events:{0}"
 LOOKS = [
@@ -31,13 +32,6 @@ LOOKS = [
 ]
 
 
-def _rights() -> list[str]:
-    """Those that docs/redis-rights.md gives to who only looks."""
-    text = (Path(__file__).parents[3] / "docs" / "redis-rights.md").read_text()
-    rights = text.partition("ACL SETUSER looker on >fake-password\n")[2].partition("```")[0]
-    return rights.split()
-
-
 @pytest.fixture
 async def looking_url(
     own_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -51,22 +45,48 @@ async def looking_url(
         await redis.xgroup_create(KEY, "middle", entries[2][0])
         await redis.xadd("b24:dead:index:{0}", {"event": "{}", "group": "index"}, id="1-1")
         client: Any = redis
-        await client.execute_command("ACL", "SETUSER", "looker", "on", ">fake", *_rights())
+        await client.execute_command(
+            "ACL", "SETUSER", "looker", "on", ">fake", *rights_of("looker")
+        )
     return f"redis://looker:fake@127.0.0.1:{own_server.port}/0"
 
 
 @pytest.mark.parametrize("arguments", LOOKS, ids=" ".join)
 async def test_looking_needs_no_right_to_write(
-    arguments: list[str], looking_url: str, monkeypatch: pytest.MonkeyPatch
+    arguments: list[str],
+    looking_url: str,
+    own_server: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("GATEWAY_REDIS_URL", looking_url)
 
     shown: Result = await asyncio.to_thread(CliRunner().invoke, cli, arguments)
 
+    async with connections.control(own_server.url) as redis:
+        assert await denied(redis) == []
     assert shown.exception is None or isinstance(shown.exception, SystemExit), shown.exception
     looks = {"check", "explain", "status"} & set(arguments)
     assert shown.exit_code in ({0, 1} if looks else {0})
     assert "denies" not in shown.output
+
+
+@pytest.mark.parametrize("stream", ["events", "comments", "dead:index"])
+async def test_following_a_stream_needs_less(
+    stream: str, looking_url: str, own_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["tail", "--stream", stream, "--since", "1h", "--count", "1"]
+    async with connections.control(own_server.url) as redis:
+        for key in ("b24:comments:{0}", "b24:dead:index:{0}"):
+            await publish(redis, key, [comment_event(1)])
+        client: Any = redis
+        await client.execute_command(
+            "ACL", "SETUSER", "looker", "reset", "on", ">fake", *rights_of("tailer")
+        )
+        monkeypatch.setenv("GATEWAY_REDIS_URL", looking_url)
+
+        shown: Result = await asyncio.to_thread(CliRunner().invoke, cli, arguments)
+
+        assert (shown.exit_code, await denied(redis)) == (0, []), shown.output
 
 
 async def test_a_lack_of_rights_is_one_line(
