@@ -114,8 +114,10 @@ async def test_a_token_of_the_application_that_was_there_before_is_not_taken(
 async def test_after_a_token_was_taken_bodies_are_not_looked_at_for_half_an_hour(
     portal: LivePortal, gateway: Gateway, store: TokenStore, facts: PortalFacts
 ) -> None:
+    by_receiver = looked_at("taken")
     comment(portal)
     await portal.sent()
+    await eventually(lambda: looked_at("taken") == by_receiver + 1)
     sent = next(one.body for one in portal.deliveries if one.event == "comment.added")
     without = forged(sent, access_token=None)
     tokens = EventTokens(store, facts)
