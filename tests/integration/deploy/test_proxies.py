@@ -7,12 +7,13 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from gateway.settings import HttpSettings
-from tests.integration.deploy.edge import PATH, open_edge
+from tests.integration.deploy.edge import PATH, caddy, nginx, open_edge
 
 
-@pytest.fixture
-async def edge(tmp_path: Path) -> AsyncIterator[SimpleNamespace]:
-    """nginx in front of a server that keeps what reaches it; and a client of nginx."""
+@pytest.fixture(params=["nginx", "caddy"])
+async def edge(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SimpleNamespace]:
+    """A proxy in front of a server that keeps what reaches it; and a client of the proxy."""
+    proxy = nginx() if request.param == "nginx" else caddy
     received: list[tuple[str, str, bytes]] = []
 
     async def keep(request: web.Request) -> web.Response:
@@ -23,7 +24,7 @@ async def edge(tmp_path: Path) -> AsyncIterator[SimpleNamespace]:
     app.router.add_route("*", "/{path:.*}", keep)
     receiver = TestServer(app)
     await receiver.start_server()
-    async with open_edge(tmp_path, receiver.port or 0) as edge:
+    async with open_edge(tmp_path, receiver.port or 0, proxy=proxy) as edge:
         yield SimpleNamespace(send=edge.send, received=received)
     await receiver.close()
 
@@ -61,6 +62,7 @@ async def test_nothing_else_is_reached_from_outside(edge: SimpleNamespace, path:
     assert edge.received == []
 
 
+@pytest.mark.parametrize("edge", ["nginx"], indirect=True)  # Caddy leaves it to the receiver
 async def test_a_body_that_the_receiver_would_refuse_is_refused_before_it(
     edge: SimpleNamespace,
 ) -> None:
@@ -70,6 +72,7 @@ async def test_a_body_that_the_receiver_would_refuse_is_refused_before_it(
     assert (await edge.send("POST", PATH, body=b"x" * (largest + 1)))[0] == 413
 
 
+@pytest.mark.parametrize("edge", ["nginx"], indirect=True)  # Caddy has nothing for it
 async def test_whoever_opens_the_page_again_and_again_has_to_wait(edge: SimpleNamespace) -> None:
     path = HttpSettings().install_path
 
