@@ -12,7 +12,7 @@ from consumers.runtime.consumer import Consumer
 from consumers.runtime.consumer_checks import doubts, refuse_idle
 from consumers.runtime.consumer_set import ConsumerSet
 from consumers.runtime.event_memory import EventMemory, read_event
-from consumers.runtime.group_assembly import ProcessParts, ownership_of
+from consumers.runtime.group_assembly import OwnedCount, ProcessParts, ownership_of
 from consumers.runtime.handled_log import Summary
 from consumers.runtime.health import Health, listening
 from consumers.runtime.joint_reading import JointReading
@@ -198,7 +198,7 @@ def _parts(
         outages=outages,
         read_event=EventMemory().read if some.is_joint else read_event,
         joint=joint if some.is_joint else None,
-        owned_count=lambda: sum(len(one.partitions) for one in ownerships()),
+        owned_count=OwnedCount(ownerships),
     )
 
 

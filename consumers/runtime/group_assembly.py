@@ -1,6 +1,7 @@
 """Puts together what one group of a process needs, out of what the process has for all of them."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -30,13 +31,34 @@ from gateway.redis_access import connections
 from gateway.redis_access.redis_url import RedisAddress
 from gateway.settings import Settings
 
-__all__ = ["ProcessParts", "ownership_of"]
+__all__ = ["OwnedCount", "ProcessParts", "ownership_of"]
 
 _BLOCK_S: Final = 2.5
 _INSPECT_S: Final = 10.0
 _PARTITIONS_PER_PACE: Final = 4
 """Up to this many partitions an idle process sends under five commands a second."""
+_COUNTED_S: Final = 1.0
 _LONGEST_INSPECT_S: Final = 60.0
+
+
+class OwnedCount:
+    """Counts the partitions that the groups of a process own, anew at most once a second.
+
+    It is asked with each read of each of them.
+    """
+
+    def __init__(self, ownerships: Callable[[], Sequence[Ownership]]) -> None:
+        self._ownerships = ownerships
+        self._count = 0
+        self._counted_at = float("-inf")
+
+    def __call__(self) -> int:
+        """How many there are, or were a second ago."""
+        now = time.monotonic()
+        if now - self._counted_at >= _COUNTED_S:
+            self._count = sum(len(one.partitions) for one in self._ownerships())
+            self._counted_at = now
+        return self._count
 
 
 class ProcessParts(Struct, frozen=True, eq=False, kw_only=True):
@@ -53,7 +75,7 @@ class ProcessParts(Struct, frozen=True, eq=False, kw_only=True):
     outages: Outages
     read_event: ReadEvent
     joint: JointReading | None
-    owned_count: Callable[[], int]
+    owned_count: OwnedCount
 
     @property
     def longest_block_s(self) -> float:
