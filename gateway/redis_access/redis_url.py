@@ -84,7 +84,7 @@ class RedisAddress(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, url: str) -> Self:
-        """Read a URL of the settings, or the one that `env:NAME` or `file:/path` names.
+        """Read a URL of the settings, or the one that a reference such as `env:NAME` names.
 
         Raises SettingsError, which never shows a password.
         """
@@ -92,7 +92,8 @@ class RedisAddress(Struct, frozen=True, kw_only=True):
         if parts is None:
             _refuse(
                 "must begin with redis://, rediss://, unix://, redis+sentinel:// or "
-                "redis+cluster:// (rediss+… with TLS), or be env:NAME or file:/path"
+                "redis+cluster:// (rediss+… with TLS), or be env:NAME, file:/path or "
+                "credential:NAME"
             )
         if _AT_IN_PARAMETER.search(f"{parts.username}:{parts.password}"):
             _refuse("an @ in a parameter is written %40")

@@ -26,7 +26,8 @@ user alone), unless a file is named, or there, that it has not read itself; the 
 
 * In the environment, a list is a JSON list, or words separated by commas.
 * A *secret* is the value itself, or better a reference to it: `env:NAME` (a variable) or
-  `file:/path` (a file, stripped of white space).
+  `file:/path` (a file, stripped of white space) or `credential:NAME` (one that systemd gives this
+  process, a file in the directory `$CREDENTIALS_DIRECTORY`).
 * What Kubernetes and Docker set in a container for a service called `gateway` or `gateway-…`
   (`GATEWAY_SERVICE_HOST`, `GATEWAY_PORT=tcp://…`, `GATEWAY_HTTP_PORT_8080_TCP`) is passed over.
 * `gateway config` shows the effective settings with the secrets masked.

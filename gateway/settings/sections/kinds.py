@@ -20,7 +20,8 @@ Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Secret = Annotated[str, Meta(extra={"secret": "whole"})]
-"""The secret itself, or better a reference to it: `env:NAME` or `file:/path`."""
+"""The secret itself, or better a reference to it: `env:NAME`, `file:/path`
+or `credential:NAME`."""
 SecretUrl = Annotated[str, Meta(extra={"secret": "password"})]
 """A URL in which a password may stand."""
 

@@ -16,7 +16,8 @@ class RedisSettings(Section, frozen=True, kw_only=True):
     url: SecretUrl = "redis://127.0.0.1:6379/0"
     """The server: `redis://`, `rediss://` (TLS) or `unix://`, with user and password if it asks;
     or `redis+sentinel://host:port,host:port/service`, or `redis+cluster://host:port,host:port`;
-    or `env:NAME` or `file:/path` of one. All forms and parameters: docs/redis.md."""
+    or `env:NAME`, `file:/path` or `credential:NAME` of one. All forms and parameters:
+    docs/redis.md."""
     prefix: Annotated[
         str,
         Meta(pattern=r"^[A-Za-z0-9_.:-]+\Z", description="of letters, digits, `_`, `.`, `:`, `-`"),
