@@ -1,13 +1,13 @@
 """A portal, a gateway, and all whom it tells."""
 
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.local.redis_server import RedisServer
+from gateway.local.redis_server import RedisServer, ServerBinary
 from gateway.sandbox.assembly import Sandbox, open_sandbox
 from gateway.sandbox.live_portal import LivePortal
 from tests.integration.every_service.installation import Installation
@@ -15,6 +15,8 @@ from tests.integration.every_service.php_receiver import SECRET, PhpReceiver
 from tests.integration.every_service.stream_reader import StreamReader, reading
 from tests.integration.notifier.sinks import HttpSink, http_sink
 from tests.support.postgres import PostgresServer
+from tests.support.redis_users import acl_file_in
+from tests.support.stage import SAFE
 
 
 @pytest.fixture
@@ -52,6 +54,16 @@ def ask(postgres: PostgresServer, database: str) -> Callable[[str], list[tuple[A
 
 
 @pytest.fixture
+def own_server(server_binary: ServerBinary, tmp_path: Path) -> Iterator[RedisServer]:
+    """A server that has the users of the file, and forgets nothing when it is killed."""
+    options = (*SAFE, "--aclfile", str(acl_file_in(tmp_path)))
+    server = RedisServer(server_binary, tmp_path / "redis", append_only=True, options=options)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
 async def installation(
     sandbox: Sandbox,
     own_server: RedisServer,
@@ -74,6 +86,7 @@ async def installation(
         one.start()
         await one.until_ready()
         yield one
+        assert await one.refusals() == []
     finally:
         one.close()
 

@@ -1,4 +1,7 @@
-"""A gateway with everything that it has, as real processes, installed in a portal."""
+"""A gateway with everything that it has, as real processes, installed in a portal.
+
+Each process has its account of deploy/redis/users.acl, and no other rights.
+"""
 
 import sys
 from contextlib import ExitStack
@@ -38,6 +41,7 @@ from tests.integration.feed.feed_client import token
 from tests.support.connections import is_listening
 from tests.support.eventually import eventually
 from tests.support.program import Program
+from tests.support.redis_users import denied, url_of
 
 __all__ = ["TAKEN", "Installation"]
 
@@ -112,14 +116,14 @@ class Installation:
             ),
         )
         self._programs = ExitStack()
-        self.receiver = self._program("gateway", "serve")
+        self.receiver = self._program("receiver", "gateway", "serve")
 
     def start(self) -> None:
         """Start everything, without waiting."""
         self.receiver.launch()
-        self._program("gateway", "reconcile").launch()
+        self._program("reconciler", "gateway", "reconcile").launch()
         for name in _CONSUMERS:
-            self._program("consumers", "run", name).launch()
+            self._program(name, "consumers", "run", name).launch()
 
     async def until_ready(self) -> None:
         """Wait until the receiver listens and each group is there: what comes now is for all."""
@@ -158,14 +162,24 @@ class Installation:
                         found.setdefault(event.id, event)
         return list(found.values())
 
+    async def refusals(self) -> list[str]:
+        """What Redis has refused since it was started last, and what processes say of earlier."""
+        async with connections.control(self.server.url) as redis:
+            refused = await denied(redis)
+        for log in self.directory.glob("*.log"):
+            lines = log.read_text().splitlines()
+            refused += [line for line in lines if "NOPERM" in line or "may not" in line]
+        return refused
+
     def close(self) -> None:
         self._programs.close()
 
-    def _program(self, *command: str) -> Program:
+    def _program(self, account: str, *command: str) -> Program:
+        url = url_of(self.server.url, account)
         program = Program(
             (sys.executable, "-m", *command),
             log_file=self.directory / f"{command[-1]}.log",
-            environment=environment(Settings(), self.settings),
+            environment=environment(Settings(), self.settings) | {"GATEWAY_REDIS_URL": url},
             directory=self.directory,
         )
         return self._programs.enter_context(program)

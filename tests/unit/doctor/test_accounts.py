@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.doctor.redis_accounts import ACCOUNTS
+from gateway.doctor.redis_accounts import ACCOUNTS, consumer_account
 from gateway.doctor.redis_roles import ROLES, calls_of, possible_accounts
 from tests.redis_users import BLOCK, acl_file, with_blocks
+from tests.support.redis_users import line_of_service
 
 ROOT = Path(__file__).parents[3]
 FILE, PAGE = ROOT / "deploy" / "redis" / "users.acl", ROOT / "docs" / "redis-rights.md"
@@ -28,6 +29,14 @@ def test_every_password_of_the_file_says_that_it_is_to_be_replaced() -> None:
 
     assert len(passwords) == len(ACCOUNTS) + 1
     assert all(one.startswith("REPLACE-THIS-FAKE-PASSWORD-") for one in passwords)
+
+
+@pytest.mark.parametrize("stream", ["comments", "events"])
+def test_replacing_words_makes_the_account_of_another_team(stream: str) -> None:
+    """As the page has it; tests give services what `consumer_account` says."""
+    line = line_of_service("stock", stream)
+
+    assert line.endswith(f" {' '.join(consumer_account('stock', stream).words())}")
 
 
 @pytest.mark.parametrize("name", ["audit", "warehouse", "notifier", "relay", "feed", "service"])
