@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from cryptography.fernet import Fernet
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from consumers.notifier.rendering import TargetMessage
@@ -34,6 +35,7 @@ from tests.integration.notifier.processes import (
     publish,
 )
 from tests.support.eventually import eventually
+from tests.support.redis_users import denied, rights_of
 
 PUBLIC = Fence(section="notifier", allow_private=False, networks=())
 MESSAGE = TargetMessage("Comment updated", "Call [b]today[/b]", "bbcode")
@@ -96,8 +98,14 @@ async def test_users_and_chats_are_told_by_the_webhook_of_the_settings(
 
 
 async def test_users_are_told_by_the_application_that_is_installed(
-    sandbox: Sandbox, portal: LivePortal, redis_url: str
+    sandbox: Sandbox,
+    portal: LivePortal,
+    redis: Redis,
+    redis_url: str,
+    users: Any,
+    limited_url: str,
 ) -> None:
+    """With the rights that the page gives a notifier that tells portals."""
     await portal.install(None, scope="crm,im")
     settings = Settings(
         redis=RedisSettings(url=redis_url),
@@ -113,11 +121,13 @@ async def test_users_are_told_by_the_application_that_is_installed(
         await gateway.tokens.install(tokens_of(portal))
     portal.expire_tokens()
     to = target()
+    await users(*rights_of("notifier"), "~b24:rest:*", "~b24:oauth:*")
 
-    async with in_reach([to], settings):
+    async with in_reach([to], replace(settings, redis=RedisSettings(url=limited_url))):
         outcome = await to.deliver(MESSAGE, message_id="e1")
 
     assert outcome.is_accepted, outcome.reason
+    assert await denied(redis) == []
     assert told(portal) == ([(7, TEXT)], [("chat12", TEXT)])
 
 
@@ -270,8 +280,10 @@ def test_a_url_makes_itself_again() -> None:
 
 
 async def test_the_process_tells_people_in_the_portal(
-    redis: Redis, redis_url: str, portal: LivePortal, tmp_path: Path
+    redis: Redis, users: Any, limited_url: str, portal: LivePortal, tmp_path: Path
 ) -> None:
+    """With the rights that the page gives a notifier that tells portals by their webhooks."""
+    await users(*rights_of("notifier"), "~b24:rest:*")
     settings = f"""
         [[notifier.routes]]
         urls = ["bitrix24://{MEMBER}/7"]
@@ -282,7 +294,7 @@ async def test_the_process_tells_people_in_the_portal(
         application_tokens = ["fake"]
         rest_webhook = "{portal.webhook_url}"
     """
-    with notifier_process(redis_url, settings, tmp_path) as process:
+    with notifier_process(limited_url, settings, tmp_path) as process:
         await eventually(lambda: is_reading(redis), timeout_s=40)
         event = comment_event(999)
         await publish(redis, event, event)
@@ -293,3 +305,4 @@ async def test_the_process_tells_people_in_the_portal(
     assert notification.user_id == 7
     assert "Comment 999 was updated by user 7" in notification.text
     assert [call.method for call in portal.calls] == ["im.notify.system.add"]
+    assert await denied(redis) == []
