@@ -101,9 +101,9 @@ def consumer_account(
 
 
 _RECEIVER: Final = """
-    ~b24:events:* ~b24:comments:* ~b24:producer:* ~b24:recovered:* ~b24:retention:*
+    ~b24:events:* %R~b24:comments:* %R~b24:dead:* ~b24:producer:* ~b24:recovered:* ~b24:retention:*
     ~b24:quarantine:* ~b24:rates:* ~b24:traffic:* ~b24:processes ~b24:spools ~b24:offline-signals
-    ~b24:{portals}* ~b24:oauth:* ~b24:rest:* ~b24:care:* ~b24:reconcile:lease ~b24:dead:*
+    ~b24:{portals}* ~b24:oauth:* ~b24:rest:* ~b24:care:* ~b24:reconcile:lease
     ~b24:balance:* ~b24:history %R~b24:lease:*
     +ping +eval +eval_ro +evalsha +script|load +multi +exec +exists +get +mget +set +del +expire
     +pexpire +pttl +time +info +scan +hget +hset +hsetnx +hdel +hkeys +hincrby +hmget +hgetall
@@ -166,7 +166,13 @@ _KEEPER: Final = """
 ACCOUNTS: Final[dict[str, RedisAccount]] = {
     account.name: account
     for account in (
-        _account("receiver", _RECEIVER),
+        # It trims what it does not write.
+        _account(
+            "receiver",
+            _RECEIVER,
+            "~b24:comments:* ~b24:retention:* +evalsha +xtrim",
+            "~b24:dead:* +xtrim",
+        ),
         _account("reconciler", _RECONCILER),
         consumer_account("audit", "events"),
         consumer_account(

@@ -25,7 +25,7 @@ from tests.support.connections import connected
 from tests.support.eventually import eventually
 from tests.support.load import Load, request_of
 from tests.support.receiver_process import receiving
-from tests.support.redis_users import rights_of
+from tests.support.redis_users import denied, rights_of
 
 MEMBER = "0123456789abcdef0123456789abcdef"
 VAULT_KEY = "ZmFrZS1rZXktZmFrZS1rZXktZmFrZS1rZXktZmFrZSE="
@@ -126,6 +126,28 @@ async def test_portals_are_not_deleted_that_may_not_be_put_back(
     assert await registry.read() == reading
 
 
+async def test_a_receiver_may_trim_what_others_write_and_not_append_to_it(
+    redis: Redis, users: Any, limited_url: str
+) -> None:
+    others = (STREAMS.key("comments", 0), STREAMS.dead("index", 0))
+    for key in others:
+        for number in range(1, 300):
+            await redis.xadd(key, {"event": b"x"}, id=f"{number}-0")
+    await users(*rights_of("receiver"))
+    client = connections.control(limited_url)
+    try:
+        await Retention(client, STREAMS, settings.RetentionSettings()).look_once()
+        assert await denied(redis) == []
+        assert await redis.xlen(others[0]) < 200  # whole nodes of the stream
+        assert await redis.xlen(others[1]) == 0
+
+        for key in others:
+            with pytest.raises(NoPermissionError):
+                await client.xadd(key, {"event": b"forged"})
+    finally:
+        await client.aclose()
+
+
 async def send_with_a_wrong_token(port: int) -> None:
     request = request_of(1, 1_766_000_000)
     token = SANDBOX.application_token.encode()
@@ -173,7 +195,5 @@ async def test_the_documented_rights_of_the_receiver_suffice(
         finally:
             await redis.config_set("maxmemory", 0)
 
-    client: Any = redis
-    denied = await client.execute_command("ACL", "LOG")
-    assert denied == []
+    assert await denied(redis) == []
     assert "NOPERM" not in receiver.log
