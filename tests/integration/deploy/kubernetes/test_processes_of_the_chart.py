@@ -7,16 +7,35 @@ import pytest
 
 from gateway.settings import Settings, load
 from tests.integration.deploy.files import kept_paths
-from tests.integration.deploy.kubernetes.chart import render
+from tests.integration.deploy.kubernetes.chart import Rendered, render
 
-PROCESSES = [name for name, _spec, _labels in render(everything=True).pods() if name != "doctor"]
-EVERYTHING = render(everything=True)
+PROCESSES = (
+    "receiver",
+    "reconcile",
+    "enricher",
+    "notifier",
+    "warehouse",
+    "audit",
+    "relay",
+    "feed",
+    "stock",
+)
+
+
+def everything() -> Rendered:
+    return render(everything=True)
 
 
 def container_of(name: str) -> dict[str, Any]:
     container: dict[str, Any]
-    (container,) = EVERYTHING.pod(name)["containers"]
+    (container,) = everything().pod(name)["containers"]
     return container
+
+
+def test_these_are_all_processes() -> None:
+    assert sorted(PROCESSES) == sorted(
+        name for name, _spec, _labels in everything().pods() if name != "doctor"
+    )
 
 
 @pytest.fixture(params=PROCESSES)
@@ -28,8 +47,8 @@ def name(request: pytest.FixtureRequest) -> str:
 def settings(name: str, tmp_path: Path) -> Settings:
     """What this process reads in its pod: the file of the ConfigMap, and its environment."""
     file = tmp_path / "gateway.toml"
-    file.write_text(EVERYTHING.of("ConfigMap")["settings"]["data"]["gateway.toml"])
-    environment = EVERYTHING.environment(name)
+    file.write_text(everything().of("ConfigMap")["settings"]["data"]["gateway.toml"])
+    environment = everything().environment(name)
     mounts = {one["name"]: one["mountPath"] for one in container_of(name)["volumeMounts"]}
     assert environment["GATEWAY_CONFIG"] == f"{mounts['settings']}/{file.name}"
     return load(None, environment | {"GATEWAY_CONFIG": str(file)})
@@ -74,7 +93,7 @@ def test_it_has_longer_to_stop_than_it_takes(name: str, settings: Settings) -> N
         name, 2 * settings.consumers.grace_s
     )
 
-    assert EVERYTHING.pod(name)["terminationGracePeriodSeconds"] >= asleep_s + takes_s + 5
+    assert everything().pod(name)["terminationGracePeriodSeconds"] >= asleep_s + takes_s + 5
 
 
 def test_all_go_by_the_same_partitions(settings: Settings) -> None:
@@ -90,6 +109,7 @@ def test_secrets_are_given_to_those_alone_that_name_them(name: str) -> None:
     redis = "gateway-redis-receiver" if name == "receiver" else "gateway-redis"
     own = {
         "receiver": {"ACME_APPLICATION_TOKEN": {"name": "gateway-portals", "key": "acme"}},
+        "relay": {"CRM_ENDPOINT_SECRET": {"name": "gateway-endpoints", "key": "crm"}},
         "notifier": {"SALES_ROUTE_URL": {"name": "gateway-routes", "key": "sales"}},
     }
 
