@@ -10,7 +10,7 @@ def retry_after_s(header: str | None, *, now: datetime, most_s: float) -> float 
     """The seconds that a `Retry-After` asks for, at most `most_s`; None if it says nothing useful.
 
     Seconds or a date: https://www.rfc-editor.org/rfc/rfc9110#name-retry-after. Some services send
-    fractions of seconds.
+    fractions of seconds. A date without a zone is UTC; one that no calendar has says nothing.
     """
     if not header:
         return None
@@ -19,7 +19,9 @@ def retry_after_s(header: str | None, *, now: datetime, most_s: float) -> float 
     except ValueError:
         try:
             moment = parsedate_to_datetime(header)
-        except ValueError:
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=UTC)
+            seconds = (moment - now).total_seconds()
+        except (ValueError, OverflowError):  # such as a year of twenty digits
             return None
-        seconds = (moment.astimezone(UTC) - now).total_seconds()
     return min(seconds, most_s) if seconds >= 0 else None

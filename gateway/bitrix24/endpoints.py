@@ -27,6 +27,7 @@ def endpoint_of(url: str, *, may_be_local: bool = True) -> str:
             and (place.scheme == "https" or is_plain_local)
             and (place.port is None or place.port > 0)
             and not (place.username or place.password or place.query or place.fragment)
+            and bool((place.hostname or "").encode("idna"))  # as a resolver is asked
         )
     except ValueError:
         is_fine = False

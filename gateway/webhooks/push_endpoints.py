@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
+from yarl import URL
 
 from gateway.contract import Event, OtherEvent
 from gateway.errors import OperatorError, SettingsError
@@ -20,6 +21,7 @@ from gateway.webhooks.webhook_signatures import secret_key, signing_key
 __all__ = ["PushEndpoint", "endpoint_of", "endpoints_of", "fence_of", "group_of"]
 
 _GROUP: Final = "relay-"
+_NO_NAME: Final = re.compile(r"""[\s"'%<>]""")
 
 
 class PushEndpoint(Struct, frozen=True, eq=False):
@@ -104,6 +106,8 @@ def _address(url: str, key: str, fence: Fence) -> tuple[str, str | None]:
         raise SettingsError(
             f"{key} url: https://host/path is meant, or http:// in a private network"
         )
+    if not _can_be_looked_up(url):
+        raise SettingsError(f"{key} url: no host can have such a name")
     if not fence.allows_host(host):
         raise SettingsError(
             f"{key} url: this machine or a private network, which [relay] allow_private forbids"
@@ -114,6 +118,16 @@ def _address(url: str, key: str, fence: Fence) -> tuple[str, str | None]:
         pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
         authorization = f"Basic {b64encode(pair.encode()).decode()}"
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(), authorization
+
+
+def _can_be_looked_up(url: str) -> bool:
+    """Whether the URL's host is one that a resolver can be asked for, read as it will be then."""
+    try:
+        host = URL(url).raw_host or ""
+        host.encode("idna")  # what Python does before it asks, and fails at with no OSError
+    except ValueError:
+        return False
+    return _NO_NAME.search(host) is None
 
 
 def _taking(types: Sequence[str], portals: frozenset[str]) -> Callable[[Event], bool]:

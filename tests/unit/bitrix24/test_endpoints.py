@@ -30,6 +30,7 @@ def test_endpoint_ends_in_a_slash(url: str, endpoint: str) -> None:
         "https://fake.example/rest/#a",
         "https://fake.example:99999/",
         "https://fake .example/",
+        "https://fake..example/",
         "https://fake.example/\n",
         "http://127.0.0.1.fake.example/",
     ],

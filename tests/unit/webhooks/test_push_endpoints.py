@@ -91,3 +91,16 @@ def test_this_machine_is_no_endpoint_unless_it_is_allowed(url: str) -> None:
         endpoints_of(relay({"url": url}))
 
     assert endpoints_of(relay({"url": url}, allow_private=True))
+
+
+@pytest.mark.parametrize("host", ["crm..example.com", "a" * 64 + ".com", "crm example.com"])
+def test_a_host_that_nobody_can_look_up_stops_the_start(host: str) -> None:
+    with pytest.raises(OperatorError, match=r"crm url: no host can have such a name"):
+        endpoints_of(relay({"url": f"https://{host}/hook"}))
+
+
+@pytest.mark.parametrize("host", ["crm_1.example.com", "crm.example.com.", "магазин.рф"])
+def test_an_unusual_host_may_be_an_endpoint(host: str) -> None:
+    (endpoint,) = endpoints_of(relay({"url": f"https://{host}/hook"}))
+
+    assert endpoint.url == f"https://{host}/hook"
