@@ -1,23 +1,30 @@
 """Decides which events somebody means who names a portal, a type, a subject or an id."""
 
+import re
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
 
 from gateway.contract.event_json import Event
+from gateway.contract.event_type import ENTITY_TYPE_ID
+from gateway.contract.event_types import EVENT_TYPES
 from gateway.contract.events import OtherEvent
 
 __all__ = ["EventSelection", "is_of_type"]
 
 _NAMES: Final = ("portal", "type", "subject", "event_id")
+_NUMBER: Final = re.compile(r"(?<=\.)[0-9]+(?=\.)")
+_TYPED: Final = {row.type: (row.short_name, row.documented_name) for row in EVENT_TYPES}
 
 
 class EventSelection(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Which events are meant: those that are all of what is given; nothing given: all of them.
 
-    `portal` is a member id or a domain. `type` may leave out `bitrix24.` and `crm.timeline.`, and
-    `*` in it stands for anything. `subject` is as `comment/7`.
+    `portal` is a member id or a domain. `type` may leave out `bitrix24.` and `crm.timeline.`, or
+    be what else a person calls it, as `deal.updated` and `onCrmDealUpdate`; `*` in it stands for
+    anything. `subject` is as `comment/7`.
     """
 
     portal: str | None = None
@@ -50,9 +57,17 @@ _EVERYTHING: Final = EventSelection()
 
 def is_of_type(event_type: str, pattern: str) -> bool:
     """Whether a type is meant by a pattern, as EventSelection has it."""
+    return any(fnmatchcase(name, pattern) for name in _names_of(event_type))
+
+
+@lru_cache(maxsize=1024)  # types come from outside, and must not fill the memory
+def _names_of(event_type: str) -> tuple[str, ...]:
+    """What a type may be called; that of a smart process has a number in it."""
     without_vendor = event_type.removeprefix("bitrix24.")
-    names = (event_type, without_vendor, without_vendor.removeprefix("crm.timeline."))
-    return any(fnmatchcase(name, pattern) for name in names)
+    return (
+        *(event_type, without_vendor, without_vendor.removeprefix("crm.timeline.")),
+        *_TYPED.get(_NUMBER.sub(ENTITY_TYPE_ID, event_type), ()),
+    )
 
 
 def _portal_names(event: Event) -> tuple[str, ...]:

@@ -3,7 +3,15 @@
 import pytest
 
 from consumers.testing import app_event, comment_event
-from gateway.contract import EventSelection, OtherEvent, Pause, encode_event, pauses_of, strikes_of
+from gateway.contract import (
+    EventSelection,
+    OtherEvent,
+    Pause,
+    encode_event,
+    is_of_type,
+    pauses_of,
+    strikes_of,
+)
 
 EVENT = comment_event(7, member_id="aaa", domain="acme.bitrix24.example")
 
@@ -30,6 +38,27 @@ def test_an_event_is_meant_if_it_is_all_of_what_is_given(
     selection: EventSelection, is_meant: object
 ) -> None:
     assert selection.has(EVENT) is is_meant
+
+
+@pytest.mark.parametrize(
+    ("event_type", "called"),
+    [
+        ("bitrix24.crm.deal.updated", "deal.updated"),
+        ("bitrix24.crm.deal.updated", "deal.*"),
+        ("bitrix24.crm.deal.updated", "onCrmDealUpdate"),
+        ("bitrix24.crm.deal.field.updated", "deal_field.updated"),
+        ("bitrix24.crm.item.1036.updated", "item.updated"),
+        ("bitrix24.crm.item.1036.updated", "crm.item.1036.*"),
+        ("bitrix24.imbot.v2.message.added", "bot_v2_message.added"),
+    ],
+)
+def test_a_type_is_meant_by_each_name_that_trigger_takes(event_type: str, called: str) -> None:
+    assert is_of_type(event_type, called)
+    assert not is_of_type("bitrix24.crm.lead.updated", called)
+
+
+def test_the_fields_of_deals_are_no_deals() -> None:
+    assert not is_of_type("bitrix24.crm.deal.field.updated", "deal.*")
 
 
 def test_an_event_of_an_unknown_type_is_known_by_its_portals_id() -> None:
