@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from consumers.feed.scope import Scope
+from consumers.feed.scope import Scope, UnusableFilter, refuse_idle_types
 from gateway.errors import OperatorError
 from gateway.settings import FeedTokenSettings
 
@@ -30,7 +30,9 @@ class AccessTokens:
     """Knows the tokens of the settings."""
 
     def __init__(self, settings: Sequence[FeedTokenSettings]) -> None:
-        """Raises OperatorError for a name or a digest that is there twice."""
+        """Raises OperatorError for a name or a digest that is there twice, and for a type that no
+        event is of.
+        """
         self._holders: list[tuple[bytes, TokenHolder]] = []
         names: set[str] = set()
         digests: set[str] = set()
@@ -38,6 +40,10 @@ class AccessTokens:
             if one.name in names:
                 raise OperatorError(f"[[feed.tokens]] name {one.name} is there twice")
             names.add(one.name)
+            try:
+                refuse_idle_types(one.types)
+            except UnusableFilter as fault:
+                raise OperatorError(f"[[feed.tokens]] {one.name} {fault}") from None
             holder = TokenHolder(one.name, _scope_of(one))
             for digest in one.digests:
                 if digest in digests:

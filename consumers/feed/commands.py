@@ -3,7 +3,7 @@
 import click
 import msgspec
 
-from consumers.feed.access_tokens import digest_of, new_token
+from consumers.feed.access_tokens import AccessTokens, digest_of, new_token
 from gateway.errors import OperatorError
 from gateway.settings import FeedTokenSettings
 
@@ -48,7 +48,7 @@ def token(
         "texts": texts,
     }
     try:
-        msgspec.convert(given, FeedTokenSettings)
+        AccessTokens([msgspec.convert(given, FeedTokenSettings)])
     except msgspec.ValidationError as error:
         raise OperatorError(f"no such token can be made: {error}") from error
     if as_json:

@@ -7,7 +7,9 @@ from typing import Final
 
 from msgspec import Struct
 
-__all__ = ["OutsideScope", "Scope", "ScopeMatcher", "UnusableFilter"]
+from gateway.contract import TYPE_BEGINNINGS, may_be_published
+
+__all__ = ["OutsideScope", "Scope", "ScopeMatcher", "UnusableFilter", "refuse_idle_types"]
 
 _PATTERN: Final = re.compile(r"[A-Za-z0-9_.*-]{1,200}")
 _PORTAL: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
@@ -41,6 +43,7 @@ class Scope(Struct, frozen=True, kw_only=True):
         Raises OutsideScope if a pattern or a portal is not within it, UnusableFilter if it is none.
         """
         wanted_types = _given(types, _PATTERN, "types", "a type of event, with * for any text")
+        refuse_idle_types(wanted_types or ())
         wanted_portals = _given(portals, _PORTAL, "portal", "the member_id of a portal")
         for one in wanted_types or ():
             # What stands for any text in what is asked for has to be within such a text here.
@@ -76,6 +79,17 @@ class ScopeMatcher:
             if len(self._is_meant) < _REMEMBERED:
                 self._is_meant[event_type] = known
         return known
+
+
+def refuse_idle_types(patterns: Iterable[str]) -> None:
+    """Raise UnusableFilter for a pattern that no event will ever be of, which would be waited for
+    in silence.
+    """
+    for one in patterns:
+        if not may_be_published(one):
+            raise UnusableFilter(
+                f"types: no event is of the type {one!r}; they begin with {TYPE_BEGINNINGS[0]!r}"
+            )
 
 
 def _is_of(event_type: str, patterns: Iterable[str]) -> bool:

@@ -11,12 +11,11 @@ from typing import Final
 
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.handler_table import matches
-from gateway.contract import ENTITY_TYPE_ID, KNOWN_TYPES
+from gateway.contract import ENTITY_TYPE_ID, KNOWN_TYPES, TYPE_BEGINNINGS, may_be_published
 from gateway.errors import OperatorError
 
 __all__ = ["InvalidConsumer", "doubts", "refuse_idle"]
 
-_PREFIXES: Final = ("bitrix24.", "gateway.")
 _TYPING_ERROR: Final = 0.95
 """So much of a type is right where it has a letter too many, too few, or a wrong one."""
 _NUMBER: Final = re.compile(r"(?<=\.)[0-9]+(?=\.)")
@@ -56,14 +55,12 @@ def _is_slip(pattern: str) -> bool:
     if _is_known(pattern):
         return False
     # All types of ours begin so; beyond these, only a type that nearly exists is surely a slip.
-    could_be_ours = any(
-        pattern.startswith(prefix) or prefix.startswith(pattern.rstrip("*")) for prefix in _PREFIXES
-    )
-    return not could_be_ours or bool(get_close_matches(pattern, KNOWN_TYPES, 1, _TYPING_ERROR))
+    is_nearly_known = bool(get_close_matches(pattern, KNOWN_TYPES, 1, _TYPING_ERROR))
+    return is_nearly_known or not may_be_published(pattern)
 
 
 def _hint(pattern: str) -> str:
     ending = f".{pattern}"
     meant = [known for known in KNOWN_TYPES if known.endswith(ending)]
     meant += get_close_matches(pattern, KNOWN_TYPES, 1, 0.6)
-    return f"; did you mean {meant[0]!r}?" if meant else f"; they begin with {_PREFIXES[0]!r}"
+    return f"; did you mean {meant[0]!r}?" if meant else f"; they begin with {TYPE_BEGINNINGS[0]!r}"

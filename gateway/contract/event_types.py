@@ -15,6 +15,8 @@ __all__ = [
     "EVENT_TYPES",
     "KNOWN_TYPES",
     "OFFLINE_EVENT",
+    "TYPE_BEGINNINGS",
+    "may_be_published",
     "types_about",
     "wire_name_of",
 ]
@@ -34,6 +36,18 @@ KNOWN_TYPES: Final[tuple[str, ...]] = (
 """Every type that this version can publish: the table's, and what the gateway says of portals and
 of itself.
 """
+
+TYPE_BEGINNINGS: Final = ("bitrix24.", "gateway.")
+"""How every type begins that this version or another one publishes."""
+
+
+def may_be_published(pattern: str) -> bool:
+    """Whether a type may be meant by a pattern in which `*` stands for any text, known or not."""
+    literal, star, _ = pattern.partition("*")
+    return any(
+        literal.startswith(beginning) or (star and beginning.startswith(literal))
+        for beginning in TYPE_BEGINNINGS
+    )
 
 
 def types_about(subject_kind: str) -> tuple[EventType, ...]:

@@ -60,3 +60,10 @@ def test_a_digest_that_is_there_twice_is_refused() -> None:
     token = new_token()
     with pytest.raises(OperatorError, match="digest is there twice"):
         AccessTokens([settings("crm", token), settings("search", token)])
+
+
+def test_a_token_for_what_no_event_is_of_stops_the_start() -> None:
+    one = FeedTokenSettings(name="crm", digests=(digest_of("a"),), types=("crm.deal.*",))
+
+    with pytest.raises(OperatorError, match=r"crm types: no event is of the type 'crm\.deal"):
+        AccessTokens([one])

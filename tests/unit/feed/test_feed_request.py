@@ -34,10 +34,10 @@ def test_a_client_that_comes_again_goes_on_where_it_was() -> None:
 
 
 def test_types_and_portals_come_together_or_one_by_one() -> None:
-    found = asked([("types", "a.*, b"), ("types", "c"), ("portal", "one,two")])
+    found = asked([("types", "*.a, *.b"), ("types", "*.c"), ("portal", "one,two")])
 
     assert found.scope == Scope(
-        types=frozenset({"a.*", "b", "c"}), portals=frozenset({"one", "two"})
+        types=frozenset({"*.a", "*.b", "*.c"}), portals=frozenset({"one", "two"})
     )
 
 
@@ -59,6 +59,9 @@ def test_what_is_more_than_there_can_be_is_the_most() -> None:
         ("wait", "٣"),
         ("type", "bitrix24.crm.*"),
         ("types", "a|b"),
+        ("types", "crm.deal.*"),
+        ("types", "onCrmDealUpdate"),
+        ("types", "bitrix24"),
     ],
 )
 def test_what_means_nothing_is_refused(name: str, value: str) -> None:

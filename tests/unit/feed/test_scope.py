@@ -7,9 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.feed.scope import OutsideScope, Scope, ScopeMatcher, UnusableFilter
+from gateway.contract import may_be_published
 
-PATTERNS = st.text(alphabet="ab.*", min_size=1, max_size=6)
-TYPES = st.text(alphabet="ab.", min_size=1, max_size=6)
+PATTERNS = st.builds(
+    str.__add__,
+    st.sampled_from(["", "bitrix24."]),
+    st.text(alphabet="ab.*", min_size=1, max_size=6),
+).filter(may_be_published)
+TYPES = st.text(alphabet="ab.", min_size=1, max_size=6).map("bitrix24.{}".format)
 DEALS = Scope(
     portals=frozenset({"one", "two"}), types=frozenset({"bitrix24.crm.deal.*"}), has_texts=True
 )
