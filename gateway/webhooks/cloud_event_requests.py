@@ -21,6 +21,8 @@ _JSON: Final = "application/json"
 _envelope: Final = msgspec.json.Decoder(dict[str, Raw])
 # Section 3.1.3.2: a space, a double quote, a percent sign, and all that is not printable ASCII.
 _ESCAPED: Final = re.compile(r"[^!#$&-~]")
+_NAME: Final = re.compile(r"[a-z0-9]+")  # section 3.1 of the specification
+_PRINTABLE: Final = re.compile(r"[ -~]+")
 
 
 class CloudEventMessage(Struct, frozen=True):
@@ -34,7 +36,9 @@ def message_of(raw: bytes, mode: Mode) -> CloudEventMessage:
     """The message of an event whose JSON is `raw`, as it stands on a stream.
 
     Structured: the body is that JSON, byte by byte. Binary: the body is the event's `data`, and
-    each of its other attributes, extensions too, is a header `ce-…`; what is null is left out.
+    each of its other attributes, extensions too, is a header `ce-…`; what is null is left out, and
+    so are names that CloudEvents does not allow and a content type that no header can hold: whoever
+    else writes to a stream makes no headers of their own.
     Raises msgspec.DecodeError for what is no JSON object.
     """
     if mode == "structured":
@@ -47,8 +51,9 @@ def message_of(raw: bytes, mode: Mode) -> CloudEventMessage:
         if text is None:
             continue
         if name == _CONTENT_TYPE:
-            headers["Content-Type"] = text
-        else:
+            if _PRINTABLE.fullmatch(text):
+                headers["Content-Type"] = text
+        elif _NAME.fullmatch(name):
             headers[f"ce-{name}"] = _ESCAPED.sub(_percent_encoded, text)
     return CloudEventMessage(headers, body)
 

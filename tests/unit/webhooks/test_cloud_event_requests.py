@@ -77,3 +77,24 @@ def test_attributes_are_written_as_their_type_says_and_null_is_left_out() -> Non
 
     assert (headers["ce-recovered"], headers["ce-attempt"]) == ("true", "7")
     assert "ce-gone" not in headers
+
+
+def test_an_attribute_that_others_wrote_makes_no_header_of_its_own() -> None:
+    written = {
+        "id": "1",
+        "datacontenttype": "text/plain\r\nX-Evil: 1",
+        "x\r\nx-evil": "1",
+        "Traceparent": "1",
+        "кот": "1",
+        "": "1",
+        "traceparent": "2",
+        "data": {},
+    }
+
+    message = message_of(json.dumps(written).encode(), "binary")
+
+    assert message.headers == {
+        "Content-Type": "application/json",
+        "ce-id": "1",
+        "ce-traceparent": "2",
+    }
