@@ -46,9 +46,9 @@ def escaped(text: str, dialect: Dialect, *, in_link: bool = False) -> str:
 
     Control characters are left out, which no service shows and XML cannot hold.
     """
+    text = _CONTROLS.sub("", text)
     if dialect == "plain":
         return text
-    text = _CONTROLS.sub("", text)
     if dialect == "bbcode":
         # Bitrix24 has no escape: a space keeps a bracket from opening a tag.
         return _BRACKETS.sub("[ ", text)

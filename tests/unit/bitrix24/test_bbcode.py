@@ -1,5 +1,6 @@
 import re
 import time
+from typing import get_args
 
 import pytest
 from hypothesis import example, given
@@ -250,3 +251,8 @@ def test_a_text_that_only_opens_tags_takes_no_longer_for_its_length(
     began = time.process_time()
     rendered(opening * (60_000 // len(opening)), dialect)
     assert time.process_time() - began < 1.0
+
+
+@pytest.mark.parametrize("dialect", get_args(Dialect))
+def test_no_dialect_has_control_characters_that_xml_cannot_hold(dialect: Dialect) -> None:
+    assert escaped("Ten\x00 cranes\x1b", dialect) == "Ten cranes"
