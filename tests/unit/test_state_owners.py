@@ -23,6 +23,7 @@ _OF_OTHERS = {
     "gateway/backup/redis_capture.py",
     "gateway/backup/redis_restoring.py",
     "gateway/contract/streams.py",
+    "gateway/doctor/redis_roles.py",
     "gateway/erasing/places.py",
     "gateway/vault/resealing.py",
 }

@@ -13,9 +13,8 @@ from redis.asyncio import Redis
 
 from consumers.notifier.rendering import TargetMessage
 from consumers.notifier.target_portals import in_reach
-from consumers.notifier.targets import Target, plugin_of
+from consumers.notifier.targets import Target
 from gateway.bitrix24.connecting import connect
-from gateway.errors import OperatorError
 from gateway.network_fence import Fence
 from gateway.sandbox.assembly import Sandbox, open_sandbox
 from gateway.sandbox.live_portal import LivePortal
@@ -255,28 +254,6 @@ async def test_a_portal_that_does_not_answer_is_left_at_the_deadline(
         outcome = await to.deliver(MESSAGE, message_id="e1")
 
     assert "no answer within" in outcome.reason
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        f"bitrix24://{MEMBER}/",
-        f"bitrix24://{MEMBER}/anna",
-        "bitrix24://acme.bitrix24.com/7",
-    ],
-)
-def test_an_incomplete_url_stops_the_start(url: str) -> None:
-    with pytest.raises(OperatorError, match=r"urls\[1\]: not a URL that Apprise can use"):
-        target(url)
-
-
-def test_a_url_makes_itself_again() -> None:
-    first = plugin_of(f"bitrix24://{MEMBER}/7/chat12", key="urls[1]")
-    again: Any = plugin_of(str(first.url()), key="urls[1]")
-
-    assert again.member_id == MEMBER
-    assert again.targets == ["7", "chat12"]
-    assert len(again) == 2
 
 
 async def test_the_process_tells_people_in_the_portal(
