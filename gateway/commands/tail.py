@@ -11,7 +11,14 @@ from msgspec import Struct
 
 from gateway.commandline import settings_of
 from gateway.commands.tail_output import FORMAT_NAMES, Printing, printer_of
-from gateway.contract import EntryId, EventSelection, moment_in
+from gateway.contract import (
+    ENTITY_TYPE_ID,
+    KNOWN_TYPES,
+    EntryId,
+    EventSelection,
+    is_of_type,
+    moment_in,
+)
 from gateway.moments import Moment, position_before
 from gateway.ops import entry_lines
 from gateway.ops.answer_times import answering, reach
@@ -100,6 +107,7 @@ def command(
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--stream") from error
     asked = _asked(keys, **given)
+    _doubt_type(asked.wanted.type, settings)
     printing = Printing(printer_of(form=form, as_json=as_json), per_second=per_second, tell=_tell)
     event_id = asked.wanted.event_id
     with suppress(KeyboardInterrupt):
@@ -110,6 +118,17 @@ def command(
             _tell(f"where it is, says: gateway explain {event_id}")
             context.exit(1)
     printing.tell_skipped()
+
+
+def _doubt_type(pattern: str | None, settings: Settings) -> None:
+    """Say that a type may be a slip, which would be waited for in silence."""
+    if pattern is None:
+        return
+    declared = (one.type for one in settings.events)
+    words = (ENTITY_TYPE_ID if word.isdigit() else word for word in pattern.split("."))
+    meant = ".".join(words)
+    if not any(is_of_type(one, meant) for one in (*KNOWN_TYPES, *declared)):
+        _tell(f"no event that is known here is of the type {pattern}: gateway events list has all")
 
 
 def _asked(

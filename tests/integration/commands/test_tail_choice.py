@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from redis.asyncio import Redis
 
 from consumers.testing import comment_event
@@ -91,3 +92,25 @@ async def test_names_that_there_are_not_are_told(redis_url: str) -> None:
     )
     assert done.returncode == 2
     assert "who: there are time, type, subject" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("event_type", "is_told"),
+    [
+        ("deal.update", True),
+        ("deal.updated", False),
+        ("crm.item.1036.*", False),
+        ("acme.machine.*", False),
+    ],
+)
+async def test_a_type_that_no_event_is_of_is_told(
+    redis_url: str, event_type: str, is_told: object
+) -> None:
+    declared = '[{"name": "onAcmeMachineStop", "type": "bitrix24.acme.machine.stopped"}]'
+    done = await finished(
+        (sys.executable, "-m", "gateway", "tail", "--no-follow", "--type", event_type),
+        environment=surroundings() | {"GATEWAY_REDIS_URL": redis_url, "GATEWAY_EVENTS": declared},
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert ("no event that is known here is of the type" in done.stderr) is is_told
