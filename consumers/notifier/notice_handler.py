@@ -19,6 +19,7 @@ from consumers.notifier.routes import Route, idle_routes, routes_for
 from consumers.notifier.sender import TargetSender
 from consumers.notifier.target_portals import in_reach
 from gateway.contract import Event
+from gateway.ending import end
 from gateway.redis_access import connections
 from gateway.redis_access.redis_faults import AWAY_OR_REFUSING, failures_as, predicate
 from gateway.settings import Settings
@@ -96,7 +97,7 @@ class Notifier:
                     for sender in senders:
                         sender.stop()
                     await self._end(senders, running)
-                    following.cancel()
+                    await end(following)
         finally:
             await redis.aclose()
 
@@ -114,8 +115,7 @@ class Notifier:
         if not late:
             return
         cut_off = [await sender.abandon() for sender in senders]
-        for task in late:
-            task.cancel()
+        await end(*late)
         log.warning("stopped while notifications were under way", messages=sum(cut_off))
 
     async def handle(self, event: Event, entry: Entry) -> None:

@@ -11,6 +11,7 @@ from consumers.runtime.handler_table import BatchHandler
 from consumers.runtime.intervening import Intervening
 from consumers.runtime.retry_policy import Split, TryLater
 from gateway.background import owned
+from gateway.ending import end
 
 __all__ = ["Batches"]
 
@@ -64,7 +65,7 @@ class Batches:
         self._changed.set()
         _done, late = await asyncio.wait((self._worker,), timeout=timeout_s)
         if late:
-            self._worker.cancel()
+            await end(self._worker)
             await asyncio.gather(self._worker, return_exceptions=True)
         elif (error := self._worker.exception()) is not None:
             raise error

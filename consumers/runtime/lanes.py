@@ -9,6 +9,7 @@ from consumers.runtime.gate import Circuit, Gate
 from consumers.runtime.intervening import Intervening
 from consumers.runtime.retry_policy import TryLater
 from gateway.background import owned
+from gateway.ending import end
 
 __all__ = ["Lanes"]
 
@@ -99,8 +100,7 @@ class Lanes:
             timer.cancel()
         if self._workers:
             _done, late = await asyncio.wait(self._workers, timeout=timeout_s)
-            for task in late:
-                task.cancel()
+            await end(*late)
             await asyncio.gather(*late, return_exceptions=True)
         if self._failure is not None:
             raise self._failure

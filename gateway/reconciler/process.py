@@ -8,6 +8,7 @@ import structlog
 
 from gateway.alerts.alert_watch import AlertWatch
 from gateway.bitrix24.offline_signals import take
+from gateway.ending import end
 from gateway.errors import OperatorError
 from gateway.heartbeats.heartbeat import beating
 from gateway.heartbeats.process_report import ProcessReport, instance_id
@@ -76,8 +77,7 @@ class ReconcilerProcess:
                         listening = tasks.create_task(self._follow_signals(rounds))
                         watching = tasks.create_task(alerts.run())
                         await rounds.run(winding_down)
-                        listening.cancel()
-                        watching.cancel()
+                        await end(listening, watching)
                 finally:
                     await alerts.close()
 

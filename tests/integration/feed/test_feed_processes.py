@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from consumers.testing import comment_event
+from gateway.ending import end
 from gateway.local.redis_server import RedisServer
 from gateway.redis_access import connections
 from tests.integration.feed.feed_client import (
@@ -75,8 +76,7 @@ async def persistent(client: FeedClient) -> AsyncIterator[PersistentReader]:
         await eventually(lambda: reader.began == 1)
         yield reader
     finally:
-        task.cancel()
-        await asyncio.wait([task])
+        await end(task)
 
 
 async def test_a_reader_misses_nothing_when_the_process_is_killed_and_when_it_is_stopped(

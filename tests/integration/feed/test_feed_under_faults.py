@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from consumers.testing import comment_event
+from gateway.ending import end
 from gateway.local.redis_server import RedisServer
 from gateway.redis_access import connections
 from tests.integration.feed.feed_client import FeedClient, feed_process, ids_on, is_answering, put
@@ -106,14 +107,11 @@ async def test_every_reader_gets_every_event_once_and_in_order(
             else:
                 process.launch()
         await progress()
-        publishing.cancel()
-        await asyncio.wait([publishing])
+        await end(publishing)
         stored = await ids_on(redis, partitions=PARTITIONS)
         await eventually(lambda: all(len(one.seen) >= len(stored) for one in readers))
         assert not [task for task in tasks if task.done()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        await end(*tasks)
 
     order = {event_id: number for number, event_id in enumerate(stored)}
     for one in readers:

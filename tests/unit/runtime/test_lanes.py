@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 
 from consumers.runtime.batches import Batches
 from consumers.runtime.entry import Entry, HeldEntry, Source
@@ -244,3 +245,39 @@ async def test_a_comment_that_comes_later_does_not_wait_for_the_handlers_under_w
     gate.close()
     await lanes.finish(1)
     assert len(set(started)) == 6
+
+
+async def swallowing_one_cancellation(began: asyncio.Event) -> None:
+    """What `asyncio.wait_for` may do before Python 3.12."""
+    began.set()
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(3600)
+    await asyncio.sleep(3600)
+
+
+async def test_an_attempt_that_a_cancellation_passes_by_does_not_hold_the_stop() -> None:
+    began = asyncio.Event()
+
+    async def attempt(_one: HeldEntry) -> TryLater | None:
+        await swallowing_one_cancellation(began)
+        return None
+
+    async def attempt_some(_batch: Sequence[HeldEntry]) -> TryLater | Split | None:
+        await swallowing_one_cancellation(began)
+        return None
+
+    async with asyncio.timeout(30):
+        gate = open_gate()
+        lanes = Lanes(attempt, gate, Circuit(Backoff()))
+        lanes.submit([held(1, 1)])
+        await began.wait()
+        gate.close()
+        await lanes.finish(0)
+
+        began.clear()
+        gate = open_gate()
+        work = Batches(attempt_some, gate, batches_of(1))
+        work.submit([held(1, 1)])
+        await began.wait()
+        gate.close()
+        await work.finish(0)
