@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,8 @@ _PORTS = range(16_384, 32_768)
 # Those from 32768 on are given to outgoing connections, from 49152 on by other systems than Linux:
 # https://docs.kernel.org/networking/ip-sysctl.html, ip_local_port_range
 _TRIES = 100
+_GIVEN: deque[int] = deque(maxlen=1000)
+# The ports that this process has been given last.
 _VERSION = re.compile(r"v=(\d+)\.(\d+)\.(\d+)")
 
 
@@ -68,12 +71,15 @@ def free_port() -> int:
     """A TCP port on loopback that nobody uses at this moment, and that no outgoing connection gets.
 
     The system's own choice may be such a connection's a moment later, and is while a server that
-    had it restarts.
+    had it restarts. Whoever asks again before he listens gets another one.
     """
     for _ in range(_TRIES):
         with socket.socket() as probe, suppress(OSError):
             port = secrets.choice(_PORTS)
+            if port in _GIVEN:
+                continue
             probe.bind(("127.0.0.1", port))
+            _GIVEN.append(port)
             return port
     raise OperatorError(f"no free TCP port from {_PORTS.start} to {_PORTS.stop - 1}")
 

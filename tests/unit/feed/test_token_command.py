@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 from msgspec import json
 
+from consumers.cli import cli
 from consumers.feed.access_tokens import AccessTokens
-from consumers.feed.commands import command
 from consumers.feed.scope import Scope
 from gateway.settings import load
 
@@ -17,7 +17,7 @@ OPTIONS = ("--name", "crm", "--portal", "one", "--type", "bitrix24.crm.*", "--te
 
 
 def made(*options: str) -> str:
-    done = CliRunner().invoke(command, ["token", *options], catch_exceptions=False)
+    done = CliRunner().invoke(cli, ["feed", "token", *options], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.output
 
@@ -59,7 +59,7 @@ def test_without_a_scope_it_sees_all_events_without_texts() -> None:
 def test_what_the_settings_would_refuse_is_refused_before_there_is_a_token(
     options: tuple[str, ...],
 ) -> None:
-    done = CliRunner().invoke(command, ["token", *options])
+    done = CliRunner().invoke(cli, ["feed", "token", *options])
 
     assert done.exit_code != 0
     assert "b24feed_" not in done.output
