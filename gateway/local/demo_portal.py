@@ -38,7 +38,7 @@ _STATUSES: Final = {"3": "begun", "4": "to be checked", "5": "completed", "2": "
 # https://apidocs.bitrix24.com/api-reference/tasks/fields.html
 _PEOPLE: Final = {7: ("Boris", "Ivanov"), 8: ("Clara", "Weber"), 9: ("Diego", "Ramos")}
 _TEXTS: Final = (
-    "Called them, [b]no answer[/b]. Try again at {n}:00",
+    "Called them, [b]no answer[/b]. Try again in {n} minutes",
     "They want offer no. {n} by Friday",
     "Contract &#91;no. {n}&#93; is signed 👍",  # brackets as the portals' editors store them
     "Sent version {n} of the [url=https://example.com/offer]offer[/url]",
