@@ -1,8 +1,9 @@
 """Reads moments as an operator types them, and finds past ones as positions in a stream."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import ClassVar, Final
 
 import click
 
@@ -58,27 +59,11 @@ def _in_utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-class MomentAhead(click.ParamType[datetime]):
-    """The type of an option that is a moment to come, as `parse_deadline` reads it."""
-
-    name = "time"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        """Read it."""
-        if isinstance(value, datetime):
-            return value
-        try:
-            return parse_deadline(str(value), now=datetime.now(UTC))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
 class Moment(click.ParamType[datetime]):
     """The type of an option that is a moment, as `parse_moment` reads it."""
 
     name = "time"
+    _read: ClassVar[Callable[..., datetime]] = staticmethod(parse_moment)
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
@@ -87,9 +72,15 @@ class Moment(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         try:
-            return parse_moment(str(value), now=datetime.now(UTC))
+            return self._read(str(value), now=datetime.now(UTC))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class MomentAhead(Moment):
+    """The type of an option that is a moment to come, as `parse_deadline` reads it."""
+
+    _read = staticmethod(parse_deadline)
 
 
 def position_before(moment: datetime) -> str:

@@ -8,12 +8,12 @@ group's position on the stream is kept elsewhere, and is then later than the end
 from typing import Any, Final
 
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from consumers.audit.records import GapRecord
 from gateway.contract import EVENT_FIELD, EntryId, InvalidEvent, Streams, decode_event
 from gateway.errors import GatewayError
 from gateway.redis_access.redis_faults import AWAY_OR_REFUSING, failures_as
+from gateway.redis_access.stream_information import group_rows
 
 __all__ = ["CannotCompare", "find_gap"]
 
@@ -50,12 +50,7 @@ async def find_gap(
 
 async def _position(redis: Redis, key: str, group: str) -> str:
     """The last entry that was delivered to the group; `0-0` where there is no group."""
-    try:
-        groups: Any = await redis.xinfo_groups(key)
-    except ResponseError as error:
-        if "no such key" in str(error):
-            return "0-0"
-        raise
+    groups = await group_rows(redis, key)
     for one in groups:
         if one["name"] == group.encode():
             position: bytes = one["last-delivered-id"]

@@ -4,12 +4,12 @@ from typing import Any, Final
 
 from msgspec import Struct
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from consumers.feed.cursor import ReadPlace
 from consumers.feed.lost_entries import LostReason, StreamEnds, why_lost
 from gateway.contract import EntryId
 from gateway.redis_access.entry_count import CountedStream, count_entries
+from gateway.redis_access.stream_information import stream_information
 
 __all__ = ["LookedPlace", "ends_of", "has_entry", "looked_at", "newest_entries"]
 
@@ -25,12 +25,9 @@ class LookedPlace(Struct, frozen=True):
 
 async def ends_of(client: Redis, key: str) -> StreamEnds:
     """Where a stream begins and ends; of one that is not there, nowhere."""
-    try:
-        info: Any = await client.xinfo_stream(key)
-    except ResponseError as error:
-        if "no such key" in str(error):
-            return StreamEnds()
-        raise
+    info = await stream_information(client, key)
+    if info is None:
+        return StreamEnds()
     return StreamEnds.of(info)
 
 

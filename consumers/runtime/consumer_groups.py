@@ -1,6 +1,6 @@
 """Makes the consumer groups of a partition where they are missing, at the right place."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import structlog
 from redis.asyncio import Redis
@@ -8,6 +8,7 @@ from redis.exceptions import ResponseError
 
 from consumers.runtime.partition_keys import PartitionKeys
 from gateway.contract import EntryId
+from gateway.redis_access.stream_information import stream_information
 
 __all__ = ["ensure_groups"]
 
@@ -40,7 +41,7 @@ async def ensure_groups(
 
 
 async def _restore(client: Redis, keys: PartitionKeys, known: str) -> bool:
-    stream = await _stream(client, keys.shared.key)
+    stream = await stream_information(client, keys.shared.key)
     last_id, first_id = "0-0", None
     if stream is not None:
         last_id = stream["last-generated-id"].decode()
@@ -63,16 +64,6 @@ async def _restore(client: Redis, keys: PartitionKeys, known: str) -> bool:
         missing=missing,
     )
     return True
-
-
-async def _stream(client: Redis, key: str) -> dict[str, Any] | None:
-    try:
-        stream: dict[str, Any] = await client.xinfo_stream(key)
-    except ResponseError as error:
-        if "no such key" in str(error):
-            return None
-        raise
-    return stream
 
 
 async def _create(client: Redis, key: str, group: str, at: str) -> bool:

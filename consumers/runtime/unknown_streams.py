@@ -7,11 +7,11 @@ from typing import Final
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from gateway.contract import Streams
 from gateway.errors import OperatorError
 from gateway.redis_access.connections import AWAY_OR_REFUSING
+from gateway.redis_access.stream_information import stream_information
 
 __all__ = ["UnknownStream", "refuse_unknown"]
 
@@ -54,10 +54,4 @@ async def refuse_unknown(client: Redis, streams: Streams, name: str, stop: async
 
 async def _exists(client: Redis, key: str) -> bool:
     """By a command that every consumer may use."""
-    try:
-        await client.xinfo_stream(key)
-    except ResponseError as error:
-        if "no such key" in str(error):
-            return False
-        raise
-    return True
+    return await stream_information(client, key) is not None

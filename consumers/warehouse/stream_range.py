@@ -6,10 +6,10 @@ from typing import Any, Final, cast
 
 from msgspec import Struct
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from consumers.warehouse.other_event_rows import is_loaded
 from gateway.contract import EVENT_FIELD, EntryId, Event, InvalidEvent, Streams, decode_event
+from gateway.redis_access.stream_information import group_rows
 
 __all__ = ["PAGE", "GroupPosition", "Range", "StreamEntry", "pages", "standing"]
 
@@ -83,11 +83,7 @@ async def pages(redis: Redis, streams: Streams, wanted: Range) -> AsyncIterator[
 
 async def standing(redis: Redis, key: str, group: str) -> GroupPosition | None:
     """How far the group has come; None if the stream or the group does not exist."""
-    try:
-        groups: Any = await redis.xinfo_groups(key)
-    except ResponseError:  # no such key
-        return None
-    for found in groups:
+    for found in await group_rows(redis, key):
         if found["name"] == group.encode():
             pending: Any = await redis.xpending_range(
                 key, group, "-", "+", max(1, found["pending"])

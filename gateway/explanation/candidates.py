@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from gateway.background import owned
 from gateway.contract import EntryId, EventSubject, Streams, timestamps
@@ -24,6 +23,7 @@ from gateway.ops.answer_times import answered
 from gateway.ops.entry_lines import ReadEntry, entry_of, portal_names
 from gateway.publishing.errors import SpoolUnavailable
 from gateway.redis_access.connections import FAILURES
+from gateway.redis_access.stream_information import stream_information
 from gateway.settings import Settings
 
 __all__ = ["Candidates", "EventWish", "candidates"]
@@ -129,12 +129,9 @@ async def _newest(
     deadline: SearchDeadline,
 ) -> tuple[list[FoundEntry], LookedThrough | None]:
     key = streams.key("events", partition)
-    try:
-        info: Any = await redis.xinfo_stream(key)
-    except ResponseError as error:
-        if "no such key" in str(error):
-            return [], None
-        raise
+    info = await stream_information(redis, key)
+    if info is None:
+        return [], None
     reading = await look_through(
         redis, key, "-", "+",
         needle=needle, wanted=wanted, most=_MOST, deadline=deadline, is_backwards=True,

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from msgspec import Struct
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from gateway.contract import EVENT_FIELD, EntryId, Streams, timestamps
 from gateway.explanation.event_way import LookedThrough
 from gateway.ops.entry_lines import ReadEntry, entry_of
+from gateway.redis_access.stream_information import stream_information
 
 __all__ = ["FoundEntry", "RangeReading", "SearchDeadline", "entries_around", "look_through"]
 
@@ -133,12 +133,9 @@ async def _of_partition(
     most: int,
 ) -> tuple[list[FoundEntry], LookedThrough | None]:
     key = streams.key(stream, partition)
-    try:
-        info: Any = await redis.xinfo_stream(key)
-    except ResponseError as error:
-        if "no such key" in str(error):
-            return [], None
-        raise
+    info = await stream_information(redis, key)
+    if info is None:
+        return [], None
     last_ms = EntryId.of(info["last-generated-id"]).ms
     near, far = moment_ms - _BEFORE_MS, moment_ms + _AFTER_MS
     first = moment_ms - _CLOCKS_DIFFER_MS

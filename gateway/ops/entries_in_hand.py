@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from msgspec import Struct
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from gateway.contract import EntryId, FailedAttempt, Streams, timestamps
 from gateway.errors import OperatorError
 from gateway.ops.entry_lines import ReadEntry, entry_of, portal_names
 from gateway.ops.partition_owners import now_ms_at, owner_of
+from gateway.redis_access.stream_information import group_rows
 
 __all__ = [
     "EntriesInHand",
@@ -160,12 +160,7 @@ async def groups_reading(redis: Redis, streams: Streams) -> list[str]:
 
 async def groups_of(redis: Redis, key: str) -> list[str]:
     """The groups of a stream; none of one that is not there."""
-    try:
-        rows: Any = await redis.xinfo_groups(key)
-    except ResponseError as error:
-        if "no such key" in str(error):
-            return []
-        raise
+    rows = await group_rows(redis, key)
     return [row["name"].decode() for row in rows]
 
 

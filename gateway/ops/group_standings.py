@@ -6,13 +6,14 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 from redis.asyncio import Redis
-from redis.exceptions import NoPermissionError, ResponseError
+from redis.exceptions import NoPermissionError
 
 from gateway.contract import EntryId, Pause, Streams, Strike
 from gateway.ops.group_interventions import interventions_of
 from gateway.ops.partition_owners import now_ms_at, owner_of
 from gateway.redis_access.entry_count import CountedStream, count_entries, counts_reads
 from gateway.redis_access.group_lag import right_lag
+from gateway.redis_access.stream_information import stream_information
 
 __all__ = ["GroupStanding", "standings"]
 
@@ -86,12 +87,9 @@ async def _of_partition(
     redis: Redis, streams: Streams, stream: str, partition: int, *, is_counting: bool
 ) -> list[GroupStanding]:
     key = streams.key(stream, partition)
-    try:
-        info: Any = await redis.xinfo_stream(key)
-    except ResponseError as error:
-        if "no such key" in str(error):
-            return []
-        raise
+    info = await stream_information(redis, key)
+    if info is None:
+        return []
     groups: Any = await redis.xinfo_groups(key)
     now_ms = await now_ms_at(redis, key)
     last_id = info["last-generated-id"].decode()

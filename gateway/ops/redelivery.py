@@ -19,6 +19,7 @@ from gateway.ops.entry_lines import entry_of
 from gateway.redis_access import lua
 from gateway.redis_access.connections import AWAY
 from gateway.redis_access.entry_count import CountedStream, EntryCount, count_entries
+from gateway.redis_access.stream_information import stream_information
 
 __all__ = [
     "Replay",
@@ -129,12 +130,9 @@ async def missing_before(redis: Redis, streams: Streams, replay: Replay) -> int 
     """
     begins = []
     for partition in range(streams.partitions):
-        try:
-            info: Any = await redis.xinfo_stream(streams.key(replay.stream, partition))
-        except ResponseError as error:
-            if "no such key" in str(error):
-                continue
-            raise
+        info = await stream_information(redis, streams.key(replay.stream, partition))
+        if info is None:
+            continue
         is_whole = info["entries-added"] == info["length"]
         first = info["first-entry"]
         begins_at = EntryId.of(first[0] if first else info["last-generated-id"])

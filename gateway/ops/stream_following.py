@@ -17,6 +17,7 @@ from gateway.ops.entry_lines import ReadEntry, entry_of
 from gateway.redis_access import connections
 from gateway.redis_access.connections import AWAY, RedisFault, fault_of
 from gateway.redis_access.redis_url import RedisAddress
+from gateway.redis_access.stream_information import stream_information
 
 __all__ = ["follow"]
 
@@ -195,11 +196,8 @@ def _raise_if_cancelled() -> None:
 
 async def _end_of(reader: Redis, key: str) -> str:
     """The id of the last entry that was ever stored; `$` would skip what comes between reads."""
-    try:
-        about: Any = await reader.xinfo_stream(key)
-    except ResponseError as error:
-        if "no such key" in str(error):
-            return "0-0"
-        raise
+    about = await stream_information(reader, key)
+    if about is None:
+        return "0-0"
     last: bytes = about["last-generated-id"]
     return last.decode()

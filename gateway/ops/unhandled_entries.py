@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from gateway.errors import OperatorError
 from gateway.ops.entry_lines import ReadEntry, entry_of
+from gateway.redis_access.stream_information import group_rows
 
 __all__ = ["delivered_up_to", "entries_pending"]
 
@@ -21,13 +21,7 @@ async def delivered_up_to(redis: Redis, keys: Sequence[str], group: str) -> dict
     """
     found = {}
     for key in keys:
-        try:
-            rows: Any = await redis.xinfo_groups(key)
-        except ResponseError as error:
-            if "no such key" not in str(error):
-                raise
-            continue
-        for row in rows:
+        for row in await group_rows(redis, key):
             if row["name"] == group.encode():
                 found[key] = row["last-delivered-id"].decode()
     if not found:

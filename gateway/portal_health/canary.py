@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from msgspec import Struct
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 from uuid_utils import uuid4
 
 from gateway.bitrix24.client import PortalClient
 from gateway.contract import APP_SUBJECT, EVENT_FIELD, EntryId, EventSubject, Streams
 from gateway.ops.group_standings import GroupStanding
+from gateway.redis_access.stream_information import group_rows, stream_information
 
 __all__ = ["Flight", "ask_for_test", "fly", "reason_of"]
 
@@ -59,13 +59,10 @@ class _Place:
     @classmethod
     async def now(cls, client: Redis, name: str, key: str) -> "_Place":
         """The stream with its groups, after its last entry."""
-        try:
-            about: Any = await client.xinfo_stream(key)
-            rows: Any = await client.xinfo_groups(key)
-        except ResponseError as error:
-            if "no such key" not in str(error):
-                raise
+        about = await stream_information(client, key)
+        if about is None:
             return cls(client, name, key, position="0-0", groups=[])
+        rows = await group_rows(client, key)
         return cls(
             client,
             name,

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from msgspec import Struct
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from gateway.contract import EntryId
 from gateway.redis_access import lua
 from gateway.redis_access.entry_marks import EntryMarks, Mark, around, evenly, marks_between
+from gateway.redis_access.stream_information import stream_information
 
 __all__ = ["CountedStream", "EntryCount", "count_entries", "counts_reads"]
 
@@ -104,12 +104,9 @@ async def _exactly(redis: Redis, key: str, first: str, last: str) -> tuple[int, 
 
 async def _marks(redis: Redis, stream: CountedStream) -> list[Mark]:
     """The marks of a stream, with its begin and its end; none if it is not there."""
-    try:
-        info: Any = await redis.xinfo_stream(stream.key)
-    except ResponseError as error:
-        if "no such key" in str(error):
-            return []
-        raise
+    info = await stream_information(redis, stream.key)
+    if info is None:
+        return []
     if not info["first-entry"]:
         return []
     begin = EntryId.of(info["first-entry"][0]).previous

@@ -1,33 +1,17 @@
 """What people are told of deals, tasks and whatever else is not a comment."""
 
-from functools import cache
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from consumers.notifier.notices import Notice, key_of, news_of
-from consumers.notifier.rendering import Templates
 from consumers.notifier.samples import samples
 from consumers.testing import comment_event, entity_event
 from gateway.bitrix24.bbcode import Dialect
 from gateway.contract import FetchedObject, decode_event, encode_event
 from gateway.event_subscription import EventSubscription
 from gateway.settings import EventSettings
-
-SAMPLES = dict(samples())
-
-
-@cache
-def templates(dialect: Any = "text", language: Any = "en", **given: str) -> Templates:
-    return Templates(
-        given,
-        language=language,
-        dialect=dialect,
-        title_dialect="text",
-        zone=ZoneInfo("Europe/Berlin"),
-        name="[[notifier.routes]] sales",
-    )
+from tests.unit.notifier.sales_templates import SAMPLES, templates
 
 
 def notice(subject: str, event_type: str, found: FetchedObject | None = None) -> Notice:

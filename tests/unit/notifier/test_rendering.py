@@ -1,31 +1,12 @@
-from functools import cache
-from typing import Any
-from zoneinfo import ZoneInfo
-
 import pytest
 from jinja2 import TemplateError
 from msgspec.structs import replace
 
 from consumers.notifier.notices import Notice
-from consumers.notifier.rendering import Templates
-from consumers.notifier.samples import samples
 from gateway.bitrix24.bbcode import Dialect
 from gateway.contract import Comment, CommentEvent, decode_event, encode_event
 from gateway.errors import OperatorError
-
-SAMPLES = dict(samples())
-
-
-@cache
-def templates(dialect: Any = "text", language: Any = "en", **given: str) -> Templates:
-    return Templates(
-        given,
-        language=language,
-        dialect=dialect,
-        title_dialect="text",
-        zone=ZoneInfo("Europe/Berlin"),
-        name="[[notifier.routes]] sales",
-    )
+from tests.unit.notifier.sales_templates import SAMPLES, templates
 
 
 def test_an_edit_with_its_text_in_english() -> None:
