@@ -5,7 +5,6 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from gateway.balance.door_report import DoorReport, decoded_reports
 from gateway.balance.keys import (
@@ -19,6 +18,7 @@ from gateway.balance.sheet import Balance, GroupSheet, Missing, door_sheet
 from gateway.contract import Streams
 from gateway.redis_access import lua
 from gateway.redis_access.group_lag import right_lag
+from gateway.redis_access.stream_information import group_names
 
 __all__ = ["read_balance"]
 
@@ -79,11 +79,7 @@ async def _groups(redis: Any, streams: Streams, stream: str) -> list[GroupSheet]
     found: dict[str, GroupSheet] = {}
     for partition in range(streams.partitions):
         key = streams.key(stream, partition)
-        try:
-            rows = await redis.xinfo_groups(key)
-        except ResponseError:  # no such stream yet
-            continue
-        for group in (row["name"].decode() for row in rows):
+        for group in await group_names(redis, key):
             one = await _of_partition(redis, streams, stream, partition, group)
             if one is not None:
                 found[group] = one if group not in found else _sum(found[group], one)

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from gateway.balance.keys import group_balance_key
 from gateway.contract import EVENT_FIELD, Streams
 from gateway.erasing.subject import Subject
 from gateway.redis_access import lua
+from gateway.redis_access.stream_information import group_names
 
 __all__ = ["erase_dead_letters", "erase_entries", "erase_redeliveries"]
 
@@ -29,7 +29,7 @@ async def erase_entries(redis: Redis, streams: Streams, stream: str, subject: Su
     for partition in range(streams.partitions):
         key = streams.key(stream, partition)
         async for ids in _found(redis, key, subject):
-            groups = await _groups_of(redis, key)
+            groups = await group_names(redis, key)
             keys = [
                 key,
                 streams.retention_books(stream, partition),
@@ -77,14 +77,6 @@ async def _found(redis: Redis, key: str, subject: Subject) -> AsyncIterator[list
         if is_last:
             return
         after = f"({page[-1][0].decode()}"
-
-
-async def _groups_of(redis: Redis, key: str) -> list[str]:
-    try:
-        rows: Any = await redis.xinfo_groups(key)
-    except ResponseError:  # the stream is gone
-        return []
-    return [row["name"].decode() for row in rows]
 
 
 async def _keys_of_groups(redis: Redis, pattern: str) -> list[tuple[str, str]]:

@@ -3,9 +3,9 @@
 from typing import Any, Final, TypeAlias
 
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from gateway.contract import EntryId, Streams
+from gateway.redis_access.stream_information import stream_information
 
 __all__ = ["Ends", "ends_of_events", "has_passed_on"]
 
@@ -19,12 +19,8 @@ async def ends_of_events(client: Redis, streams: Streams) -> Ends:
     """Where the stream ends now; raises one of connections.FAILURES."""
     ends = []
     for key in streams.keys("events"):
-        try:
-            info: Any = await client.xinfo_stream(key)
-        except ResponseError:  # no such stream yet
-            ends.append(EntryId(0))
-        else:
-            ends.append(EntryId.of(info["last-generated-id"]))
+        info = await stream_information(client, key)
+        ends.append(EntryId(0) if info is None else EntryId.of(info["last-generated-id"]))
     return tuple(ends)
 
 

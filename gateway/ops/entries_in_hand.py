@@ -12,7 +12,7 @@ from gateway.contract import EntryId, FailedAttempt, Streams, timestamps
 from gateway.errors import OperatorError
 from gateway.ops.entry_lines import ReadEntry, entry_of, portal_names
 from gateway.ops.partition_owners import now_ms_at, owner_of
-from gateway.redis_access.stream_information import group_rows
+from gateway.redis_access.stream_information import group_names
 
 __all__ = [
     "EntriesInHand",
@@ -20,7 +20,6 @@ __all__ = [
     "LastFailure",
     "entries_in_hand",
     "failures_of",
-    "groups_of",
     "groups_reading",
     "last_failure",
 ]
@@ -154,14 +153,8 @@ async def entries_in_hand(
 async def groups_reading(redis: Redis, streams: Streams) -> list[str]:
     """The groups of all streams and partitions, in the order of their names."""
     keys = [*streams.keys("events"), *streams.keys("comments")]
-    each = await asyncio.gather(*(groups_of(redis, key) for key in keys))
+    each = await asyncio.gather(*(group_names(redis, key) for key in keys))
     return sorted({group for some in each for group in some})
-
-
-async def groups_of(redis: Redis, key: str) -> list[str]:
-    """The groups of a stream; none of one that is not there."""
-    rows = await group_rows(redis, key)
-    return [row["name"].decode() for row in rows]
 
 
 async def failures_of(redis: Redis, key: str, fields: Sequence[str]) -> list[FailedAttempt | None]:
@@ -181,12 +174,12 @@ async def _sources_of(redis: Redis, streams: Streams, group: str) -> list[tuple[
         keys = {name: streams.key(name, partition) for name in ("events", "comments")}
         is_here = False
         for name, key in keys.items():
-            groups = await groups_of(redis, key)
+            groups = await group_names(redis, key)
             known.update(groups)
             if group in groups:
                 is_here = True
                 found.append((name, key, partition))
-        if is_here and group in await groups_of(redis, replay):
+        if is_here and group in await group_names(redis, replay):
             found.append(("replay", replay, partition))
     if not found:
         there = f"; there are: {', '.join(sorted(known))}" if known else ""

@@ -19,7 +19,7 @@ from gateway.contract import (
     timestamps,
 )
 from gateway.errors import OperatorError
-from gateway.ops.entries_in_hand import groups_of
+from gateway.redis_access.stream_information import group_names
 
 __all__ = [
     "GroupInterventions",
@@ -62,7 +62,7 @@ async def streams_of_groups(redis: Redis, streams: Streams) -> dict[str, set[str
     found: dict[str, set[str]] = {}
     for stream in ("events", "comments"):
         for key in streams.keys(stream):
-            for group in await groups_of(redis, key):
+            for group in await group_names(redis, key):
                 found.setdefault(group, set()).add(stream)
     return found
 

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from msgspec import Struct
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from gateway.contract import EntryId, EventSelection, Streams
 from gateway.errors import OperatorError
@@ -19,7 +18,7 @@ from gateway.ops.entry_lines import entry_of
 from gateway.redis_access import lua
 from gateway.redis_access.connections import AWAY
 from gateway.redis_access.entry_count import CountedStream, EntryCount, count_entries
-from gateway.redis_access.stream_information import stream_information
+from gateway.redis_access.stream_information import group_rows, stream_information
 
 __all__ = [
     "Replay",
@@ -92,10 +91,7 @@ async def stream_of_group(redis: Redis, streams: Streams, group: str) -> str:
     """The stream that a group reads; raises OperatorError unless there is exactly one."""
     found = []
     for stream in ("events", "comments"):
-        try:
-            rows: Any = await redis.xinfo_groups(streams.key(stream, 0))
-        except ResponseError:  # no such stream
-            continue
+        rows = await group_rows(redis, streams.key(stream, 0))
         found += [stream for row in rows if row["name"] == group.encode()]
     if len(found) != 1:
         raise OperatorError(

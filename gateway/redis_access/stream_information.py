@@ -9,7 +9,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-__all__ = ["group_rows", "stream_information"]
+__all__ = ["group_names", "group_rows", "stream_information"]
 
 _NOT_THERE: Final = "no such key"
 
@@ -34,3 +34,8 @@ async def group_rows(redis: Redis, key: str) -> list[dict[str, Any]]:
             return []
         raise
     return rows
+
+
+async def group_names(redis: Redis, key: str) -> list[str]:
+    """The groups of a stream; none of one that is not there. Raises as above."""
+    return [row["name"].decode() for row in await group_rows(redis, key)]
