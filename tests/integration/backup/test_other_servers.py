@@ -21,8 +21,10 @@ def started(name: str, directory: Path) -> Iterator[RedisServer]:
     except NotHere as reason:
         pytest.skip(f"not available here: {reason}")
     server.start()
-    yield server
-    server.stop()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 @pytest.mark.parametrize(
