@@ -1,33 +1,31 @@
 """`consumers warehouse …`: comparing with the stream, loading again, asking, erasing."""
 
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import partial, wraps
-from typing import Any, Final
+from typing import Final
 
 import click
-import uvloop
 from redis.asyncio import Redis
 
+from consumers.warehouse.command_access import (
+    naming_what_is_away,
+    opened_warehouse,
+    run,
+    warehouse_settings,
+)
 from consumers.warehouse.consumer import GROUP
 from consumers.warehouse.destination import destination
-from consumers.warehouse.destination_errors import DestinationAway
+from consumers.warehouse.erase_command import erase
 from consumers.warehouse.event_rows import Unfit
 from consumers.warehouse.find_command import find
 from consumers.warehouse.libraries import require_libraries
-from consumers.warehouse.opening import opened_on_thread
 from consumers.warehouse.query import answer, as_json, as_table
-from consumers.warehouse.row_loading import Warehouse
 from consumers.warehouse.stream_comparison import StreamComparison, backfill, compare
 from consumers.warehouse.stream_range import Range
 from consumers.warehouse.warehouse_thread import WarehouseThread
-from gateway import logs
-from gateway.commandline import settings_of
-from gateway.contract import EventSubject
-from gateway.erasure_record import Erasure, about_of, record_erasure
-from gateway.errors import OperatorError
 from gateway.moments import Moment
 from gateway.redis_access import connections
 from gateway.settings import Settings
@@ -68,14 +66,14 @@ def _range(function: Callable[..., None]) -> Callable[..., None]:
         stream: str | None,
         as_json: bool,
     ) -> None:
-        settings = _settings(context)
+        settings = warehouse_settings(context)
         wanted = Range(stream=stream or settings.warehouse.stream, since=since, until=until)
         function(settings, wanted, as_json=as_json)
 
     return command
 
 
-@click.group("warehouse", commands=[find])
+@click.group("warehouse", commands=[erase, find])
 def command() -> None:
     r"""Ask the warehouse with SQL, compare it with the stream, load it again, erase.
 
@@ -101,7 +99,7 @@ def check(settings: Settings, wanted: Range, *, as_json: bool) -> None:
     consumers warehouse check --from 1d
     consumers warehouse check --from 2d --to 1d --json
     """
-    found = _run(_check(settings, wanted))
+    found = run(_check(settings, wanted))
     if as_json:
         click.echo(indented_json(found))
     else:
@@ -127,7 +125,7 @@ def backfill_command(settings: Settings, wanted: Range, *, as_json: bool) -> Non
     consumers warehouse backfill --from 2d --to 1d
     consumers warehouse backfill --from 2026-01-31T00:00:00Z --stream events
     """
-    count = _run(_backfill(settings, wanted))
+    count = run(_backfill(settings, wanted))
     click.echo(json_line({"loaded": count}) if as_json else f"{count} events loaded")
 
 
@@ -145,9 +143,9 @@ def query(context: click.Context, *, sql: str, is_json: bool) -> None:
     consumers warehouse query "SELECT count(*) FROM comment_events"
     consumers warehouse query --json "SELECT * FROM comment_events LIMIT 2"
     """
-    settings = _settings(context)
+    settings = warehouse_settings(context)
     options = settings.warehouse
-    rows = _away_told(
+    rows = naming_what_is_away(
         partial(answer, destination(options.destination), options.dataset, sql, wait_s=_WAIT_S)
     )
     if is_json:
@@ -155,73 +153,6 @@ def query(context: click.Context, *, sql: str, is_json: bool) -> None:
             click.echo(line)
     else:
         click.echo(as_table(rows))
-
-
-@command.command()
-@click.option("--portal", "member_id", metavar="ID", help="The portal's member_id.")
-@click.option(
-    "--comment",
-    "comment_id",
-    type=click.IntRange(1),
-    metavar="ID",
-    help="Only this comment. --portal may be left out if one portal alone has it.",
-)
-@click.option("--subject", metavar="KIND/ID", help="Only this deal, contact, …, as contact/7.")
-@click.option("--reason", default="", help="For the audit log, such as the request's number.")
-@click.option(
-    "--compact",
-    "is_compacted",
-    is_flag=True,
-    help="Write the file or tables anew, without the bytes of what was erased. Loads wait.",
-)
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@_json
-@click.pass_context
-def erase(
-    context: click.Context,
-    *,
-    member_id: str | None,
-    comment_id: int | None,
-    subject: str | None,
-    reason: str,
-    is_compacted: bool,
-    yes: bool,
-    as_json: bool,
-) -> None:
-    r"""Erase all rows of a portal, or of one comment, contact, … of it. Cannot be undone.
-
-    No replay and no backfill brings back what was received until now. The erasure is recorded in
-    the warehouse (table erasures) and, through the stream, in the audit log.
-
-    DuckDB and PostgreSQL leave the bytes on the disk until they use the room again; --compact does
-    not. What other places still hold: docs/warehouse.md.
-
-    \b
-    consumers warehouse erase --portal 010b6886ebc205e43ae65000ee00addb --reason T-1234
-    consumers warehouse erase --comment 999 --compact
-    """
-    settings = _settings(context)
-    try:
-        about = about_of(comment_id, subject)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    if member_id is None:
-        if comment_id is None:
-            raise click.UsageError("give --portal ID, --comment ID or both")
-        member_id = str(_run(_portal_of(settings, comment_id)))
-    what = f"portal {member_id}" if about is None else f"{about.kind} {about.id} of {member_id}"
-    if not yes:
-        click.confirm(f"Erase everything of {what} from the warehouse?", abort=True, err=True)
-    erasure, event_id = _run(_erase(settings, member_id, about, reason))
-    if is_compacted:
-        _run(_compact(settings))
-    if as_json:
-        told = {"event_id": event_id, "erasure": erasure, "compacted": is_compacted}
-        click.echo(json_line(told))
-        return
-    click.echo(f"{erasure.erased_count} rows of {what} erased; audit event {event_id}")
-    if not is_compacted:
-        click.echo("their bytes stay on the disk until the room is used again, or: --compact")
 
 
 async def _check(settings: Settings, wanted: Range) -> StreamComparison:
@@ -241,60 +172,10 @@ async def _backfill(settings: Settings, wanted: Range) -> int:
         return await backfill(warehouse, redis, streams, wanted, told=told, unfit=unfit)
 
 
-async def _portal_of(settings: Settings, comment_id: int) -> str:
-    async with _warehouse(settings) as warehouse:
-        portals = await warehouse.call(Warehouse.portals_of, comment_id)
-    if len(portals) != 1:
-        found = (
-            f"{len(portals)} portals have ({', '.join(portals)})" if portals else "no portal has"
-        )
-        raise OperatorError(f"--comment {comment_id}: {found} such a comment; give --portal too")
-    return portals[0]
-
-
-async def _erase(
-    settings: Settings, member_id: str, about: EventSubject | None, reason: str
-) -> tuple[Erasure, str]:
-    async with connections.control(settings.redis.url) as redis:
-        await redis.ping()  # who cannot record must not erase
-    async with _warehouse(settings) as warehouse:
-        count = await warehouse.call(Warehouse.erase, member_id, about, datetime.now(UTC))
-    erasure = Erasure.of(member_id, about, by=GROUP, erased_count=count, reason=reason)
-    return erasure, await record_erasure(settings.redis, erasure)
-
-
-async def _compact(settings: Settings) -> None:
-    async with _warehouse(settings) as warehouse:
-        await warehouse.call(Warehouse.compact)
-
-
-def _warehouse(settings: Settings) -> AbstractAsyncContextManager[WarehouseThread]:
-    return opened_on_thread(settings.warehouse, destination(settings.warehouse.destination))
-
-
 @asynccontextmanager
 async def _warehouse_and_redis(settings: Settings) -> AsyncIterator[tuple[WarehouseThread, Redis]]:
     async with (
         connections.control(settings.redis.url, timeout_s=10) as redis,
-        _warehouse(settings) as warehouse,
+        opened_warehouse(settings) as warehouse,
     ):
         yield warehouse, redis
-
-
-def _settings(context: click.Context) -> Settings:
-    settings = settings_of(context)
-    logs.configure(settings.log, process="warehouse")
-    return settings
-
-
-def _run(doing: Coroutine[Any, Any, Any]) -> Any:
-    return _away_told(lambda: uvloop.run(doing))
-
-
-def _away_told(doing: Callable[[], Any]) -> Any:
-    try:
-        return doing()
-    except DestinationAway as error:
-        raise OperatorError(f"[warehouse] destination: {error}") from error
-    except connections.AWAY as error:
-        raise OperatorError(f"[redis] url: {error}; what was under way can be repeated") from error

@@ -4,12 +4,9 @@ import sys
 
 import click
 
+from consumers.warehouse.command_access import naming_what_is_away, warehouse_settings
 from consumers.warehouse.destination import destination
-from consumers.warehouse.destination_errors import DestinationAway
 from consumers.warehouse.row_finding import find_rows
-from gateway import logs
-from gateway.commandline import settings_of
-from gateway.errors import OperatorError
 from gateway.terminal import json_line, printable
 
 __all__ = ["find"]
@@ -37,14 +34,9 @@ def find(context: click.Context, *, event_id: str, wait_s: float, as_json: bool)
     consumers warehouse find 01a20519-8d87-7177-989d-ac8da4341f00
     consumers warehouse find 01a20519-8d87-7177-989d-ac8da4341f00 --within 1 --json
     """
-    settings = settings_of(context)
-    logs.configure(settings.log, process="warehouse")
-    options = settings.warehouse
+    options = warehouse_settings(context).warehouse
     target = destination(options.destination)
-    try:
-        found = find_rows(target, options.dataset, event_id, wait_s=wait_s)
-    except DestinationAway as error:
-        raise OperatorError(f"[warehouse] destination: {error}") from error
+    found = naming_what_is_away(lambda: find_rows(target, options.dataset, event_id, wait_s=wait_s))
     for one in found:
         if as_json:
             click.echo(json_line(one))

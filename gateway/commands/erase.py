@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import click
@@ -16,9 +15,9 @@ from gateway.erasing.out_of_reach import out_of_reach
 from gateway.erasing.rewriting import rewrite
 from gateway.erasing.subject import Subject
 from gateway.erasure_record import Erasure, about_of, record_erasure
-from gateway.errors import OperatorError
 from gateway.ops.answer_times import reached
-from gateway.portals.registry import MEMBER_ID, Registry
+from gateway.portals.known_domains import known_domains, refuse_domain
+from gateway.portals.registry import MEMBER_ID
 from gateway.redis_access import connections
 from gateway.settings import Settings
 
@@ -146,12 +145,9 @@ async def erase_from_redis(
     redis_settings = settings.redis
     async with connections.control(redis_settings.url, timeout_s=_TIMEOUT_S) as redis:
         await reached(redis)
-        known = await Registry(redis, prefix=redis_settings.prefix).read()
-        portals = {one.member_id: one.domain for one in known.registrations}
-        portals |= {portal.member_id: portal.domain for portal in settings.portals}
-        is_portal, is_registered = subject.is_portal, subject.member_id in portals
-        if not is_registered:
-            _refuse_domain(subject.member_id, portals)
+        domains = await known_domains(redis, settings)
+        refuse_domain(subject.member_id, domains)
+        is_portal, is_registered = subject.is_portal, subject.member_id in domains
         erased = await erase(
             redis, redis_settings, subject, with_access=is_portal and not is_registered
         )
@@ -163,12 +159,3 @@ async def erase_from_redis(
         event_id = await record_erasure(redis_settings, erasure)
         is_rewritten = rewrites and await rewrite(redis, timeout_s=_REWRITE_S)
     return ErasureOutcome(erased, event_id, is_rewritten, is_portal and is_registered)
-
-
-def _refuse_domain(name: str, portals: Mapping[str, str]) -> None:
-    """Raise OperatorError for a portal's domain: nothing is stored under it, and an erasure that
-    found nothing would be on record as done.
-    """
-    for member_id, domain in portals.items():
-        if domain.lower() == name.lower():
-            raise OperatorError(f"{name} is a domain: erase --portal {member_id}")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from click.testing import Result
 from redis.asyncio import Redis
 
 from consumers.testing import app_event, entity_event
+from gateway.portals.registry import Registry
 from tests.integration.runtime.running import comment_event, publish
 from tests.integration.warehouse.conftest import events_on
 from tests.integration.warehouse.loading import ask_duckdb
@@ -52,3 +54,17 @@ async def test_events_of_any_subject_are_compared_loaded_again_and_erased_with_t
     await told("backfill", "--from", "1h")
     assert ask(kinds) == []
     assert json.loads((await told("check", "--from", "1h", "--json")).stdout)["erased"] == 3
+
+
+async def test_nothing_is_on_record_as_erased_because_a_portal_was_called_by_its_domain(
+    run: Any, redis: Redis
+) -> None:
+    await Registry(redis, prefix="b24").add(
+        "portal", "acme.bitrix24.example", b"x" * 32, now=datetime.now(UTC)
+    )
+
+    refused = await asyncio.to_thread(run, "erase", "--portal", "Acme.bitrix24.example", "--yes")
+
+    assert refused.exit_code == 1
+    assert "is a domain: erase --portal portal" in str(refused.exception or refused.output)
+    assert not await redis.exists("b24:events:{0}")
