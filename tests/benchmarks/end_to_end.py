@@ -5,11 +5,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from gateway.drill.delivery_load import DeliveryLoad
 from gateway.local.redis_server import RedisServer
 from gateway.redis_access import connections
 from tests.support.consumer_process import service
 from tests.support.eventually import eventually
-from tests.support.load import Load
 from tests.support.receiver_process import receiving
 
 __all__ = ["waits_s"]
@@ -47,7 +47,7 @@ async def _waits_s(server: RedisServer, directory: Path) -> list[float]:
 
         with service(server.url, directory, name=_SERVICE) as consumer:
             await eventually(has_group)
-            async with Load([receiver.port], rate=_RATE, senders=50) as load:
+            async with DeliveryLoad([receiver.port], rate=_RATE, senders=50) as load:
                 await asyncio.sleep(_SECONDS)
             await asyncio.sleep(0.5)
             await consumer.stop()

@@ -9,6 +9,7 @@ from typing import Final
 
 from playwright.async_api import Browser, Locator, expect
 
+from gateway.drill.delivery_load import DeliveryLoad
 from gateway.local.redis_server import RedisServer
 from gateway.sandbox.portal import SANDBOX
 from tests.browser.console_browser import ConsoleBrowser, open_page
@@ -17,7 +18,6 @@ from tests.integration.operating.installation import INDEX, OTHER, Installation,
 from tests.integration.operating.test_drill import handled, rows_after
 from tests.support.console_stage import OPERATOR, VIEWER
 from tests.support.eventually import eventually
-from tests.support.load import Load
 from tests.support.receiver_process import Receiver
 from tests.support.spooled import spooled
 
@@ -152,7 +152,7 @@ async def test_with_redis_killed_every_screen_says_so_and_a_lost_event_opens_the
     here = Installation(tmp_path, own_server.url, settings=TOKENS)
     async with (
         here.receiving() as receiver,
-        Load([receiver.port], rate=40, senders=4) as load,
+        DeliveryLoad([receiver.port], rate=40, senders=4) as load,
         console(browser, receiver) as one,
     ):
         with here.consuming(INDEX):

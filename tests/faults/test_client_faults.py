@@ -8,8 +8,8 @@ import time
 
 import pytest
 
+from gateway.drill.delivery_load import FIRST_TS, request_of
 from tests.support.connections import connected
-from tests.support.load import FIRST_TS, request_of
 from tests.support.receiver_process import Receiver
 from tests.support.stage import Stage
 

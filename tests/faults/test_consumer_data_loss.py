@@ -10,13 +10,13 @@ from redis.asyncio import Redis
 
 from consumers import CommentEvent, Consumer
 from gateway.contract import encode_event
+from gateway.drill.lossy_proxy import LossyProxy, on_loopback
 from gateway.local.redis_server import RedisServer
 from gateway.redis_access import connections
 from tests.faults.sink import GROUP, SERVICE, Sink
 from tests.integration.runtime.running import comment_event, publish, running, settled
 from tests.support.consumer_process import service
 from tests.support.eventually import eventually
-from tests.support.lossy_proxy import LossyProxy
 from tests.support.replicas import until_in_step
 from tests.support.stage import COUNTED, Stage
 
@@ -94,7 +94,10 @@ async def test_a_replica_that_missed_the_end_takes_over_under_a_consumer(stage: 
     """Lost are the events that no replica confirmed, which their sender sends again."""
     primary = stage.server("primary", "--repl-diskless-sync-delay", "0")
     sink = Sink(stage.directory)
-    async with LossyProxy(primary.port) as wire, LossyProxy(primary.port) as address:
+    async with (
+        LossyProxy(on_loopback(primary.port)) as wire,
+        LossyProxy(on_loopback(primary.port)) as address,
+    ):
         replica = stage.server("replica", "--replicaof", f"127.0.0.1 {wire.port}")
         await until_in_step(primary)
         confirmed = [comment_event(number % 10 + 1) for number in range(100)]
@@ -116,7 +119,7 @@ async def test_a_replica_that_missed_the_end_takes_over_under_a_consumer(stage: 
             async with connections.control(replica.url) as redis:
                 await redis.replicaof("NO", "ONE")
                 missing = await missing_on(redis, [*confirmed, *unconfirmed])
-                address.lead_to(replica.port)
+                address.lead_to(on_loopback(replica.port))
                 await publish(redis, KEY, missing)
                 await eventually(lambda: settled(redis, KEY, GROUP), timeout_s=30)
             assert await process.stop() == 0

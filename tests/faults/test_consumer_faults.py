@@ -15,11 +15,11 @@ from redis.asyncio import Redis
 
 from consumers import CommentEvent, Consumer
 from gateway.contract import EntryId, EventSubject, Streams
+from gateway.drill.lossy_proxy import LossyProxy, on_loopback
 from gateway.redis_access import connections
 from tests.integration.runtime.running import comment_event, publish, running, settled
 from tests.support.consumer_process import ConsumerProcess, service
 from tests.support.eventually import eventually
-from tests.support.lossy_proxy import LossyProxy
 from tests.support.stage import COUNTED, Stage
 
 GROUP = "search-index"
@@ -82,7 +82,7 @@ async def test_replies_of_reads_are_lost(stage: Stage) -> None:
     async def handle(event: CommentEvent) -> None:
         seen[event.id] += 1
 
-    async with LossyProxy(server.port) as proxy, running(app, proxy.url):
+    async with LossyProxy(on_loopback(server.port)) as proxy, running(app, proxy.url):
         for round_ in range(1, 6):
             proxy.lose_replies(2)
             await publish(redis, KEY, [comment_event(number + 1) for number in range(20)])

@@ -4,8 +4,8 @@ import asyncio
 
 from redis.asyncio import Redis
 
+from gateway.drill.lossy_proxy import LossyProxy, on_loopback
 from tests.support.eventually import eventually
-from tests.support.lossy_proxy import LossyProxy
 from tests.support.replicas import until_in_step
 from tests.support.stage import Stage
 
@@ -16,7 +16,10 @@ async def test_a_replica_takes_over(stage: Stage) -> None:
     primary = stage.server("primary")
     replica = stage.server("replica", "--replicaof", f"127.0.0.1 {primary.port}")
     await until_in_step(primary)
-    async with LossyProxy(primary.port) as address, Redis.from_url(replica.url) as client:
+    async with (
+        LossyProxy(on_loopback(primary.port)) as address,
+        Redis.from_url(replica.url) as client,
+    ):
         receiver = await stage.receiver(address.url, REPLICATED)
         async with stage.load(receiver) as load:
             await load.until_answered_from("stream", timeout_s=10)
@@ -24,7 +27,7 @@ async def test_a_replica_takes_over(stage: Stage) -> None:
             primary.kill()
             await asyncio.sleep(stage.span(short=1, full=3))
             await client.replicaof("NO", "ONE")
-            address.lead_to(replica.port)
+            address.lead_to(on_loopback(replica.port))
             # Alone it confirms nothing: events wait in the spool until it has a replica, too.
             await load.until_answered_from("spool", timeout_s=20)
             stage.server("second replica", "--replicaof", f"127.0.0.1 {replica.port}")
@@ -40,7 +43,10 @@ async def test_a_replica_takes_over_that_had_fallen_behind(stage: Stage) -> None
     primary = stage.server("primary")
     replica = stage.server("replica", "--replicaof", f"127.0.0.1 {primary.port}")
     await until_in_step(primary)
-    async with LossyProxy(primary.port) as address, Redis.from_url(replica.url) as client:
+    async with (
+        LossyProxy(on_loopback(primary.port)) as address,
+        Redis.from_url(replica.url) as client,
+    ):
         receiver = await stage.receiver(address.url, REPLICATED)
         async with stage.load(receiver) as load:
             await load.until_answered_from("stream", timeout_s=10)
@@ -51,7 +57,7 @@ async def test_a_replica_takes_over_that_had_fallen_behind(stage: Stage) -> None
             primary.kill()
             replica.resume()
             await client.replicaof("NO", "ONE")
-            address.lead_to(replica.port)
+            address.lead_to(on_loopback(replica.port))
             stage.server("second replica", "--replicaof", f"127.0.0.1 {replica.port}")
             await load.until_answered_from("stream", timeout_s=60)
 
@@ -65,7 +71,7 @@ async def test_the_old_primary_lives_on_as_a_replica(stage: Stage) -> None:
     """Connections to it stay open, and it answers that it is read-only."""
     primary, other = stage.server("primary"), stage.server("other")
     async with (
-        LossyProxy(primary.port) as address,
+        LossyProxy(on_loopback(primary.port)) as address,
         Redis.from_url(primary.url) as old,
         Redis.from_url(other.url) as new,
     ):
@@ -78,7 +84,7 @@ async def test_the_old_primary_lives_on_as_a_replica(stage: Stage) -> None:
             await old.client_pause(1000, all=False)
             await until_in_step_by_offset(old, new)
             await new.replicaof("NO", "ONE")
-            address.lead_to(other.port)
+            address.lead_to(on_loopback(other.port))
             await old.replicaof("127.0.0.1", other.port)
             await load.until_answered_from("stream", timeout_s=60)
 

@@ -13,14 +13,14 @@ from redis.asyncio import Redis
 
 from consumers.audit import signing
 from gateway.contract import EVENT_FIELD, encode_event
+from gateway.drill.delivery_load import DeliveryLoad
+from gateway.drill.fault_ledger import account_of
 from gateway.local.redis_server import RedisServer
 from tests.integration.notifier.processes import comment_event, is_reading, publish
 from tests.integration.notifier.sinks import http_sink
 from tests.support.audit_log import verify_by_key
 from tests.support.consumer_process import configured_consumer
 from tests.support.eventually import eventually
-from tests.support.ledger import account_of
-from tests.support.load import Load
 from tests.support.receiver_process import Receiver
 from tests.support.small_disk import fill, small_disk
 from tests.support.spooled import until_drained
@@ -89,7 +89,7 @@ async def test_a_receiver_whose_log_cannot_be_written_does_all_else(
             # The port is open as soon as one of the workers is there.
             await eventually(lambda: _is_ready(session, receiver))
             broken.breaks()
-            async with Load([receiver.port], rate=100) as load:
+            async with DeliveryLoad([receiver.port], rate=100) as load:
                 await load.until_answered_from("stream", timeout_s=20)
                 for _ in range(100):  # more lines than the pipe holds
                     assert await _forged(session, receiver) == 403

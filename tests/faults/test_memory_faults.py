@@ -10,10 +10,10 @@ from redis.asyncio import Redis
 
 from consumers import Consumer
 from gateway.contract import CommentEvent
+from gateway.drill.delivery_load import DeliveryLoad
 from gateway.redis_access import connections
 from tests.integration.runtime.running import running, settled
 from tests.support.eventually import eventually
-from tests.support.load import Load
 from tests.support.receiver_process import Receiver
 from tests.support.stage import COUNTED, Stage
 
@@ -49,7 +49,7 @@ async def all_handled(redis: Redis) -> bool:
     return all([await settled(redis, key, _GROUP) for key in _KEYS])
 
 
-def assert_all_are_handled(load: Load, seen: Counter[str]) -> None:
+def assert_all_are_handled(load: DeliveryLoad, seen: Counter[str]) -> None:
     accepted = {delivery.event_id for delivery in load.deliveries if delivery.is_accepted}
     assert {delivery.status for delivery in load.deliveries} == {200}
     assert set(seen) == accepted

@@ -8,10 +8,10 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.drill.delivery_load import DeliveryLoad
 from gateway.local.redis_server import RedisServer
 from gateway.web.metric_files import KINDS
 from tests.support.eventually import eventually
-from tests.support.load import Load
 from tests.support.receiver_process import Receiver, receiving
 from tests.support.small_disk import small_disk
 
@@ -43,7 +43,7 @@ async def test_a_full_disk_costs_the_metrics_of_new_workers_and_no_delivery(
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(disk))
     async with receiving(tmp_path, own_server.url, {"HTTP_WORKERS": "2"}) as receiver:
-        async with Load([receiver.port], rate=50) as load:
+        async with DeliveryLoad([receiver.port], rate=50) as load:
             await load.until_answered_from("stream", timeout_s=20)
             are_there_in_full(disk)
             for worker in psutil.Process(receiver.pid).children():

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from redis.asyncio import Redis
 
-from tests.support.lossy_proxy import LossyProxy
+from gateway.drill.lossy_proxy import LossyProxy, on_loopback
 from tests.support.stage import Stage
 
 
@@ -45,7 +45,7 @@ async def test_redis_hangs(stage: Stage) -> None:
 @pytest.mark.short
 async def test_replies_are_lost_after_the_write(stage: Stage) -> None:
     server = stage.server()
-    async with LossyProxy(server.port) as proxy:
+    async with LossyProxy(on_loopback(server.port)) as proxy:
         receiver = await stage.receiver(proxy.url)
         async with stage.load(receiver) as load:
             await load.until_answered_from("stream", timeout_s=10)

@@ -6,11 +6,11 @@ from typing import Any
 
 from consumers import CommentEvent, Consumer, Reject
 from gateway.contract import Streams
+from gateway.drill.delivery_load import DeliveryLoad
 from gateway.local.redis_server import ServerBinary
 from gateway.redis_access import connections
 from tests.integration.runtime.running import comment_event, publish, running, settled
 from tests.support.eventually import eventually
-from tests.support.load import Load
 from tests.support.receiver_process import receiving
 from tests.support.redis_cluster import redis_cluster, url_of
 from tests.support.redis_users import denied, rights_of, service_rights
@@ -49,7 +49,7 @@ async def test_the_documented_rights_of_a_receiver_and_a_service_suffice_on_a_cl
             connections.control(url) as redis,
             receiving(tmp_path, as_user("receiver"), partitions) as receiver,
         ):
-            async with Load([receiver.port], rate=50) as load:
+            async with DeliveryLoad([receiver.port], rate=50) as load:
                 await load.until_answered_from("stream", timeout_s=20)
             for key in STREAMS.keys("events"):
                 await publish(redis, key, [comment_event(number) for number in (1, 2, 3)])

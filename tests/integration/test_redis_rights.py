@@ -10,6 +10,7 @@ from redis.exceptions import NoPermissionError
 
 from gateway import settings
 from gateway.contract import Streams
+from gateway.drill.delivery_load import DeliveryLoad, request_of
 from gateway.inbound.delivery import Delivery
 from gateway.portals.application_tokens import digest_of
 from gateway.portals.quarantine import Quarantine, sealed
@@ -23,7 +24,6 @@ from gateway.sandbox.portal import SANDBOX
 from gateway.vault.encryption import Vault
 from tests.support.connections import connected
 from tests.support.eventually import eventually
-from tests.support.load import Load, request_of
 from tests.support.receiver_process import receiving
 from tests.support.redis_users import denied, rights_of
 
@@ -39,7 +39,7 @@ async def test_a_receiver_with_a_right_too_few_doubles_nothing(
 ) -> None:
     await users("~*", "+@all", f"-{missing}")
     async with receiving(tmp_path, limited_url) as receiver:
-        async with Load([receiver.port], rate=20, senders=3) as load:
+        async with DeliveryLoad([receiver.port], rate=20, senders=3) as load:
             await load.until_answered_from("spool", timeout_s=10)
         accepted = len(load.deliveries)
         await eventually(lambda: "the spool waits for redis" in receiver.log)
@@ -173,7 +173,7 @@ async def test_the_documented_rights_of_the_receiver_suffice(
         },
     ) as receiver:
         try:
-            async with Load([receiver.port], rate=50) as load:
+            async with DeliveryLoad([receiver.port], rate=50) as load:
                 await load.until_answered_from("stream", timeout_s=10)
 
                 async def is_trimmed() -> bool:

@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from tests.support.load import Delivery
+from gateway.drill.delivery_load import LoadDelivery
 
 __all__ = ["Saying", "Watch", "lies_of_receiver"]
 
@@ -63,7 +63,7 @@ def _status(port: int, path: str) -> int:
         connection.close()
 
 
-def lies_of_receiver(sayings: Sequence[Saying], deliveries: Sequence[Delivery]) -> list[Saying]:
+def lies_of_receiver(sayings: Sequence[Saying], deliveries: Sequence[LoadDelivery]) -> list[Saying]:
     """What was said and not so; `deliveries` are those of this receiver.
 
     A probe without an answer says nothing: the process may just have been killed.
@@ -71,7 +71,7 @@ def lies_of_receiver(sayings: Sequence[Saying], deliveries: Sequence[Delivery]) 
     return [saying for saying in sayings if saying.status and _is_untrue(saying, deliveries)]
 
 
-def _is_untrue(saying: Saying, deliveries: Sequence[Delivery]) -> bool:
+def _is_untrue(saying: Saying, deliveries: Sequence[LoadDelivery]) -> bool:
     if saying.status not in {200, 503}:
         return True
     near = [one for one in deliveries if abs(one.sent_at - saying.at) <= _AROUND_S]

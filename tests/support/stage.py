@@ -6,17 +6,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
+from msgspec.structs import asdict
 from redis.exceptions import ResponseError
 
 from gateway.contract import InvalidEvent, Streams, decode_event
+from gateway.drill.delivery_load import DeliveryLoad, LoadDelivery
+from gateway.drill.fault_ledger import FaultAccount, StoredEvent, account_of, stored_event
 from gateway.local.redis_server import RedisServer, ServerBinary
 from gateway.redis_access import connections
 from tests.integration.runtime.running import settled
 from tests.support.consumer_process import Worker
 from tests.support.eventually import eventually
-from tests.support.ledger import Account, Entry, account_of, entry_of
-from tests.support.load import Delivery, Load
 from tests.support.probes import Saying, Watch, lies_of_receiver
 from tests.support.receiver_process import Receiver
 from tests.support.spooled import spooled, until_drained
@@ -35,6 +35,12 @@ _STREAMS: Final = Streams(partitions=2)
 _RATE: Final = 400.0
 
 
+class ProbedAccount(FaultAccount, frozen=True, kw_only=True):
+    """With how many answers of probes were not so."""
+
+    untrue_probes: int
+
+
 class Stage:
     """What the faults have in common; made by the fixture `stage`, which also takes it down.
 
@@ -45,7 +51,7 @@ class Stage:
         self.binary = binary
         self.directory = directory
         self.spool_dir = directory / "spool"
-        self.account: Account | None = None
+        self.account: ProbedAccount | None = None
         self.remark = ""  # in the table, for a fault that keeps its own account
         self._is_long = is_long
         self._processes = ExitStack()
@@ -135,13 +141,13 @@ class Stage:
 
                 await eventually(is_green, timeout_s=timeout_s)
 
-    def load(self, *receivers: Receiver, rate: float = _RATE) -> Load:
+    def load(self, *receivers: Receiver, rate: float = _RATE) -> DeliveryLoad:
         """A load on these receivers."""
-        return Load([receiver.port for receiver in receivers], rate=rate)
+        return DeliveryLoad([receiver.port for receiver in receivers], rate=rate)
 
     async def settle(
-        self, deliveries: list[Delivery], server: RedisServer | str, *, is_ordered: bool = True
-    ) -> Account:
+        self, deliveries: list[LoadDelivery], server: RedisServer | str, *, is_ordered: bool = True
+    ) -> ProbedAccount:
         """Wait until the spool is empty, stop the receivers, and draw up the account.
 
         Asserts what holds after every fault: nothing lost, nothing twice, no receiver that ended
@@ -154,7 +160,7 @@ class Stage:
         codes = [await receiver.stop() for receiver in self._receivers]
         url = server if isinstance(server, str) else server.url
         account = account_of(deliveries, await entries_on(url))
-        self.account = msgspec.structs.replace(account, untrue_probes=len(lies))
+        self.account = ProbedAccount(**asdict(account), untrue_probes=len(lies))
         logs = "".join(receiver.log for receiver in self._receivers)
         assert self.account.accepted > 0, logs[-3000:]
         assert self.account.lost == self.account.duplicated == 0, f"{self.account}\n{logs[-3000:]}"
@@ -164,7 +170,7 @@ class Stage:
         assert "Traceback" not in logs, logs[logs.index("Traceback") - 1000 :][:4000]
         return self.account
 
-    def _lies(self, deliveries: list[Delivery]) -> list[Saying]:
+    def _lies(self, deliveries: list[LoadDelivery]) -> list[Saying]:
         """What probes said and was not so; asks none of them any more."""
         lies = []
         for port, watch in self._watches.items():
@@ -202,14 +208,14 @@ class Stage:
         self._processes.close()
 
 
-async def entries_on(url: str) -> list[list[Entry]]:
+async def entries_on(url: str) -> list[list[StoredEvent]]:
     """The entries of each partition that are events, in their order."""
     async with connections.control(url) as client:
         streams = []
         for key in _STREAMS.keys("events"):
             entries: Any = await client.xrange(key)
             raw = [fields.get(b"event", b"") for _, fields in entries]
-            streams.append([entry_of(event) for event in raw if _is_event(event)])
+            streams.append([stored_event(event) for event in raw if _is_event(event)])
         return streams
 
 

@@ -8,13 +8,13 @@ from typing import Any
 from redis.asyncio import Redis
 
 from gateway.contract import decode_event
+from gateway.drill.delivery_load import DeliveryLoad
 from gateway.local.redis_server import RedisServer
 from gateway.redis_access import connections
 from gateway.sandbox.portal import SANDBOX
 from tests.integration.operating.installation import INDEX, Installation, posted
 from tests.support.consumer_process import ConsumerProcess
 from tests.support.eventually import eventually
-from tests.support.load import Load
 from tests.support.spooled import spooled, until_drained
 
 
@@ -117,7 +117,7 @@ async def test_a_backup_under_load_loses_nothing_of_what_it_has(
     await _make_it_last(own_server.url)
     async with here.receiving() as receiver:
         with here.consuming("audit"), here.consuming(INDEX) as index:
-            async with Load([receiver.port], rate=200, senders=8) as load:
+            async with DeliveryLoad([receiver.port], rate=200, senders=8) as load:
                 await eventually(lambda: len(load.deliveries) > 100)
                 taken = await asyncio.gather(
                     *(here.said("backup", str(kept / str(number))) for number in range(3))

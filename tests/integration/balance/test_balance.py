@@ -11,12 +11,12 @@ from redis.asyncio import Redis
 from consumers import CommentEvent, Consumer, Event, Reject
 from gateway.balance.reading import read_balance
 from gateway.contract import Streams
+from gateway.drill.delivery_load import DeliveryLoad
 from gateway.local.redis_server import RedisServer
 from gateway.operator_record import OPERATOR_ACTED
 from gateway.redis_access import connections
 from tests.integration.runtime.running import comment_event, publish, running
 from tests.support.eventually import eventually
-from tests.support.load import Load
 from tests.support.receiver_process import Receiver, receiving
 from tests.support.spooled import spooled, until_drained
 from tests.support.starting import finished
@@ -52,7 +52,7 @@ async def last_act(url: str) -> dict[str, Any]:
 
 async def sent(receiver: Receiver, count: int, *, stored: str = "stream") -> int:
     """Send until so many were accepted; how many that were."""
-    async with Load([receiver.port], rate=100, senders=5) as load:
+    async with DeliveryLoad([receiver.port], rate=100, senders=5) as load:
         await eventually(lambda: sum(one.is_accepted for one in load.deliveries) >= count)
     accepted = [one for one in load.deliveries if one.is_accepted]
     assert {one.stored for one in accepted} == {stored}

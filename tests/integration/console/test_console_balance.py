@@ -3,15 +3,15 @@
 import msgspec
 from redis.asyncio import Redis
 
+from gateway.drill.delivery_load import DeliveryLoad
 from gateway.operator_record import OPERATOR_ACTED
 from tests.support.console_stage import EVENTS, SAME_ORIGIN, ConsoleClient, as_operator
 from tests.support.eventually import eventually
-from tests.support.load import Load
 
 
 async def lose(client: ConsoleClient, redis: Redis) -> int:
     """Let Redis forget what it was given: how many are missing, as the console says."""
-    async with Load([client.receiver.port], rate=100, senders=5) as load:
+    async with DeliveryLoad([client.receiver.port], rate=100, senders=5) as load:
         await load.until_answered_from("stream", timeout_s=20)
     await redis.delete("b24:balance:{0}")
 

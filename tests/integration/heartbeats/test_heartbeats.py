@@ -12,6 +12,7 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from gateway.drill.delivery_load import DeliveryLoad
 from gateway.heartbeats.heartbeat import beating
 from gateway.heartbeats.process_list import ListedProcess, processes
 from gateway.heartbeats.process_report import ProcessReport, instance_id
@@ -19,7 +20,6 @@ from gateway.local.redis_server import RedisServer, free_port
 from gateway.redis_access import connections
 from tests.support.consumer_process import service
 from tests.support.eventually import eventually
-from tests.support.load import Load
 from tests.support.program import Program
 from tests.support.receiver_process import receiving
 from tests.support.redis_users import rights_of
@@ -123,7 +123,7 @@ async def test_a_process_without_the_right_works_and_says_so_once(
     told = "no heartbeat is written"
     async with (
         receiving(tmp_path, limited_url) as receiver,
-        Load([receiver.port], rate=50) as load,
+        DeliveryLoad([receiver.port], rate=50) as load,
     ):
         await load.until_answered_from("stream", timeout_s=10)
         await eventually(lambda: told in receiver.log)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import web
 
+from gateway.drill.lossy_proxy import LossyProxy, on_loopback
 from gateway.missed_events.gap_book import GapBook
 from gateway.missed_events.portal_queue import PortalQueue
 from gateway.publishing.publish_once import OncePublisher
@@ -19,7 +20,6 @@ from tests.integration.missed_events.draining import add, reserved, until_draine
 from tests.integration.missed_events.rigged import after
 from tests.integration.missed_events.scene import Scene
 from tests.support.eventually import eventually
-from tests.support.lossy_proxy import LossyProxy
 
 COUNT = 30
 RIGGED = "tests.integration.missed_events.rigged"
@@ -73,7 +73,7 @@ async def test_an_answer_of_the_portal_that_is_lost_costs_nothing(
     scene: Scene, sandbox: Sandbox, method: str
 ) -> None:
     portal = await scene.add_portal()
-    async with LossyProxy(urlsplit(portal.endpoint).port or 0) as proxy:
+    async with LossyProxy(on_loopback(urlsplit(portal.endpoint).port or 0)) as proxy:
         await scene.install(portal, endpoint=f"http://127.0.0.1:{proxy.port}/rest/")
         expected = await missed(scene, portal)
 
@@ -92,7 +92,7 @@ async def test_answers_of_redis_that_are_lost_cost_nothing(
     scene: Scene, portal: LivePortal
 ) -> None:
     expected = await missed(scene, portal)
-    async with LossyProxy(urlsplit(scene.settings.redis.url).port or 0) as proxy:
+    async with LossyProxy(on_loopback(urlsplit(scene.settings.redis.url).port or 0)) as proxy:
         scene.change("redis", url=proxy.url)
         one = scene.start()
         async with asyncio.timeout(30):

@@ -10,11 +10,11 @@ from typing import Any
 
 import aiohttp
 
+from gateway.drill.delivery_load import FIRST_TS
 from gateway.local.redis_server import free_port
 from gateway.sandbox.bodies import body_of
 from gateway.sandbox.portal import SANDBOX, PortalIdentity
 from tests.support.consumer_process import ConsumerProcess
-from tests.support.load import FIRST_TS
 from tests.support.program import Program, surroundings
 from tests.support.receiver_process import Receiver, receiving
 from tests.support.starting import finished

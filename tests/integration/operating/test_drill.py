@@ -10,6 +10,7 @@ from typing import Any, Final
 import duckdb
 import yaml
 
+from gateway.drill.delivery_load import DeliveryLoad, LoadDelivery
 from gateway.local.redis_server import RedisServer
 from gateway.sandbox.portal import SANDBOX
 from tests.integration.deploy.test_alerts import promtool
@@ -17,7 +18,6 @@ from tests.integration.notifier.sinks import HttpSink, http_sink
 from tests.integration.operating.installation import INDEX, OTHER, Installation, posted
 from tests.support.consumer_process import ConsumerProcess
 from tests.support.eventually import eventually
-from tests.support.load import Delivery, Load
 from tests.support.receiver_process import Receiver
 from tests.support.spooled import spooled
 
@@ -161,7 +161,10 @@ async def test_with_redis_killed_all_say_so_and_a_lost_event_opens_the_balance(
     own_server: RedisServer, tmp_path: Path
 ) -> None:
     here = Installation(tmp_path, own_server.url)
-    async with here.receiving() as receiver, Load([receiver.port], rate=40, senders=4) as load:
+    async with (
+        here.receiving() as receiver,
+        DeliveryLoad([receiver.port], rate=40, senders=4) as load,
+    ):
         with here.consuming(INDEX):
             await eventually(lambda: standing(here, GROUP))
             own_server.kill()
@@ -187,7 +190,7 @@ async def test_with_redis_killed_all_say_so_and_a_lost_event_opens_the_balance(
     _assert_alert(lost, tmp_path / "rules.test.yml")
 
 
-async def _look_around(here: Installation, deliveries: Sequence[Delivery]) -> None:
+async def _look_around(here: Installation, deliveries: Sequence[LoadDelivery]) -> None:
     """Redis is dead, and events go on coming: what each screen knows, and what it does not."""
     waiting = next(one for one in reversed(deliveries) if one.stored == "spool").event_id
     stored = next(one for one in deliveries if one.stored == "stream").event_id

@@ -11,13 +11,13 @@ from redis.asyncio import Redis
 
 from gateway import settings
 from gateway.balance.ledger import Ledger
+from gateway.drill.lossy_proxy import LossyProxy, on_loopback
 from gateway.local.redis_server import RedisServer
 from gateway.publishing.batch import Stored
 from gateway.publishing.errors import CannotStore
 from gateway.publishing.publisher import Publisher
 from gateway.publishing.spool.store import Spool
 from tests.support.eventually import eventually
-from tests.support.lossy_proxy import LossyProxy
 
 STREAM = "b24:events:{0}"
 
@@ -114,7 +114,7 @@ async def test_events_with_and_without_a_task_keep_their_order(
 async def test_a_lost_reply_costs_neither_an_event_nor_a_duplicate(
     redis: Redis, shared_server: RedisServer, opened: Opened
 ) -> None:
-    async with LossyProxy(shared_server.port) as proxy:
+    async with LossyProxy(on_loopback(shared_server.port)) as proxy:
         sender = opened(proxy.url)
         await one_by_one(sender, b"first", b"second")
         proxy.lose_replies(1)
@@ -129,7 +129,7 @@ async def test_a_lost_reply_costs_neither_an_event_nor_a_duplicate(
 async def test_a_network_that_breaks_without_a_word_leaves_events_to_the_spool_at_the_deadline(
     redis: Redis, shared_server: RedisServer, opened: Opened
 ) -> None:
-    async with LossyProxy(shared_server.port) as proxy:
+    async with LossyProxy(on_loopback(shared_server.port)) as proxy:
         sender = opened(proxy.url, deadline_s=0.5)
         await one_by_one(sender, b"first", b"second")
         proxy.hold()
@@ -219,7 +219,7 @@ async def test_closing_stores_what_was_accepted(
 async def test_closing_that_is_cut_off_says_that_nothing_was_stored(
     shared_server: RedisServer, opened: Opened
 ) -> None:
-    async with LossyProxy(shared_server.port) as proxy:
+    async with LossyProxy(on_loopback(shared_server.port)) as proxy:
         sender = opened(proxy.url, deadline_s=60)
         await one_by_one(sender, b"first", b"second")
         proxy.hold()

@@ -7,9 +7,9 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from gateway.contract import Streams
+from gateway.drill.delivery_load import DeliveryLoad
 from gateway.publishing.memory_gate import MemoryGate, shall_close
 from tests.support.eventually import eventually
-from tests.support.load import Load
 from tests.support.receiver_process import receiving
 
 
@@ -52,7 +52,7 @@ async def test_a_receiver_spools_near_the_limit_and_drains_when_there_is_memory_
 ) -> None:
     async with receiving(tmp_path, redis_url) as receiver:
         try:
-            async with Load([receiver.port], rate=100) as load:
+            async with DeliveryLoad([receiver.port], rate=100) as load:
                 await load.until_answered_from("stream", timeout_s=10)
                 used = (await redis.info("memory"))["used_memory"]
                 await redis.config_set(

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.drill.delivery_load import DeliveryLoad
 from gateway.local.redis_server import RedisServer
 from gateway.publishing import outage
 from gateway.publishing.outage import SharedOutage
 from gateway.sandbox.portal import SANDBOX
 from tests.support.eventually import eventually
-from tests.support.load import Load
 from tests.support.receiver_process import Receiver, receiving
 
 
@@ -25,7 +25,7 @@ async def test_a_full_spool_is_told_in_few_lines_that_name_what_is_lost(
 ) -> None:
     async with (
         receiving(tmp_path, own_server.url, {"SPOOL_MAX_BYTES": "65536"}) as receiver,
-        Load([receiver.port], rate=200) as load,
+        DeliveryLoad([receiver.port], rate=200) as load,
     ):
         await load.until_answered_from("stream", timeout_s=10)
         own_server.kill()

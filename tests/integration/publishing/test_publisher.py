@@ -11,12 +11,12 @@ from redis.asyncio import Redis
 
 from gateway import settings
 from gateway.balance.ledger import Ledger
+from gateway.drill.lossy_proxy import LossyProxy, on_loopback
 from gateway.local.redis_server import RedisServer
 from gateway.publishing.batch import Stored
 from gateway.publishing.errors import CannotStore
 from gateway.publishing.publisher import Publisher
 from gateway.publishing.spool.store import Spool
-from tests.support.lossy_proxy import LossyProxy
 
 STREAM = "b24:events:{0}"
 Opened = Callable[..., Publisher]
@@ -101,7 +101,7 @@ async def test_each_partition_has_its_own_stream(
 async def test_a_lost_reply_costs_neither_an_event_nor_a_duplicate(
     redis: Redis, shared_server: RedisServer, opened: Opened
 ) -> None:
-    async with LossyProxy(shared_server.port) as proxy:
+    async with LossyProxy(on_loopback(shared_server.port)) as proxy:
         publisher = opened(proxy.url)
         await publisher.publish(b"before", 0)
         proxy.lose_replies(1)

@@ -11,11 +11,11 @@ from redis.asyncio import Redis
 
 from gateway import settings
 from gateway.contract import CommentEvent, EventSubject, decode_event
+from gateway.drill.lossy_proxy import LossyProxy, on_loopback
 from gateway.local.redis_server import RedisServer, ServerBinary
 from gateway.publishing.errors import StreamUnavailable
 from gateway.publishing.publish_once import OncePublisher
 from tests.integration.runtime.running import comment_event
-from tests.support.lossy_proxy import LossyProxy
 from tests.support.replicas import replica_of, until_in_step
 
 Opened = Callable[..., OncePublisher]
@@ -84,7 +84,7 @@ async def test_it_goes_to_the_partition_of_its_comment_with_the_mark_that_it_was
 
 async def test_lost_replies_double_nothing(own_server: RedisServer, opened: Opened) -> None:
     events = recovered(300)
-    async with LossyProxy(own_server.port) as proxy:
+    async with LossyProxy(on_loopback(own_server.port)) as proxy:
         publisher = opened(proxy.url)
         await publisher.publish(events[:1])
         for _ in range(4):

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from gateway import settings
 from gateway.balance.ledger_choice import choose_ledger
+from gateway.drill.lossy_proxy import LossyProxy, on_loopback
 from gateway.local.redis_server import RedisServer
 from gateway.publishing.batch import Stored
 from gateway.publishing.errors import CannotStore
@@ -24,7 +25,6 @@ from gateway.publishing.spool.store import Spool
 from gateway.publishing.stream_writer import stream_writer
 from gateway.redis_access import connections
 from tests.support.eventually import eventually
-from tests.support.lossy_proxy import LossyProxy
 
 Edge = Callable[..., Awaitable[Publisher]]
 
@@ -114,7 +114,7 @@ async def test_events_wait_in_the_spool_while_redis_is_away_and_keep_their_order
 async def test_a_batch_that_was_written_though_redis_did_not_say_so_is_not_published_twice(
     own_server: RedisServer, edge: Edge
 ) -> None:
-    async with LossyProxy(own_server.port) as proxy:
+    async with LossyProxy(on_loopback(own_server.port)) as proxy:
         publisher = await edge(proxy.url, tells=own_server.url)
         await publisher.publish(b"first", 0)
         proxy.lose_replies(2)  # the call, and its repetition

@@ -8,12 +8,12 @@ from redis.asyncio import Redis
 
 from consumers.runtime.lua_scripts import LeaseNote, Scripts
 from gateway.contract import DeadLetter, EventSubject, Streams, encode_event
+from gateway.drill.lossy_proxy import LossyProxy, on_loopback
 from gateway.erasing.entries import erase_entries
 from gateway.erasing.subject import Subject
 from gateway.ops.dead_letter_access import DeadLetterAddress, retry
 from gateway.redis_access import connections
 from tests.integration.runtime.running import comment_event, publish
-from tests.support.lossy_proxy import LossyProxy
 
 STREAMS = Streams()
 KEY = STREAMS.key("events", 0)
@@ -176,7 +176,7 @@ async def test_a_lost_reply_hides_nothing_of_what_was_erased_unread(
     port = urlsplit(redis_url).port
     assert port is not None
 
-    async with LossyProxy(port) as proxy, connections.control(proxy.url) as client:
+    async with LossyProxy(on_loopback(port)) as proxy, connections.control(proxy.url) as client:
         await client.ping()
         proxy.lose_replies(1)
         inspection = await Scripts(client).inspect(

@@ -12,6 +12,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from gateway.contract import PortalData
+from gateway.drill.delivery_load import DeliveryLoad
 from gateway.heartbeats.process_report import SILENT_S
 from gateway.local.redis_server import RedisServer
 from gateway.portal_health.troubled_portals import troubles_of_portals
@@ -20,7 +21,6 @@ from gateway.sandbox.portal import SANDBOX
 from tests.integration.runtime.running import comment_event, publish
 from tests.support.consumer_process import service
 from tests.support.eventually import eventually
-from tests.support.load import Load
 from tests.support.portal_trouble import note_trouble
 from tests.support.program import Program, surroundings
 from tests.support.receiver_process import Receiver, receiving
@@ -141,7 +141,7 @@ async def test_with_redis_dead_or_hanging_it_says_what_this_machine_knows(
     async with installed(tmp_path, own_server.url, PUBLISH_DEADLINE_S="0.5") as here:
         own_server.pause()
         for _ in range(2):  # frozen, then dead
-            async with Load([here.receiver.port], rate=20) as load:
+            async with DeliveryLoad([here.receiver.port], rate=20) as load:
                 await load.until_answered_from("spool", timeout_s=20)
             seen = await here.seen()
             assert seen["groups"] is None

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import aiohttp
 
+from gateway.drill.delivery_load import FIRST_TS
 from gateway.sandbox.bodies import body_of
 from gateway.sandbox.portal import SANDBOX, PortalIdentity
-from tests.support.load import FIRST_TS
 from tests.support.receiver_process import Receiver
 
 __all__ = ["deliver", "traced_receiver"]

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.drill.delivery_load import DeliveryLoad
 from gateway.local.redis_server import RedisServer
 from gateway.sandbox.portal import SANDBOX
 from tests.integration.operating.installation import posted
 from tests.integration.upgrade.release import SERVICE, Machine, unpacked_release
 from tests.support.eventually import eventually
-from tests.support.load import Load
 from tests.support.spooled import until_drained
 
 pytestmark = pytest.mark.timeout(240)
@@ -82,7 +82,7 @@ async def test_consumers_are_replaced_forth_and_back_under_load(
 
     async with here.receiving(before) as receiver:
         with ExitStack() as first, ExitStack() as second, ExitStack() as third:
-            async with Load([receiver.port], rate=100) as load:
+            async with DeliveryLoad([receiver.port], rate=100) as load:
                 first.enter_context(here.consuming(before, SERVICE))
                 await go_on()
                 second.enter_context(here.consuming(None, SERVICE))

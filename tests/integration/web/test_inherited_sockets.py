@@ -11,11 +11,11 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.contract import Streams
+from gateway.drill.delivery_load import DeliveryLoad
 from gateway.local.redis_server import free_port
 from gateway.web.inherited_sockets import inherited_sockets
 from tests.support.connections import is_listening
 from tests.support.eventually import eventually
-from tests.support.load import Load
 from tests.support.program import Program
 from tests.support.receiver_process import variables_of
 
@@ -58,7 +58,7 @@ async def test_nobody_is_refused_while_it_is_restarted(
     codes = []
     with activated(listener, environment, tmp_path / "receiver.log") as receiver:
         receiver.launch()
-        async with Load([port], rate=60, answer_s=90) as load:
+        async with DeliveryLoad([port], rate=60, answer_s=90) as load:
             for _ in range(3):
                 await load.until_answered_from("stream", timeout_s=90)
                 codes.append(await receiver.stop())
@@ -86,7 +86,7 @@ async def test_systemd_hands_its_socket_over(redis_url: str, tmp_path: Path) -> 
     ) as activating:
         activating.launch()
         await eventually(lambda: is_listening(port))
-        async with Load([port], rate=20, senders=2) as load:
+        async with DeliveryLoad([port], rate=20, senders=2) as load:
             await load.until_answered_from("stream", timeout_s=90)
         assert await activating.stop() == 0
 

@@ -9,10 +9,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from gateway.drill.delivery_load import DeliveryLoad
 from gateway.sandbox.bodies import body_of
 from gateway.sandbox.portal import SANDBOX
 from tests.support.eventually import eventually
-from tests.support.load import Load
 from tests.support.receiver_process import Receiver
 
 OTHER = "feedfeedfeedfeedfeedfeedfeedfeed"
@@ -79,7 +79,7 @@ async def test_portals_come_and_go_and_the_others_are_admitted_all_along(
     ours = table_of(SANDBOX.member_id, SANDBOX.application_token)
     async with (
         receiving_by_file(redis_url, tmp_path, workers, ours) as scene,
-        Load([scene.port], rate=60, senders=6) as load,
+        DeliveryLoad([scene.port], rate=60, senders=6) as load,
     ):
         await load.until_everybody_was_answered()
         assert await scene.deliver(OTHER, "fake-other-token") == 403

@@ -3,9 +3,9 @@
 import fcntl
 from pathlib import Path
 
+from gateway.drill.delivery_load import DeliveryLoad
 from gateway.local.redis_server import RedisServer
 from tests.support.eventually import eventually
-from tests.support.load import Load
 from tests.support.receiver_process import Receiver
 
 
@@ -20,7 +20,7 @@ async def test_a_spool_that_its_disk_holds_up_does_not_hold_up_the_end(
         with (spool / "spool.turn").open("rb") as turn:
             fcntl.flock(turn, fcntl.LOCK_EX)  # whoever writes waits, as for a disk
             own_server.kill()
-            async with Load([receiver.port], rate=50, senders=2) as load:
+            async with DeliveryLoad([receiver.port], rate=50, senders=2) as load:
                 await eventually(lambda: len(load.deliveries) == 2)
 
                 assert await receiver.stop() == 1

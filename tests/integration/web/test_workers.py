@@ -17,14 +17,14 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.drill.delivery_load import FIRST_TS, DeliveryLoad, request_of
+from gateway.drill.fault_ledger import FaultAccount, account_of
 from gateway.local.redis_server import RedisServer, free_port
 from gateway.redis_access import connections
 from gateway.sandbox.portal import SANDBOX
 from gateway.traffic.minute_ranking import MinuteRanking
 from tests.support.connections import connected
 from tests.support.eventually import eventually
-from tests.support.ledger import Account, account_of
-from tests.support.load import FIRST_TS, Load, request_of
 from tests.support.receiver_process import Receiver
 from tests.support.stage import entries_on
 from tests.support.starting import finished_blocking
@@ -78,7 +78,7 @@ class Fleet:
         families = text_string_to_metric_families(text)
         return sum(s.value for family in families for s in family.samples if s.name == name)
 
-    async def account(self, load: Load) -> Account:
+    async def account(self, load: DeliveryLoad) -> FaultAccount:
         account = account_of(load.deliveries, await entries_on(self.server.url))
         assert account.accepted > 0
         assert account.lost == account.duplicated == account.out_of_order == 0, account
@@ -95,7 +95,7 @@ def fleet(tmp_path: Path, own_server: RedisServer) -> Iterator[Fleet]:
 
 async def test_all_workers_serve_the_port_and_their_metrics_are_added_up(fleet: Fleet) -> None:
     await fleet.start(2)
-    async with Load([fleet.receiver.port], rate=400) as load:
+    async with DeliveryLoad([fleet.receiver.port], rate=400) as load:
         await eventually(
             lambda: (
                 {line["process"] for line in fleet.lines() if line["event"] == "batch published"}
@@ -133,7 +133,7 @@ async def test_a_killed_worker_is_started_again_and_nothing_that_was_answered_is
     fleet: Fleet,
 ) -> None:
     await fleet.start(2)
-    async with Load([fleet.receiver.port], rate=400) as load:
+    async with DeliveryLoad([fleet.receiver.port], rate=400) as load:
         await load.until_answered_from("stream", timeout_s=10)
         stored = await fleet.metric("b24gw_stored_events_total")
         os.kill(fleet.pids("worker-1")[0], signal.SIGKILL)
@@ -170,7 +170,7 @@ async def test_a_worker_that_does_not_answer_is_named_and_makes_the_receiver_not
 
 async def test_a_worker_that_is_told_to_stop_leaves_no_request_unanswered(fleet: Fleet) -> None:
     await fleet.start(2)
-    async with Load([fleet.receiver.port], rate=400) as load:
+    async with DeliveryLoad([fleet.receiver.port], rate=400) as load:
         await load.until_answered_from("stream", timeout_s=10)
         for worker in ("worker-1", "worker-2"):
             os.kill(fleet.pids(worker)[0], signal.SIGTERM)
@@ -186,7 +186,7 @@ async def test_a_stop_under_load_answers_what_it_accepted_and_ends_well_in_time(
     fleet: Fleet, workers: int
 ) -> None:
     await fleet.start(workers)
-    async with Load([fleet.receiver.port], rate=400) as load:
+    async with DeliveryLoad([fleet.receiver.port], rate=400) as load:
         await load.until_everybody_was_answered()  # whoever connects during a stop is refused
         started = time.monotonic()
         code = await fleet.receiver.stop()

@@ -8,11 +8,11 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.contract import Streams
+from gateway.drill.delivery_load import FIRST_TS, DeliveryLoad
 from gateway.sandbox.bodies import body_of
 from gateway.sandbox.portal import SANDBOX
 from tests.integration.deploy.kubernetes.chart import render
 from tests.integration.deploy.kubernetes.cluster import Cluster
-from tests.support.load import FIRST_TS, Load
 
 
 async def deliver_on_one_connection(port: int, statuses: list[int]) -> None:
@@ -36,7 +36,7 @@ async def test_no_delivery_is_refused(tmp_path: Path, redis: Redis, redis_url: s
 
     async with cluster.running():
         keeping = asyncio.create_task(deliver_on_one_connection(cluster.port, kept))
-        async with Load([cluster.port], rate=40) as load:
+        async with DeliveryLoad([cluster.port], rate=40) as load:
             codes = await cluster.renew_all()
         keeping.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""A load of deliveries that remembers what each of them was answered.
+"""Sends deliveries at a steady rate, and remembers what each of them was answered.
 
 Each sender is a portal's user who keeps updating one comment: the next request goes out when the
 last one was answered, or was not. A request is known by its comment and its `ts`, which no other
@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
+from gateway.background import owned
+from gateway.drill.waiting import until
 from gateway.sandbox.bodies import body_of
 from gateway.sandbox.portal import SANDBOX
-from tests.support.eventually import eventually
 
-__all__ = ["FIRST_TS", "Delivery", "Load", "request_of"]
+__all__ = ["FIRST_TS", "DeliveryLoad", "LoadDelivery", "request_of"]
 
 FIRST_TS: Final = 1_766_000_000
 _ANSWER_S: Final = 20.0
@@ -25,7 +26,7 @@ _REPEAT_S: Final = 0.1  # a sender whose connection was refused tries again so o
 
 
 @dataclass(slots=True)
-class Delivery:
+class LoadDelivery:
     """One request: when it went out (monotonic seconds), and its answer, if there was one."""
 
     comment_id: int
@@ -39,6 +40,7 @@ class Delivery:
 
     @property
     def is_accepted(self) -> bool:
+        """Whether the receiver said that it is stored."""
         return self.status == 200
 
 
@@ -53,7 +55,7 @@ def request_of(comment_id: int, ts: int) -> bytes:
     return head.encode() + body
 
 
-class Load:
+class DeliveryLoad:
     """`rate` requests a second from `senders`, spread over the receivers on `ports`.
 
     Runs while it is entered. `deliveries` has every request whose bytes may have gone out, in the
@@ -69,7 +71,7 @@ class Load:
         senders: int = 24,
         answer_s: float = _ANSWER_S,
     ) -> None:
-        self.deliveries: list[Delivery] = []
+        self.deliveries: list[LoadDelivery] = []
         self.refused_connections = 0
         self._ports = ports
         self._answer_s = answer_s
@@ -80,9 +82,7 @@ class Load:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        self._tasks = [
-            asyncio.create_task(self._send_until_stopped(number)) for number in range(self._senders)
-        ]
+        self._tasks = [owned(self._send_until_stopped(number)) for number in range(self._senders)]
         return self
 
     async def __aexit__(
@@ -95,27 +95,34 @@ class Load:
         await asyncio.gather(*self._tasks)
 
     async def until_answered_from(self, place: str, *, timeout_s: float) -> None:
-        """Wait until a request that is sent from now on is answered 200 from `place`."""
+        """Wait until a request that is sent from now on is answered 200 from `place`.
+
+        Raises NotInTime, as the others do that wait.
+        """
         first = len(self.deliveries)
-        await eventually(
+        await until(
             lambda: any(delivery.stored == place for delivery in self.deliveries[first:]),
             timeout_s=timeout_s,
+            what=f"a request is answered 200 from the {place}",
         )
 
     async def until_refused(self, *, timeout_s: float) -> None:
         """Wait until a request that is sent from now on is answered 503."""
         first = len(self.deliveries)
-        await eventually(
+        await until(
             lambda: any(delivery.status == 503 for delivery in self.deliveries[first:]),
             timeout_s=timeout_s,
+            what="a request is answered 503",
         )
 
-    async def until_everybody_was_answered(self) -> None:
+    async def until_everybody_was_answered(self, *, timeout_s: float = 40) -> None:
         """Wait until each sender has a connection on which it has been answered."""
-        await eventually(
+        await until(
             lambda: (
                 len({one.comment_id for one in self.deliveries if one.is_accepted}) == self._senders
-            )
+            ),
+            timeout_s=timeout_s,
+            what=f"each of {self._senders} senders is answered 200",
         )
 
     async def _send_until_stopped(self, number: int) -> None:
@@ -145,7 +152,7 @@ class Load:
     ) -> None:
         while not self._is_stopping:
             started = time.monotonic()
-            delivery = Delivery(comment_id, FIRST_TS + next(self._numbers), started, port=port)
+            delivery = LoadDelivery(comment_id, FIRST_TS + next(self._numbers), started, port=port)
             self.deliveries.append(delivery)
             writer.write(request_of(comment_id, delivery.ts))
             async with asyncio.timeout(self._answer_s):
@@ -155,7 +162,7 @@ class Load:
                 return
 
 
-async def _read_answer(reader: asyncio.StreamReader, delivery: Delivery) -> bool:
+async def _read_answer(reader: asyncio.StreamReader, delivery: LoadDelivery) -> bool:
     """Returns True if the receiver said that it closes the connection."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     status, *lines = head.split("\r\n")

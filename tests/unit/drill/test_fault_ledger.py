@@ -1,24 +1,26 @@
-"""The account finds what it is there to find."""
+"""The account of a fault finds what it is there to find."""
 
-from tests.support.ledger import Entry, account_of
-from tests.support.load import Delivery
+from gateway.drill.delivery_load import LoadDelivery
+from gateway.drill.fault_ledger import StoredEvent, account_of
 from tests.support.probes import Saying, lies_of_receiver
 
 
-def accepted(event_id: str, *, at: float, comment_id: int = 1, stored: str = "stream") -> Delivery:
-    return Delivery(comment_id, int(event_id), at, 200, event_id, stored, at + 0.1)
+def accepted(
+    event_id: str, *, at: float, comment_id: int = 1, stored: str = "stream"
+) -> LoadDelivery:
+    return LoadDelivery(comment_id, int(event_id), at, 200, event_id, stored, at + 0.1)
 
 
-def entry(event_id: str, *, ts: int | None = None, comment_id: int = 1) -> Entry:
-    return Entry(event_id, comment_id, int(event_id) if ts is None else ts)
+def entry(event_id: str, *, ts: int | None = None, comment_id: int = 1) -> StoredEvent:
+    return StoredEvent(event_id, comment_id, int(event_id) if ts is None else ts)
 
 
 def test_all_is_well_when_every_accepted_request_is_on_a_stream_once_and_in_order() -> None:
     sent = [
         accepted("1", at=0.0),
         accepted("2", at=1.0, stored="spool"),
-        Delivery(1, 3, 2.0, 503),
-        Delivery(1, 4, 3.0),
+        LoadDelivery(1, 3, 2.0, 503),
+        LoadDelivery(1, 4, 3.0),
         accepted("5", at=4.0, comment_id=2),
     ]
 
@@ -51,14 +53,14 @@ def test_events_of_one_comment_that_changed_places_are_out_of_order() -> None:
 
 
 def test_the_time_without_200_reaches_to_the_last_request() -> None:
-    sent = [accepted("1", at=0.0), *(Delivery(1, n, float(n)) for n in range(2, 10))]
+    sent = [accepted("1", at=0.0), *(LoadDelivery(1, n, float(n)) for n in range(2, 10))]
 
     assert account_of(sent, [[entry("1")]]).seconds_without_200 == 8.9
 
 
 def test_a_probe_is_untrue_if_what_it_says_was_so_neither_before_nor_after() -> None:
     good = [accepted(str(number), at=float(number)) for number in range(10)]
-    bad = [Delivery(1, number, float(number), 503) for number in range(20, 30)]
+    bad = [LoadDelivery(1, number, float(number), 503) for number in range(20, 30)]
 
     def lies(at: float, path: str, status: int) -> bool:
         return bool(lies_of_receiver([Saying(at, path, status)], [*good, *bad]))

@@ -1,4 +1,4 @@
-"""The account of a fault: what was sent and accepted against what is on the streams. Pure."""
+"""Draws up what became of requests during a fault: answers against the streams. Pure."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -6,12 +6,12 @@ from datetime import datetime
 
 from msgspec import Struct, json
 
-from tests.support.load import Delivery
+from gateway.drill.delivery_load import LoadDelivery
 
-__all__ = ["Account", "Entry", "account_of", "entry_of"]
+__all__ = ["FaultAccount", "StoredEvent", "account_of", "stored_event"]
 
 
-class Entry(Struct, frozen=True):
+class StoredEvent(Struct, frozen=True):
     """What tells an entry's event and request: the event's id, the comment, Bitrix24's ts."""
 
     event_id: str
@@ -32,20 +32,19 @@ class _Event(Struct):
 _decode = json.Decoder(_Event).decode
 
 
-def entry_of(event: bytes) -> Entry:
+def stored_event(event: bytes) -> StoredEvent:
     """From the field `event` of an entry."""
     decoded = _decode(event)
-    return Entry(decoded.id, decoded.data.comment_id, int(decoded.time.timestamp()))
+    return StoredEvent(decoded.id, decoded.data.comment_id, int(decoded.time.timestamp()))
 
 
-class Account(Struct, frozen=True, kw_only=True):
-    """What became of the requests of one scenario.
+class FaultAccount(Struct, frozen=True, kw_only=True):
+    """What became of the requests of one fault.
 
     `lost` and `out_of_order` count accepted requests: those whose event is on no stream, and
     those whose event stands before one that was accepted earlier for the same comment.
     `duplicated` counts entries beyond the first of any one request, accepted or not.
-    `seconds_without_200` is the longest time in which no request was accepted. `untrue_probes`
-    counts the answers of probes that were not so.
+    `seconds_without_200` is the longest time in which no request was accepted.
     """
 
     sent: int
@@ -58,18 +57,28 @@ class Account(Struct, frozen=True, kw_only=True):
     duplicated: int
     out_of_order: int
     seconds_without_200: float
-    untrue_probes: int = 0
 
 
-def account_of(deliveries: Sequence[Delivery], streams: Iterable[Sequence[Entry]]) -> Account:
-    """Compare; `deliveries` in the order of sending, each stream in the order of its entries."""
+def account_of(
+    deliveries: Sequence[LoadDelivery], streams: Iterable[Sequence[StoredEvent]]
+) -> FaultAccount:
+    """Compare; `deliveries` in the order of sending, each stream in the order of its entries.
+
+    What is on the streams besides is left out.
+    """
     streams = list(streams)
+    asked = {(delivery.comment_id, delivery.ts) for delivery in deliveries}
     accepted = [delivery for delivery in deliveries if delivery.is_accepted]
     positions = {
         entry.event_id: position for stream in streams for position, entry in enumerate(stream)
     }
-    requests = Counter((entry.comment_id, entry.ts) for stream in streams for entry in stream)
-    return Account(
+    requests = Counter(
+        request
+        for stream in streams
+        for entry in stream
+        if (request := (entry.comment_id, entry.ts)) in asked
+    )
+    return FaultAccount(
         sent=len(deliveries),
         accepted=len(accepted),
         spooled=sum(delivery.stored == "spool" for delivery in accepted),
@@ -83,7 +92,7 @@ def account_of(deliveries: Sequence[Delivery], streams: Iterable[Sequence[Entry]
     )
 
 
-def _out_of_order(accepted: Iterable[Delivery], positions: dict[str, int]) -> int:
+def _out_of_order(accepted: Iterable[LoadDelivery], positions: dict[str, int]) -> int:
     last: defaultdict[int, int] = defaultdict(lambda: -1)
     count = 0
     for delivery in accepted:
@@ -97,7 +106,7 @@ def _out_of_order(accepted: Iterable[Delivery], positions: dict[str, int]) -> in
     return count
 
 
-def _longest_silence(deliveries: Sequence[Delivery]) -> float:
+def _longest_silence(deliveries: Sequence[LoadDelivery]) -> float:
     if not deliveries:
         return 0.0
     moments = sorted(delivery.answered_at for delivery in deliveries if delivery.is_accepted)
