@@ -2,9 +2,11 @@
 
 `tests.support.forked` asks it, and says when: most of what a command of `python -m` costs in a test
 is these imports. A child is a process as any other: with an id, an environment, a directory and
-files of its own, it may be killed and frozen, and it ends as an interpreter does.
+files of its own, it may be killed and frozen. It ends as an interpreter does, but for its modules:
+these are not taken apart one by one, for which a child would have to copy all of them.
 """
 
+import atexit
 import faulthandler
 import gc
 import importlib
@@ -22,8 +24,6 @@ from functools import partial
 from pkgutil import walk_packages
 from types import FrameType
 from typing import Any, Final, NamedTuple
-
-from apprise.manager_plugins import NotificationManager
 
 __all__ = ["LARGEST_REQUEST", "Request", "SharedForkServer"]
 
@@ -139,8 +139,26 @@ def _become(request: Request, paths: Sequence[str]) -> None:
     runpy.run_module(request.module, run_name="__main__", alter_sys=True)
 
 
+class _End:
+    """Ends a process that has an exit code, after all else that is called at the end.
+
+    The interpreter would take its modules apart now: 70 milliseconds, three times as much as a
+    short command takes from its fork to here.
+    """
+
+    exit_code: int | None = None
+
+    def __call__(self) -> None:
+        if self.exit_code is not None:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(self.exit_code)
+
+
 def _import() -> None:
     """Import what commands need."""
+    from apprise.manager_plugins import NotificationManager
+
     for package in map(importlib.import_module, _OURS):
         for module in walk_packages(package.__path__, f"{package.__name__}."):
             if not set(_LEFT_OUT).intersection(module.name.split(".")):
@@ -151,6 +169,8 @@ def _import() -> None:
 
 def main() -> None:
     """Serve the listening socket that this process was given as a descriptor."""
+    end = _End()
+    atexit.register(end)  # before whatever is imported does so: what comes first is called last
     interrupt: Callable[[int, FrameType | None], Any] | int | None
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends after those who use it
     (descriptor,) = sys.argv[1:]
@@ -163,7 +183,14 @@ def main() -> None:
     request = SharedForkServer(socket.socket(fileno=int(descriptor))).serve()
     if request is not None:
         signal.signal(signal.SIGINT, interrupt)
-        _become(request, paths)
+        try:
+            _become(request, paths)
+        except SystemExit as ended:
+            # A text as its code is printed by the interpreter.
+            if ended.code is None or isinstance(ended.code, int):
+                end.exit_code = ended.code or 0
+            raise
+        end.exit_code = 0
 
 
 if __name__ == "__main__":

@@ -70,6 +70,26 @@ def test_a_command_tells_its_mistake_and_ends_with_its_exit_code(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("way", ["return", "raise", "0", "3", "a text"])
+def test_a_forked_process_does_at_its_end_what_an_executed_one_does(
+    tmp_path: Path, way: str
+) -> None:
+    module = "tests.unit.support.last_words"
+    executed = subprocess.run(
+        (sys.executable, "-m", module, way),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        env=surroundings(),
+    )
+
+    with forked(tmp_path, module, way) as process:
+        assert process.wait(20) == executed.returncode
+    said, expected = (tmp_path / "output").read_text(), executed.stdout.decode()
+    assert said.endswith("from a thread\nat exit")
+    assert said.splitlines()[-3:] == expected.splitlines()[-3:]
+
+
 def test_a_forked_process_is_killed_frozen_and_waited_for_as_others_are(tmp_path: Path) -> None:
     with forked(tmp_path, "http.server", "--bind", "127.0.0.1", "0") as process:
         seen = psutil.Process(process.pid)
