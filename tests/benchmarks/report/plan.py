@@ -58,11 +58,13 @@ BENCHMARKS: Final = (
     ),
     Benchmark(name="audit", module="tests.benchmarks.bench_audit"),
     Benchmark(name="feed", module="tests.benchmarks.bench_feed"),
+    Benchmark(name="relay", module="tests.benchmarks.relay"),
     Benchmark(name="warehouse", module="tests.benchmarks.bench_warehouse"),
     Benchmark(
         name="footprint", module="tests.benchmarks.footprint", is_compared=True, is_long=True
     ),
     Benchmark(name="growth", module="tests.benchmarks.growth", is_long=True),
+    Benchmark(name="console", module="tests.benchmarks.console", is_long=True),
 )
 
 
