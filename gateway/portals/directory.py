@@ -2,7 +2,8 @@
 tokens.
 """
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
@@ -72,9 +73,9 @@ class Directory:
                 self._fill({one.member_id: one for one in self}, len(known.digests))
             self._slots[known.member_id] = _Slots(known, _filled(known.digests, self._width))
 
-    def forget_others(self, member_ids: Container[str]) -> None:
+    def forget_others(self, member_ids: AbstractSet[str]) -> None:
         """Forget the learnt portals whose ids are not among these."""
-        for member_id in [one for one in self._slots if one not in member_ids]:
+        for member_id in self._slots.keys() - member_ids:
             settled = self._settled.get(member_id)
             if settled is None:
                 del self._slots[member_id]

@@ -108,7 +108,10 @@ class Follower:
         """Let the directory know these, portal by portal: others have their turn in between."""
         now = datetime.now(UTC)
         by_portal: dict[str, list[Registration]] = {}
+        ending = []
         for number, one in enumerate(reading.registrations):
+            if one.ends_at is not None:
+                ending.append(one)
             if not one.has_ended(now):
                 by_portal.setdefault(one.member_id, []).append(one)
             if not number % _SLICE:
@@ -117,8 +120,10 @@ class Follower:
             self._directory.learn_some(portals_among(ours))
             if not number % _SLICE:
                 await asyncio.sleep(0)
-        self._directory.forget_others(by_portal)
-        self._ending = [one for one in reading.registrations if one.ends_at is not None]
+        await asyncio.sleep(0)
+        self._directory.forget_others(by_portal.keys())
+        self._ending = ending
+        await asyncio.sleep(0)  # to let go of the former reading takes a millisecond, too
 
     def _has_ended(self) -> bool:
         """Whether one of the tokens may not send any more, without anybody's doing."""
