@@ -12,7 +12,7 @@ from gateway.commands.answer_option import WITHIN
 from gateway.commands.explanation_text import candidates_text, looked_text, way_lines
 from gateway.explanation.candidates import Candidates, EventWish, candidates
 from gateway.explanation.event_way import EventWay
-from gateway.explanation.explaining import explain
+from gateway.explanation.explaining import explain, received_at_of
 from gateway.explanation.kept_records import kept_records
 from gateway.moments import Moment
 from gateway.settings import Settings
@@ -60,6 +60,7 @@ def command(
     config = context.find_root().params["config"]
     file = None if config is None else Path(config)
     if event_id is not None:
+        received_at_of(event_id)  # before others are asked, who would have to be called off
         way = asyncio.run(_whole(settings, file, event_id, within_s=within_s))
     else:
         wish = EventWish(comment_id=comment_id, portal=portal, at=at)

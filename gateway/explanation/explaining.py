@@ -28,7 +28,7 @@ from gateway.redis_access.redis_faults import predicate
 from gateway.redis_access.redis_url import RedisAddress
 from gateway.settings import Settings
 
-__all__ = ["explain", "spooled", "why_no_answer"]
+__all__ = ["explain", "received_at_of", "spooled", "why_no_answer"]
 
 _EVENT_SHARE: Final = 0.45
 _ALL_SHARE: Final = 0.7
@@ -48,6 +48,14 @@ class _Search(Struct, frozen=True):
     deadline: SearchDeadline
 
 
+def received_at_of(event_id: str) -> datetime:
+    """When it was received, by its id. Raises OperatorError for what is no event's id."""
+    received_at = moment_in(event_id)
+    if received_at is None:
+        raise OperatorError(f"{event_id}: no id of an event, which has its time of receipt in it")
+    return received_at
+
+
 async def explain(
     settings: Settings, event_id: str, *, within_s: float, looked_s: float | None = None
 ) -> EventWay:
@@ -58,9 +66,7 @@ async def explain(
     Works with Redis away: then the spool of this machine is all that was asked. Raises
     OperatorError for what is no event's id.
     """
-    received_at = moment_in(event_id)
-    if received_at is None:
-        raise OperatorError(f"{event_id}: no id of an event, which has its time of receipt in it")
+    received_at = received_at_of(event_id)
     received_ms = round(received_at.timestamp() * 1000)
     way = EventWay(
         event_id=event_id,

@@ -74,3 +74,9 @@ async def test_what_does_not_answer_is_not_waited_for(redis_url: str, tmp_path: 
 
     assert found["warehouse"]["state"] == "not known"
     assert found["warehouse"]["why_not"] == "it is not reachable: no answer within 5 s"
+
+
+async def test_what_is_no_id_is_refused_at_once_where_there_is_an_audit_log(
+    redis_url: str, tmp_path: Path
+) -> None:
+    await told(redis_url, "7", exit_code=2, environ={"GATEWAY_AUDIT_DIR": str(tmp_path)})
