@@ -102,6 +102,10 @@ php-sdk:  ## have Bitrix24's SDK for PHP read the bodies of tests/wire/catalogue
 	    && composer --quiet --no-interaction --working-dir=$$made require bitrix24/b24phpsdk:$(PHP_SDK); fi \
 	  && php tests/wire/catalogue/official_php_sdk.php "$$autoload"
 
+# TOKEN is in the environment of what is called here, as all that is set on the command line of make.
+load: $(VENV)/bench.stamp  ## load an installation to its knee, account for every event: its own, or URL=http://127.0.0.1:8080 [TOKEN=…] [ARGS="…"]
+	$(BIN)/python -m tests.benchmarks.load_test $(if $(URL),--url $(URL)) $(if $(TOKEN),--token env:TOKEN) $(ARGS)
+
 bench-consume: $(VENV)/bench.stamp  ## the consumer runtime against FastStream, a plain loop, or BEFORE=DIR
 	$(BIN)/python -m tests.benchmarks.bench_consume $(BESIDE)
 

@@ -2,43 +2,52 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import psutil
 
-__all__ = ["Load", "cpu_seconds", "request_bytes"]
+__all__ = ["Connection", "Load", "cpu_seconds", "request_bytes"]
 
 
-def request_bytes(body: bytes, port: int) -> bytes:
+def request_bytes(
+    body: bytes, port: int, *, host: str = "127.0.0.1", path: str = "/bitrix24/events"
+) -> bytes:
     """A delivery as it goes over the wire."""
     return (
-        b"POST /bitrix24/events HTTP/1.1\r\n"
-        b"Host: 127.0.0.1:%d\r\n"
+        b"POST %s HTTP/1.1\r\n"
+        b"Host: %s:%d\r\n"
         b"User-Agent: Bitrix24 Webhook Engine\r\n"
         b"Content-Type: application/x-www-form-urlencoded\r\n"
-        b"Content-Length: %d\r\n\r\n" % (port, len(body))
+        b"Content-Length: %d\r\n\r\n" % (path.encode(), host.encode(), port, len(body))
     ) + body
 
 
-class _Connection(asyncio.Protocol):
-    """Sends one request after the other, each when the one before is answered."""
+class Connection(asyncio.Protocol):
+    """Sends one request at a time; `answered` hears the head of each answer, `lost` the end.
 
-    def __init__(self, load: "Load") -> None:
-        self._load = load
+    `sent_at` is when the last request was sent, by `time.monotonic`.
+    """
+
+    def __init__(
+        self,
+        answered: Callable[["Connection", bytes], None],
+        lost: Callable[["Connection"], None],
+    ) -> None:
+        self._answered = answered
+        self._lost = lost
         self._transport: asyncio.Transport | None = None
         self._received = b""
-        self._sent_at = 0.0
+        self.sent_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
 
-    def send(self) -> None:
+    def send(self, request: bytes) -> None:
         assert self._transport is not None
-        self._sent_at = time.perf_counter()
-        self._load.in_flight += 1
-        self._transport.write(self._load.next_request())
+        self.sent_at = time.monotonic()
+        self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -49,15 +58,10 @@ class _Connection(asyncio.Protocol):
         if len(body) < length:
             return
         self._received = b""
-        self._load.in_flight -= 1
-        self._load.answered(head[9:12], time.perf_counter() - self._sent_at)
-        if self._load.is_closed_loop:
-            self.send()
-        else:
-            self._load.idle.append(self)
+        self._answered(self, head)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._load.broken += 1
+        self._lost(self)
 
     def close(self) -> None:
         if self._transport is not None:
@@ -71,26 +75,36 @@ class Load:
         self._port = port
         self._bodies = bodies
         self._count = connections
-        self._connections: list[_Connection] = []
-        self.idle: list[_Connection] = []
+        self._connections: list[Connection] = []
+        self.idle: list[Connection] = []
         self.in_flight = 0
         self.broken = 0
         self.is_closed_loop = False
         self.statuses: dict[str, int] = {}
         self.seconds: list[float] = []
 
-    def next_request(self) -> bytes:
-        return request_bytes(next(self._bodies), self._port)
+    def _send(self, connection: Connection) -> None:
+        self.in_flight += 1
+        connection.send(request_bytes(next(self._bodies), self._port))
 
-    def answered(self, status: bytes, seconds: float) -> None:
-        self.statuses[status.decode()] = self.statuses.get(status.decode(), 0) + 1
-        self.seconds.append(seconds)
+    def _answered(self, connection: Connection, head: bytes) -> None:
+        self.in_flight -= 1
+        status = head[9:12].decode()
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+        self.seconds.append(time.monotonic() - connection.sent_at)
+        if self.is_closed_loop:
+            self._send(connection)
+        else:
+            self.idle.append(connection)
+
+    def _lost(self, _connection: Connection) -> None:
+        self.broken += 1
 
     async def open(self) -> None:
         loop = asyncio.get_running_loop()
         for _ in range(self._count):
             _, connection = await loop.create_connection(
-                lambda: _Connection(self), "127.0.0.1", self._port
+                lambda: Connection(self._answered, self._lost), "127.0.0.1", self._port
             )
             self._connections.append(connection)
             self.idle.append(connection)
@@ -100,7 +114,7 @@ class Load:
         before = len(self.seconds)
         self.is_closed_loop = True
         while self.idle:
-            self.idle.pop().send()
+            self._send(self.idle.pop())
         await asyncio.sleep(seconds)
         self.is_closed_loop = False
         await self._settled()
@@ -113,7 +127,7 @@ class Load:
             while due < now * rate:
                 due += 1
                 if self.idle:
-                    self.idle.pop(0).send()
+                    self._send(self.idle.pop(0))
                 else:
                     delayed += 1
             await asyncio.sleep(0.001)
@@ -130,15 +144,16 @@ class Load:
             connection.close()
 
 
-def cpu_seconds(pid: int) -> float:
-    """CPU time of a process and its descendants so far, in seconds.
+def cpu_seconds(pid: int, *, is_alone: bool = False) -> float:
+    """CPU time of a process so far, in seconds, and, unless it `is_alone`, of its descendants.
 
     From the scheduler's statistics in nanoseconds, since /proc/<pid>/stat counts in ticks of 10 ms:
     https://docs.kernel.org/scheduler/sched-stats.html
     """
     parent = psutil.Process(pid)
     total = 0
-    for process in (parent, *parent.children(recursive=True)):
+    below = [] if is_alone else parent.children(recursive=True)
+    for process in (parent, *below):
         for task in Path(f"/proc/{process.pid}/task").iterdir():
             total += int((task / "schedstat").read_text().split()[0])
     return total / 1e9

@@ -18,7 +18,7 @@ from gateway.local.redis_server import find_server
 from tests.benchmarks.figure import Figure, judged
 from tests.benchmarks.growth.curve import Curve
 
-__all__ = ["Machine", "RecordedRun", "Recorder", "arguments"]
+__all__ = ["Machine", "RecordedRun", "Recorder", "arguments", "commit_here", "this_machine"]
 
 _ROOT: Final = Path(__file__).parents[2]
 _LIBRARIES: Final = ("aiohttp", "uvloop", "redis", "hiredis", "msgspec", "duckdb", "apprise")
@@ -57,7 +57,7 @@ class Recorder:
         self._file = file
         self._began_at = datetime.now(UTC)
         self._load = os.getloadavg()[0]
-        self._commit = _commit()
+        self._commit = commit_here()
 
     def concluded(self, figures: Sequence[Figure] = (), curves: Sequence[Curve] = ()) -> int:
         """Print the figures, write the file if one is wanted; the exit code, 1 for a missed bar."""
@@ -69,7 +69,7 @@ class Recorder:
                 took_s=round((datetime.now(UTC) - self._began_at).total_seconds(), 1),
                 commit=self._commit,
                 load_before=round(self._load, 2),
-                machine=_this_machine(),
+                machine=this_machine(),
                 figures=[_short(figure) for figure in figures],
                 curves=list(curves),
             )
@@ -93,7 +93,7 @@ def arguments(about: str, *, is_compared: bool = False) -> ArgumentParser:
     return parser
 
 
-def _this_machine() -> Machine:
+def this_machine() -> Machine:
     """The machine that this runs on."""
     return Machine(
         cores=os.cpu_count() or 1,
@@ -112,7 +112,7 @@ def _processor() -> str:
     return next(names, platform.machine())
 
 
-def _commit() -> str:
+def commit_here() -> str:
     """The checkout's commit, with a plus where its code was changed since."""
 
     def git(*words: str) -> str:

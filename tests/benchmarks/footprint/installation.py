@@ -8,13 +8,14 @@ import signal
 import sys
 import time
 from asyncio.subprocess import PIPE, STDOUT, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from gateway.local.redis_server import free_port
 from gateway.redis_access import connections
+from gateway.sandbox.portal import PortalIdentity
 from tests.benchmarks.footprint.checkouts import Checkout
 from tests.benchmarks.footprint.process_memory import shares
 from tests.benchmarks.footprint.start_up import COMMANDS, is_ready
@@ -28,6 +29,7 @@ _STARTED: Final = re.compile(r"up +(\w+) started, process (\d+)$")
 _PORT: Final = re.compile(r"^\S+ +(\w+) +.*url.*?http://127\.0\.0\.1:(\d+)/metrics")
 _REDIS: Final = re.compile(r"redis://127\.0\.0\.1:\d+/0")
 _STREAMS: Final = ("b24:events:{0}", "b24:comments:{0}")
+_PORTAL: Final = PortalIdentity(member_id=MEMBER_ID, domain="acme.example", application_token=TOKEN)
 _START_S: Final = 180.0
 _WORK_S: Final = 3600.0
 _LOOK_S: Final = 5.0
@@ -42,7 +44,7 @@ class Installation:
         self.checkout = checkout
         self.starts: dict[str, tuple[float, float]] = {}
         self._process = process
-        self._port = port
+        self.port = port
         self._pids: dict[str, int] = {}
         self._ports = {"receiver": admin_port}
         self._lines: list[str] = []
@@ -65,14 +67,14 @@ class Installation:
 
     async def work(self, events: int) -> None:
         """Deliver so many events, and wait until all groups are through with them."""
-        load = Load(self._port, bodies())
+        load = Load(self.port, bodies())
         await load.open()
         while len(load.seconds) < events:
             await load.as_fast_as_it_goes(1.0)
         load.close()
         if load.statuses.keys() != {"200"}:
             raise SystemExit(f"answers: {load.statuses}")
-        async with connections.control(self._redis_url(), timeout_s=30) as client:
+        async with connections.control(self.redis_url, timeout_s=30) as client:
 
             async def are_through() -> bool:
                 return all([await _is_through(client, key, events) for key in _STREAMS])
@@ -109,7 +111,9 @@ class Installation:
     def _said(self, words: str) -> bool:
         return any(words in line for line in self._lines)
 
-    def _redis_url(self) -> str:
+    @property
+    def redis_url(self) -> str:
+        """Where its Redis is, once it has started."""
         url: str = next(found for line in self._lines for found in _REDIS.findall(line))
         return url
 
@@ -131,17 +135,31 @@ async def _is_through(client: Any, key: str, events: int) -> bool:
 
 
 @asynccontextmanager
-async def installed(checkout: Checkout, directory: Path) -> AsyncIterator[Installation]:
-    """An installation in an empty directory; stopped at the end."""
+async def installed(
+    checkout: Checkout,
+    directory: Path,
+    *,
+    portal: PortalIdentity = _PORTAL,
+    settings: Mapping[str, str] | None = None,
+) -> AsyncIterator[Installation]:
+    """An installation in an empty directory, with one portal; stopped at the end.
+
+    `settings` are further variables, by their whole names.
+    """
     port, admin_port = free_port(), free_port()
-    portal = {"member_id": MEMBER_ID, "domain": "acme.example", "application_tokens": [TOKEN]}
+    registered = {
+        "member_id": portal.member_id,
+        "domain": portal.domain,
+        "application_tokens": [portal.application_token],
+    }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "gateway", "up"),
         cwd=directory,
         env=checkout.environment(
             GATEWAY_HTTP_PORT=str(port),
             GATEWAY_ADMIN_PORT=str(admin_port),
-            GATEWAY_PORTALS=json.dumps([portal]),
+            GATEWAY_PORTALS=json.dumps([registered]),
+            **(settings or {}),
         ),
         stdout=PIPE,
         stderr=STDOUT,

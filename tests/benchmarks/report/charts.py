@@ -13,17 +13,20 @@ import altair as alt
 from msgspec import Struct
 
 from tests.benchmarks.growth.curve import Curve
-from tests.benchmarks.report.pictured import Bars, Picture, fingerprint
+from tests.benchmarks.report.pictured import Bars, Lines, Picture, fingerprint
 from tests.benchmarks.report.tables import shown_exponent
 
 __all__ = ["SHADES", "drawn"]
 
 _WIDTH: Final = 560
+_HEIGHT: Final = 240
 _BAR: Final = 28
 _THIN: Final = 19
 _COLUMNS: Final = 3
 _PANEL: Final = (205, 125)
 _GAPS: Final = {"row": 112, "column": 75}
+_MORE: Final = ("#8250df", "#bf8700", "#1a7f37", "#bc4c00", "#6e7781", "#0550ae", "#a40e26")
+"""Of lines beyond three; each is seen on light and on dark ground."""
 _NEAR: Final = 3
 # A bar that is farther off than this would press its curve down.
 
@@ -47,13 +50,47 @@ SHADES: Final = {
 
 def drawn(picture: Picture, shade: Shade, file: Path) -> None:
     """Write a picture."""
-    chart = _bars(picture, shade) if isinstance(picture, Bars) else _panels(picture.curves, shade)
+    chart = _chart(picture, shade)
     chart = chart.properties(title=picture.title, background=shade.ground, padding=14).configure(
         **_look(shade)
     )
     chart.save(str(file), format="svg")
     svg = file.read_text().rstrip()
     file.write_text(f"{svg}\n<!-- {fingerprint(picture)} -->\n")
+
+
+def _chart(picture: Picture, shade: Shade) -> Any:
+    match picture:
+        case Bars():
+            return _bars(picture, shade)
+        case Lines():
+            return _lines(picture, shade)
+        case _:
+            return _panels(picture.curves, shade)
+
+
+def _lines(picture: Lines, shade: Shade) -> alt.LayerChart | alt.FacetChart:
+    rows = [{"of": one.of, "x": one.x, "y": one.y} for one in picture.points]
+    names = list(dict.fromkeys(one.of for one in picture.points))
+    colours = [shade.ours, shade.missed, shade.other, *_MORE]
+    top = max((one.y for one in picture.points), default=1.0)
+    is_limit_near = picture.limit is not None and picture.limit < _NEAR * top
+    most = max(top, picture.limit or 0) if is_limit_near else top
+    chart = alt.Chart(alt.InlineData(values=rows)).encode(
+        x=alt.X("x:Q", title=picture.x, axis=alt.Axis(grid=False), scale=alt.Scale(zero=True)),
+        y=alt.Y("y:Q", title=picture.y, scale=alt.Scale(domain=[0, 1.1 * most], nice=True)),
+        color=alt.Color(
+            "of:N",
+            sort=names,
+            scale=alt.Scale(domain=names, range=colours[: len(names)]),
+            legend=alt.Legend(title=None) if len(names) > 1 else None,
+        ),
+    )
+    layers: list[Any] = [chart.mark_line(point=True)]
+    if is_limit_near:
+        limit = alt.Chart(alt.InlineData(values=[{"limit": picture.limit}]))
+        layers.append(limit.mark_rule(strokeDash=[4, 4], color=shade.text).encode(y="limit:Q"))
+    return alt.layer(*layers).properties(width=_WIDTH, height=_HEIGHT)
 
 
 def _look(shade: Shade) -> dict[str, Any]:

@@ -10,7 +10,16 @@ from tests.benchmarks.growth.curve import Curve
 from tests.benchmarks.report import medians
 from tests.benchmarks.report.results import Results
 
-__all__ = ["Bars", "Curves", "Length", "Picture", "fingerprint", "pictures"]
+__all__ = [
+    "Bars",
+    "Curves",
+    "Length",
+    "Lines",
+    "Picture",
+    "Point",
+    "fingerprint",
+    "pictures",
+]
 
 _MEMORY: Final = "memory idle after"
 
@@ -38,7 +47,25 @@ class Curves(Struct, frozen=True, tag=True):
     curves: tuple[Curve, ...]
 
 
-Picture = Bars | Curves
+class Point(Struct, frozen=True):
+    """A point of a line: which line, and where."""
+
+    of: str
+    x: float
+    y: float
+
+
+class Lines(Struct, frozen=True, tag=True):
+    """Lines over one axis; `limit` is a height that is not to be passed."""
+
+    title: str
+    x: str
+    y: str
+    points: tuple[Point, ...]
+    limit: float | None = None
+
+
+Picture = Bars | Curves | Lines
 
 
 def pictures(results: Results) -> dict[str, Picture]:

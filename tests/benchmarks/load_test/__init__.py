@@ -1,0 +1,1 @@
+"""Loads an installation until it bends, and accounts for every event: `make load`."""

@@ -1,0 +1,1 @@
+"""A load on a real installation, and what its account is worth."""

@@ -1,0 +1,143 @@
+"""A load on a small installation is accounted for, and what is not accounted for is found."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from redis.asyncio import Redis
+
+from gateway.contract import Streams
+from gateway.sandbox.portal import SANDBOX
+from tests.benchmarks.load_test.accounting import LoadFault
+from tests.benchmarks.load_test.load_run import LoadRun
+from tests.benchmarks.load_test.ramp import Next, Ramp, RampPlan
+from tests.benchmarks.load_test.steps import Limits
+from tests.benchmarks.load_test.target import Target, opened
+from tests.benchmarks.load_test.verifying_service import GROUP
+from tests.integration.operating.installation import Installation
+from tests.support.consumer_process import ConsumerProcess
+from tests.support.eventually import eventually
+
+EVENTS = Streams().key("events", 0)
+LIGHT = RampPlan(first=60.0, most=60.0, step_s=1.0, hold_s=2.0)
+PATIENT = Limits(p99_ms=20_000.0, failed_share=0.0, backlog_s=60.0)
+"""What is tried here is the account; a busy machine may take its time."""
+
+
+class LoadedInstallation:
+    """A receiver, an audit log and an enricher, and a load that is open on them."""
+
+    def __init__(self, run: LoadRun, redis: Any, audit: ConsumerProcess) -> None:
+        self.run, self.redis, self.audit = run, redis, audit
+
+    async def load(self, plan: RampPlan = LIGHT) -> Ramp:
+        return await self.run.ramp(plan, PATIENT)
+
+    async def faults(self, *, timeout_s: float = 60) -> list[LoadFault]:
+        return await self.run.verified(timeout_s=timeout_s)
+
+
+@asynccontextmanager
+async def loading(
+    redis: Redis, redis_url: str, directory: Path
+) -> AsyncIterator[LoadedInstallation]:
+    installation = Installation(directory, redis_url)
+    async with installation.receiving() as receiver:
+        with (
+            installation.consuming("audit", GATEWAY_AUDIT_DIR=str(directory / "audit")) as audit,
+            installation.consuming("enricher"),
+        ):
+            target = Target(
+                url=f"http://127.0.0.1:{receiver.port}/bitrix24/events",
+                portal=SANDBOX,
+                redis_url=redis_url,
+                redis_shown=redis_url,
+                streams=Streams(),
+            )
+
+            async def have_begun() -> bool:
+                leases = [f"b24:lease:{group}:{{0}}" for group in ("audit", "enricher")]
+                return int(await redis.exists(*leases)) == len(leases)
+
+            await eventually(have_begun)
+            async with (
+                opened(target) as opened_redis,
+                LoadRun(target, opened_redis, directory, seed=1, say=print) as run,
+            ):
+                yield LoadedInstallation(run, redis, audit)
+
+
+def whats(faults: list[LoadFault]) -> list[tuple[int, str]]:
+    return [(one.count, one.what) for one in faults]
+
+
+async def test_every_event_of_a_load_is_accounted_for(
+    redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    async with loading(redis, redis_url, tmp_path) as loaded:
+        ramp = await loaded.load(RampPlan(first=60.0, most=120.0, factor=2.0, step_s=1.5, hold_s=2))
+        faults = await loaded.faults()
+
+        assert faults == []
+        assert ramp.held == 120.0, ramp.ended
+        assert [one.phase for one in loaded.run.steps] == ["ramp", "ramp", "hold"]
+        accepted = [one for one in loaded.run.deliveries if one.is_accepted]
+        assert len(accepted) == len(loaded.run.deliveries) > 200
+        assert {one.comment_id >= 9_000_000_000 for one in accepted} == {True}
+        step = loaded.run.steps[-1]
+        assert step.cores.keys() >= {"receiver", "audit", "enricher", "redis"}
+        assert step.redis is not None
+        assert step.redis.memory_bytes > 0
+
+    groups: Any = await redis.xinfo_groups(EVENTS)
+    assert GROUP.encode() not in {one["name"] for one in groups}
+
+
+async def test_an_event_that_is_removed_from_the_stream_is_found_to_be_missing(
+    redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    async with loading(redis, redis_url, tmp_path) as loaded:
+        await loaded.load()
+        ((entry_id, fields),) = await loaded.redis.xrevrange(EVENTS, count=1)
+        await loaded.redis.xdel(EVENTS, entry_id)
+
+        faults = await loaded.faults()
+
+    assert whats(faults) == [
+        (1, "answered 200 are not on events"),
+        (1, "answered 200 were not read by the verifying group"),
+    ]
+    assert faults[0].examples[0].encode() in fields[b"event"]
+
+
+async def test_events_that_a_group_is_not_given_are_found(
+    redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    async with loading(redis, redis_url, tmp_path) as loaded:
+        await loaded.audit.stop()
+        await loaded.run.step(Next("ramp", 60.0, 2.0), PATIENT)
+        await loaded.run.collect()
+        accepted = len(loaded.run.deliveries)
+
+        faults = await loaded.faults(timeout_s=2)
+
+        assert whats(faults) == [(accepted, "were not given to group audit on events")]
+
+
+async def test_events_past_which_a_group_was_moved_are_found(
+    redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    async with loading(redis, redis_url, tmp_path) as loaded:
+        await loaded.audit.stop()
+        await loaded.run.step(Next("ramp", 60.0, 2.0), PATIENT)
+        await loaded.run.collect()
+        accepted = len(loaded.run.deliveries)
+        about = await loaded.redis.xinfo_stream(EVENTS)
+        await loaded.redis.xgroup_setid(EVENTS, "audit", "$", entries_read=about["entries-added"])
+
+        faults = await loaded.faults()
+
+    assert (accepted, "went past group audit on events: never handled, dead or waiting") in whats(
+        faults
+    )
