@@ -3,6 +3,7 @@
 from typing import Final
 
 from consumers.runtime.entry import Source
+from gateway.contract import InvalidEvent, decode_event
 
 __all__ = ["HandledMemory"]
 
@@ -10,7 +11,7 @@ _RECENT: Final = 5000
 
 
 class HandledMemory:
-    """Remembers the last five to ten thousand of each source, by their place and their bytes."""
+    """Remembers the last five to ten thousand of each source, by their place and their ids."""
 
     def __init__(self) -> None:
         # Two generations: forgetting the older one as a whole costs nothing for each entry.
@@ -19,11 +20,20 @@ class HandledMemory:
 
     def has(self, source: Source, entry_id: bytes, raw: bytes) -> bool:
         """Whether this very event was acknowledged at this place."""
-        recent, older = self._recent.get(source, {}), self._older.get(source, {})
-        return hash(raw) in (recent.get(entry_id), older.get(entry_id))
+        known = [
+            some[source][entry_id]
+            for some in (self._recent, self._older)
+            if entry_id in some.get(source, ())
+        ]
+        if not known:
+            return False
+        try:
+            return hash(decode_event(raw).id) in known
+        except InvalidEvent:
+            return False  # what was acknowledged there could be read
 
     def latest(self, source: Source) -> dict[bytes, int]:
-        """Where to note what is acknowledged: the hash of an event's bytes, by the entry's id."""
+        """Where to note what is acknowledged: the hash of an event's id, by the entry's."""
         return self._recent.setdefault(source, {})
 
     def forget(self, source: Source) -> None:

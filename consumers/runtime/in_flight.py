@@ -202,12 +202,11 @@ class InFlight:
             held = entries.pop(entry_id, None)
             if not isinstance(held, HeldEntry):
                 continue
-            raw = held.entry.raw
-            size_bytes += len(raw)
+            size_bytes += len(held.entry.raw)
             if shares is not None:
                 shares.settled(held)
             if recent is not None:
-                recent[entry_id] = hash(raw)
+                recent[entry_id] = hash(held.entry.event.id)
         self._size_bytes -= size_bytes
         if memory is not None:
             memory.forget(source)
