@@ -7,9 +7,12 @@ FLOORS := build/floors
 OF_CONSUMERS := tests/unit/runtime tests/integration/runtime $(foreach one,enricher feed notifier relay warehouse,tests/unit/$(one) tests/integration/$(one))
 OF_AIOHTTP := tests/unit/test_aiohttp_fit.py tests/integration/web
 PHP_SDK := 1.9.0
-PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# What builds the package is pinned as well: pip before 25.3 goes by the first variable for it, later ones by the second.
-PINNED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(PIP) install
+TOOLS  := build/tools
+REQUIREMENTS := $(wildcard requirements/*.txt)
+PIP    := -m pip --disable-pip-version-check --quiet
+# What is installed has the hashes of requirements/, setuptools too, which then builds the package itself where it stands.
+LOCKED := $(BIN)/python $(PIP) install --require-hashes -r
+OURS   := $(BIN)/python $(PIP) install --no-deps --no-build-isolation --no-index -e .
 
 # Most tests wait for a process, a server or a lease: three at a time for each core.
 WORKERS ?= $(shell $(BIN)/python -c 'import os; print(3 * (os.cpu_count() or 1))')
@@ -29,28 +32,33 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "python3 lacks its module venv: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
 
-$(VENV)/run.stamp: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/run.stamp: pyproject.toml $(REQUIREMENTS) | $(BIN)/python
 	@echo "installing the gateway and its consumers into $(VENV) …"
-	$(PINNED) -e '.[all]'
+	$(LOCKED) requirements/run.txt
+	$(OURS)
 	@touch $@
 
-$(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/dev.stamp: pyproject.toml $(REQUIREMENTS) | $(BIN)/python
 	@echo "installing the gateway and its development tools into $(VENV) …"
-	$(PINNED) -e '.[dev]'
+	$(LOCKED) requirements/dev.txt
+	$(OURS)
 	@touch $@ $(VENV)/run.stamp
 
-$(VENV)/fuzz.stamp: pyproject.toml constraints.txt | $(BIN)/python
-	$(PINNED) -e '.[fuzz]'
+$(VENV)/fuzz.stamp: pyproject.toml $(REQUIREMENTS) | $(BIN)/python
+	$(LOCKED) requirements/fuzz.txt
+	$(OURS)
 	@touch $@ $(VENV)/dev.stamp $(VENV)/run.stamp
 
-$(VENV)/faults.stamp: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/faults.stamp: pyproject.toml $(REQUIREMENTS) | $(BIN)/python
 	@echo "installing the servers of the fault tests into $(VENV) …"
-	$(PINNED) -e '.[faults]'
+	$(LOCKED) requirements/faults.txt
+	$(OURS)
 	@touch $@ $(VENV)/dev.stamp $(VENV)/run.stamp
 
-$(VENV)/bench.stamp: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/bench.stamp: pyproject.toml $(REQUIREMENTS) | $(BIN)/python
 	@echo "installing the peers to measure against into $(VENV) …"
-	$(PINNED) -e '.[bench]'
+	$(LOCKED) requirements/bench.txt
+	$(OURS)
 	@touch $@ $(VENV)/dev.stamp $(VENV)/run.stamp
 
 run: $(VENV)/run.stamp  ## everything on this machine, with a demo portal that sends events
@@ -220,27 +228,26 @@ docs: $(VENV)/dev.stamp node-tools  ## write docs/settings.md, docs/events.md, d
 	$(BIN)/python -m tests.dashboards deploy/grafana/dashboards
 	$(BIN)/python -m tests.licence_reference docs/licences.md
 
-wheel: $(BIN)/python  ## a wheel in dist/, to install the gateway or the consumers' library from; of a commit always the same bytes
-	@sha256sum "$$($(BIN)/python -m tests.reproducible_wheel dist)"
+$(TOOLS)/build.stamp: requirements/build.txt
+	rm -rf $(TOOLS) && $(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python $(PIP) install --require-hashes -r requirements/build.txt
+	@touch $@
+
+wheel: $(TOOLS)/build.stamp  ## a wheel in dist/, to install the gateway or the consumers' library from; of a commit always the same bytes
+	@sha256sum "$$($(TOOLS)/bin/python -m tests.reproducible_wheel dist)"
 
 sbom: wheel  ## what an installation of everything consists of, as CycloneDX, in dist/sbom.cdx.json
-	rm -rf build/everything build/sbom
-	$(BIN)/python -m venv --without-pip build/everything
-	$(BIN)/python -m venv --without-pip build/sbom
-	PIP_CONSTRAINT=constraints.txt $(PIP) --python build/everything/bin/python install "$$(ls -t $$PWD/dist/*.whl | head -1)[all]"
-	PIP_CONSTRAINT=constraints.txt $(PIP) --python build/sbom/bin/python install cyclonedx-bom
-	build/sbom/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml \
+	rm -rf build/everything && $(PYTHON) -m venv --without-pip build/everything
+	$(TOOLS)/bin/python $(PIP) --python build/everything/bin/python install --require-hashes -r requirements/run.txt
+	$(TOOLS)/bin/python $(PIP) --python build/everything/bin/python install --no-deps "$$(ls -t dist/*.whl | head -1)"
+	$(TOOLS)/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml \
 	  --output-file dist/sbom.cdx.json build/everything/bin/python
 
 image:  ## build the container image, by docker
 	docker build -f deploy/Containerfile -t bitrix24-event-gateway .
 
-constraints: $(BIN)/python  ## compile constraints.txt anew from pyproject.toml
-	$(PIP) install 'pip-tools>=7.4'
-	$(BIN)/pip-compile --quiet --strip-extras --extra dev --extra bench --extra faults --extra fuzz --extra release --no-annotate --no-header \
-	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
-	  --unsafe-package bitrix24-event-gateway --output-file constraints.txt pyproject.toml
-	sed -i '/^#/d; /^$$/d' constraints.txt
+constraints: $(TOOLS)/build.stamp  ## compile constraints.txt and requirements/ anew from pyproject.toml
+	$(TOOLS)/bin/python -m tests.pinned_requirements $(TOOLS)/bin/uv
 
 clean:  ## remove what the targets above made, except var/
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz_cache build dist *.egg-info

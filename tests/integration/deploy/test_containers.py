@@ -132,7 +132,7 @@ def test_a_service_is_given_longer_to_stop_than_it_takes(service: str) -> None:
 
 @pytest.mark.parametrize("service", OURS)
 def test_the_health_check_of_the_image_asks_where_every_process_answers(service: str) -> None:
-    asked = re.search(r"http://127\.0\.0\.1:(\d+)/healthz", CONTAINERFILE.read_text())
+    asked = re.search(r"'127\.0\.0\.1', (\d+), .* '/healthz'", CONTAINERFILE.read_text())
     settings: Any = settings_of(service)
     sections = {"receiver": settings.admin, "reconcile": settings.reconcile}
     listener = sections.get(service, settings.consumers)

@@ -17,7 +17,7 @@ def copied(directory: Path, *, mode: int) -> Path:
     """The source with other times and modes of files, and with what an earlier build has left."""
     for name in ("gateway", "consumers"):
         shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("*.pyc"))
-    for name in ("pyproject.toml", "README.md", "LICENSE", "constraints.txt"):
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, directory / name)
     for path in directory.rglob("*"):
         if path.is_file():
@@ -36,7 +36,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     for mode in (0o644, 0o600):
         directory = tmp_path_factory.mktemp("source")
         root = copied(directory, mode=mode)
-        made.append(build(directory / "dist", root=root, is_isolated=False))
+        made.append(build(directory / "dist", root=root))
     return made
 
 
