@@ -243,8 +243,28 @@ sbom: wheel  ## what an installation of everything consists of, as CycloneDX, in
 	$(TOOLS)/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml \
 	  --output-file dist/sbom.cdx.json build/everything/bin/python
 
-image:  ## build the container image, by docker
-	docker build -f deploy/Containerfile -t bitrix24-event-gateway .
+# What is passed on by its tag alone may be another thing tomorrow.
+release:  ## of a commit that bears its tag: wheel, SBOM and their checksums in dist/, and the image; SOURCE=URL of the repository
+	@version=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' gateway/__init__.py); \
+	  [ "$$(git describe --exact-match --tags 2>&1)" = "v$$version" ] || { echo "HEAD does not bear the tag v$$version"; exit 1; }; \
+	  [ -z "$$(git status --porcelain)" ] || { echo "there is more here than the commit has"; exit 1; }; \
+	  grep -q '^ARG BASE=.*@sha256:' deploy/Containerfile || { echo "the base of the image has no digest: make digests"; exit 1; }
+	rm -rf dist
+	$(MAKE) sbom image
+	cd dist && sha256sum -- *.whl sbom.cdx.json | tee SHA256SUMS
+
+image:  ## build the container image, by docker; SOURCE=URL of the repository
+	docker build -f deploy/Containerfile -t bitrix24-event-gateway \
+	  --build-arg "REVISION=$$(git rev-parse HEAD)" --build-arg "SOURCE=$(SOURCE)" .
+
+digests:  ## write the digests that images of deploy/ have now behind their tags; docker asks the registries
+	@set -e; for file in deploy/Containerfile deploy/compose.yaml; do \
+	  for image in $$(sed -nE 's/^(ARG BASE=|    image: )([^ @]*:[^ @]+).*/\2/p' $$file); do \
+	    digest=$$(docker buildx imagetools inspect --format '{{.Manifest.Digest}}' $$image); \
+	    sed -i -E "s#^((ARG BASE=|    image: )$$image)(@.*)?\$$#\1@$$digest#" $$file; \
+	    echo "$$file: $$image@$$digest"; \
+	  done; \
+	done
 
 constraints: $(TOOLS)/build.stamp  ## compile constraints.txt and requirements/ anew from pyproject.toml
 	$(TOOLS)/bin/python -m tests.pinned_requirements $(TOOLS)/bin/uv

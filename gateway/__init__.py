@@ -1,3 +1,3 @@
 """Receives Bitrix24 events and stores them durably on Redis Streams: the event gateway."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
