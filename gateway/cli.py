@@ -17,6 +17,7 @@ TABLE: Final = {
     "balance": "What became of every event that was accepted, and what is missing.",
     "prove": "The balance of a day, and the records in the audit log that show it.",
     "doctor": "What makes this installation unsafe or unready, and what to do about each.",
+    "drill": "Try how this installation bears faults: cut Redis off, kill processes, fill a spool.",
     "tail": "Follow a stream without consuming it.",
     "groups": "Each stream and group: length, lag, pending, dead letters, owner.",
     "explain": "Where an event is, and what became of it.",

@@ -31,6 +31,7 @@ OperatorAction: TypeAlias = Literal[
     "group removed",
     "replayed",
     "balance written off",
+    "drilled",
 ]
 
 
@@ -39,7 +40,7 @@ class OperatorAct(Struct, frozen=True, kw_only=True):
 
     `by` is what the operator's proxy or machine calls them, or what they call themselves;
     `let_in_by` how the gateway knew that they may, and `address` where they were. `reason` is in
-    their own words.
+    their own words, `outcome` what came of it where that is not said by `count`.
     """
 
     action: OperatorAction
@@ -50,10 +51,16 @@ class OperatorAct(Struct, frozen=True, kw_only=True):
     let_in_by: str
     address: str
     reason: str | UnsetType = UNSET
+    outcome: Struct | UnsetType = UNSET
 
 
 def act_of_command(
-    action: OperatorAction, *, count: int, selection: str, reason: str
+    action: OperatorAction,
+    *,
+    count: int,
+    selection: str,
+    reason: str,
+    outcome: Struct | UnsetType = UNSET,
 ) -> OperatorAct:
     """An act by a command on this machine, of the user whom the machine knows."""
     try:
@@ -68,6 +75,7 @@ def act_of_command(
         let_in_by="command",
         address=socket.gethostname(),
         reason=reason or UNSET,
+        outcome=outcome,
     )
 
 

@@ -26,9 +26,9 @@ from gateway.redis_access import lua
 
 __all__ = ["TRANSIENT", "capture", "key_names"]
 
-TRANSIENT: Final = (b"processes", b"members:")
-"""How the names begin of what only says which processes live: not written down, and no reason not
-to put something back."""
+TRANSIENT: Final = (b"processes", b"members:", b"drill:")
+"""How the names begin of what only says which processes live, and of what belongs to a drill: not
+written down, and no reason not to put something back."""
 
 _SOURCE: Final = lua.source("gateway.backup", "capture.lua")
 _TAG: Final = re.compile(rb"\{([^}]+)\}")

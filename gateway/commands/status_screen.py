@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from gateway.contract import timestamps
 from gateway.heartbeats.process_list import ListedProcess
 from gateway.ops.text_tables import span, table
 from gateway.status.admin_addresses import ProbedProcess
@@ -112,6 +113,9 @@ def _tables(status: InstallationStatus) -> Iterator[str]:
         closes = f"{missing:,} are nowhere" if missing else "all are accounted for"
         yield ""
         yield f"of {door.accepted:,} accepted events {closes} (gateway balance)"
+    if status.drill is not None:
+        at, went = timestamps.seconds(status.drill.at.timestamp()), status.drill.is_well
+        yield f"the last drill, at {at}, {'went well' if went else 'did not go well'}"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:

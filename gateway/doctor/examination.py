@@ -8,6 +8,8 @@ from typing import Final
 
 from redis.asyncio import Redis
 
+import gateway
+from gateway.doctor.drill_rules import judge_drill
 from gateway.doctor.files import look_at_files
 from gateway.doctor.finding import Finding, note, red, well
 from gateway.doctor.group_rules import judge_groups
@@ -16,6 +18,7 @@ from gateway.doctor.public_address import look_at_public_address
 from gateway.doctor.redis_look import look_at_redis, look_at_rights
 from gateway.doctor.settings_refusals import refusals
 from gateway.doctor.settings_rules import judge_redis_address, judge_settings
+from gateway.drill_record import last_drill
 from gateway.ops.answer_times import reached
 from gateway.ops.group_standings import standings
 from gateway.redis_access import connections
@@ -81,6 +84,7 @@ async def _of_redis(settings: Settings, role: str) -> list[Finding]:
             "redis rights": lambda: look_at_rights(client, role, settings.redis.prefix),
             "groups": lambda: _groups(client, settings),
             "portals": lambda: portal_findings(client, settings),
+            "drill": lambda: _drill(client, settings),
         }
         several = await asyncio.gather(*(_within_time(name, look) for name, look in looks.items()))
         return [one for findings in several for one in findings]
@@ -89,6 +93,11 @@ async def _of_redis(settings: Settings, role: str) -> list[Finding]:
 async def _groups(client: Redis, settings: Settings) -> list[Finding]:
     found = await standings(client, settings.redis.streams)
     return list(judge_groups(found, warn_held_days=settings.retention.warn_held_days))
+
+
+async def _drill(client: Redis, settings: Settings) -> list[Finding]:
+    record = await last_drill(client, settings.redis.prefix)
+    return [judge_drill(record, version=gateway.__version__)]
 
 
 async def _within_time(check: str, look: Look) -> list[Finding]:

@@ -104,7 +104,7 @@ _RECEIVER: Final = """
     ~b24:events:* %R~b24:comments:* %R~b24:dead:* ~b24:producer:* ~b24:recovered:* ~b24:retention:*
     ~b24:quarantine:* ~b24:rates:* ~b24:traffic:* ~b24:processes ~b24:spools ~b24:offline-signals
     ~b24:{portals}* ~b24:oauth:* ~b24:rest:* ~b24:care:* ~b24:reconcile:lease
-    ~b24:balance:* ~b24:history %R~b24:lease:*
+    ~b24:balance:* ~b24:history %R~b24:lease:* %R~b24:drill:last
     +ping +eval +eval_ro +evalsha +script|load +multi +exec +exists +get +mget +set +del +expire
     +pexpire +pttl +time +info +scan +hget +hset +hsetnx +hdel +hkeys +hincrby +hmget +hgetall
     +hscan +zadd +zcard +zcount +zincrby +zrange +zrevrange +zscore +zrem +zremrangebyrank
@@ -138,6 +138,7 @@ _LOOKER: Final = """
     %R~b24:history %R~b24:offline-signals %R~b24:alerts %R~b24:{portals}* %R~b24:care:*
     %R~b24:gaps:* %R~b24:no-queue:* %R~b24:traffic:* %R~b24:rates:* %R~b24:quarantine:*
     %R~b24:notifier:* %R~b24:relay:* %R~b24:recovered:* %R~b24:reconcile:lease
+    %R~b24:drill:last
     +ping +eval_ro +time +info +multi +exec +exists +get +mget +scan +hget +hmget +hgetall +hscan
     +hvals +zcard +zcount +zrange +zrevrange +zscore +xread +xrange +xrevrange +xlen +xpending
     +xinfo|stream +xinfo|groups
@@ -162,6 +163,15 @@ _KEEPER: Final = """
     +xinfo|groups +xpending +xrange +unlink +set +hset +zadd +sadd +rpush +pexpireat +xadd +xsetid
     +xgroup|create +xgroup|destroy +xclaim
 """
+
+_DRILL: Final = " ".join(
+    (
+        "~b24:drill:*",
+        "+unlink",
+        *(one for one in f"{_RECEIVER} {_CONSUMER}".split() if one[0] == "+"),
+    )
+)
+# A receiver, a consumer and whoever cleans up, under a prefix of their own.
 
 ACCOUNTS: Final[dict[str, RedisAccount]] = {
     account.name: account
@@ -209,6 +219,8 @@ ACCOUNTS: Final[dict[str, RedisAccount]] = {
         _account("operator", _OPERATOR),
         _account("eraser", _ERASER),
         _account("keeper", _KEEPER),
+        # Its record is an event.
+        _account("drill", _DRILL, "~b24:events:* +xadd"),
     )
 }
 """By name. `service` is a service of another team: its group is called like its account."""

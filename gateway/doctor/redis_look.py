@@ -52,9 +52,8 @@ async def look_at_rights(client: Redis, role: str, prefix: str) -> list[Finding]
 
     https://redis.io/docs/latest/commands/acl-dryrun/
     """
-    asking: Any = client
     try:
-        user = (await asking.execute_command("ACL", "WHOAMI")).decode()
+        user = (await _asked(client, "ACL", "WHOAMI")).decode()
         if user == "default":
             return [
                 note(
@@ -64,7 +63,7 @@ async def look_at_rights(client: Redis, role: str, prefix: str) -> list[Finding]
                 )
             ]
         lacking = min(
-            [await _lacking(asking, user, one, prefix) for one in possible_accounts(role, user)],
+            [await _lacking(client, user, one, prefix) for one in possible_accounts(role, user)],
             key=len,
         )
     except (NoPermissionError, ResponseError):
@@ -86,17 +85,26 @@ async def look_at_rights(client: Redis, role: str, prefix: str) -> list[Finding]
     return [well("redis rights", f"user {user} may do what a {role} must")]
 
 
-async def _lacking(asking: Any, user: str, account: RedisAccount, prefix: str) -> list[str]:
+async def _lacking(client: Redis, user: str, account: RedisAccount, prefix: str) -> list[str]:
     """The commands of an account that Redis refuses the user, each once."""
     lacking = [
-        command for command, call in calls_of(account, prefix) if not await _may(asking, user, call)
+        command for command, call in calls_of(account, prefix) if not await _may(client, user, call)
     ]
     return list(dict.fromkeys(lacking))
 
 
-async def _may(asking: Any, user: str, call: tuple[str, ...]) -> bool:
-    answer: bytes = await asking.execute_command("ACL", "DRYRUN", user, *call)
+async def _may(client: Redis, user: str, call: tuple[str, ...]) -> bool:
+    answer: bytes = await _asked(client, "ACL", "DRYRUN", user, *call)
     return answer == b"OK"
+
+
+async def _asked(client: Redis, *command: str) -> Any:
+    """The answer of the server, or of one of a cluster's nodes, which all have the same users."""
+    asking: Any = client  # which may be a cluster's (gateway.redis_access.connections)
+    if not isinstance(asking, RedisCluster):
+        return await asking.execute_command(*command)
+    await asking.initialize()
+    return await asking.execute_command(*command, target_nodes=asking.get_default_node())
 
 
 async def _infos(client: Redis) -> dict[str, Mapping[str, Any]]:

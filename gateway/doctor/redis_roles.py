@@ -9,6 +9,7 @@ __all__ = ["ROLES", "calls_of", "possible_accounts"]
 
 ROLES: Final = (
     "audit",
+    "drill",
     "enricher",
     "feed",
     "notifier",
@@ -36,8 +37,8 @@ _SAMPLES: Final[dict[str, Sequence[str]]] = {
 _ARGUMENTS: Final[dict[int, str]] = {
     0: "ping multi exec time info client|id",
     1: (
-        "exists get mget del pttl hkeys hgetall hlen hvals strlen zcard zpopmin xlen xinfo|stream "
-        "xinfo|groups"
+        "exists get mget del unlink pttl hkeys hgetall hlen hvals strlen zcard zpopmin xlen "
+        "xinfo|stream xinfo|groups"
     ),
     2: "set hscan hget hdel hmget hexists incrby zrem zscore xdel xpending",
     3: (

@@ -110,7 +110,7 @@ def _longest_silence(deliveries: Sequence[LoadDelivery]) -> float:
     if not deliveries:
         return 0.0
     moments = sorted(delivery.answered_at for delivery in deliveries if delivery.is_accepted)
-    ends = [*moments, max(deliveries[-1].sent_at, *moments[-1:])]
+    ends = [*moments, max([deliveries[-1].sent_at, *moments[-1:]])]
     return max(
         end - start for start, end in zip([deliveries[0].sent_at, *moments], ends, strict=True)
     )

@@ -13,12 +13,12 @@ __all__ = ["Child", "ChildProcess", "Launcher"]
 class Child(Struct, frozen=True, kw_only=True):
     """A process to keep running.
 
-    `env` is added to the supervisor's own environment; `pass_fds` stay open in the child, which
-    reads on its standard input what `given` returns at each start. What it says goes to the
-    observer, unless it `shares_output` with the supervisor. `ready` returns when the child can be
-    used, and raises OperatorError if it never will be. `fatal` says, for exit codes after which a
-    restart cannot help, what the operator has to do; a child that once ran steadily is started
-    again all the same.
+    `env` is added to the environment that its launcher has, usually the supervisor's; `pass_fds`
+    stay open in the child, which reads on its standard input what `given` returns at each start.
+    What it says goes to the observer, unless it `shares_output` with the supervisor. `ready`
+    returns when the child can be used, and raises OperatorError if it never will be. `fatal` says,
+    for exit codes after which a restart cannot help, what the operator has to do; a child that once
+    ran steadily is started again all the same.
     """
 
     name: str

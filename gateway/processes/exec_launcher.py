@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,7 +15,13 @@ __all__ = ["ExecLauncher"]
 
 
 class ExecLauncher:
-    """Launches any child, by way of gateway.processes.tether."""
+    """Launches any child, by way of gateway.processes.tether.
+
+    What a child `inherits` beneath its own environment is this process', if nothing else is said.
+    """
+
+    def __init__(self, *, inherits: Mapping[str, str] | None = None) -> None:
+        self._inherits = inherits
 
     async def launch(self, child: Child) -> "_Executed":
         """Start it, and give it on its standard input what it is given."""
@@ -26,7 +33,7 @@ class ExecLauncher:
             stdin=asyncio.subprocess.PIPE if given else asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=asyncio.subprocess.STDOUT if output else None,
-            env={**os.environ, **child.env},
+            env={**(os.environ if self._inherits is None else self._inherits), **child.env},
             pass_fds=child.pass_fds,
             start_new_session=True,
         )

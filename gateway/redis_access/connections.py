@@ -54,6 +54,7 @@ __all__ = [
     "publisher",
     "reader",
     "reader_of",
+    "sentinels_of",
     "shared_reader_of",
 ]
 
@@ -132,6 +133,11 @@ async def reader_of(url: str, key: str, *, block_s: float) -> Redis:
     return _client(await _place_of(url, key), **_reading(block_s))
 
 
+def sentinels_of(address: RedisAddress) -> Sentinels:
+    """Whom to ask where the primary is."""
+    return Sentinels(address, **_ALWAYS)
+
+
 async def _place_of(url: str, key: str) -> RedisAddress:
     """Where a key is: in a cluster, the node that holds it now."""
     address = RedisAddress.of(url)
@@ -164,7 +170,7 @@ def _client(
     options |= {"db": address.db, **_account(address), **_ALWAYS}
     pool: ConnectionPool
     if address.kind == "sentinel":
-        sentinels = Sentinels(address, **_ALWAYS)
+        sentinels = sentinels_of(address)
         kind = PrimaryConnection if address.tls is None else PrimaryTlsConnection
         options |= {"connection_class": kind, **(address.tls or {})}
         if waits_s is None:

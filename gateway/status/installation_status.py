@@ -11,6 +11,7 @@ from msgspec import Struct
 from gateway.background import owned
 from gateway.balance.sheet import Balance
 from gateway.contract import PortalData, timestamps
+from gateway.drill_record import DrillRecord, last_drill
 from gateway.ending import end
 from gateway.heartbeats.process_list import ListedProcess, processes, without_followed
 from gateway.ops.group_standings import GroupStanding, standings
@@ -44,7 +45,8 @@ class InstallationStatus(Struct, frozen=True, kw_only=True):
     """What was seen. What could not be asked is None, and `unknown` says why, by its name.
 
     `redis` is where it is, without secrets; `redis_why_not` is why it does not answer. `portals`
-    are those in trouble. `probes` were asked only while Redis was away.
+    are those in trouble. `drill` is the last one; None, too, where this user may not ask. `probes`
+    were asked only while Redis was away.
     """
 
     at: str
@@ -56,6 +58,7 @@ class InstallationStatus(Struct, frozen=True, kw_only=True):
     spools: list[SpoolStanding]
     portals: list[PortalData] | None = None
     balance: Balance | None = None
+    drill: DrillRecord | None = None
     probes: list[ProbedProcess] = []
     unknown: dict[str, str] = {}
 
@@ -105,12 +108,13 @@ class StatusObserver:
                 probes=probes,
             )
         settings, prefix = self._settings, self._settings.redis.prefix
-        servers, groups, found, portals, balance = await asyncio.gather(
+        servers, groups, found, portals, balance, (drill, _) = await asyncio.gather(
             self._part("servers", server_standings(self._redis)),
             self._part("groups", self._look_at_groups()),
             self._part("processes", processes(self._redis, prefix=prefix)),
             self._part("portals", self._look_at_portals()),
             self._part("balance", balance_now(self._redis, settings)),
+            self._asked(last_drill(self._redis, prefix), _ANSWERED_S),
         )
         if found is not None:
             self._admins |= {
@@ -127,6 +131,7 @@ class StatusObserver:
             spools=_spools(found or (), here),
             portals=portals,
             balance=balance,
+            drill=drill,
             unknown=self._unknown,
         )
 

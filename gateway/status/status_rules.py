@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from gateway.balance.sheet import Balance
 from gateway.contract import PortalData, Trouble
+from gateway.drill_record import DrillRecord
 from gateway.heartbeats.process_list import ListedProcess
 from gateway.ops.group_interventions import command_to_resume
 from gateway.ops.text_tables import span
@@ -67,7 +68,14 @@ def faults_of(status: InstallationStatus, *, memory_share: float) -> list[Status
         *(fault for one in status.groups or () for fault in _of_group(one)),
         *_of_balance(status.balance),
         *_of_portals(status.portals or []),
+        *_of_drill(status.drill),
     ]
+
+
+def _of_drill(record: DrillRecord | None) -> Iterator[StatusFault]:
+    for one in record.outcomes if record is not None else ():
+        for wrong in one.wrong:
+            yield StatusFault(f"in the last drill, {one.fault}: {wrong}", "gateway drill")
 
 
 def _of_balance(balance: Balance | None) -> Iterator[StatusFault]:

@@ -44,5 +44,5 @@ async def test_the_clock_was_three_hours_ahead(
     account = await stage.settle(load.deliveries, server)
 
     assert account.refused == account.unanswered == 0
-    assert sorted(row.event_id for row in sink.rows()) == sorted(stored)
+    assert sorted(row.event_id for row in sink.effects()) == sorted(stored)
     assert sum(outputs) == len(stored)

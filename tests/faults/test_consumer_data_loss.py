@@ -106,7 +106,7 @@ async def test_a_replica_that_missed_the_end_takes_over_under_a_consumer(stage: 
         with service(address.url, stage.directory, name=SERVICE, **settings) as process:
             async with connections.publisher(primary.url) as redis:
                 await publish(redis, KEY, confirmed[:60])
-                await eventually(lambda: len(sink.rows()) == 60)
+                await eventually(lambda: len(sink.effects()) == 60)
                 await publish(redis, KEY, confirmed[60:])
                 await until_in_step(primary)
                 wire.hold()
@@ -114,7 +114,7 @@ async def test_a_replica_that_missed_the_end_takes_over_under_a_consumer(stage: 
                 await publish(redis, KEY, unconfirmed)
                 await redis.incr("later")  # a command waits for what its own connection wrote
                 assert await redis.wait(1, 300) == 0
-                await eventually(lambda: len(sink.rows()) == 150)
+                await eventually(lambda: len(sink.effects()) == 150)
             primary.kill()
             async with connections.control(replica.url) as redis:
                 await redis.replicaof("NO", "ONE")

@@ -69,7 +69,7 @@ async def test_a_process_is_killed_around_its_commit(
 
     dying = scene.start(SINK_DIES=f"{moment} 7", SINK_TAKES_S="0.005")
     await eventually(lambda: not dying.is_running)
-    stored = [row.event_id for row in scene.sink.rows() if row.comment_id == 7]
+    stored = [row.event_id for row in scene.sink.effects() if row.comment_id == 7]
     left_pending = await scene.pending_count()
     scene.start()
     await eventually(scene.is_settled)
@@ -93,16 +93,16 @@ async def test_a_frozen_owner_wakes_up_after_another_process_took_over(
     await eventually(lambda: frozen.is_frozen or other.is_frozen)
     if other.is_frozen:
         frozen, other = other, frozen
-    epoch = max(row.epoch for row in scene.sink.rows() if row.pid == frozen.pid)
-    await eventually(lambda: any(row.epoch > epoch for row in scene.sink.rows()))
+    epoch = max(row.epoch for row in scene.sink.effects() if row.pid == frozen.pid)
+    await eventually(lambda: any(row.epoch > epoch for row in scene.sink.effects()))
     frozen.thaw()
     await eventually(scene.is_settled)
     await eventually(lambda: scene.sink.outcomes()["refused"] > 0)
 
     scene.sink.assert_each_once(events)
-    epochs = [row.epoch for row in scene.sink.rows()]
+    epochs = [row.epoch for row in scene.sink.effects()]
     assert epochs == sorted(epochs)
-    owners = {(row.epoch, row.pid) for row in scene.sink.rows()}
+    owners = {(row.epoch, row.pid) for row in scene.sink.effects()}
     assert {pid for _epoch, pid in owners} == {frozen.pid, other.pid}
     assert len(owners) == len(set(epochs))  # one for each epoch
     stage.remark = COUNTED
@@ -124,9 +124,9 @@ async def test_sigterm_in_the_middle_of_the_work(stage: Stage, scene: Scene) -> 
     events = [comment_event(number + 1) for number in range(300)]
     await publish(scene.redis, KEY, events)
     process = scene.start(SINK_TAKES_S="0.05")
-    await eventually(lambda: len(scene.sink.rows()) > 20)
+    await eventually(lambda: len(scene.sink.effects()) > 20)
     assert await process.stop() == 0
-    stored = len(scene.sink.rows())
+    stored = len(scene.sink.effects())
     assert stored < 300
     # Acknowledged is what was stored, and nothing else.
     (group,) = await scene.redis.xinfo_groups(KEY)
@@ -153,7 +153,7 @@ async def test_the_second_sigterm_ends_a_process_at_once(stage: Stage, scene: Sc
         await eventually(lambda: not process.is_running, timeout_s=0.5)
 
     assert await process.stop() == 1
-    assert (scene.sink.rows(), await scene.pending_count()) == ([], 1)
+    assert (scene.sink.effects(), await scene.pending_count()) == ([], 1)
     stage.remark = COUNTED
 
 

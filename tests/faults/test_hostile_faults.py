@@ -65,7 +65,7 @@ async def test_hostile_entries_are_buried_and_nothing_else(stage: Stage) -> None
 
     assert account.refused == account.unanswered == 0
     assert dead == {group: {"undecodable": sent["hostile"]} for group in _GROUPS}
-    assert sorted(row.event_id for row in sink.rows()) == sorted(stored)
+    assert sorted(row.event_id for row in sink.effects()) == sorted(stored)
     assert sum(len(entries) for entries in outputs) == len(stored)
     chains = [audit_dir / f"events-{number}" for number in range(2)]
     assert sum(len(logged(chain)) for chain in chains) == len(stored)

@@ -35,7 +35,7 @@ async def test_redis_cannot_save_and_refuses_every_write(stage: Stage) -> None:
 
     assert account.spooled > 0
     assert account.refused == account.unanswered == 0
-    assert sorted(row.event_id for row in sink.rows()) >= sorted(stored)
+    assert sorted(row.event_id for row in sink.effects()) >= sorted(stored)
 
 
 @pytest.mark.short
@@ -64,7 +64,7 @@ async def test_redis_is_busy_with_a_script_of_somebody(stage: Stage) -> None:
 
     assert account.spooled > 0
     assert account.refused == account.unanswered == 0
-    assert sorted(row.event_id for row in sink.rows()) >= sorted(stored)
+    assert sorted(row.event_id for row in sink.effects()) >= sorted(stored)
 
 
 async def run_for_ever(redis: Any) -> None:

@@ -41,5 +41,5 @@ async def test_a_slot_moves(stage: Stage, how: str) -> None:
         account = await stage.settle(load.deliveries, url)
 
         assert account.refused == account.unanswered == 0
-        assert sorted(row.event_id for row in sink.rows()) == sorted(stored)
+        assert sorted(row.event_id for row in sink.effects()) == sorted(stored)
         assert sink.outcomes()["refused"] == 0

@@ -37,5 +37,5 @@ async def test_nobody_takes_the_log(stage: Stage, broken: Broken) -> None:
     account = await stage.settle(load.deliveries, server)
 
     assert account.refused == account.unanswered == 0
-    assert sorted(row.event_id for row in sink.rows()) == sorted(stored)
+    assert sorted(row.event_id for row in sink.effects()) == sorted(stored)
     assert await worker.stop() == 0

@@ -44,6 +44,7 @@ async def test_a_safe_server_is_well(own_server: RedisServer, tmp_path: Path) ->
 
     assert code == 0
     assert found == {
+        "warning": ["drill"],
         "note": ["public address", "redis rights", "groups", "portals"],
         "well": ["settings", "redis"],
     }
@@ -141,7 +142,7 @@ async def test_rights_that_a_role_lacks_are_named(
 async def test_a_cluster_is_looked_at_node_by_node(cluster_url: str, tmp_path: Path) -> None:
     found, code = await examined(tmp_path, GATEWAY_REDIS_URL=cluster_url)
 
-    # Its nodes have no limit of memory, and the default user.
+    # Its nodes have no limit of memory, and the default user, which can be asked for.
     assert code == 0
-    assert found["warning"] == ["redis memory"] * 2
+    assert found["warning"] == ["redis memory"] * 2 + ["drill"]
     assert "redis" not in found.get("red", [])

@@ -15,7 +15,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from gateway.local.redis_server import RedisServer, ServerBinary, free_port
 from gateway.redis_access import connections
+from gateway.redis_access.bare_connections import open_bare
 from gateway.redis_access.redis_faults import RedisFault, fault_of, is_denied
+from gateway.redis_access.redis_url import RedisAddress
 from tests.support.redis_sentinel import sentinel_of
 
 PASSWORD = "fake/pass#word%"
@@ -165,7 +167,10 @@ async def test_tls_believes_the_authority_of_the_url_and_no_other(
         url = f"rediss://localhost:{port}/0?ssl_ca_certs={tmp_path}"
 
         assert await answer(f"{url}/ca.pem")
+        assert await bare_answer(f"{url}/ca.pem") == b"+PONG\r\n"
         error = await failure(f"{url}/other.pem")
+        with pytest.raises(OSError, match="certificate verify failed"):
+            await bare_answer(f"{url}/other.pem")
 
     assert fault_of(error) is RedisFault.AWAY
     assert "certificate verify failed" in str(error)
@@ -182,10 +187,29 @@ async def test_a_server_may_ask_for_the_clients_certificate(
     async with tls_in_front_of(own_server, authority, asks=True) as port:
         url = f"rediss://localhost:{port}/0?ssl_ca_certs={tmp_path}/ca.pem"
 
-        assert await answer(
-            f"{url}&ssl_certfile={tmp_path}/client.pem&ssl_keyfile={tmp_path}/client.key"
-        )
+        certified = f"{url}&ssl_certfile={tmp_path}/client.pem&ssl_keyfile={tmp_path}/client.key"
+        assert await answer(certified)
+        assert await bare_answer(certified) == b"+PONG\r\n"
         assert fault_of(await failure(url)) is RedisFault.AWAY
+
+
+async def bare_answer(url: str) -> bytes:
+    """What the server answers to a PING on a bare connection."""
+    reader, writer = await open_bare(RedisAddress.of(url))
+    try:
+        writer.write(b"PING\r\n")
+        return await reader.readline()
+    finally:
+        writer.close()
+
+
+async def test_a_bare_connection_leads_to_the_primary_that_a_sentinel_names(
+    server_binary: ServerBinary, own_server: RedisServer, tmp_path: Path
+) -> None:
+    async with sentinel_of(server_binary, tmp_path / "sentinel", own_server) as port:
+        assert await bare_answer(f"redis+sentinel://127.0.0.1:{port}/mine") == b"+PONG\r\n"
+        with pytest.raises(OSError, match="knows no 'other'"):
+            await bare_answer(f"redis+sentinel://127.0.0.1:{port}/other")
 
 
 async def many_at_once(redis: Redis) -> int:

@@ -58,6 +58,12 @@ def test_the_time_without_200_reaches_to_the_last_request() -> None:
     assert account_of(sent, [[entry("1")]]).seconds_without_200 == 8.9
 
 
+def test_the_time_without_200_is_all_of_it_if_no_request_was_accepted() -> None:
+    sent = [LoadDelivery(1, 1, 1.0), LoadDelivery(1, 2, 4.5, 503)]
+
+    assert account_of(sent, []).seconds_without_200 == 3.5
+
+
 def test_a_probe_is_untrue_if_what_it_says_was_so_neither_before_nor_after() -> None:
     good = [accepted(str(number), at=float(number)) for number in range(10)]
     bad = [LoadDelivery(1, number, float(number), 503) for number in range(20, 30)]
