@@ -15,6 +15,8 @@ T = TypeVar("T")
 _TIMEOUT_S: Final = 40.0
 _FIRST_PAUSE_S: Final = 0.001  # what is so at once costs next to nothing
 _LONGEST_PAUSE_S: Final = 0.02
+_LONGEST_PAUSE_OF_ALL_S: Final = 0.5
+"""After a look that took long itself, as one does that asks by a command."""
 
 
 @overload
@@ -29,15 +31,16 @@ async def eventually(look: Callable[[], object], *, timeout_s: float = _TIMEOUT_
     """
     deadline, pause_s = time.monotonic() + timeout_s, _FIRST_PAUSE_S
     while True:
+        began = time.monotonic()
         seen = look()
         if inspect.isawaitable(seen):
             async with asyncio.timeout(timeout_s):
                 seen = await seen
         if seen:
             return seen
-        if time.monotonic() > deadline:
+        if (now := time.monotonic()) > deadline:
             raise AssertionError(_told(look, seen, timeout_s))
-        await asyncio.sleep(pause_s)
+        await asyncio.sleep(max(pause_s, min(2 * (now - began), _LONGEST_PAUSE_OF_ALL_S)))
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
