@@ -14,7 +14,7 @@ PIP    := -m pip --disable-pip-version-check --quiet
 LOCKED := $(BIN)/python $(PIP) install --require-hashes -r
 OURS   := $(BIN)/python $(PIP) install --no-deps --no-build-isolation --no-index -e .
 
-# Most tests wait for a process, a server or a lease: three at a time for each core.
+# Tests that are not unit tests mostly wait for a process, a server or a lease: three at a time for each core.
 WORKERS ?= $(shell $(BIN)/python -c 'import os; print(3 * (os.cpu_count() or 1))')
 
 # Benchmarks measure another checkout beside this one: `git worktree add DIR COMMIT` makes it.
@@ -68,13 +68,8 @@ run: $(VENV)/run.stamp  ## everything on this machine, with a demo portal that s
 # rewrites the assertions of all tests.
 test: export PYTHONDONTWRITEBYTECODE :=
 
-# What fails beside others is tried once more by itself, and has to pass then: processes that are killed and frozen have
-# deadlines, and a machine may be busy.
-# One by one, in their order: those with processes and servers come first, and at the end, when nothing is left that a
-# worker could begin beside a long one, there are only unit tests.
 test: $(VENV)/dev.stamp chromium promtool caddy helm node-tools  ## the tests, against real servers that they start themselves
-	$(BIN)/python -m pytest -n $(WORKERS) --dist load --maxschedchunk 1 || { [ $$? = 1 ] && echo "once more, one by one:" \
-	  && $(BIN)/python -m pytest --last-failed --last-failed-no-failures none; }
+	@$(BIN)/python -m tests.suite $(WORKERS)
 
 chromium: $(VENV)/dev.stamp  ## a headless Chromium for the tests of pages, if this machine has none
 	@$(BIN)/python -m tests.browser.chromium
