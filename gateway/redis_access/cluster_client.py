@@ -15,7 +15,7 @@ from redis.asyncio import RedisCluster
 from redis.asyncio.cluster import ClusterPipeline
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from gateway.redis_access.connection_kinds import closed_as_away
+from gateway.redis_access.connection_kinds import TcpConnection, TlsConnection, closed_as_away
 
 __all__ = ["ClusterClient"]
 
@@ -25,6 +25,11 @@ class ClusterClient(RedisCluster):
 
     def __init__(self, *, at_once: int | None, waits_s: float | None, **options: Any) -> None:
         super().__init__(**options)
+        # redis-py takes no other kind of connection than its own.
+        kind = TlsConnection if options.get("ssl") else TcpConnection
+        self.connection_kwargs["connection_class"] = kind
+        for node in self.startup_nodes:
+            node.connection_class = kind
         self._places = asyncio.Semaphore(at_once) if at_once and waits_s else None
         self._waits_s = waits_s
 

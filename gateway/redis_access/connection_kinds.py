@@ -1,8 +1,9 @@
 """Adapts redis-py's connections to what is needed of them here.
 
 Writing to one that its peer has closed is the failure that it is to redis-py: that happens between
-connecting and the first command, when a server or a proxy resets a connection at once. Commands are
-packed by hiredis. And the transport may be lent (gateway.redis_access.direct_calls).
+connecting and the first command, when a server or a proxy resets a connection at once. Closing one
+never fails. Commands are packed by hiredis. And the transport may be lent
+(gateway.redis_access.direct_calls).
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
 from redis.connection import HiredisRespSerializer
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.closed_transports import closed_as_reset
 
@@ -55,6 +57,20 @@ class _Connection(AbstractConnection):
     def transport(self) -> asyncio.Transport | None:
         """What carries its bytes, for who wants no task to wait for them; None if there is none."""
         return None if self._writer is None else cast("asyncio.Transport", self._writer.transport)
+
+    async def disconnect(self, *args: Any, **kwargs: Any) -> None:
+        """Close it, whoever is on the other side.
+
+        With TLS that waits for the other side's farewell, as long as for a connection, and redis-py
+        raises TimeoutError when none comes: out of whatever ends or begins anew just because the
+        server hangs. It is cut off then.
+        """
+        transport = self.transport
+        try:
+            await super().disconnect(*args, **kwargs)
+        except RedisTimeoutError:
+            if transport is not None:
+                transport.abort()
 
     async def send_packed_command(
         self,

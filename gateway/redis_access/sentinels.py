@@ -7,13 +7,13 @@ has no password for a Sentinel that asks for one. Here a Sentinel is asked witho
 
 from typing import Any, Final
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
 
-from gateway.redis_access.connection_kinds import closed_as_away
+from gateway.redis_access.connection_kinds import TcpConnection, TlsConnection, closed_as_away
 from gateway.redis_access.redis_faults import is_denied
 from gateway.redis_access.redis_url import RedisAddress
 
@@ -36,13 +36,12 @@ class Sentinels(Sentinel):
             "socket_timeout": _TIMEOUT_S,
             "socket_connect_timeout": _TIMEOUT_S,
             "retry": Retry(NoBackoff(), 0),
-            "ssl": address.tls is not None,
+            "connection_class": TcpConnection if address.tls is None else TlsConnection,
             **(address.tls or {}),
         }
-        own = {"username": address.sentinel_username, "password": address.sentinel_password}
-        super().__init__(  # type: ignore[no-untyped-call]
-            list(address.nodes), sentinel_kwargs=self._options | own
-        )
+        super().__init__([])  # type: ignore[no-untyped-call]
+        account = (address.sentinel_username, address.sentinel_password)
+        self.sentinels = [self._client(node, account) for node in address.nodes]
         self._nodes = dict(zip(self.sentinels, address.nodes, strict=True))
 
     async def discover_master(self, service_name: str) -> tuple[str, int]:
@@ -86,16 +85,18 @@ class Sentinels(Sentinel):
     async def _give_password(self, number: int) -> None:
         """From now on that Sentinel gets the password of the servers."""
         before = self.sentinels[number]
-        host, port = self._nodes.pop(before)
+        node = self._nodes.pop(before)
         await before.aclose()
-        now: Redis = Redis(
-            host=host,
-            port=port,
-            username=self._address.username,
-            password=self._address.password,
-            **self._options,
+        now = self._client(node, (self._address.username, self._address.password))
+        self.sentinels[number], self._nodes[now] = now, node
+
+    def _client(self, node: tuple[str, int], account: tuple[str | None, str | None]) -> Redis:
+        """Of one Sentinel; it closes its connections with itself."""
+        (host, port), (username, password) = node, account
+        pool: ConnectionPool = ConnectionPool(
+            host=host, port=port, username=username, password=password, **self._options
         )
-        self.sentinels[number], self._nodes[now] = now, (host, port)
+        return Redis.from_pool(pool)
 
 
 class WaitingSentinelPool(SentinelConnectionPool, BlockingConnectionPool):

@@ -66,7 +66,7 @@ async def test_a_node_of_a_cluster_dies_under_a_consumer(stage: Stage) -> None:
             STREAMS.partition_of("portal", EventSubject.of_comment(event.data.comment_id))
         ] += 1
 
-    async with redis_cluster(stage.binary, stage.directory, primaries=3, has_replica=True) as nodes:
+    async with redis_cluster(stage.binary, stage.directory, primaries=3, replicas=1) as nodes:
         url = url_of(nodes)
         async with connections.control(url) as redis:
             hit = await partitions_on(redis, nodes[0])

@@ -12,19 +12,33 @@ from redis.exceptions import ResponseError
 from gateway.local.redis_server import RedisServer, ServerBinary, free_port
 from gateway.redis_access import connections
 from tests.support.eventually import eventually
+from tests.support.guarded_server import Guard, GuardedServer
 
-__all__ = ["redis_cluster", "url_of"]
+__all__ = ["cluster_node", "forget", "meet", "redis_cluster", "url_of"]
 
 _SLOTS = 16384
 _OPTIONS = (
     *("--cluster-enabled", "yes", "--cluster-node-timeout", "2000"),
     *("--repl-diskless-sync-delay", "0"),
 )
+_OPEN = Guard()
 
 
 def url_of(nodes: Sequence[RedisServer]) -> str:
-    """The URL of the cluster that these nodes form."""
+    """The URL of the cluster that these nodes form, if it asks nobody for anything."""
     return "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in nodes)
+
+
+def cluster_node(
+    binary: ServerBinary,
+    directory: Path,
+    *,
+    guard: Guard = _OPEN,
+    options: Sequence[str] = (),
+) -> GuardedServer:
+    """A node that is not started, and of no cluster."""
+    bus = ("--cluster-port", str(free_port()))
+    return GuardedServer(binary, directory, guard, options=(*_OPTIONS, *bus, *options))
 
 
 @asynccontextmanager
@@ -33,37 +47,44 @@ async def redis_cluster(
     directory: Path,
     *,
     primaries: int = 2,
-    has_replica: bool = False,
+    replicas: int = 0,
+    guard: Guard = _OPEN,
     options: Sequence[str] = (),
 ) -> AsyncIterator[list[RedisServer]]:
-    """Nodes that share the slots evenly; with `has_replica` the last one is a replica of the first.
+    """Nodes that share the slots evenly, behind them the replicas: of the first one, the second, …
 
     A failover needs the votes of most primaries, so it takes three of them.
     """
     async with AsyncExitStack() as stack:
-        nodes, clients, buses = [], [], []
-        for number in range(primaries + has_replica):
-            bus = free_port()
-            node = RedisServer(
-                binary,
-                directory / f"node-{number}",
-                append_only=True,
-                options=(*_OPTIONS, "--cluster-port", str(bus), *options),
-            )
-            node.start()
+        nodes: list[RedisServer] = []
+        clients: list[Any] = []
+        for number in range(primaries + replicas):
+            node = cluster_node(binary, directory / f"node-{number}", guard=guard, options=options)
             stack.callback(node.stop)
-            client: Any = connections.control(node.url)
-            stack.push_async_callback(client.aclose)
+            node.start()
             nodes.append(node)
-            clients.append(client)
-            buses.append(bus)
+            clients.append(await stack.enter_async_context(connections.control(node.url)))
         for number, client in enumerate(clients[:primaries]):
             first, end = number * _SLOTS // primaries, (number + 1) * _SLOTS // primaries
             await client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, end - 1)
             # Else two nodes may claim the same epoch, and settle that only in the first failover.
             await client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-        for node, bus in zip(nodes[1:], buses[1:], strict=True):
-            await clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", node.port, bus)
+        await meet(nodes)
+        for number in range(replicas):
+            await _replicate(clients[number % primaries], clients[primaries + number])
+        yield nodes
+    _collect_nodes()
+
+
+async def meet(nodes: Sequence[RedisServer]) -> None:
+    """Make the first node know the others, and wait until all know each other."""
+    async with AsyncExitStack() as stack:
+        clients: list[Any] = [
+            await stack.enter_async_context(connections.control(node.url)) for node in nodes
+        ]
+        for node, client in zip(nodes[1:], clients[1:], strict=True):
+            port, bus = node.port, await _bus_of(client)
+            await clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", port, bus)
 
         async def agree() -> bool:
             infos = [await client.execute_command("CLUSTER", "INFO") for client in clients]
@@ -71,10 +92,33 @@ async def redis_cluster(
             return all(b"cluster_state:ok" in info and known in info for info in infos)
 
         await eventually(agree)
-        if has_replica:
-            await _replicate(clients[0], clients[-1])
-        yield nodes
-    _collect_nodes()
+
+
+async def forget(leaver: RedisServer, nodes: Sequence[RedisServer]) -> None:
+    """Take a node that has no slot any more out of the cluster that the others are."""
+    async with connections.control(leaver.url) as one:
+        client: Any = one
+        leaver_id = await client.execute_command("CLUSTER", "MYID")
+    for node in nodes:
+        async with connections.control(node.url) as one:
+            client = one
+
+            async def is_forgotten(client: Any = client) -> bool:
+                try:
+                    await client.execute_command("CLUSTER", "FORGET", leaver_id)
+                except ResponseError:  # it still is a replica of that one
+                    return False
+                return True
+
+            await eventually(is_forgotten)
+    leaver.stop()
+
+
+async def _bus_of(client: Any) -> int:
+    """The port at which a node talks with the others."""
+    known: bytes = await client.execute_command("CLUSTER", "NODES")
+    (told,) = [line for line in known.splitlines() if b"myself" in line]
+    return int(told.split()[1].partition(b"@")[2].partition(b",")[0])
 
 
 def _collect_nodes() -> None:

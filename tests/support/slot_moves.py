@@ -17,10 +17,17 @@ from redis.exceptions import ClusterDownError, ResponseError
 
 from gateway.local.redis_server import RedisServer
 from gateway.redis_access import connections
+from gateway.redis_access.redis_url import RedisAddress
 from tests.support.eventually import eventually
 
-__all__ = ["NotAtomic", "holder_of", "move_slot", "move_slot_at_once", "slot_of"]
-
+__all__ = [
+    "NotAtomic",
+    "holder_of",
+    "move_all_slots_at_once",
+    "move_slot",
+    "move_slot_at_once",
+    "slot_of",
+]
 
 _PATIENCE_S: Final = 30.0
 
@@ -54,27 +61,44 @@ async def move_slot(source: RedisServer, target: RedisServer, slot: int, *, open
         await asyncio.sleep(open_s)
         while keys := await giver.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 10_000):
             await _migrate(giver, target, keys)
-        for client in (taker, giver):
-            await client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", taker_id)
+        await taker.execute_command("CLUSTER", "SETSLOT", slot, "NODE", taker_id)
+        try:
+            await giver.execute_command("CLUSTER", "SETSLOT", slot, "NODE", taker_id)
+        except ResponseError as error:
+            # It has heard of it already, and who has no slot left becomes a replica.
+            if "only with masters" not in str(error):
+                raise
 
 
 async def move_slot_at_once(source: RedisServer, target: RedisServer, slot: int) -> None:
     """Move a slot in the new way, and wait until it has moved. Raises NotAtomic."""
+    await _move_range_at_once(source, target, slot, slot)
+
+
+async def move_all_slots_at_once(source: RedisServer, target: RedisServer) -> None:
+    """Move everything that a node has in the new way. Raises NotAtomic."""
+    for first, last in await _ranges_of(source):
+        await _move_range_at_once(source, target, first, last)
+
+
+async def _move_range_at_once(
+    source: RedisServer, target: RedisServer, first: int, last: int
+) -> None:
     async with _client(source) as giver, _client(target) as taker:
         try:
             await giver.execute_command(
-                *("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", await _id(taker))
+                *("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", first, last, "NODE", await _id(taker))
             )
         except ResponseError as valkey_error:
             try:
-                await taker.execute_command("CLUSTER", "MIGRATION", "IMPORT", slot, slot)
+                await taker.execute_command("CLUSTER", "MIGRATION", "IMPORT", first, last)
             except ResponseError as error:
                 raise NotAtomic(str(valkey_error)) from error
 
-    async def has_moved() -> bool:
-        return await _holds(target, slot) and not await _holds(source, slot)
+    async def have_moved() -> bool:
+        return await _holds(target, last) and not await _holds(source, last)
 
-    await eventually(has_moved, timeout_s=30)
+    await eventually(have_moved, timeout_s=30)
 
 
 @asynccontextmanager
@@ -85,10 +109,14 @@ async def _client(node: RedisServer) -> AsyncIterator[Any]:
 
 async def _holds(node: RedisServer, slot: int) -> bool:
     """Whether a node says of itself that it serves a slot."""
+    return any(first <= slot <= last for first, last in await _ranges_of(node))
+
+
+async def _ranges_of(node: RedisServer) -> list[tuple[int, int]]:
+    """The slots that a node says it serves itself: the first and the last of each range."""
     async with _client(node) as client:
         rows: Any = await client.execute_command("CLUSTER", "SLOTS")
-        port = node.port
-    return any(row[0] <= slot <= row[1] and int(row[2][1]) == port for row in rows)
+    return [(int(row[0]), int(row[1])) for row in rows if int(row[2][1]) == node.port]
 
 
 async def _id(client: Any) -> bytes:
@@ -100,11 +128,13 @@ async def _migrate(client: Any, target: RedisServer, keys: list[bytes]) -> None:
     """Move keys; as long as it takes a node that has just been away to know the others again."""
     if not keys:
         return
+    password = RedisAddress.of(target.url).password
+    account = ("AUTH", password) if password else ()
     deadline = time.monotonic() + _PATIENCE_S
     while True:
         try:
             await client.execute_command(
-                *("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
+                *("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, *account, "KEYS", *keys)
             )
         except ResponseError as error:
             # The node that is asked says so, or passes on what the other one says.
