@@ -10,6 +10,7 @@ if not, 2 if it could not be run.
 import asyncio
 import os
 import random
+import signal
 import sys
 import time
 from argparse import ArgumentParser, Namespace
@@ -22,6 +23,7 @@ from typing import Final
 
 from gateway.contract import Streams
 from gateway.errors import OperatorError
+from gateway.redis_access import connections
 from gateway.sandbox.portal import PortalIdentity
 from gateway.settings import resolve_secret
 from gateway.settings.running_up import running_up
@@ -167,10 +169,14 @@ def _say(line: str) -> None:
 def main() -> int:
     """Load, write the report, and say where it is."""
     options = _parser().parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what it has begun, it ends
     try:
         report = asyncio.run(_run(options))
     except OperatorError as error:
         print(f"load: {error}", file=sys.stderr)
+        return 2
+    except connections.FAILURES as error:
+        print(f"load: it went away: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("load: broken off", file=sys.stderr)

@@ -17,6 +17,7 @@ from tests.support.eventually import eventually
 
 __all__ = [
     "LoadedEntry",
+    "added_to",
     "ends_of",
     "entries_of_load",
     "is_through",
@@ -43,6 +44,12 @@ async def ends_of(redis: Redis, streams: Streams) -> dict[str, str]:
         about = await stream_information(redis, key)
         ends[key] = about["last-generated-id"].decode() if about else _NOTHING
     return ends
+
+
+async def added_to(redis: Redis, streams: Streams, stream: str) -> int:
+    """How many entries a stream has ever had."""
+    found = [await stream_information(redis, key) for key in streams.keys(stream)]
+    return sum(about["entries-added"] for about in found if about)
 
 
 async def last_entries(redis: Redis, streams: Streams, stream: str) -> dict[str, EntryId]:

@@ -15,12 +15,13 @@ import msgspec
 import uvloop
 from msgspec import Struct
 
+from gateway.errors import OperatorError
 from gateway.sandbox.portal import PortalIdentity
 from tests.benchmarks.load_test.open_loop import OpenLoop, arrivals
 from tests.benchmarks.load_test.scheduled_delivery import ScheduledDelivery
 from tests.benchmarks.load_test.steps import Answers, answers_of
 
-__all__ = ["Generator", "Order", "Plan", "written_deliveries"]
+__all__ = ["Generator", "GeneratorEnded", "Order", "Plan", "written_deliveries"]
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -40,6 +41,10 @@ class Order(Struct, frozen=True):
     seconds: float
 
 
+class GeneratorEnded(OperatorError):
+    """The process that makes the load is no more."""
+
+
 class Generator:
     """The process, from the side of whoever starts it. Used as an asynchronous context."""
 
@@ -53,6 +58,7 @@ class Generator:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             cwd=Path(__file__).parents[3],
+            start_new_session=True,  # Ctrl-C is for whoever ends it
         )
         self._write(self._plan)
         return self
@@ -64,12 +70,12 @@ class Generator:
         await process.wait()
 
     async def step(self, order: Order) -> Answers:
-        """One step. Raises ConnectionError if the process has ended."""
+        """One step. Raises GeneratorEnded, of which its own words on standard error say why."""
         self._write(order)
         assert self._running.stdout is not None
         line = await self._running.stdout.readline()
         if not line:
-            raise ConnectionError("the generator has ended")
+            raise GeneratorEnded("the generator has ended")
         return msgspec.json.decode(line, type=Answers)
 
     async def deliveries(self) -> list[ScheduledDelivery]:

@@ -14,6 +14,7 @@ from gateway.balance.reading import read_balance
 from gateway.balance.sheet import Balance
 from tests.benchmarks.load_test.accounting import Evidence, LoadFault, Reading, faults_of
 from tests.benchmarks.load_test.evidence_reading import (
+    added_to,
     ends_of,
     entries_of_load,
     is_through,
@@ -67,6 +68,7 @@ class LoadRun:
     async def __aenter__(self) -> Self:
         self._before = await self._balance()
         self._began = await ends_of(self._redis, self._target.streams)
+        self._added = await added_to(self._redis, self._target.streams, "events")
         await self.watcher.find_processes()
         await self._stack.enter_async_context(self._generator)
         return self
@@ -117,8 +119,14 @@ class LoadRun:
 
     async def until_worked_off(self, timeout_s: float = _WORKED_OFF_S) -> bool:
         """Wait until spools are empty and all groups through; False if that takes too long."""
+        accepted = sum(step.answers.accepted for step in self.steps)
+        has_spooled = any(step.answers.spooled for step in self.steps)
 
         async def is_drained() -> bool:
+            if has_spooled:  # receivers tell of their spools some seconds later
+                added = await added_to(self._redis, self._target.streams, "events")
+                if added - self._added < accepted:
+                    return False
             return (await self.watcher.backlog())[SPOOL] == 0
 
         try:

@@ -7,6 +7,8 @@ from msgspec import Struct
 __all__ = ["Next", "Ramp", "RampPlan"]
 
 _MOST_HOLDS: Final = 6
+_KEPT_HOLDS: Final = 2
+# So many have to be possible after a step: the first one often fails.
 
 
 class RampPlan(Struct, frozen=True, kw_only=True):
@@ -22,7 +24,7 @@ class RampPlan(Struct, frozen=True, kw_only=True):
     step_s: float = 5.0
     hold_s: float = 20.0
     back: float = 0.8
-    max_events: int = 300_000
+    max_events: int = 600_000
 
 
 class Next(Struct, frozen=True):
@@ -76,7 +78,7 @@ class Ramp:
         after = min(rate * plan.factor, plan.most)
         if rate >= plan.most:
             self.ended = f"the ramp ends at {plan.most:g} events a second"
-        elif not self._can_afford(after * plan.step_s + rate * plan.hold_s):
+        elif not self._can_afford(2 * after * plan.step_s + _KEPT_HOLDS * rate * plan.hold_s):
             self.ended = f"no more than {plan.max_events:,} events are sent"
         else:
             self._step = Next("ramp", after, plan.step_s)

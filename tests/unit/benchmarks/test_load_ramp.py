@@ -50,12 +50,12 @@ def test_an_installation_that_holds_nothing_is_left_alone_at_last() -> None:
 
 
 def test_it_sends_no_more_than_it_may() -> None:
-    plan = RampPlan(first=100, factor=2, step_s=1, hold_s=1, max_events=1_100)
+    plan = RampPlan(first=100, factor=2, step_s=1, hold_s=1, max_events=2_300)
 
     ramp, steps = taken(lambda step: False, plan)
 
     assert steps == ["ramp 100", "ramp 200", "ramp 400", "hold 400"]
-    assert ramp.ended == "no more than 1,100 events are sent"
+    assert ramp.ended == "no more than 2,300 events are sent"
 
 
 def delivery(due_at: float, took_s: float, status: int | None = 200) -> ScheduledDelivery:
