@@ -109,6 +109,13 @@ php-sdk:  ## have Bitrix24's SDK for PHP read the bodies of tests/wire/catalogue
 load: $(VENV)/bench.stamp  ## load an installation to its knee, account for every event: its own, or URL=http://127.0.0.1:8080 [TOKEN=…] [ARGS="…"]
 	$(BIN)/python -m tests.benchmarks.load_test $(if $(URL),--url $(URL)) $(if $(TOKEN),--token env:TOKEN) $(ARGS)
 
+bench-scaling: $(VENV)/bench.stamp  ## docs/scaling.md: what an event costs by partitions and workers, and a model held to that; half an hour
+	$(BIN)/python -m tests.benchmarks.scaling measure --rounds $(or $(RUNS),3)
+	$(BIN)/python -m tests.benchmarks.scaling page
+
+plan: $(VENV)/dev.stamp  ## how many processes, partitions and Redis nodes a load takes, by that model: RATE=1000 PORTALS=1000
+	@$(BIN)/python -m tests.benchmarks.scaling plan $(if $(RATE),--rate $(RATE)) $(if $(PORTALS),--portals $(PORTALS))
+
 bench-consume: $(VENV)/bench.stamp  ## the consumer runtime against FastStream, a plain loop, or BEFORE=DIR
 	$(BIN)/python -m tests.benchmarks.bench_consume $(BESIDE)
 

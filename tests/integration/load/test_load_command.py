@@ -22,10 +22,11 @@ async def load(*arguments: str, directory: Path, **environment: str) -> Complete
         (sys.executable, "-m", "tests.benchmarks.load_test", *arguments),
         directory=directory,
         environment=surroundings() | environment,
-        timeout_s=110,
+        timeout_s=240,
     )
 
 
+@pytest.mark.timeout(300)
 async def test_without_an_address_it_loads_an_installation_of_its_own(tmp_path: Path) -> None:
     done = await load(
         *SHORT, "--backlog-s", "60", "--partitions", "2", "--into", "report", directory=tmp_path
