@@ -1,10 +1,12 @@
 """Says what `publish.ack` promises, and checks whether a server is set up to keep it."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
 from msgspec import Struct
+from redis.asyncio import RedisCluster
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from gateway.errors import OperatorError
@@ -75,9 +77,15 @@ class Persistence(Struct, frozen=True, kw_only=True):
         return "yes" if self.rests_during_rewrites else "no"
 
 
-async def waits_for_disk(client: Any) -> bool:
-    """Ask a server; raises NotDurable, or what the client raises when the server is away."""
-    return (await _persistence_of(client)).waits_for_disk()
+async def waits_for_disk(client: Any, key: str | None = None) -> bool:
+    """Ask a server, of a cluster the node that holds `key`, or without one every primary.
+
+    Raises NotDurable, or what the client raises when the server is away.
+    """
+    waits = []
+    for place in await _places_of(client, key):
+        waits.append((await _persistence_of(client, place)).waits_for_disk())  # noqa: PERF401
+    return any(waits)
 
 
 async def check_at_start(client: Any, ack: Ack) -> None:
@@ -90,8 +98,8 @@ async def check_at_start(client: Any, ack: Ack) -> None:
         if ack.fsynced:
             await waits_for_disk(client)
         if ack.replicas:
-            replication = await client.info("replication")
-            connected = replication["connected_slaves"]
+            told = [await client.info("replication", **place) for place in await _places_of(client)]
+            connected = min(replication["connected_slaves"] for replication in told)
             if connected < ack.replicas:
                 log.warning(
                     "fewer replicas are connected than publish.ack asks for; "
@@ -105,29 +113,40 @@ async def check_at_start(client: Any, ack: Ack) -> None:
         raise NotDurable(f"[redis] url: {error}") from error
 
 
-async def _persistence_of(client: Any) -> Persistence:
-    persistence = await client.info("persistence")
-    settings = await _settings_of(client)
+async def _places_of(client: Any, key: str | None = None) -> list[dict[str, Any]]:
+    """Where commands without a key are to go: nowhere in particular, or to nodes of a cluster."""
+    if not isinstance(client, RedisCluster):
+        return [{}]
+    await client.initialize()
+    nodes = client.get_primaries() if key is None else [client.get_node_from_key(key)]
+    return [{"target_nodes": node} for node in nodes if node is not None]
+
+
+async def _persistence_of(client: Any, place: Mapping[str, Any]) -> Persistence:
+    persistence = await client.info("persistence", **place)
+    settings = await _settings_of(client, place)
     return Persistence(
         has_append_only_file=bool(persistence["aof_enabled"]),
         appendfsync=settings.get("appendfsync"),
-        has_waitaof=await _has_waitaof(client),
+        has_waitaof=await _has_waitaof(client, place),
         rests_during_rewrites=settings.get("no-appendfsync-on-rewrite") == "yes",
     )
 
 
-async def _settings_of(client: Any) -> dict[str, str]:
+async def _settings_of(client: Any, place: Mapping[str, Any]) -> dict[str, str]:
     try:
-        found: dict[str, str] = await client.config_get("appendfsync", "no-appendfsync-on-rewrite")
+        found: dict[str, str] = await client.config_get(
+            "appendfsync", "no-appendfsync-on-rewrite", **place
+        )
     except ResponseError:  # not permitted; hosted servers hide them instead
         return {}
     return found
 
 
-async def _has_waitaof(client: Any) -> bool:
+async def _has_waitaof(client: Any, place: Mapping[str, Any]) -> bool:
     """Redis 7.2 has it, and every Valkey; asked for nothing, it answers at once."""
     try:
-        await client.execute_command("WAITAOF", 0, 0, 1)
+        await client.execute_command("WAITAOF", 0, 0, 1, **place)
     except NoPermissionError:
         raise
     except ResponseError:  # unknown command

@@ -14,6 +14,7 @@ from gateway.balance.keys import balance_key
 from gateway.publishing.durability import Ack, NotDurable, waits_for_disk
 from gateway.publishing.errors import StreamUnavailable
 from gateway.redis_access import connections, lua
+from gateway.redis_access.cluster_client import ClusterClient
 from gateway.redis_access.connections import AWAY, RedisFault, fault_of
 from gateway.redis_access.direct_calls import DirectCalls
 from gateway.settings import PublishSettings, RedisSettings
@@ -199,7 +200,7 @@ class StreamWriter:
         self._knows_server = not self._ack.fsynced
 
     async def _get_to_know_server(self) -> None:
-        if await waits_for_disk(self._client):
+        if await waits_for_disk(self._client, self._stream):
             self._wait, self._wanted = ("WAITAOF", 1, 0, self._wait_ms), (1, 0)
         else:
             self._wait = None
@@ -208,15 +209,21 @@ class StreamWriter:
     async def _call(self, command: str, script: str, arguments: list[Any]) -> Any:
         if self._wait is None:
             return await self._alone(command, script, *arguments)
-        # One connection for both: WAIT and WAITAOF look at what their own connection wrote.
-        pipeline = self._client.pipeline(transaction=False)
-        pipeline.execute_command(command, script, *arguments)
-        pipeline.execute_command(*self._wait)
-        returned, reached = await pipeline.execute()
+        returned, reached = await self._together((command, script, *arguments), self._wait)
         counts = (reached,) if isinstance(reached, int) else tuple(reached)
         if any(got < wanted for got, wanted in zip(counts, self._wanted, strict=True)):
             raise StreamUnavailable("not_durable", f"{self._wait[0]} reached {counts}")
         return returned
+
+    async def _together(self, *commands: tuple[Any, ...]) -> list[Any]:
+        """On one connection: WAIT and WAITAOF look at what their own connection wrote."""
+        if isinstance(self._client, ClusterClient):
+            return await self._client.together(self._stream, *commands)
+        pipeline = self._client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        replies: list[Any] = await pipeline.execute()
+        return replies
 
     async def _alone(self, *command: Any) -> Any:
         """Carry out one command, on the client's one connection if it has but one.

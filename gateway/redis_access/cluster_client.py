@@ -7,17 +7,21 @@ again: https://github.com/redis/redis-py/issues/4287
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 from redis.asyncio import RedisCluster
-from redis.asyncio.cluster import ClusterPipeline
+from redis.asyncio.cluster import ClusterNode, ClusterPipeline
+from redis.exceptions import AskError, MovedError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from gateway.redis_access.connection_kinds import TcpConnection, TlsConnection, closed_as_away
 
 __all__ = ["ClusterClient"]
+
+_REDIRECTIONS: Final = 3
+"""How often a slot is followed: its nodes may have changed places since anybody asked."""
 
 
 class ClusterClient(RedisCluster):
@@ -51,6 +55,43 @@ class ClusterClient(RedisCluster):
             return await self._carried_out(*args, **kwargs)
         finally:
             self._places.release()
+
+    async def together(self, key: str, *commands: Sequence[Any]) -> list[Any]:
+        """Carry out commands in turn, on one connection to the node that holds a key.
+
+        In a pipeline of redis-py each command goes to a node of its own, and one without a key to
+        any: WAIT then tells of a node that wrote nothing. A node that says where the key is now
+        has carried out none of the commands that need it. Raises what the first of them that
+        failed was answered; whoever is told so may find that it was carried out.
+        """
+        async with self.failing_as_others():
+            await self.initialize()
+            node, asking = self.get_node_from_key(key), False
+            for _ in range(_REDIRECTIONS):
+                if node is None:
+                    break
+                try:
+                    return await self._on_node(node, commands, asking=asking)
+                except MovedError as error:
+                    await self.nodes_manager.move_slot(error)
+                    node, asking = self.get_node_from_key(key), False
+                except AskError as error:
+                    node, asking = self.get_node(host=error.host, port=error.port), True
+                except RedisConnectionError:
+                    await self.aclose()  # so that the next call asks for the slots anew
+                    raise
+        raise RedisConnectionError(f"no node holds {key} now")
+
+    async def _on_node(
+        self, node: ClusterNode, commands: Sequence[Sequence[Any]], *, asking: bool
+    ) -> list[Any]:
+        pipeline = self.pipeline()
+        if asking:
+            pipeline.execute_command("ASKING", target_nodes=node)
+        for command in commands:
+            pipeline.execute_command(*command, target_nodes=node)
+        replies = await pipeline.execute(allow_redirections=False)
+        return replies[1:] if asking else replies
 
     def pipeline(self, transaction: Any = None, shard_hint: Any = None) -> ClusterPipeline:
         """A pipeline that fails as commands do."""

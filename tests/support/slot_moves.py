@@ -43,10 +43,11 @@ async def slot_of(node: RedisServer, key: str) -> int:
 
 
 async def holder_of(nodes: list[RedisServer], slot: int) -> tuple[RedisServer, RedisServer]:
-    """The node that holds a slot, and one that does not."""
+    """The node that holds a slot, and another primary."""
     for node in nodes:
         if await _holds(node, slot):
-            return node, next(other for other in nodes if other is not node)
+            others = [one for one in nodes if one is not node and await _is_primary(one)]
+            return node, others[0]
     raise AssertionError(f"nobody holds slot {slot}")
 
 
@@ -117,6 +118,12 @@ async def _ranges_of(node: RedisServer) -> list[tuple[int, int]]:
     async with _client(node) as client:
         rows: Any = await client.execute_command("CLUSTER", "SLOTS")
     return [(int(row[0]), int(row[1])) for row in rows if int(row[2][1]) == node.port]
+
+
+async def _is_primary(node: RedisServer) -> bool:
+    async with _client(node) as client:
+        told: Any = await client.info("replication")
+    return bool(told["role"] == "master")
 
 
 async def _id(client: Any) -> bytes:
