@@ -162,7 +162,11 @@ class JointConnection:
     async def read(
         self, group: str, keys: Sequence[str], *, count: int, block_s: float | None
     ) -> Pages:
-        """What is new to a group; nothing if nothing came for `block_s`, or before all was read."""
+        """What is new to a group; nothing after a wait, or once it is to wait no more.
+
+        It waits for up to `block_s` where all had been read. Whoever waited has to ask anew whether
+        the partition may still be read, and is answered at once then.
+        """
         one = self._partition
         assert one is not None  # noqa: S101 - it is open
         if self._seen is one.changed and block_s is not None and not self._is_ended:
@@ -170,6 +174,8 @@ class JointConnection:
             with suppress(TimeoutError):
                 async with asyncio.timeout(block_s):
                     await one.changed.wait()
+            self._seen = None
+            return {}
         if self._is_ended:
             return {}
         changed = one.changed

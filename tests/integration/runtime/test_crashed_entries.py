@@ -1,14 +1,19 @@
 """Entries whose processes ended: which are buried unseen, which are tried first and alone."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from consumers import CommentEvent, Entry, Transient
+from gateway.contract import Streams
 from tests.integration.runtime.index_group import KEY, consumer, letters
 from tests.integration.runtime.running import comment_event, publish, running, settled
 from tests.support.eventually import eventually
+
+LEASE = Streams(partitions=1).lease("index", 0)
 
 
 async def test_an_entry_that_ended_too_many_processes_is_buried_unseen(
@@ -83,3 +88,34 @@ async def test_stopping_a_consumer_in_good_order_counts_against_no_entry(
 
     assert handled == [(number + 1, 1) for number in range(4)]
     assert await letters(redis) == []
+
+
+async def test_who_has_lost_the_partition_meanwhile_reads_nothing_new(
+    redis: Redis, redis_url: str
+) -> None:
+    """Nobody would look for it then: the new owner has seen already what is pending."""
+    await publish(redis, KEY, [comment_event(1)])
+    await redis.xgroup_create(KEY, "index", "0")
+    taken: Any = await redis.xreadgroup("index", "owner", {KEY: ">"})
+    ((suspect, _fields),) = taken[KEY.encode()]
+    await redis.xclaim(KEY, "index", "owner", 0, [suspect], retrycount=3, justid=True)
+    is_handled, has_ended = asyncio.Event(), asyncio.Event()
+    app = consumer()
+
+    @app.on("*")
+    async def handle(_event: CommentEvent) -> None:
+        is_handled.set()
+        await has_ended.wait()
+
+    async with running(app, redis_url):
+        await is_handled.wait()
+        with capture_logs() as lines:
+            await redis.hset(LEASE, mapping={"owner": "another", "epoch": 2**42})
+            await eventually(
+                lambda: "partition lost to another process" in [line["event"] for line in lines]
+            )
+        await publish(redis, KEY, [comment_event(2)])
+        has_ended.set()
+
+    (group,) = await redis.xinfo_groups(KEY)
+    assert group["last-delivered-id"] == suspect
