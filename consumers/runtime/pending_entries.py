@@ -168,14 +168,21 @@ async def claim(client: Redis, source: Source, group: str, ids: list[bytes]) -> 
 async def _pending(
     client: Redis, source: Source, group: str, in_flight: InFlight
 ) -> AsyncIterator[dict[bytes, int]]:
-    """The pending entries that are not in hand, in pages, with their counts of deliveries."""
+    """The pending entries that are not in hand, in pages, with their counts of deliveries.
+
+    Nor are those that were in hand, and acknowledged while the server told of them.
+    """
     after = "-"
     while True:
-        rows: Any = await client.xpending_range(source.key, group, after, "+", _PAGE)
+        in_flight.settled_meanwhile = settled = set[bytes]()
+        try:
+            rows: Any = await client.xpending_range(source.key, group, after, "+", _PAGE)
+        finally:
+            in_flight.settled_meanwhile = None
         yield {
             row["message_id"]: row["times_delivered"]
             for row in rows
-            if not in_flight.has(source, row["message_id"])
+            if not in_flight.has(source, row["message_id"]) and row["message_id"] not in settled
         }
         if len(rows) < _PAGE:
             return
