@@ -14,9 +14,10 @@ from tests.support.eventually import eventually
 from tests.support.receiver_process import receiving
 from tests.support.redis_cluster import redis_cluster, url_of
 from tests.support.redis_users import denied, rights_of, service_rights
+from tests.support.slot_moves import holder_of, move_slot, slot_of
 
 STREAMS = Streams(partitions=4)
-BESIDES = ("+cluster|slots", "+cluster|shards", "+command")
+BESIDES = ("+cluster|slots", "+cluster|shards", "+command", "+asking")
 
 
 async def test_the_documented_rights_of_a_receiver_and_a_service_suffice_on_a_cluster(
@@ -50,6 +51,10 @@ async def test_the_documented_rights_of_a_receiver_and_a_service_suffice_on_a_cl
             receiving(tmp_path, as_user("receiver"), partitions) as receiver,
         ):
             async with DeliveryLoad([receiver.port], rate=50) as load:
+                await load.until_answered_from("stream", timeout_s=20)
+                for key in STREAMS.keys("events"):
+                    slot = await slot_of(nodes[0], key)
+                    await move_slot(*await holder_of(nodes, slot), slot, open_s=1.0)
                 await load.until_answered_from("stream", timeout_s=20)
             for key in STREAMS.keys("events"):
                 await publish(redis, key, [comment_event(number) for number in (1, 2, 3)])
