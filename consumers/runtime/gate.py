@@ -57,6 +57,14 @@ class Gate:
         """Whether the lease lasts that long even if it is not renewed."""
         return self._now() + seconds < self._valid_until
 
+    def admits_read(self, block_s: float) -> bool:
+        """Whether a read that blocks that long will end while the partition is this process's.
+
+        A new owner has seen what was pending, and would find what is read after that only behind
+        what comes next.
+        """
+        return not self.is_closed and not self.is_on_hold and self.holds_for(block_s)
+
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` when more may be started than before, and when nothing may any more."""
         self._listeners.append(listener)

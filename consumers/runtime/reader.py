@@ -167,22 +167,13 @@ class Reader:
             self.stepped_at = time.monotonic()
             await self._gate.closed(LOOK_ASIDE_S)
             return True
-        if not self._may_read(block_s or 0.0):
-            return True
+        if not self._gate.admits_read(block_s or 0.0):
+            return True  # it may have taken long to look so far
         reply = await self._read(count=min(room, _MAX_COUNT), block_s=block_s)
         if self._gate.is_closed:
             return False
         await self._take(reply, intake)
         return True
-
-    def _may_read(self, block_s: float) -> bool:
-        """Whether the partition will still be this process's when a read that blocks has ended.
-
-        It may have taken long to look so far. The new owner has seen what was pending, and would
-        find what is read now only behind what comes next.
-        """
-        gate = self._gate
-        return not (gate.is_closed or gate.is_on_hold) and gate.holds_for(block_s)
 
     async def _hold(self, client: Redis, delivered: DeliveredEntries) -> bool:
         """Read nothing for a moment; False when the gate has closed."""
