@@ -211,7 +211,7 @@ async def test_a_restore_that_was_killed_is_refused_until_it_is_begun_anew(
     call: Call,
     tmp_path: Path,
 ) -> None:
-    await fill(redis, entries=20_000)
+    await fill(redis, entries=10_000)
     await call(redis_url, "backup", "kept", **SETTINGS)
     before = without_gone(await contents(redis))
     own = {"REDIS_URL": other_server.url, "SPOOL_DIR": "no-spool"} | SETTINGS

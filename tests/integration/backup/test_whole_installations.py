@@ -149,7 +149,7 @@ async def _goes_on(there: Machine, redis: Redis, *, before: Counter[str]) -> Non
 async def _make_it_last(url: str) -> None:
     """Have so many keys that the parts of a backup are of different moments."""
     async with connections.control(url) as redis, redis.pipeline(transaction=False) as pipeline:
-        for number in range(60_000):
+        for number in range(20_000):
             pipeline.set(f"b24:notifier:{{ops}}:taken:{number}", "x", px=3_600_000)
         await pipeline.execute()
 

@@ -26,8 +26,9 @@ async def test_a_page_reads_as_often_of_many_events_as_of_few(
 ) -> None:
     await calls(redis, client, page)
     few = await calls(redis, client, page)
+    events = [comment_event(number) for number in range(1000)]
     for _ in range(20):
-        await publish(redis, EVENTS, [comment_event(number) for number in range(1000)])
+        await publish(redis, EVENTS, events)
     for number in range(300):
         await dead_letter(redis, comment_event(number))
     many = await calls(redis, client, page)
