@@ -75,16 +75,16 @@ def ready(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Target:
 
 
 @pytest.fixture
-def change(fresh: Target, request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Somebody else's statement in the fresh destination."""
+def change(ready: Target, request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Somebody else's statement in the destination that is ready."""
 
     def execute(statement: str) -> None:
-        if fresh.destination.database:
-            with duckdb.connect(str(fresh.destination.database)) as connection:
+        if ready.destination.database:
+            with duckdb.connect(str(ready.destination.database)) as connection:
                 connection.execute(statement)
         else:
             server = request.getfixturevalue("postgres")
-            server.execute(fresh.destination.label.rpartition("/")[2], statement)
+            server.execute(ready.destination.label.rpartition("/")[2], statement)
 
     return execute
 

@@ -73,7 +73,7 @@ def test_whatever_comes_in_whatever_order_the_view_shows_what_follows_from_the_e
     print("seed", seed)
     chance = random.Random(seed)
     known: list[StreamEntry] = []
-    for _ in range(25):
+    for _ in range(12):
         new = [some_entry(chance) for _ in range(chance.randrange(1, 6))]
         again = chance.sample(known, min(len(known), chance.randrange(3)))
         known += new
@@ -110,9 +110,9 @@ def test_what_is_erased_is_gone_from_the_kept_states_at_once(
 
 
 def test_a_warehouse_of_the_release_before_gets_its_states(
-    fresh: Target, tmp_path: Path, change: Callable[[str], None]
+    ready: Target, tmp_path: Path, change: Callable[[str], None]
 ) -> None:
-    with database_of(fresh, tmp_path / "work") as database:
+    with database_of(ready, tmp_path / "work") as database:
         load_into(Warehouse(database), *(entry("added", number) for number in range(1, 40)))
     change("DROP VIEW bitrix24.comments")
     change(f"CREATE VIEW bitrix24.comments AS {FOLLOWING}")
@@ -120,40 +120,40 @@ def test_a_warehouse_of_the_release_before_gets_its_states(
     change("DROP TABLE bitrix24.stale_comments")
     change("UPDATE bitrix24.schema_versions SET version = 3")
 
-    with database_of(fresh, tmp_path / "work") as database:
+    with database_of(ready, tmp_path / "work") as database:
         Warehouse(database).prepare()
-        assert fresh.ask(STALE) == [(39,)]
-        assert_right(fresh)
+        assert ready.ask(STALE) == [(39,)]
+        assert_right(ready)
         refresh(database)
-        assert fresh.ask("SELECT COUNT(*) FROM bitrix24.comment_states") == [(39,)]
-        assert_right(fresh)
-    assert fresh.ask("SELECT MAX(version) FROM bitrix24.schema_versions") == [(VERSION,)]
+        assert ready.ask("SELECT COUNT(*) FROM bitrix24.comment_states") == [(39,)]
+        assert_right(ready)
+    assert ready.ask("SELECT MAX(version) FROM bitrix24.schema_versions") == [(VERSION,)]
 
 
 def test_states_that_are_not_those_of_the_events_are_all_made_anew(
-    fresh: Target, tmp_path: Path, change: Callable[[str], None]
+    ready: Target, tmp_path: Path, change: Callable[[str], None]
 ) -> None:
     """A release that knows of none has loaded beside this one, or rows were deleted by hand."""
-    with database_of(fresh, tmp_path / "work") as database:
+    with database_of(ready, tmp_path / "work") as database:
         load_into(Warehouse(database), entry("added", 1), entry("added", 2), entry("updated", 2))
         refresh(database)
     change("DELETE FROM bitrix24.comment_events WHERE action = 'added'")
 
-    with database_of(fresh, tmp_path / "work") as database, capture_logs() as logs:
+    with database_of(ready, tmp_path / "work") as database, capture_logs() as logs:
         load_into(Warehouse(database), entry("added", 3))
         refresh(database)
     assert [one["event"] for one in logs] == ["states of comments are made anew"]
-    assert_right(fresh)
+    assert_right(ready)
 
 
 @pytest.mark.parametrize("kind", ["postgres"], indirect=True)
 def test_processes_that_load_refresh_and_erase_at_once_leave_the_right_states(
-    fresh: Target, tmp_path: Path
+    ready: Target, tmp_path: Path
 ) -> None:
     def of_one_process(number: int) -> None:
-        with database_of(fresh, tmp_path / f"work{number}") as database:
+        with database_of(ready, tmp_path / f"work{number}") as database:
             warehouse = Warehouse(database)
-            for count in range(25):
+            for count in range(12):
                 at_s = 100 * count + number
                 load_into(warehouse, *(entry("updated", one, at_s=at_s) for one in range(1, 6)))
                 if number == 1 and count % 5 == 0:
@@ -162,15 +162,15 @@ def test_processes_that_load_refresh_and_erase_at_once_leave_the_right_states(
                     )
                 refresh(database)
 
-    with database_of(fresh, tmp_path / "first") as database:
+    with database_of(ready, tmp_path / "first") as database:
         Warehouse(database).prepare()
         with ThreadPoolExecutor(3) as threads:
             list(threads.map(of_one_process, range(3)))
         refresh(database)
 
-    assert fresh.ask(STALE) == [(0,)]
-    assert fresh.ask("SELECT COUNT(*) FROM bitrix24.comment_states") == [(5,)]
-    assert_right(fresh)
+    assert ready.ask(STALE) == [(0,)]
+    assert ready.ask("SELECT COUNT(*) FROM bitrix24.comment_states") == [(5,)]
+    assert_right(ready)
 
 
 @pytest.mark.parametrize("kind", ["duckdb"], indirect=True)

@@ -160,24 +160,24 @@ def test_of_a_subject_that_was_erased_nothing_comes_back_and_all_else_stays(
 
 
 def test_a_warehouse_of_the_release_before_gets_the_table_and_keeps_its_rows(
-    fresh: Target, tmp_path: Path, change: Callable[[str], None]
+    ready: Target, tmp_path: Path, change: Callable[[str], None]
 ) -> None:
-    with database_of(fresh, tmp_path / "work") as database:
+    with database_of(ready, tmp_path / "work") as database:
         load(Warehouse(database), entry("added", 1))
     change("DROP TABLE bitrix24.events")
     change("ALTER TABLE bitrix24.erasures DROP COLUMN subject")
     change("UPDATE bitrix24.schema_versions SET version = 4")
 
-    with database_of(fresh, tmp_path / "work") as database, capture_logs() as logs:
+    with database_of(ready, tmp_path / "work") as database, capture_logs() as logs:
         load(Warehouse(database), deal_entry(), entry("added", 2))
 
     assert [one["event"] for one in logs] == ["tables made"], "none of them was gone"
-    assert fresh.ask("SELECT COUNT(*) FROM bitrix24.events") == [(1,)]
-    assert fresh.ask("SELECT COUNT(*) FROM bitrix24.comments") == [(2,)]
-    assert fresh.ask("SELECT MAX(version) FROM bitrix24.schema_versions") == [(5,)]
-    assert fresh.ask("SELECT COUNT(subject) FROM bitrix24.erasures") == [(0,)]
-    if not fresh.destination.database:
-        indexes = fresh.ask(
+    assert ready.ask("SELECT COUNT(*) FROM bitrix24.events") == [(1,)]
+    assert ready.ask("SELECT COUNT(*) FROM bitrix24.comments") == [(2,)]
+    assert ready.ask("SELECT MAX(version) FROM bitrix24.schema_versions") == [(5,)]
+    assert ready.ask("SELECT COUNT(subject) FROM bitrix24.erasures") == [(0,)]
+    if not ready.destination.database:
+        indexes = ready.ask(
             "SELECT indexname FROM pg_indexes WHERE tablename = 'events' ORDER BY 1"
         )
         assert indexes == [("events_by_id",), ("events_by_time",), ("events_of",)]

@@ -87,38 +87,38 @@ def test_what_is_dropped_is_there_again_with_the_next_load_and_told(
 
 
 def test_a_restart_after_everything_was_dropped_loads_and_forgets_no_erasure(
-    fresh: Target, tmp_path: Path, change: Change
+    ready: Target, tmp_path: Path, change: Change
 ) -> None:
-    with database_of(fresh, tmp_path / "work") as database:
+    with database_of(ready, tmp_path / "work") as database:
         warehouse = Warehouse(database)
         load(warehouse, entry("added", 1))
         warehouse.erase(PORTAL, EventSubject.of_comment(1), START + timedelta(days=1))
-    change(fresh, DROPS["everything"])
+    change(ready, DROPS["everything"])
 
-    with database_of(fresh, tmp_path / "work") as database, capture_logs() as logs:
+    with database_of(ready, tmp_path / "work") as database, capture_logs() as logs:
         load(Warehouse(database), entry("added", 1), entry("added", 2))
 
-    assert_whole(fresh)
-    assert fresh.ask("SELECT comment_id FROM bitrix24.comment_events") == [(2,)]
-    assert fresh.ask("SELECT comment_id FROM bitrix24.erasures") == [(1,)]
+    assert_whole(ready)
+    assert ready.ask("SELECT comment_id FROM bitrix24.comment_events") == [(2,)]
+    assert ready.ask("SELECT comment_id FROM bitrix24.erasures") == [(1,)]
     assert lost(logs)[0]["erasures_restored"] == 1
 
 
 def test_tables_that_only_dlt_believes_in_are_made(
-    fresh: Target, tmp_path: Path, change: Change
+    ready: Target, tmp_path: Path, change: Change
 ) -> None:
     """As an older release left them: it loaded on into a new file, and never started again."""
-    with database_of(fresh, tmp_path / "work") as database:
+    with database_of(ready, tmp_path / "work") as database:
         load(Warehouse(database), entry("added", 1))
-    change(fresh, DROPS["the view"])
-    change(fresh, "DROP TABLE bitrix24.schema_versions")
-    change(fresh, "DROP TABLE bitrix24.erasures")
+    change(ready, DROPS["the view"])
+    change(ready, "DROP TABLE bitrix24.schema_versions")
+    change(ready, "DROP TABLE bitrix24.erasures")
 
-    with database_of(fresh, tmp_path / "work") as database:
+    with database_of(ready, tmp_path / "work") as database:
         load(Warehouse(database), entry("added", 2))
 
-    assert_whole(fresh)
-    assert fresh.ask("SELECT COUNT(*) FROM bitrix24.comment_events") == [(2,)]
+    assert_whole(ready)
+    assert ready.ask("SELECT COUNT(*) FROM bitrix24.comment_events") == [(2,)]
 
 
 @pytest.mark.parametrize("kind", ["postgres"], indirect=True)
@@ -138,13 +138,13 @@ def test_an_index_that_is_dropped_is_made_again_before_the_next_load(
 
 
 @pytest.mark.parametrize("kind", ["duckdb"], indirect=True)
-def test_a_file_that_is_removed_is_begun_anew(fresh: Target, tmp_path: Path) -> None:
-    assert fresh.destination.database is not None
-    with database_of(fresh, tmp_path / "work") as database:
+def test_a_file_that_is_removed_is_begun_anew(ready: Target, tmp_path: Path) -> None:
+    assert ready.destination.database is not None
+    with database_of(ready, tmp_path / "work") as database:
         warehouse = Warehouse(database)
         load(warehouse, entry("added", 1))
-        fresh.destination.database.unlink()
+        ready.destination.database.unlink()
         load(warehouse, entry("added", 2))
 
-    assert_whole(fresh)
-    assert fresh.ask("SELECT comment_id FROM bitrix24.comment_events") == [(2,)]
+    assert_whole(ready)
+    assert ready.ask("SELECT comment_id FROM bitrix24.comment_events") == [(2,)]
