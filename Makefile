@@ -14,8 +14,8 @@ PIP    := -m pip --disable-pip-version-check --quiet
 LOCKED := $(BIN)/python $(PIP) install --require-hashes -r
 OURS   := $(BIN)/python $(PIP) install --no-deps --no-build-isolation --no-index -e .
 
-# Tests that are not unit tests mostly wait for a process, a server or a lease: three at a time for each core.
-WORKERS ?= $(shell $(BIN)/python -c 'import os; print(3 * (os.cpu_count() or 1))')
+# Tests that are not unit tests mostly wait for a process, a server or a lease: four at a time for each core.
+WORKERS ?= $(shell $(BIN)/python -c 'import os; print(4 * (os.cpu_count() or 1))')
 
 # Benchmarks measure another checkout beside this one: `git worktree add DIR COMMIT` makes it.
 BESIDE = $(if $(BEFORE),--before $(BEFORE))

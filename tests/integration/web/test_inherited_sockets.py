@@ -59,14 +59,14 @@ async def test_nobody_is_refused_while_it_is_restarted(
     with activated(listener, environment, tmp_path / "receiver.log") as receiver:
         receiver.launch()
         async with DeliveryLoad([port], rate=60, answer_s=90) as load:
-            for _ in range(3):
+            for _ in range(2):
                 await load.until_answered_from("stream", timeout_s=90)
                 codes.append(await receiver.stop())
                 receiver.launch()
             await load.until_answered_from("stream", timeout_s=90)
         codes.append(await receiver.stop())
 
-    assert codes == [0, 0, 0, 0], receiver.log
+    assert codes == [0, 0, 0], receiver.log
     assert load.refused_connections == 0
     assert [one for one in load.deliveries if not one.is_accepted] == []
     assert await redis.xlen(Streams().keys("events")[0]) == len(load.deliveries)
