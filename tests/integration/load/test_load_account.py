@@ -44,9 +44,11 @@ class LoadedInstallation:
 
 @asynccontextmanager
 async def loading(
-    redis: Redis, redis_url: str, directory: Path
+    redis: Redis, redis_url: str, directory: Path, *, partitions: int = 1
 ) -> AsyncIterator[LoadedInstallation]:
-    installation = Installation(directory, redis_url)
+    streams = Streams(partitions=partitions)
+    settings = {"REDIS_PARTITIONS": str(partitions)}
+    installation = Installation(directory, redis_url, settings=settings)
     async with installation.receiving() as receiver:
         with (
             installation.consuming("audit", GATEWAY_AUDIT_DIR=str(directory / "audit")) as audit,
@@ -57,12 +59,16 @@ async def loading(
                 portal=SANDBOX,
                 redis_url=redis_url,
                 redis_shown=redis_url,
-                streams=Streams(),
+                streams=streams,
             )
 
             async def have_begun() -> bool:
-                leases = [f"b24:lease:{group}:{{0}}" for group in ("audit", "enricher")]
-                return int(await redis.exists(*leases)) == len(leases)
+                leases = [
+                    streams.lease(group, partition)
+                    for group in ("audit", "enricher")
+                    for partition in range(partitions)
+                ]
+                return all([await redis.exists(lease) for lease in leases])
 
             await eventually(have_begun)
             async with (
@@ -96,6 +102,18 @@ async def test_every_event_of_a_load_is_accounted_for(
 
     groups: Any = await redis.xinfo_groups(EVENTS)
     assert GROUP.encode() not in {one["name"] for one in groups}
+
+
+async def test_a_load_on_a_cluster_is_accounted_for(cluster_url: str, tmp_path: Path) -> None:
+    async with (
+        connections.control(cluster_url) as redis,
+        loading(redis, cluster_url, tmp_path, partitions=4) as loaded,
+    ):
+        ramp = await loaded.load()
+        faults = await loaded.faults()
+
+    assert faults == []
+    assert ramp.held == 60.0, ramp.ended
 
 
 async def test_an_event_that_is_removed_from_the_stream_is_found_to_be_missing(
