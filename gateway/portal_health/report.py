@@ -29,7 +29,7 @@ from gateway.portal_health.standing import MISSED_DAYS, AccessKind, Answers, Hea
 from gateway.portal_health.trouble_rules import TroubleState
 from gateway.portal_health.troubles import trouble_states
 from gateway.portal_health.usual_rate import hour_of, usual_per_hour
-from gateway.portals.directory import Directory, Portal, portals_of
+from gateway.portals.directory import Directory, Portal, shown_portals_of
 from gateway.portals.facts import Facts, PortalFacts
 from gateway.portals.quarantine import Quarantine
 from gateway.portals.registry import Reading, Registry, portals_among
@@ -169,7 +169,7 @@ class PortalReport:
 
 
 def _known(settings: Settings, reading: Reading, facts: Mapping[str, Facts]) -> list[Portal]:
-    directory = Directory(portals_of(settings.portals))
+    directory = Directory(shown_portals_of(settings.portals))
     directory.learn(portals_among(reading.registrations))
     found = {portal.member_id: portal for portal in directory}
     for member_id, of_portal in facts.items():

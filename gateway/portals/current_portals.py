@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from redis.asyncio import Redis
 
-from gateway.portals.directory import Directory, Portal, portals_of
+from gateway.portals.directory import Directory, Portal, shown_portals_of
 from gateway.portals.registry import Reading, Registry, portals_among
 from gateway.settings import Settings
 
@@ -36,6 +36,6 @@ class CurrentPortals:
 
 
 def _known(settings: Settings, reading: Reading) -> Sequence[Portal]:
-    directory = Directory(portals_of(settings.portals))
+    directory = Directory(shown_portals_of(settings.portals))
     directory.learn(portals_among(reading.registrations))
     return sorted(directory, key=lambda one: (one.domain, one.member_id))

@@ -2,16 +2,17 @@
 tokens.
 """
 
+import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
-from gateway.errors import OperatorError
+from gateway.errors import OperatorError, SettingsError
 from gateway.portals.application_tokens import NO_DIGEST, digest_of, is_genuine
 from gateway.settings import PortalSettings, resolve_secret
 
-__all__ = ["Directory", "Portal", "chosen", "portals_of"]
+__all__ = ["Directory", "Portal", "chosen", "portals_of", "shown_portals_of"]
 
 
 class Portal(Struct, frozen=True, kw_only=True):
@@ -124,6 +125,28 @@ def portals_of(settings: Iterable[PortalSettings]) -> list[Portal]:
         )
         for portal in settings
     ]
+
+
+def shown_portals_of(settings: Iterable[PortalSettings]) -> list[Portal]:
+    """The portals of the settings for whoever looks at them, and judges no delivery.
+
+    A token that this process is not given counts all the same; nothing that is sent equals it.
+    """
+    return [
+        Portal(
+            member_id=portal.member_id,
+            domain=portal.domain,
+            digests=tuple(_shown(token) for token in portal.application_tokens),
+        )
+        for portal in settings
+    ]
+
+
+def _shown(token: str) -> bytes:
+    try:
+        return digest_of(resolve_secret(token, name="a token"))
+    except SettingsError:
+        return secrets.token_bytes(len(NO_DIGEST))
 
 
 def _merged(portals: Iterable[Portal]) -> dict[str, Portal]:

@@ -2,7 +2,7 @@
 
 from redis.asyncio import Redis
 
-from gateway.portals.directory import Directory, Portal, chosen, portals_of
+from gateway.portals.directory import Directory, Portal, chosen, shown_portals_of
 from gateway.portals.registry import Registry, portals_among
 from gateway.settings import Settings
 
@@ -14,10 +14,9 @@ async def registered_portals(
 ) -> list[Portal]:
     """All of them, by domain; or the one that is called so, by member id or domain.
 
-    Raises SettingsError for a token of the settings that cannot be read, OperatorError if none is
-    called so, and one of connections.FAILURES.
+    Raises OperatorError if none is called so, and one of connections.FAILURES.
     """
-    directory = Directory(portals_of(settings.portals))
+    directory = Directory(shown_portals_of(settings.portals))
     registry = Registry(client, prefix=settings.redis.prefix)
     directory.learn(portals_among((await registry.read()).registrations))
     return chosen(sorted(directory, key=lambda one: one.domain), name)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.errors import OperatorError
 from gateway.portals import application_tokens
 from gateway.portals.application_tokens import digest_of
-from gateway.portals.directory import Directory, Portal, portals_of
+from gateway.portals.directory import Directory, Portal, portals_of, shown_portals_of
 from gateway.settings import PortalSettings
 
 
@@ -154,6 +154,19 @@ def test_a_token_that_is_missing_or_empty_stops_the_start(reference: str) -> Non
 
     with pytest.raises(OperatorError, match=r"\[\[portals\]\] m1"):
         portals_of([settings])
+
+
+def test_whoever_looks_at_portals_needs_no_token_of_theirs_and_lets_nobody_in() -> None:
+    reference = "env:FAKE_UNSET_TOKEN"
+    settings = PortalSettings(
+        member_id="m1", domain="m1.example", application_tokens=(reference, "fake-b")
+    )
+
+    (shown,) = shown_portals_of([settings])
+
+    assert len(shown.digests) == 2
+    assert Directory([shown]).verify("m1", reference) is None
+    assert Directory([shown]).verify("m1", "fake-b") == shown
 
 
 @given(portals, portals, portals, names, tokens)
