@@ -68,8 +68,18 @@ run: $(VENV)/run.stamp  ## everything on this machine, with a demo portal that s
 # rewrites the assertions of all tests.
 test: export PYTHONDONTWRITEBYTECODE :=
 
-test: $(VENV)/dev.stamp chromium promtool caddy helm node-tools  ## the tests, against real servers that they start themselves
+test: programs  ## the tests, against real servers that they start themselves
 	@$(BIN)/python -m tests.suite $(WORKERS)
+
+# Fetched at the same time, since most of it is waiting.
+programs: $(VENV)/dev.stamp
+	@$(MAKE) --no-print-directory -j chromium promtool caddy helm node-tools image-parts
+
+test-image: image-parts  ## the image, built without docker, and each service of compose.yaml run in it; needs root
+	$(BIN)/python -m pytest -n 2 tests/integration/deploy/test_image.py tests/integration/deploy/test_compose.py
+
+image-parts: $(VENV)/dev.stamp  ## what the tests build the image of: buildah, a base of Debian's packages, the pinned wheels
+	@$(BIN)/python -m tests.support.image_parts
 
 chromium: $(VENV)/dev.stamp  ## a headless Chromium for the tests of pages, if this machine has none
 	@$(BIN)/python -m tests.browser.chromium

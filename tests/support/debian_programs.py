@@ -8,6 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from tests.support.debian_packages import fetch, unpack
+
 __all__ = ["find_program", "provide"]
 
 _BIN: Final = Path(sys.prefix) / "bin"
@@ -36,18 +38,7 @@ def _unpack(name: str, package: str) -> None:
     """Put Debian's program into the virtual environment; whole, or not at all."""
     with TemporaryDirectory() as made:
         work = Path(made)
-        for part in ("lists/partial", "cache/archives/partial"):
-            (work / part).mkdir(parents=True)
-        # With lists of packages of its own, since the machine's may be missing or old.
-        apt = [
-            "apt-get",
-            *("-qq", "-o", f"Dir::State::Lists={work}/lists", "-o", f"Dir::Cache={work}/cache"),
-            *("-o", "Debug::NoLocking=1", "-o", "APT::Sandbox::User="),
-        ]
-        subprocess.run([*apt, "update"], check=True)
-        subprocess.run([*apt, "download", package], check=True, cwd=work)
-        (archive,) = work.glob(f"{package}_*.deb")
-        subprocess.run(["dpkg-deb", "-x", archive, work / "unpacked"], check=True)
+        unpack(fetch(work, [package]), work / "unpacked")
         draft = (_BIN / name).with_suffix(f".{os.getpid()}")
         shutil.copy(work / "unpacked" / "usr" / "bin" / name, draft)
         draft.rename(_BIN / name)

@@ -45,15 +45,15 @@ def on_path(name: str) -> str:
     return found
 
 
-def example_env() -> dict[str, str]:
-    """deploy/.env.example as variables."""
-    lines = (DEPLOY / ".env.example").read_text().splitlines()
+def example_env(file: Path = DEPLOY / ".env.example") -> dict[str, str]:
+    """deploy/.env.example, or what was made of it, as variables."""
+    lines = file.read_text().splitlines()
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
-def services() -> dict[str, Any]:
-    """The services of compose.yaml, with the values of .env.example put in."""
-    env = example_env()
+def services(env: dict[str, str] | None = None) -> dict[str, Any]:
+    """The services of compose.yaml, with these values put in, or those of .env.example."""
+    env = env or example_env()
     text = _INTERPOLATION.sub(lambda match: env[match[1]], COMPOSE.read_text())
     found: dict[str, Any] = yaml.safe_load(text)["services"]
     return found

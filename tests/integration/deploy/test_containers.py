@@ -2,9 +2,11 @@ import re
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from gateway.doctor.redis_accounts import ACCOUNTS
 from gateway.settings import Settings, load, resolve_secret
 from tests.integration.deploy.files import (
     COMPOSE,
@@ -22,7 +24,11 @@ from tests.integration.deploy.files import (
 )
 
 CONSUMERS = ("audit", "enricher", "feed", "notifier", "relay", "warehouse")
-OURS = [name for name, service in services().items() if service["image"].startswith("bitrix24")]
+OURS = [
+    name
+    for name, service in services().items()
+    if service["image"].startswith("bitrix24") and "profiles" not in service
+]
 
 
 def environment_of(service: str) -> dict[str, str]:
@@ -86,8 +92,24 @@ def test_there_is_a_service_for_each_process() -> None:
 def test_a_service_starts_with_the_example_settings_and_reaches_redis(service: str) -> None:
     settings = settings_of(service)
 
-    assert settings.redis.url == f"redis://:{example_env()['REDIS_PASSWORD']}@redis:6379/0"
+    assert settings.redis.url.endswith("@redis:6379/0")
     assert set(services()[service]["networks"]) >= {"streams"}
+
+
+@pytest.mark.parametrize("service", [*OURS, "operator"])
+def test_a_service_has_the_account_in_redis_that_is_made_for_it_and_no_other(service: str) -> None:
+    account = {"reconcile": "reconciler"}.get(service, service)
+    passwords = {one for name, one in example_env().items() if name.startswith("REDIS_PASSWORD_")}
+    given = environment_of(service)
+    url = urlsplit(given["GATEWAY_REDIS_URL"])
+
+    assert account in ACCOUNTS
+    assert (url.username, url.password) == (
+        account,
+        example_env()[f"REDIS_PASSWORD_{account.upper()}"],
+    )
+    assert [one for one in passwords if one in str(given)] == [url.password]
+    assert "REDIS_PASSWORD" not in " ".join(given)
 
 
 @pytest.mark.parametrize("service", OURS)

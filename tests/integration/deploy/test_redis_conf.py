@@ -6,11 +6,12 @@ from redis.exceptions import AuthenticationError, OutOfMemoryError
 
 from gateway.local.redis_server import ServerBinary, free_port
 from gateway.redis_access import connections
-from tests.integration.deploy.files import REDIS_CONF, example_env, services
+from tests.integration.deploy.files import DEPLOY, REDIS_CONF, services
 from tests.support.eventually import eventually
 from tests.support.program import Program
+from tests.support.redis_users import url_of
 
-PASSWORD = example_env()["REDIS_PASSWORD"]
+MOUNTED = {"./redis.conf": REDIS_CONF, "./users.acl": DEPLOY / "redis" / "users.acl"}
 
 
 @pytest.fixture(scope="module")
@@ -20,10 +21,10 @@ def configured_port(
     """A server started as the service `redis` of the compose file is, but on a port of its own."""
     command: list[str] = services()["redis"]["command"]
     mounted = {
-        inside: outside
+        inside: MOUNTED.get(outside)
         for outside, inside, *_ in (volume.split(":") for volume in services()["redis"]["volumes"])
     }
-    options = [str(REDIS_CONF) if mounted.get(word) == "./redis.conf" else word for word in command]
+    options = [str(mounted.get(word) or word) for word in command]
     port = free_port()
     directory = tmp_path_factory.mktemp("redis-conf")
     with Program(
@@ -40,7 +41,7 @@ def configured_port(
 
 @pytest.fixture
 async def configured(configured_port: int) -> AsyncIterator[Redis]:
-    client = connections.control(f"redis://:{PASSWORD}@127.0.0.1:{configured_port}/0")
+    client = connections.control(url_of(f"redis://127.0.0.1:{configured_port}/0", "admin"))
 
     async def answers() -> bool:
         try:
