@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -10,8 +11,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from gateway.contract import Streams
 from gateway.errors import OperatorError
@@ -20,6 +21,7 @@ from gateway.ops.group_removal import GroupInUse, remove_group
 from gateway.portals.application_tokens import digest_of
 from gateway.portals.registry import Registry
 from gateway.redis_access import connections
+from gateway.redis_access.stream_information import group_names
 from gateway.sandbox.delivery_request import GatewayAnswer, NoAnswer, sending
 from gateway.sandbox.portal import PortalIdentity
 from gateway.settings import load_here
@@ -70,8 +72,8 @@ def running_target(
 ) -> Target:
     """An installation that runs; its Redis is that of the settings, as for any command.
 
-    Without a `portal`, LOAD_PORTAL is registered meanwhile. Raises LoadRefused for an address that
-    is not of this machine, unless its host is `meant`.
+    Without a `portal`, LOAD_PORTAL is registered meanwhile, by a token of this run. Raises
+    LoadRefused for an address that is not of this machine, unless its host is `meant`.
     """
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -85,12 +87,17 @@ def running_target(
     path = parts.path if parts.path.strip("/") else settings.http.path
     return Target(
         url=parts._replace(path=path).geturl(),
-        portal=portal or LOAD_PORTAL,
+        portal=portal or _portal_of_this_run(),
         redis_url=settings.redis.url,
         redis_shown=masked(settings)["redis"]["url"],
         streams=settings.redis.streams,
         is_registered_here=portal is None,
     )
+
+
+def _portal_of_this_run() -> PortalIdentity:
+    """LOAD_PORTAL with a token that nobody knows: its own stands in the source."""
+    return replace(LOAD_PORTAL, application_token=secrets.token_hex(16))
 
 
 @asynccontextmanager
@@ -107,23 +114,45 @@ async def opened(target: Target) -> AsyncIterator[Redis]:
                 f"Redis at {target.redis_shown} does not answer: {error}. These are the settings "
                 "of this directory; is the gateway running, and from here?"
             ) from error
-        registry = Registry(redis, prefix=target.streams.prefix)
-        try:
-            if target.is_registered_here:
-                portal = target.portal
-                digest = digest_of(portal.application_token)
-                await registry.add(portal.member_id, portal.domain, digest, now=datetime.now(UTC))
+        await _is_alone(redis, target.streams)
+        async with _registered(redis, target):
             await _is_stored(redis, target)
-            await _begin_group(redis, target.streams)
-            yield redis
-        finally:
-            await _remove_group(redis, target.streams)
-            if target.is_registered_here:
-                await _forget(registry, target.portal)
+            async with _verifying_group(redis, target.streams):
+                yield redis
 
 
-async def _remove_group(redis: Redis, streams: Streams) -> None:
-    """Remove the verifying group, as soon as nobody has its lease any more."""
+async def _is_alone(redis: Redis, streams: Streams) -> None:
+    """Raise LoadRefused if there is a verifying group: another load runs, or was killed."""
+    names = [name for key in streams.keys("events") for name in await group_names(redis, key)]
+    if GROUP in names:
+        raise LoadRefused(
+            f"there is a group {GROUP}: another load runs, and two at a time are not possible; "
+            f"or one was killed, and `gateway groups remove {GROUP}` removes what is left of it"
+        )
+
+
+@asynccontextmanager
+async def _registered(redis: Redis, target: Target) -> AsyncIterator[None]:
+    """The portal may send meanwhile, if nobody else has seen to that."""
+    if not target.is_registered_here:
+        yield
+        return
+    registry = Registry(redis, prefix=target.streams.prefix)
+    portal, digest = target.portal, digest_of(target.portal.application_token)
+    await registry.add(portal.member_id, portal.domain, digest, now=datetime.now(UTC))
+    try:
+        yield
+    finally:
+        found = (await registry.read()).registrations
+        await registry.remove(one for one in found if one.digest == digest)
+
+
+@asynccontextmanager
+async def _verifying_group(redis: Any, streams: Streams) -> AsyncIterator[None]:
+    """The verifying group begins at the end of each partition, and is removed in the end.
+
+    That is as soon as nobody has its lease any more.
+    """
 
     async def is_removed() -> bool:
         try:
@@ -132,24 +161,12 @@ async def _remove_group(redis: Redis, streams: Streams) -> None:
             return False
         return True
 
-    await eventually(is_removed)
-
-
-async def _forget(registry: Registry, portal: PortalIdentity) -> None:
-    found = (await registry.read()).registrations
-    await registry.remove(one for one in found if one.member_id == portal.member_id)
-
-
-async def _begin_group(redis: Any, streams: Streams) -> None:
-    """Make the verifying group, at the end of each partition."""
-    for key in streams.keys("events"):
-        try:
+    try:
+        for key in streams.keys("events"):
             await redis.xgroup_create(key, GROUP, "$", mkstream=True)
-        except ResponseError as error:
-            raise LoadRefused(
-                f"group {GROUP} on {key}: {error}. Of a load that was killed, "
-                f"`gateway groups remove {GROUP}` removes it; two at a time are not possible"
-            ) from error
+        yield
+    finally:
+        await eventually(is_removed)
 
 
 async def _is_stored(redis: Any, target: Target) -> None:

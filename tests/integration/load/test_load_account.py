@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from redis.asyncio import Redis
 
 from gateway.contract import Streams
@@ -16,12 +17,14 @@ from tests.benchmarks.load_test.accounting import LoadFault
 from tests.benchmarks.load_test.load_run import LoadRun
 from tests.benchmarks.load_test.ramp import Next, Ramp, RampPlan
 from tests.benchmarks.load_test.steps import Limits
-from tests.benchmarks.load_test.target import Target, opened
+from tests.benchmarks.load_test.target import LoadRefused, Target, opened
 from tests.benchmarks.load_test.verifying_service import GROUP
 from tests.integration.operating.installation import Installation
 from tests.support.consumer_process import ConsumerProcess
 from tests.support.eventually import eventually
 from tests.support.spooled import spooled
+
+pytestmark = pytest.mark.timeout(300)  # processes that start one after another
 
 EVENTS = Streams().key("events", 0)
 LIGHT = RampPlan(first=60.0, most=60.0, step_s=1.0, hold_s=2.0)
@@ -32,8 +35,8 @@ PATIENT = Limits(p99_ms=20_000.0, failed_share=0.0, backlog_s=60.0)
 class LoadedInstallation:
     """A receiver, an audit log and an enricher, and a load that is open on them."""
 
-    def __init__(self, run: LoadRun, redis: Any, audit: ConsumerProcess) -> None:
-        self.run, self.redis, self.audit = run, redis, audit
+    def __init__(self, run: LoadRun, target: Target, redis: Any, audit: ConsumerProcess) -> None:
+        self.run, self.target, self.redis, self.audit = run, target, redis, audit
 
     async def load(self, plan: RampPlan = LIGHT) -> Ramp:
         return await self.run.ramp(plan, PATIENT)
@@ -75,7 +78,7 @@ async def loading(
                 opened(target) as opened_redis,
                 LoadRun(target, opened_redis, directory, seed=1, say=print) as run,
             ):
-                yield LoadedInstallation(run, redis, audit)
+                yield LoadedInstallation(run, target, redis, audit)
 
 
 def whats(faults: list[LoadFault]) -> list[tuple[int, str]]:
@@ -102,6 +105,18 @@ async def test_every_event_of_a_load_is_accounted_for(
 
     groups: Any = await redis.xinfo_groups(EVENTS)
     assert GROUP.encode() not in {one["name"] for one in groups}
+
+
+async def test_a_second_load_is_refused_and_harms_nothing_of_the_first(
+    redis: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    async with loading(redis, redis_url, tmp_path) as loaded:
+        with pytest.raises(LoadRefused, match=f"gateway groups remove {GROUP}"):
+            async with opened(loaded.target):
+                pass
+
+        groups: Any = await redis.xinfo_groups(EVENTS)
+        assert GROUP.encode() in {one["name"] for one in groups}
 
 
 async def test_a_load_on_a_cluster_is_accounted_for(cluster_url: str, tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from tests.integration.operating.installation import Installation
 from tests.support.program import surroundings
 from tests.support.starting import finished
 
+pytestmark = pytest.mark.timeout(300)  # processes that start one after another
+
 SHORT = ("--first", "40", "--most", "40", "--step-s", "1", "--hold-s", "2", "--p99-ms", "20000")
 
 
@@ -26,7 +28,6 @@ async def load(*arguments: str, directory: Path, **environment: str) -> Complete
     )
 
 
-@pytest.mark.timeout(300)
 async def test_without_an_address_it_loads_an_installation_of_its_own(tmp_path: Path) -> None:
     done = await load(
         *SHORT, "--backlog-s", "60", "--partitions", "2", "--into", "report", directory=tmp_path

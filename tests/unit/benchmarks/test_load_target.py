@@ -47,7 +47,18 @@ def test_an_address_without_a_path_is_completed_by_the_settings() -> None:
     target = running_target("http://127.0.0.1:8080", portal=None, config=None, meant=None)
 
     assert target.url == "http://127.0.0.1:8080/bitrix24/events"
-    assert (target.portal, target.is_registered_here) == (LOAD_PORTAL, True)
+    assert (target.portal.member_id, target.is_registered_here) == (LOAD_PORTAL.member_id, True)
+
+
+def test_a_portal_that_is_registered_for_a_run_has_a_token_that_nobody_knows() -> None:
+    tokens = {
+        running_target(
+            "http://127.0.0.1:8080", portal=None, config=None, meant=None
+        ).portal.application_token
+        for _ in range(3)
+    }
+
+    assert len(tokens | {LOAD_PORTAL.application_token}) == 4
 
 
 def test_the_password_of_redis_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
