@@ -5,6 +5,7 @@ has no password for a Sentinel that asks for one. Here a Sentinel is asked witho
 (one that has none refuses to be given any), and with that of the servers if it wants one.
 """
 
+import re
 from typing import Any, Final
 
 from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
@@ -12,6 +13,8 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.redis_access.connection_kinds import TcpConnection, TlsConnection, closed_as_away
 from gateway.redis_access.redis_faults import is_denied
@@ -21,6 +24,9 @@ __all__ = ["SentinelRefuses", "Sentinels", "WaitingSentinelPool"]
 
 _TIMEOUT_S: Final = 0.6
 """Three Sentinels that do not answer, asked one after the other, fit into [publish] deadline_s."""
+
+
+_CUT_OFF: Final = re.compile("reset by peer|closed by server")
 
 
 class SentinelRefuses(AuthenticationError):
@@ -57,7 +63,8 @@ class Sentinels(Sentinel):
                 masters = await self._masters(number)
             except (RedisError, OSError) as error:
                 is_refused |= is_denied(error)
-                reasons.append(f"the Sentinel at {host}:{port}: {_reason(error)}")
+                told = _reason(error, has_tls=self._address.tls is not None)
+                reasons.append(f"the Sentinel at {host}:{port}: {told}")
                 continue
             state = masters.get(service_name)
             if state is None:
@@ -103,6 +110,16 @@ class WaitingSentinelPool(SentinelConnectionPool, BlockingConnectionPool):
     """Pools connections to the primary; who finds none free waits for one."""
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, *, has_tls: bool) -> str:
+    """What an error says, and what to look at where it looks as if only one side spoke TLS.
+
+    A Sentinel without TLS waits for the rest of what it takes for a command; one with TLS resets
+    the connection.
+    """
     text = str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    told = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    if has_tls and isinstance(error, RedisTimeoutError):
+        return f"{told}; does it speak TLS?"
+    if not has_tls and isinstance(error, RedisConnectionError) and _CUT_OFF.search(text):
+        return f"{told}; does it want TLS (rediss+sentinel://)?"
+    return told

@@ -124,7 +124,8 @@ async def test_tls_to_a_sentinel_without_it_is_answered_soon(
         error = await failure_to_publish(f"rediss+sentinel://127.0.0.1:{port}/mine")
 
     assert perf_counter() - started < 5
-    assert f"the Sentinel at 127.0.0.1:{port}: " in str(error)
+    assert f"the Sentinel at 127.0.0.1:{port}: TimeoutError: " in str(error)
+    assert "; does it speak TLS?" in str(error)
 
 
 @asynccontextmanager

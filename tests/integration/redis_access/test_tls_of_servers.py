@@ -1,6 +1,7 @@
-"""Closing a connection with TLS to a server that hangs: nobody waits for its farewell, or fails.
+"""Servers with TLS of their own: one that hangs while it is closed, one that is spoken to without.
 
-redis-py waits for it as long as for a connection, and raises TimeoutError then, whoever closes.
+redis-py waits for a farewell as long as for a connection, and raises TimeoutError then, whoever
+closes.
 """
 
 import os
@@ -50,7 +51,9 @@ async def close_while_it_hangs(url: str, hanging: str) -> None:
             os.kill(pid, signal.SIGCONT)
 
 
-async def test_a_server_hangs(with_tls: ServerBinary, guard: Guard, tmp_path: Path) -> None:
+async def test_a_server_hangs_while_connections_to_it_are_closed(
+    with_tls: ServerBinary, guard: Guard, tmp_path: Path
+) -> None:
     server = GuardedServer(with_tls, tmp_path / "redis", guard)
     server.start()
     try:
@@ -59,7 +62,7 @@ async def test_a_server_hangs(with_tls: ServerBinary, guard: Guard, tmp_path: Pa
         server.stop()
 
 
-async def test_a_node_of_a_cluster_hangs(
+async def test_a_node_of_a_cluster_hangs_meanwhile(
     with_tls: ServerBinary, guard: Guard, tmp_path: Path
 ) -> None:
     async with redis_cluster(with_tls, tmp_path, primaries=1, guard=guard) as nodes:
@@ -67,7 +70,9 @@ async def test_a_node_of_a_cluster_hangs(
         await close_while_it_hangs(url, nodes[0].url)
 
 
-async def test_a_sentinel_hangs(with_tls: ServerBinary, guard: Guard, tmp_path: Path) -> None:
+async def test_a_sentinel_hangs_meanwhile(
+    with_tls: ServerBinary, guard: Guard, tmp_path: Path
+) -> None:
     server = GuardedServer(with_tls, tmp_path / "redis", guard)
     server.start()
     try:
@@ -77,3 +82,22 @@ async def test_a_sentinel_hangs(with_tls: ServerBinary, guard: Guard, tmp_path: 
             await close_while_it_hangs(url, sentinel)
     finally:
         server.stop()
+
+
+async def test_a_sentinel_that_wants_tls_is_told_of_to_who_speaks_none(
+    with_tls: ServerBinary, guard: Guard, tmp_path: Path
+) -> None:
+    server = GuardedServer(with_tls, tmp_path / "redis", guard)
+    server.start()
+    try:
+        async with (
+            sentinel_of(with_tls, tmp_path / "sentinel", server, guard=guard) as port,
+            connections.control(f"redis+sentinel://127.0.0.1:{port}/mine") as client,
+        ):
+            with pytest.raises(connections.FAILURES) as failed:
+                await client.ping()
+    finally:
+        server.stop()
+
+    assert f"the Sentinel at 127.0.0.1:{port}: ConnectionError: " in str(failed.value)
+    assert "; does it want TLS (rediss+sentinel://)?" in str(failed.value)
