@@ -34,7 +34,7 @@ WIRE = TESTS / "wire"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the matrix of servers out unless it is asked for: `make test-faults`."""
+    """Leave what runs on several servers out unless it is asked for, as `make test-faults` does."""
     if "matrix" in config.option.markexpr:
         _prepare_processes(items)
         return
@@ -47,7 +47,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _prepare_processes(items: Iterable[pytest.Item]) -> None:
     """Have modules imported, while the first tests run, for those who start commands."""
-    start_commands = {TESTS / "integration", TESTS / "faults"}
+    start_commands = {TESTS / "integration", TESTS / "faults", TESTS / "topologies"}
     if any(start_commands.intersection(item.path.parents) for item in items):
         forked.prepare()
 
@@ -66,10 +66,12 @@ def pytest_sessionfinish() -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note for the table that a test has passed; what it says itself comes later, and counts."""
+    """Note for the table that a test has passed, or why it was not run; what counts comes last."""
     report = yield
     if report.when == "call" and report.passed:
         item.user_properties.append(("remark", "passed"))
+    if report.skipped and isinstance(report.longrepr, tuple):
+        item.user_properties.append(("remark", report.longrepr[2].removeprefix("Skipped: ")))
     return report
 
 

@@ -1,4 +1,4 @@
-"""The table of `make test-faults`: printed, and written as JSON."""
+"""The tables of `make test-faults` and `make test-topologies`: printed, and written as JSON."""
 
 from itertools import groupby
 from operator import itemgetter
@@ -10,7 +10,7 @@ from msgspec import json
 
 __all__ = ["write_report"]
 
-_FILE: Final = Path("var") / "faults.json"
+_DIRECTORY: Final = Path("var")
 _COLUMNS: Final = (
     "sent",
     "accepted",
@@ -30,34 +30,42 @@ _HEADINGS: Final = " | ".join(column.replace("_", " ") for column in _COLUMNS)
 
 
 def write_report(reporter: pytest.TerminalReporter) -> None:
-    """Print a row for each scenario and server that ran or could not, and write them all."""
+    """Print a row for each scenario and server that ran or could not, and write them all.
+
+    Each table by itself: `faults`, or the one that a test names.
+    """
     rows = [
         row
         for outcome in ("", "passed", "failed", "error", "skipped")
         for report in reporter.stats.get(outcome, [])
         if (row := _row(report)) is not None
     ]
-    rows.sort(key=lambda row: (row["scenario"], row["server"]))
-    _FILE.parent.mkdir(exist_ok=True)
-    _FILE.write_bytes(json.format(json.encode(rows)) + b"\n")
-    reporter.section("faults")
+    rows.sort(key=itemgetter("table", "scenario", "server"))
+    for table, some in groupby(rows, key=itemgetter("table")):
+        _write(reporter, table, list(some))
+
+
+def _write(reporter: pytest.TerminalReporter, table: str, rows: list[dict[str, Any]]) -> None:
+    file = _DIRECTORY / f"{table}.json"
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(json.format(json.encode(rows)) + b"\n")
+    reporter.section(table)
     for line in (*_table(rows), "", *_sums(rows)):
         reporter.write_line(line)
-    reporter.write_line(f"written to {_FILE}")
+    reporter.write_line(f"written to {file}")
 
 
 def _row(report: pytest.TestReport) -> dict[str, Any] | None:
     about: dict[str, Any] = dict(report.user_properties)
     # The account is known when the stage has been taken down; a test that never ran has none.
-    if "scenario" not in about or (report.when != "teardown" and not report.skipped):
+    if "scenario" not in about or report.when != "teardown":
         return None
-    row = {"scenario": about["scenario"], "server": about["server"]}
+    row = {name: about[name] for name in ("scenario", "server")}
+    row["table"] = about.get("table", "faults")
     if "account" in about:
         account: dict[str, Any] = about["account"]
         return row | account
-    told = about.get("remark", "failed")
-    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else told
-    return row | {"remark": reason.removeprefix("Skipped: ")}
+    return row | {"remark": about.get("remark", "failed")}
 
 
 def _table(rows: list[dict[str, Any]]) -> list[str]:

@@ -21,6 +21,7 @@ from gateway.redis_access.redis_url import RedisAddress
 from tests.support.eventually import eventually
 
 __all__ = [
+    "NobodyHoldsIt",
     "NotAtomic",
     "holder_of",
     "move_all_slots_at_once",
@@ -30,6 +31,10 @@ __all__ = [
 ]
 
 _PATIENCE_S: Final = 30.0
+
+
+class NobodyHoldsIt(Exception):
+    """None of these nodes serves the slot."""
 
 
 class NotAtomic(Exception):
@@ -43,12 +48,12 @@ async def slot_of(node: RedisServer, key: str) -> int:
 
 
 async def holder_of(nodes: list[RedisServer], slot: int) -> tuple[RedisServer, RedisServer]:
-    """The node that holds a slot, and another primary."""
+    """The node that holds a slot, and another primary. Raises NobodyHoldsIt."""
     for node in nodes:
         if await _holds(node, slot):
             others = [one for one in nodes if one is not node and await _is_primary(one)]
             return node, others[0]
-    raise AssertionError(f"nobody holds slot {slot}")
+    raise NobodyHoldsIt(slot)
 
 
 async def move_slot(source: RedisServer, target: RedisServer, slot: int, *, open_s: float) -> None:
@@ -104,7 +109,7 @@ async def _move_range_at_once(
 
 @asynccontextmanager
 async def _client(node: RedisServer) -> AsyncIterator[Any]:
-    async with connections.control(node.url) as client:
+    async with connections.control(node.url, timeout_s=_PATIENCE_S) as client:
         yield client
 
 

@@ -47,8 +47,16 @@ class Stage:
     `is_long` says that the matrix runs: faults then last as long as they do in the matrix.
     """
 
-    def __init__(self, binary: ServerBinary, directory: Path, *, is_long: bool) -> None:
+    def __init__(
+        self,
+        binary: ServerBinary,
+        directory: Path,
+        *,
+        is_long: bool,
+        streams: Streams = _STREAMS,
+    ) -> None:
         self.binary = binary
+        self.streams = streams
         self.directory = directory
         self.spool_dir = directory / "spool"
         self.account: ProbedAccount | None = None
@@ -88,7 +96,7 @@ class Stage:
             self.directory,
             redis_url,
             spool=self.spool_dir,
-            settings={"REDIS_PARTITIONS": str(_STREAMS.partitions), **(settings or {})},
+            settings={"REDIS_PARTITIONS": str(self.streams.partitions), **(settings or {})},
         )
         self._receivers.append(self._processes.enter_context(receiver))
         await receiver.start(log=log)
@@ -109,7 +117,7 @@ class Stage:
             self.directory,
             {
                 "GATEWAY_REDIS_URL": redis_url,
-                "GATEWAY_REDIS_PARTITIONS": str(_STREAMS.partitions),
+                "GATEWAY_REDIS_PARTITIONS": str(self.streams.partitions),
                 "GATEWAY_CONSUMERS_LEASE_S": "2",
                 **environment,
             },
@@ -119,12 +127,15 @@ class Stage:
         self._watches[worker.port] = Watch(worker.port)
         return worker
 
-    async def until_consumed(self, url: str, group: str, *, timeout_s: float = 120) -> None:
+    async def until_consumed(
+        self, url: str, group: str, *, stream: str = "events", timeout_s: float = 120
+    ) -> None:
         """Wait until a group has handled and acknowledged all that is on the stream."""
 
         async def is_done() -> bool:
             try:
-                return all([await settled(redis, key, group) for key in _STREAMS.keys("events")])
+                keys = self.streams.keys(stream)
+                return all([await settled(redis, key, group) for key in keys])
             except (*connections.AWAY, ResponseError):
                 return False
 
@@ -159,7 +170,7 @@ class Stage:
         lies = self._lies(deliveries)
         codes = [await receiver.stop() for receiver in self._receivers]
         url = server if isinstance(server, str) else server.url
-        account = account_of(deliveries, await entries_on(url))
+        account = account_of(deliveries, await entries_on(url, self.streams))
         self.account = ProbedAccount(**asdict(account), untrue_probes=len(lies))
         logs = "".join(receiver.log for receiver in self._receivers)
         assert self.account.accepted > 0, logs[-3000:]
@@ -208,15 +219,15 @@ class Stage:
         self._processes.close()
 
 
-async def entries_on(url: str) -> list[list[StoredEvent]]:
+async def entries_on(url: str, streams: Streams = _STREAMS) -> list[list[StoredEvent]]:
     """The entries of each partition that are events, in their order."""
     async with connections.control(url) as client:
-        streams = []
-        for key in _STREAMS.keys("events"):
+        found = []
+        for key in streams.keys("events"):
             entries: Any = await client.xrange(key)
             raw = [fields.get(b"event", b"") for _, fields in entries]
-            streams.append([stored_event(event) for event in raw if _is_event(event)])
-        return streams
+            found.append([stored_event(event) for event in raw if _is_event(event)])
+        return found
 
 
 def _is_event(raw: bytes) -> bool:
