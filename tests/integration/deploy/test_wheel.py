@@ -10,6 +10,7 @@ import pytest
 
 from gateway import __version__
 from tests.reproducible_wheel import build
+from tests.support.once import once
 from tests.support.program import ROOT
 
 
@@ -29,15 +30,17 @@ def copied(directory: Path, *, mode: int) -> Path:
     return directory
 
 
-@pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two of them."""
-    made = []
+def build_two(directory: Path) -> None:
     for mode in (0o644, 0o600):
-        directory = tmp_path_factory.mktemp("source")
-        root = copied(directory, mode=mode)
-        made.append(build(directory / "dist", root=root))
-    return made
+        source = directory / f"source-{mode:o}"
+        source.mkdir()
+        build(directory / f"dist-{mode:o}", root=copied(source, mode=mode))
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> list[Path]:
+    """Two of them."""
+    return list(once(tmp_path_factory, worker_id, "wheels", build_two).glob("dist-*/*.whl"))
 
 
 def test_two_copies_of_the_source_make_the_same_bytes(wheels: list[Path]) -> None:

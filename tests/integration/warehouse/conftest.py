@@ -108,10 +108,8 @@ def _ready(kind: str, request: pytest.FixtureRequest, directory: Path) -> Target
         template: str = request.getfixturevalue("empty_database")
         return _in_postgres(server, server.new_database(template))
     target = _in_duckdb(kind, directory)
-    if target.is_by_dlt:  # which keeps no states of comments
-        make_tables(target.destination, directory / "made", is_by_dlt=True)
-    else:
-        shutil.copy(request.getfixturevalue("empty_warehouse"), str(target.destination.database))
+    made = "empty_warehouse_of_dlt" if target.is_by_dlt else "empty_warehouse"
+    shutil.copy(request.getfixturevalue(made), str(target.destination.database))
     return target
 
 
