@@ -129,8 +129,13 @@ plan: $(VENV)/dev.stamp  ## how many processes, partitions and Redis nodes a loa
 bench-consume: $(VENV)/bench.stamp  ## the consumer runtime against FastStream, a plain loop, or BEFORE=DIR
 	$(BIN)/python -m tests.benchmarks.bench_consume $(BESIDE)
 
-soak: $(VENV)/bench.stamp  ## an hour of random kills under load, or MINUTES=n; ends with the sums
-	$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),60)
+SOAK := $(BIN)/python -m tests.faults.soak $(if $(SEED),--seed $(SEED)) $(if $(SERVER),--server "$(SERVER)")
+
+soak: $(VENV)/faults.stamp  ## an hour of random faults under load, or MINUTES=n, SEED=n, SERVER="…"; ends with the sums
+	$(SOAK) --minutes $(or $(MINUTES),60)
+
+soak-cluster: $(VENV)/faults.stamp  ## half an hour of node kills and slot moves on 3 primaries and 3 replicas, likewise
+	$(SOAK) --cluster 3+3 --minutes $(or $(MINUTES),30)
 
 bench-form: $(VENV)/dev.stamp  ## microseconds to read a body of Bitrix24
 	$(BIN)/python -m tests.benchmarks.bench_form

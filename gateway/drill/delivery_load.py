@@ -18,7 +18,7 @@ from gateway.drill.waiting import until
 from gateway.sandbox.bodies import body_of
 from gateway.sandbox.portal import SANDBOX
 
-__all__ = ["FIRST_TS", "DeliveryLoad", "LoadDelivery", "request_of"]
+__all__ = ["FIRST_TS", "DeliveryLoad", "LoadDelivery", "read_answer", "request_of"]
 
 FIRST_TS: Final = 1_766_000_000
 _ANSWER_S: Final = 20.0
@@ -156,13 +156,13 @@ class DeliveryLoad:
             self.deliveries.append(delivery)
             writer.write(request_of(comment_id, delivery.ts))
             async with asyncio.timeout(self._answer_s):
-                is_last = await _read_answer(reader, delivery)
+                is_last = await read_answer(reader, delivery)
             await asyncio.sleep(max(0.0, started + self._period_s - time.monotonic()))
             if is_last:
                 return
 
 
-async def _read_answer(reader: asyncio.StreamReader, delivery: LoadDelivery) -> bool:
+async def read_answer(reader: asyncio.StreamReader, delivery: LoadDelivery) -> bool:
     """Returns True if the receiver said that it closes the connection."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     status, *lines = head.split("\r\n")

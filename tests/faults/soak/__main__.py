@@ -1,12 +1,14 @@
 """`make soak MINUTES=n`: every kind of consumer under load while everything fails at random.
 
-Two services, the enricher, the warehouse and the audit log share four partitions of a cluster of
-two nodes; another service is never hurt, and notes down what the enricher wrote. Every few seconds
-a process, a node, a slot, a table, a clock, a log or a comment is hurt in one of seventeen ways.
-Retention trims the streams meanwhile, so that restarts of Redis do not get ever longer. The last
-lines have the sums; exit code 1 if anything was lost, is there twice where that is promised not to
-be, became a dead letter or is pending at the end, if a process ended by itself, if a probe was
-untrue, or if the witness has grown.
+Two receivers that share a spool take so many events a second; two processes of a service, the
+enricher, the warehouse, the audit log, the notifier, the relay and the feed share four partitions;
+one more consumer is never hurt. Every few seconds something is: on a cluster of two nodes
+(`make soak`) a process, a node, a slot, a table, a clock, a log or a comment in one of seventeen
+ways; on three primaries with three replicas (`make soak-cluster`, `ack = "replicated:1"`) a
+primary, a replica, a slot or a process in one of eight. The last lines have the sums; exit code 1
+if anything was lost, came out of its order, is there twice where no event's id tells it, became
+a dead letter or is pending at the end, if a process ended by itself, if a probe was untrue, or if
+the witness has grown.
 """
 
 import argparse
@@ -21,58 +23,34 @@ from typing import Final
 
 import psutil
 import structlog
+from msgspec import structs
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from gateway.contract import EventSubject, encode_event
+from gateway.local.redis_server import ServerBinary
 from gateway.redis_access import connections
-from gateway.retention.keeper import Retention
-from gateway.settings import RetentionSettings
 from tests.faults.soak.faults import Faults
+from tests.faults.soak.feed_reader import FeedReader
 from tests.faults.soak.tally import Tally, tally_of
+from tests.faults.soak.tap import Tap
 from tests.faults.soak.truth import Truth
 from tests.faults.soak.world import STREAMS, World, open_world
-from tests.integration.runtime.running import comment_event, settled
+from tests.integration.runtime.running import settled
+from tests.support.open_load import OpenLoad
+from tests.support.server_matrix import HERE, SERVERS, server_named
+from tests.support.spooled import until_drained
 
 _POOLED: Final = 2 * 4  # the pools of a process: for each partition, one to read and one to settle
-_KEPT_S: Final = 120.0
 _DRAIN_S: Final = 180.0
 
 
-class Load:
-    """Events, each sent until Redis says that it has it; `repeated` were sent more than once."""
-
-    def __init__(self, world: World, per_second: float) -> None:
-        self._world = world
-        self._pause_s = 1 / per_second
-        self.sent: list[str] = []
-        self.repeated: set[str] = set()
-
-    async def run(self, until: float) -> None:
-        """Until that moment of the monotonic clock."""
-        redis = connections.publisher(self._world.url, timeout_s=2)
-        while time.monotonic() < until:
-            comment_id = self._world.comment_ids[len(self.sent) % len(self._world.comment_ids)]
-            event = comment_event(comment_id)
-            key = STREAMS.key(
-                "events", STREAMS.partition_of("portal", EventSubject.of_comment(comment_id))
-            )
-            while True:
-                try:
-                    await redis.xadd(key, {"event": encode_event(event)})
-                except (*connections.AWAY, ResponseError):
-                    self.repeated.add(event.id)
-                    await asyncio.sleep(0.1)
-                else:
-                    break
-            self.sent.append(event.id)
-            await asyncio.sleep(self._pause_s)
-        await redis.aclose()
-
-
 async def is_drained(world: World, redis: Redis) -> bool:
-    """Whether every group has come to the end, within the time for that."""
+    """Whether the spool and every group have come to the end, within the time for that."""
     deadline = time.monotonic() + _DRAIN_S
+    try:
+        await until_drained(world.spool_dir, timeout_s=_DRAIN_S)
+    except AssertionError:
+        return False
     places = [
         (key, group)
         for group, (stream, _workers) in world.groups().items()
@@ -80,7 +58,8 @@ async def is_drained(world: World, redis: Redis) -> bool:
     ]
     while time.monotonic() < deadline:
         with suppress(*connections.AWAY, ResponseError):
-            if all([await settled(redis, key, group) for key, group in places]):
+            waiting = await redis.zcard("b24:notifier:{people/1}:due")
+            if not waiting and all([await settled(redis, key, group) for key, group in places]):
                 return True
         await asyncio.sleep(0.5)
     return False
@@ -91,85 +70,120 @@ def figures(process: psutil.Process) -> tuple[float, int]:
     return process.memory_info().rss / 2**20, process.num_fds()
 
 
-async def soak(directory: Path, *, minutes: float, seed: int, per_second: float) -> int:
-    """The exit code; `directory` holds all files and logs."""
-    print(f"seed {seed}", flush=True)
-    async with open_world(directory) as world:
-        return await _soaked(world, minutes, seed, per_second)
+class Soak:
+    """One run of it in a world: the load, the faults, and those who watch."""
 
+    def __init__(
+        self, world: World, reader: FeedReader, *, seed: int, minutes: float, rate: float
+    ) -> None:
+        self._world = world
+        self._reader = reader
+        self._minutes = minutes
+        ports = [one.port for one in world.receivers]
+        self._load = OpenLoad(ports, world.comment_ids, rate=rate)
+        self._faults = Faults(world, random.Random(seed))
+        self._truth = Truth(world)
+        self._tap = Tap(world.url, STREAMS)
 
-async def _soaked(world: World, minutes: float, seed: int, per_second: float) -> int:
-    load, truth = Load(world, per_second), Truth(world)
-    faults = Faults(world, random.Random(seed))
-    is_over = asyncio.Event()
-    until = time.monotonic() + 60 * minutes
-    async with asyncio.TaskGroup() as tasks:
-        loading = tasks.create_task(load.run(until))
-        watching = tasks.create_task(truth.watch(is_over))
-        await asyncio.sleep(min(30.0, 15 * minutes))
-        before = figures(psutil.Process(world.witness.pid))
-        operator = connections.control(world.url)
-        retention = Retention(operator, STREAMS, RetentionSettings(days=_KEPT_S / 86_400))
-        retention.start()
+    async def run(self) -> int:
+        """The exit code."""
+        is_over = asyncio.Event()
+        async with connections.control(self._world.url) as operator, asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(self._truth.watch(is_over))
+            tapping = tasks.create_task(self._tap.watch(is_over))
+            async with self._load:
+                before = await self._hurt()
+            is_at_end = await is_drained(self._world, operator)
+            is_over.set()
+            await watching
+            await tapping
+            is_well = await self._truth.all_well()
+            after = figures(psutil.Process(self._world.witness.pid))
+            deliveries = self._load.deliveries
+            tally = await tally_of(self._world, operator, self._tap, self._reader, deliveries)
+        self._print(tally)
+        print(f"at the end: drained {is_at_end}, all probes green {is_well}")
+        print(
+            f"witness: memory {before[0]:.1f} -> {after[0]:.1f} MiB, "
+            f"descriptors {before[1]} -> {after[1]}"
+        )
+        # A pool keeps as many connections as were ever in use at once; a leak would be one a fault.
+        is_flat = after[0] < before[0] * 1.5 + 10 and after[1] <= before[1] + _POOLED
+        is_good = is_at_end and is_well and is_flat and self._is_clean(tally)
+        return 0 if is_good else 1
+
+    async def _hurt(self) -> tuple[float, int]:
+        """Hurt until the time is over; the figures of the witness before."""
+        until = time.monotonic() + 60 * self._minutes
+        await asyncio.sleep(min(30.0, 15 * self._minutes))
+        before = figures(psutil.Process(self._world.witness.pid))
+        faults = self._faults
         while until - time.monotonic() > 15 and not faults.broke_off:
             await asyncio.sleep(faults.pause_s())
             await faults.one()
+        if not faults.broke_off:
+            await asyncio.sleep(max(0.0, until - time.monotonic()))
+        return before
+
+    def _is_clean(self, tally: Tally) -> bool:
+        faults = self._faults
+        return tally.is_clean and not (
+            faults.processes.ended_count
+            or faults.processes.bad_stops
+            or faults.broke_off
+            or self._truth.lies
+        )
+
+    def _print(self, tally: Tally) -> None:
+        faults, load, truth = self._faults, self._load, self._truth
         if faults.broke_off:
-            loading.cancel()
-        await asyncio.wait((loading,))
-        is_at_end = await is_drained(world, operator)
-        is_over.set()
-        await watching
-    is_well = await truth.all_well()
-    await retention.close()
-    after = figures(psutil.Process(world.witness.pid))
-    tally = await tally_of(world, operator, load.sent, load.repeated)
-    await operator.aclose()
-    _print(load, faults, truth, tally)
-    print(f"at the end: drained {is_at_end}, all probes green {is_well}")
-    print(
-        f"witness: memory {before[0]:.1f} -> {after[0]:.1f} MiB, "
-        f"descriptors {before[1]} -> {after[1]}"
-    )
-    # A pool keeps as many connections as were ever in use at once; a leak would be one a fault.
-    is_flat = after[0] < before[0] * 1.5 + 10 and after[1] <= before[1] + _POOLED
-    is_good = is_at_end and is_well and is_flat and not truth.lies and _is_clean(faults, tally)
-    return 0 if is_good else 1
+            print(f"broke off, for a fault could not be brought about:\n{faults.broke_off}")
+        print(f"faults: {faults.counts.total()}: {dict(sorted(faults.counts.items()))}")
+        print(f"put off, for the cluster was not whole: {faults.put_off or 0}")
+        print(
+            f"processes that ended by themselves: {faults.processes.ended_count}; stops that "
+            f"failed: {faults.processes.bad_stops or 0}"
+        )
+        print(
+            f"requests: {structs.asdict(tally.account)}; not sent: {load.refused_connections} "
+            f"refused connections, {load.held_back} held back"
+        )
+        print(f"gone with a primary: {tally.gone}; twice on the stream: {tally.stream_doubled}")
+        print(f"feed: gaps {self._reader.gaps}")
+        columns = ("handled", "lost", "doubled", "recognised", "out_of_order")
+        print(f"{'':10}{''.join(f'{column:>14}' for column in columns)}")
+        for name, place in tally.places.items():
+            row = structs.asdict(place)
+            print(f"{name:10}{''.join(f'{row[column]!s:>14}' for column in columns)}")
+        print(
+            f"dead letters of events {tally.dead_letters}; of {faults.hostile_count} hostile "
+            f"entries {dict(tally.undecodable)}; audit faults {tally.audit_faults or 0}"
+        )
+        print(
+            f"probes asked {truth.asked_count} times, untrue {len(truth.lies)}: {truth.lies[:20]}"
+        )
 
 
-def _is_clean(faults: Faults, tally: Tally) -> bool:
-    doubled = {name: count for name, count in tally.doubled.items() if name in _ONCE}
-    return not (
-        sum(tally.lost.values())
-        or sum(doubled.values())
-        or tally.dead_letters
-        or tally.audit_faults
-        or faults.ended_count
-        or faults.bad_stops
-        or faults.broke_off
-    )
+async def soak(
+    directory: Path,
+    binary: ServerBinary,
+    nodes: tuple[int, int],
+    *,
+    minutes: float,
+    seed: int,
+    rate: float,
+) -> int:
+    """The exit code; `directory` holds all files and logs."""
+    primaries, replicas = nodes
+    print(f"{binary.name}, {primaries} primaries, {replicas} replicas, seed {seed}", flush=True)
+    async with open_world(directory, binary, primaries=primaries, replicas=replicas) as found:
+        world, reader = found
+        return await Soak(world, reader, seed=seed, minutes=minutes, rate=rate).run()
 
 
-_ONCE: Final = {"comments", "audit", "warehouse"}
-"""Where nothing may be twice: the effects of the service may come again after a kill."""
-
-
-def _print(load: Load, faults: Faults, truth: Truth, tally: Tally) -> None:
-    if faults.broke_off:
-        print(f"broke off, for a fault could not be brought about:\n{faults.broke_off}")
-    print(f"faults: {faults.counts.total()}: {dict(faults.counts)}")
-    print(
-        f"processes that ended by themselves: {faults.ended_count}; stops that failed: "
-        f"{faults.bad_stops or 0}"
-    )
-    print(f"sent {len(load.sent)}, of these perhaps stored twice {len(load.repeated)}")
-    print(f"lost: {tally.lost}")
-    print(f"doubled: {tally.doubled}")
-    print(
-        f"dead letters of events {tally.dead_letters}; of {faults.hostile_count} hostile entries "
-        f"{tally.undecodable}; audit faults {tally.audit_faults or 0}"
-    )
-    print(f"probes asked {truth.asked_count} times, untrue {len(truth.lies)}: {truth.lies[:20]}")
+def _nodes(text: str) -> tuple[int, int]:
+    primaries, _, replicas = text.partition("+")
+    return int(primaries), int(replicas or 0)
 
 
 def main() -> int:
@@ -179,6 +193,10 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--rate", type=float, default=60.0, help="events a second")
+    parser.add_argument(
+        "--cluster", type=_nodes, default=(2, 0), help="primaries+replicas: 2, or 3+3"
+    )
+    parser.add_argument("--server", choices=(HERE, *SERVERS), default=HERE)
     parser.add_argument("--keep", type=Path, help="an empty directory for files and logs")
     arguments = parser.parse_args()
     with ExitStack() as stack:
@@ -190,9 +208,11 @@ def main() -> int:
         return asyncio.run(
             soak(
                 directory,
+                server_named(arguments.server),
+                arguments.cluster,
                 minutes=arguments.minutes,
                 seed=arguments.seed,
-                per_second=arguments.rate,
+                rate=arguments.rate,
             )
         )
 

@@ -1,7 +1,6 @@
 """What is done to the world, one thing at a time, and undone again."""
 
 import asyncio
-import os
 import random
 import shutil
 import traceback
@@ -14,8 +13,10 @@ from redis.exceptions import ResponseError
 
 from gateway.local.redis_server import RedisServer
 from gateway.redis_access import connections
+from tests.faults.soak.node_faults import NodeFaults
+from tests.faults.soak.process_faults import ProcessFaults
 from tests.faults.soak.world import GROUP, STREAMS, World
-from tests.support.consumer_process import Worker
+from tests.support.cluster_pairs import NotWhole
 from tests.support.slot_moves import NotAtomic, holder_of, move_slot, move_slot_at_once, slot_of
 
 __all__ = ["Faults"]
@@ -28,30 +29,34 @@ _HOSTILE: Final = (
     {"another": b"field"},
 )
 
-_STOP_S: Final = 45.0
-"""A little more than twice the grace time of consumers."""
-
 
 class Faults:
     """Chooses and carries out faults; `counts` says how many of each.
 
-    `broke_off` is the traceback of one that could not be carried out, after which nothing can be
-    said about the next ones; what happened before is still worth its sums.
+    To a cluster with replicas happens what happens to its nodes and to processes; to one without,
+    whose data is on no other node, everything else. `broke_off` is the traceback of one that
+    could not be carried out, after which nothing can be said about the next ones; what happened
+    before is still worth its sums. `put_off` says of which ones the cluster was not fit.
     """
 
     def __init__(self, world: World, chance: random.Random) -> None:
         self._world = world
         self._random = chance
+        self.processes = ProcessFaults(world, chance)
+        self.nodes = NodeFaults(world, chance, self.processes)
         self.counts: Counter[str] = Counter()
         self.hostile_count = 0
         self.gone_count = 0
-        self.ended_count = 0
-        self.bad_stops: list[str] = []
         self.broke_off = ""
-        self._all: dict[str, Callable[[], Awaitable[None]]] = {
-            "process killed": self._kill,
-            "process stopped": self._stop,
-            "process frozen": self._freeze,
+        self.put_off: list[str] = []
+        self._all = dict(self.processes.all)
+        if world.has_replicas:
+            self._all |= self.nodes.all
+        else:
+            self._all |= self.processes.of_logs | self._of_one_place()
+
+    def _of_one_place(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        found: dict[str, Callable[[], Awaitable[None]]] = {
             "redis killed": self._kill_redis,
             "redis frozen": self._freeze_redis,
             "group deleted": self._delete_group,
@@ -63,12 +68,10 @@ class Faults:
             "hostile entries": self._add_hostile,
             "unreadable comment": self._break_comment,
             "tables gone": self._take_tables_away,
-            "log reader dead": self._kill_log_reader,
-            "log stalled": self._stall_log,
-            "log disk full": self._fill_log_disk,
         }
-        if world.clock is None:
-            del self._all["clock ahead"]
+        if self._world.clock is None:
+            del found["clock ahead"]
+        return found
 
     def pause_s(self) -> float:
         """How long nothing is done before the next one."""
@@ -76,47 +79,19 @@ class Faults:
 
     async def one(self) -> None:
         """Something, chosen at random; returns when it is over."""
-        for worker in self._world.everybody:
-            if worker.exit_code is not None:
-                self.ended_count += 1
-                print(
-                    f"{worker.name} has ended by itself, {worker.exit_code}: {worker.log[-4000:]}"
-                )
-                worker.launch()
+        self.processes.start_ended()
         name = self._random.choice(list(self._all))
         self.counts[name] += 1
+        await self._carry_out(name, self._all[name])
+
+    async def _carry_out(self, name: str, fault: Callable[[], Awaitable[None]]) -> None:
         try:
-            await self._all[name]()
+            await fault()
+        except NotWhole as reason:
+            self.counts[name] -= 1
+            self.put_off.append(f"{name}: {reason}")
         except Exception:  # noqa: BLE001 - told with the sums
             self.broke_off = f"{name}: {traceback.format_exc()}"
-
-    def _worker(self) -> Worker:
-        return self._random.choice(self._world.workers)
-
-    async def _kill(self) -> None:
-        worker = self._worker()
-        worker.kill()
-        worker.launch()
-
-    async def _stop(self) -> None:
-        await self._restart(self._worker())
-
-    async def _restart(self, worker: Worker, *, log: int | None = None) -> None:
-        try:
-            code = await worker.stop(timeout_s=_STOP_S)
-        except AssertionError as error:
-            self.bad_stops.append(f"{worker.name} {error}")
-        else:
-            # -15: it was told to stop before it had begun to listen to that
-            if code not in {0, -15}:
-                self.bad_stops.append(f"{worker.name}: {code}:\n{worker.log[-2000:]}")
-        worker.launch(log=log)
-
-    async def _freeze(self) -> None:
-        worker = self._worker()
-        worker.freeze()
-        await asyncio.sleep(4)
-        worker.thaw()
 
     async def _kill_redis(self) -> None:
         node = self._world.node_of(self._random)
@@ -200,21 +175,6 @@ class Faults:
             self.gone_count += 1
             statement = f'ALTER SCHEMA bitrix24 RENAME TO "gone_{self.gone_count}"'
             await asyncio.to_thread(self._world.execute, statement)
-
-    async def _kill_log_reader(self) -> None:
-        if (reader := self._worker().reader) is not None:
-            reader.die()
-
-    async def _stall_log(self) -> None:
-        if (reader := self._worker().reader) is not None:
-            reader.pause()
-            await asyncio.sleep(8)
-            reader.resume()
-
-    async def _fill_log_disk(self) -> None:
-        full = os.open("/dev/full", os.O_WRONLY)
-        await self._restart(self._worker(), log=full)
-        os.close(full)
 
 
 @asynccontextmanager

@@ -45,7 +45,7 @@ class Truth:
 
     async def all_well(self) -> bool:
         """Whether every probe is green, now that there is nothing to do."""
-        said = [await asyncio.to_thread(_probes, one) for one in self._world.everybody]
+        said = [await asyncio.to_thread(_probes, one) for one in self._world.consumers]
         return all(statuses == (200, 200) for statuses in said)
 
     async def _judge(self, redis: Redis, group: str, stream: str, *, is_green: bool) -> None:
