@@ -35,7 +35,7 @@ async def test_a_primary_is_killed(stage: Stage, deployment: Deployment) -> None
             await until_sent(load, 100)
             await load.until_answered_from("stream", timeout_s=60)
 
-        account = await settle(stage, load, consumers, deployment)
+        account = await settle(stage, load, consumers, deployment, has_lost_entries=True)
 
     assert account.spooled > 0
     assert account.refused == account.unanswered == 0
