@@ -80,7 +80,7 @@ def _digest(parts: ImageParts) -> str:
     every = {inner for path in files for inner in (path.rglob("*") if path.is_dir() else [path])}
     found = hashlib.sha256(str(parts.base.stat().st_mtime_ns).encode())
     for file in sorted(path for path in every if path.is_file() and path.suffix != ".pyc"):
-        found.update(f"{file}\0".encode() + file.read_bytes())
+        found.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
     return found.hexdigest()
 
 
