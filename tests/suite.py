@@ -8,7 +8,6 @@ What fails beside others is tried once more by itself, and has to pass then: pro
 killed and frozen have deadlines, and a machine may be busy.
 """
 
-import os
 import re
 import signal
 import subprocess
@@ -16,7 +15,6 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Final, NamedTuple
-from uuid import uuid4
 
 import pytest
 
@@ -55,16 +53,14 @@ def run(workers: str, directory: Path) -> int:
 
 
 def _together(workers: str, directory: Path) -> dict[_Part, int]:
-    # One for all: by its name, they have one fork server (tests.support.forked).
-    run_id = uuid4().hex
     # One by one, in their order: what takes long is begun before the end.
-    by_workers = ("-n", workers, "--dist", "load", "--maxschedchunk", "1", "--testrunuid", run_id)
+    by_workers = ("-n", workers, "--dist", "load", "--maxschedchunk", "1")
     with (
         tempfile.TemporaryFile("w+") as printed,
         subprocess.Popen(
-            _UNITS.by_pytest("-q"),
+            # The others have deadlines, and these only have to be done when the others are.
+            ("nice", "-n", "5", *_UNITS.by_pytest("-q")),
             cwd=directory,
-            env=os.environ | {"PYTEST_XDIST_TESTRUNUID": run_id},
             stdout=printed,
             stderr=subprocess.STDOUT,
         ) as units,

@@ -1,5 +1,6 @@
 """`make test` runs every test, and fails if one fails twice."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -37,7 +38,11 @@ def test_what_fails_runs_once_more_by_itself_and_fails_if_it_fails_again(tmp_pat
     done = subprocess.run(
         [sys.executable, "-c", dedent(RUNNING)],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
