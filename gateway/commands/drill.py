@@ -16,6 +16,7 @@ from gateway.ops.text_tables import table
 from gateway.redis_access import connections
 from gateway.redis_access.redis_faults import FAILURES, predicate
 from gateway.settings import Settings
+from gateway.status.quantities import counted
 from gateway.terminal import json_line, printable
 
 __all__ = ["command"]
@@ -77,7 +78,7 @@ def command(
     """
     settings = settings_of(context)
     if clean:
-        click.echo(f"removed {asyncio.run(clean_up(settings))} keys")
+        click.echo(f"removed {counted(asyncio.run(clean_up(settings)), 'key')}")
         return
     chosen = [name for name in FAULTS if name in faults] or list(FAULTS)
     plan = DrillPlan(faults=chosen, seconds=seconds, rate=rate)
@@ -142,7 +143,8 @@ def _echo(record: DrillRecord) -> None:
     for line in _remarks(record.outcomes):
         click.echo(line)
     verdict = "all is well" if record.is_well else "not well"
-    click.echo(f"{verdict}: {len(tried)} faults in {record.took_s:.0f} s, {record.redis}")
+    took = f"{counted(len(tried), 'fault')} in {record.took_s:.0f} s"
+    click.echo(f"{verdict}: {took}, {record.redis}")
 
 
 def _remarks(outcomes: Sequence[FaultOutcome]) -> list[str]:

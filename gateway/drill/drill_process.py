@@ -13,9 +13,10 @@ from gateway.processes.supervisor import how_it_ended
 __all__ = ["DrillProcess"]
 
 _CHUNK_BYTES: Final = 1 << 14
-_KEPT_BYTES: Final = 1 << 13
+_KEPT_BYTES: Final = 1 << 15
 _GRACE_S: Final = 15.0
 _LAST_LINES: Final = 4
+_INFO: Final = '"level": "info"'
 
 
 class DrillProcess:
@@ -44,8 +45,9 @@ class DrillProcess:
 
     @property
     def last_words(self) -> list[str]:
-        """The last lines that it has said, of all its lives."""
-        return self._said.decode(errors="replace").splitlines()[-_LAST_LINES:]
+        """The last lines that it has said, of all its lives, but for those of the level `info`."""
+        lines = self._said.decode(errors="replace").splitlines()
+        return [line for line in lines if _INFO not in line][-_LAST_LINES:]
 
     async def start(self, variables: Mapping[str, str] | None = None) -> None:
         """Start it, with other variables if some are given; without waiting."""

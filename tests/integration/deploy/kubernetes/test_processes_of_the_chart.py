@@ -22,6 +22,9 @@ PROCESSES = (
 )
 
 
+TESTS = ("doctor", "drill")
+
+
 def everything() -> Rendered:
     return render(everything=True)
 
@@ -34,7 +37,7 @@ def container_of(name: str) -> dict[str, Any]:
 
 def test_these_are_all_processes() -> None:
     assert sorted(PROCESSES) == sorted(
-        name for name, _spec, _labels in everything().pods() if name != "doctor"
+        name for name, _spec, _labels in everything().pods() if name not in TESTS
     )
 
 
@@ -114,3 +117,30 @@ def test_secrets_are_given_to_those_alone_that_name_them(name: str) -> None:
     }
 
     assert given == {"GATEWAY_REDIS_URL": {"name": redis, "key": "url"}, **own.get(name, {})}
+
+
+def test_the_drill_is_a_test_of_its_own_only_where_it_is_wanted() -> None:
+    hooks = {
+        name: one["metadata"]["annotations"]
+        for name, one in everything().of("Pod").items()
+        if name in TESTS
+    }
+
+    assert {one["helm.sh/hook"] for one in hooks.values()} == {"test"}
+    # To the doctor a drill that did not go well is red: it is not what keeps the next from running.
+    assert int(hooks["drill"]["helm.sh/hook-weight"]) < 0
+    assert "drill" not in render().of("Pod")
+    assert container_of("drill")["command"] == ["gateway", "drill"]
+
+
+def test_the_drill_has_no_secret_but_the_address_with_its_account(tmp_path: Path) -> None:
+    given = {
+        one["name"]: one["valueFrom"]["secretKeyRef"]
+        for one in container_of("drill")["env"]
+        if "valueFrom" in one
+    }
+
+    assert given == {"GATEWAY_REDIS_URL": {"name": "gateway-redis-drill", "key": "url"}}
+    mounts = {one["name"]: one["mountPath"] for one in container_of("drill")["volumeMounts"]}
+    spool = everything().environment("drill")["GATEWAY_SPOOL_DIR"]
+    assert Path(spool).is_relative_to(mounts["data"])
