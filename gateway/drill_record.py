@@ -43,7 +43,10 @@ class FaultOutcome(Struct, frozen=True, kw_only=True):
 
 
 class DrillRecord(Struct, frozen=True, kw_only=True):
-    """A drill that has come to its end: by which version, on which host, how long, how it went."""
+    """A drill that has come to its end: by which version, on which host, how long, how it went.
+
+    It `is_whole` if all faults were asked for, also those that could not be tried there.
+    """
 
     id: str
     at: datetime
@@ -52,6 +55,7 @@ class DrillRecord(Struct, frozen=True, kw_only=True):
     redis: str
     took_s: float
     rate: float
+    is_whole: bool
     outcomes: tuple[FaultOutcome, ...]
 
     @property

@@ -29,4 +29,9 @@ def judge_drill(record: DrillRecord | None, *, version: str) -> Finding:
             f"the last one, at {when}, was of version {record.version}, and this is {version}",
             "gateway drill, after each upgrade",
         )
+    if not record.is_whole:
+        tried = ", ".join(one.fault for one in record.outcomes)
+        return warning(
+            "drill", f"the last one, at {when}, tried only {tried}", "gateway drill, without --only"
+        )
     return well("drill", f"the last one, at {when}, went well")

@@ -80,6 +80,8 @@ async def run_drill(
             kept_clean(redis, prefix, spool, drill_id, say=say)
         )
         url, proxy = await _way(stack, settings)
+        if proxy is None and all(FAULTS[name].needs_proxy for name in plan.faults):
+            raise CannotDrill(f"{', '.join(plan.faults)} cannot be tried here: {_PAST_PROXIES}")
         place = DrillPlace(
             redis_url=url,
             prefix=drill_prefix(prefix, drill_id),
@@ -98,6 +100,7 @@ async def run_drill(
             redis=str(RedisAddress.of(settings.redis.url)),
             took_s=round(time.monotonic() - began, 1),
             rate=plan.rate,
+            is_whole=set(plan.faults) == FAULTS.keys(),
             outcomes=tuple(outcomes),
         ),
         said_last=rig.said_last(),

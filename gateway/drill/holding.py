@@ -49,10 +49,10 @@ async def held(redis: Redis, prefix: str) -> AsyncIterator[None]:
 
     async def keep() -> None:
         nonlocal is_ours
-        while is_ours:
+        while True:
             await asyncio.sleep(_KEEP_S)
             with suppress(*FAILURES):  # it may be back in time
-                is_ours = await leases.hold(key)
+                is_ours = is_ours and await leases.hold(key)
 
     keeping = Background(keep, name="drill lease", begins_anew=True)
     keeping.start()

@@ -7,7 +7,7 @@ prefix, and which is never harmed.
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -192,11 +192,13 @@ class Rig:
             f"{one.name}: {line}" for one in processes or self.processes for line in one.last_words
         ]
 
-    async def _started(self, look: Any, processes: Sequence[DrillProcess]) -> None:
+    async def _started(
+        self, look: Callable[[], Awaitable[bool]], processes: Sequence[DrillProcess]
+    ) -> None:
         """Wait until `look` says so; raises CannotDrill if one of the processes ends instead."""
 
         async def is_there_or_ended() -> bool:
-            return bool(await look()) or not all(one.is_running for one in processes)
+            return await look() or not all(one.is_running for one in processes)
 
         names = ", ".join(one.name for one in processes)
         try:

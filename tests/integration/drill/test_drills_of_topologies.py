@@ -26,9 +26,13 @@ async def test_on_a_cluster_processes_are_killed_and_the_rest_is_said_not_to_be_
     async with redis_cluster(server_binary, tmp_path) as nodes:
         chosen = ("--only", "redis-away", "--only", "receiver-killed", "--only", "consumer-killed")
         done = await drilled(url_of(nodes), tmp_path, *chosen)
+        of_redis = ("--only", "redis-away", "--only", "spool-full")
+        none = await drilled(url_of(nodes), tmp_path, *of_redis)
 
     assert done.code == 0, done.errors + done.output
     assert "past any proxy" in done.outcomes["redis-away"]["not_tried"]
+    assert none.code == 2
+    assert "redis-away, spool-full cannot be tried here" in none.errors
     killed = [done.outcomes["receiver-killed"], done.outcomes["consumer-killed"]]
     assert all(one["handled"] == one["answered"] > 0 for one in killed)
     assert all(one["not_tried"] is None for one in killed)

@@ -106,6 +106,7 @@ async def test_all_faults_pass_by_the_least_rights_and_nothing_real_is_touched(
     record = await last_drill(admin, "b24")
     assert record is not None
     assert record.is_well
+    assert record.is_whole
 
 
 async def test_what_is_lost_is_found(own_server: RedisServer, tmp_path: Path) -> None:

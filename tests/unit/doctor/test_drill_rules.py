@@ -11,7 +11,7 @@ WELL = FaultOutcome(fault="redis-away")
 WRONG = FaultOutcome(fault="spool-full", wrong=("lost: 2", "doubled: 1"))
 
 
-def record(*outcomes: FaultOutcome, version: str = "2.0.0") -> DrillRecord:
+def record(*outcomes: FaultOutcome, version: str = "2.0.0", is_whole: bool = True) -> DrillRecord:
     return DrillRecord(
         id="0123abcd",
         at=datetime(2026, 1, 31, 12, tzinfo=UTC),
@@ -20,6 +20,7 @@ def record(*outcomes: FaultOutcome, version: str = "2.0.0") -> DrillRecord:
         redis="Redis at 127.0.0.1:6379",
         took_s=60.0,
         rate=20.0,
+        is_whole=is_whole,
         outcomes=outcomes,
     )
 
@@ -30,6 +31,8 @@ def record(*outcomes: FaultOutcome, version: str = "2.0.0") -> DrillRecord:
         (None, "warning", "none has been run"),
         (record(WELL), "well", "the last one, at 2026-01-31T12:00:00Z, went well"),
         (record(WELL, version="1.9.0"), "warning", "was of version 1.9.0, and this is 2.0.0"),
+        (record(WELL, is_whole=False), "warning", "tried only redis-away"),
+        (record(WRONG, is_whole=False), "red", "did not go well"),
         (record(WELL, WRONG), "red", "did not go well: spool-full: lost: 2"),
         (record(WRONG, version="1.9.0"), "red", "did not go well"),
     ],

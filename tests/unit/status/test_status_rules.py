@@ -1,5 +1,6 @@
 """What is not well, and which command goes on from there."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from msgspec.structs import replace
 
 from gateway.balance.sheet import Balance, Missing, door_sheet
 from gateway.contract import EventSelection, Pause, PortalData
+from gateway.drill_record import DrillRecord, FaultOutcome
 from gateway.status.admin_addresses import ProbedProcess
 from gateway.status.group_summary import GroupTrend
 from gateway.status.status_rules import LATE_S, faults_of
@@ -27,6 +29,20 @@ CATCHING_UP = GroupTrend(unhandled_per_s=-12.5, handled_per_s=13.0)
 LATE: dict[str, Any] = {"waiting": 1200, "in_hand": 3, "oldest_s": LATE_S + 1}
 
 
+DRILL = DrillRecord(
+    id="0123abcd",
+    at=datetime(2026, 1, 31, 12, tzinfo=UTC),
+    version="2.0.0",
+    host="a-host",
+    redis="Redis at 127.0.0.1:6379",
+    took_s=60.0,
+    rate=20.0,
+    is_whole=True,
+    outcomes=(
+        FaultOutcome(fault="redis-away"),
+        FaultOutcome(fault="spool-full", wrong=("lost: 2",)),
+    ),
+)
 OPEN = Balance(
     at_ms=1,
     door=door_sheet({}, published=0, once=0, now_ms=1)[0],
@@ -57,6 +73,7 @@ def test_nothing_is_told_of_what_is_well() -> None:
         ({"servers": [replace(SERVER, share=0.95)]}, "95% of its memory", "gateway groups"),
         ({"servers": [replace(SERVER, policy="allkeys-lru")]}, "allkeys-lru", "noeviction"),
         ({"servers": [replace(SERVER, failed=("it is loading",))]}, "it is loading", "doctor"),
+        ({"drill": DRILL}, "in the last drill, spool-full: lost: 2", "gateway drill"),
         ({"spools": spool(events=2, oldest_s=11.0)}, "2 events in the spool of a-host", "spool"),
         ({"spools": spool(bytes=900)}, "90% full", "max_bytes"),
         ({"spools": spool(set_aside=1)}, "1 file of the spool", "spool recover"),
