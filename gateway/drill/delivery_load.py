@@ -27,7 +27,10 @@ _REPEAT_S: Final = 0.1  # a sender whose connection was refused tries again so o
 
 @dataclass(slots=True)
 class LoadDelivery:
-    """One request: when it went out (monotonic seconds), and its answer, if there was one."""
+    """One request: when it went out (monotonic seconds), and its answer, if there was one.
+
+    `over_at` is when it was answered, or known not to be any more.
+    """
 
     comment_id: int
     ts: int
@@ -37,6 +40,7 @@ class LoadDelivery:
     stored: str = ""
     answered_at: float = 0.0
     port: int = 0
+    over_at: float = 0.0
 
     @property
     def is_accepted(self) -> bool:
@@ -155,8 +159,11 @@ class DeliveryLoad:
             delivery = LoadDelivery(comment_id, FIRST_TS + next(self._numbers), started, port=port)
             self.deliveries.append(delivery)
             writer.write(request_of(comment_id, delivery.ts))
-            async with asyncio.timeout(self._answer_s):
-                is_last = await read_answer(reader, delivery)
+            try:
+                async with asyncio.timeout(self._answer_s):
+                    is_last = await read_answer(reader, delivery)
+            finally:
+                delivery.over_at = time.monotonic()
             await asyncio.sleep(max(0.0, started + self._period_s - time.monotonic()))
             if is_last:
                 return

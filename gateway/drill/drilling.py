@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -18,7 +18,7 @@ from gateway.drill.drill_faults import FAULTS, DrillFault
 from gateway.drill.drill_keys import drill_prefix, new_drill_id
 from gateway.drill.drill_settings import DrillPlace, url_through
 from gateway.drill.fault_ledger import StoredEvent, stored_event
-from gateway.drill.fault_verdict import FaultSpan, Found, outcome_of
+from gateway.drill.fault_verdict import Found, TriedFault, outcome_of, spans_of
 from gateway.drill.holding import clean, held, kept_clean
 from gateway.drill.lossy_proxy import LossyProxy
 from gateway.drill.prerequisites import (
@@ -126,7 +126,7 @@ async def _way(stack: AsyncExitStack, settings: Settings) -> tuple[str, LossyPro
 async def _tried(
     rig: Rig, redis: Redis, plan: DrillPlan, say: Callable[[str], None]
 ) -> list[FaultOutcome]:
-    tried: list[tuple[DrillFault, int, str | None]] = []
+    tried: list[TriedFault] = []
     not_tried: dict[str, str] = {}
     say("the receiver and two consumers start")
     async with rig:
@@ -140,26 +140,18 @@ async def _tried(
                     continue
                 say(f"{fault.name}: {fault.what}")
                 failed, is_well = await _harmed(rig, fault, plan.seconds)
-                tried.append((fault, len(rig.load.deliveries), failed))
+                tried.append(TriedFault(fault, time.monotonic(), failed))
                 why_not_now = None if is_well else _NOT_WELL
         with suppress(NotInTime):  # what is missing then is counted
             await rig.until_drained()
             await rig.until_handled()
     found = await _found(rig, redis)
-    outcomes = {span.fault.name: outcome_of(span, found) for span in _spans(rig, tried)}
+    spans = spans_of(tried, rig.load.deliveries)
+    outcomes = {span.fault.name: outcome_of(span, found) for span in spans}
     return [
         outcomes.get(name) or FaultOutcome(fault=name, not_tried=not_tried[name])
         for name in plan.faults
     ]
-
-
-def _spans(rig: Rig, tried: Sequence[tuple[DrillFault, int, str | None]]) -> Iterator[FaultSpan]:
-    """Which requests belong to which fault: each to one, those after the last to that."""
-    deliveries, first = rig.load.deliveries, 0
-    for number, (fault, end, failed) in enumerate(tried, start=1):
-        last = len(deliveries) if number == len(tried) else end
-        yield FaultSpan(fault=fault, deliveries=deliveries[first:last], why_not_well=failed)
-        first = last
 
 
 async def _until_well_at_first(rig: Rig) -> None:

@@ -1,7 +1,8 @@
 """Says what a fault came to: what was answered against what is stored and handled. Pure."""
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from msgspec import Struct
@@ -14,11 +15,19 @@ from gateway.drill.effect_store import Effect, Told
 from gateway.drill.fault_ledger import StoredEvent, account_of
 from gateway.drill_record import FaultOutcome
 
-__all__ = ["FaultSpan", "Found", "outcome_of"]
+__all__ = ["FaultSpan", "Found", "TriedFault", "outcome_of", "spans_of"]
+
+
+class TriedFault(Struct, frozen=True):
+    """A fault that was tried, until when (monotonic seconds), and what has not come about then."""
+
+    fault: DrillFault
+    ended_at: float
+    why_not_well: str | None = None
 
 
 class FaultSpan(Struct, frozen=True, kw_only=True):
-    """The requests that were sent from a fault's beginning until all was well again.
+    """The requests that were over before a fault's end, and not before its beginning.
 
     `why_not_well` is what has not come about, if all was not well in the end.
     """
@@ -34,6 +43,22 @@ class Found(Struct, frozen=True, kw_only=True):
     streams: Sequence[Sequence[StoredEvent]]
     effects: Sequence[Effect]
     told: Sequence[Told]
+
+
+def spans_of(tried: Sequence[TriedFault], deliveries: Iterable[LoadDelivery]) -> list[FaultSpan]:
+    """Which requests belong to which of one fault or more; `deliveries` are as they were sent.
+
+    One that is under way when a fault ends is the next one's, which may cut it off. The last
+    fault has those after it, too.
+    """
+    ends = [one.ended_at for one in tried[:-1]]
+    of_faults: list[list[LoadDelivery]] = [[] for _ in tried]
+    for delivery in deliveries:
+        of_faults[bisect_left(ends, delivery.over_at)].append(delivery)
+    return [
+        FaultSpan(fault=one.fault, deliveries=its_own, why_not_well=one.why_not_well)
+        for one, its_own in zip(tried, of_faults, strict=True)
+    ]
 
 
 def outcome_of(span: FaultSpan, found: Found) -> FaultOutcome:

@@ -1,12 +1,13 @@
 """What a fault came to is told by what was answered, stored and handled."""
 
+from dataclasses import replace
 from typing import Any
 
 from gateway.drill.delivery_load import LoadDelivery
 from gateway.drill.drill_faults import FAULTS
 from gateway.drill.effect_store import Effect, Told
 from gateway.drill.fault_ledger import StoredEvent
-from gateway.drill.fault_verdict import FaultSpan, Found, outcome_of
+from gateway.drill.fault_verdict import FaultSpan, Found, TriedFault, outcome_of, spans_of
 from gateway.drill_record import FaultOutcome
 
 
@@ -100,3 +101,14 @@ def test_what_did_not_recover_is_told_first() -> None:
     found = outcome([sent(1, status=503)], why_not_well="not within 60 s: x")
 
     assert found.wrong[:2] == ("not within 60 s: x", "no request was answered 200")
+
+
+def test_a_request_that_is_under_way_when_a_fault_ends_is_the_next_ones() -> None:
+    tried = [TriedFault(FAULTS["redis-away"], 10.0), TriedFault(FAULTS["receiver-killed"], 20.0)]
+    over = [replace(sent(number), over_at=at) for number, at in enumerate([9.9, 10.1, 9.8, 25.0])]
+
+    first, second = spans_of(tried, over)
+
+    assert [one.over_at for one in first.deliveries] == [9.9, 9.8]
+    assert [one.over_at for one in second.deliveries] == [10.1, 25.0]
+    assert (first.fault.name, second.fault.name) == ("redis-away", "receiver-killed")
