@@ -26,7 +26,7 @@ _LEASE_MS: Final = 30_000
 """Longer than the processes of a drill take to end that was killed: whoever cleans up after it must
 not be followed by them."""
 _KEEP_S: Final = 5.0
-_EXPIRE_S: Final = 30.0
+_EXPIRE_S: Final = 10.0
 # It goes through the names of all keys in Redis.
 _FOLDER: Final = "drill"
 

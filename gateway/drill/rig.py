@@ -32,9 +32,10 @@ __all__ = ["CannotDrill", "Rig"]
 
 _GROUP: Final = "drill"
 _SINK: Final = "consumers.drill.drill_sink:app"
-_TAKES_S: Final = 0.15
-# At the usual rate some events are always in hand, so whoever is killed is killed at work.
 _SENDERS: Final = 10
+_BUSY: Final = 0.25
+# Each sender is one subject, whose events are handled one after the other, for a quarter of the
+# time: so some are nearly always in hand, for a kill to hit, and yet none pile up.
 _ANSWER_S: Final = 20.0
 _START_S: Final = 60.0
 _RECOVERY_S: Final = 60.0
@@ -77,7 +78,10 @@ class Rig:
         )
         config = place.directory / "gateway.toml"
         launcher = ExecLauncher(inherits=inherited(os.environ))
-        of_sink = {"DRILL_EFFECTS": str(place.directory), "DRILL_TAKES_S": str(_TAKES_S)}
+        of_sink = {
+            "DRILL_EFFECTS": str(place.directory),
+            "DRILL_TAKES_S": str(_BUSY * _SENDERS / rate),
+        }
         variables = variables_of(settings)
         self.receiver = DrillProcess(
             "the receiver", _ours(config, "gateway", "serve"), variables, launcher
