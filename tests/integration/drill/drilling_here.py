@@ -37,7 +37,7 @@ def spool_of(directory: Path) -> Path:
 
 
 async def drilled(
-    url: str, directory: Path, *arguments: str, timeout_s: float = 170, **settings: str
+    url: str, directory: Path, *arguments: str, timeout_s: float = 250, **settings: str
 ) -> Drilled:
     """A quick drill that has come to its end."""
     done = await finished(

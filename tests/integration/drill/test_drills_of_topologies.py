@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from gateway.local.redis_server import RedisServer, ServerBinary
 from tests.integration.drill.drilling_here import drilled
 from tests.support.redis_cluster import redis_cluster, url_of
 from tests.support.redis_sentinel import sentinel_of
+
+pytestmark = pytest.mark.timeout(300)  # most of which a drill waits
 
 
 async def test_the_primary_of_sentinels_is_cut_off_and_comes_back(

@@ -23,6 +23,8 @@ from tests.integration.drill.drilling_here import drill_process, drilled, spool_
 from tests.support.eventually import eventually
 from tests.support.redis_users import USER, acl_file_in, denied, rights_of, url_of, without
 
+pytestmark = pytest.mark.timeout(300)  # most of which a drill waits
+
 STREAMS = Streams(partitions=2)
 RECORDED_ON = STREAMS.key("events", STREAMS.partition_of("gateway", EventSubject("operator")))
 
@@ -115,7 +117,7 @@ async def test_what_is_lost_is_found(own_server: RedisServer, tmp_path: Path) ->
     with command as drill:
         drill.launch()
         await eventually(lambda: taken_from_the_spool(tmp_path))
-        assert await drill.ended(timeout_s=170) == 1
+        assert await drill.ended(timeout_s=250) == 1
 
     async with connections.control(own_server.url) as redis:
         record = await last_drill(redis, "b24")
