@@ -23,10 +23,12 @@ from tests.support.caddy import find_caddy
 from tests.support.eventually import eventually
 from tests.support.program import Program
 
-__all__ = ["NAME", "PATH", "Edge", "Ports", "Proxy", "caddy", "nginx", "open_edge"]
+__all__ = ["NAME", "PATH", "PATIENCE_S", "Edge", "Ports", "Proxy", "caddy", "nginx", "open_edge"]
 
 NAME = "events.example.com"
 PATH = HttpSettings().path
+PATIENCE_S = 10
+"""How long both examples wait for a head, and nginx for a body."""
 
 
 class Edge:
@@ -123,8 +125,8 @@ def _write_certificate(directory: Path) -> None:
     )
 
 
-def nginx(*, worker_connections: int = 512) -> Proxy:
-    """The example as the only site of a real nginx."""
+def nginx(*, worker_connections: int = 512, patience_s: int = PATIENCE_S) -> Proxy:
+    """The example as the only site of a real nginx; it waits so long for a head, and for a body."""
 
     @contextmanager
     def run(directory: Path, ports: Ports) -> Iterator[None]:
@@ -138,6 +140,8 @@ def nginx(*, worker_connections: int = 512) -> Proxy:
                 "listen 80": f"listen 127.0.0.1:{ports.http}",
                 "listen [::]:80": f"listen [::1]:{ports.http}",
                 f"/etc/letsencrypt/live/{NAME}": str(directory),
+                f"client_header_timeout {PATIENCE_S}s;": f"client_header_timeout {patience_s}s;",
+                f"client_body_timeout {PATIENCE_S}s;": f"client_body_timeout {patience_s}s;",
             },
         )
         (directory / "site.conf").write_text(site)
@@ -165,30 +169,39 @@ def nginx(*, worker_connections: int = 512) -> Proxy:
     return run
 
 
-@contextmanager
-def caddy(directory: Path, ports: Ports) -> Iterator[None]:
+def caddy(*, head_s: int = PATIENCE_S) -> Proxy:
     """The example as a real Caddy runs it, with a certificate of the test's own."""
-    binary = find_caddy()
-    if binary is None:
-        (pytest.fail if "CI" in os.environ else pytest.skip)("no Caddy: `make caddy` unpacks one")
-    files = f"{directory}/fullchain.pem {directory}/privkey.pem"
-    site = _moved(
-        "Caddyfile",
-        {
-            "127.0.0.1:8080": f"127.0.0.1:{ports.receiver}",
-            "127.0.0.1:8090": f"127.0.0.1:{ports.feed}",
-            f"\nhttp://{NAME} {{": f"\nhttp://{NAME}:{ports.http} {{\n\tbind 127.0.0.1",
-            f"\n{NAME} {{": f"\nhttps://{NAME}:{ports.https} {{\n\tbind 127.0.0.1\n\ttls {files}",
-            "\n{\n": "\n{\n\tadmin off\n",
-        },
-    )
-    (directory / "Caddyfile").write_text(site)
-    argv = (binary, "run", "--adapter", "caddyfile", "--config", str(directory / "Caddyfile"))
-    home = {"HOME": str(directory), "XDG_DATA_HOME": str(directory / "data")}
-    with Program(argv, log_file=directory / "caddy.log", environment=home) as running:
-        running.launch()
-        yield
-        running.stop_blocking()
+
+    @contextmanager
+    def run(directory: Path, ports: Ports) -> Iterator[None]:
+        binary = find_caddy()
+        if binary is None:
+            (pytest.fail if "CI" in os.environ else pytest.skip)(
+                "no Caddy: `make caddy` unpacks one"
+            )
+        files = f"{directory}/fullchain.pem {directory}/privkey.pem"
+        site = _moved(
+            "Caddyfile",
+            {
+                "127.0.0.1:8080": f"127.0.0.1:{ports.receiver}",
+                "127.0.0.1:8090": f"127.0.0.1:{ports.feed}",
+                f"\nhttp://{NAME} {{": f"\nhttp://{NAME}:{ports.http} {{\n\tbind 127.0.0.1",
+                f"\n{NAME} {{": (
+                    f"\nhttps://{NAME}:{ports.https} {{\n\tbind 127.0.0.1\n\ttls {files}"
+                ),
+                "\n{\n": "\n{\n\tadmin off\n",
+                f"read_header {PATIENCE_S}s": f"read_header {head_s}s",
+            },
+        )
+        (directory / "Caddyfile").write_text(site)
+        argv = (binary, "run", "--adapter", "caddyfile", "--config", str(directory / "Caddyfile"))
+        home = {"HOME": str(directory), "XDG_DATA_HOME": str(directory / "data")}
+        with Program(argv, log_file=directory / "caddy.log", environment=home) as running:
+            running.launch()
+            yield
+            running.stop_blocking()
+
+    return run
 
 
 def _moved(name: str, places: Mapping[str, str]) -> str:

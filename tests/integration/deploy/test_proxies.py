@@ -13,7 +13,7 @@ from tests.integration.deploy.edge import PATH, caddy, nginx, open_edge
 @pytest.fixture(params=["nginx", "caddy"])
 async def edge(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SimpleNamespace]:
     """A proxy in front of a server that keeps what reaches it; and a client of the proxy."""
-    proxy = nginx() if request.param == "nginx" else caddy
+    proxy = nginx() if request.param == "nginx" else caddy()
     received: list[tuple[str, str, bytes]] = []
 
     async def keep(request: web.Request) -> web.Response:
