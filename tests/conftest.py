@@ -34,14 +34,12 @@ WIRE = TESTS / "wire"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave what runs on several servers out unless it is asked for, as `make test-faults` does."""
-    if "matrix" in config.option.markexpr:
-        _prepare_processes(items)
-        return
-    matrix = [item for item in items if item.get_closest_marker("matrix")]
-    if matrix:
-        config.hook.pytest_deselected(items=matrix)
-        items[:] = [item for item in items if not item.get_closest_marker("matrix")]
+    """Leave out what is not asked for: as `make test-faults` and `make test-install` do."""
+    for marker in ("matrix", "machine"):
+        left_out = [item for item in items if item.get_closest_marker(marker)]
+        if left_out and marker not in config.option.markexpr:
+            config.hook.pytest_deselected(items=left_out)
+            items[:] = [item for item in items if not item.get_closest_marker(marker)]
     _prepare_processes(items)
 
 

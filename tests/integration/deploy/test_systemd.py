@@ -1,4 +1,5 @@
 import re
+import sys
 from itertools import chain
 from pathlib import Path
 
@@ -20,6 +21,7 @@ SOCKET = DEPLOY / "systemd" / "gateway.socket"
 UNITS = {
     "gateway.service": "gateway.service",
     "gateway-reconcile.service": "gateway-reconcile.service",
+    "gateway-redis.service": "gateway-redis.service",
     "consumers@.service": "consumers@audit.service",
 }
 
@@ -29,7 +31,8 @@ def unit(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A unit as it would be installed, with its program where this project is installed here."""
     text = (DEPLOY / "systemd" / request.param).read_text()
     path = tmp_path / UNITS[request.param]
-    path.write_text(text.replace("/opt/gateway/bin", str(Path(installed("gateway")).parent)))
+    text = text.replace("/opt/gateway/bin", str(Path(installed("gateway")).parent))
+    path.write_text(text.replace("/usr/bin/redis-server", sys.executable))  # any program
     return path
 
 
@@ -77,19 +80,25 @@ def test_each_process_has_a_user_a_directory_and_secrets_of_its_own(
 
 
 def test_every_user_is_made(of_processes: dict[str, str], tmp_path: Path) -> None:
-    """By systemd itself, in a directory instead of on this machine."""
+    """By systemd itself, in a directory instead of on this machine. Redis is not of the group."""
     (tmp_path / "etc").mkdir()
     sysusers = on_path("systemd-sysusers")
     checked(sysusers, f"--root={tmp_path}", (DEPLOY / "sysusers.conf").absolute())
     rows = [line.split(":") for line in (tmp_path / "etc" / "passwd").read_text().splitlines()]
-    (group,) = [line for line in (tmp_path / "etc" / "group").read_text().splitlines() if line]
+    groups = dict(
+        line.split(":x:", 1) for line in (tmp_path / "etc" / "group").read_text().splitlines()
+    )
+    of_redis = [row for row in rows if row[0] == "gateway-redis"]
+    ours = [row for row in rows if row not in of_redis]
 
-    assert {row[0]: row[5] for row in rows} == {
+    assert [row[5] for row in of_redis] == ["/var/lib/gateway/redis"]
+    assert {row[0]: row[5] for row in ours} == {
         value_of(text, "User"): f"/var/lib/{value_of(text, 'StateDirectory')}"
         for text in of_processes.values()
     }
-    assert {row[3] for row in rows} == {group.split(":")[2]}
-    assert {value_of(text, "Group") for text in of_processes.values()} == {group.split(":")[0]}
+    assert {f"{row[3]}:" for row in ours} == {groups["gateway"]}
+    assert f"{of_redis[0][3]}:" == groups["gateway-redis"] != groups["gateway"]
+    assert {value_of(text, "Group") for text in of_processes.values()} == {"gateway"}
 
 
 def test_what_a_process_keeps_is_in_the_only_directory_it_may_write(
