@@ -152,6 +152,9 @@ test-topologies: $(VENV)/faults.stamp  ## everything on one server, TLS, Sentine
 test-missed: $(VENV)/dev.stamp  ## the receiver down for five minutes, or MINUTES=n, while 200 comments change
 	OUTAGE_MINUTES=$(or $(MINUTES),5) $(BIN)/python -m pytest --timeout=3600 tests/integration/missed_events/test_outage.py
 
+test-install: $(VENV)/dev.stamp  ## deploy/install.sh on a fresh Debian, and each process there by its unit: as root, with debootstrap
+	$(BIN)/python -m pytest tests/integration/deploy/bare -m machine -v
+
 test-floors:  ## the consumers' tests with the oldest versions that pyproject.toml admits, in an environment of their own
 	rm -rf $(FLOORS) && $(PYTHON) -m venv $(FLOORS)
 	$(FLOORS)/bin/python -m pip --disable-pip-version-check --quiet install uv

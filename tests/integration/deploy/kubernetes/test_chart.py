@@ -2,8 +2,6 @@
 
 import json
 import os
-import re
-from pathlib import Path
 from typing import Any, Final
 
 import kubernetes_validate
@@ -179,16 +177,6 @@ def test_jobs_are_called_as_the_rules_know_them() -> None:
     assert {one["replacement"] for one in endpoint["relabelings"]} == {
         job["job_name"] for job in config["scrape_configs"]
     }
-
-
-def test_the_values_of_the_page_are_what_the_chart_takes(tmp_path: Path) -> None:
-    page = (ROOT / "deploy" / "README.md").read_text()
-    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    (tmp_path / "values.yaml").write_text(example)
-
-    done = helm("template", "acme", CHART, "--values", tmp_path / "values.yaml")
-    assert done.returncode == 0, done.stderr
-    assert "HTTPRoute" in {one["kind"] for one in Rendered(done.stdout).objects}
 
 
 @pytest.mark.parametrize(
