@@ -13,6 +13,7 @@ from tests.support.once import once
 def asking(
     tmp_path_factory: pytest.TempPathFactory, worker_id: str, request: pytest.FixtureRequest
 ) -> Callable[[Callable[[Path], object]], Path]:
+    tmp_path_factory.getbasetemp()  # which two threads at once would make twice
     return lambda make: once(tmp_path_factory, worker_id, request.node.name, make)
 
 
