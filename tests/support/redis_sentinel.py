@@ -67,8 +67,8 @@ async def sentinels_of(
                 *_listening(own, port),
                 f"sentinel monitor mymaster 127.0.0.1 {primary.port} 2",
                 f"sentinel auth-pass mymaster {guard.password}",
-                "sentinel down-after-milliseconds mymaster 1000",
-                "sentinel failover-timeout mymaster 6000",
+                "sentinel down-after-milliseconds mymaster 3000",
+                "sentinel failover-timeout mymaster 10000",
                 *([f"requirepass {password}"] if password else []),
             ]
             running = _running(binary, directory / f"sentinel-{port}", lines, own.url(port))

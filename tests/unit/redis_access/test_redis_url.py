@@ -1,5 +1,6 @@
 """Redis's URL: each form, each parameter, passwords with any character, and nothing shown."""
 
+import re
 import traceback
 from pathlib import Path
 
@@ -11,11 +12,19 @@ from gateway.errors import SettingsError
 from gateway.redis_access.redis_url import RedisAddress
 from gateway.settings import load
 
+PAGE = Path(__file__).parents[3] / "docs" / "redis.md"
+URLS = re.findall(r"`((?:rediss?|unix)[+a-z]*://[^`]+)`", PAGE.read_text())
+
 
 def refusal(url: str) -> str:
     with pytest.raises(SettingsError) as caught:
         RedisAddress.of(url)
     return str(caught.value)
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_each_url_of_the_page_can_be_used(url: str) -> None:
+    assert RedisAddress.of(url).nodes or RedisAddress.of(url).path
 
 
 def test_a_server_is_named_by_host_port_and_database() -> None:
