@@ -146,7 +146,7 @@ bench-hostile: $(VENV)/dev.stamp  ## milliseconds to read the bodies that cost m
 test-faults: $(VENV)/faults.stamp  ## every fault on Redis 7.0, Redis 8.2 and Valkey 9.1, with a table: twenty minutes
 	$(BIN)/python -m pytest tests/faults tests/integration/runtime -m matrix -n 3
 
-test-topologies: $(VENV)/faults.stamp  ## everything on one server, TLS, Sentinels and clusters of each kind, failing over and changing, with a table: twenty minutes
+test-topologies: $(VENV)/faults.stamp  ## everything on one server, TLS, Sentinels and clusters of each kind, failing over and changing, with a table: ten minutes
 	$(BIN)/python -m pytest tests/topologies -m matrix -n 2
 
 test-missed: $(VENV)/dev.stamp  ## the receiver down for five minutes, or MINUTES=n, while 200 comments change

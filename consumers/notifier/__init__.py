@@ -31,6 +31,7 @@ def build(settings: Settings) -> Consumer:
         group="notifier",
         stream=settings.notifier.stream,
         start="now",
+        has_effects_in_redis=True,  # the outboxes
         lifespan=lifespan,
     )
 

@@ -55,6 +55,10 @@ class Consumer:
     `why_not_ready` is asked by the probe `/readyz`: None while the service can do its work, else
     the reason in a line. It is called on the event loop, and answers from what it knows already.
 
+    A process knows what it has handled a moment ago, should the server deliver it again, as one
+    does that has taken over without the acknowledgement. With `has_effects_in_redis`, where
+    handlers keep what they do on that very server, it is handled again: the effect is gone, too.
+
     An entry that five processes ended with becomes a dead letter, too. Without `buries_crashed` it
     is tried again by each process that follows, before all others and alone, however many it ends.
     """
@@ -74,6 +78,7 @@ class Consumer:
         retries: RetrySchedule | None = None,
         takes: Callable[[Event], bool] | None = None,
         max_in_hand: int = 1000,
+        has_effects_in_redis: bool = False,
         dead_letter_limit: DeadLetterLimit | None = None,
         lifespan: Callable[[], AbstractAsyncContextManager[object]] = nullcontext,
         partition_lifespan: Callable[
@@ -101,6 +106,7 @@ class Consumer:
         self.retries = retries
         self.takes = takes
         self.max_in_hand = max_in_hand
+        self.has_effects_in_redis = has_effects_in_redis
         self.dead_letter_limit = dead_letter_limit or DeadLetterLimit()
         self.lifespan = lifespan
         self.partition_lifespan = partition_lifespan

@@ -239,9 +239,14 @@ def in_flight_of(consumer: Consumer, *, hands: Callable[[], Collection[Hand]]) -
     batches = consumer.batch_handler
     if batches is None:
         most = max(4 * consumer.concurrency, consumer.max_in_hand)
-        return InFlight(most, max_bytes=min(_MAX_BYTES, most * _MAX_BYTES // 1000))
+        return InFlight(
+            most,
+            max_bytes=min(_MAX_BYTES, most * _MAX_BYTES // 1000),
+            remembers=not consumer.has_effects_in_redis,
+        )
     return InFlight(
         batches.max_events + min(batches.max_events, _MAX_AHEAD),
         max_bytes=batches.max_bytes * 3 // 2,
+        remembers=not consumer.has_effects_in_redis,
         hands=hands if batches.across_partitions else None,
     )
