@@ -13,11 +13,13 @@ from redis.exceptions import ResponseError
 from gateway.contract import CommentEvent, EntryId, InvalidEvent, Streams, decode_event
 from gateway.drill.fault_ledger import StoredEvent, stored_event
 from gateway.redis_access import connections
+from tests.support.eventually import eventually
 
 __all__ = ["Tap"]
 
 _EVERY_S: Final = 4.0
 _AGAIN_MS: Final = 60_000
+_PATIENCE_S: Final = 120.0
 _KEPT_S: Final = 18.0
 """What is still there after so long is there for good: longer than a node is frozen that does not
 know yet that another one has taken its place, and takes what is lost with it."""
@@ -50,14 +52,15 @@ class Tap:
         }
 
     async def watch(self, is_over: asyncio.Event) -> None:
-        """Until it is over, and once more when all that is there then is old enough."""
+        """Until it is over, and twice more, so that all that is there then is known to stay."""
         async with connections.control(self._url) as redis:
             while not is_over.is_set():
                 await self._read(redis)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(is_over.wait(), _EVERY_S)
+            await eventually(lambda: self._read(redis), timeout_s=_PATIENCE_S)
             await asyncio.sleep(_KEPT_S + 1)
-            await self._read(redis)
+            await eventually(lambda: self._read(redis), timeout_s=_PATIENCE_S)
 
     def kept(self, stream: str) -> list[list[StoredEvent]]:
         """The entries of each partition, in their order."""
@@ -81,26 +84,33 @@ class Tap:
             for noted in found.values()
         )
 
-    async def _read(self, redis: Redis) -> None:
+    async def _read(self, redis: Redis) -> bool:
+        """Whether every partition could be read."""
+        is_whole = True
         for (stream, partition), found in self._noted.items():
             newest = max(found, default=EntryId(0, 0))
             first = f"{max(0, newest.ms - _AGAIN_MS)}-0"
             try:
                 entries: Any = await redis.xrange(self._streams.key(stream, partition), first)
             except (*connections.AWAY, ResponseError):
+                is_whole = False
                 continue
             now = time.monotonic()
             for raw_id, fields in entries:
                 entry_id = EntryId.of(raw_id.decode())
                 if (noted := found.get(entry_id)) is not None:
                     noted.last_at = now
-                elif (entry := _entry_in(fields.get(b"event", b""))) is not None:
+                elif (entry := _entry_in(fields)) is not None:
                     found[entry_id] = _Noted(entry, now, now)
+        return is_whole
 
 
-def _entry_in(event: bytes) -> StoredEvent | None:
-    """None for what is no event, and for those of the gateway itself, as the balance of an hour."""
+def _entry_in(fields: dict[bytes, bytes]) -> StoredEvent | None:
+    """None for what is no event, for those of the gateway itself, as the balance of an hour, and
+    for what is there again and says so, as an event whose comment could not be read before.
+    """
+    event = fields.get(b"event", b"")
     with suppress(InvalidEvent):
-        if isinstance(decode_event(event), CommentEvent):
+        if b"kind" not in fields and isinstance(decode_event(event), CommentEvent):
             return stored_event(event)
     return None
