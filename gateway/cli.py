@@ -24,6 +24,7 @@ TABLE: Final = {
     "pending": "What groups have in hand: for how long, and how it failed last.",
     "dead": "Dead letters: list, show, retry, drop.",
     "replay": "Give one group old events again.",
+    "repartition": "Change into how many partitions events are spread, while all runs.",
     "relay": "Endpoints that events are pushed to: how they stand, and what they answer.",
     "trigger": "Send a realistic Bitrix24 request to a URL.",
     "spool": "Events that wait on this machine; recover a file that was set aside.",

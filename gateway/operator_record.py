@@ -32,6 +32,8 @@ OperatorAction: TypeAlias = Literal[
     "replayed",
     "balance written off",
     "drilled",
+    "partitions changed",
+    "change of partitions undone",
 ]
 
 

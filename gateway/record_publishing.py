@@ -19,6 +19,7 @@ from gateway.contract import (
     source_of,
     timestamps,
 )
+from gateway.partitioning.partition_record import adopt_record
 from gateway.redis_access import connections
 from gateway.settings import RedisSettings
 
@@ -46,9 +47,10 @@ async def publish_record(
         data=to_builtins(record),
     )
     streams = redis.streams
-    key = streams.key("events", streams.partition_of(member_id, subject))
     client = connections.publisher(redis.url, timeout_s=_TIMEOUT_S)
     try:
+        await adopt_record(client, streams)
+        key = streams.key("events", streams.partition_of(member_id, subject))
         await client.xadd(key, {EVENT_FIELD: encode_event(event)})
     finally:
         await client.aclose()

@@ -16,7 +16,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from consumers import Partition, Write
-from gateway.contract import Streams
+from gateway.contract import EventSubject, Streams, decode_event
 from gateway.redis_access import lua
 
 __all__ = ["RefetchQueue", "Waiting", "next_due_ms"]
@@ -108,6 +108,40 @@ class RefetchQueue:
         if gone := [event_id for event_id in ids if event_id.decode() not in found]:
             await self._redis.zrem(queue, *gone)
         return found
+
+    async def move(self, partition: int) -> None:
+        """Let what waits on a former partition wait where its subject is now, from where it is sent
+        in order with what comes of that. Where it waits twice after a crash, it may be sent twice.
+        """
+        queue, events = self._keys(partition)
+        while ids := await self._ids(queue):
+            values: Any = await self._redis.hmget(events, ids)
+            for event_id, value in zip(ids, values, strict=True):
+                if value is None:
+                    continue
+                place = self._home_of(msgspec.msgpack.decode(value, type=Waiting).event)
+                to, its_events = self._keys(place)
+                async with self._redis.pipeline(transaction=False) as pipeline:
+                    pipeline.hset(its_events, event_id, value)
+                    pipeline.zadd(to, {event_id: self._now_ms()})
+                    pipeline.pexpire(its_events, 2 * self._kept_ms)
+                    pipeline.pexpire(to, 2 * self._kept_ms)
+                    await pipeline.execute()
+            await self._redis.zrem(queue, *ids)
+            await self._redis.hdel(events, *ids)
+
+    async def _ids(self, queue: str) -> list[str]:
+        ids: Any = await self._redis.zrange(queue, 0, _PAGE - 1)
+        return [one.decode() for one in ids]
+
+    def _home_of(self, raw: bytes) -> int:
+        event = decode_event(raw)
+        member_id, subject = event.source.rpartition(":")[2], EventSubject.parse(event.subject)
+        return self._streams.partition_of(member_id, subject)
+
+    def is_former(self, partition: int) -> bool:
+        """Whether nothing new waits on a partition."""
+        return self._streams.is_former(partition)
 
     async def postpone(self, partition: int, waiting: Mapping[str, Waiting]) -> None:
         """Let these wait for another turn."""

@@ -72,6 +72,8 @@ class Refetching:
     async def _look(self) -> None:
         """Begin with all that is due, each portal by itself."""
         number = self._owner.number
+        if self._queue.is_former(number):
+            await self._queue.move(number)
         await self._give_up(await self._queue.over_bound(number), "too many")
         while due := await self._queue.due(number):
             await self._queue.postpone(number, due)

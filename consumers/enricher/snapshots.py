@@ -8,7 +8,7 @@ none.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -96,21 +96,35 @@ class Snapshots:
     async def read(
         self, partition: int, member_id: str, wanted: Collection[Wanted]
     ) -> dict[Wanted, CommentSnapshot | ObjectSnapshot]:
-        """What is remembered of these objects.
+        """What is remembered of these objects, there or on their former partitions.
 
         Raises Transient while Redis is away or refuses.
         """
         if self._vault is None or not wanted:
             return {}
+        opened: dict[Wanted, CommentSnapshot | ObjectSnapshot | None] = {}
+        for layout in reversed(self._streams.layouts):
+            places: dict[int, list[Wanted]] = {}
+            for one in wanted if layout.start <= partition else ():
+                if one not in opened:
+                    place = Streams.partition_in(layout, member_id, one.subject)
+                    places.setdefault(partition if partition in layout else place, []).append(one)
+            for place, some in places.items():
+                values = await self._values(place, member_id, some)
+                opened |= {
+                    one: _opened(self._vault, sealed, member_id, one)
+                    for one, sealed in zip(some, values, strict=True)
+                    if sealed is not None
+                }
+        return {one: found for one, found in opened.items() if found is not None}
+
+    async def _values(
+        self, partition: int, member_id: str, wanted: Sequence[Wanted]
+    ) -> Sequence[bytes | None]:
         keys = [self._streams.snapshot(partition, member_id, one.subject) for one in wanted]
         with failures_as(_to_be_tried_again, among=AWAY_OR_REFUSING):
             values: Any = await self._redis.mget(keys)
-        opened = {
-            one: _opened(self._vault, sealed, member_id, one)
-            for one, sealed in zip(wanted, values, strict=True)
-            if sealed is not None
-        }
-        return {one: found for one, found in opened.items() if found is not None}
+        return list(values)
 
 
 def _comment_snapshot(member_id: str, wanted: Wanted, comment: Comment) -> CommentSnapshot:

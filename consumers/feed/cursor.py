@@ -12,7 +12,7 @@ from zlib import crc32
 
 from gateway.contract import EntryId
 
-__all__ = ["Cursors", "ReadPlace", "UnusableCursor"]
+__all__ = ["CursorAhead", "Cursors", "ReadPlace", "UnusableCursor"]
 
 _VERSION: Final = 1
 _SUM_BYTES: Final = 4
@@ -22,6 +22,10 @@ _BITS: Final = 64
 
 class UnusableCursor(ValueError):
     """A text is no cursor of this feed; in a sentence for whoever sent it."""
+
+
+class CursorAhead(UnusableCursor):
+    """A cursor is of partitions that this process does not know yet: another one does."""
 
 
 class ReadPlace(NamedTuple):
@@ -67,10 +71,9 @@ class Cursors:
             if next(numbers) != _VERSION:
                 raise UnusableCursor("the cursor is of another version of the gateway")
             count, base_ms = next(numbers), next(numbers)
-            if count != self._partitions:
-                raise UnusableCursor(
-                    f"the cursor is of {count} partitions, and now there are {self._partitions}: "
-                    "begin anew with after=oldest or after=newest"
+            if count > self._partitions:
+                raise CursorAhead(
+                    f"the cursor is of {count} partitions, and here {self._partitions} are known"
                 )
             places = tuple(
                 ReadPlace(EntryId(base_ms - next(numbers), next(numbers)), next(numbers))
@@ -79,6 +82,8 @@ class Cursors:
         except (StopIteration, RuntimeError) as error:
             raise UnusableCursor("the cursor is cut off") from error
         is_whole = next(numbers, None) is None
+        # Partitions that have been added since, of which nothing can have been read.
+        places += (ReadPlace(EntryId(0), 0),) * (self._partitions - count)
         if not is_whole or any(place.id.ms < 0 or max(place.id) >> _BITS for place in places):
             raise UnusableCursor("the cursor is none of this feed")
         return places

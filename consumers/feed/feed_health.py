@@ -16,7 +16,7 @@ __all__ = ["FeedHealth"]
 
 
 class FeedHealth:
-    """Says what the probes are told; nothing here asks the server.
+    """Says what the probes are told of what `is_of` was given; nothing here asks the server.
 
     Redis being away is no reason for a restart. The process is not ready while it is, for then it
     has no pages; its streams go on.
@@ -24,17 +24,18 @@ class FeedHealth:
 
     def __init__(
         self,
-        tail: StreamTail,
-        recent: RecentEntries,
         outages: Outages,
         watch: Watch,
         settings: ConsumersSettings,
     ) -> None:
-        self._tail = tail
-        self._recent = recent
         self._outages = outages
         self._watch = watch
         self._stuck_s = settings.stuck_s
+
+    def is_of(self, tail: StreamTail, recent: RecentEntries) -> None:
+        """Say from now on how these are."""
+        self._tail = tail
+        self._recent = recent
 
     async def why_not_alive(self) -> str | None:
         """None if the tail reads, or Redis is away."""

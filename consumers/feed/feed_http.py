@@ -11,7 +11,7 @@ from aiohttp import web
 from consumers.feed import metrics
 from consumers.feed.access_tokens import AccessTokens, TokenHolder
 from consumers.feed.client_following import STREAM_PAGE, StreamFollowing, StreamTimes
-from consumers.feed.cursor import Cursors, ReadPlace, UnusableCursor
+from consumers.feed.cursor import CursorAhead, Cursors, ReadPlace, UnusableCursor
 from consumers.feed.event_stream import cut_as_slow
 from consumers.feed.fan_out import FanOut
 from consumers.feed.feed_answers import gone_answer, json_answer, page_answer, refusal
@@ -103,6 +103,8 @@ class FeedHttp:
                 return await self._page(asked)
         except TooManyUnderWay as error:
             return refusal(429, str(error), headers=_RETRY_AFTER)
+        except CursorAhead as error:
+            return refusal(503, str(error), headers=_RETRY_AFTER)
         except (UnusableCursor, UnusableFilter) as error:
             return refusal(400, str(error))
         except OutsideScope as error:

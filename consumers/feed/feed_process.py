@@ -21,10 +21,12 @@ from consumers.feed.recent_entries import RecentEntries
 from consumers.feed.stream_tail import StreamTail
 from consumers.runtime.health import listening
 from consumers.runtime.outages import Outages
-from gateway.background import Background, watched
+from gateway.background import Background, owned, watched
+from gateway.ending import end
 from gateway.heartbeats.heartbeat import beating
 from gateway.heartbeats.process_report import ProcessReport, instance_id
 from gateway.heartbeats.systemd_notices import telling_systemd
+from gateway.partitioning.partition_follower import following
 from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.settings.sections.kinds import local_url
@@ -59,8 +61,11 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         watch = stack.enter_context(watched(stop.set))
         client = connections.control(settings.redis.url)
         stack.push_async_callback(client.aclose)
-        parts = _Parts(settings, client)
-        health = FeedHealth(parts.tail, parts.recent, parts.outages, watch, settings.consumers)
+        ended, outages = _Ended(stop), Outages()
+        await stack.enter_async_context(following(client, settings.redis.streams, ended.renew))
+        parts = _Parts(settings, client, outages)
+        health = FeedHealth(outages, watch, settings.consumers)
+        health.is_of(parts.tail, parts.recent)
         own = settings.consumers
         admin = await stack.enter_async_context(
             listening(own.host, own.port, health, hosts=settings.admin.hosts)
@@ -73,37 +78,70 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 why_not=await health.why_not_ready(),
                 stream=settings.feed.stream,
                 admin=admin,
+                layouts=len(settings.redis.streams.counts),
             )
 
         prefix = settings.redis.prefix
         await stack.enter_async_context(
             beating(client, report, prefix=prefix, instance=instance_id())
         )
-        await stack.enter_async_context(_serving(settings, parts, tokens))
-        await parts.tail.run(parts.fan_out, stop)
+        while not stop.is_set():
+            async with ended.of_this_turn() as over, _serving(settings, parts, tokens):
+                await parts.tail.run(parts.fan_out, over)
+            # Readers come again within seconds, and go on from their cursors.
+            parts = _Parts(settings, client, outages)
+            health.is_of(parts.tail, parts.recent)
     log.info("feed stopped")
+
+
+class _Ended:
+    """Says when the parts of the process have to end: at its stop, or to be made anew for another
+    number of partitions.
+    """
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
+        self._is_stale = asyncio.Event()
+
+    async def renew(self) -> None:
+        """Let the parts be made anew."""
+        self._is_stale.set()
+
+    @asynccontextmanager
+    async def of_this_turn(self) -> AsyncIterator[asyncio.Event]:
+        """What is set when the parts that are there in this context have to end."""
+        self._is_stale = over = asyncio.Event()
+
+        async def stopping() -> None:
+            await self._stop.wait()
+            over.set()
+
+        task = owned(stopping())
+        try:
+            yield over
+        finally:
+            await end(task)
 
 
 class _Parts:
     """The parts of one process, which share what they know of the stream."""
 
-    def __init__(self, settings: Settings, client: Redis) -> None:
+    def __init__(self, settings: Settings, client: Redis, outages: Outages) -> None:
         own, streams = settings.feed, settings.redis.streams
-        self.outages = Outages()
-        self.cursors = Cursors(streams.key(own.stream, 0), streams.partitions)
-        self.recent = RecentEntries(
-            streams.partitions, max_bytes=own.buffer_bytes, longest_s=_REMEMBERED_S
-        )
+        partitions = len(streams.numbers)
+        self.cursors = Cursors(streams.key(own.stream, 0), partitions)
+        self.recent = RecentEntries(partitions, max_bytes=own.buffer_bytes, longest_s=_REMEMBERED_S)
         self.tail = StreamTail(
             settings.redis.url,
+            client,
             streams,
             own.stream,
             self.recent,
-            outages=self.outages,
+            outages=outages,
             remembers_s=_REMEMBERED_S,
             remembers_bytes=own.buffer_bytes,
         )
-        self.fan_out = FanOut(self.cursors, streams.partitions, heartbeat_s=HEARTBEAT_S)
+        self.fan_out = FanOut(self.cursors, partitions, heartbeat_s=HEARTBEAT_S)
         self.pages = PageReader(client, self.tail, self.recent)
 
 

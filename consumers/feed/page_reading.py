@@ -83,10 +83,22 @@ class PageReader:
         now = list(places)
         await self._confirm(now)
         for _ in range(_MOST_READS):
-            behind = [one for one, place in enumerate(now) if place.id < upto[one].id]
+            all_behind = [one for one, place in enumerate(now) if place.id < upto[one].id]
+            # Former partitions first: what stands on later ones came after it.
+            layout = next(
+                (one for one in self._tail.layouts if _has_any(one, all_behind)), range(0)
+            )
+            behind = [one for one in all_behind if one in layout]
             older = [one for one in behind if not self._recent.covers(one, now[one])]
             if not older:
-                return self._of_memory(now, behind, matcher, bounds=bounds, upto=upto)
+                page = self._of_memory(now, behind, matcher, bounds=bounds, upto=upto)
+                if page.is_more or behind == all_behind:
+                    return page
+                for one in behind:
+                    now[one] = max(upto[one], now[one], key=_ID)
+                if page.entries:
+                    return FeedPage(page.entries, tuple(now), is_more=True)
+                continue
             # Who is behind everywhere goes on where the oldest is.
             oldest = min(older, key=lambda one: now[one].id)
             entries, is_all = await self._of_redis(now, oldest, bounds=bounds, upto=upto)
@@ -166,6 +178,10 @@ class PageReader:
             for stream, place in zip(self._tail.streams, now, strict=True)
         ]
         raise EntriesLost(first.reason, tuple(resume))
+
+
+def _has_any(layout: range, partitions: Sequence[int]) -> bool:
+    return any(one in layout for one in partitions)
 
 
 class _Taking:

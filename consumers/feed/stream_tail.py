@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from consumers.feed import metrics
 from consumers.feed.cursor import ReadPlace
 from consumers.feed.feed_entry import FeedEntry, entry_of
+from consumers.feed.layouts_in_order import LayoutsInOrder
 from consumers.feed.lost_entries import LostReason, StreamEnds
 from consumers.feed.recent_entries import RecentEntries
 from consumers.feed.stream_look import ends_of, looked_at, newest_entries
@@ -34,6 +35,7 @@ _BLOCK_S: Final = 2.0
 LOOK_S: Final = 10.0
 """How often it is compared how many entries there were, and where the stream begins."""
 _COUNT: Final = 1000
+_TURN_S: Final = 0.05
 _LEAST_COUNT: Final = 10
 _BACKOFF: Final = Backoff(first_s=0.2, limit_s=5.0)
 
@@ -55,14 +57,14 @@ class Followers(Protocol):
 
 
 class StreamTail:
-    """Follows all partitions of a stream, by one connection; in a cluster by one for each.
-
-    What comes goes into `recent`, and to `followers`.
+    """Follows all partitions of a stream, by one connection; in a cluster by one for each: what
+    comes goes into `recent`, and to `followers`. `client` is a control client.
     """
 
     def __init__(
         self,
         url: str,
+        client: Redis,
         streams: Streams,
         stream: str,
         recent: RecentEntries,
@@ -75,14 +77,16 @@ class StreamTail:
         self._recent = recent
         self._outages = outages
         self._remembers_ms = round(remembers_s * 1000)
-        self._remembers_bytes = remembers_bytes // streams.partitions
+        self._remembers_bytes = remembers_bytes // len(streams.numbers)
         self.streams = [
             CountedStream(streams.key(stream, one), streams.retention_marks(stream, one))
-            for one in range(streams.partitions)
+            for one in streams.numbers
         ]
-        self.places: list[ReadPlace | None] = [None] * streams.partitions
-        self._ends = [StreamEnds()] * streams.partitions
-        self._missing = set(range(streams.partitions))
+        self.layouts = streams.layouts
+        self.places: list[ReadPlace | None] = [None] * len(self.streams)
+        self._ends = [StreamEnds()] * len(self.streams)
+        self._order = LayoutsInOrder(client, self.layouts, self.streams)
+        self._missing = set(streams.numbers)
         self.heard_at = time.monotonic()
 
     @property
@@ -161,8 +165,10 @@ class StreamTail:
             pages: Any = await client.xread(positions, count=count, block=int(_BLOCK_S * 1000))
             before, self.heard_at = self.heard_at, time.monotonic()
             is_behind = self.heard_at - before > 2 * _BLOCK_S
-            for key, page in pages.items():
-                one = numbers[key]
+            for one, page in sorted((numbers[key], page) for key, page in pages.items()):
+                if not await self._order.may_begin(one, self.places):
+                    await asyncio.sleep(_TURN_S)
+                    continue
                 if is_behind or len(page) >= count:
                     is_all = await self._check(client, one, followers)
                     if not is_all:

@@ -22,12 +22,14 @@ from consumers.runtime.ownership import Ownership
 from consumers.runtime.standstill import Standstill
 from consumers.runtime.unknown_streams import refuse_unknown
 from gateway.background import Background, owned, watched
+from gateway.contract import Streams
 from gateway.ending import end
 from gateway.hangups import stop_signals
 from gateway.heartbeats.heartbeat import beating
 from gateway.heartbeats.process_report import ProcessReport, instance_id
 from gateway.heartbeats.systemd_notices import telling_systemd
 from gateway.last_resort import end_within
+from gateway.partitioning.partition_follower import following
 from gateway.redis_access import connections
 from gateway.settings import Settings
 from gateway.span_export import exporting
@@ -92,6 +94,7 @@ async def run(given: Consumer | ConsumerSet, settings: Settings, stop: asyncio.E
         watch = stack.enter_context(watched(stop.set))
         control = connections.control(settings.redis.url)
         stack.push_async_callback(control.aclose)
+        await stack.enter_async_context(following(control, settings.redis.streams))
         await stack.enter_async_context(some.lifespan())
         for consumer in some.consumers:
             await stack.enter_async_context(consumer.lifespan())
@@ -124,7 +127,7 @@ async def run(given: Consumer | ConsumerSet, settings: Settings, stop: asyncio.E
         await stack.enter_async_context(_beside(summary.run, name="summary"))
         for stream in dict.fromkeys(consumer.stream for consumer in some.consumers):
             await refuse_unknown(control, settings.redis.streams, stream, stop)
-        report = _reporting(some, ownerships, health, address)
+        report = _reporting(some, ownerships, health, address, settings.redis.streams)
         await stack.enter_async_context(
             beating(control, report, prefix=settings.redis.prefix, instance=parts.member)
         )
@@ -203,7 +206,11 @@ def _parts(
 
 
 def _reporting(
-    some: ConsumerSet, ownerships: Sequence[Ownership], health: Health, address: str
+    some: ConsumerSet,
+    ownerships: Sequence[Ownership],
+    health: Health,
+    address: str,
+    known: Streams,
 ) -> Callable[[], Awaitable[ProcessReport]]:
     """What the process says of itself in its heartbeats."""
     streams = ", ".join(sorted({consumer.stream for consumer in some.consumers}))
@@ -217,6 +224,7 @@ def _reporting(
             stream=streams,
             admin=address,
             partitions=tuple(sorted(owned)),
+            layouts=len(known.counts),
         )
 
     return report

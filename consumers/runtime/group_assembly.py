@@ -15,6 +15,7 @@ from consumers.runtime.gate import Gate
 from consumers.runtime.in_flight import in_flight_of
 from consumers.runtime.joint_calls import JointCalls
 from consumers.runtime.joint_reading import JointConnection, JointReading
+from consumers.runtime.layout_order import LayoutOrder
 from consumers.runtime.lua_scripts import Acquired, Scripts
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.outages import Outages
@@ -26,7 +27,6 @@ from consumers.runtime.reader_connection import ReaderConnection
 from consumers.runtime.retry_policy import RetryPolicy
 from consumers.runtime.standing_interventions import StandingInterventions
 from consumers.runtime.tenure import Tenure
-from gateway.contract import Streams
 from gateway.redis_access import connections
 from gateway.redis_access.redis_url import RedisAddress
 from gateway.settings import Settings
@@ -137,8 +137,18 @@ def ownership_of(consumer: Consumer, parts: ProcessParts, metrics: Metrics) -> O
             calls=calls,
         )
 
+    def keys_of(partition: int) -> PartitionKeys:
+        return PartitionKeys.of(
+            streams,
+            group=consumer.group,
+            stream=consumer.stream,
+            partition=partition,
+            output=consumer.output,
+        )
+
     ownership = Ownership(
-        _partition_keys(consumer, streams),
+        keys_of,
+        LayoutOrder(control, streams, group=consumer.group, stream=consumer.stream),
         group=consumer.group,
         member=parts.member,
         members_key=streams.members(consumer.group),
@@ -159,17 +169,3 @@ def _joint_calls(consumer: Consumer) -> JointCalls | None:
     if handler is None or not handler.across_partitions:
         return None
     return JointCalls(handler, RetryPolicy.of(consumer).is_transient)
-
-
-def _partition_keys(consumer: Consumer, streams: Streams) -> list[PartitionKeys]:
-    """Those of all partitions that there are."""
-    return [
-        PartitionKeys.of(
-            streams,
-            group=consumer.group,
-            stream=consumer.stream,
-            partition=partition,
-            output=consumer.output,
-        )
-        for partition in range(streams.partitions)
-    ]

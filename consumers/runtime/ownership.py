@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
+from consumers.runtime.layout_order import LayoutOrder
 from consumers.runtime.lua_scripts import Acquired, Scripts
 from consumers.runtime.outages import Outages
 from consumers.runtime.partition import OwnedPartition
@@ -40,6 +41,7 @@ class _Owned(Struct):
 class Ownership:
     """Owns the partitions of one process; `own` makes the runtime of one whose lease was taken.
 
+    `keys_of` names the keys of a partition, and `order` says which may be read by now.
     `member` is what this process is called among those of its group.
 
     What it gives up at the end it tells Redis for `farewell_s` at most each, for leases and members
@@ -48,7 +50,8 @@ class Ownership:
 
     def __init__(
         self,
-        partitions: list[PartitionKeys],
+        keys_of: Callable[[int], PartitionKeys],
+        order: LayoutOrder,
         *,
         group: str,
         member: str,
@@ -61,7 +64,8 @@ class Ownership:
         wishes: StandingInterventions,
         own: Callable[[PartitionKeys, Acquired], OwnedPartition],
     ) -> None:
-        self._partitions = partitions
+        self._keys_of = keys_of
+        self._order = order
         self.group = group
         self.member = member
         self._members_key = members_key
@@ -151,12 +155,12 @@ class Ownership:
 
     async def _share_out(self) -> None:
         members = await self._scripts.beat(self._members_key, self.member, ttl_ms=self._ttl_ms)
-        share = share_of(self.member, members, len(self._partitions))
+        share = _shares(self.member, members, await self._order.open_layouts())
         for number, one in self._owned.items():
             if number not in share and not one.partition.gate.is_closed:
                 log.info("partition handed over", group=self.group, partition=number)
                 one.partition.close()
-        await _each(self._take(self._partitions[number]) for number in share - self._owned.keys())
+        await _each(self._take(self._keys_of(number)) for number in share - self._owned.keys())
 
     async def _take(self, keys: PartitionKeys) -> None:
         asked_at = time.monotonic()
@@ -244,8 +248,15 @@ async def _each(steps: Iterable[Awaitable[None]]) -> None:
         raise error
 
 
+def _shares(member: str, members: Collection[str], layouts: Iterable[range]) -> set[int]:
+    """What `member` owns of each layout, so that those in force are shared evenly."""
+    return {
+        layout[number] for layout in layouts for number in share_of(member, members, len(layout))
+    }
+
+
 def share_of(member: str, members: Collection[str], partitions: int) -> set[int]:
-    """The partitions that `member` owns when exactly `members` live.
+    """The partitions of a layout that `member` owns when exactly `members` live, from 0 on.
 
     Rendezvous hashing, so that few partitions move when a process comes or goes, with a bound:
     shares differ by one at most. https://en.wikipedia.org/wiki/Rendezvous_hashing

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from consumers.warehouse.other_event_rows import is_loaded
 from gateway.contract import EVENT_FIELD, EntryId, Event, InvalidEvent, Streams, decode_event
+from gateway.partitioning.partition_record import adopt_record
 from gateway.redis_access.stream_information import group_rows
 
 __all__ = ["PAGE", "GroupPosition", "Range", "StreamEntry", "pages", "standing"]
@@ -62,9 +63,10 @@ async def pages(redis: Redis, streams: Streams, wanted: Range) -> AsyncIterator[
     """All events of a range that become rows, in pages of one partition, in order.
 
     A page has up to `PAGE` entries, and about 5 MB of JSON if their sizes stay as they are from one
-    page to the next. Other events are left out.
+    page to the next. Other events are left out. `streams` are told of all partitions.
     """
-    for partition in range(streams.partitions):
+    await adopt_record(redis, streams)
+    for partition in streams.numbers:
         key = streams.key(wanted.stream, partition)
         start = str(_first_from(wanted.since))
         last = f"({_first_from(wanted.until)}" if wanted.until else await _last(redis, key)

@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 
 from gateway.contract import EVENT_FIELD, OtherEvent, encode_event
 from gateway.contract.alerts import ALERT_BEGAN, ALERT_ENDED, AlertData
-from gateway.publishing.stream_writer import StreamWriter
+from gateway.publishing.publish_once import OncePublisher
 from gateway.settings import RedisSettings
 
 __all__ = ["AlertBook", "LastingAlert"]
@@ -38,15 +38,15 @@ class LastingAlert(Struct, frozen=True, kw_only=True):
 class AlertBook:
     """Keeps the alerts of one installation.
 
-    `client` is a control client without decoding, `writer` that of partition 0 of `events`.
+    `client` is a control client without decoding, `publisher` puts events on `events`.
     Everything may be repeated, and raises one of connections.FAILURES or StreamUnavailable.
     """
 
-    def __init__(self, client: Redis, redis: RedisSettings, writer: StreamWriter) -> None:
+    def __init__(self, client: Redis, redis: RedisSettings, publisher: OncePublisher) -> None:
         self._client: Any = client
         self._streams = redis.streams
         self._key = f"{redis.prefix}:alerts"
-        self._writer = writer
+        self._publisher = publisher
 
     async def lasting(self) -> dict[str, LastingAlert]:
         """Those that have begun and are not over, by their names."""
@@ -86,10 +86,9 @@ class AlertBook:
             receivedat=at,
             data=to_builtins(data),
         )
-        raw = encode_event(event)
-        await self._writer.write_once(self._streams.recovered(0), [(event.id, raw)])
-        comments = self._streams.key("comments", 0)
-        await self._client.xadd(comments, {EVENT_FIELD: raw}, nomkstream=True)
+        await self._publisher.publish_apart(event)
+        comments = self._streams.key("comments", self._streams.in_force.start)
+        await self._client.xadd(comments, {EVENT_FIELD: encode_event(event)}, nomkstream=True)
 
 
 def _about(data: AlertData) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from gateway.ops.dead_letter_access import LetterFilter, dead_letters, newest_le
 from gateway.ops.entries_in_hand import entries_in_hand
 from gateway.ops.group_standings import standings
 from gateway.publishing.errors import StreamUnavailable
-from gateway.publishing.stream_writer import stream_writer
+from gateway.publishing.publish_once import OncePublisher
 from gateway.redis_access.redis_faults import FAILURES
 from gateway.settings import Settings
 
@@ -35,14 +35,14 @@ class AlertWatch:
     def __init__(self, settings: Settings, client: Redis) -> None:
         self._settings = settings
         self._client = client
-        self._writer = stream_writer(settings.redis, settings.publish, 0)
-        self._book = AlertBook(client, settings.redis, self._writer)
+        self._publisher = OncePublisher(settings.redis, settings.publish)
+        self._book = AlertBook(client, settings.redis, self._publisher)
         self._looks = RepeatedLooks()
         self._is_failing = False
 
     async def close(self) -> None:
-        """Close the connection."""
-        await self._writer.close()
+        """Close the connections."""
+        await self._publisher.close()
 
     async def run(self) -> None:
         """Look until cancelled; what Redis does not answer is seen the next time."""

@@ -27,6 +27,7 @@ from gateway.backup.manifest import (
 from gateway.backup.redis_capture import capture
 from gateway.durable_directory import make_directory
 from gateway.errors import OperatorError
+from gateway.partitioning.partition_record import PartitionRecord, read_record
 from gateway.settings import Settings
 
 __all__ = ["KEYS_FILE", "back_up", "parts_here"]
@@ -60,7 +61,11 @@ async def back_up(
     if "spool" in parts:
         files += copy_spool(Path(settings.spool.dir), directory / "spool")
     keys = entries = 0
+    streams, record = settings.redis.streams, PartitionRecord()
     if "redis" in parts:
+        record = await read_record(redis, streams)
+        if record.counts:
+            streams.adopt(record.counts)
         path = directory / KEYS_FILE
         with new_file(path) as file:
             writer = RecordWriter(file)
@@ -76,7 +81,8 @@ async def back_up(
         taken_at=taken_at,
         host=socket.gethostname(),
         parts=tuple(parts),
-        partitions=settings.redis.partitions,
+        partitions=streams.partitions,
+        is_on_record=bool(record.counts),
         keys=keys,
         entries=entries,
         files=described(directory, files),

@@ -54,7 +54,8 @@ class BackupFile(Struct, frozen=True, kw_only=True):
 class Manifest(Struct, frozen=True, kw_only=True):
     """What a backup holds, and of which installation.
 
-    Of Redis, `keys` and `entries` say how many there are; `partitions` is `[redis] partitions`.
+    Of Redis, `keys` and `entries` say how many there are; `partitions` is into how many events were
+    spread, which `is_on_record` among the keys, unless an older version has made the backup.
     `taken_at` is the clock of this machine.
     """
 
@@ -67,6 +68,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     keys: int
     entries: int
     files: tuple[BackupFile, ...]
+    is_on_record: bool = False
 
 
 class _Format(Struct):

@@ -118,7 +118,7 @@ def _full_directories(settings: Settings, parts: Sequence[BackupPart]) -> list[s
 
 def _other_partitions(settings: Settings, manifest: Manifest) -> list[str]:
     have = settings.redis.partitions
-    if have == manifest.partitions:
+    if have == manifest.partitions or manifest.is_on_record:
         return []
     told = f"[redis] partitions is {have}, and in the backup {manifest.partitions}"
     return [f"{told}: subjects would be looked for on other partitions"]

@@ -38,7 +38,7 @@ async def read_balance(
     # Before the counts of the streams: what was reported is on them by then.
     reports = decoded_reports(await redis.hgetall(doors_key(prefix))) | (here or {})
     published = once = 0
-    for partition in range(streams.partitions):
+    for partition in streams.numbers:
         counts = await redis.hmget(balance_key(prefix, partition), "published", "once")
         published += int(counts[0] or 0)
         once += int(counts[1] or 0)
@@ -77,7 +77,7 @@ async def _with_history(redis: Any, prefix: str, missing: Sequence[Missing]) -> 
 async def _groups(redis: Any, streams: Streams, stream: str) -> list[GroupSheet]:
     """The sheets of all groups of a stream, each over all of its partitions."""
     found: dict[str, GroupSheet] = {}
-    for partition in range(streams.partitions):
+    for partition in streams.numbers:
         key = streams.key(stream, partition)
         for group in await group_names(redis, key):
             one = await _of_partition(redis, streams, stream, partition, group)

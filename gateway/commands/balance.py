@@ -87,7 +87,7 @@ async def _write_off(
         selection=what_is_open(balance),
         reason=reason,
     )
-    async with answering(settings.redis.url) as redis:
+    async with answering(settings.redis) as redis:
         await write_all_off(redis, settings.redis.prefix, balance)
         not_recorded = await record_act(settings.redis, act)
         return await balance_now(redis, settings), not_recorded

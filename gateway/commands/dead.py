@@ -61,7 +61,7 @@ async def _list(
 ) -> None:
     pages = TablePages(_HEAD, width=terminal_width())
     is_any = False
-    async with answering(settings.redis.url) as redis:
+    async with answering(settings.redis) as redis:
         streams = settings.redis.streams
         for name in [group] if group else await ops.groups_with_dead_letters(redis, streams):
             newest = await ops.newest_letters(redis, streams, name)
@@ -130,7 +130,7 @@ for _command in COMMANDS:
 async def _at(
     settings: Settings, group: str, addresses: list[DeadLetterAddress]
 ) -> list[StoredLetter]:
-    async with answering(settings.redis.url) as redis:
+    async with answering(settings.redis) as redis:
         return await ops.letters_at(redis, settings.redis.streams, group, addresses, LetterFilter())
 
 

@@ -108,7 +108,7 @@ async def _change(settings: Settings, choice: _Choice, change: _Change, what: st
     Whoever is not sure is shown first what it is about, and asked, where it is about all of them.
     """
     streams, group, wanted = settings.redis.streams, choice.group, choice.wanted
-    async with answering(settings.redis.url) as redis:
+    async with answering(settings.redis) as redis:
         if not choice.is_all:
             found = await ops.letters_at(redis, streams, group, choice.addresses, wanted)
             if choice.dry_run:

@@ -16,6 +16,7 @@ from gateway.erasing.rewriting import rewrite
 from gateway.erasing.subject import Subject
 from gateway.erasure_record import Erasure, about_of, record_erasure
 from gateway.ops.answer_times import reached
+from gateway.partitioning.partition_record import adopt_record
 from gateway.portals.known_domains import known_domains, refuse_domain
 from gateway.portals.registry import MEMBER_ID
 from gateway.redis_access import connections
@@ -145,6 +146,7 @@ async def erase_from_redis(
     redis_settings = settings.redis
     async with connections.control(redis_settings.url, timeout_s=_TIMEOUT_S) as redis:
         await reached(redis)
+        await adopt_record(redis, redis_settings.streams)
         domains = await known_domains(redis, settings)
         refuse_domain(subject.member_id, domains)
         is_portal, is_registered = subject.is_portal, subject.member_id in domains

@@ -146,7 +146,7 @@ async def _changed(
     # What calls portals is imported by those who call them.
     from gateway.bitrix24.connecting import connect  # noqa: PLC0415
 
-    async with answering(settings.redis.url) as redis, connect(settings) as bitrix24:
+    async with answering(settings.redis) as redis, connect(settings) as bitrix24:
         portals = await registered_portals(redis, settings, name)
         facts = PortalFacts(redis, prefix=settings.redis.prefix)
         events = PortalEvents(settings, bitrix24, facts)

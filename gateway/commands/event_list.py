@@ -94,7 +94,7 @@ async def _looked(settings: Settings, name: str | None) -> _Look:
     # What calls portals is imported by those who call them.
     from gateway.bitrix24.connecting import connect  # noqa: PLC0415
 
-    async with answering(settings.redis.url) as redis, connect(settings) as bitrix24:
+    async with answering(settings.redis) as redis, connect(settings) as bitrix24:
         portals = await registered_portals(redis, settings, name)
         facts = PortalFacts(redis, prefix=settings.redis.prefix)
         bound: Sequence[WhatIsBound] = ()

@@ -114,7 +114,7 @@ async def _pause(
     settings: Settings, group: str, selection: EventSelection, until: datetime | None
 ) -> Pause:
     streams = settings.redis.streams
-    async with answering(settings.redis.url) as redis:
+    async with answering(settings.redis) as redis:
         return await ops.pause_group(
             redis, streams, group, selection, until=until, now=datetime.now(UTC)
         )
@@ -123,7 +123,7 @@ async def _pause(
 async def _resume(
     settings: Settings, group: str, selection: EventSelection | None
 ) -> tuple[Sequence[Pause], Sequence[Pause]]:
-    async with answering(settings.redis.url) as redis:
+    async with answering(settings.redis) as redis:
         ended = await ops.end_pauses(redis, settings.redis.streams, group, selection)
         return ended, await _left(redis, settings.redis.streams, group)
 

@@ -79,12 +79,12 @@ def _show(found: GroupRemoval) -> None:
 
 
 async def _look(settings: Settings, group: str) -> GroupRemoval:
-    async with answering(settings.redis.url) as redis:
+    async with answering(settings.redis) as redis:
         return await look_at_group(redis, settings.redis.streams, group)
 
 
 async def _remove(settings: Settings, group: str) -> None:
-    async with answering(settings.redis.url) as redis:
+    async with answering(settings.redis) as redis:
         await remove_group(redis, settings.redis.streams, group)
 
 

@@ -111,7 +111,7 @@ def _tell_lifted(
 
 
 async def _strike(settings: Settings, group: str, selection: EventSelection) -> Strike:
-    async with answering(settings.redis.url) as redis:
+    async with answering(settings.redis) as redis:
         return await ops.strike_events(
             redis, settings.redis.streams, group, selection, now=datetime.now(UTC)
         )
@@ -120,7 +120,7 @@ async def _strike(settings: Settings, group: str, selection: EventSelection) -> 
 async def _lift(
     settings: Settings, group: str, selection: EventSelection | None
 ) -> tuple[Strike, ...]:
-    async with answering(settings.redis.url) as redis:
+    async with answering(settings.redis) as redis:
         return await ops.lift_strikes(redis, settings.redis.streams, group, selection)
 
 

@@ -64,7 +64,7 @@ def command(
             for one in groups
         ]
 
-    each = asyncio.run(answered(settings.redis.url, ask, within_s=within_s))
+    each = asyncio.run(answered(settings.redis, ask, within_s=within_s))
     if as_json:
         for found, _interventions in each:
             for entry in found.entries:

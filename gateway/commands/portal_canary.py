@@ -72,7 +72,7 @@ async def _fly(
     from gateway.bitrix24.connecting import connect  # noqa: PLC0415
     from gateway.portal_health.canary import fly, reason_of  # noqa: PLC0415
 
-    async with answering(settings.redis.url) as redis, connect(settings) as bitrix24:
+    async with answering(settings.redis) as redis, connect(settings) as bitrix24:
         rows: list[Row] = []
         failures: list[str] = []
         for portal in await registered_portals(redis, settings, name):

@@ -82,7 +82,7 @@ async def _look(settings: Settings, name: str | None) -> tuple[list[PortalStandi
     # What calls portals is imported by those who call them, not by those who list them.
     from gateway.doctor.portal_look import look_at_portals  # noqa: PLC0415
 
-    async with answering(settings.redis.url) as redis:
+    async with answering(settings.redis) as redis:
         return await look_at_portals(redis, settings, name)
 
 

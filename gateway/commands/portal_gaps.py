@@ -39,7 +39,7 @@ def command(context: click.Context, *, member_id: str | None, as_json: bool) -> 
 async def _gaps(settings: Settings, member_id: str | None) -> Sequence[tuple[str, list[Gap]]]:
     """The gaps of each portal."""
     prefix = settings.redis.prefix
-    async with answering(settings.redis.url) as client:
+    async with answering(settings.redis) as client:
         registry, book = Registry(client, prefix=prefix), GapBook(client, prefix=prefix)
         member_ids = [member_id] if member_id else await _registered(settings, registry)
         return [(one, await book.of(one)) for one in member_ids]

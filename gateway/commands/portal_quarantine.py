@@ -244,7 +244,7 @@ def _in_room(context: click.Context, work: Callable[[_Room], Awaitable[T]]) -> T
     prefix = settings.redis.prefix
 
     async def run() -> T:
-        async with answering(settings.redis.url) as client:
+        async with answering(settings.redis) as client:
             directory = Directory(portals_of(settings.portals))
             reading = await Registry(client, prefix=prefix).read()
             directory.learn(portals_among(reading.registrations))

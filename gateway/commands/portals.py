@@ -217,7 +217,7 @@ def _ask_facts(settings: Settings, question: Callable[[PortalFacts], Awaitable[T
 
 def _ask_redis(settings: Settings, question: Callable[[Redis], Awaitable[T]]) -> T:
     async def ask() -> T:
-        async with answering(settings.redis.url) as client:
+        async with answering(settings.redis) as client:
             return await question(client)
 
     return asyncio.run(ask())

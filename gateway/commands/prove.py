@@ -63,7 +63,7 @@ def _day_of(text: str) -> date:
 
 
 async def _of_day(settings: Settings, day: date) -> DayBalance:
-    async with answering(settings.redis.url) as redis:
+    async with answering(settings.redis) as redis:
         records = await read_hours(redis, settings.redis.prefix, day)
     found = day_balance(records, day, now=datetime.now(UTC))
     if found is None:

@@ -118,7 +118,7 @@ async def _rows(settings: Settings) -> list[Row]:
     if not endpoints:
         return []
     redis_settings = settings.redis
-    async with answering(redis_settings.url) as redis:
+    async with answering(redis_settings) as redis:
         records = await read_records(redis, prefix=redis_settings.prefix)
         wishes = [
             await interventions_of(redis, redis_settings.streams, group_of(one.name))

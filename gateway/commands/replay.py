@@ -124,7 +124,7 @@ def _asked(
 async def _run(settings: Settings, asked: _Asked) -> _Told:
     streams = settings.redis.streams
     stop = asyncio.Event()
-    await reach(settings.redis.url)
+    await reach(settings.redis)
     async with connections.publisher(settings.redis.url, timeout_s=10) as redis:
         wanted = asked.replay
         stream = wanted.stream or await ops.stream_of_group(redis, streams, wanted.group)

@@ -112,7 +112,7 @@ def recover_file(
 
 
 async def _recover(settings: Settings, file: Path, *, even_if_trimmed: bool) -> Recovery:
-    async with answering(settings.redis.url) as redis:
+    async with answering(settings.redis) as redis:
         with closing(_spool_of(settings)) as spool:
             try:
                 return await recover(

@@ -97,6 +97,10 @@ def _redis(status: InstallationStatus) -> Iterator[str]:
 
 
 def _tables(status: InstallationStatus) -> Iterator[str]:
+    if status.partitions is not None:
+        one = status.partitions
+        former = f", after {one.former} former ones" if one.former else ""
+        yield f"  events are spread into {counted(one.count, 'partition')} ({one.numbers}){former}"
     if status.groups:
         yield ""
         yield from _table(_GROUPS, map(_group, status.groups))

@@ -25,6 +25,7 @@ from gateway.ops.answer_times import answering, reach
 from gateway.ops.entry_lines import ReadEntry
 from gateway.ops.stream_following import follow
 from gateway.ops.unhandled_entries import delivered_up_to, entries_pending
+from gateway.redis_access.redis_faults import FAILURES
 from gateway.settings import Settings
 
 __all__ = ["command"]
@@ -38,7 +39,7 @@ class _Asked(Struct, frozen=True, kw_only=True):
     on. With `group` only what that has not handled.
     """
 
-    keys: tuple[str, ...]
+    stream: str
     wanted: EventSelection
     after: str | None
     until_ms: int | None
@@ -103,10 +104,10 @@ def command(
     """
     settings = settings_of(context)
     try:
-        keys = entry_lines.keys_of(stream, settings.redis.streams)
+        entry_lines.keys_of(stream, settings.redis.streams)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--stream") from error
-    asked = _asked(keys, **given)
+    asked = _asked(stream, **given)
     _doubt_type(asked.wanted.type, settings)
     printing = Printing(printer_of(form=form, as_json=as_json), per_second=per_second, tell=_tell)
     event_id = asked.wanted.event_id
@@ -132,7 +133,7 @@ def _doubt_type(pattern: str | None, settings: Settings) -> None:
 
 
 def _asked(
-    keys: tuple[str, ...],
+    stream: str,
     *,
     since: datetime | None,
     until: datetime | None,
@@ -151,7 +152,7 @@ def _asked(
     if after is None and (not is_endless or until is not None):
         after = "0-0"
     return _Asked(
-        keys=keys,
+        stream=stream,
         wanted=EventSelection(
             portal=portal,
             type=event_type,
@@ -192,10 +193,11 @@ async def _entries(settings: Settings, asked: _Asked) -> AsyncGenerator[ReadEntr
     """The entries to choose from: with a group what that has in hand, then what it is to get."""
     after: str | Mapping[str, str] | None = asked.after
     if not asked.is_endless:  # or whoever asks for what is there would wait for Redis
-        await reach(settings.redis.url)
+        await reach(settings.redis)
     if asked.group is not None:
-        async with answering(settings.redis.url) as redis:
-            after = await delivered_up_to(redis, asked.keys, asked.group)
+        async with answering(settings.redis) as redis:
+            keys_now = entry_lines.keys_of(asked.stream, settings.redis.streams)
+            after = await delivered_up_to(redis, keys_now, asked.group)
             for key in after:
                 async for entry in entries_pending(redis, key, asked.group):
                     if _is_between(entry, asked):
@@ -203,9 +205,18 @@ async def _entries(settings: Settings, asked: _Asked) -> AsyncGenerator[ReadEntr
         if asked.after is not None:
             after = {key: max(one, asked.after, key=EntryId.of) for key, one in after.items()}
     subject = asked.wanted.subject
+    streams = settings.redis.streams
+
+    async def keys() -> tuple[str, ...]:
+        async with answering(settings.redis):
+            return entry_lines.keys_of(asked.stream, streams)
+
+    with suppress(*FAILURES):  # whoever waits for Redis has those of the settings until then
+        await reach(settings.redis)
     following = follow(
         settings.redis.url,
-        tuple(after) if isinstance(after, Mapping) else asked.keys,
+        tuple(after) if isinstance(after, Mapping) else entry_lines.keys_of(asked.stream, streams),
+        more=keys,
         after=after,
         until_ms=asked.until_ms,
         told=_tell,

@@ -68,13 +68,13 @@ def rotate(context: click.Context, *, as_json: bool) -> None:
 
 async def _census(settings: Settings) -> Census:
     vault = _vault(settings)
-    async with answering(settings.redis.url) as client:
+    async with answering(settings.redis) as client:
         return await Resealing(client, vault, prefix=settings.redis.prefix).census()
 
 
 async def _reseal(settings: Settings) -> int:
     vault = _vault(settings)
-    async with answering(settings.redis.url) as client:
+    async with answering(settings.redis) as client:
         return await Resealing(client, vault, prefix=settings.redis.prefix).reseal()
 
 

@@ -55,7 +55,7 @@ async def _changed(
         bounds = _bounds(wished(question))
         question = replace(question, fields={**question.fields, **bounds})
     nothing = _count if is_all and not is_sure else None
-    async with answering(question.settings.redis.url) as redis:
+    async with answering(question.settings.redis) as redis:
         if is_all:
             selection = _named(wished(question))
             each = _meant(redis, question, group)

@@ -92,7 +92,7 @@ async def _removed(question: PageQuestion, whole: ActionAnswer) -> ActionAnswer:
         why = str(error) if is_told else f"Redis {' '.join(predicate(error).split())}"
     else:
         return whole
-    part = f"on {len(gone)} of {streams.partitions} partitions; before: {whole.selection}"
+    part = f"on {len(gone)} of {len(streams.numbers)} partitions; before: {whole.selection}"
     return replace(whole, count=len(gone), is_more=True, selection=part, error=why)
 
 

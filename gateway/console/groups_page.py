@@ -3,10 +3,12 @@
 from typing import Final
 
 from msgspec import Struct
+from redis.asyncio import Redis
 
 from gateway.console.page_question import PageQuestion
 from gateway.ops.group_interventions import GroupInterventions
 from gateway.ops.group_standings import GroupStanding, standings
+from gateway.ops.partition_standing import PartitionStanding, partition_standing
 from gateway.status.group_summary import GroupSummary, summaries
 
 __all__ = ["NAME", "GroupRow", "GroupsAnswer", "load"]
@@ -23,15 +25,21 @@ class GroupRow(Struct, frozen=True, kw_only=True):
 
 
 class GroupsAnswer(Struct, frozen=True):
-    """All groups, by stream and name."""
+    """All groups, by stream and name; and into how many partitions events are spread."""
 
     groups: list[GroupRow]
+    partitions: PartitionStanding
 
 
 async def load(question: PageQuestion) -> GroupsAnswer:
     """All groups; raises one of connections.FAILURES."""
-    found = await question.ask(lambda redis: standings(redis, question.streams))
-    return GroupsAnswer([_row(one, found) for one in summaries(found)])
+
+    async def ask(redis: Redis) -> tuple[list[GroupStanding], PartitionStanding]:
+        streams = question.streams
+        return await standings(redis, streams), await partition_standing(redis, streams)
+
+    found, partitions = await question.ask(ask)
+    return GroupsAnswer([_row(one, found) for one in summaries(found)], partitions)
 
 
 def _row(summary: GroupSummary, found: list[GroupStanding]) -> GroupRow:

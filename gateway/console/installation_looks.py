@@ -116,7 +116,7 @@ class InstallationLooks:
 
     async def portals(self) -> Sequence[Portal]:
         """The registered portals, by domain. Raises one of connections.FAILURES."""
-        return await answered(self._settings.redis.url, self._portals.read, within_s=ANSWER_S)
+        return await answered(self._settings.redis, self._portals.read, within_s=ANSWER_S)
 
     async def kept_records(self, event_id: str) -> list[KeptOutcome]:
         """What the audit log and the warehouse have of an event; for one who asks at a time."""
@@ -160,7 +160,7 @@ class InstallationLooks:
         settings = self._settings.redis
         with suppress(*FAILURES):
             self._samples = await answered(
-                settings.url,
+                settings,
                 lambda redis: read_samples(redis, settings.prefix),
                 within_s=_BALANCE_S,
             )

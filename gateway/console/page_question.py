@@ -91,7 +91,7 @@ class PageQuestion(Struct, frozen=True):
 
     async def ask(self, ask: Callable[[Redis], Awaitable[T]]) -> T:
         """What Redis says, within two seconds; raises one of connections.FAILURES."""
-        return await answered(self.settings.redis.url, ask, within_s=ANSWER_S)
+        return await answered(self.settings.redis, ask, within_s=ANSWER_S)
 
     async def change(self, change: Callable[[Redis], Awaitable[T]]) -> T:
         """The same of a change; raises ChangeInDoubt if the answer is lost, it may be done then."""

@@ -85,7 +85,7 @@ async def _asked(
         return None, [], None
     settings = question.settings
     try:
-        async with asyncio.timeout(_ASKED_S), answering(settings.redis.url) as redis:
+        async with asyncio.timeout(_ASKED_S), answering(settings.redis) as redis:
             standings, _ = await look_at_portals(redis, settings, name)
     except TimeoutError:
         return None, [], f"{name} does not answer within {_ASKED_S:g} s"

@@ -34,7 +34,7 @@ async def _replay(question: PageQuestion, visitor: ConsoleVisitor) -> ActionAnsw
     Nobody is notified of it. The answer has the fields with which it goes on with the same bounds.
     """
     streams = question.streams
-    await reach(question.settings.redis.url)
+    await reach(question.settings.redis)
     client = connections.publisher(question.settings.redis.url, timeout_s=_COMMAND_S)
     async with client as redis:
         wanted = await _wanted(question, redis)

@@ -129,9 +129,12 @@ class _Came:
 
 async def _read(question: PageQuestion, keys: Sequence[str], came: _Came) -> None:
     selection = question.selection
-    following = follow(
-        question.settings.redis.url, keys, told=came.say, containing=selection.event_id
-    )
+    settings = question.settings.redis
+
+    async def more() -> Sequence[str]:
+        return stream_of(question)[1]  # as the receiver, or a look of somebody's, knows it by now
+
+    following = follow(settings.url, keys, told=came.say, containing=selection.event_id, more=more)
     try:
         async with aclosing(following) as entries:
             async for entry in entries:

@@ -57,7 +57,7 @@ from gateway.contract.events import (
 )
 from gateway.contract.failed_attempts import FailedAttempt
 from gateway.contract.interventions import STRUCK, Pause, Strike, pauses_of, strikes_of
-from gateway.contract.streams import EVENT_FIELD, KIND_FIELD, REPLAY_KIND, Streams
+from gateway.contract.streams import EVENT_FIELD, FEEDERS, KIND_FIELD, REPLAY_KIND, Streams
 
 __all__ = [
     "ALERT_BEGAN",
@@ -73,6 +73,7 @@ __all__ = [
     "ENTITY_TYPE_ID",
     "EVENT_FIELD",
     "EVENT_TYPES",
+    "FEEDERS",
     "KIND_FIELD",
     "KNOWN_TYPES",
     "OFFLINE_EVENT",

@@ -4,14 +4,14 @@ The partition number stands in braces so that all keys of a partition share a sl
 https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags
 """
 
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Final
 from zlib import crc32
 
-from msgspec import Struct
-
 from gateway.contract.event_subject import EventSubject
 
-__all__ = ["EVENT_FIELD", "KIND_FIELD", "REPLAY_KIND", "Streams"]
+__all__ = ["EVENT_FIELD", "FEEDERS", "KIND_FIELD", "REPLAY_KIND", "Streams"]
 
 EVENT_FIELD: Final = b"event"
 """The field of every entry on `events` and `comments`, which is an event."""
@@ -19,24 +19,68 @@ EVENT_FIELD: Final = b"event"
 KIND_FIELD: Final = b"kind"
 """A field that an entry on `comments` may have besides; REPLAY_KIND is all that it may hold."""
 
+FEEDERS: Final = {"comments": "enricher"}
+"""Which group writes what a stream has."""
+
 REPLAY_KIND: Final = b"replay"
 """The event was there before, and comes again with what is known of it now: rebuild state from it,
 and tell nobody."""
 
 
-class Streams(Struct, frozen=True, kw_only=True):
-    """The streams of one installation: its prefix and its number of partitions."""
+class Streams:
+    """The streams of one installation: its prefix and its partitions.
 
-    prefix: str = "b24"
-    partitions: int = 1
+    Partitions of one time are a layout: consecutive numbers, from 0 on in the first one. A new
+    layout has numbers that there were not before, so that each stream is of one layout alone, and
+    an older one ends where the newer one begins (docs/decisions/0032-repartition.md). All parts of
+    a process share one object, which `adopt` tells of a new layout.
+    """
+
+    __slots__ = ("_counts", "_first", "partitions", "prefix")
+
+    def __init__(self, *, prefix: str = "b24", partitions: int = 1) -> None:
+        self.prefix = prefix
+        self.adopt((partitions,))
+
+    def adopt(self, counts: Sequence[int]) -> None:
+        """Take these for the numbers of partitions that there were, the one in force last."""
+        self._counts = tuple(counts)
+        self._first = sum(self._counts[:-1])
+        self.partitions = self._counts[-1]
+        """Into how many partitions events are spread now."""
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """The numbers of partitions that there were, the one in force last."""
+        return self._counts
+
+    @property
+    def layouts(self) -> list[range]:
+        """The numbers of each layout's partitions, those in force last."""
+        ends = list(accumulate(self._counts))
+        return [range(end - count, end) for end, count in zip(ends, self._counts, strict=True)]
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of all partitions, former ones first: there may be something on each."""
+        return range(self._first + self.partitions)
+
+    @property
+    def in_force(self) -> range:
+        """The numbers of the partitions into which events are spread now."""
+        return range(self._first, self._first + self.partitions)
+
+    def is_former(self, partition: int) -> bool:
+        """Whether nothing new is put on a partition."""
+        return partition < self._first
 
     def key(self, stream: str, partition: int) -> str:
         """The key of a stream's partition; `stream` is `events` or `comments`."""
         return f"{self.prefix}:{stream}:{{{partition}}}"
 
     def keys(self, stream: str) -> tuple[str, ...]:
-        """The keys of all partitions of a stream, in order."""
-        return tuple(self.key(stream, partition) for partition in range(self.partitions))
+        """The keys of all partitions of a stream, former ones first."""
+        return tuple(self.key(stream, partition) for partition in self.numbers)
 
     def dead(self, group: str, partition: int) -> str:
         """The key of a group's dead letters of one partition."""
@@ -98,12 +142,39 @@ class Streams(Struct, frozen=True, kw_only=True):
         """The key of the notes of how many entries a stream's partition has had up to an id."""
         return f"{self.prefix}:retention:{stream}:{{{partition}}}:marks"
 
+    def sealed(self, partition: int) -> str:
+        """The key that is there once nothing new may be put on a partition of `events`."""
+        return f"{self.prefix}:events:{{{partition}}}:sealed"
+
+    @property
+    def record(self) -> str:
+        """The key of the numbers of partitions that this installation has had."""
+        return f"{self.prefix}:partitions"
+
+    @property
+    def ends(self) -> str:
+        """The key that says which group is through with which former layout."""
+        return f"{self.prefix}:partitions:ended"
+
     def partition_of(self, member_id: str, subject: EventSubject) -> int:
         """The partition of a subject: the same on every machine and in every version.
 
         CRC-32 of `<member_id>:<partition_key of the subject>` in UTF-8, modulo the number of
-        partitions.
+        partitions, counted from the first one that is in force.
         """
         if self.partitions == 1:
-            return 0
-        return crc32(f"{member_id}:{subject.partition_key}".encode()) % self.partitions
+            return self._first
+        return self._first + _hash_of(member_id, subject) % self.partitions
+
+    @staticmethod
+    def partition_in(layout: range, member_id: str, subject: EventSubject) -> int:
+        """The partition of a subject in a layout."""
+        return layout.start + _hash_of(member_id, subject) % len(layout)
+
+    def homes_of(self, member_id: str, subject: EventSubject) -> list[int]:
+        """The partition of a subject in each layout, that in force last."""
+        return [self.partition_in(layout, member_id, subject) for layout in self.layouts]
+
+
+def _hash_of(member_id: str, subject: EventSubject) -> int:
+    return crc32(f"{member_id}:{subject.partition_key}".encode())

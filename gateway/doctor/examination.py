@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from gateway.doctor.drill_rules import judge_drill
 from gateway.doctor.files import look_at_files
 from gateway.doctor.finding import Finding, note, red, well
 from gateway.doctor.group_rules import judge_groups
+from gateway.doctor.partition_look import look_at_partitions
 from gateway.doctor.portal_look import portal_findings
 from gateway.doctor.public_address import look_at_public_address
 from gateway.doctor.redis_look import look_at_redis, look_at_rights
@@ -21,6 +23,7 @@ from gateway.doctor.settings_rules import judge_redis_address, judge_settings
 from gateway.drill_record import last_drill
 from gateway.ops.answer_times import reached
 from gateway.ops.group_standings import standings
+from gateway.partitioning.partition_record import adopt_record
 from gateway.redis_access import connections
 from gateway.redis_access.connections import FAILURES
 from gateway.redis_access.redis_faults import predicate
@@ -79,9 +82,12 @@ async def _of_redis(settings: Settings, role: str) -> list[Finding]:
                 note("groups", "not looked at, since Redis is away"),
                 note("portals", "not looked at, since Redis is away"),
             ]
+        with suppress(*FAILURES):  # what is not answered is found by those who look
+            await adopt_record(client, settings.redis.streams)
         looks: dict[str, Look] = {
             "redis": lambda: look_at_redis(client, settings),
             "redis rights": lambda: look_at_rights(client, role, settings.redis.prefix),
+            "partitions": lambda: look_at_partitions(client, settings),
             "groups": lambda: _groups(client, settings),
             "portals": lambda: portal_findings(client, settings),
             "drill": lambda: _drill(client, settings),

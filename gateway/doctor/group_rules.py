@@ -29,7 +29,9 @@ def judge_groups(standings: Sequence[GroupStanding], *, warn_held_days: float) -
 
 
 def _group(name: str, of: Sequence[GroupStanding], warn_held_days: float) -> Iterator[Finding]:
-    waiting = sum(one.lag + one.pending for one in of if one.owner is None)
+    waiting = sum(
+        one.lag + one.pending for one in of if one.owner is None and not one.waits_for_former
+    )
     if waiting:
         yield red(
             "groups",

@@ -63,6 +63,7 @@ _OF_GROUP: Final = (
 )
 _CONSUMER: Final = """
     ~b24:members:{group} ~b24:pauses:{group} %R~b24:strikes:{group} ~b24:processes
+    %R~b24:partitions ~b24:partitions:ended
     +ping +time +eval_ro +evalsha +script|load +client|id +client|unblock +hget +hgetall +hmget
     +hset +hdel +hincrby +expire +zadd +zrem +zrange +zremrangebyscore +xreadgroup +xack +xclaim
     +xadd +xdel +xlen +xpending +xrange +xrevrange +xgroup|create +xinfo|stream +xinfo|groups
@@ -104,7 +105,8 @@ _RECEIVER: Final = """
     ~b24:events:* %R~b24:comments:* %R~b24:dead:* ~b24:producer:* ~b24:recovered:* ~b24:retention:*
     ~b24:quarantine:* ~b24:rates:* ~b24:traffic:* ~b24:processes ~b24:spools ~b24:offline-signals
     ~b24:{portals}* ~b24:oauth:* ~b24:rest:* ~b24:care:* ~b24:reconcile:lease
-    ~b24:balance:* ~b24:history %R~b24:lease:* %R~b24:drill:last
+    ~b24:balance:* ~b24:history %R~b24:lease:* ~b24:partitions %R~b24:partitions:ended
+    %R~b24:drill:last
     +ping +eval +eval_ro +evalsha +script|load +multi +exec +exists +get +mget +set +del +expire
     +pexpire +pttl +time +info +scan +hget +hset +hsetnx +hdel +hkeys +hincrby +hmget +hgetall
     +hscan +zadd +zcard +zcount +zincrby +zrange +zrevrange +zscore +zrem +zremrangebyrank
@@ -115,7 +117,7 @@ _RECONCILER: Final = """
     ~b24:offline-signals ~b24:processes ~b24:spools ~b24:{portals}* ~b24:oauth:* ~b24:rest:*
     ~b24:care:* ~b24:gaps:* ~b24:no-queue:* ~b24:told:* ~b24:told-position ~b24:balance:*
     %R~b24:traffic:* %R~b24:lease:* %R~b24:pauses:* %R~b24:strikes:* %R~b24:failures:*
-    %R~b24:replay:* %R~b24:dead:* %R~b24:retention:*
+    %R~b24:replay:* %R~b24:dead:* %R~b24:retention:* %R~b24:partitions %R~b24:partitions:ended
     +ping +eval +eval_ro +evalsha +script|load +multi +exec +exists +get +mget +set +del +expire
     +pexpire +pttl +time +info +hget +hset +hsetnx +hdel +hincrby +hmget +hgetall +hscan +hlen
     +hvals +zadd +zcard +zrange +zrem +zpopmin +zscore +zremrangebyrank +zremrangebyscore +xadd
@@ -127,7 +129,7 @@ _NOTIFIER: Final = """
 """
 _ENRICHER: Final = "+zscore +zcard +zremrangebyrank +pexpire +pttl +set +get +mget +hexists"
 _FEED: Final = """
-    %R~b24:comments:* %R~b24:events:* %R~b24:retention:* ~b24:processes
+    %R~b24:comments:* %R~b24:events:* %R~b24:retention:* ~b24:processes %R~b24:partitions
     +ping +time +eval_ro +evalsha +script|load +hset +hdel +hgetall +expire +xread +xrange
     +xrevrange +xinfo|stream
 """
@@ -138,7 +140,7 @@ _LOOKER: Final = """
     %R~b24:history %R~b24:offline-signals %R~b24:alerts %R~b24:{portals}* %R~b24:care:*
     %R~b24:gaps:* %R~b24:no-queue:* %R~b24:traffic:* %R~b24:rates:* %R~b24:quarantine:*
     %R~b24:notifier:* %R~b24:relay:* %R~b24:recovered:* %R~b24:reconcile:lease
-    %R~b24:drill:last
+    %R~b24:drill:last %R~b24:partitions %R~b24:partitions:ended
     +ping +eval_ro +time +info +multi +exec +exists +get +mget +scan +hget +hmget +hgetall +hscan
     +hvals +zcard +zcount +zrange +zrevrange +zscore +xread +xrange +xrevrange +xlen +xpending
     +xinfo|stream +xinfo|groups
@@ -212,8 +214,8 @@ ACCOUNTS: Final[dict[str, RedisAccount]] = {
         consumer_account("service", "comments"),
         _account(
             "tailer",
-            "%R~b24:events:* %R~b24:comments:* %R~b24:dead:* "
-            "+ping +time +xread +xrange +xrevrange +xinfo|stream",
+            "%R~b24:events:* %R~b24:comments:* %R~b24:dead:* %R~b24:partitions "
+            "+ping +time +hgetall +xread +xrange +xrevrange +xinfo|stream",
         ),
         _account("looker", _LOOKER),
         _account("operator", _OPERATOR),

@@ -72,7 +72,7 @@ async def run_drill(
     assure_room_on_disk(spool)
     drill_id = new_drill_id()
     async with AsyncExitStack() as stack:
-        redis = await stack.enter_async_context(answering(settings.redis.url))
+        redis = await stack.enter_async_context(answering(settings.redis))
         await assure_rights(redis, settings)
         await assure_room_in_redis(redis, settings)
         await stack.enter_async_context(held(redis, prefix))
@@ -110,7 +110,7 @@ async def run_drill(
 async def clean_up(settings: Settings) -> int:
     """Remove what killed drills have left; how many keys that was. Raises as `run_drill`."""
     prefix = settings.redis.prefix
-    async with answering(settings.redis.url) as redis, held(redis, prefix):
+    async with answering(settings.redis) as redis, held(redis, prefix):
         return await clean(redis, prefix, Path(settings.spool.dir))
 
 

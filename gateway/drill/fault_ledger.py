@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import chain
 
 from msgspec import Struct, json
 
@@ -62,15 +63,17 @@ class FaultAccount(Struct, frozen=True, kw_only=True):
 def account_of(
     deliveries: Sequence[LoadDelivery], streams: Iterable[Sequence[StoredEvent]]
 ) -> FaultAccount:
-    """Compare; `deliveries` in the order of sending, each stream in the order of its entries.
+    """Compare; `deliveries` in the order of sending, each stream in the order of its entries,
+    those of former partitions first.
 
     What is on the streams besides is left out.
     """
     streams = list(streams)
     asked = {(delivery.comment_id, delivery.ts) for delivery in deliveries}
     accepted = [delivery for delivery in deliveries if delivery.is_accepted]
+    # One after the other: what a comment has on a former partition came before what it has now.
     positions = {
-        entry.event_id: position for stream in streams for position, entry in enumerate(stream)
+        entry.event_id: position for position, entry in enumerate(chain.from_iterable(streams))
     }
     requests = Counter(
         request

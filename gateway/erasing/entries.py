@@ -26,7 +26,7 @@ async def erase_entries(redis: Redis, streams: Streams, stream: str, subject: Su
     script = lua.script(redis, "gateway.erasing", "erase_entries.lua")
     count = 0
     # All partitions: of the number that there was before, a comment may have had another one.
-    for partition in range(streams.partitions):
+    for partition in streams.numbers:
         key = streams.key(stream, partition)
         async for ids in _found(redis, key, subject):
             groups = await group_names(redis, key)

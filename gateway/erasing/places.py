@@ -65,7 +65,7 @@ async def erase_failures(redis: Redis, streams: Streams, subject: Subject) -> in
 async def erase_refetches(redis: Redis, streams: Streams, subject: Subject) -> int:
     """Let nothing be asked for again (consumers.enricher.refetch_queue)."""
     count = 0
-    for partition in range(streams.partitions):
+    for partition in streams.numbers:
         queue = streams.refetch(partition)
         events = f"{queue}:events"
         fields = [

@@ -83,7 +83,7 @@ async def candidates(
     deadline = SearchDeadline(_LOOK_SHARE * within_s if looked_s is None else looked_s)
     try:
         entries, looked = await answered(
-            settings.redis.url,
+            settings.redis,
             lambda redis: _entries(redis, settings.redis.streams, wish, deadline),
             within_s=within_s,
         )
@@ -110,7 +110,7 @@ async def _entries(
     each = await asyncio.gather(
         *(
             _newest(redis, streams, partition, wish.needle, wish.has, deadline=deadline)
-            for partition in range(streams.partitions)
+            for partition in streams.numbers
         )
     )
     return (

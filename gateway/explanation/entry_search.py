@@ -114,7 +114,7 @@ async def entries_around(
             needle=needle, wanted=wanted, deadline=deadline, most=most,
         )  # fmt: skip
 
-    numbers = range(streams.partitions) if partitions is None else partitions
+    numbers = streams.numbers if partitions is None else partitions
     each = await asyncio.gather(*map(of, numbers))
     found = [one for some, _ in each for one in some]
     return found, [looked for _, looked in each if looked is not None]

@@ -90,7 +90,7 @@ async def explain(
     )
     try:
         await answered(
-            settings.redis.url, lambda redis: _asked(redis, search, way, tell), within_s=within_s
+            settings.redis, lambda redis: _asked(redis, search, way, tell), within_s=within_s
         )
     except FAILURES as error:
         way = replace(way, why_no_redis=why_no_answer(settings, error))
@@ -152,10 +152,7 @@ async def _found(
     """The event's entry on `events`, by the time in its id; if it was recovered, by when."""
     streams = search.settings.redis.streams
     scores: list[Any] = await asyncio.gather(
-        *(
-            redis.zscore(streams.recovered(partition), way.event_id)
-            for partition in range(streams.partitions)
-        )
+        *(redis.zscore(streams.recovered(partition), way.event_id) for partition in streams.numbers)
     )
     recovered = {number: score for number, score in enumerate(scores) if score is not None}
     stored_ms = next((int(score) for score in recovered.values()), search.received_ms)

@@ -62,8 +62,9 @@ class ProcessReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `admin` is where its health and metrics are, as `host:port`; for a worker those of the receiver.
     `answers` are how many batches a receiver has stored since it began, by how long that took: up
     to each bound of gateway.store_times.STORE_BOUNDS_S, and longer.
-    `leads` is whether a process of `gateway reconcile` is the one that works. `why_not` has the
-    reason of a process that is not ready.
+    `layouts` is how many numbers of partitions it knows that there were, 0 of a version that
+    follows none. `leads` is whether a process of `gateway reconcile` is the one that works.
+    `why_not` has the reason of a process that is not ready.
     """
 
     role: str
@@ -81,6 +82,7 @@ class ProcessReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
     spool: SpoolState | None = None
     answers: tuple[int, ...] = ()
     partitions: tuple[int, ...] = ()
+    layouts: int = 0
     leads: bool = False
 
     @classmethod

@@ -57,7 +57,7 @@ class CommentStates:
         """Take in what consumers were told until now."""
         async with self._lock:
             positions: Any = await self._client.hgetall(self._position_key)
-            for partition in range(self._streams.partitions):
+            for partition in self._streams.numbers:
                 position = positions.get(b"%d" % partition, b"0").decode()
                 await self._read(partition, position)
 

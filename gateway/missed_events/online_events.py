@@ -141,8 +141,9 @@ class OnlineEvents:
         last = str(max(question.before_ms for question in questions) - 1)
         found: dict[Key, OnlineEvent] = {}
         for partition in {
-            self._streams.partition_of(key.member_id, EventSubject.parse(key.subject))
+            home
             for key in wanted
+            for home in self._streams.homes_of(key.member_id, EventSubject.parse(key.subject))
         }:
             page = _Page((), first, is_last=False)
             while not page.is_last:
@@ -155,7 +156,7 @@ class OnlineEvents:
 
     async def _catch_up(self) -> None:
         oldest_ms = int(time.time() * 1000) - self._kept_ms
-        for partition in range(self._streams.partitions):
+        for partition in self._streams.numbers:
             page = _Page((), self._read_to.get(partition, str(oldest_ms)), is_last=False)
             while not page.is_last:
                 page = await self._page(partition, page.next, "+")

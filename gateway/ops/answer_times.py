@@ -9,7 +9,9 @@ from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from gateway.partitioning.partition_record import adopt_record
 from gateway.redis_access import connections
+from gateway.settings import RedisSettings
 
 __all__ = ["ANSWER_S", "REACHED_S", "answered", "answering", "reach", "reached"]
 
@@ -39,33 +41,39 @@ async def reached(client: Redis, *, within_s: float = REACHED_S) -> None:
 
 
 @asynccontextmanager
-async def answering(url: str) -> AsyncIterator[Redis]:
+async def answering(redis: RedisSettings) -> AsyncIterator[Redis]:
     """A control client of a Redis that answers, for a command that takes as long as it takes.
 
-    Raises one of connections.FAILURES within REACHED_S if it does not answer.
+    The streams of `redis` are those of the installation then. Raises one of connections.FAILURES
+    within REACHED_S if it does not answer.
     """
-    async with connections.control(url) as client:
+    async with connections.control(redis.url) as client:
         await reached(client)
+        await adopt_record(client, redis.streams)
         yield client
 
 
-async def reach(url: str) -> None:
-    """Return if Redis answers, for a command whose own client waits longer; raises as `reached`."""
-    async with answering(url):
+async def reach(redis: RedisSettings) -> None:
+    """Return if Redis answers, for a command whose own client waits longer; else as `answering`."""
+    async with answering(redis):
         return
 
 
-async def answered(url: str, ask: Callable[[Redis], Awaitable[T]], *, within_s: float) -> T:
+async def answered(
+    redis: RedisSettings, ask: Callable[[Redis], Awaitable[T]], *, within_s: float
+) -> T:
     """What `ask` finds out; raises one of connections.FAILURES, a time-out after `within_s`.
 
-    Whether Redis answers at all is known earlier.
+    Whether Redis answers at all is known earlier. The streams of `redis` are those of the
+    installation when `ask` is called.
     """
     try:
         async with (
             asyncio.timeout(within_s),
-            connections.control(url, timeout_s=within_s / _TRIES) as client,
+            connections.control(redis.url, timeout_s=within_s / _TRIES) as client,
         ):
             await reached(client, within_s=within_s * REACHED_S / ANSWER_S)
+            await adopt_record(client, redis.streams)
             return await ask(client)
     except TimeoutError as error:
         raise _late(within_s) from error

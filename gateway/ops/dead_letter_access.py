@@ -130,7 +130,7 @@ async def groups_with_dead_letters(redis: Redis, streams: Streams) -> list[str]:
 async def newest_letters(redis: Redis, streams: Streams, group: str) -> dict[int, str]:
     """The id of the newest dead letter of each partition that has any."""
     newest = {}
-    for partition in range(streams.partitions):
+    for partition in streams.numbers:
         found: Any = await redis.xrevrange(streams.dead(group, partition), count=1)
         if found:
             newest[partition] = found[0][0].decode()

@@ -169,7 +169,7 @@ async def _sources_of(redis: Redis, streams: Streams, group: str) -> list[tuple[
     """Where a group has entries pending: name, key and partition of each stream that it reads."""
     found = []
     known = set()
-    for partition in range(streams.partitions):
+    for partition in streams.numbers:
         replay = streams.replay(group, partition)
         keys = {name: streams.key(name, partition) for name in ("events", "comments")}
         is_here = False

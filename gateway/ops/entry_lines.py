@@ -46,7 +46,7 @@ def keys_of(stream: str, streams: Streams) -> tuple[str, ...]:
         case ["events" | "comments"]:
             return streams.keys(stream)
         case ["dead", group] if group:
-            return tuple(streams.dead(group, partition) for partition in range(streams.partitions))
+            return tuple(streams.dead(group, partition) for partition in streams.numbers)
     raise ValueError(f"{stream}: must be events, comments or dead:<group>")
 
 

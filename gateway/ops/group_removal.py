@@ -18,7 +18,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from gateway.balance.keys import group_balance_key
-from gateway.contract import Streams
+from gateway.contract import FEEDERS, Streams
 from gateway.ops.group_interventions import GroupInterventions, interventions_of
 from gateway.ops.group_standings import standings
 from gateway.ops.partition_owners import now_ms_at, owner_of
@@ -67,7 +67,7 @@ async def look_at_group(redis: Redis, streams: Streams, group: str) -> GroupRemo
     standing = [one for one in await standings(redis, streams) if one.group == group]
     owners: dict[str, None] = {}
     dead = again = keys = 0
-    for partition in range(streams.partitions):
+    for partition in streams.numbers:
         now_ms = await now_ms_at(redis, streams.key("events", partition))
         owner = await owner_of(redis, streams, group, partition, now_ms=now_ms)
         if owner.name is not None:
@@ -103,7 +103,7 @@ async def remove_group(
     Idempotent. Raises GroupInUse, also when it is gone on some partitions already.
     """
     script = lua.script(redis, "gateway.ops", "remove_group.lua")
-    for partition in range(streams.partitions):
+    for partition in streams.numbers:
         shared = [streams.key(stream, partition) for stream in _STREAMS]
         lease, *others = _keys_of(streams, group, partition)
         owner: bytes = await script(keys=[lease, *shared, *others], args=[group, len(shared)])
@@ -116,6 +116,7 @@ async def remove_group(
             told(partition)
     for key in _common_keys(streams, group):
         await redis.delete(key)
+    await _forget_ends(redis, streams, group)
     if group == _NOTIFIER:
         async for key in _outboxes(redis, streams):
             await redis.delete(key)
@@ -134,6 +135,17 @@ def _keys_of(streams: Streams, group: str, partition: int) -> list[str]:
 
 def _common_keys(streams: Streams, group: str) -> list[str]:
     return [streams.members(group), streams.pauses(group), streams.strikes(group)]
+
+
+async def _forget_ends(redis: Redis, streams: Streams, group: str) -> None:
+    """Have nobody wait for a group that is gone (consumers.runtime.layout_order)."""
+    for layout in streams.layouts[:-1]:
+        field = f"{group}:{layout.start}"
+        if group in FEEDERS.values():
+            noting: Any = redis.hset(streams.ends, field, "1")
+        else:
+            noting = redis.hdel(streams.ends, field)
+        await noting
 
 
 async def _outboxes(redis: Redis, streams: Streams) -> AsyncIterator[str]:

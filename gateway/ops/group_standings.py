@@ -26,7 +26,9 @@ class GroupStanding(Struct, frozen=True, kw_only=True):
     Above 20,000 it may be an estimate (`lag_is_estimate`). Ages are in seconds by the server's
     clock: of the oldest entry that was given and is not acknowledged, and of the oldest one that
     was not given. `added_count` is how many entries the stream has ever had. `owner` is the process
-    that holds the lease. Pauses and strikes are of the group, on all of its partitions.
+    that holds the lease. Pauses and strikes are of the group, on all of its partitions. Nothing new
+    comes to a partition that `is_former`; one that `waits_for_former` the group begins with when it
+    has handled all that is on former ones.
     """
 
     stream: str
@@ -46,6 +48,8 @@ class GroupStanding(Struct, frozen=True, kw_only=True):
     delivered_id: str
     pauses: tuple[Pause, ...] = ()
     strikes: tuple[Strike, ...] = ()
+    is_former: bool = False
+    waits_for_former: bool = False
 
 
 async def standings(redis: Redis, streams: Streams) -> list[GroupStanding]:
@@ -61,7 +65,7 @@ async def standings(redis: Redis, streams: Streams) -> list[GroupStanding]:
         *(
             of(stream, partition)
             for stream in ("events", "comments")
-            for partition in range(streams.partitions)
+            for partition in streams.numbers
         )
     )
     standing = [one for some in found for one in some]
@@ -69,10 +73,35 @@ async def standings(redis: Redis, streams: Streams) -> list[GroupStanding]:
         group: await interventions_of(redis, streams, group)
         for group in {one.group for one in standing}
     }
+    ended = await _ended(redis, streams)
     return [
-        replace(one, pauses=wishes[one.group].pauses, strikes=wishes[one.group].strikes)
+        replace(
+            one,
+            pauses=wishes[one.group].pauses,
+            strikes=wishes[one.group].strikes,
+            is_former=streams.is_former(one.partition),
+            waits_for_former=ended is not None and _waits(streams, ended, one),
+        )
         for one in standing
     ]
+
+
+async def _ended(redis: Redis, streams: Streams) -> frozenset[str] | None:
+    """Which groups are through with which layouts; None if there is but one, or nobody may say."""
+    if len(streams.layouts) == 1:
+        return None
+    try:
+        asked: Any = redis.hgetall(streams.ends)
+        return frozenset(name.decode() for name in await asked)
+    except NoPermissionError:
+        return None
+
+
+def _waits(streams: Streams, ended: frozenset[str], one: GroupStanding) -> bool:
+    return any(
+        layout.stop <= one.partition and f"{one.group}:{layout.start}" not in ended
+        for layout in streams.layouts
+    )
 
 
 async def _is_counting(redis: Redis) -> bool:

@@ -125,7 +125,7 @@ async def missing_before(redis: Redis, streams: Streams, replay: Replay) -> int 
     Of several partitions the latest beginning: from there on all is there.
     """
     begins = []
-    for partition in range(streams.partitions):
+    for partition in streams.numbers:
         info = await stream_information(redis, streams.key(replay.stream, partition))
         if info is None:
             continue
@@ -174,7 +174,7 @@ async def replay(
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await stop.wait()
-        if stop.is_set() and partition + 1 < streams.partitions:
+        if stop.is_set() and partition + 1 < streams.numbers.stop:
             return ReplayOutcome(count, ReplayPosition(partition + 1, "0-0"))
     return ReplayOutcome(count)
 
@@ -234,7 +234,7 @@ def _chosen(replay: Replay, key: str, page: list[Any]) -> list[str]:
 
 
 def _partitions(streams: Streams, replay: Replay) -> range:
-    return range(0 if replay.after is None else replay.after.partition, streams.partitions)
+    return streams.numbers[0 if replay.after is None else replay.after.partition :]
 
 
 def _first_of(replay: Replay, partition: int) -> str:

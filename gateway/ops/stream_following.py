@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from gateway.ending import end
 from gateway.errors import OperatorError
 from gateway.ops.entry_lines import ReadEntry, entry_of
 from gateway.redis_access import connections
-from gateway.redis_access.connections import AWAY, RedisFault, fault_of
+from gateway.redis_access.connections import AWAY, FAILURES, RedisFault, fault_of
 from gateway.redis_access.redis_url import RedisAddress
 from gateway.redis_access.stream_information import stream_information
 
@@ -23,6 +23,7 @@ __all__ = ["follow"]
 
 _BLOCK_S: Final = 2.0
 _COUNT: Final = 500
+_MORE_S: Final = 2.0
 _AHEAD: Final = 200
 """Entries that were read and not yet taken; more wait on the server."""
 _LONGEST_PAUSE_S: Final = 5.0
@@ -37,40 +38,43 @@ async def follow(
     told: Callable[[str], None],
     containing: str | None = None,
     is_endless: bool = True,
+    more: Callable[[], Awaitable[Sequence[str]]] | None = None,
 ) -> AsyncGenerator[ReadEntry, None]:
     """The entries of all keys as they are stored, each key's in order.
 
-    Without an end, or unless it `is_endless` up to where the streams end when they are read.
+    Without an end, or unless it `is_endless` up to where the streams end when they are read. What
+    `more` says, since partitions may be added, is followed then from its beginning.
 
     Begins after the entry id `after`, or that of each key, else with what is stored from now on.
-    Ends with what is stored before `until_ms`, in Unix ms. With `containing`,
-    entries are left out, undecoded, none of whose fields has that text in it. While Redis is away
+    Ends with what is stored before `until_ms`, in Unix ms. With `containing`, entries are left out,
+    undecoded, none of whose fields has that text in it. While Redis is away
     it keeps trying, tells that once and when Redis is back, and goes on where it was. Raises
     OperatorError if Redis answers that it will not do this, and AuthenticationError if it lets
     nobody in. Safe to cancel.
 
-    In a cluster each key has a connection of its own, to the node that holds it: one read of
-    several keys is refused there, even by the node that holds them all.
+    In a cluster each key has a connection of its own, to the node that holds it: it refuses a read
+    of several keys, even if it holds them all.
     """
     is_cluster = RedisAddress.of(url).kind == "cluster"
     absence = _Absence(told)
     needle = (containing or "").encode()
     found: asyncio.Queue[ReadEntry | Exception | None] = asyncio.Queue(_AHEAD)
 
-    async def read(some: Sequence[str]) -> None:
-        try:
-            places = dict.fromkeys(some, after) if isinstance(after, str) else after
-            follower = _Follower(
-                url, some, places, absence, needle, until_ms=until_ms, is_endless=is_endless
-            )
-            await follower.run(found)
-            await found.put(None)
-        except Exception as error:  # noqa: BLE001 - whoever follows is told all of them
-            await found.put(error)
+    left, tasks = 0, list[asyncio.Task[None]]()
 
-    parts = [[key] for key in keys] if is_cluster else [keys]
-    tasks = [owned(read(some)) for some in parts]
-    left = len(tasks)
+    def begin(some: Sequence[str], after: str | Mapping[str, str] | None) -> None:
+        nonlocal left
+        places = dict.fromkeys(some, after) if isinstance(after, str) else after
+        follower = _Follower(
+            url, some, places, absence, needle, until_ms=until_ms, is_endless=is_endless
+        )
+        left += 1
+        tasks.append(owned(_put_all(follower, found)))
+
+    for some in [[key] for key in keys] if is_cluster else [keys]:
+        begin(some, after)
+    if is_endless and more is not None:
+        tasks.append(owned(_begin_more(keys, more, begin)))
     try:
         while left:
             one = await found.get()
@@ -82,6 +86,33 @@ async def follow(
                 yield one
     finally:
         await end(*tasks)
+
+
+async def _put_all(
+    follower: "_Follower", found: asyncio.Queue[ReadEntry | Exception | None]
+) -> None:
+    """Put what comes into the queue, and None at the end, or what has ended it."""
+    try:
+        await follower.run(found)
+        await found.put(None)
+    except Exception as error:  # noqa: BLE001 - whoever follows is told all of them
+        await found.put(error)
+
+
+async def _begin_more(
+    keys: Sequence[str],
+    more: Callable[[], Awaitable[Sequence[str]]],
+    begin: Callable[[Sequence[str], str], None],
+) -> None:
+    """Begin to read each key that there is more of, as long as this runs."""
+    known = set(keys)
+    while True:
+        await asyncio.sleep(_MORE_S)
+        with suppress(*FAILURES):
+            for key in await more():
+                if key not in known:
+                    known.add(key)
+                    begin([key], "0-0")
 
 
 class _Absence:

@@ -7,8 +7,8 @@ from uuid import NAMESPACE_URL, uuid5
 from msgspec import to_builtins
 
 from gateway.balance.hours import HourRecord
-from gateway.contract import OtherEvent, encode_event, timestamps
-from gateway.publishing.stream_writer import StreamWriter, stream_writer
+from gateway.contract import OtherEvent, timestamps
+from gateway.publishing.publish_once import OncePublisher
 from gateway.settings import PublishSettings, RedisSettings
 
 __all__ = ["BALANCE_DRAWN", "BalanceEvents", "event_id_of"]
@@ -23,11 +23,10 @@ def event_id_of(prefix: str, hour: str) -> str:
 
 
 class BalanceEvents:
-    """Publishes on partition 0 of `events`, each event once however often it is asked to."""
+    """Publishes on the first partition of `events`, each event once however often it is asked."""
 
     def __init__(self, redis: RedisSettings, settings: PublishSettings) -> None:
-        self._redis = redis
-        self._writer: StreamWriter = stream_writer(redis, settings, 0)
+        self._publisher = OncePublisher(redis, settings)
 
     async def publish(self, hour: str, record: HourRecord) -> None:
         """Publish the record of an hour; raises StreamUnavailable, and then it may be repeated."""
@@ -41,9 +40,8 @@ class BalanceEvents:
             receivedat=now,
             data=to_builtins(record.balance),
         )
-        memory = self._redis.streams.recovered(0)
-        await self._writer.write_once(memory, [(event.id, encode_event(event))])
+        await self._publisher.publish_apart(event)
 
     async def close(self) -> None:
         """Close the connection."""
-        await self._writer.close()
+        await self._publisher.close()

@@ -18,7 +18,8 @@ class StreamUnavailable(GatewayError):
 
     The batch may have been written: only the same batch, with the same sequence number, may be
     tried again. `reason` is `away` (no answer), `refused` (Redis said no: out of memory,
-    read-only, no permission) or `not_durable` (written, but not confirmed by disk or replicas).
+    read-only, no permission), `not_durable` (written, but not confirmed by disk or replicas) or
+    `sealed`: it was not written, and never will be there, for the partition is a former one.
     """
 
     def __init__(self, reason: str, detail: str) -> None:

@@ -39,7 +39,7 @@ class MemoryGate:
 
     def __init__(self, client: Redis, streams: Streams, *, max_share: float) -> None:
         self._client = client
-        self._keys = streams.keys("events")
+        self._streams = streams
         self._max_share = max_share
         self._closed: frozenset[int] = frozenset()
         # The gate stays as it is meanwhile, which loses nothing.
@@ -70,7 +70,7 @@ class MemoryGate:
             await asyncio.sleep(_LOOK_S)
 
     async def _look(self) -> None:
-        servers = await memory_by_server(self._client, self._keys)
+        servers = await memory_by_server(self._client, self._streams.keys("events"))
         share = max(server.share for server in servers)
         metrics.MEMORY_SHARE.set(share)
         was_closed, self._closed = (

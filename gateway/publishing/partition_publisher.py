@@ -55,6 +55,7 @@ class PartitionPublisher:
         self._tells_all = False
         self._has_work = asyncio.Event()  # for the task
         self._is_closing = False
+        self._is_held = False
         self._direct = DirectWay(writer, deadline_s=deadline_s, on_end=self._settle_directly)
         # Begun anew at once: requests wait, and the batch that it failed with has been answered.
         self._publishing = Background(
@@ -84,8 +85,18 @@ class PartitionPublisher:
         self._tells_all = log.is_enabled_for(logging.DEBUG)
         self._publishing.start()
 
+    def hold(self) -> None:
+        """Store nothing until `release`: older events are on their way by other partitions."""
+        self._is_held = True
+
+    def release(self) -> None:
+        """Store what was added meanwhile, and what comes."""
+        self._is_held = False
+        self._go_on()
+
     async def close(self) -> None:
         """Store what was added, and end."""
+        self._is_held = False
         self._is_closing = True
         self._has_work.set()
         try:
@@ -102,8 +113,10 @@ class PartitionPublisher:
 
     @property
     def _is_busy(self) -> bool:
-        """Whether a batch is under way; then the next one leaves when it is settled."""
-        return self._direct.batch is not None or self._is_storing or self._in_doubt is not None
+        """Whether a batch is under way, or none may be yet; then the next one leaves afterwards."""
+        if self._is_held or self._is_storing:
+            return True
+        return self._direct.batch is not None or self._in_doubt is not None
 
     def _go_on(self) -> None:
         """Send the oldest batch that waits, or have the task store it."""
@@ -145,7 +158,10 @@ class PartitionPublisher:
 
     async def _run(self) -> None:
         while True:
-            if self._in_doubt is not None or (self._waiting and self._direct.batch is None):
+            if self._is_held and not self._is_closing:
+                self._has_work.clear()
+                await self._has_work.wait()
+            elif self._in_doubt is not None or (self._waiting and self._direct.batch is None):
                 await self._take_up()
             elif self._is_closing and self._direct.batch is None:
                 return

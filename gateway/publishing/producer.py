@@ -35,9 +35,17 @@ class PublishingOutages:
             level="error", ends="the spool takes batches again, or has none to take"
         )
 
+    def forget(self, partition: int) -> None:
+        """A partition has no troubles any more: it is a former one."""
+        self.redis.passed(partition)
+        self.spool.passed(partition)
+
 
 class Producer:
     """Stores the batches of one partition, each when it is known what became of the one before.
+
+    `on_sealed` is called when the partition turns out to be a former one; what comes still waits in
+    the spool, from where it is carried to where it belongs.
 
     Redis takes a lower number than the last one for a batch that it has. So a producer that has
     spooled becomes a new one before it writes to Redis again: what it left in the spool is still
@@ -55,8 +63,11 @@ class Producer:
         ledger: Ledger,
         deadline_s: float,
         holds_back: Callable[[int], bool],
+        on_sealed: Callable[[], None],
     ) -> None:
         self._partition = partition
+        self._below = streams.in_force.start  # of former partitions
+        self._on_sealed = on_sealed
         self._writer = writer
         self._spool = spool
         self._streams = streams
@@ -74,11 +85,7 @@ class Producer:
 
     def is_undisturbed(self) -> bool:
         """Whether a batch has nothing to do but to go to its stream."""
-        return not (
-            self._is_in_trouble
-            or self._spool.has_backlog(self._partition)
-            or self._holds_back(self._partition)
-        )
+        return not (self._is_in_trouble or self._has_backlog() or self._holds_back(self._partition))
 
     def number(self, batch: Batch) -> None:
         """Give a batch the number that it has to Redis, unless it was sent under one before.
@@ -99,7 +106,7 @@ class Producer:
         Raises CannotStore.
         """
         self._is_in_trouble = True
-        has_backlog = self._spool.has_backlog(self._partition)
+        has_backlog = self._has_backlog()
         if has_backlog or self._holds_back(self._partition):
             try:
                 return await self._to_spool(batch)  # behind the older events that wait there
@@ -110,6 +117,8 @@ class Producer:
         try:
             stored = await self._to_stream(batch)
         except StreamUnavailable as error:
+            if error.reason == "sealed":
+                return await self._to_spool_to_be_carried(batch)
             return await self._to_spool_instead(batch, error)
         self._outages.redis.passed(self._partition)
         if not has_backlog:
@@ -135,6 +144,17 @@ class Producer:
                 error=error.detail,
             )
         return stored
+
+    async def _to_spool_to_be_carried(self, batch: Batch) -> Stored:
+        """Put a batch in the spool that is to go to the partitions that there are from now on."""
+        self._on_sealed()
+        try:
+            return await self._to_spool(batch)
+        except SpoolUnavailable as error:
+            raise CannotStore("spool_" + error.reason) from error
+
+    def _has_backlog(self) -> bool:
+        return self._spool.has_backlog(self._partition, below=self._below)
 
     async def _to_stream(self, batch: Batch) -> Stored:
         self.number(batch)

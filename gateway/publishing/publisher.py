@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from gateway import metrics
 from gateway.balance.ledger import Ledger
+from gateway.contract import Streams
 from gateway.publishing.batch import Batch, Stored, Waiter
 from gateway.publishing.batch_spans import BatchSpans
 from gateway.publishing.errors import CannotStore
@@ -27,7 +28,8 @@ class Publisher:
 
     An event goes to the spool when Redis does not take it in time, when older events of its
     partition wait there, and while `holds_back` says so of its partition; `ledger` counts what
-    became of each. `start` before the first event, `close` after the last one.
+    became of each. Where Redis says that a partition is a former one, `on_sealed` is called, and
+    its events wait in the spool, too. `start` before the first event, `close` after the last one.
     """
 
     def __init__(
@@ -38,36 +40,69 @@ class Publisher:
         ledger: Ledger,
         *,
         holds_back: Callable[[int], bool],
+        on_sealed: Callable[[], None] = lambda: None,
     ) -> None:
+        self._redis = redis
+        self._settings = settings
+        self._spool = spool
         self._ledger = ledger
+        self._holds_back = holds_back
+        self._on_sealed = on_sealed
         self._max_queued = settings.max_queued
         self._queued = self._told_queued = 0
         self._outages = PublishingOutages()
         self._spans = BatchSpans() if is_traced() else None
-        self._partitions = []
-        for partition in range(redis.partitions):
-            writer = stream_writer(redis, settings, partition)
-            producer = Producer(
-                partition,
-                writer,
-                spool,
-                redis.streams,
-                self._outages,
-                ledger=ledger,
-                deadline_s=settings.deadline_s,
-                holds_back=holds_back,
-            )
-            self._partitions.append(
-                PartitionPublisher(
-                    partition,
-                    writer,
-                    producer,
-                    ledger=ledger,
-                    deadline_s=settings.deadline_s,
-                    on_taken=self._taken,
-                    spans=self._spans,
-                )
-            )
+        self._partitions = self._made()
+        self._adopting = asyncio.Lock()
+
+    def _made(self) -> dict[int, PartitionPublisher]:
+        """Publishers of the partitions that are in force."""
+        return {partition: self._publisher_of(partition) for partition in self._streams.in_force}
+
+    @property
+    def _streams(self) -> Streams:
+        return self._redis.streams
+
+    def _publisher_of(self, partition: int) -> PartitionPublisher:
+        writer = stream_writer(self._redis, self._settings, partition)
+        producer = Producer(
+            partition,
+            writer,
+            self._spool,
+            self._streams,
+            self._outages,
+            ledger=self._ledger,
+            deadline_s=self._settings.deadline_s,
+            holds_back=self._holds_back,
+            on_sealed=self._on_sealed,
+        )
+        return PartitionPublisher(
+            partition,
+            writer,
+            producer,
+            ledger=self._ledger,
+            deadline_s=self._settings.deadline_s,
+            on_taken=self._taken,
+            spans=self._spans,
+        )
+
+    async def adopt(self) -> None:
+        """Go over to the partitions that the streams have from now on.
+
+        What comes goes there from the first step of this call on, and waits in memory until all
+        that came before is settled: on its former partition, or in the spool.
+        """
+        former, self._partitions = self._partitions, (made := self._made())
+        for one in made.values():
+            one.hold()
+            one.start()
+        async with self._adopting:  # or what came before last might still be under way
+            await asyncio.gather(*(one.close() for one in former.values()))
+        for partition in former:
+            self._outages.forget(partition)
+        if self._partitions is made:  # else a later call has begun, which closes these
+            for one in made.values():
+                one.release()
 
     def publish(self, event: bytes, partition: int) -> Awaitable[Stored]:
         """Store an event; what is returned waits until it is stored, and says where.
@@ -104,12 +139,12 @@ class Publisher:
 
     def start(self) -> None:
         """Start publishing."""
-        for one in self._partitions:
+        for one in self._partitions.values():
             one.start()
 
     async def close(self) -> None:
         """Store what has been accepted, and end."""
-        await asyncio.gather(*(one.close() for one in self._partitions))
+        await asyncio.gather(*(one.close() for one in self._partitions.values()))
 
     def _taken(self, events: int) -> None:
         self._queued -= events

@@ -34,6 +34,7 @@ class _Script:
 
 _PUBLISH: Final = _Script("publish.lua")
 _PUBLISH_ONCE: Final = _Script("publish_once.lua")
+_KNOWN: Final = _Script("known.lua")
 REMEMBER_S: Final = 7 * 24 * 3600
 # How long a producer's last batch is known: longer than any outage that a spool can bridge.
 _REMEMBER_ONCE_MS: Final = 35 * 24 * 3600 * 1000
@@ -53,13 +54,16 @@ class NumberedBatch(NamedTuple):
 class StreamWriter:
     """Writes batches to one stream, and counts them in its partition's balance.
 
-    `client` must be a publisher's (gateway.redis_access.connections.publisher): one that never
-    repeats a command on its own. `wait_s` is how long disk or replicas may take.
+    `client` must be a publisher's (redis_access.connections.publisher), which repeats no command on
+    its own, and `seal` the key of a partition's end. Disk or replicas may take `wait_s`.
     """
 
-    def __init__(self, client: Any, *, stream: str, balance: str, ack: Ack, wait_s: float) -> None:
+    def __init__(
+        self, client: Any, *, stream: str, seal: str, balance: str, ack: Ack, wait_s: float
+    ) -> None:
         self._client = client
         self._stream = stream
+        self._seal = seal
         self._balance = balance
         self._ack = ack
         self._wait_ms = max(1, int(wait_s * 1000))  # 0 would wait for ever
@@ -91,8 +95,8 @@ class StreamWriter:
         if self._direct is None or not self._direct.is_usable:
             return False
         command: tuple[Any, ...] = (
-            *("EVALSHA", _PUBLISH.sha, 3),
-            *(self._stream, self._balance, memory, REMEMBER_S),
+            *("EVALSHA", _PUBLISH.sha, 4),
+            *(self._stream, self._balance, self._seal, memory, REMEMBER_S),
         )
         self._direct.call(
             pack_command((*command, sequence, len(events), *events)),
@@ -113,7 +117,7 @@ class StreamWriter:
         if tell is None:
             return
         if type(reply) is list:
-            tell(reply[0])
+            tell(reply[0])  # None, if the partition is a former one
         else:  # refused, or lost
             self._forget_server()
             tell(None)
@@ -127,20 +131,22 @@ class StreamWriter:
         return DirectCalls(transport)
 
     async def write(self, memory: str, sequence: int, events: list[bytes]) -> bytes:
-        """Append one batch, as `write_all` does; returns the entries' ids, separated by spaces."""
+        """Append one batch as `write_all`; its ids with spaces. Raises `sealed` instead of None."""
         (ids,) = await self.write_all([NumberedBatch(memory, sequence, events)])
+        if ids is None:
+            raise StreamUnavailable("sealed", f"nothing new is put on {self._stream}")
         return ids
 
-    async def write_all(self, batches: Sequence[NumberedBatch]) -> list[bytes]:
-        """Append batches in their order, all of them or none; returns the entries' ids of each.
+    async def write_all(self, batches: Sequence[NumberedBatch]) -> list[bytes | None]:
+        """Append batches in their order, all of them or none; returns the entries' ids of each, or
+        None of one that is not taken, and never will be, since the partition is a former one.
 
-        Idempotent for the last sequence number of each producer: repeating it returns the ids of
-        the first time; for an earlier one, which must have been stored, it does nothing and
-        returns none. Raises StreamUnavailable; then the batches may have been written. Not to be
-        called twice at the same time. Takes as long as Redis takes: cancel it at a deadline, which
-        counts as no answer.
+        Idempotent for the last sequence number of each producer: repeating it returns the first
+        ids; for an earlier one, which must have been stored, it does nothing and returns none.
+        Raises StreamUnavailable; then the batches may have been written. One call at a time. Takes
+        as long as Redis takes: cancel it at a deadline, which counts as no answer.
         """
-        arguments: list[Any] = [2 + len(batches), self._stream, self._balance]
+        arguments: list[Any] = [3 + len(batches), self._stream, self._balance, self._seal]
         arguments += [memory for memory, _, _ in batches]
         arguments.append(REMEMBER_S)
         for _, sequence, events in batches:
@@ -151,16 +157,17 @@ class StreamWriter:
     async def write_once(self, memory: str, events: Sequence[tuple[str, bytes]]) -> int:
         """Append those events, given with their ids, that were not appended so before; how many.
 
-        `memory` is the key that remembers their ids, for 35 days. Repeatable, also by another
-        process and with other events; raises as `write` does.
+        `memory` is the key that remembers their ids, for 35 days. Repeatable, also by others and
+        with other events; raises as `write` does.
         """
+        keys = (self._stream, memory, self._balance, self._seal)
         flat = [part for event in events for part in event]
-        return int(
-            await self._carried_out(
-                _PUBLISH_ONCE,
-                [3, self._stream, memory, self._balance, _REMEMBER_ONCE_MS, *flat],
-            )
-        )
+        return int(await self._carried_out(_PUBLISH_ONCE, [4, *keys, _REMEMBER_ONCE_MS, *flat]))
+
+    async def known(self, memory: str, events: Sequence[tuple[str, bytes]]) -> set[str]:
+        """The ids of those events that `write_once` has appended; raises as it does."""
+        scores = await self._carried_out(_KNOWN, [1, memory, *(one for one, _ in events)])
+        return {one for (one, _), score in zip(events, scores, strict=True) if score is not None}
 
     async def _carried_out(self, script: _Script, arguments: list[Any]) -> Any:
         """What a script returned, at the durability asked for; raises StreamUnavailable."""
@@ -193,7 +200,8 @@ class StreamWriter:
             self._forget_server()
             raise
         except RedisError as error:
-            raise StreamUnavailable("refused", str(error)) from error
+            is_former = str(error).startswith("SEALED")
+            raise StreamUnavailable("sealed" if is_former else "refused", str(error)) from error
 
     def _forget_server(self) -> None:
         """Whoever answers next may be another server, or this one with other settings."""
@@ -248,6 +256,7 @@ def stream_writer(redis: RedisSettings, settings: PublishSettings, partition: in
     return StreamWriter(
         connections.publisher(redis.url),
         stream=redis.streams.key("events", partition),
+        seal=redis.streams.sealed(partition),
         balance=balance_key(redis.prefix, partition),
         ack=Ack.parse(settings.ack),
         wait_s=settings.deadline_s * 0.9,

@@ -16,6 +16,7 @@ from gateway.missed_events.gap_book import GapBook
 from gateway.missed_events.online_events import OnlineEvents
 from gateway.missed_events.portals_without_queue import PortalsWithoutQueue
 from gateway.missed_events.sweep import Sweep
+from gateway.partitioning.partition_follower import following
 from gateway.portal_health.assembly import PortalHealth, open_portal_health
 from gateway.portal_health.troubled_portals import list_troubled
 from gateway.portals.directory import Directory, Portal
@@ -54,6 +55,8 @@ class LeaderParts:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._redis.aclose)
+            streams = self._settings.redis.streams
+            await stack.enter_async_context(following(self._redis, streams))
             self._bitrix24 = await stack.enter_async_context(connect(self._settings))
             registry = Registry(self._redis, prefix=self._settings.redis.prefix)
             follower = Follower(self._directory, registry)

@@ -63,6 +63,7 @@ class ReconcilerProcess:
                 "reconcile",
                 why_not=await self.why_not_ready(),
                 admin=admin,
+                layouts=len(self._settings.redis.streams.counts),
                 leads=self._leadership.is_leading,
             )
 

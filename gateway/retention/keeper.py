@@ -86,7 +86,7 @@ class Retention:
             log.warning("redis can lose events", why=danger, what_to_do="see docs/retention.md")
         self._counts_reads = counts_reads(await self._client.info("server"))
         kept = []
-        for partition in range(self._streams.partitions):
+        for partition in self._streams.numbers:
             lease = self._streams.retention_lease(partition)
             leads = await self._leases.hold(lease)
             (self._leading.add if leads else self._leading.discard)(lease)

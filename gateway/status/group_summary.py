@@ -20,12 +20,13 @@ class GroupTrend(Struct, frozen=True, kw_only=True):
 
 
 class GroupSummary(Struct, frozen=True, kw_only=True):
-    """A group on all partitions of its stream.
+    """A group on all partitions of its stream; those that it is to read by now are `partitions`.
 
     Entries wait that were not given to it yet; those in hand were, and are not acknowledged; those
     to come again are redeliveries. `oldest_s` is the age of the oldest of both kinds, 0 for none.
     `unowned` are partitions that no process holds, `pauses` what an operator lets wait. `trend` is
-    None after a single look.
+    None after a single look. `waits_for_former` is whether there are partitions with which it
+    begins when it is through with former ones.
     """
 
     group: str
@@ -39,6 +40,7 @@ class GroupSummary(Struct, frozen=True, kw_only=True):
     unowned: tuple[int, ...]
     pauses: tuple[Pause, ...] = ()
     trend: GroupTrend | None = None
+    waits_for_former: bool = False
 
     @property
     def is_paused(self) -> bool:
@@ -81,19 +83,29 @@ def _by_group(found: Sequence[GroupStanding]) -> dict[tuple[str, str], list[Grou
 def _summary(
     some: Sequence[GroupStanding], before: Sequence[GroupStanding], apart_s: float
 ) -> GroupSummary:
+    waits = any(one.waits_for_former for one in some)
+    due = [one for one in some if _is_due(one, waits=waits)]
     return GroupSummary(
         group=some[0].group,
         stream=some[0].stream,
-        partitions=len(some),
+        partitions=len(due),
         waiting=sum(one.lag for one in some),
         in_hand=sum(one.pending for one in some),
         again=sum(one.redeliveries for one in some),
         oldest_s=max(max(one.oldest_pending_s, one.oldest_waiting_s) for one in some),
         dead_letters=sum(one.dead_letters for one in some),
-        unowned=tuple(one.partition for one in some if one.owner is None),
+        unowned=tuple(one.partition for one in due if one.owner is None),
         pauses=some[0].pauses,
         trend=_trend(some, before, apart_s) if before else None,
+        waits_for_former=waits,
     )
+
+
+def _is_due(one: GroupStanding, *, waits: bool) -> bool:
+    """Whether somebody has to hold a partition now: a former one, only for what is left there."""
+    if one.is_former and not waits:
+        return bool(one.lag or one.pending or one.redeliveries)
+    return not one.waits_for_former
 
 
 def _trend(

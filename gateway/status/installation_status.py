@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
@@ -15,6 +16,8 @@ from gateway.drill_record import DrillRecord, last_drill
 from gateway.ending import end
 from gateway.heartbeats.process_list import ListedProcess, processes, without_followed
 from gateway.ops.group_standings import GroupStanding, standings
+from gateway.ops.partition_standing import PartitionStanding, partition_standing
+from gateway.partitioning.partition_record import adopt_record
 from gateway.portal_health.troubled_portals import troubles_of_portals
 from gateway.portals.current_portals import CurrentPortals
 from gateway.redis_access import connections
@@ -54,6 +57,7 @@ class InstallationStatus(Struct, frozen=True, kw_only=True):
     redis_why_not: str | None = None
     servers: list[ServerStanding] | None = None
     groups: list[GroupSummary] | None = None
+    partitions: PartitionStanding | None = None
     processes: list[ListedProcess] | None = None
     spools: list[SpoolStanding]
     portals: list[PortalData] | None = None
@@ -108,6 +112,11 @@ class StatusObserver:
                 probes=probes,
             )
         settings, prefix = self._settings, self._settings.redis.prefix
+        with suppress(*FAILURES):  # what is not answered is told by those who ask
+            await adopt_record(self._redis, settings.redis.streams)
+        partitions = await self._part(
+            "partitions", partition_standing(self._redis, settings.redis.streams)
+        )
         servers, groups, found, portals, balance, (drill, _) = await asyncio.gather(
             self._part("servers", server_standings(self._redis)),
             self._part("groups", self._look_at_groups()),
@@ -127,6 +136,7 @@ class StatusObserver:
             redis=where,
             servers=servers,
             groups=groups,
+            partitions=partitions,
             processes=None if found is None else without_followed(found),
             spools=_spools(found or (), here),
             portals=portals,

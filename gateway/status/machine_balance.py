@@ -25,14 +25,14 @@ async def balance_within(settings: Settings, *, within_s: float) -> Balance:
 
     Raises one of connections.FAILURES if there is neither.
     """
-    url = settings.redis.url
+    own = settings.redis
     try:
-        return await answered(url, lambda redis: balance_now(redis, settings), within_s=within_s)
+        return await answered(own, lambda redis: balance_now(redis, settings), within_s=within_s)
     except FAILURES as error:
         here = await _report_of_this_machine(settings)
         if not here:
             raise
-        why = f"{RedisAddress.of(url)} {' '.join(predicate(error).split())}"
+        why = f"{RedisAddress.of(own.url)} {' '.join(predicate(error).split())}"
         return balance_without_redis(here, now_ms=round(time.time() * 1000), why=why)
 
 

@@ -10,6 +10,7 @@ from gateway.contract import PortalData, Trouble
 from gateway.drill_record import DrillRecord
 from gateway.heartbeats.process_list import ListedProcess
 from gateway.ops.group_interventions import command_to_resume
+from gateway.ops.partition_standing import PartitionStanding
 from gateway.ops.text_tables import span
 from gateway.status.group_summary import GroupSummary
 from gateway.status.installation_status import InstallationStatus
@@ -64,6 +65,7 @@ def faults_of(status: InstallationStatus, *, memory_share: float) -> list[Status
             for name, why in status.unknown.items()
         ),
         *_of_processes(status.processes),
+        *_of_partitions(status.partitions),
         *_of_spools(status),
         *(fault for one in status.groups or () for fault in _of_group(one)),
         *_of_balance(status.balance),
@@ -138,6 +140,11 @@ def _of_processes(found: list[ListedProcess] | None) -> Iterator[StatusFault]:
             )
 
 
+def _of_partitions(one: PartitionStanding | None) -> Iterator[StatusFault]:
+    if one is not None and one.why_not is not None:
+        yield StatusFault(f"{one.why_not}, {span(one.since_s)} ago", one.remedy)
+
+
 def _of_spools(status: InstallationStatus) -> Iterator[StatusFault]:
     for one in status.spools:
         yield from _of_spool(one)
@@ -175,6 +182,12 @@ def _of_group(one: GroupSummary) -> Iterator[StatusFault]:
     if one.unowned:
         missing = ", ".join(map(str, one.unowned))
         yield StatusFault(f"nobody holds partition {missing} of group {one.group}", start)
+    if one.waits_for_former and one.oldest_s > LATE_S:
+        yield StatusFault(
+            f"group {one.group} has not begun with the new partitions: it has still to handle what "
+            f"is on former ones{_behind(one)}",
+            f"gateway pending --group {one.group}",
+        )
     for pause in one.pauses:
         yield StatusFault(
             f"group {one.group} is paused: {pause}", command_to_resume(one.group, pause)

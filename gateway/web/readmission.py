@@ -12,7 +12,9 @@ from gateway.inbound.errors import Forbidden, Malformed
 from gateway.inbound.form import FormError
 from gateway.inbound.form_fields import extract
 from gateway.portals.quarantine import Quarantine, Sealed, opened
-from gateway.publishing.stream_writer import StreamWriter
+from gateway.publishing.spool.batch_file import SpooledBatch
+from gateway.publishing.spool.carrying import carry
+from gateway.publishing.stream_writer import NumberedBatch, StreamWriter
 from gateway.vault.encryption import Unreadable, Vault
 
 __all__ = ["Readmission", "Remaining", "claim_of", "readmit"]
@@ -56,18 +58,28 @@ async def readmit(
     event_ids: list[str] = []
     remaining: Counter[Remaining] = Counter()
     writers: dict[int, StreamWriter] = {}
+
+    async def write(partition: int, batches: Sequence[SpooledBatch]) -> Sequence[bytes | None]:
+        if partition not in writers:
+            writers[partition] = writer_of(partition)
+        return await writers[partition].write_all(
+            [
+                NumberedBatch(streams.producer(partition, one.producer), one.sequence, one.events)
+                for one in batches
+            ]
+        )
+
     try:
         for kept in deliveries:
             verdict = _verdict(kept, vault, admission)
             if not isinstance(verdict, Admitted):
                 remaining[Remaining(kept.digest, verdict)] += 1
                 continue
-            partition = streams.partition_of(verdict.member_id, verdict.subject)
-            if partition not in writers:
-                writers[partition] = writer_of(partition)
-            producer = streams.producer(partition, kept.receipt_id)
+            # From the first layout on: it may have been admitted before the number changed.
+            home = streams.homes_of(verdict.member_id, verdict.subject)[0]
+            event = encode_event(verdict.event)
             async with asyncio.timeout(deadline_s):
-                await writers[partition].write(producer, 1, [encode_event(verdict.event)])
+                await carry([SpooledBatch(home, kept.receipt_id, 1, [event])], streams, write)
             await quarantine.remove([kept])
             event_ids.append(kept.receipt_id)
     finally:

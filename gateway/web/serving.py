@@ -121,6 +121,7 @@ def _heartbeat(
             why_not=await parts.storage.readiness.why_not_ready(),
             worker=worker,
             admin=f"{admin.host}:{admin.port}",
+            layouts=len(settings.redis.streams.counts),
             spool=await parts.storage.spool_state(),
             answers=answers_until_now(),
         )

@@ -15,6 +15,8 @@ from gateway.balance.ledger_choice import choose_ledger
 from gateway.balance.sheet import Balance
 from gateway.heartbeats.process_report import SpoolState
 from gateway.history.recorder import HistoryRecorder
+from gateway.partitioning.known_counts import KnownCounts
+from gateway.partitioning.partition_follower import PartitionFollower
 from gateway.publishing.balance_event import BalanceEvents, event_id_of
 from gateway.publishing.errors import SpoolUnavailable
 from gateway.publishing.memory_gate import MemoryGate
@@ -39,7 +41,14 @@ class Storage:
     `close` when all of them are answered.
     """
 
-    def __init__(self, settings: Settings, control: Redis, spool: Spool, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        control: Redis,
+        spool: Spool,
+        ledger: Ledger,
+        partitions: PartitionFollower,
+    ) -> None:
         redis, publish = settings.redis, settings.publish
         directory = Path(settings.spool.dir)
         self._spool = spool
@@ -59,8 +68,18 @@ class Storage:
             reporter=self._reporter,
             deadline_s=publish.deadline_s,
             holds_back=self._gate.is_closed,
+            on_sealed=partitions.hurry,
         )
-        self.publisher = Publisher(redis, publish, spool, ledger, holds_back=self._gate.is_closed)
+        self.publisher = Publisher(
+            redis,
+            publish,
+            spool,
+            ledger,
+            holds_back=self._gate.is_closed,
+            on_sealed=partitions.hurry,
+        )
+        self._partitions = partitions
+        partitions.calls(self.publisher.adopt)
         self._control, self._prefix = control, redis.prefix
         self._balance_events = BalanceEvents(redis, publish)
         self._bookkeeper = Bookkeeper(
@@ -78,17 +97,24 @@ class Storage:
     @classmethod
     async def open(cls, settings: Settings, control: Redis) -> Self:
         """With the spool of the settings; raises OperatorError if its directory cannot be used."""
-        spool = await Spool.open(Path(settings.spool.dir), max_bytes=settings.spool.max_bytes)
+        directory, redis = Path(settings.spool.dir), settings.redis
+        spool = await Spool.open(directory, max_bytes=settings.spool.max_bytes)
         try:
             in_spool: int | None = (await spool.totals())[0]
         except SpoolUnavailable:  # of which the drainer tells
             in_spool = None
-        ledger = choose_ledger(Path(settings.spool.dir), in_spool=in_spool)
-        return cls(settings, control, spool, ledger)
+        ledger = choose_ledger(directory, in_spool=in_spool)
+        known = KnownCounts(directory, prefix=redis.prefix)
+        partitions = PartitionFollower(control, redis.streams, known=known)
+        await partitions.open()
+        return cls(settings, control, spool, ledger, partitions)
 
     def start(self) -> None:
         """Start all of it."""
-        for part in (self.publisher, self._drainer, self._gate, self._retention, self._bookkeeper):
+        for part in (
+            *(self.publisher, self._partitions, self._drainer, self._gate),
+            *(self._retention, self._bookkeeper),
+        ):
             part.start()
 
     async def spool_state(self) -> SpoolState | None:
@@ -121,6 +147,7 @@ class Storage:
     async def stop_draining(self) -> None:
         """End what nobody who sent an event waits for."""
         await asyncio.gather(
+            self._partitions.close(),
             self._drainer.close(),
             self._gate.close(),
             self._retention.close(),

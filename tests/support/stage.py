@@ -9,10 +9,11 @@ from typing import Any, Final
 from msgspec.structs import asdict
 from redis.exceptions import ResponseError
 
-from gateway.contract import InvalidEvent, Streams, decode_event
+from gateway.contract import CommentEvent, InvalidEvent, Streams, decode_event
 from gateway.drill.delivery_load import DeliveryLoad, LoadDelivery
 from gateway.drill.fault_ledger import FaultAccount, StoredEvent, account_of, stored_event
 from gateway.local.redis_server import RedisServer, ServerBinary
+from gateway.partitioning.partition_record import adopt_record
 from gateway.redis_access import connections
 from tests.integration.runtime.running import settled
 from tests.support.consumer_process import Worker
@@ -134,7 +135,7 @@ class Stage:
 
         async def is_done() -> bool:
             try:
-                keys = self.streams.keys(stream)
+                keys = (await _on_record(redis, self.streams)).keys(stream)
                 return all([await settled(redis, key, group) for key in keys])
             except (*connections.AWAY, ResponseError):
                 return False
@@ -220,19 +221,24 @@ class Stage:
 
 
 async def entries_on(url: str, streams: Streams = _STREAMS) -> list[list[StoredEvent]]:
-    """The entries of each partition that are events, in their order."""
+    """The entries of each partition that are about comments, in their order; former ones first."""
     async with connections.control(url) as client:
         found = []
-        for key in streams.keys("events"):
+        for key in (await _on_record(client, streams)).keys("events"):
             entries: Any = await client.xrange(key)
             raw = [fields.get(b"event", b"") for _, fields in entries]
-            found.append([stored_event(event) for event in raw if _is_event(event)])
+            found.append([stored_event(event) for event in raw if _is_of_comment(event)])
         return found
 
 
-def _is_event(raw: bytes) -> bool:
+async def _on_record(client: Any, assumed: Streams) -> Streams:
+    streams = Streams(prefix=assumed.prefix, partitions=assumed.partitions)
+    await adopt_record(client, streams)
+    return streams
+
+
+def _is_of_comment(raw: bytes) -> bool:
     try:
-        decode_event(raw)
+        return isinstance(decode_event(raw), CommentEvent)
     except InvalidEvent:
         return False
-    return True

@@ -105,12 +105,14 @@ class SpoolFile:
         except OSError as error:
             raise SpoolUnavailable("broken", str(error)) from error
 
-    def has_backlog(self, partition: int) -> bool:
-        """True if a batch of this partition waits."""
+    def has_backlog(self, partition: int, *, below: int = 0) -> bool:
+        """True if a batch of this partition waits, or of one with a number below `below`."""
         return self._database.use(
             lambda connection: (
                 connection.execute(
-                    "SELECT 1 FROM batch WHERE partition = ? LIMIT 1", (partition,)
+                    "SELECT 1 FROM batch WHERE partition = ? UNION ALL"
+                    " SELECT 1 FROM batch WHERE partition < ? LIMIT 1",
+                    (partition, below),
                 ).fetchone()
                 is not None
             )

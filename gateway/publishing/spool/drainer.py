@@ -25,6 +25,7 @@ from gateway.publishing.batch import MAX_EVENTS
 from gateway.publishing.errors import SpoolUnavailable, StreamUnavailable
 from gateway.publishing.outage import SharedOutage
 from gateway.publishing.spool.batch_file import SpooledBatch
+from gateway.publishing.spool.carrying import carry
 from gateway.publishing.spool.reports import SpoolReporter
 from gateway.publishing.spool.store import Spool
 from gateway.publishing.stream_writer import NumberedBatch, StreamWriter
@@ -41,7 +42,9 @@ _RETRY_S: Final = (0.2, 0.5, 1.0, 2.0)
 class Drainer:
     """Drains the spool of this machine while it holds the lock in `directory`, and tells of it.
 
-    Events of a partition stay where they are while `holds_back` is true of it.
+    Events of a partition stay where they are while `holds_back` is true of it. Those of former
+    partitions go first, to where they belong by now; `on_sealed` is called when a partition turns
+    out to be a former one.
     """
 
     def __init__(
@@ -55,7 +58,9 @@ class Drainer:
         reporter: SpoolReporter,
         deadline_s: float,
         holds_back: Callable[[int], bool],
+        on_sealed: Callable[[], None] = lambda: None,
     ) -> None:
+        self._on_sealed = on_sealed
         self._ledger = ledger
         self._reporter = reporter
         self._deadline_s = deadline_s
@@ -107,6 +112,8 @@ class Drainer:
                 failures = 0
                 self._spool_fails.passed(self)
             except StreamUnavailable as error:
+                if error.reason == "sealed":
+                    self._on_sealed()
                 pause_s = _RETRY_S[min(failures, len(_RETRY_S) - 1)]
                 failures += 1
                 self._redis_fails.meets("the spool waits for redis", self, error=str(error))
@@ -119,6 +126,8 @@ class Drainer:
         started = perf_counter()
         waiting = await self._spool.partitions()
         partitions = [partition for partition in waiting if not self._holds_back(partition)]
+        if former := [one for one in waiting if self._streams.is_former(one)]:
+            partitions = former[:1]  # the oldest layout first
         for partition in partitions:
             await self._drain_partition(partition)
         if waiting and not partitions:
@@ -140,7 +149,10 @@ class Drainer:
         batches = await self._spool.oldest(partition, MAX_EVENTS)
         if not batches:
             return
-        await self._write(partition, batches)
+        if self._streams.is_former(partition):
+            await carry(batches, self._streams, self._write)
+        elif None in await self._write(partition, batches):
+            raise StreamUnavailable("sealed", "the number of partitions changes right now")
         self._redis_fails.passed(self)
         events = sum(len(batch.events) for batch in batches)
         with self._ledger.draining(events):
@@ -149,7 +161,9 @@ class Drainer:
         metrics.DRAINED_EVENTS.inc(events)
         log.debug("spooled events published", partition=partition, events=events)
 
-    async def _write(self, partition: int, batches: Sequence[SpooledBatch]) -> None:
+    async def _write(
+        self, partition: int, batches: Sequence[SpooledBatch]
+    ) -> Sequence[bytes | None]:
         if partition not in self._writers:
             self._writers[partition] = self._writer_of(partition)
         numbered = [
@@ -160,7 +174,7 @@ class Drainer:
         ]
         try:
             async with asyncio.timeout(self._deadline_s):
-                await self._writers[partition].write_all(numbered)
+                return await self._writers[partition].write_all(numbered)
         except TimeoutError as error:
             raise StreamUnavailable("away", f"no answer in {self._deadline_s} s") from error
 

@@ -60,10 +60,11 @@ async def recover(
         # The spool first: an event leaves it only when it is on its stream.
         known = _ids(event for batch in spool.all_of(partition) for event in batch.events)
         since_ms = min(batch.spooled_at_ms for batch in batches) - _MARGIN_MS
-        key = streams.key("events", partition)
-        if not even_if_trimmed:
-            await _refuse_if_trimmed(redis, key, since_ms)
-        known |= await _ids_since(redis, key, since_ms)
+        for place in _places(streams, partition):
+            key = streams.key("events", place)
+            if not even_if_trimmed:
+                await _refuse_if_trimmed(redis, key, since_ms)
+            known |= await _ids_since(redis, key, since_ms)
         missing += _batches(partition, [event for event in events if _id_of(event).id not in known])
     if missing:
         spool.append(missing)
@@ -74,6 +75,12 @@ async def recover(
         put_back=put_back,
         damaged=salvaged.damaged,
     )
+
+
+def _places(streams: Streams, partition: int) -> list[int]:
+    """The partitions on which events of one may be: also those of the layouts that came after."""
+    later = [layout for layout in streams.layouts if layout.start > partition]
+    return [partition, *(number for layout in later for number in layout)]
 
 
 def _batches(partition: int, events: Sequence[bytes]) -> list[SpooledBatch]:

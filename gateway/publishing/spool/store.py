@@ -45,9 +45,10 @@ class Spool:
             raise OperatorError(f"[spool] dir {directory} cannot be used: {error}") from error
         return cls(file, look, thread)
 
-    def has_backlog(self, partition: int) -> bool:
+    def has_backlog(self, partition: int, *, below: int = 0) -> bool:
         """True if older events of this partition wait, so that newer ones must wait behind them.
 
+        So do those of former partitions, with numbers below `below`: it is not told whose they are.
         Cheap: the file is looked at only after somebody has appended to it.
 
         False where the spool cannot be read: order then gives way to storing.
@@ -56,7 +57,7 @@ class Spool:
         if self._empty_at.get(partition) == mark:
             return False
         try:
-            has_backlog = self._look.has_backlog(partition)
+            has_backlog = self._look.has_backlog(partition, below=below)
         except SpoolUnavailable as error:
             self._unreadable.meets(
                 "the spool cannot be read", "a lane", reason=error.reason, error=str(error)

@@ -1,5 +1,6 @@
 """Defines the section `[redis]`."""
 
+from functools import cached_property
 from typing import Annotated
 
 from msgspec import Meta
@@ -10,8 +11,8 @@ from gateway.settings.sections.kinds import SecretUrl, Section
 __all__ = ["RedisSettings"]
 
 
-class RedisSettings(Section, frozen=True, kw_only=True):
-    """[redis]: where the streams are. `partitions` is fixed for the life of an installation."""
+class RedisSettings(Section, frozen=True, kw_only=True, dict=True):
+    """[redis]: where the streams are. `partitions` is the number of a new installation."""
 
     url: SecretUrl = "redis://127.0.0.1:6379/0"
     """The server: `redis://`, `rediss://` (TLS) or `unix://`, with user and password if it asks;
@@ -24,9 +25,12 @@ class RedisSettings(Section, frozen=True, kw_only=True):
     ] = "b24"
     """What the names of all streams begin with; two installations can share one server by it."""
     partitions: Annotated[int, Meta(ge=1, le=1024)] = 1
-    """Into how many streams events are spread; one process of a group works on each at a time."""
+    """Into how many streams the events of a new installation are spread; one process of a group
+    works on each at a time. Of one that runs, `gateway repartition` changes it."""
 
-    @property
+    @cached_property
     def streams(self) -> Streams:
-        """The names of the streams that these settings lead to."""
+        """The names of the streams that these settings lead to: one object, which all parts of the
+        process share, and which is told what is on record of partitions (gateway.partitioning).
+        """
         return Streams(prefix=self.prefix, partitions=self.partitions)

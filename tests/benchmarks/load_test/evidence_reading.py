@@ -139,7 +139,7 @@ async def is_through(redis: Any, key: str, end: EntryId, *, but: str = "", only:
 
 def _places(streams: Streams) -> Iterator[tuple[str, int, str]]:
     for stream in ("events", "comments"):
-        for partition in range(streams.partitions):
+        for partition in streams.numbers:
             yield stream, partition, streams.key(stream, partition)
 
 

@@ -46,7 +46,7 @@ async def test_a_safe_server_is_well(own_server: RedisServer, tmp_path: Path) ->
     assert found == {
         "warning": ["drill"],
         "note": ["public address", "redis rights", "groups", "portals"],
-        "well": ["settings", "redis"],
+        "well": ["settings", "redis", "partitions"],
     }
 
 

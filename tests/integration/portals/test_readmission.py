@@ -154,18 +154,18 @@ async def test_admitting_that_dies_after_the_write_publishes_once(
     await send(receiver, 1, NEW_TOKEN)
     await until_kept(portals, 1)
     await portals("add", SANDBOX.member_id, "--token", NEW_TOKEN)
-    write = StreamWriter.write
+    write = StreamWriter.write_all
 
-    async def written_but_unanswered(*arguments: Any) -> bytes:
+    async def written_but_unanswered(*arguments: Any) -> None:
         await write(*arguments)
         raise ConnectionResetError
 
-    monkeypatch.setattr(StreamWriter, "write", written_but_unanswered)
+    monkeypatch.setattr(StreamWriter, "write_all", written_but_unanswered)
     with pytest.raises(OperatorError, match="Redis does not do its part"):
         await portals("quarantine", "admit")
     assert len(await events(redis)) == 1
 
-    monkeypatch.setattr(StreamWriter, "write", write)
+    monkeypatch.setattr(StreamWriter, "write_all", write)
     results = await asyncio.gather(*(portals("quarantine", "admit") for _ in range(2)))
 
     assert {result.exit_code for result in results} == {0}

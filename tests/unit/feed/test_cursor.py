@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.feed.cursor import Cursors, ReadPlace, UnusableCursor
+from consumers.feed.cursor import CursorAhead, Cursors, ReadPlace, UnusableCursor
 from gateway.contract import EntryId
 
 ALPHABET = string.ascii_letters + string.digits + "-_"
@@ -62,11 +62,18 @@ def test_a_cursor_of_which_the_end_is_missing_is_refused() -> None:
             cursors.read(written[:length])
 
 
-def test_a_cursor_of_another_number_of_partitions_says_so() -> None:
+def test_a_cursor_holds_when_there_are_further_partitions() -> None:
+    places = (place(9, 0, 1), place(7, 1, 1))
+    written = Cursors("b24:comments", 2).written(places)
+
+    assert Cursors("b24:comments", 4).read(written) == (*places, place(0), place(0))
+
+
+def test_a_cursor_of_partitions_that_are_not_known_yet_says_so() -> None:
     written = Cursors("b24:comments", 2).written([place(9, 0, 1), place(7, 1, 1)])
 
-    with pytest.raises(UnusableCursor, match="is of 2 partitions, and now there are 4"):
-        Cursors("b24:comments", 4).read(written)
+    with pytest.raises(CursorAhead, match="is of 2 partitions, and here 1 are known"):
+        Cursors("b24:comments", 1).read(written)
 
 
 def test_a_cursor_of_another_stream_is_refused() -> None:

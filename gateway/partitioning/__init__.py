@@ -1,0 +1,1 @@
+"""Knows into how many partitions an installation spreads its events, and what number comes next."""
