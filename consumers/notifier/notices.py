@@ -2,7 +2,8 @@
 
 A notice is all that a target has not been told yet about one of them. Edits join it; a deletion
 withdraws it. While a notice is being sent it is leased, and what happens meanwhile stands behind
-it.
+it. One that may have arrived, though nobody said so, stays leased until it is sent again as it was:
+with what came since it would be another message, which no receiver knows for the same.
 """
 
 from typing import Final, Literal
@@ -19,9 +20,12 @@ __all__ = [
     "decoded",
     "encoded",
     "given_back",
+    "held",
     "key_of",
     "merged",
     "news_of",
+    "not_accepted",
+    "overtaken",
     "replaced",
     "sent",
 ]
@@ -49,8 +53,8 @@ class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     last, `count` how many events there were, and `since_ms` when the first of them was taken up, or
     when a later one was by a clock that had been ahead before.
     `is_held` marks what quiet hours or the hourly cap kept back. `lease` names the attempt to send
-    it that is under way; `behind` came since that began, and `is_withdrawn` says that the comment
-    was deleted since.
+    it that is under way, or was the last; `behind` came since that began, and `is_withdrawn` says
+    that the comment was deleted since. `is_unsure` says that it may have arrived already.
     """
 
     event_id: str
@@ -63,6 +67,7 @@ class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_held: bool = False
     lease: str = ""
     is_withdrawn: bool = False
+    is_unsure: bool = False
     behind: "Notice | None" = None
 
 
@@ -145,10 +150,28 @@ def sent(notice: Notice) -> Notice | None:
     return notice.behind
 
 
-def given_back(notice: Notice, *, has_failed: bool = True) -> Notice | None:
+def not_accepted(notice: Notice, *, is_unsure: bool) -> Notice | None:
+    """What is still to be told after an attempt that failed, if it is certain that it did."""
+    if not (is_unsure or notice.is_unsure):
+        return given_back(notice)
+    unsure = msgspec.structs.replace(notice, is_unsure=True, tries=notice.tries + 1)
+    return overtaken(unsure) if notice.is_withdrawn else unsure
+
+
+def overtaken(notice: Notice) -> Notice | None:
+    """What is still to be told where a leased notice, which may have arrived, was withdrawn."""
+    return notice.behind
+
+
+def held(notice: Notice) -> Notice:
+    """The notice, kept back until later."""
+    return msgspec.structs.replace(notice, is_held=True)
+
+
+def given_back(notice: Notice) -> Notice | None:
     """What is still to be told after the leased notice was not delivered."""
     free = msgspec.structs.replace(
-        notice, lease="", behind=None, is_withdrawn=False, tries=notice.tries + has_failed
+        notice, lease="", behind=None, is_withdrawn=False, tries=notice.tries + 1
     )
     if not notice.is_withdrawn:
         return free if notice.behind is None else _joined(free, notice.behind)

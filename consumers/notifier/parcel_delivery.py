@@ -1,13 +1,14 @@
 """Gets one message to a target, if need be in plainer words, and has its outcome written down."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import structlog
 
 from consumers.notifier import metrics
 from consumers.notifier.notice_settlement import NoticeSettlement
-from consumers.notifier.notices import given_back, sent
+from consumers.notifier.notices import not_accepted, sent
 from consumers.notifier.rendering import TargetMessage
 from consumers.notifier.routes import Channel
 from consumers.notifier.send_plan import Parcel
@@ -117,7 +118,8 @@ class ParcelDelivery:
         metrics.FAILED.labels(self._target.name).inc()
         pause_ms = round(pause * 1000)
         await self._settlement.pause(pause_ms)
-        await self._settlement.settle(parcel, given_back, due_ms=self._clock() + pause_ms)
+        rest = partial(not_accepted, is_unsure=outcome.is_unsure)
+        await self._settlement.settle(parcel, rest, due_ms=self._clock() + pause_ms)
         line.warning(
             "notification failed",
             reason=outcome.reason,

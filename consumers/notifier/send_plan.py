@@ -4,9 +4,9 @@ Crashes, age, quiet hours, digests and the hourly cap all come down to one decis
 send it now, alone or together with others; hold it back until later; or give it up.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from hashlib import sha256
-from itertools import groupby
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -75,6 +75,8 @@ class SendPlan(Struct, frozen=True, kw_only=True):
     """The decisions for the notices that are due; those not mentioned stay due."""
 
     parcels: tuple[Parcel, ...] = ()
+    withdrawn: tuple[Due, ...] = ()
+    """Those that may have arrived, and are not to be told again: the comment was deleted since."""
     held: tuple[Due, ...] = ()
     held_until_ms: int = 0
     given_up: tuple[NoticeGivenUp, ...] = ()
@@ -93,41 +95,45 @@ def plan(
         if (reason := _hopeless(one.notice, policy, now_ms))
     )
     lost = {one.due.key for one in given_up}
-    live = [one for one in due if one.key not in lost]
+    left_over = [one for one in due if one.key not in lost]
+    withdrawn = tuple(one for one in left_over if one.notice.lease and one.notice.is_withdrawn)
+    live = [one for one in left_over if one not in withdrawn]
+    done = partial(SendPlan, withdrawn=withdrawn, given_up=given_up)
     quiet_until = policy.timing.quiet_until_ms(now_ms)
     if quiet_until is not None:
-        return SendPlan(held=tuple(live), held_until_ms=quiet_until, given_up=given_up)
-    parcels = list(_parcels(live, is_digest=policy.timing.digest_minutes > 0))
+        return done(held=tuple(live), held_until_ms=quiet_until)
+    parcels = _parcels(live, is_digest=policy.timing.digest_minutes > 0)
     if not policy.max_per_hour:
-        return SendPlan(parcels=tuple(parcels[:max_parcels]), given_up=given_up)
+        return done(parcels=tuple(parcels[:max_parcels]))
     left = max(0, policy.max_per_hour - sent_this_hour)
-    return SendPlan(
+    return done(
         parcels=tuple(parcels[: min(left, max_parcels)]),
         held=tuple(one for parcel in parcels[left:] for one in parcel.notices),
         held_until_ms=policy.timing.hour_ms(now_ms)[1],
-        given_up=given_up,
     )
 
 
 def _hopeless(
     notice: Notice, policy: SendPolicy, now_ms: int
 ) -> Literal["too old", "cut off by a crash"] | None:
-    # A lease that is due has run out: its holder crashed between sending and saying so.
-    if notice.lease and policy.after_crash == "drop":
+    # A lease that is due has run out: its holder crashed between sending and saying so. Or else the
+    # attempt was not answered, which is known.
+    if notice.lease and not notice.is_unsure and policy.after_crash == "drop":
         return "cut off by a crash"
     return "too old" if now_ms - notice.since_ms > policy.max_age_ms else None
 
 
-def _parcels(due: Sequence[Due], *, is_digest: bool) -> Iterator[Parcel]:
-    """The messages: again as they were, if they were cut off; held ones together; others each."""
-    cut_off = sorted((one for one in due if one.notice.lease), key=lambda one: one.notice.lease)
-    for _, again in groupby(cut_off, key=lambda one: one.notice.lease):
-        yield Parcel(tuple(again))
-    together = tuple(
-        one for one in due if not one.notice.lease and (is_digest or one.notice.is_held)
-    )
-    if together:
-        yield Parcel(together)
+def _parcels(due: Sequence[Due], *, is_digest: bool) -> list[Parcel]:
+    """The messages, in the order of their times: again as they were, if it is not known whether
+    they arrived; held ones together; others each.
+    """
+    messages: dict[tuple[str, str], list[Due]] = {}
     for one in due:
-        if not (one.notice.lease or is_digest or one.notice.is_held):
-            yield Parcel((one,))
+        if one.notice.lease:
+            message = ("again", one.notice.lease)
+        elif is_digest or one.notice.is_held:
+            message = ("together", "")
+        else:
+            message = ("alone", one.key)
+        messages.setdefault(message, []).append(one)
+    return [Parcel(tuple(some)) for some in messages.values()]

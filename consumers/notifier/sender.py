@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from consumers.notifier import metrics
 from consumers.notifier.notice_settlement import NoticeSettlement
-from consumers.notifier.notices import Notice, given_back
+from consumers.notifier.notices import held, overtaken
 from consumers.notifier.outbox import Change, Outbox
 from consumers.notifier.parcel_delivery import ParcelDelivery
 from consumers.notifier.routes import Channel
@@ -130,10 +130,12 @@ class TargetSender:
         )
         for given_up in decided.given_up:
             await self._give_up(given_up.due, given_up.reason)
+        for due in decided.withdrawn:
+            await self.outbox.swap([Change(due.key, due.notice, overtaken(due.notice), now_ms)])
         if decided.held:
             await self.outbox.swap(
                 [
-                    Change(due.key, due.notice, _held(due.notice), decided.held_until_ms)
+                    Change(due.key, due.notice, held(due.notice), decided.held_until_ms)
                     for due in decided.held
                 ]
             )
@@ -156,7 +158,7 @@ class TargetSender:
     async def _claim(self, decided: SendPlan, *, hour_ms: int, now_ms: int) -> bool:
         """Lease the notices of each parcel and begin to send it; whether to look again at once."""
         if not decided.parcels:
-            return bool(decided.held or decided.given_up)
+            return bool(decided.held or decided.given_up or decided.withdrawn)
         leases = {parcel: uuid4().hex for parcel in decided.parcels}
         leased = [
             Parcel(tuple(Due(d.key, replace(d.notice, lease=leases[p])) for d in p.notices))
@@ -203,7 +205,3 @@ class TargetSender:
         for due in await self.outbox.oldest(excess):
             if not due.notice.lease:
                 await self._give_up(due, "backlog full")
-
-
-def _held(notice: Notice) -> Notice:
-    return given_back(replace(notice, is_held=True), has_failed=False) or notice

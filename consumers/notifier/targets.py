@@ -43,11 +43,13 @@ class SendOutcome(Struct, frozen=True, kw_only=True):
     """What became of a message: accepted, or why not.
 
     `is_about_message` says that the target answered, and that it is this message that it refuses,
-    as far as its answer tells: the same again will be refused again.
+    as far as its answer tells: the same again will be refused again. `is_unsure` says that it may
+    have been accepted: it was sent, and the answer did not come, or came of a proxy in its place.
     """
 
     is_accepted: bool
     is_about_message: bool = False
+    is_unsure: bool = False
     reason: str = ""
     retry_after_s: float | None = None
 
@@ -149,7 +151,8 @@ class Target:
             async with asyncio.timeout(self.deadline_s):
                 return await self._threads.run(partial(self._send, message, message_id, exchange))
         except TimeoutError:
-            return SendOutcome(is_accepted=False, reason=f"no answer within {self.deadline_s:g} s")
+            reason = f"no answer within {self.deadline_s:g} s"
+            return SendOutcome(is_accepted=False, is_unsure=True, reason=reason)
 
     def close(self) -> None:
         """Close the connections that are kept; a message afterwards makes one anew."""
@@ -171,6 +174,7 @@ class Target:
         return SendOutcome(
             is_accepted=False,
             is_about_message=exchange.is_refused_content,
+            is_unsure=exchange.is_unsure and not exchange.refused,
             reason=_reason(result, exchange),
             retry_after_s=exchange.retry_after_s,
         )

@@ -4,7 +4,8 @@ Apprise tells whether a message was accepted, and hides the rest in its plugins,
 `requests`, `smtplib` or sockets themselves. Two hooks, inert outside of `watched`, give back what
 the notifier needs:
 
-* the status and `Retry-After` of the last HTTP response, taken where `requests` returns it
+* the status and `Retry-After` of the last HTTP response, taken where `requests` returns it, and
+  whether something was sent to which no answer came
 * a refusal to connect to a private address, taken where the interpreter connects a socket. The
   address judged is the one that is connected to, so neither a name that resolves differently the
   second time (DNS rebinding) nor a redirect gets around it. A proxy does: it is asked to connect
@@ -21,6 +22,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
+from urllib3.exceptions import NewConnectionError
 
 from consumers.notifier.kept_connections import KeptConnections
 from gateway.network_fence import Fence
@@ -37,6 +39,8 @@ _CONNECTS: Final = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg
 _MAX_RETRY_AFTER_S: Final = 3600.0
 _REFUSALS: Final = frozenset({400, 413, 414, 422})
 """Statuses that are about what was sent, not about who sent it, where to, or when."""
+_OF_PROXIES: Final = frozenset({502, 504})
+"""Statuses of who had no answer, or none that it understood, of whom it had sent this on to."""
 
 
 class Exchange:
@@ -48,6 +52,8 @@ class Exchange:
         self.status: int | None = None
         self.retry_after_s: float | None = None
         self.refused = False
+        self.is_unsure = False
+        """Whether what was sent last may have been accepted, though nobody said so."""
         self._statuses: set[int] = set()
         self._is_refused_by_plugin = False
 
@@ -66,9 +72,18 @@ class Exchange:
         """Note an HTTP response."""
         self.status = status
         self._statuses.add(status)
+        self.is_unsure = status in _OF_PROXIES
         self.retry_after_s = retry_after_s(
             retry_after, now=datetime.now(UTC), most_s=_MAX_RETRY_AFTER_S
         )
+
+    def unanswered(self, error: requests.RequestException) -> None:
+        """Note that a request ended without a response; one without a connection was not sent."""
+        reason = getattr(error.args[0], "reason", None) if error.args else None
+        is_unsent = isinstance(error, requests.ConnectTimeout) or isinstance(
+            reason, NewConnectionError
+        )
+        self.is_unsure = not is_unsent
 
     def refuse_content(self) -> None:
         """Note that the target refused the message, which a plugin without HTTP of its own says."""
@@ -140,7 +155,11 @@ def _seen(send: Callable[..., requests.Response]) -> Callable[..., requests.Resp
         if exchange is None:
             return send(session, request, **options)
         exchange.connections.lend(session)
-        response = send(session, request, **options)
+        try:
+            response = send(session, request, **options)
+        except requests.RequestException as error:
+            exchange.unanswered(error)
+            raise
         exchange.connections.used()
         exchange.answered(response.status_code, response.headers.get("Retry-After"))
         return response

@@ -139,6 +139,28 @@ async def test_an_edit_while_its_comment_is_being_told_is_told_after_it(
     assert sink.bodies == ["1 added x1", "1 updated x2"]
 
 
+async def test_a_message_whose_answer_was_lost_is_sent_again_as_it_was(
+    redis: Redis, sink: HttpSink
+) -> None:
+    desk = Desk(redis, route(sink.url))
+    first, second, third = (comment_event(1) for _ in range(3))
+    await desk.hear(first)
+    sink.delay_s = 2.0  # it has taken the message, and the sender waits for one second
+    await desk.work()
+    await desk.hear(second)
+    await resume(redis, desk)
+    sink.delay_s, sink.answer = 0.0, lambda _: web.Response(status=503)
+    await desk.work()
+    await desk.hear(third)
+    sink.answer = lambda _: web.Response()
+    await resume(redis, desk)
+    await desk.work()
+
+    assert sink.keys == [first.id, first.id, third.id]
+    assert sink.bodies[0] == sink.bodies[1]
+    assert sink.bodies[2].endswith("x2")
+
+
 async def test_a_comment_deleted_while_its_target_fails_is_not_told(
     redis: Redis, sink: HttpSink
 ) -> None:

@@ -8,6 +8,8 @@ from consumers.notifier.notices import (
     encoded,
     given_back,
     merged,
+    not_accepted,
+    overtaken,
     sent,
 )
 
@@ -129,3 +131,32 @@ def test_a_notice_survives_redis() -> None:
     assert encoded(None) == b""
     assert decoded(b"") is None
     assert decoded(None) is None
+
+
+def test_a_notice_that_may_have_arrived_is_told_again_as_it_was_before_what_came_since() -> None:
+    notice = not_accepted(leased("changed"), is_unsure=True)
+    assert notice is not None
+
+    notice = merged(notice, news("changed", 2), is_wanted=True)
+    assert notice is not None
+    again = not_accepted(notice, is_unsure=False)  # nobody knows of the first time still
+
+    assert again is not None
+    assert (again.event_id, again.count, again.tries) == ("e1", 1, 2)
+    behind = sent(again)
+    assert behind is not None
+    assert (behind.event_id, behind.count, behind.lease) == ("e2", 1, "")
+
+
+def test_of_a_comment_that_may_have_been_told_only_the_deletion_is_told() -> None:
+    notice = not_accepted(leased("added"), is_unsure=True)
+    assert notice is not None
+
+    notice = merged(notice, news("deleted", 2), is_wanted=True)
+
+    assert notice is not None
+    assert notice.is_withdrawn
+    deletion = overtaken(notice)
+    assert deletion is not None
+    assert (deletion.event_id, deletion.last) == ("e2", "deleted")
+    assert not_accepted(notice, is_unsure=True) == deletion

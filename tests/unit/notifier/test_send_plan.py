@@ -8,7 +8,15 @@ NOW = round(datetime(2026, 1, 5, 10, 30, tzinfo=UTC).timestamp() * 1000)
 HOUR = 3_600_000
 
 
-def due(number: int, *, lease: str = "", is_held: bool = False, age_ms: int = 0) -> Due:
+def due(
+    number: int,
+    *,
+    lease: str = "",
+    is_held: bool = False,
+    is_unsure: bool = False,
+    is_withdrawn: bool = False,
+    age_ms: int = 0,
+) -> Due:
     notice = Notice(
         event_id=f"e{number}",
         raw=b"",
@@ -17,6 +25,8 @@ def due(number: int, *, lease: str = "", is_held: bool = False, age_ms: int = 0)
         since_ms=NOW - age_ms,
         lease=lease,
         is_held=is_held,
+        is_unsure=is_unsure,
+        is_withdrawn=is_withdrawn,
     )
     return Due(f"portal:{number}", notice)
 
@@ -91,8 +101,8 @@ def test_a_message_cut_off_by_a_crash_is_sent_again_as_it_was() -> None:
 
     decided = decide(due(3), due(2, lease="gone"), due(1, lease="gone"), policy=digests)
 
-    assert keys(decided.parcels) == [["e2", "e1"], ["e3"]]
-    assert decided.parcels[0].id == before.id
+    assert keys(decided.parcels) == [["e3"], ["e2", "e1"]]
+    assert decided.parcels[1].id == before.id
 
 
 def test_a_message_cut_off_by_a_crash_can_be_dropped_instead() -> None:
@@ -104,6 +114,21 @@ def test_a_message_cut_off_by_a_crash_can_be_dropped_instead() -> None:
     assert [(one.due.key, one.reason) for one in decided.given_up] == [
         ("portal:1", "cut off by a crash")
     ]
+
+
+def test_a_message_that_was_not_answered_is_no_crash() -> None:
+    careful = SendPolicy(timing=Timing(), after_crash="drop")
+
+    decided = decide(due(1, lease="last", is_unsure=True), policy=careful)
+
+    assert keys(decided.parcels) == [["e1"]]
+
+
+def test_a_message_that_may_have_arrived_is_not_sent_again_once_its_comment_is_deleted() -> None:
+    decided = decide(due(1, lease="last", is_withdrawn=True), due(2))
+
+    assert [one.notice.event_id for one in decided.withdrawn] == ["e1"]
+    assert keys(decided.parcels) == [["e2"]]
 
 
 def test_a_notice_that_is_too_late_is_given_up() -> None:
