@@ -81,8 +81,8 @@ check_machine() {
   { command -v systemctl && command -v systemd-sysusers; } >/dev/null || fail "there is no systemd here, by which the processes are to run"
   systemd=$(systemctl --version | awk 'NR == 1 {print $2 + 0}')
   [ "$systemd" -ge 250 ] || fail "systemd is $systemd here, and has to be 250 or later"
-  mkdir -p /opt
-  exec 9</opt
+  [ "$root" ] || mkdir -p /opt
+  exec 9<"${root:-/opt}"
   flock --nonblock 9 || fail "another install.sh is at work"
 }
 

@@ -221,8 +221,8 @@ ACCOUNTS: Final[dict[str, RedisAccount]] = {
         _account("operator", _OPERATOR),
         _account("eraser", _ERASER),
         _account("keeper", _KEEPER),
-        # Its record is an event.
-        _account("drill", _DRILL, "~b24:events:* +xadd"),
+        # Its record is an event, on a partition that there is.
+        _account("drill", _DRILL, "~b24:events:* %R~b24:partitions +xadd +hgetall"),
     )
 }
 """By name. `service` is a service of another team: its group is called like its account."""

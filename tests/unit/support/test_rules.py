@@ -9,6 +9,7 @@ STARTS_PROCESSES = {
     "support/program.py",
     "support/postgres.py",
     "fuzz/php.py",
+    "integration/deploy/bare/machine.py",
     "suite.py",
 }
 
