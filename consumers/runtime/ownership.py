@@ -24,6 +24,7 @@ from consumers.runtime.partition_keys import PartitionKeys
 from consumers.runtime.standing_interventions import StandingInterventions
 from gateway.background import owned
 from gateway.redis_access.connections import AWAY_OR_REFUSING
+from gateway.redis_access.redis_faults import ERRORS_OF_REDIS_PY, RedisFault, fault_of
 
 __all__ = ["Ownership", "share_of"]
 
@@ -232,8 +233,21 @@ class Ownership:
         for number, one in list(self._owned.items()):
             if one.task.done():
                 del self._owned[number]
-                failure = failure or one.task.exception()
+                failure = failure or _failure_of(self.group, number, one.task)
         return failure
+
+
+def _failure_of(group: str, partition: int, ended: asyncio.Task[None]) -> BaseException | None:
+    """What ended a partition, if it has to end the process.
+
+    That Redis was away has not: who could have waited for it did not, which is told, and the
+    partition is taken anew.
+    """
+    error = ended.exception()
+    if not isinstance(error, ERRORS_OF_REDIS_PY) or fault_of(error) is not RedisFault.AWAY:
+        return error
+    log.error("partition ended, and begins anew", group=group, partition=partition, exc_info=error)
+    return None
 
 
 async def _each(steps: Iterable[Awaitable[None]]) -> None:
