@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
+from consumers.runtime.ended_partitions import EndedPartitions
 from consumers.runtime.layout_order import LayoutOrder
 from consumers.runtime.lua_scripts import Acquired, Scripts
 from consumers.runtime.outages import Outages
@@ -24,7 +25,6 @@ from consumers.runtime.partition_keys import PartitionKeys
 from consumers.runtime.standing_interventions import StandingInterventions
 from gateway.background import owned
 from gateway.redis_access.connections import AWAY_OR_REFUSING
-from gateway.redis_access.redis_faults import ERRORS_OF_REDIS_PY, RedisFault, fault_of
 
 __all__ = ["Ownership", "share_of"]
 
@@ -79,6 +79,7 @@ class Ownership:
         self.wishes = wishes
         self._own = own
         self._owned: dict[int, _Owned] = {}
+        self._ended = EndedPartitions(group)
         self._renew_at = 0.0
         self.beaten_at = time.monotonic()
         self.is_connected = False
@@ -131,7 +132,7 @@ class Ownership:
                 self.is_connected = False
                 self._outage.failed(error)
             else:
-                self.is_connected = True
+                self.is_connected = not self._ended.resting
                 self._outage.over()
         except Exception as error:  # noqa: BLE001 - raised by `run`, after the partitions' end
             return error
@@ -161,7 +162,8 @@ class Ownership:
             if number not in share and not one.partition.gate.is_closed:
                 log.info("partition handed over", group=self.group, partition=number)
                 one.partition.close()
-        await _each(self._take(self._keys_of(number)) for number in share - self._owned.keys())
+        free = share - self._owned.keys() - self._ended.resting
+        await _each(self._take(self._keys_of(number)) for number in free)
 
     async def _take(self, keys: PartitionKeys) -> None:
         asked_at = time.monotonic()
@@ -233,21 +235,8 @@ class Ownership:
         for number, one in list(self._owned.items()):
             if one.task.done():
                 del self._owned[number]
-                failure = failure or _failure_of(self.group, number, one.task)
+                failure = failure or self._ended.failure_of(number, one.task)
         return failure
-
-
-def _failure_of(group: str, partition: int, ended: asyncio.Task[None]) -> BaseException | None:
-    """What ended a partition, if it has to end the process.
-
-    That Redis was away has not: who could have waited for it did not, which is told, and the
-    partition is taken anew.
-    """
-    error = ended.exception()
-    if not isinstance(error, ERRORS_OF_REDIS_PY) or fault_of(error) is not RedisFault.AWAY:
-        return error
-    log.error("partition ended, and begins anew", group=group, partition=partition, exc_info=error)
-    return None
 
 
 async def _each(steps: Iterable[Awaitable[None]]) -> None:
